@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! FreeBSD's numbers where Linux has others, or none.
+
+pub use super::freebsd_errno::*;
+
+numbers!("sys/socket.h", u8: AF_LINK = 18, AF_ROUTE = 17, AF_INET6 = 28, AF_NETLINK = 38);
+
+numbers!("netlink/netlink.h", i32: NETLINK_MSG_INFO = 257);
+
+numbers!("netlink/route/interface.h", u16:
+    IFLA_TSO_MAX_SEGS = 59, IFLA_ALLMULTI = 60, IFLA_DEVLINK_PORT = 61, IFLA_GSO_IPV4_MAX_SIZE = 62,
+    IFLA_GRO_IPV4_MAX_SIZE = 63, IFLA_FREEBSD = 64,
+    // inside IFLA_FREEBSD
+    IFLAF_ORIG_IFNAME = 1, IFLAF_ORIG_HWADDR = 2, IFLAF_CAPS = 3,
+);
+
+numbers!("netlink/route/ifaddrs.h", u16: IFA_FREEBSD = 11, IFAF_VHID = 1, IFAF_FLAGS = 2);
+
+numbers!("netlink/netlink_bitset.h", u16:
+    NLA_BITSET_NOMASK = 1, NLA_BITSET_SIZE = 2, NLA_BITSET_BITS = 3, NLA_BITSET_VALUE = 4,
+    NLA_BITSET_MASK = 5,
+    // inside NLA_BITSET_BITS
+    NLA_BITSET_BIT_INDEX = 1, NLA_BITSET_BIT_NAME = 2, NLA_BITSET_BIT_VALUE = 3,
+);
+
+numbers!("net/if.h", u32:
+    IFF_NEEDSEPOCH = 0x20, IFF_DRV_RUNNING = 0x40, IFF_DRV_OACTIVE = 0x400, IFF_SIMPLEX = 0x800,
+    IFF_LINK0 = 0x1000, IFF_LINK1 = 0x2000, IFF_LINK2 = 0x4000, IFF_MULTICAST = 0x8000,
+    IFF_CANTCONFIG = 0x1_0000, IFF_PPROMISC = 0x2_0000, IFF_MONITOR = 0x4_0000, IFF_STATICARP = 0x8_0000,
+    IFF_STICKYARP = 0x10_0000, IFF_DYING = 0x20_0000, IFF_RENAMING = 0x40_0000, IFF_SPARE = 0x80_0000,
+    IFF_NETLINK_1 = 0x100_0000, IFF_LOWER_UP = 0x100_0000,
+);
+
+numbers!("net/if_types.h", u16:
+    IFT_OTHER = 0x01, IFT_ETHER = 0x06, IFT_PPP = 0x17, IFT_LOOP = 0x18, IFT_SLIP = 0x1c,
+    IFT_PROPVIRTUAL = 0x35, IFT_IEEE80211 = 0x47, IFT_TUNNEL = 0x83, IFT_L2VLAN = 0x87,
+    IFT_IEEE1394 = 0x90, IFT_USB = 0xa0, IFT_IEEE8023ADLAG = 0xa1, IFT_INFINIBAND = 0xc7,
+    IFT_INFINIBANDLAG = 0xc8, IFT_BRIDGE = 0xd1, IFT_STF = 0xd7, IFT_GIF = 0xf0, IFT_ENC = 0xf4,
+    IFT_PFLOG = 0xf6, IFT_PFSYNC = 0xf7, IFT_WIREGUARD = 0xf8,
+);
+
+numbers!("netinet6/in6_var.h", u32:
+    IN6_IFF_ANYCAST = 0x01, IN6_IFF_TENTATIVE = 0x02, IN6_IFF_DUPLICATED = 0x04, IN6_IFF_DETACHED = 0x08,
+    IN6_IFF_DEPRECATED = 0x10, IN6_IFF_NODAD = 0x20, IN6_IFF_AUTOCONF = 0x40, IN6_IFF_TEMPORARY = 0x80,
+    IN6_IFF_PREFER_SOURCE = 0x100,
+);

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Linux's numbers where FreeBSD has others, or none.
+
+pub use super::linux_errno::*;
+
+numbers!("bits/socket.h", u8: AF_BRIDGE = 7, AF_INET6 = 10, AF_NETLINK = 16, AF_PACKET = 17, AF_MPLS = 28);
+
+numbers!("linux/if_link.h", u16:
+    IFLA_TSO_MAX_SIZE = 59, IFLA_TSO_MAX_SEGS = 60, IFLA_ALLMULTI = 61,
+    // later than 6.1, up to 6.18
+    IFLA_DEVLINK_PORT = 62, IFLA_GSO_IPV4_MAX_SIZE = 63, IFLA_GRO_IPV4_MAX_SIZE = 64,
+    IFLA_DPLL_PIN = 65, IFLA_MAX_PACING_OFFLOAD_HORIZON = 66, IFLA_NETNS_IMMUTABLE = 67, IFLA_HEADROOM = 68,
+    IFLA_TAILROOM = 69,
+);
+
+numbers!("linux/if_addr.h", u16: IFA_PROTO = 11);
+
+numbers!("linux/if.h", u32:
+    IFF_NOTRAILERS = 0x20, IFF_RUNNING = 0x40, IFF_MASTER = 0x400, IFF_SLAVE = 0x800,
+    IFF_MULTICAST = 0x1000, IFF_PORTSEL = 0x2000, IFF_AUTOMEDIA = 0x4000, IFF_DYNAMIC = 0x8000,
+    IFF_LOWER_UP = 0x1_0000, IFF_DORMANT = 0x2_0000, IFF_ECHO = 0x4_0000,
+);
+
+numbers!("linux/if_arp.h", u16:
+    ARPHRD_NETROM = 0, ARPHRD_ETHER = 1, ARPHRD_IEEE1394 = 24, ARPHRD_INFINIBAND = 32, ARPHRD_SLIP = 256,
+    ARPHRD_CAN = 280, ARPHRD_PPP = 512, ARPHRD_TUNNEL = 768, ARPHRD_TUNNEL6 = 769, ARPHRD_LOOPBACK = 772,
+    ARPHRD_SIT = 776, ARPHRD_IPGRE = 778, ARPHRD_IEEE80211 = 801, ARPHRD_IP6GRE = 823,
+    ARPHRD_NETLINK = 824, ARPHRD_NONE = 0xfffe, ARPHRD_VOID = 0xffff,
+);
+
+numbers!("linux/rtnetlink.h", u32: RTNLGRP_MCTP_IFADDR = 34, RTNLGRP_TUNNEL = 35, RTNLGRP_STATS = 36);

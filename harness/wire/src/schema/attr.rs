@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Attribute tables and the kinds of payload.
+
+use core::fmt;
+
+use crate::os::Os;
+use crate::view::{IfaCacheInfo, RtnlLinkStats64};
+
+/// What the payload of an attribute is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttrKind {
+    /// One byte.
+    U8,
+    /// Two bytes.
+    U16,
+    /// Four bytes.
+    U32,
+    /// Four bytes, signed.
+    I32,
+    /// Eight bytes.
+    U64,
+    /// Two bytes in network order.
+    Be16,
+    /// Text with its terminating NUL.
+    Str,
+    /// No payload; being there is the value.
+    Flag,
+    /// A link-layer address of any length.
+    HwAddr,
+    /// An address of the message's family: 4 bytes for IPv4, 16 for IPv6.
+    IpAddr,
+    /// Four bytes, the index of an interface.
+    IfIndex,
+    /// Four bytes of `IFA_F_*`.
+    IfaFlags,
+    /// Four bytes of `IN6_IFF_*`, FreeBSD's own flags of an IPv6 address.
+    In6Flags,
+    /// One byte of `IF_OPER_*`.
+    OperState,
+    /// `struct rtnl_link_stats64`: 192 bytes from FreeBSD; Linux appends counters.
+    Stats64,
+    /// `struct ifa_cacheinfo`, 16 bytes.
+    CacheInfo,
+    /// Bits in 32-bit words, lowest first (`NLA_BITSET_VALUE`, `NLA_BITSET_MASK`).
+    BitWords,
+    /// Attributes of another table.
+    Nested(&'static AttrTable),
+    /// Bytes without further meaning here.
+    Binary,
+}
+
+impl AttrKind {
+    /// Whether a payload of `len` bytes is possible.
+    #[must_use]
+    pub fn accepts(self, os: Os, len: usize) -> bool {
+        match self {
+            Self::U8 | Self::OperState => len == 1,
+            Self::U16 | Self::Be16 => len == 2,
+            Self::U32 | Self::I32 | Self::IfIndex | Self::IfaFlags | Self::In6Flags => len == 4,
+            Self::U64 => len == 8,
+            Self::Str | Self::HwAddr | Self::Nested(_) | Self::Binary => true,
+            Self::Flag => len == 0,
+            Self::IpAddr => len == 4 || len == 16,
+            Self::Stats64 => match os {
+                Os::FreeBsd => len == RtnlLinkStats64::SIZE,
+                Os::Linux => len >= RtnlLinkStats64::SIZE && len.is_multiple_of(8),
+            },
+            Self::CacheInfo => len == IfaCacheInfo::SIZE,
+            Self::BitWords => len.is_multiple_of(4),
+        }
+    }
+
+    /// The table of a nest.
+    #[must_use]
+    pub const fn table(self) -> Option<&'static AttrTable> {
+        match self {
+            Self::Nested(table) => Some(table),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for AttrKind {
+    /// What it takes, as in "3 bytes where a u32 takes 4".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::U8 => "a u8 takes 1",
+            Self::U16 => "a u16 takes 2",
+            Self::U32 => "a u32 takes 4",
+            Self::I32 => "an i32 takes 4",
+            Self::U64 => "a u64 takes 8",
+            Self::Be16 => "a u16 in network order takes 2",
+            Self::Str => "a string takes at least 1",
+            Self::Flag => "a flag takes 0",
+            Self::HwAddr => "a hardware address takes any",
+            Self::IpAddr => "an address takes 4 or 16",
+            Self::IfIndex => "an interface index takes 4",
+            Self::IfaFlags | Self::In6Flags => "address flags take 4",
+            Self::OperState => "an operational state takes 1",
+            Self::Stats64 => "link statistics take 192",
+            Self::CacheInfo => "cache information takes 16",
+            Self::BitWords => "a bit set takes a multiple of 4",
+            Self::Nested(_) => "nested attributes take any",
+            Self::Binary => "a binary attribute takes any",
+        })
+    }
+}
+
+/// One attribute of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttrSpec {
+    /// Its number, without flag bits.
+    pub number: u16,
+    /// Its name.
+    pub name: &'static str,
+    /// Its payload.
+    pub kind: AttrKind,
+}
+
+/// Attributes that may stand in one place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct AttrTable {
+    /// The header's prefix for them in lower case: `ifla`, `ifla_info`, `ifaf`.
+    pub name: &'static str,
+    /// The attributes, by number.
+    pub attrs: &'static [AttrSpec],
+}
+
+impl AttrTable {
+    /// The attribute with that number; the flag bits of `nla_type` must be off.
+    #[must_use]
+    pub fn by_number(&self, number: u16) -> Option<&'static AttrSpec> {
+        self.attrs.iter().find(|attr| attr.number == number)
+    }
+
+    /// The attribute with that name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&'static AttrSpec> {
+        self.attrs.iter().find(|attr| attr.name == name)
+    }
+
+    /// Every name, for "did you mean" suggestions.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.attrs.iter().map(|attr| attr.name)
+    }
+}
+
+/// Short form for the tables.
+pub(super) const fn attr(number: u16, name: &'static str, kind: AttrKind) -> AttrSpec {
+    AttrSpec { number, name, kind }
+}
