@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Handler of RTM_GETADDR. It runs inside the network epoch and has no [`Sleepable`](crate::Sleepable), so
+//! nothing that sleeps can be called from here.
+
+use nlproof_wire::consts::freebsd::AF_LINK;
+use nlproof_wire::consts::{NLM_F_MULTI, RTM_NEWADDR};
+
+use crate::address_dump;
+use crate::address_request::AddressRequest;
+use crate::attributes::Request;
+use crate::context::Epoch;
+use crate::dispatch::Call;
+use crate::errno::Errno;
+use crate::kernel::{Kernel, Requester};
+use crate::report::Report;
+use crate::writer::{MessageHeader, Writer};
+
+/// RTM_GETADDR: always a dump, also for one interface. An unknown interface is an error inside NLMSG_DONE.
+pub(crate) fn get<K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    epoch: &Epoch<'_>,
+    request: &Request<'_>,
+    writer: &mut impl Writer,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    let kernel = call.kernel;
+    let wanted = AddressRequest::parse(request, call.behaviours, report)?;
+    let flags = request.header.flags | NLM_F_MULTI;
+    let reply = MessageHeader { kind: RTM_NEWADDR, flags, ..request.header };
+    let mut list = |ifp: &K::Ref| {
+        kernel.for_each_address(epoch, ifp, |address| {
+            let family = address.local.family();
+            let asked = wanted.family == 0 || wanted.family == family;
+            let hidden = call.behaviours.jailed_gets && !call.requester.may_see(address);
+            if !asked || family == AF_LINK || hidden {
+                return Ok(());
+            }
+            address_dump::address(call.behaviours, writer, &reply, ifp, address)
+        })
+    };
+    let listed = if wanted.index != 0 {
+        kernel.by_index(epoch, wanted.index).ok_or(Errno::ENOENT).and_then(|ifp| list(&ifp))
+    } else {
+        kernel.for_each_interface_in(epoch, list)
+    };
+    let error = listed.map_or_else(Errno::number, |()| 0);
+    if writer.end_dump(error, &reply) { listed } else { Err(Errno::ENOMEM) }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! In what the branches differ, each difference under a name.
+
+use crate::profile::Profile;
+
+/// What one branch does where the branches differ. Everything else is the same in all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behaviours {
+    /// How RTM_NEWLINK changes an interface.
+    pub link_modify: LinkModify,
+    /// Where the parent's index in IFLA_LINK goes.
+    pub link_parent: LinkParent,
+    /// A successful create is acknowledged with a cookie: index and name of the new interface.
+    pub cookie_on_create: bool,
+    /// `IFCAP_B_SIZE` of `net/if.h`: bits of the capability bitset. `None`: IFLA_FREEBSD is not sent.
+    pub capability_bits: Option<u32>,
+    /// IFLA_LINKINFO with the driver's name is sent for interfaces whose driver clones.
+    pub link_info: bool,
+    /// IFLA_ADDRESS is sent even when the interface has no link-level address (then it is empty).
+    pub empty_link_address: bool,
+    /// How the scope of an IPv4 address is found.
+    pub inet4_scope: Inet4Scope,
+    /// What RTM_NEWADDR and RTM_DELADDR do.
+    pub address_changes: AddressChanges,
+    /// How much an address message tells.
+    pub address_dump: AddressDump,
+    /// A jail without a network stack of its own may send the GET messages, and RTM_GETADDR shows it only
+    /// its own addresses.
+    pub jailed_gets: bool,
+    /// IFA_F_OPTIMISTIC is carried over to the kernel's flags.
+    pub optimistic_addresses: bool,
+}
+
+/// The variants of `_nl_modify_ifp_generic` (`netlink/route/iface_drivers.c`), in the order in which they
+/// appeared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkModify {
+    /// 13, 14: an interface can be taken down but not brought up, and a failure to set the MTU is lost.
+    A,
+    /// main after October 2024: `ifi_change` 0 stands for all flags, and IFF_UP is obeyed both ways.
+    B,
+    /// [`B`](Self::B), and a failure to set the MTU is returned.
+    C,
+    /// [`B`](Self::B), and IFLA_ADDRESS sets the link-level address.
+    D,
+    /// 15: [`C`](Self::C) and IFLA_ADDRESS.
+    E,
+}
+
+/// Which requests bring an interface up or down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpDown {
+    /// Only down, and only with IFF_UP in `ifi_change`. A request to bring it up succeeds without effect.
+    DownOnly,
+    /// To what IFF_UP of `ifi_flags` says, when `ifi_change` has IFF_UP or is 0.
+    Both,
+}
+
+/// What becomes of a failure to set the MTU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MtuError {
+    /// The request succeeds.
+    Lost,
+    /// The request fails with the driver's error.
+    Returned,
+}
+
+/// How promiscuous mode is switched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promiscuity {
+    /// By counting (`ifpromisc`), when `ifi_change` has IFF_PROMISC.
+    Counted,
+    /// By counting, when `ifi_change` has IFF_PROMISC or is 0.
+    CountedOrAll,
+    /// As the permanent flag (`if_setppromisc`), when `ifi_change` has IFF_PROMISC or is 0.
+    Permanent,
+}
+
+impl LinkModify {
+    /// Which requests bring the interface up or down.
+    #[must_use]
+    pub const fn up_down(self) -> UpDown {
+        match self {
+            Self::A => UpDown::DownOnly,
+            Self::B | Self::C | Self::D | Self::E => UpDown::Both,
+        }
+    }
+
+    /// What becomes of a failure to set the MTU.
+    #[must_use]
+    pub const fn mtu_error(self) -> MtuError {
+        match self {
+            Self::A | Self::B | Self::D => MtuError::Lost,
+            Self::C | Self::E => MtuError::Returned,
+        }
+    }
+
+    /// How promiscuous mode is switched.
+    #[must_use]
+    pub const fn promiscuity(self) -> Promiscuity {
+        match self {
+            Self::A => Promiscuity::Counted,
+            Self::B | Self::D => Promiscuity::CountedOrAll,
+            Self::C | Self::E => Promiscuity::Permanent,
+        }
+    }
+
+    /// Whether IFLA_ADDRESS of a request is looked at.
+    #[must_use]
+    pub const fn link_address(self) -> bool {
+        matches!(self, Self::D | Self::E)
+    }
+}
+
+/// Where the parent's index in IFLA_LINK goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkParent {
+    /// Over `ifi_index`: a request with IFLA_LINK is about the parent.
+    OverIndex,
+    /// Into a field of its own.
+    Own,
+}
+
+/// How the scope of an IPv4 address is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inet4Scope {
+    /// As if the address were in host order: on a little-endian machine x.x.x.127 is of host scope and
+    /// x.y.254.169 of link scope, while 127.0.0.1 and 169.254/16 are global.
+    NetworkOrderAsHost,
+    /// 127/8 is of host scope, 169.254/16 of link scope.
+    HostOrder,
+}
+
+/// What RTM_NEWADDR and RTM_DELADDR do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressChanges {
+    /// They are answered as RTM_GETADDR is, to anybody, and change nothing.
+    ListInstead,
+    /// They add and delete addresses.
+    Change,
+}
+
+/// How much an address message tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressDump {
+    /// No IFA_CACHEINFO and no IFA_FREEBSD, IFA_FLAGS always 0; a point-to-point interface's address
+    /// without a peer has no IFA_ADDRESS.
+    Plain,
+    /// With IFA_CACHEINFO (IPv6), IFA_FREEBSD and the IPv6 flags.
+    Full,
+}
+
+impl Behaviours {
+    /// What that branch does.
+    #[must_use]
+    pub const fn of(profile: Profile) -> Self {
+        let release_13 = Self {
+            link_modify: LinkModify::A,
+            link_parent: LinkParent::OverIndex,
+            cookie_on_create: false,
+            capability_bits: None,
+            link_info: false,
+            empty_link_address: true,
+            inet4_scope: Inet4Scope::NetworkOrderAsHost,
+            address_changes: AddressChanges::ListInstead,
+            address_dump: AddressDump::Plain,
+            jailed_gets: false,
+            optimistic_addresses: false,
+        };
+        let release_14_0 = Self {
+            link_modify: LinkModify::A,
+            link_parent: LinkParent::Own,
+            cookie_on_create: true,
+            capability_bits: Some(34),
+            link_info: true,
+            empty_link_address: false,
+            inet4_scope: Inet4Scope::NetworkOrderAsHost,
+            address_changes: AddressChanges::Change,
+            address_dump: AddressDump::Full,
+            jailed_gets: true,
+            optimistic_addresses: false,
+        };
+        let release_14_3 = Self { inet4_scope: Inet4Scope::HostOrder, ..release_14_0 };
+        let release_15 = Self { link_modify: LinkModify::E, capability_bits: Some(35), ..release_14_3 };
+        match profile {
+            Profile::Seed | Profile::R13 => release_13,
+            Profile::R14_0 => release_14_0,
+            Profile::R14_3 => release_14_3,
+            Profile::R15 => release_15,
+            // Nobody has read 16's iface_drivers.c for this; 15's variant is the newest that is known.
+            Profile::R16 => Self { optimistic_addresses: true, ..release_15 },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_releases_are_known_to_do() {
+        let all = Profile::ALL.map(Behaviours::of);
+        assert_eq!(all.map(|b| b.capability_bits), [None, None, Some(34), Some(34), Some(35), Some(35)]);
+        assert_eq!(all.map(|b| b.cookie_on_create), [false, false, true, true, true, true]);
+        assert_eq!(
+            all.map(|b| b.link_modify.up_down() == UpDown::Both),
+            [false, false, false, false, true, true]
+        );
+        assert_eq!(
+            all.map(|b| b.inet4_scope == Inet4Scope::HostOrder),
+            [false, false, false, true, true, true]
+        );
+        assert_eq!(
+            all.map(|b| b.link_modify.mtu_error() == MtuError::Returned).iter().filter(|&&r| r).count(),
+            2
+        );
+    }
+
+    #[test]
+    fn variants_are_built_on_each_other() {
+        use LinkModify::{A, B, C, D, E};
+        assert_eq!([A, B, C, D, E].map(LinkModify::link_address), [false, false, false, true, true]);
+        assert_eq!(B.promiscuity(), Promiscuity::CountedOrAll);
+        assert_eq!((C.promiscuity(), C.mtu_error()), (E.promiscuity(), E.mtu_error()));
+    }
+}

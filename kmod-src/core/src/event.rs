@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What is announced to multicast groups. Type, flags, sequence number and port of an event are 0 but for
+//! the type.
+
+use nlproof_wire::consts::{
+    RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_LINK,
+};
+
+use crate::address::{Address, SocketAddress};
+use crate::address_dump;
+use crate::behaviour::Behaviours;
+use crate::context::Sleepable;
+use crate::kernel::Kernel;
+use crate::link_dump;
+use crate::writer::{GroupWriter, MessageHeader};
+
+/// What happened to an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// It has arrived (`ifnet_arrival_event`).
+    Arrived,
+    /// It is leaving (`ifnet_departure_event`).
+    Departed,
+    /// Its link went up or down (`ifnet_link_event`).
+    LinkState,
+    /// `rt_ifmsg`: those of its flags have changed, or with 0 something else about it.
+    Changed(u32),
+}
+
+/// What happened to an address (`rt_addrmsg`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressEvent {
+    /// It was added.
+    Added,
+    /// It was, or is about to be, deleted.
+    Deleted,
+}
+
+/// Announces what happened to `ifp` to RTNLGRP_LINK.
+pub fn link_event<K: Kernel>(
+    kernel: &K,
+    behaviours: &Behaviours,
+    thread: &mut Sleepable,
+    ifp: &K::Ref,
+    event: LinkEvent,
+) {
+    let (kind, change) = match event {
+        LinkEvent::Departed => (RTM_DELLINK, 0),
+        LinkEvent::Arrived | LinkEvent::LinkState => (RTM_NEWLINK, 0),
+        LinkEvent::Changed(flags) => (RTM_NEWLINK, flags),
+    };
+    if let Some(mut writer) = kernel.group_writer(RTNLGRP_LINK) {
+        let header = MessageHeader { kind, ..MessageHeader::default() };
+        // Without memory the event is lost; there is nobody to tell.
+        link_dump::link(kernel, behaviours, thread, &mut writer, &header, ifp, change).unwrap_or(());
+        writer.flush();
+    }
+}
+
+/// Announces what happened to an address of `ifp` to the group of its family. Does not sleep.
+pub fn address_event<K: Kernel>(
+    kernel: &K,
+    behaviours: &Behaviours,
+    ifp: &K::Ref,
+    address: &Address,
+    event: AddressEvent,
+) {
+    let group = match address.local {
+        SocketAddress::Inet(_) => RTNLGRP_IPV4_IFADDR,
+        SocketAddress::Inet6(_) => RTNLGRP_IPV6_IFADDR,
+        SocketAddress::Link(_) | SocketAddress::Other(_) => return,
+    };
+    if let Some(mut writer) = kernel.group_writer(group) {
+        let kind = match event {
+            AddressEvent::Added => RTM_NEWADDR,
+            AddressEvent::Deleted => RTM_DELADDR,
+        };
+        let header = MessageHeader { kind, ..MessageHeader::default() };
+        address_dump::address(behaviours, &mut writer, &header, ifp, address).unwrap_or(());
+        writer.flush();
+    }
+}

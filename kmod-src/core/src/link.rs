@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Handlers of RTM_GETLINK, RTM_NEWLINK and RTM_DELLINK.
+
+use nlproof_wire::consts::{NLM_F_CREATE, NLM_F_MULTI, RTM_NEWLINK};
+
+use crate::attributes::Request;
+use crate::context::{Sleepable, in_epoch};
+use crate::cookie::Cookie;
+use crate::dispatch::Call;
+use crate::errno::Errno;
+use crate::kernel::{Interface, Kernel, Requester};
+use crate::link_dump;
+use crate::link_modify;
+use crate::link_request::LinkRequest;
+use crate::report::Report;
+use crate::writer::{MessageHeader, Writer};
+
+/// RTM_GETLINK: one interface by index or name, or a dump of those that match.
+pub(crate) fn get<K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    thread: &mut Sleepable,
+    request: &Request<'_>,
+    writer: &mut impl Writer,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    let (kernel, behaviours) = (call.kernel, call.behaviours);
+    let wanted = LinkRequest::parse(request, behaviours, report)?;
+    let mut reply = MessageHeader { kind: RTM_NEWLINK, ..request.header };
+
+    if wanted.index != 0 || wanted.name.is_some() {
+        let found = match wanted.name {
+            Some(name) if wanted.index == 0 => kernel.by_name(name),
+            _ => in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index)),
+        };
+        let ifp = found.filter(|ifp| matches(ifp, &wanted)).ok_or(Errno::ENODEV)?;
+        return link_dump::link(kernel, behaviours, thread, writer, &reply, &ifp, 0);
+    }
+
+    reply.flags |= NLM_F_MULTI;
+    // A dump that was cut short ends like one that was not: the kernel drops this result too.
+    let dumped = kernel.for_each_interface(
+        thread,
+        |ifp| matches(ifp, &wanted),
+        |thread, ifp| link_dump::link(kernel, behaviours, thread, writer, &reply, ifp, 0),
+    );
+    dumped.unwrap_or(());
+    if writer.end_dump(0, &reply) { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// `match_iface`. The type is compared with the requested *index*: a slip of the kernel, which finds nothing
+/// for any `ifi_type` but 0.
+fn matches(ifp: &impl Interface, wanted: &LinkRequest<'_>) -> bool {
+    (wanted.index == 0 || wanted.index == ifp.index())
+        && (wanted.kind == 0 || wanted.index == u32::from(ifp.kind()))
+        && wanted.name.is_none_or(|name| name == ifp.name().as_bytes())
+}
+
+/// RTM_DELLINK: by index only.
+pub(crate) fn delete<K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    thread: &mut Sleepable,
+    request: &Request<'_>,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    let kernel = call.kernel;
+    let wanted = LinkRequest::parse(request, call.behaviours, report)?;
+    let ifp = in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index)).ok_or(Errno::ENOENT)?;
+    kernel.destroy(thread, &ifp)
+}
+
+/// RTM_NEWLINK: NLM_F_CREATE tells creation from modification; NLM_F_EXCL and NLM_F_REPLACE mean nothing.
+pub(crate) fn new<K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    thread: &mut Sleepable,
+    request: &Request<'_>,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    let wanted = LinkRequest::parse(request, call.behaviours, report)?;
+    if request.header.flags & NLM_F_CREATE != 0 {
+        create(call, thread, &wanted, report)
+    } else {
+        modify(call, thread, &wanted, report)
+    }
+}
+
+/// The new interface is changed as the request says before the kernel answers. If that fails, it stays.
+fn create<K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    thread: &mut Sleepable,
+    wanted: &LinkRequest<'_>,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    let name = given(wanted.name, "empty IFLA_IFNAME attribute", report)?;
+    given(wanted.driver, "empty IFLA_INFO_KIND attribute", report)?;
+    let ifp = call.kernel.create(thread, name, wanted)?;
+    change(call, thread, &ifp, wanted, report)?;
+    if call.behaviours.cookie_on_create {
+        report.set_cookie(Cookie::of(ifp.index(), ifp.name()));
+    }
+    Ok(())
+}
+
+fn given<'a>(value: Option<&'a [u8]>, missing: &str, report: &mut Report) -> Result<&'a [u8], Errno> {
+    value.filter(|value| !value.is_empty()).ok_or_else(|| {
+        report.say(|text| {
+            text.str(missing);
+        });
+        Errno::EINVAL
+    })
+}
+
+/// By index if there is one, else by name. With neither the answer is one that ip(8) takes for "this kernel
+/// knows the message".
+fn modify<K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    thread: &mut Sleepable,
+    wanted: &LinkRequest<'_>,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    let kernel = call.kernel;
+    let found = if wanted.index != 0 {
+        in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index)).ok_or_else(|| {
+            report.say(|text| {
+                text.str("unable to find interface #").number(wanted.index);
+            });
+            Errno::ENOENT
+        })
+    } else if let Some(name) = wanted.name {
+        kernel.by_name(name).ok_or_else(|| {
+            report.say(|text| {
+                text.str("unable to find interface ").bytes(name);
+            });
+            Errno::ENOENT
+        })
+    } else {
+        report.say(|text| {
+            text.str("empty ifi_index field");
+        });
+        Err(Errno::EPERM)
+    };
+    change(call, thread, &found?, wanted, report)
+}
+
+fn change<K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    thread: &mut Sleepable,
+    ifp: &K::Ref,
+    wanted: &LinkRequest<'_>,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    link_modify::modify(call.kernel, call.behaviours.link_modify, thread, call.requester, ifp, wanted, report)
+}

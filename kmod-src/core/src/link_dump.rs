@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The message about one interface: RTM_NEWLINK and RTM_DELLINK (`dump_iface` of iface.c).
+
+use nlproof_wire::bytes::put_at;
+use nlproof_wire::consts::freebsd::{
+    IFF_LOWER_UP, IFF_MONITOR, IFLA_FREEBSD, IFLAF_CAPS, IFLAF_ORIG_HWADDR, IFT_ETHER, IFT_L2VLAN,
+    NLA_BITSET_MASK, NLA_BITSET_SIZE, NLA_BITSET_VALUE,
+};
+use nlproof_wire::consts::{
+    IF_OPER_DORMANT, IF_OPER_DOWN, IF_OPER_UNKNOWN, IF_OPER_UP, IFF_PROMISC, IFF_UP, IFLA_ADDRESS,
+    IFLA_BROADCAST, IFLA_CARRIER, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MTU,
+    IFLA_OPERSTATE, IFLA_PROMISCUITY, IFLA_STATS64,
+};
+use nlproof_wire::view::{IfInfoMsg, RtnlLinkStats64};
+
+use crate::behaviour::Behaviours;
+use crate::context::Sleepable;
+use crate::errno::Errno;
+use crate::kernel::{Counter, Interface, Kernel};
+use crate::writer::{MessageHeader, Writer};
+
+/// IFLA_OPERSTATE and IFLA_CARRIER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OperState {
+    state: u8,
+    carrier: u8,
+}
+
+impl OperState {
+    /// Ethernet and VLAN interfaces are asked for their media; for others the administrator's word counts.
+    fn of<K: Kernel>(kernel: &K, thread: &mut Sleepable, ifp: &K::Ref) -> Self {
+        let (state, carrier) = if matches!(u16::from(ifp.kind()), IFT_ETHER | IFT_L2VLAN) {
+            match kernel.media(thread, ifp) {
+                Ok(media) if !media.ethernet => (IF_OPER_UNKNOWN, 0),
+                Ok(media) if !media.active => (IF_OPER_DOWN, 0),
+                Ok(_) if ifp.flags() & IFF_MONITOR != 0 => (IF_OPER_DORMANT, 1),
+                Ok(_) => (IF_OPER_UP, 1),
+                Err(_) => (IF_OPER_UNKNOWN, 0),
+            }
+        } else if ifp.flags() & IFF_UP != 0 {
+            (IF_OPER_UP, 1)
+        } else {
+            (IF_OPER_DOWN, 0)
+        };
+        Self { state, carrier }
+    }
+}
+
+/// Writes the message about `ifp`; `change` says which of its flags have changed.
+pub(crate) fn link<K: Kernel>(
+    kernel: &K,
+    behaviours: &Behaviours,
+    thread: &mut Sleepable,
+    writer: &mut impl Writer,
+    header: &MessageHeader,
+    ifp: &K::Ref,
+    change: u32,
+) -> Result<(), Errno> {
+    let oper = OperState::of(kernel, thread, ifp);
+    let lower_up = if oper.state == IF_OPER_UP { IFF_LOWER_UP } else { 0 };
+    let info = IfInfoMsg {
+        family: 0,
+        pad: 0,
+        kind: u16::from(ifp.kind()),
+        index: ifp.index().cast_signed(),
+        flags: ifp.flags() | ifp.driver_flags() | lower_up,
+        change,
+    };
+    if !writer.begin(header, &info.to_bytes()) {
+        return Err(Errno::ENOMEM);
+    }
+    writer.string(IFLA_IFNAME, ifp.name().as_bytes());
+    writer.u8(IFLA_OPERSTATE, oper.state);
+    writer.u8(IFLA_CARRIER, oper.carrier);
+    if (behaviours.empty_link_address || ifp.link_address_len() != 0)
+        && let Some(address) = ifp.link_address()
+    {
+        writer.attribute(IFLA_ADDRESS, address.as_bytes());
+    }
+    if let Some(address) = ifp.broadcast_address() {
+        writer.attribute(IFLA_BROADCAST, address.as_bytes());
+    }
+    writer.u32(IFLA_MTU, ifp.mtu());
+    ifp.description(|description| {
+        if let Some(description) = description {
+            writer.string(IFLA_IFALIAS, description);
+        }
+    });
+    if let Some(bits) = behaviours.capability_bits {
+        freebsd(writer, ifp, bits);
+    }
+    statistics(writer, ifp);
+    writer.u32(IFLA_PROMISCUITY, u32::from(ifp.flags() & IFF_PROMISC != 0));
+    if behaviours.link_info
+        && let Some(driver) = kernel.cloner(ifp)
+        && let Some(nest) = writer.nest(IFLA_LINKINFO)
+    {
+        writer.string(IFLA_INFO_KIND, driver.as_bytes());
+        writer.end_nest(nest);
+    }
+    if writer.end() {
+        Ok(())
+    } else {
+        writer.abort();
+        Err(Errno::ENOMEM)
+    }
+}
+
+/// IFLA_FREEBSD.
+fn freebsd(writer: &mut impl Writer, ifp: &impl Interface, bits: u32) {
+    let Some(nest) = writer.nest(IFLA_FREEBSD) else { return };
+    if let Some(address) = ifp.hardware_address() {
+        writer.attribute(IFLAF_ORIG_HWADDR, address.as_bytes());
+    }
+    if let Some(capabilities) = writer.nest(IFLAF_CAPS) {
+        let known = ifp.capabilities();
+        writer.u32(NLA_BITSET_SIZE, bits);
+        // The kernel has the two the wrong way round, and its users count on that.
+        writer.attribute(NLA_BITSET_MASK, &words(known.enabled));
+        writer.attribute(NLA_BITSET_VALUE, &words(known.supported));
+        writer.end_nest(capabilities);
+    }
+    writer.end_nest(nest);
+}
+
+fn words([low, high]: [u32; 2]) -> [u8; 8] {
+    (u64::from(low) | (u64::from(high) << 32)).to_le_bytes()
+}
+
+/// IFLA_STATS64: what the kernel does not count is 0.
+fn statistics(writer: &mut impl Writer, ifp: &impl Interface) {
+    let mut bytes = [0; RtnlLinkStats64::SIZE];
+    for (place, counter) in [
+        (0, Counter::RxPackets),
+        (8, Counter::TxPackets),
+        (16, Counter::RxBytes),
+        (24, Counter::TxBytes),
+        (32, Counter::RxErrors),
+        (40, Counter::TxErrors),
+        (48, Counter::RxDropped),
+        (56, Counter::TxDropped),
+        (64, Counter::Multicast),
+        (184, Counter::RxNoHandler),
+    ] {
+        put_at(&mut bytes, place, &ifp.counter(counter).to_le_bytes());
+    }
+    writer.attribute(IFLA_STATS64, &bytes);
+}

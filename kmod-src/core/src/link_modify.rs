@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Changing an interface: `_nl_modify_ifp_generic` of `netlink/route/iface_drivers.c`.
+
+use nlproof_wire::consts::{IFF_PROMISC, IFF_UP};
+
+use crate::behaviour::{LinkModify, MtuError, Promiscuity, UpDown};
+use crate::context::Sleepable;
+use crate::errno::Errno;
+use crate::kernel::{Kernel, Privilege, Requester};
+use crate::link_request::LinkRequest;
+use crate::report::Report;
+
+/// Does what the request asks for, in the kernel's order. What was done before a failure stays done.
+pub(crate) fn modify<K: Kernel>(
+    kernel: &K,
+    variant: LinkModify,
+    thread: &mut Sleepable,
+    requester: &impl Requester,
+    ifp: &K::Ref,
+    request: &LinkRequest<'_>,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    if let Some(alias) = request.alias {
+        need(requester, Privilege::SetIfDescr, "Not enough privileges to set descr", report)?;
+        kernel.set_description(thread, ifp, alias);
+    }
+    up_or_down(kernel, variant.up_down(), thread, ifp, request);
+    if request.mtu > 0 {
+        need(requester, Privilege::SetIfMtu, "Not enough privileges to set mtu", report)?;
+        let set = kernel.set_mtu(thread, ifp, request.mtu);
+        if variant.mtu_error() == MtuError::Returned {
+            set.inspect_err(|_| say(report, "Failed to set mtu"))?;
+        }
+    }
+    promiscuity(kernel, variant.promiscuity(), thread, ifp, request, report)?;
+    if variant.link_address()
+        && let Some(address) = request.link_address
+    {
+        need(requester, Privilege::SetIfMac, "Not enough privileges to set IFLA_ADDRESS", report)?;
+        kernel.set_link_address(thread, ifp, address).inspect_err(|error| {
+            report.say(|text| {
+                text.str(match variant {
+                    LinkModify::D => "unable to set IFLA_ADDRESS",
+                    _ => "setting IFLA_ADDRESS failed with error code: ",
+                });
+                if variant != LinkModify::D {
+                    text.number(error.number().unsigned_abs());
+                }
+            });
+        })?;
+    }
+    Ok(())
+}
+
+fn up_or_down<K: Kernel>(
+    kernel: &K,
+    rule: UpDown,
+    thread: &mut Sleepable,
+    ifp: &K::Ref,
+    request: &LinkRequest<'_>,
+) {
+    let wanted_up = request.flags & IFF_UP != 0;
+    let asked = request.change & IFF_UP != 0;
+    match rule {
+        UpDown::DownOnly if asked && !wanted_up => kernel.down(thread, ifp),
+        UpDown::DownOnly => {}
+        UpDown::Both if !asked && request.change != 0 => {}
+        UpDown::Both if wanted_up => kernel.up(thread, ifp),
+        UpDown::Both => kernel.down(thread, ifp),
+    }
+}
+
+fn promiscuity<K: Kernel>(
+    kernel: &K,
+    rule: Promiscuity,
+    thread: &mut Sleepable,
+    ifp: &K::Ref,
+    request: &LinkRequest<'_>,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    let on = request.flags & IFF_PROMISC != 0;
+    let asked = request.change & IFF_PROMISC != 0;
+    let asked_or_all = asked || request.change == 0;
+    match rule {
+        Promiscuity::Counted if !asked => Ok(()),
+        Promiscuity::CountedOrAll | Promiscuity::Permanent if !asked_or_all => Ok(()),
+        Promiscuity::Counted | Promiscuity::CountedOrAll => {
+            kernel.count_promiscuous(thread, ifp, on).inspect_err(|_| say(report, "unable to set promisc"))
+        }
+        Promiscuity::Permanent => {
+            kernel.set_promiscuous(thread, ifp, on);
+            Ok(())
+        }
+    }
+}
+
+fn need(
+    requester: &impl Requester,
+    privilege: Privilege,
+    refusal: &str,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    if requester.has_privilege(privilege) {
+        return Ok(());
+    }
+    say(report, refusal);
+    Err(Errno::EPERM)
+}
+
+fn say(report: &mut Report, what: &str) {
+    report.say(|text| {
+        text.str(what);
+    });
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One interface: the fields of `struct ifnet` (`net/if_private.h`) that matter here.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+use std::rc::{Rc, Weak};
+
+use iface_core::{Address, Capabilities, Counter, Interface, LinkAddress, Name, SocketAddress};
+use nlproof_wire::consts::freebsd::IFT_ETHER;
+
+/// What drives an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// lo(4).
+    Loopback,
+    /// epair(4): one end of a pair.
+    Epair,
+}
+
+impl Driver {
+    /// `if_dname`, which is also the name of its cloner.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Loopback => "lo",
+            Self::Epair => "epair",
+        }
+    }
+}
+
+/// `if_link_state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkState {
+    Unknown,
+    Down,
+    Up,
+}
+
+/// `struct ifnet`.
+#[derive(Debug)]
+pub(crate) struct Ifnet {
+    pub(crate) index: u32,
+    pub(crate) name: Name,
+    pub(crate) driver: Driver,
+    pub(crate) unit: u32,
+    /// IFT_*.
+    pub(crate) kind: u8,
+    pub(crate) flags: Cell<u32>,
+    pub(crate) driver_flags: Cell<u32>,
+    pub(crate) mtu: Cell<u32>,
+    /// Users of promiscuous mode; more leavers than comers make it negative, as in the kernel.
+    pub(crate) promiscuous: Cell<i32>,
+    pub(crate) link_state: Cell<LinkState>,
+    pub(crate) link_address_len: Cell<u8>,
+    pub(crate) link_address: Cell<LinkAddress>,
+    pub(crate) hardware_address: Cell<LinkAddress>,
+    pub(crate) broadcast_address: Cell<Option<LinkAddress>>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) description: RefCell<Option<Vec<u8>>>,
+    /// `if_addrhead` without the link-level address, which is always its first.
+    pub(crate) addresses: RefCell<Vec<Rc<IfAddr>>>,
+    /// ND6_IFF_IFDISABLED: IPv6 waits for the first address.
+    pub(crate) inet6_disabled: Cell<bool>,
+    /// The other end of an epair.
+    pub(crate) peer: RefCell<Weak<Ifnet>>,
+}
+
+/// `struct ifaddr` with what IPv4 and IPv6 add to it.
+#[derive(Debug)]
+pub(crate) struct IfAddr {
+    pub(crate) owner: Weak<Ifnet>,
+    pub(crate) address: Cell<Address>,
+    /// IPv4: `ia_subnetmask`.
+    pub(crate) mask: u32,
+    /// IPv4: IFA_ROUTE, the prefix's route is this address's.
+    pub(crate) route: Cell<bool>,
+}
+
+impl IfAddr {
+    /// The IPv4 address as a number.
+    pub(crate) fn inet(&self) -> Option<u32> {
+        match self.address.get().local {
+            SocketAddress::Inet(inet) => Some(u32::from_be_bytes(inet)),
+            _ => None,
+        }
+    }
+
+    /// The IPv6 address, with its scope embedded.
+    pub(crate) fn inet6(&self) -> Option<[u8; 16]> {
+        match self.address.get().local {
+            SocketAddress::Inet6(inet6) => Some(inet6),
+            _ => None,
+        }
+    }
+}
+
+/// A counted reference to an interface: `if_ref`, and `if_rele` on drop.
+#[derive(Debug, Clone)]
+pub(crate) struct IfRef(pub(crate) Rc<Ifnet>);
+
+impl Deref for IfRef {
+    type Target = Ifnet;
+
+    fn deref(&self) -> &Ifnet {
+        &self.0
+    }
+}
+
+impl Ifnet {
+    pub(crate) fn has(&self, flag: u32) -> bool {
+        self.flags.get() & flag != 0
+    }
+
+    pub(crate) fn set(&self, flag: u32) {
+        self.flags.set(self.flags.get() | flag);
+    }
+
+    pub(crate) fn clear(&self, flag: u32) {
+        self.flags.set(self.flags.get() & !flag);
+    }
+}
+
+impl Interface for IfRef {
+    fn index(&self) -> u32 {
+        self.0.index
+    }
+
+    fn name(&self) -> Name {
+        self.0.name
+    }
+
+    fn kind(&self) -> u8 {
+        self.0.kind
+    }
+
+    fn flags(&self) -> u32 {
+        self.0.flags.get()
+    }
+
+    fn driver_flags(&self) -> u32 {
+        self.0.driver_flags.get()
+    }
+
+    fn mtu(&self) -> u32 {
+        self.0.mtu.get()
+    }
+
+    fn link_address_len(&self) -> u8 {
+        self.0.link_address_len.get()
+    }
+
+    fn link_address(&self) -> Option<LinkAddress> {
+        Some(self.0.link_address.get())
+    }
+
+    fn broadcast_address(&self) -> Option<LinkAddress> {
+        self.0.broadcast_address.get()
+    }
+
+    fn hardware_address(&self) -> Option<LinkAddress> {
+        (u16::from(self.0.kind) == IFT_ETHER).then(|| self.0.hardware_address.get())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities
+    }
+
+    /// No packet ever passes.
+    fn counter(&self, _counter: Counter) -> u64 {
+        0
+    }
+
+    fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R {
+        show(self.0.description.borrow().as_deref())
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Interfaces come, change and go (`net/if.c`), and what of it is announced in which order.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Weak;
+
+use iface_core::{Capabilities, Errno, LinkAddress, LinkEvent, Name, Sleepable};
+use nlproof_wire::consts::freebsd::{IFF_DYING, IFF_PPROMISC, IFT_ETHER};
+use nlproof_wire::consts::{IFF_LOOPBACK, IFF_PROMISC, IFF_UP};
+
+use crate::interface::{Driver, IfRef, Ifnet, LinkState};
+use crate::stack::Stack;
+
+/// `IF_MINMTU` and `IF_MAXMTU` of `net/if_var.h`, in bytes.
+const MTU_RANGE: std::ops::RangeInclusive<u32> = 72..=65535;
+
+/// What a driver knows of an interface before it exists.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) name: String,
+    pub(crate) driver: Driver,
+    pub(crate) unit: u32,
+    pub(crate) kind: u16,
+    pub(crate) flags: u32,
+    pub(crate) mtu: u32,
+    pub(crate) capabilities: u32,
+}
+
+impl Stack {
+    /// `if_alloc` and what a driver fills in: the interface has an index but cannot be found yet.
+    pub(crate) fn allocate_interface(&self, blueprint: &Blueprint) -> IfRef {
+        let capabilities = [blueprint.capabilities, 0];
+        IfRef(std::rc::Rc::new(Ifnet {
+            index: self.indexes.allocate(),
+            name: Name::truncated(blueprint.name.as_bytes()),
+            driver: blueprint.driver,
+            unit: blueprint.unit,
+            kind: u8::try_from(blueprint.kind).unwrap_or(0),
+            flags: Cell::new(blueprint.flags),
+            driver_flags: Cell::new(0),
+            mtu: Cell::new(blueprint.mtu),
+            promiscuous: Cell::new(0),
+            link_state: Cell::new(LinkState::Unknown),
+            link_address_len: Cell::new(0),
+            link_address: Cell::default(),
+            hardware_address: Cell::default(),
+            broadcast_address: Cell::new(None),
+            capabilities: Capabilities { supported: capabilities, enabled: capabilities },
+            description: RefCell::new(None),
+            addresses: RefCell::default(),
+            inet6_disabled: Cell::new(blueprint.flags & IFF_LOOPBACK == 0),
+            peer: RefCell::new(Weak::new()),
+        }))
+    }
+
+    /// `if_attach`.
+    pub(crate) fn attach(&self, thread: &mut Sleepable, ifp: &IfRef) {
+        self.interfaces.borrow_mut().push(ifp.clone());
+        self.announce(thread, ifp, LinkEvent::Arrived);
+    }
+
+    /// `if_detach`: nobody can find the interface any more; it goes down, loses its addresses, and is
+    /// announced as gone with IFF_DYING.
+    pub(crate) fn detach(&self, thread: &mut Sleepable, ifp: &IfRef) {
+        self.interfaces.borrow_mut().retain(|other| other.index != ifp.index);
+        ifp.set(IFF_DYING);
+        self.interface_down(thread, ifp);
+        self.purge_addresses(ifp);
+        self.announce(thread, ifp, LinkEvent::Departed);
+    }
+
+    /// `if_purgeaddrs`.
+    fn purge_addresses(&self, ifp: &IfRef) {
+        loop {
+            let first = ifp.addresses.borrow().first().cloned();
+            match first {
+                Some(ifa) if ifa.inet6().is_some() => self.inet6_purge(ifp, &ifa),
+                Some(ifa) => self.inet_remove(ifp, &ifa),
+                None => return,
+            }
+        }
+    }
+
+    /// `if_free`: the index can be given to another interface.
+    pub(crate) fn free_interface(&self, ifp: &IfRef) {
+        self.indexes.free(ifp.index);
+    }
+
+    /// `if_up`: the protocols hear of it after everybody else.
+    pub(crate) fn interface_up(&self, thread: &mut Sleepable, ifp: &IfRef) {
+        ifp.set(IFF_UP);
+        self.announce(thread, ifp, LinkEvent::Changed(IFF_UP));
+        self.inet_up(ifp);
+        self.inet6_up(thread, ifp);
+    }
+
+    /// `if_down`: the protocols hear of it before everybody else. It is announced even if nothing changes.
+    pub(crate) fn interface_down(&self, thread: &mut Sleepable, ifp: &IfRef) {
+        self.inet_down(ifp);
+        ifp.clear(IFF_UP);
+        self.announce(thread, ifp, LinkEvent::Changed(IFF_UP));
+    }
+
+    /// `if_link_state_change` and `do_link_state_change`: two announcements for one change. The kernel does
+    /// it in another thread, of higher priority; here it happens at once.
+    pub(crate) fn link_state_change(&self, thread: &mut Sleepable, ifp: &IfRef, state: LinkState) {
+        if ifp.link_state.replace(state) != state {
+            self.announce(thread, ifp, LinkEvent::Changed(0));
+            self.announce(thread, ifp, LinkEvent::LinkState);
+        }
+    }
+
+    /// SIOCSIFADDR: the driver hears of an address.
+    pub(crate) fn driver_address(&self, thread: &mut Sleepable, ifp: &IfRef) {
+        match ifp.driver {
+            Driver::Loopback => self.loopback_first_address(thread, ifp),
+            Driver::Epair => ifp.set(IFF_UP),
+        }
+    }
+
+    /// SIOCSIFMTU. Both drivers take whatever an interface can have.
+    pub(crate) fn change_mtu(&self, thread: &mut Sleepable, ifp: &IfRef, mtu: u32) -> Result<(), Errno> {
+        if !MTU_RANGE.contains(&mtu) {
+            return Err(Errno::EINVAL);
+        }
+        ifp.mtu.set(mtu);
+        self.announce(thread, ifp, LinkEvent::Changed(0));
+        Ok(())
+    }
+
+    /// `ifpromisc`: only the first user to come and the last to leave change anything.
+    pub(crate) fn count_promiscuity(&self, thread: &mut Sleepable, ifp: &IfRef, on: bool) {
+        let before = ifp.promiscuous.get();
+        let after = if on { before + 1 } else { before - 1 };
+        ifp.promiscuous.set(after);
+        let edge = if on { before == 0 } else { after == 0 };
+        if ifp.has(IFF_PPROMISC) || !edge {
+            return;
+        }
+        if on {
+            ifp.set(IFF_PROMISC);
+        } else {
+            ifp.clear(IFF_PROMISC);
+        }
+        if ifp.driver == Driver::Loopback {
+            self.loopback_flags(thread, ifp);
+        }
+        self.announce(thread, ifp, LinkEvent::Changed(IFF_PROMISC));
+    }
+
+    /// `if_setppromisc`: nothing is announced.
+    pub(crate) fn permanent_promiscuity(&self, ifp: &IfRef, on: bool) {
+        if ifp.has(IFF_PPROMISC) == on {
+            return;
+        }
+        if on {
+            ifp.set(IFF_PPROMISC | IFF_PROMISC);
+        } else {
+            ifp.clear(IFF_PPROMISC);
+            if ifp.promiscuous.get() == 0 {
+                ifp.clear(IFF_PROMISC);
+            }
+        }
+    }
+
+    /// `if_setlladdr`.
+    pub(crate) fn change_link_address(&self, ifp: &IfRef, address: &[u8]) -> Result<(), Errno> {
+        if address.len() != ifp.link_address.get().as_bytes().len() {
+            return Err(Errno::EINVAL);
+        }
+        if u16::from(ifp.kind) != IFT_ETHER {
+            return Err(Errno::ENODEV);
+        }
+        ifp.link_address.set(LinkAddress::new(address));
+        Ok(())
+    }
+}

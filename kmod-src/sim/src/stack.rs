@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One network stack (vnet): its interfaces, addresses, sockets and clock.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use iface_core::{AddressEvent, Behaviours, LinkEvent, Profile, Sleepable, address_event, link_event};
+use nlproof_wire::consts::freebsd::IFF_DYING;
+
+use crate::cloner::Cloners;
+use crate::index_table::IndexTable;
+use crate::interface::{IfAddr, IfRef};
+use crate::socket::Socket;
+use crate::variant::Variant;
+
+/// A network stack.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    pub(crate) behaviours: Behaviours,
+    pub(crate) variant: Variant,
+    pub(crate) indexes: IndexTable,
+    pub(crate) cloners: Cloners,
+    /// `V_ifnet`, in the order of arrival.
+    pub(crate) interfaces: RefCell<Vec<IfRef>>,
+    /// `V_in_ifaddrhead`: IPv4 addresses in the order in which they were added.
+    pub(crate) inet_addresses: RefCell<Vec<Rc<IfAddr>>>,
+    pub(crate) sockets: RefCell<Vec<Rc<Socket>>>,
+    /// `time_uptime`: seconds since boot.
+    pub(crate) uptime: Cell<u64>,
+    /// How often the network epoch has been entered and not left.
+    pub(crate) epochs: Rc<Cell<u32>>,
+}
+
+impl Stack {
+    /// A stack without interfaces, on a machine whose host has `host_interfaces`.
+    pub(crate) fn new(profile: Profile, host_interfaces: u32) -> Self {
+        Self {
+            behaviours: Behaviours::of(profile),
+            variant: Variant::of(profile),
+            indexes: IndexTable::new(host_interfaces),
+            cloners: Cloners::default(),
+            interfaces: RefCell::default(),
+            inet_addresses: RefCell::default(),
+            sockets: RefCell::default(),
+            uptime: Cell::new(100),
+            epochs: Rc::default(),
+        }
+    }
+
+    /// `ifunit`: also finds an interface that is dying. Names are compared as `strncmp` with 16 bytes does.
+    pub(crate) fn unit(&self, name: &[u8]) -> Option<IfRef> {
+        self.interfaces.borrow().iter().find(|ifp| ifp.name.as_bytes() == name).cloned()
+    }
+
+    /// The interfaces that are not dying.
+    pub(crate) fn living(&self) -> Vec<IfRef> {
+        self.interfaces.borrow().iter().filter(|ifp| !ifp.has(IFF_DYING)).cloned().collect()
+    }
+
+    /// Announces what happened to an interface.
+    pub(crate) fn announce(&self, thread: &mut Sleepable, ifp: &IfRef, event: LinkEvent) {
+        link_event(self, &self.behaviours, thread, ifp, event);
+    }
+
+    /// `rt_addrmsg`.
+    pub(crate) fn announce_address(&self, ifp: &IfRef, ifa: &IfAddr, event: AddressEvent) {
+        address_event(self, &self.behaviours, ifp, &ifa.address.get(), event);
+    }
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The model seen from outside: what a program with netlink sockets in a fresh vnet would see.
+
+mod address;
+mod event;
+mod framing;
+mod hostile;
+mod link;
+mod observed;
+mod support;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A reply of a real kernel, byte for byte.
+
+use crate::support::*;
+use iface_sim::{Privilege, Profile, Sim, SocketOptions};
+use nlproof_wire::consts::{RTM_GETLINK, RTM_NEWADDR};
+
+/// RTM_GETLINK with NLM_F_DUMP and sequence number 7, answered by a stock 14.0-STABLE GENERIC kernel
+/// (`kern.osreldate` 1400507, amd64) in a fresh vnet jail: lo0 with 127.0.0.1/8, up, and lo10, created with
+/// MTU 1400 and the description "golden ground".
+const DUMP_OF_TWO: &[&str] = &[
+    "4001000010000303070000000000000000001800030000004980000100000000",
+    "080003006c6f3000050010000600000005002100010000000800040000400000",
+    "280040002400030008000200220000000c00050003006800000000000c000400",
+    "0300680000000000c40017000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "00000000000000000000000008001e00000000000c001200070001006c6f0000",
+    "5801000010000303070000000000000000001800040000000880000000000000",
+    "090003006c6f3130000000000500100002000000050021000000000008000400",
+    "7805000012001400676f6c64656e2067726f756e640000002800400024000300",
+    "08000200220000000c00050003006800000000000c0004000300680000000000",
+    "c400170000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000008001e00000000000c001200070001006c6f00001400000003000000",
+    "070000000000000000000000",
+];
+
+fn observed() -> Vec<u8> {
+    let digits: Vec<u8> =
+        DUMP_OF_TWO.concat().chars().filter_map(|c| c.to_digit(16)).map(|d| d as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
+#[test]
+fn dump_of_two_interfaces() {
+    let sim = Sim::new(Profile::R14_0);
+    let options = SocketOptions { bound: false, ..SocketOptions::default() };
+    let socket = sim.socket(options, Privilege::Root);
+    let vnet = Vnet { sim, socket };
+    assert_eq!(vnet.index("lo0"), 3, "the jail's first interface had this index");
+    assert_eq!(vnet.ack(&inet(RTM_NEWADDR, 3, 8, [127, 0, 0, 1])).error, 0);
+    assert_eq!(vnet.ack(&create("lo10", "lo", &[mtu(1400), alias("golden ground")])).error, 0);
+
+    let mut request = Vec::new();
+    link(RTM_GETLINK, DUMP, 0, vec![]).encode_to(&mut request);
+    vnet.sim.send(socket, &request).expect("a whole message");
+    let replies: Vec<u8> = std::iter::from_fn(|| vnet.sim.recv(socket)).flatten().collect();
+    assert_eq!(replies, observed());
+}
