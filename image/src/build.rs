@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! From a release to an image: the stages in their order.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::{
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use sha2::Digest as _;
+
+use crate::{
+    cache::{Cache, Lock, WorkDir},
+    config,
+    digest::Sha256,
+    disk,
+    error::ImageError,
+    extract::{self, Archive},
+    image::{self, Image, ImageInfo, Input, SCHEMA},
+    kernel::{self, KernelInfo},
+    keys::GuestKeys,
+    makefs, mtree,
+    options::{BuildOptions, Progress, Stage},
+    release::{BASE, KERNEL, ReleaseDir},
+    skip, space,
+    stop::Stop,
+    superblock,
+    tree::{Tree, TreeError},
+};
+
+/// To be raised when the same inputs give other bytes than before, unless a table in `config` or `skip`
+/// is all that changed.
+const BUILDER: u32 = 1;
+
+/// How often progress is reported and the cancel flag is looked at, where nothing else wakes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Room that a build needs, as a multiple of the compressed archives: xz makes FreeBSD's archives
+/// five to six times smaller, the guest gets half of what is in them, and it is there twice, as
+/// files and as a file system.
+const SPACE_FACTOR: u64 = 6;
+
+/// The image of `release`, from the cache or built now.
+///
+/// `progress` is called from this thread alone. `cancel` may be raised by any thread, for instance by
+/// the one that handles Ctrl-C; the build then ends within a fraction of a second.
+///
+/// # Errors
+/// [`ImageError`]; on any error nothing of the image remains.
+pub fn build(
+    release: &ReleaseDir,
+    options: &BuildOptions,
+    cache: &Cache,
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Image, ImageError> {
+    let key = key(release, options)?;
+    if let Some(image) = cache.get(&key) {
+        return Ok(image);
+    }
+    let _lock = wait_for_lock(cache, &key, cancel, progress)?;
+    if let Some(image) = cache.get(&key) {
+        return Ok(image);
+    }
+    cache.sweep()?;
+    let needed = needed_bytes(release, options)?;
+    space::require(cache.images(), needed)?;
+    let work = WorkDir::create(cache, &key)?;
+    let failed = AtomicBool::new(false);
+    let mut build =
+        Build { release, options, dir: work.path(), stop: Stop { cancel, failed: &failed }, progress };
+    let info = build.run(&key).map_err(|error| space::explain(error, cache.images(), needed))?;
+    let dir = work.keep(cache, &key)?;
+    Ok(Image { dir, info, cached: false })
+}
+
+/// What goes into an image, as one digest.
+fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
+    let BuildOptions { stock_rc, free_mib, makefs: _, keys } = options;
+    let mut hasher = sha2::Sha256::new();
+    hasher.update(format!("nlproof-image {BUILDER} {SCHEMA}\n{}\n", release.name));
+    for file in [BASE, KERNEL] {
+        hasher.update(format!("{file} {}\n", release.entry(file)?.sha256));
+    }
+    hasher.update(format!("stock_rc {stock_rc} free_mib {free_mib}\n"));
+    if let Some(keys) = keys {
+        hasher.update(format!("{}\n{}\n", keys.host_public()?, keys.client_public()?));
+    }
+    config::version(&mut hasher);
+    skip::version(&mut hasher);
+    Ok(Sha256(hasher.finalize().into()))
+}
+
+fn wait_for_lock(
+    cache: &Cache,
+    key: &Sha256,
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Lock, ImageError> {
+    loop {
+        if let Some(lock) = cache.try_lock(key)? {
+            return Ok(lock);
+        }
+        if cancel.load(Ordering::Relaxed) {
+            return Err(ImageError::Cancelled);
+        }
+        progress(Progress { stage: Stage::Wait, bytes_done: 0, bytes_total: 0 });
+        thread::sleep(TICK);
+    }
+}
+
+fn needed_bytes(release: &ReleaseDir, options: &BuildOptions) -> Result<u64, ImageError> {
+    let archives = size(&release.path.join(BASE))? + size(&release.path.join(KERNEL))?;
+    Ok(archives * SPACE_FACTOR + (u64::from(options.free_mib) << 20))
+}
+
+fn size(path: &Path) -> Result<u64, ImageError> {
+    fs::metadata(path).map(|data| data.len()).map_err(|error| ImageError::io("read", path, error))
+}
+
+struct Build<'a> {
+    release: &'a ReleaseDir,
+    options: &'a BuildOptions,
+    /// Where the image comes to be.
+    dir: &'a Path,
+    stop: Stop<'a>,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl Build<'_> {
+    fn run(&mut self, key: &Sha256) -> Result<ImageInfo, ImageError> {
+        let keys = match &self.options.keys {
+            Some(keys) => keys.clone(),
+            None => GuestKeys::generate()?,
+        };
+        let mut tree = self.extract()?;
+        let pmbr = self.boot_code(&tree, "boot/pmbr", disk::PMBR_MIN, 512)?;
+        let gptboot = self.boot_code(&tree, "boot/gptboot", 1, disk::GPTBOOT_MAX)?;
+        for (file, reason) in config::NEEDED {
+            if tree.file(file).is_none() {
+                return Err(self.unusable(BASE, file, reason));
+            }
+        }
+        let Some(kernel_file) = tree.file("boot/kernel/kernel") else {
+            return Err(self.unusable(KERNEL, "boot/kernel/kernel", "the loader starts it"));
+        };
+        let kernel =
+            KernelInfo::of_file(&kernel_file).map_err(|error| ImageError::io("read", &kernel_file, error))?;
+        let freebsd_version = tree
+            .file("usr/include/sys/param.h")
+            .and_then(|path| fs::read_to_string(path).ok())
+            .and_then(|text| kernel::freebsd_version(&text));
+
+        self.report(Stage::Configure, 0, 1);
+        config::configure(&mut tree, &keys, self.options)?;
+        self.report(Stage::Configure, 1, 1);
+
+        let root = self.dir.join("root.ufs");
+        self.filesystem(&tree, &root)?;
+        remove_dir(tree.root())?;
+        let parts = disk::Parts { pmbr: &pmbr, gptboot: &gptboot, root: &root, seed: key };
+        let disk_bytes = self.assemble(&parts)?;
+        fs::remove_file(&root).map_err(|error| ImageError::io("remove", &root, error))?;
+
+        let info = ImageInfo {
+            schema: SCHEMA,
+            release: self.release.name.clone(),
+            freebsd_version,
+            kernel,
+            stock_rc: self.options.stock_rc,
+            inputs: self.inputs()?,
+            host_key: keys.host_public()?,
+            disk_bytes,
+        };
+        self.describe(&info, &keys)?;
+        Ok(info)
+    }
+
+    /// Both archives at once, each into a tree of its own: what the result holds does not depend on
+    /// which is faster.
+    fn extract(&mut self) -> Result<Tree, ImageError> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = u32::try_from(cores).unwrap_or(1);
+        let jobs = [(Stage::Base, BASE, "root", threads), (Stage::Kernel, KERNEL, "kernel", 1)];
+        let (release, dir, stop) = (self.release, self.dir, self.stop);
+        let done = [AtomicU64::new(0), AtomicU64::new(0)];
+        let mut totals = [0; 2];
+        for (total, (_, file, ..)) in totals.iter_mut().zip(&jobs) {
+            *total = size(&release.path.join(file))?;
+        }
+
+        let results = thread::scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            for (index, (_, file, name, threads)) in jobs.iter().enumerate() {
+                let (sender, done) = (sender.clone(), &done[index]);
+                scope.spawn(move || {
+                    let extract = || {
+                        let path = release.path.join(file);
+                        let archive = Archive { path: &path, expected: release.entry(file)?.sha256 };
+                        let mut tree = Tree::create(dir.join(name))?;
+                        extract::extract(&archive, &mut tree, *threads, done, stop)?;
+                        Ok(tree)
+                    };
+                    let result = extract();
+                    if result.is_err() {
+                        stop.failed.store(true, Ordering::Relaxed);
+                    }
+                    // The receiver waits for both; should it be gone, nobody wants the result.
+                    sender.send((index, result)).ok();
+                });
+            }
+            drop(sender);
+            let mut results = Vec::new();
+            loop {
+                let received = receiver.recv_timeout(TICK);
+                for ((stage, ..), (done, total)) in jobs.iter().zip(done.iter().zip(totals)) {
+                    self.report(*stage, done.load(Ordering::Relaxed).min(total), total);
+                }
+                match received {
+                    Ok(result) => results.push(result),
+                    Err(mpsc::RecvTimeoutError::Timeout) => {}
+                    Err(mpsc::RecvTimeoutError::Disconnected) => break results,
+                }
+            }
+        });
+        let mut trees = ordered(results)?.into_iter();
+        let (Some(mut tree), Some(kernel)) = (trees.next(), trees.next()) else {
+            return Err(ImageError::Cancelled);
+        };
+        tree.absorb(kernel).map_err(|error| match error {
+            TreeError::Image(error) => error,
+            TreeError::Refused(reason) => self.unusable(KERNEL, "boot/kernel", &reason),
+        })?;
+        Ok(tree)
+    }
+
+    fn boot_code(
+        &self,
+        tree: &Tree,
+        file: &'static str,
+        least: u64,
+        most: u64,
+    ) -> Result<Vec<u8>, ImageError> {
+        let path = tree.file(file).ok_or_else(|| self.unusable(BASE, file, "the BIOS boots through it"))?;
+        let length = size(&path)?;
+        if !(least..=most).contains(&length) {
+            let reason = format!("it has {length} bytes, expected {least} to {most}");
+            return Err(self.unusable(BASE, file, &reason));
+        }
+        fs::read(&path).map_err(|error| ImageError::io("read", &path, error))
+    }
+
+    fn filesystem(&mut self, tree: &Tree, image: &Path) -> Result<(), ImageError> {
+        let spec = self.dir.join("root.mtree");
+        fs::write(&spec, mtree::specification(tree))
+            .map_err(|error| ImageError::io("write", &spec, error))?;
+        let free = u64::from(self.options.free_mib) << 20;
+        let bytes = tree.bytes(makefs::FRAGMENT)?;
+        let total = bytes + free;
+        space::require(self.dir, total)?;
+        let log = self.dir.join("makefs.log");
+        let job = makefs::Job {
+            program: self.options.makefs.as_deref(),
+            root: tree.root(),
+            spec: &spec,
+            image,
+            log: &log,
+            nodes: tree.nodes().count() as u64,
+            bytes,
+            free,
+            latest: tree.nodes().map(|(_, _, meta)| meta.mtime).max().unwrap_or(0),
+        };
+        self.report(Stage::Filesystem, 0, total);
+        let (stop, progress) = (self.stop, &mut *self.progress);
+        makefs::run(&job, stop, |bytes_done| {
+            let bytes_done = bytes_done.min(total);
+            progress(Progress { stage: Stage::Filesystem, bytes_done, bytes_total: total });
+        })?;
+        let opened = fs::OpenOptions::new().read(true).write(true).open(image);
+        opened
+            .and_then(|file| superblock::clear_pointers(&file))
+            .map_err(|error| ImageError::io("finish", image, error))?;
+        for file in [spec, log] {
+            fs::remove_file(&file).map_err(|error| ImageError::io("remove", &file, error))?;
+        }
+        self.report(Stage::Filesystem, total, total);
+        Ok(())
+    }
+
+    fn assemble(&mut self, parts: &disk::Parts<'_>) -> Result<u64, ImageError> {
+        let total = size(parts.root)?;
+        let data = fs::metadata(parts.root).map_err(|error| ImageError::io("read", parts.root, error))?;
+        space::require(self.dir, data.blocks() * 512)?;
+        let (stop, progress) = (self.stop, &mut *self.progress);
+        disk::assemble(&self.dir.join(image::DISK), parts, stop, |bytes_done| {
+            progress(Progress { stage: Stage::Assemble, bytes_done, bytes_total: total });
+        })
+    }
+
+    fn inputs(&self) -> Result<Vec<Input>, ImageError> {
+        let input = |file: &'static str| {
+            let sha256 = self.release.entry(file)?.sha256;
+            Ok(Input { file: file.to_owned(), sha256, bytes: size(&self.release.path.join(file))? })
+        };
+        [BASE, KERNEL].into_iter().map(input).collect()
+    }
+
+    /// Writes what stands beside the disk; `image.json` last, for it makes the image whole.
+    fn describe(&self, info: &ImageInfo, keys: &GuestKeys) -> Result<(), ImageError> {
+        let json = serde_json::to_vec_pretty(info)
+            .map_err(|error| ImageError::io("write", &self.dir.join(image::INFO), error.into()))?;
+        let files = [
+            (image::CLIENT_KEY, keys.client_private()?.into_bytes()),
+            (image::KNOWN_HOSTS, format!("* {}\n", keys.host_public()?).into_bytes()),
+            (image::INFO, json),
+        ];
+        for (name, contents) in files {
+            let path = self.dir.join(name);
+            let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+            opened
+                .and_then(|mut file| std::io::Write::write_all(&mut file, &contents))
+                .map_err(|error| ImageError::io("write", &path, error))?;
+        }
+        Ok(())
+    }
+
+    fn unusable(&self, archive: &'static str, file: &'static str, reason: &str) -> ImageError {
+        let release = self.release.name.clone();
+        ImageError::Unusable { release, archive, file, reason: reason.to_owned() }
+    }
+
+    fn report(&mut self, stage: Stage, bytes_done: u64, bytes_total: u64) {
+        (self.progress)(Progress { stage, bytes_done, bytes_total });
+    }
+}
+
+/// The results in the order of the archives. Of several errors, the one that made the others give up.
+fn ordered(mut results: Vec<(usize, Result<Tree, ImageError>)>) -> Result<Vec<Tree>, ImageError> {
+    results.sort_by_key(|(index, _)| *index);
+    let cause = results
+        .iter()
+        .position(|(_, result)| result.as_ref().is_err_and(|error| !matches!(error, ImageError::Cancelled)));
+    if let Some(cause) = cause {
+        results.swap(0, cause);
+    }
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn remove_dir(path: &Path) -> Result<(), ImageError> {
+    fs::remove_dir_all(path).map_err(|error| ImageError::io("remove", path, error))
+}

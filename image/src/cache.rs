@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The images that were built: `<cache>/images/<key>/`.
+//!
+//! The key is a digest over everything that goes into an image. An image is built in
+//! `<key>.partial` beside it and renamed when it is complete, so a directory without that suffix is a
+//! whole image. Whoever builds holds a lock on `<key>.lock`; the lock goes with the process, so what a
+//! killed build left behind is recognised by its lock being free.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    digest::Sha256,
+    error::ImageError,
+    image::{Image, ImageInfo},
+    tree::make_dir,
+};
+
+/// The cache of images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    images: PathBuf,
+}
+
+/// An image in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheEntry {
+    /// The digest it is found by: the name of its directory.
+    pub key: String,
+    /// Bytes that it takes on the host's disk.
+    pub bytes: u64,
+    /// The image.
+    pub image: Image,
+}
+
+impl Cache {
+    /// The cache below `dir`; nothing is created before something is built.
+    #[must_use]
+    pub fn new(dir: &Path) -> Self {
+        Self { images: dir.join("images") }
+    }
+
+    /// The cache at `$XDG_CACHE_HOME/nlproof`, else `$HOME/.cache/nlproof`, from these values; `None`
+    /// when neither is set.
+    #[must_use]
+    pub fn from_values(xdg_cache_home: Option<&OsStr>, home: Option<&OsStr>) -> Option<Self> {
+        let set = |value: Option<&OsStr>| value.filter(|value| !value.is_empty()).map(PathBuf::from);
+        let dir = set(xdg_cache_home).or_else(|| Some(set(home)?.join(".cache")))?;
+        Some(Self::new(&dir.join("nlproof")))
+    }
+
+    /// The images that are there, in the order of release and key.
+    ///
+    /// # Errors
+    /// When the cache exists and cannot be read.
+    pub fn list(&self) -> Result<Vec<CacheEntry>, ImageError> {
+        let mut entries = Vec::new();
+        for (name, dir) in self.names()? {
+            if let Some(info) = ImageInfo::read(&dir) {
+                let bytes = bytes_on_disk(&dir).map_err(|error| ImageError::io("read", &dir, error))?;
+                entries.push(CacheEntry { key: name, bytes, image: Image { dir, info, cached: true } });
+            }
+        }
+        entries.sort_by(|a, b| (&a.image.info.release, &a.key).cmp(&(&b.image.info.release, &b.key)));
+        Ok(entries)
+    }
+
+    pub(crate) fn images(&self) -> &Path {
+        &self.images
+    }
+
+    /// The image of that key, when it is whole.
+    pub(crate) fn get(&self, key: &Sha256) -> Option<Image> {
+        let dir = self.images.join(key.to_string());
+        Some(Image { info: ImageInfo::read(&dir)?, dir, cached: true })
+    }
+
+    /// Takes the lock of `key` if nobody has it.
+    pub(crate) fn try_lock(&self, key: &Sha256) -> Result<Option<Lock>, ImageError> {
+        fs::create_dir_all(&self.images).map_err(|error| ImageError::io("create", &self.images, error))?;
+        Lock::try_take(self.images.join(format!("{key}{LOCK}")))
+    }
+
+    /// Removes what killed builds left behind.
+    pub(crate) fn sweep(&self) -> Result<(), ImageError> {
+        for (name, path) in self.names()? {
+            let Some(key) = name.strip_suffix(PARTIAL).or_else(|| name.strip_suffix(LOCK)) else {
+                continue;
+            };
+            // Taking the lock and letting it go also removes its file. What belongs to another user and
+            // cannot be locked or removed is no reason not to build.
+            let lock = Lock::try_take(self.images.join(format!("{key}{LOCK}")));
+            if matches!(lock, Ok(Some(_))) && name.ends_with(PARTIAL) {
+                fs::remove_dir_all(&path).ok();
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<(String, PathBuf)>, ImageError> {
+        let read = |error| ImageError::io("read", &self.images, error);
+        let dir = match fs::read_dir(&self.images) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            dir => dir.map_err(read)?,
+        };
+        let mut names = Vec::new();
+        for entry in dir {
+            let entry = entry.map_err(read)?;
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push((name, entry.path()));
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// Suffix of an image that is being built.
+const PARTIAL: &str = ".partial";
+/// Suffix of a lock file.
+const LOCK: &str = ".lock";
+
+/// The right to build the image of one key. Its file goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    fn try_take(path: PathBuf) -> Result<Option<Self>, ImageError> {
+        let fail = |error| ImageError::io("lock", &path, error);
+        loop {
+            let file =
+                OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(fail)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(fail(error)),
+            }
+            // Whoever had the lock may have removed the file between our opening and locking it.
+            let held = file.metadata().map_err(fail)?;
+            match fs::metadata(&path) {
+                Ok(named) if named.ino() == held.ino() && named.dev() == held.dev() => {
+                    return Ok(Some(Self { path, _file: file }));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(fail(error)),
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // An empty file that stays does no harm; the next build removes it.
+        fs::remove_file(&self.path).ok();
+    }
+}
+
+/// The directory in which an image is built. Unless it is kept, it goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct WorkDir {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl WorkDir {
+    /// An empty directory for `key`, whose lock the caller holds.
+    pub(crate) fn create(cache: &Cache, key: &Sha256) -> Result<Self, ImageError> {
+        let path = cache.images.join(format!("{key}{PARTIAL}"));
+        remove_if_there(&path)?;
+        make_dir(&path)?;
+        Ok(Self { path, kept: false })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes it the image of `key`.
+    pub(crate) fn keep(mut self, cache: &Cache, key: &Sha256) -> Result<PathBuf, ImageError> {
+        let dir = cache.images.join(key.to_string());
+        // What is there is not whole, or it would have been found.
+        remove_if_there(&dir)?;
+        fs::rename(&self.path, &dir).map_err(|error| ImageError::io("rename", &self.path, error))?;
+        self.kept = true;
+        Ok(dir)
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What cannot be removed now is removed by the next build.
+            fs::remove_dir_all(&self.path).ok();
+        }
+    }
+}
+
+fn remove_if_there(dir: &Path) -> Result<(), ImageError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ImageError::io("remove", dir, error)),
+        _ => Ok(()),
+    }
+}
+
+fn bytes_on_disk(dir: &Path) -> io::Result<u64> {
+    fs::read_dir(dir)?.try_fold(0, |sum, entry| Ok(sum + entry?.metadata()?.blocks() * 512))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::new(dir.path());
+        (dir, cache)
+    }
+
+    #[test]
+    fn one_builder_at_a_time() {
+        let (_dir, cache) = cache();
+        let key = Sha256::of(b"one");
+        let lock = cache.try_lock(&key).unwrap();
+        assert!(lock.is_some());
+        assert!(cache.try_lock(&key).unwrap().is_none());
+        assert!(cache.try_lock(&Sha256::of(b"two")).unwrap().is_some());
+        drop(lock);
+        assert!(cache.try_lock(&key).unwrap().is_some());
+        assert_eq!(cache.names().unwrap(), []);
+    }
+
+    #[test]
+    fn leftovers_of_killed_builds_go_and_running_ones_stay() {
+        let (_dir, cache) = cache();
+        let (dead, running) = (Sha256::of(b"dead"), Sha256::of(b"running"));
+        let lock = cache.try_lock(&running).unwrap().unwrap();
+        let work = WorkDir::create(&cache, &running).unwrap();
+        for left in [format!("{dead}.partial/base"), format!("{dead}.partial/kernel")] {
+            fs::create_dir_all(cache.images.join(left)).unwrap();
+        }
+        fs::write(cache.images.join(format!("{dead}.lock")), "").unwrap();
+        cache.sweep().unwrap();
+        let mut names: Vec<String> = cache.names().unwrap().into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        assert_eq!(names, [format!("{running}.lock"), format!("{running}.partial")]);
+        drop((work, lock));
+        assert_eq!(cache.names().unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_not_a_whole_image_is_not_found() {
+        let (_dir, cache) = cache();
+        let key = Sha256::of(b"x");
+        assert_eq!(cache.list().unwrap(), []);
+        fs::create_dir_all(cache.images.join(key.to_string())).unwrap();
+        fs::write(cache.images.join(key.to_string()).join("image.json"), "{}").unwrap();
+        assert_eq!(cache.get(&key), None);
+        assert_eq!(cache.list().unwrap(), []);
+    }
+
+    #[test]
+    fn the_cache_is_where_the_values_say() {
+        let at = |xdg: &str, home: &str| Cache::from_values(Some(xdg.as_ref()), Some(home.as_ref()));
+        assert_eq!(at("/c", "/h").unwrap().images, Path::new("/c/nlproof/images"));
+        assert_eq!(at("", "/h").unwrap().images, Path::new("/h/.cache/nlproof/images"));
+        assert_eq!(at("", ""), None);
+    }
+}

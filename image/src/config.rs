@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The files that make a release's root tree a guest of ours.
+
+use std::fmt::Write as _;
+
+use sha2::Digest as _;
+
+use crate::{
+    error::ImageError,
+    keys::GuestKeys,
+    options::BuildOptions,
+    path::TreePath,
+    tree::{Meta, Tree, TreeError},
+};
+
+/// What a file's contents come from.
+enum Body {
+    /// A text that is the same in every image.
+    Text(&'static str),
+    /// The same, when the stock `/etc/rc` is not asked for.
+    OwnRc(&'static str),
+    /// The same, when it is.
+    StockRc(&'static str),
+    /// `loader.conf`, with the modules that this kernel has.
+    Loader(&'static str),
+    HostKey,
+    HostPublicKey,
+    AuthorizedKeys,
+    Entropy,
+}
+
+/// What is written into the tree: path, mode, contents, reason.
+const FILES: &[(&str, u32, Body, &str)] = &[
+    (
+        "boot.config",
+        0o644,
+        Body::Text(include_str!("../guest/boot.config")),
+        "gptboot: no wait of three seconds for a key, messages to the serial port (boot.config(5))",
+    ),
+    (
+        "boot/loader.conf",
+        0o644,
+        Body::Loader(include_str!("../guest/loader.conf")),
+        "loader: serial console, no delay, interface modules; kernel: a panic ends quickly",
+    ),
+    (
+        "boot/entropy",
+        0o600,
+        Body::Entropy,
+        "the loader hands it to random(4): sshd does not wait for entropy to gather",
+    ),
+    (
+        "etc/fstab",
+        0o644,
+        Body::Text(include_str!("../guest/fstab")),
+        "the loader reads from it where the root file system is, whatever driver the disk gets",
+    ),
+    ("etc/rc", 0o755, Body::OwnRc(include_str!("../guest/rc")), "27 s of a 35 s boot under TCG"),
+    (
+        "etc/rc.d/nlproof_ready",
+        0o755,
+        Body::StockRc(include_str!("../guest/rc.ready")),
+        "the same mark on the console when the stock /etc/rc starts the guest",
+    ),
+    ("etc/rc.conf", 0o644, Body::Text(include_str!("../guest/rc.conf")), "for the stock /etc/rc"),
+    ("etc/ttys", 0o644, Body::Text(include_str!("../guest/ttys")), "ten getty processes less to start"),
+    (
+        "etc/ssh/sshd_config",
+        0o644,
+        Body::Text(include_str!("../guest/sshd_config")),
+        "root by key alone, no name look-ups, no PAM",
+    ),
+    ("etc/ssh/ssh_host_ed25519_key", 0o600, Body::HostKey, "the harness knows whom it talks to"),
+    ("etc/ssh/ssh_host_ed25519_key.pub", 0o644, Body::HostPublicKey, "for the stock /etc/rc.d/sshd"),
+    ("root/.ssh/authorized_keys", 0o600, Body::AuthorizedKeys, "the only way in"),
+];
+
+/// Interface kinds that a vector may create and that GENERIC does not hold, in their modules. One
+/// that the kernel directory lacks is left out: the loader would complain and go on.
+const MODULES: &[&str] = &["if_epair", "if_bridge", "if_disc", "if_edsc", "if_gre", "if_lagg", "if_vxlan"];
+
+/// As much as the stock `/etc/rc.d/random` keeps in `/boot/entropy`, in bytes.
+const ENTROPY_BYTES: usize = 4096;
+
+/// What base.txz must hold for the guest to be reachable, and why.
+pub(crate) const NEEDED: &[(&str, &str)] = &[
+    ("sbin/init", "the kernel starts it first"),
+    ("bin/sh", "init runs /etc/rc with it"),
+    ("boot/loader", "gptboot starts it"),
+    ("usr/sbin/sshd", "the harness talks to it"),
+    ("etc/pwd.db", "root could not log in without the password database"),
+    ("etc/spwd.db", "root could not log in without the password database"),
+];
+
+/// Writes our files into `tree`.
+pub(crate) fn configure(tree: &mut Tree, keys: &GuestKeys, options: &BuildOptions) -> Result<(), ImageError> {
+    // sshd refuses keys in a directory that others may write to.
+    tree.dir(TreePath::known("root/.ssh"), Meta::ours(0o700)).map_err(|error| refused("root/.ssh", error))?;
+    for (path, mode, body, _) in FILES {
+        let contents = match body {
+            Body::OwnRc(_) if options.stock_rc => continue,
+            Body::StockRc(_) if !options.stock_rc => continue,
+            Body::Text(text) | Body::OwnRc(text) | Body::StockRc(text) => (*text).to_owned().into_bytes(),
+            Body::Loader(text) => loader_conf(text, tree).into_bytes(),
+            Body::HostKey => keys.host_private()?.into_bytes(),
+            Body::HostPublicKey => line(keys.host_public()?),
+            Body::AuthorizedKeys => line(keys.client_public()?),
+            Body::Entropy => entropy(&keys.host_private()?),
+        };
+        tree.write(TreePath::known(path), Meta::ours(*mode), &contents)
+            .map_err(|error| refused(path, error))?;
+    }
+    Ok(())
+}
+
+/// A digest over everything above, so that an image of an older builder is not taken for a new one.
+pub(crate) fn version(hasher: &mut sha2::Sha256) {
+    for (path, mode, body, _) in FILES {
+        let (Body::Text(text) | Body::OwnRc(text) | Body::StockRc(text) | Body::Loader(text)) = body else {
+            hasher.update(format!("{path} {mode:o} generated\n"));
+            continue;
+        };
+        hasher.update(format!("{path} {mode:o} {}\n{text}", text.len()));
+    }
+    hasher.update(MODULES.join(" "));
+}
+
+fn loader_conf(text: &str, tree: &Tree) -> String {
+    let mut conf = text.to_owned();
+    for module in MODULES {
+        let path = format!("boot/kernel/{module}.ko");
+        if TreePath::from_archive(path.as_bytes()).is_ok_and(|path| tree.kind(&path).is_some()) {
+            // A write to a String does not fail.
+            writeln!(conf, "{module}_load=\"YES\"").ok();
+        }
+    }
+    conf
+}
+
+/// Bytes that nobody can guess who does not have the host key: SHA-256 of it and a counter.
+fn entropy(secret: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ENTROPY_BYTES);
+    for counter in 0_u32.. {
+        if bytes.len() >= ENTROPY_BYTES {
+            break;
+        }
+        let block = sha2::Sha256::new_with_prefix(secret).chain_update(counter.to_be_bytes()).finalize();
+        bytes.extend_from_slice(&block);
+    }
+    bytes
+}
+
+fn line(mut text: String) -> Vec<u8> {
+    text.push('\n');
+    text.into_bytes()
+}
+
+fn refused(path: &'static str, error: TreeError) -> ImageError {
+    match error {
+        TreeError::Image(error) => error,
+        TreeError::Refused(reason) => ImageError::Unusable {
+            release: "the release".to_owned(),
+            archive: "base.txz",
+            file: path,
+            reason: format!("nlproof's own file cannot be put there: {reason}"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configured(stock_rc: bool) -> (tempfile::TempDir, Tree) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tree = Tree::create(dir.path().join("root")).unwrap();
+        tree.write(TreePath::known("etc/rc"), Meta::ours(0o644), b"stock").unwrap();
+        tree.write(TreePath::known("boot/kernel/if_epair.ko"), Meta::ours(0o555), b"").unwrap();
+        let options = BuildOptions { stock_rc, ..BuildOptions::default() };
+        configure(&mut tree, &GuestKeys::generate().unwrap(), &options).unwrap();
+        (dir, tree)
+    }
+
+    fn text(tree: &Tree, path: &'static str) -> String {
+        std::fs::read_to_string(tree.file(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn only_modules_that_are_there_are_loaded() {
+        let (_dir, tree) = configured(false);
+        let conf = text(&tree, "boot/loader.conf");
+        assert!(conf.contains("if_epair_load=\"YES\"\n"), "{conf}");
+        assert!(!conf.contains("if_bridge"), "{conf}");
+    }
+
+    #[test]
+    fn the_stock_rc_stays_when_asked_for() {
+        let ready = "nlproof: ready";
+        let (_dir, stock) = configured(true);
+        assert_eq!(text(&stock, "etc/rc"), "stock");
+        assert!(text(&stock, "etc/rc.d/nlproof_ready").contains(ready));
+        let (_dir, ours) = configured(false);
+        assert!(text(&ours, "etc/rc").contains(ready));
+        assert_eq!(ours.file("etc/rc.d/nlproof_ready"), None);
+    }
+
+    #[test]
+    fn the_root_file_system_is_named_as_its_partition_is() {
+        let (_dir, tree) = configured(false);
+        assert!(text(&tree, "etc/fstab").starts_with(&format!("/dev/gpt/{}\t/\t", crate::disk::ROOT_LABEL)));
+    }
+
+    #[test]
+    fn the_login_key_is_where_sshd_accepts_it() {
+        let (_dir, tree) = configured(false);
+        let mode = |path: &str| {
+            let (_, _, meta) = tree.nodes().find(|(p, ..)| p.as_bytes() == path.as_bytes()).unwrap();
+            (meta.mode, meta.uid)
+        };
+        assert_eq!(mode("root/.ssh"), (0o700, 0));
+        assert_eq!(mode("root/.ssh/authorized_keys"), (0o600, 0));
+        assert_eq!(mode("etc/ssh/ssh_host_ed25519_key"), (0o600, 0));
+        assert_eq!(std::fs::read(tree.file("boot/entropy").unwrap()).unwrap().len(), ENTROPY_BYTES);
+    }
+
+    #[test]
+    fn a_base_that_puts_a_directory_in_the_way_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tree = Tree::create(dir.path().join("root")).unwrap();
+        tree.dir(TreePath::known("etc/fstab"), Meta::ours(0o755)).unwrap();
+        let keys = GuestKeys::generate().unwrap();
+        let error = configure(&mut tree, &keys, &BuildOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("etc/fstab") && error.contains("directory"), "{error}");
+    }
+}

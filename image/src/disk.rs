@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The disk: boot code, partition table and root file system in one raw image.
+//!
+//! ```text
+//! LBA 0      protective MBR, its first 446 bytes from /boot/pmbr
+//! LBA 1      GPT header and entries
+//! LBA 40     freebsd-boot, 512 KiB: /boot/gptboot
+//! LBA 2048   freebsd-ufs `nlproof-root`: the file system
+//! the end    backup GPT
+//! ```
+//!
+//! `pmbr` loads the whole freebsd-boot partition, at most 545 KiB (gpart(8)), and jumps to it.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    os::unix::fs::FileExt as _,
+    path::Path,
+};
+
+use gpt::{GptConfig, disk::LogicalBlockSize, mbr::ProtectiveMBR, partition::Partition, partition_types};
+use uuid::Uuid;
+
+use crate::{digest::Sha256, error::ImageError, stop::Stop};
+
+/// Bytes in a sector.
+const SECTOR: u64 = 512;
+/// First sector and size of the boot partition, in sectors.
+const BOOT_LBA: u64 = 40;
+const BOOT_SECTORS: u64 = 1024;
+/// First sector of the root partition: 1 MiB, aligned for any disk below.
+const ROOT_LBA: u64 = 2048;
+/// Sectors of the backup table: 128 entries of 128 bytes, and the header.
+const BACKUP_SECTORS: u64 = 33;
+/// The disk's size is a multiple of this, in bytes.
+const ALIGNMENT: u64 = 1 << 20;
+/// What of the MBR is code (`DOSPARTOFF` in FreeBSD's `sys/diskmbr.h`).
+const MBR_CODE: usize = 446;
+
+/// GPT label of the root partition; the guest's fstab names it.
+pub(crate) const ROOT_LABEL: &str = "nlproof-root";
+/// The largest gptboot that fits, in bytes.
+pub(crate) const GPTBOOT_MAX: u64 = BOOT_SECTORS * SECTOR;
+/// The smallest file that can be a pmbr, in bytes.
+pub(crate) const PMBR_MIN: u64 = MBR_CODE as u64;
+
+/// What a disk is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) pmbr: &'a [u8],
+    pub(crate) gptboot: &'a [u8],
+    /// The image of the root file system.
+    pub(crate) root: &'a Path,
+    /// What the GUIDs of disk and partitions are derived from.
+    pub(crate) seed: &'a Sha256,
+}
+
+/// Writes the disk and returns its size in bytes. `progress` is told bytes of the root file system.
+pub(crate) fn assemble(
+    disk: &Path,
+    parts: &Parts<'_>,
+    stop: Stop<'_>,
+    progress: impl FnMut(u64),
+) -> Result<u64, ImageError> {
+    let read = |error| ImageError::io("read", parts.root, error);
+    let write = |error| ImageError::io("write", disk, error);
+    let mut root = File::open(parts.root).map_err(read)?;
+    let root_sectors = root.metadata().map_err(read)?.len().div_ceil(SECTOR);
+    let size = ((ROOT_LBA + root_sectors + BACKUP_SECTORS) * SECTOR).next_multiple_of(ALIGNMENT);
+
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(disk).map_err(write)?;
+    file.set_len(size).map_err(write)?;
+    let file = write_table(file, size / SECTOR, root_sectors, parts.seed)
+        .map_err(|reason| ImageError::PartitionTable { path: disk.to_owned(), reason })?;
+    file.write_all_at(&parts.pmbr[..MBR_CODE.min(parts.pmbr.len())], 0).map_err(write)?;
+    file.write_all_at(parts.gptboot, BOOT_LBA * SECTOR).map_err(write)?;
+    copy_sparse(&mut root, &file, ROOT_LBA * SECTOR, stop, progress).map_err(|error| match error {
+        CopyError::Stopped => ImageError::Cancelled,
+        CopyError::Read(error) => read(error),
+        CopyError::Write(error) => write(error),
+    })?;
+    Ok(size)
+}
+
+fn write_table(mut file: File, sectors: u64, root_sectors: u64, seed: &Sha256) -> Result<File, String> {
+    let protective = ProtectiveMBR::with_lb_size(u32::try_from(sectors - 1).unwrap_or(u32::MAX));
+    protective.overwrite_lba0(&mut file).map_err(|error| error.to_string())?;
+    let mut table = GptConfig::new()
+        .writable(true)
+        .logical_block_size(LogicalBlockSize::Lb512)
+        .create_from_device(file, Some(guid(seed, "disk")))
+        .map_err(|error| error.to_string())?;
+    let partition = |part_type_guid, name: &str, first_lba, sectors| Partition {
+        part_type_guid,
+        part_guid: guid(seed, name),
+        first_lba,
+        last_lba: first_lba + sectors - 1,
+        flags: 0,
+        name: name.to_owned(),
+    };
+    let partitions = BTreeMap::from([
+        (1, partition(partition_types::FREEBSD_BOOT, "nlproof-boot", BOOT_LBA, BOOT_SECTORS)),
+        (2, partition(partition_types::FREEBSD_UFS, ROOT_LABEL, ROOT_LBA, root_sectors)),
+    ]);
+    table.update_partitions(partitions).map_err(|error| error.to_string())?;
+    table.write().map_err(|error| error.to_string())
+}
+
+fn guid(seed: &Sha256, what: &str) -> Uuid {
+    let digest = Sha256::of(format!("{seed} {what}").as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.0[..16]);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+enum CopyError {
+    Stopped,
+    Read(io::Error),
+    Write(io::Error),
+}
+
+/// Copies all of `from` to `to` at `offset` and leaves holes where it is zero.
+fn copy_sparse(
+    from: &mut File,
+    to: &File,
+    offset: u64,
+    stop: Stop<'_>,
+    mut progress: impl FnMut(u64),
+) -> Result<(), CopyError> {
+    const CHUNK: usize = 1 << 16;
+    let zeros = vec![0; CHUNK];
+    let mut buffer = vec![0; 1 << 20];
+    let mut done = 0;
+    from.seek(SeekFrom::Start(0)).map_err(CopyError::Read)?;
+    loop {
+        if stop.is_set() {
+            return Err(CopyError::Stopped);
+        }
+        let n = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(CopyError::Read(error)),
+        };
+        for chunk in buffer[..n].chunks(CHUNK) {
+            if chunk != &zeros[..chunk.len()] {
+                to.write_all_at(chunk, offset + done).map_err(CopyError::Write)?;
+            }
+            done += chunk.len() as u64;
+        }
+        progress(done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::MetadataExt as _, sync::atomic::AtomicBool};
+
+    use super::*;
+
+    #[test]
+    fn the_table_reads_back_and_the_partitions_hold_their_parts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, disk) = (dir.path().join("root"), dir.path().join("disk"));
+        let mut contents = vec![0; 3 << 20];
+        contents[..5].copy_from_slice(b"begin");
+        contents.extend_from_slice(b"end, not at the end of a sector");
+        fs::write(&root, &contents).unwrap();
+        let (cancel, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let stop = Stop { cancel: &cancel, failed: &failed };
+        let parts = Parts { pmbr: &[0x90; 512], gptboot: b"gptboot", root: &root, seed: &Sha256::of(b"key") };
+        let mut last = 0;
+        let size = assemble(&disk, &parts, stop, |done| last = done).unwrap();
+        assert_eq!(last, contents.len() as u64);
+        assert_eq!((size % ALIGNMENT, fs::metadata(&disk).unwrap().len()), (0, size));
+
+        let bytes = fs::read(&disk).unwrap();
+        assert_eq!(bytes[..446], [0x90; 446]);
+        assert_eq!((bytes[450], &bytes[510..512]), (0xee, &[0x55, 0xaa][..]));
+        let table = GptConfig::new().only_valid_headers(true).open(&disk).unwrap();
+        assert!(table.primary_header().is_ok() && table.backup_header().is_ok());
+        assert_eq!(table.partitions().len(), 2);
+        let boot = &table.partitions()[&1];
+        assert_eq!(boot.part_type_guid, partition_types::FREEBSD_BOOT);
+        let at = usize::try_from(boot.first_lba * SECTOR).unwrap();
+        assert_eq!(&bytes[at..at + 7], b"gptboot");
+        let ufs = &table.partitions()[&2];
+        assert_eq!(
+            (ufs.part_type_guid.clone(), ufs.name.as_str()),
+            (partition_types::FREEBSD_UFS, ROOT_LABEL)
+        );
+        let at = usize::try_from(ufs.first_lba * SECTOR).unwrap();
+        assert_eq!(bytes[at..at + contents.len()], contents);
+        assert!(fs::metadata(&disk).unwrap().blocks() * 512 < 1 << 20, "zeros were written out");
+    }
+
+    #[test]
+    fn a_raised_flag_stops_the_copy() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, disk) = (dir.path().join("root"), dir.path().join("disk"));
+        fs::write(&root, [1; 4096]).unwrap();
+        let (cancel, failed) = (AtomicBool::new(true), AtomicBool::new(false));
+        let stop = Stop { cancel: &cancel, failed: &failed };
+        let parts = Parts { pmbr: &[0; 512], gptboot: b"", root: &root, seed: &Sha256::of(b"") };
+        assert!(matches!(assemble(&disk, &parts, stop, |_| {}), Err(ImageError::Cancelled)));
+    }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A finished image, and what `image.json` says about it.
+
+use std::path::{Path, PathBuf};
+
+use crate::{digest::Sha256, kernel::KernelInfo};
+
+/// Version of `image.json`. An image with another one is built again.
+pub const SCHEMA: u32 = 1;
+
+/// A finished image in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// `<cache>/images/<key>`.
+    pub dir: PathBuf,
+    /// What it was built from.
+    pub info: ImageInfo,
+    /// Whether it was found in the cache, rather than built now.
+    pub cached: bool,
+}
+
+impl Image {
+    /// The raw disk. Never to be written to: a guest gets a snapshot of it.
+    #[must_use]
+    pub fn disk(&self) -> PathBuf {
+        self.dir.join(DISK)
+    }
+
+    /// The private key that may log in as root, mode 0600.
+    #[must_use]
+    pub fn client_key(&self) -> PathBuf {
+        self.dir.join(CLIENT_KEY)
+    }
+
+    /// The guest's public key as a line of `known_hosts` for any host name.
+    #[must_use]
+    pub fn known_hosts(&self) -> PathBuf {
+        self.dir.join(KNOWN_HOSTS)
+    }
+}
+
+/// The files of an image.
+pub(crate) const DISK: &str = "disk.raw";
+/// See [`Image::client_key`].
+pub(crate) const CLIENT_KEY: &str = "ssh_client_key";
+/// See [`Image::known_hosts`].
+pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
+/// [`ImageInfo`] as JSON.
+pub(crate) const INFO: &str = "image.json";
+
+/// `image.json`: what an image holds and what it was built from.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageInfo {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Name of the release directory, for instance `14.0-STABLE`.
+    pub release: String,
+    /// `__FreeBSD_version` of the base system, when its `sys/param.h` is there.
+    pub freebsd_version: Option<u32>,
+    /// The kernel.
+    pub kernel: KernelInfo,
+    /// Whether the release's own `/etc/rc` starts the guest.
+    pub stock_rc: bool,
+    /// The files of the release that went into it.
+    pub inputs: Vec<Input>,
+    /// The guest's public key: `ssh-ed25519 <base64> <comment>`.
+    pub host_key: String,
+    /// Size of the disk in bytes; it is sparse and takes less on the host.
+    pub disk_bytes: u64,
+}
+
+/// A file that an image was made of.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Its name in the release directory.
+    pub file: String,
+    /// Its digest, verified.
+    pub sha256: Sha256,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+impl ImageInfo {
+    /// Reads the `image.json` of the image in `dir`; `None` when there is none that is of use, or when
+    /// the disk is not the one it describes.
+    pub(crate) fn read(dir: &Path) -> Option<Self> {
+        let info: Self = serde_json::from_slice(&std::fs::read(dir.join(INFO)).ok()?).ok()?;
+        let disk = std::fs::metadata(dir.join(DISK)).ok()?;
+        let keys = [CLIENT_KEY, KNOWN_HOSTS].iter().all(|file| dir.join(file).is_file());
+        (info.schema == SCHEMA && disk.len() == info.disk_bytes && keys).then_some(info)
+    }
+}

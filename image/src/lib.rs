@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! FreeBSD releases to bootable disk images, without root rights and without booting.
+//!
+//! [`Dists`] finds a [`ReleaseDir`], [`build`] makes an [`Image`] of it in a [`Cache`]:
+//! archives are verified while they are unpacked, the root tree is configured for a guest that can be
+//! reached by ssh on QEMU's user network, `makefs` makes a UFS file system of it, and boot code,
+//! partition table and file system become one raw disk.
+
+mod build;
+mod cache;
+mod config;
+mod digest;
+mod disk;
+mod error;
+mod extract;
+mod image;
+mod kernel;
+mod keys;
+mod makefs;
+mod manifest;
+mod mtree;
+mod options;
+mod path;
+mod release;
+mod skip;
+mod space;
+mod sparse;
+mod stop;
+mod stream;
+mod superblock;
+mod tree;
+
+pub use build::build;
+pub use cache::{Cache, CacheEntry};
+pub use digest::{NotADigest, Sha256};
+pub use error::ImageError;
+pub use image::{Image, ImageInfo, Input, SCHEMA};
+pub use kernel::KernelInfo;
+pub use keys::GuestKeys;
+pub use manifest::{Manifest, ManifestEntry, ManifestError};
+pub use options::{BuildOptions, Progress, Stage};
+pub use release::{Dists, ReleaseDir};

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What the caller decides about an image, and what it is told while one is built.
+
+use std::{fmt, path::PathBuf};
+
+use crate::keys::GuestKeys;
+
+/// What the caller decides about an image. All but `makefs` is part of the image's key in the cache.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Keep the release's own `/etc/rc` (with a short `rc.conf`) rather than the six lines that start
+    /// addresses and sshd.
+    pub stock_rc: bool,
+    /// Free space in the guest's root file system, in MiB.
+    pub free_mib: u32,
+    /// The `makefs` program; `None` looks for it in `PATH` and in the usual system directories.
+    pub makefs: Option<PathBuf>,
+    /// The image's keys; `None` makes fresh ones.
+    pub keys: Option<GuestKeys>,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self { stock_rc: false, free_mib: 64, makefs: None, keys: None }
+    }
+}
+
+/// What a build is at. The two extractions run side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Another process builds the same image.
+    Wait,
+    /// Verify and extract `base.txz`; in compressed bytes.
+    Base,
+    /// Verify and extract `kernel.txz`; in compressed bytes.
+    Kernel,
+    /// Write the guest's configuration; in files.
+    Configure,
+    /// Run `makefs`; in bytes of the file system.
+    Filesystem,
+    /// Put boot code, partition table and file system into one disk; in bytes of the file system.
+    Assemble,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Wait => "wait for another build",
+            Self::Base => "verify and extract base.txz",
+            Self::Kernel => "verify and extract kernel.txz",
+            Self::Configure => "configure",
+            Self::Filesystem => "make the file system",
+            Self::Assemble => "assemble the disk",
+        })
+    }
+}
+
+/// How far a stage is. A stage is done when `bytes_done` reaches `bytes_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The stage.
+    pub stage: Stage,
+    /// What is done of it.
+    pub bytes_done: u64,
+    /// What there is to do; 0 when nobody knows.
+    pub bytes_total: u64,
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Where releases are looked for, and what one looks like on disk.
+
+use std::{
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    error::ImageError,
+    manifest::{Manifest, ManifestEntry},
+};
+
+/// The file that makes a directory a release.
+const MANIFEST: &str = "MANIFEST";
+
+/// The archives that an image is made of.
+pub(crate) const BASE: &str = "base.txz";
+/// See [`BASE`].
+pub(crate) const KERNEL: &str = "kernel.txz";
+
+/// The directories in which releases are looked for, the first one first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dists {
+    /// Each holds one directory a release.
+    pub search: Vec<PathBuf>,
+}
+
+/// A release on disk: `<dir>/<release>/{MANIFEST,base.txz,kernel.txz}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseDir {
+    /// Name of the directory, for instance `14.0-STABLE`.
+    pub name: String,
+    /// The directory.
+    pub path: PathBuf,
+    /// What its `MANIFEST` says.
+    pub manifest: Manifest,
+}
+
+impl Dists {
+    /// The search path from the three values that decide it: `$NLPROOF_DISTS`, else
+    /// `$XDG_CACHE_HOME/nlproof/dists`, else `$HOME/.cache/nlproof/dists`. Empty values count as unset.
+    /// `NLPROOF_DISTS` may name several directories, separated as in `PATH`.
+    #[must_use]
+    pub fn from_values(
+        nlproof_dists: Option<&OsStr>,
+        xdg_cache_home: Option<&OsStr>,
+        home: Option<&OsStr>,
+    ) -> Self {
+        let set = |value: Option<&OsStr>| value.filter(|value| !value.is_empty()).map(OsStr::to_owned);
+        let search = if let Some(paths) = set(nlproof_dists) {
+            std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
+        } else if let Some(cache) = set(xdg_cache_home) {
+            vec![PathBuf::from(cache).join("nlproof/dists")]
+        } else if let Some(home) = set(home) {
+            vec![PathBuf::from(home).join(".cache/nlproof/dists")]
+        } else {
+            Vec::new()
+        };
+        Self { search }
+    }
+
+    /// The names of the releases that are there, sorted, each once. A directory that does not exist or
+    /// cannot be read holds none.
+    #[must_use]
+    pub fn list(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .search
+            .iter()
+            .filter_map(|dir| fs::read_dir(dir).ok())
+            .flatten()
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().join(MANIFEST).is_file())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The first release of that name on the search path.
+    ///
+    /// # Errors
+    /// [`ImageError::NoSuchRelease`], and what [`ReleaseDir::open`] gives.
+    pub fn find(&self, name: &str) -> Result<ReleaseDir, ImageError> {
+        let one_name = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
+        match self.search.iter().map(|dir| dir.join(name)).find(|path| one_name && path.is_dir()) {
+            Some(path) => ReleaseDir::open(&path),
+            None => Err(ImageError::NoSuchRelease {
+                name: name.to_owned(),
+                looked_in: self.search.clone(),
+                available: self.list(),
+            }),
+        }
+    }
+}
+
+impl ReleaseDir {
+    /// Reads the `MANIFEST` of the release in `path`.
+    ///
+    /// # Errors
+    /// [`ImageError::NotARelease`] without a `MANIFEST` or without the archives that an image needs,
+    /// [`ImageError::Manifest`] when it cannot be parsed.
+    pub fn open(path: &Path) -> Result<Self, ImageError> {
+        let manifest_path = path.join(MANIFEST);
+        let text = fs::read_to_string(&manifest_path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ImageError::not_a_release(path, MANIFEST),
+            _ => ImageError::io("read", &manifest_path, error),
+        })?;
+        let manifest = Manifest::parse(&manifest_path, &text)?;
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let release = Self { name, path: path.to_owned(), manifest };
+        for file in [BASE, KERNEL] {
+            release.entry(file)?;
+            if !release.path.join(file).is_file() {
+                return Err(ImageError::not_a_release(path, file));
+            }
+        }
+        Ok(release)
+    }
+
+    /// What the `MANIFEST` says about `file`.
+    pub(crate) fn entry(&self, file: &'static str) -> Result<&ManifestEntry, ImageError> {
+        let missing = || ImageError::NotInManifest { manifest: self.path.join(MANIFEST), file };
+        self.manifest.entry(file).ok_or_else(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_value_wins() {
+        let dists = |a: &str, b: &str, c: &str| {
+            Dists::from_values(Some(a.as_ref()), Some(b.as_ref()), Some(c.as_ref())).search
+        };
+        assert_eq!(dists("/a:/b", "/cache", "/home/u"), [Path::new("/a"), Path::new("/b")]);
+        assert_eq!(dists("", "/cache", "/home/u"), [Path::new("/cache/nlproof/dists")]);
+        assert_eq!(dists("", "", "/home/u"), [Path::new("/home/u/.cache/nlproof/dists")]);
+        assert_eq!(Dists::from_values(None, None, None).search, Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn an_unknown_release_lists_the_known_ones_and_where_it_looked() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["15.1-RELEASE", "14.0-STABLE"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            fs::write(dir.path().join(name).join(MANIFEST), "").unwrap();
+        }
+        fs::create_dir(dir.path().join("not-one")).unwrap();
+        let dists = Dists { search: vec![dir.path().join("absent"), dir.path().to_owned()] };
+        assert_eq!(dists.list(), ["14.0-STABLE", "15.1-RELEASE"]);
+        let message = dists.find("13.0").unwrap_err().to_string();
+        for part in ["no release `13.0`", "absent", "available: 14.0-STABLE, 15.1-RELEASE"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(matches!(dists.find("../x"), Err(ImageError::NoSuchRelease { .. })));
+    }
+
+    #[test]
+    fn a_directory_without_manifest_or_archive_says_what_is_expected() {
+        let dir = tempfile::tempdir().unwrap();
+        let message = ReleaseDir::open(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("has no MANIFEST"), "{message}");
+        let line = format!("base.txz\t{}\t1\tbase\t\"Base\"\ton\n", "0".repeat(64));
+        fs::write(dir.path().join(MANIFEST), line).unwrap();
+        let message = ReleaseDir::open(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("has no base.txz"), "{message}");
+        fs::write(dir.path().join(BASE), "").unwrap();
+        assert!(matches!(ReleaseDir::open(dir.path()), Err(ImageError::NotInManifest { file: KERNEL, .. })));
+    }
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Whole builds, of releases made here and of a real one where there is one.
+
+mod images;
+mod real;
+mod refusals;
+mod synthetic;
