@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What a program must be before a child is started for it.
+
+use alloc::string::String;
+
+use crate::frame::FENCE_SEQ_BASE;
+use crate::{Program, Step};
+
+/// The most groups a program may join: each is a socket, and RTNLGRP_* ends at 36 on Linux (rtnetlink.h)
+/// and at 7 used ones on FreeBSD (sys/netlink/route/common.h).
+pub const MAX_GROUPS: usize = 64;
+
+/// Why a program is not run. Steps are counted from 0.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No steps.
+    #[error("the program has no steps")]
+    NoSteps,
+    /// A limit of 0 ms would kill the child before it has begun.
+    #[error("the program's limit is 0 ms")]
+    NoLimit,
+    /// More groups than [`MAX_GROUPS`].
+    #[error("the program joins {count} groups, at most {max} are possible", max = MAX_GROUPS)]
+    TooManyGroups {
+        /// How many it names.
+        count: usize,
+    },
+    /// A patch does not lie within its datagram.
+    #[error(
+        "step {step}: the patch for interface `{ifname}` at offset {offset} needs 4 bytes within a datagram of {len}"
+    )]
+    PatchOutside {
+        /// The step.
+        step: usize,
+        /// The interface's name.
+        ifname: String,
+        /// [`Patch::offset`](crate::Patch::offset).
+        offset: u32,
+        /// Length of the datagram in bytes.
+        len: usize,
+    },
+    /// The seq belongs to the agent's fences.
+    #[error("step {step}: seq {seq:#x} is not below {base:#x}, where the agent's own begin", base = FENCE_SEQ_BASE)]
+    ReservedSeq {
+        /// The step.
+        step: usize,
+        /// [`Send::seq`](crate::Send::seq).
+        seq: u32,
+    },
+    /// The command is empty or not an absolute path.
+    #[error("step {step}: command `{command}` is not an absolute path; the agent searches no PATH")]
+    Command {
+        /// The step.
+        step: usize,
+        /// `argv[0]`, empty if there is none.
+        command: String,
+    },
+    /// An argument holds a NUL byte, which execve(2) cannot pass on.
+    #[error("step {step}: argument {argument} of the command holds a NUL byte")]
+    Nul {
+        /// The step.
+        step: usize,
+        /// Index into `argv`.
+        argument: usize,
+    },
+}
+
+impl Program {
+    /// Whether the agent would run this program.
+    ///
+    /// # Errors
+    /// The first [`Refusal`] in the order of the program.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.steps.is_empty() {
+            return Err(Refusal::NoSteps);
+        }
+        if self.limit_ms == 0 {
+            return Err(Refusal::NoLimit);
+        }
+        if self.groups.len() > MAX_GROUPS {
+            return Err(Refusal::TooManyGroups { count: self.groups.len() });
+        }
+        self.steps.iter().enumerate().try_for_each(|(index, step)| check_step(index, step))
+    }
+}
+
+fn check_step(step: usize, what: &Step) -> Result<(), Refusal> {
+    match what {
+        Step::Send(send) => {
+            if send.seq >= FENCE_SEQ_BASE {
+                return Err(Refusal::ReservedSeq { step, seq: send.seq });
+            }
+            let len = send.data.len();
+            let outside = send.patches.iter().find(|patch| patch.offset as usize + 4 > len);
+            outside.map_or(Ok(()), |patch| {
+                let (ifname, offset) = (patch.ifname.clone(), patch.offset);
+                Err(Refusal::PatchOutside { step, ifname, offset, len })
+            })
+        }
+        Step::Exec { argv, .. } => {
+            let command = argv.first().cloned().unwrap_or_default();
+            if !command.starts_with('/') {
+                return Err(Refusal::Command { step, command });
+            }
+            match argv.iter().position(|argument| argument.contains('\0')) {
+                Some(argument) => Err(Refusal::Nul { step, argument }),
+                None => Ok(()),
+            }
+        }
+        Step::Wait { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::{Patch, Privilege, ReplyEnd, Send, SocketOptions};
+
+    fn program(steps: Vec<Step>) -> Program {
+        Program {
+            id: 1,
+            name: "link/create".to_string(),
+            privilege: Privilege::Root,
+            socket: SocketOptions::default(),
+            groups: vec![1],
+            steps,
+            limit_ms: 1000,
+        }
+    }
+
+    fn send(seq: u32, offset: u32) -> Step {
+        let patches = vec![Patch { offset, ifname: "lo10".to_string() }];
+        Step::Send(Send { data: vec![0; 32], patches, seq, end: ReplyEnd::Ack, limit_ms: 1, settle_ms: 0 })
+    }
+
+    fn exec(argv: &[&str]) -> Step {
+        Step::Exec { argv: argv.iter().map(ToString::to_string).collect(), limit_ms: 1 }
+    }
+
+    #[test]
+    fn what_is_in_order_passes() {
+        let steps = vec![
+            send(1, 20),
+            send(FENCE_SEQ_BASE - 1, 28),
+            exec(&["/bin/sh", "-c", "true"]),
+            Step::Wait { quiet_ms: 0, limit_ms: 0 },
+        ];
+        assert_eq!(program(steps).check(), Ok(()));
+    }
+
+    #[test]
+    fn a_program_without_steps_limit_or_bounds_is_refused() {
+        assert_eq!(program(vec![]).check(), Err(Refusal::NoSteps));
+        let unlimited = Program { limit_ms: 0, ..program(vec![send(1, 0)]) };
+        assert_eq!(unlimited.check(), Err(Refusal::NoLimit));
+        let many = Program { groups: vec![1; MAX_GROUPS + 1], ..program(vec![send(1, 0)]) };
+        assert_eq!(many.check(), Err(Refusal::TooManyGroups { count: MAX_GROUPS + 1 }));
+    }
+
+    #[test]
+    fn a_patch_that_leaves_its_datagram_is_refused_by_place() {
+        let refusal = program(vec![send(1, 28), send(2, 29)]).check().unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "step 1: the patch for interface `lo10` at offset 29 needs 4 bytes within a datagram of 32"
+        );
+        assert!(program(vec![send(1, u32::MAX)]).check().is_err());
+    }
+
+    #[test]
+    fn a_seq_of_the_fences_is_refused() {
+        let refusal = program(vec![send(FENCE_SEQ_BASE, 0)]).check();
+        assert_eq!(refusal, Err(Refusal::ReservedSeq { step: 0, seq: FENCE_SEQ_BASE }));
+    }
+
+    #[test]
+    fn commands_are_absolute_and_without_nul() {
+        let command = |argv: &[&str]| program(vec![exec(argv)]).check();
+        assert_eq!(command(&[]), Err(Refusal::Command { step: 0, command: String::new() }));
+        assert_eq!(command(&["ls"]), Err(Refusal::Command { step: 0, command: "ls".to_string() }));
+        assert_eq!(command(&["/bin/ls", "a\0b"]), Err(Refusal::Nul { step: 0, argument: 1 }));
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The child's way into a fresh network stack, and into its credentials.
+
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::String;
+
+use nlproof_agent::Privilege;
+
+use crate::sys::{Errno, process};
+
+/// "nobody" and its group on both systems.
+const NOBODY: u32 = 65534;
+
+/// The name of a child's jail: the agent's process id and the place of the program in its batch. Without a
+/// dot, which would name a child of another jail (jail(8)).
+pub(crate) fn jail_name(agent: process::Pid, index: usize) -> CString {
+    // Neither number can hold a NUL.
+    CString::new(format!("nlproof{agent}_{index}")).unwrap_or_default()
+}
+
+/// Puts this process into a fresh network stack.
+///
+/// # Errors
+/// The kernel's number and what could not be done.
+#[cfg(feature = "freebsd")]
+pub(crate) fn enter(name: &core::ffi::CStr) -> Result<(), (Errno, String)> {
+    crate::sys::jail::enter_fresh(name).map_err(|(errno, words)| {
+        let name = name.to_string_lossy();
+        let cause = if words.is_empty() { format!("{errno}") } else { format!("{errno}: {words}") };
+        let remedy = "the agent must run as root on a kernel with VIMAGE";
+        (errno, format!("no jail `{name}` with a network stack of its own ({cause}); {remedy}"))
+    })
+}
+
+/// Puts this process into a fresh network namespace; without privilege into a user namespace as well, in
+/// which it is root.
+///
+/// # Errors
+/// The kernel's number and what could not be done.
+#[cfg(not(feature = "freebsd"))]
+pub(crate) fn enter(_name: &core::ffi::CStr) -> Result<(), (Errno, String)> {
+    use crate::sys::errno;
+    use crate::sys::namespace::{Fresh, ids, unshare};
+
+    let failed = |what: &str| {
+        let what = String::from(what);
+        move |errno: Errno| {
+            (errno, format!("{what} ({errno}); run the agent as root or allow user namespaces"))
+        }
+    };
+    match unshare(Fresh::Net) {
+        Err(errno::EPERM) => {}
+        result => return result.map_err(failed("no network namespace")),
+    }
+    let (uid, gid) = ids();
+    unshare(Fresh::UserAndNet).map_err(failed("no network namespace and no user namespace"))?;
+    // user_namespaces(7): an unprivileged writer must give up setgroups(2) before it maps its group.
+    for (path, line) in [
+        (c"/proc/self/setgroups", String::from("deny")),
+        (c"/proc/self/uid_map", format!("0 {uid} 1")),
+        (c"/proc/self/gid_map", format!("0 {gid} 1")),
+    ] {
+        write_line(path, &line).map_err(failed(&format!("cannot write {}", path.to_string_lossy())))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "freebsd"))]
+fn write_line(path: &core::ffi::CStr, line: &str) -> Result<(), Errno> {
+    use crate::sys::io::{Access, open, write_all};
+
+    write_all(open(path, Access::Write)?.raw(), line.as_bytes())
+}
+
+/// Takes the credentials that the program asks for.
+///
+/// # Errors
+/// The kernel's number and what could not be done.
+pub(crate) fn take_privilege(privilege: Privilege) -> Result<(), (Errno, String)> {
+    match privilege {
+        Privilege::Root => Ok(()),
+        Privilege::Unprivileged => process::become_user(NOBODY, NOBODY)
+            // Linux forgets this with the change of user.
+            .and_then(|()| process::die_with_parent())
+            .map_err(|errno| {
+                (errno, format!("cannot become user {NOBODY} ({errno}); the agent must run as root for that"))
+            }),
+    }
+}

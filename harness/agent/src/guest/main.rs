@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The agent: a batch of programs on standard input, records on standard output.
+//!
+//! ```text
+//!  parent   reads the batch, starts one child per program, passes its frames on, enforces limits
+//!    └ child     enters a fresh network stack, opens the sockets, runs the steps, writes frames to a pipe
+//!        └ command    of an exec step
+//! ```
+//! With the profile `agent` (panic = abort) this is a static ELF without libc and std: entry, allocator
+//! and `mem*` functions are in `entry` and `heap`. With any other profile the same code is an
+//! ordinary program with std, so that clippy and rust-analyzer see it; nobody ships that one.
+//!
+//! Unsafe code is in `sys`, `entry` and `heap` only.
+#![cfg_attr(panic = "abort", no_std, no_main)]
+
+extern crate alloc;
+
+mod collector;
+mod command;
+#[cfg(panic = "abort")]
+mod entry;
+#[cfg(panic = "abort")]
+mod heap;
+mod isolate;
+mod netlink;
+mod parent;
+mod reporter;
+mod session;
+mod stack;
+mod sys;
+
+/// The ordinary program of profiles that unwind.
+#[cfg(not(panic = "abort"))]
+fn main() {
+    sys::process::exit(parent::serve())
+}

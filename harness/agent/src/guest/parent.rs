@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The parent: reads the batch, starts a child per program, passes its frames on whole, ends it in time.
+
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
+use nlproof_agent::{Batch, Body, ErrorStage, Program, Record, status};
+
+use crate::reporter::NO_STEP;
+use crate::sys::Errno;
+use crate::sys::clock::{self, Deadline};
+use crate::sys::io::{self, Fd, PollFd, STDIN, STDOUT, Stderr};
+use crate::sys::process::{self, Forked, Pid};
+use crate::{isolate, session};
+
+/// How long a killed child may take to be gone, in milliseconds.
+const REAP_MS: u32 = 5000;
+
+/// What ends the agent before its batch is done.
+enum Failure {
+    /// Standard input does not hold a batch.
+    Batch(FrameError),
+    /// Standard input could not be read.
+    Read(Errno),
+    /// Nobody reads standard output any more.
+    Closed,
+    /// A system call failed that no program is to blame for.
+    System(&'static str, Errno),
+}
+
+impl Failure {
+    fn status(&self) -> i32 {
+        match self {
+            Self::Batch(FrameError::Magic { .. } | FrameError::Version { .. }) => status::VERSION,
+            Self::Batch(_) => status::BAD_BATCH,
+            Self::Read(_) | Self::Closed => status::LOST,
+            Self::System(..) => status::SYSTEM,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch(error) => write!(f, "standard input: {error}"),
+            Self::Read(errno) => write!(f, "standard input could not be read ({errno})"),
+            Self::Closed => f.write_str("standard output was closed; the running program was killed"),
+            Self::System(what, errno) => write!(f, "{what} failed ({errno})"),
+        }
+    }
+}
+
+/// Serves one batch; the exit status.
+pub(crate) fn serve() -> i32 {
+    match serve_batch() {
+        Ok(()) => status::DONE,
+        Err(failure) => {
+            // The status says the same to whoever does not get the line.
+            writeln!(Stderr, "nlproof-agent: {failure}").ok();
+            failure.status()
+        }
+    }
+}
+
+fn serve_batch() -> Result<(), Failure> {
+    process::set_sigpipe(true).map_err(|errno| Failure::System("ignoring SIGPIPE", errno))?;
+    // First of all, so that the other side learns the version whatever it sent.
+    write(&encode_hello())?;
+    let batch = read_batch()?;
+    let mut seen = Vec::with_capacity(batch.programs.len());
+    for (index, program) in batch.programs.iter().enumerate() {
+        let refusal = if seen.contains(&program.id) {
+            Some(format!("id {} belongs to an earlier program of the batch", program.id))
+        } else {
+            program.check().err().map(|refusal| refusal.to_string())
+        };
+        seen.push(program.id);
+        match refusal {
+            Some(text) => give_up(program, ErrorStage::Refused, Errno(0), text)?,
+            None => run(program, index)?,
+        }
+    }
+    Ok(())
+}
+
+fn read_batch() -> Result<Batch, Failure> {
+    let mut reader = FrameReader::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        if let Some(batch) = reader.next().map_err(Failure::Batch)? {
+            return Ok(batch);
+        }
+        match io::read(STDIN, &mut buffer).map_err(Failure::Read)? {
+            0 => {
+                reader.finish().map_err(Failure::Batch)?;
+                let nothing = FrameError::Truncated { what: "a frame's length", missing: 4 };
+                return Err(Failure::Batch(nothing));
+            }
+            len => reader.push(buffer.get(..len).unwrap_or_default()),
+        }
+    }
+}
+
+/// What `relay` ended with.
+struct Relayed {
+    /// The child closed its pipe: it is gone or just going.
+    ended: bool,
+    /// It was killed because its time was over.
+    killed: bool,
+}
+
+/// Runs one program in a child.
+fn run(program: &Program, index: usize) -> Result<(), Failure> {
+    let jail = isolate::jail_name(process::id(), index);
+    let started = io::pipe().and_then(|(read, write)| Ok((read, write, process::fork()?)));
+    let (read, pid) = match started {
+        Ok((read, write, Forked::Parent(pid))) => {
+            drop(write);
+            (read, pid)
+        }
+        Ok((read, write, Forked::Child)) => {
+            drop(read);
+            session::run(program, &jail, &write);
+            process::exit(status::DONE)
+        }
+        Err(errno) => {
+            return give_up(program, ErrorStage::Isolate, errno, format!("no child process ({errno})"));
+        }
+    };
+    // The child does the same: whoever comes first, the group exists before it is killed. An error says
+    // that the child was first and is on its way.
+    process::lead_group(pid).ok();
+    let relayed = match relay(&read, program.limit_ms, pid) {
+        Ok(relayed) => relayed,
+        Err(failure) => {
+            reap(pid, &jail, true);
+            return Err(failure);
+        }
+    };
+    if relayed.killed {
+        let text = format!("the program did not end within {} ms and was killed", program.limit_ms);
+        write_record(program, Body::Error { stage: ErrorStage::Limit, errno: 0, text })?;
+    }
+    let died = match reap(pid, &jail, relayed.ended) {
+        Some(status::DONE) => None,
+        Some(status) => Some(status),
+        // It cannot be had out of a system call: it is killed and will go, but this batch does not wait.
+        None => Some(128 + 9),
+    };
+    write_record(program, Body::End { died })
+}
+
+/// Passes whole frames on until the child has closed its pipe; kills it when its time is over.
+fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
+    let mut reader = FrameReader::without_hello();
+    let mut buffer = vec![0; 64 << 10];
+    let mut deadline = Deadline::after_ms(limit_ms);
+    let mut killed = false;
+    loop {
+        if deadline.passed() {
+            if killed {
+                return Ok(Relayed { ended: false, killed });
+            }
+            kill_group(child);
+            killed = true;
+            deadline = Deadline::after_ms(REAP_MS);
+        }
+        let mut fds = [PollFd::readable(pipe.raw()), PollFd::closed(STDOUT)];
+        io::poll(&mut fds, deadline.poll_ms()).map_err(|errno| Failure::System("poll", errno))?;
+        let [readable, closed] = fds.map(PollFd::ready);
+        if closed {
+            return Err(Failure::Closed);
+        }
+        if !readable {
+            continue;
+        }
+        let len =
+            io::read(pipe.raw(), &mut buffer).map_err(|errno| Failure::System("reading a pipe", errno))?;
+        if len == 0 {
+            // What is left is less than a frame: the child died while it wrote.
+            return Ok(Relayed { ended: true, killed });
+        }
+        reader.push(buffer.get(..len).unwrap_or_default());
+        while let Some(frame) = reader.next_frame().map_err(Failure::Batch)? {
+            write(frame)?;
+        }
+    }
+}
+
+/// Ends what is left of a child and gives its exit status; `None` if it is not gone and `block` is false.
+fn reap(child: Pid, jail: &CString, block: bool) -> Option<i32> {
+    kill_group(child);
+    let status = process::wait(child, block).ok().flatten();
+    // A command may have left the process group; it cannot leave the jail. Mostly there is none any more,
+    // which is what the error says.
+    #[cfg(feature = "freebsd")]
+    crate::sys::jail::remove(jail).ok();
+    #[cfg(not(feature = "freebsd"))]
+    let _: &CString = jail;
+    status
+}
+
+/// Kills a child and all that it started; itself alone while it does not lead its group yet.
+fn kill_group(child: Pid) {
+    if !process::kill(-child) {
+        process::kill(child);
+    }
+}
+
+/// A program that is not run.
+fn give_up(program: &Program, stage: ErrorStage, errno: Errno, text: String) -> Result<(), Failure> {
+    write_record(program, Body::Error { stage, errno: errno.0, text })?;
+    write_record(program, Body::End { died: None })
+}
+
+fn write_record(program: &Program, body: Body) -> Result<(), Failure> {
+    let record = Record { program: program.id, step: NO_STEP, t_ns: clock::now(), body };
+    write(&encode_frame(&record).map_err(Failure::Batch)?)
+}
+
+fn write(bytes: &[u8]) -> Result<(), Failure> {
+    io::write_all(STDOUT, bytes).map_err(|_| Failure::Closed)
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The child's way to its parent: records as frames into a pipe.
+
+use alloc::string::String;
+
+use nlproof_agent::frame::encode_frame;
+use nlproof_agent::{Body, ErrorStage, Record, status};
+
+use crate::sys::io::{Fd, write_all};
+use crate::sys::{Errno, clock, process};
+
+/// [`Record::step`] outside any step.
+pub(crate) const NO_STEP: u32 = u32::MAX;
+
+/// Writes the records of one program.
+pub(crate) struct Reporter<'a> {
+    pipe: &'a Fd,
+    program: u32,
+    /// The step that runs.
+    pub(crate) step: u32,
+}
+
+impl<'a> Reporter<'a> {
+    pub(crate) fn new(pipe: &'a Fd, program: u32) -> Self {
+        Self { pipe, program, step: NO_STEP }
+    }
+
+    /// Reports what is seen now.
+    pub(crate) fn report(&self, body: Body) {
+        self.report_at(clock::now(), body);
+    }
+
+    /// Reports what was seen then. Without a parent to read it, or if it cannot be encoded, the child ends:
+    /// its parent says so.
+    pub(crate) fn report_at(&self, t_ns: u64, body: Body) {
+        let record = Record { program: self.program, step: self.step, t_ns, body };
+        let Ok(frame) = encode_frame(&record) else { process::exit(status::SYSTEM) };
+        if write_all(self.pipe.raw(), &frame).is_err() {
+            process::exit(status::LOST);
+        }
+    }
+
+    /// Reports that something failed.
+    pub(crate) fn error(&self, stage: ErrorStage, errno: Errno, text: String) {
+        self.report(Body::Error { stage, errno: errno.0, text });
+    }
+}

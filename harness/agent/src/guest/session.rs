@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The child: one program in a network stack of its own.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use nlproof_agent::datagram::{ends, fence, without_fences};
+use nlproof_agent::interfaces::{Interface, newcomers};
+use nlproof_agent::{Body, DropSource, ErrorStage, Program, ReplyEnd, Send, Step};
+
+use crate::collector::{Collector, Seen};
+use crate::command::Command;
+use crate::isolate;
+use crate::netlink::Netlink;
+use crate::reporter::{NO_STEP, Reporter};
+use crate::stack::Stack;
+use crate::sys::clock::Deadline;
+use crate::sys::io::{self, Access, Fd, STDIN, STDOUT};
+use crate::sys::{Errno, errno, process, socket};
+
+/// The least time that a fence gets, in milliseconds: a step's own limit may be 0.
+const FENCE_MS: u32 = 1000;
+/// How often a fence is sent again when its acknowledgement itself was dropped.
+const FENCE_ATTEMPTS: u32 = 8;
+/// How long to wait at a time where no descriptor tells when to go on, in milliseconds.
+const SLICE_MS: u32 = 5;
+
+/// A program that runs.
+struct Session<'a> {
+    reporter: Reporter<'a>,
+    collector: Collector,
+    stack: Stack,
+    known: Vec<Interface>,
+    fences: u32,
+}
+
+/// Runs a program from isolation to end. What fails is reported. The caller keeps the pipe open until this
+/// process ends, because the parent takes its end for the end of the process.
+pub(crate) fn run(program: &Program, jail: &CStr, pipe: &Fd) {
+    let reporter = Reporter::new(pipe, program.id);
+    let isolated = stand_alone()
+        .map_err(|errno| (errno, format!("cannot prepare the child ({errno})")))
+        .and_then(|()| isolate::enter(jail))
+        .and_then(|()| isolate::take_privilege(program.privilege));
+    if let Err((errno, text)) = isolated {
+        return reporter.error(ErrorStage::Isolate, errno, text);
+    }
+    let opened = Netlink::request(&program.socket).and_then(|(request, pid)| {
+        let groups = program.groups.iter().map(|group| Netlink::group(*group)).collect::<Result<_, _>>()?;
+        let stack =
+            Stack::open().map_err(|errno| (errno, format!("no socket to look at interfaces ({errno})")))?;
+        Ok((Collector::new(request, groups), stack, pid))
+    });
+    let (collector, stack, pid) = match opened {
+        Ok(opened) => opened,
+        Err((errno, text)) => return reporter.error(ErrorStage::Socket, errno, text),
+    };
+    reporter.report(Body::Start { pid });
+    let mut session = Session { reporter, collector, stack, known: Vec::new(), fences: 0 };
+    session.name_interfaces(Which::New);
+    for (index, step) in (0..).zip(&program.steps) {
+        session.reporter.step = index;
+        session.step(step);
+    }
+    session.reporter.step = NO_STEP;
+    session.name_interfaces(Which::All);
+}
+
+/// A group of its own, gone when the parent goes, and nothing of the parent's input and output.
+fn stand_alone() -> Result<(), Errno> {
+    process::lead_group(0)?;
+    process::die_with_parent()?;
+    let null = io::open(c"/dev/null", Access::Both)?;
+    io::duplicate(null.raw(), STDIN)?;
+    io::duplicate(null.raw(), STDOUT)
+}
+
+/// Which interfaces to name.
+#[derive(Clone, Copy)]
+enum Which {
+    /// Those that have come since the last time.
+    New,
+    /// All.
+    All,
+}
+
+/// What to do when the request socket lost messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AtDrop {
+    /// Wait on.
+    GoOn,
+    /// Wait no longer: what is waited for may be among them.
+    Stop,
+}
+
+/// What a stretch of waiting ended with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stretch {
+    /// What was waited for.
+    Found,
+    /// The request socket lost messages, perhaps those.
+    Dropped,
+    /// The deadline.
+    Over,
+}
+
+impl Session<'_> {
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Send(send) => self.send(send),
+            Step::Exec { argv, limit_ms } => {
+                match Command::start(argv) {
+                    Ok(command) => self.attend(command, *limit_ms),
+                    Err(errno) => {
+                        let command = argv.first().map_or("", |path| path.as_str());
+                        let text = format!("`{command}` could not be started ({errno})");
+                        self.reporter.error(ErrorStage::Exec, errno, text);
+                    }
+                }
+                self.settle(0, 0);
+                self.name_interfaces(Which::New);
+            }
+            Step::Wait { quiet_ms, limit_ms } => self.settle(*quiet_ms, *limit_ms),
+        }
+    }
+
+    fn send(&mut self, send: &Send) {
+        let Some(data) = self.patched(send) else { return };
+        self.reporter.report(Body::Sent { data: data.clone() });
+        let deadline = Deadline::after_ms(send.limit_ms);
+        if !self.transmit(&data, "the datagram") {
+            return;
+        }
+        if send.end != ReplyEnd::Nothing {
+            let is_answer = |_, datagram: &[u8]| ends(send.end, send.seq, datagram);
+            let answered = self.collect(deadline, AtDrop::GoOn, is_answer);
+            if answered != Stretch::Found {
+                self.reporter.report(Body::Timeout);
+            }
+        }
+        self.pass_fence(send.limit_ms.max(FENCE_MS));
+        // Also without groups: on Linux the rest of a dump comes only as it is read.
+        let quiet = if self.collector.has_groups() { send.settle_ms } else { 0 };
+        self.settle(quiet, send.limit_ms.max(send.settle_ms));
+        self.name_interfaces(Which::New);
+    }
+
+    /// The datagram with its interface indexes; `None`: a name is unknown, which is reported.
+    fn patched(&mut self, send: &Send) -> Option<Vec<u8>> {
+        let mut data = send.data.clone();
+        for patch in &send.patches {
+            let index = match self.stack.index(&patch.ifname) {
+                Ok(index) => index,
+                Err(errno) => {
+                    let text = format!("there is no interface `{}` ({errno}): not sent", patch.ifname);
+                    self.reporter.error(ErrorStage::Resolve, errno, text);
+                    return None;
+                }
+            };
+            self.name(Interface { name: patch.ifname.clone(), index });
+            let place = data.get_mut(patch.offset as usize..).and_then(<[u8]>::first_chunk_mut);
+            // `Program::check` has refused patches that are not within.
+            if let Some(place) = place {
+                *place = index.to_ne_bytes();
+            }
+        }
+        Some(data)
+    }
+
+    fn transmit(&self, data: &[u8], what: &str) -> bool {
+        let Some(request) = self.collector.request() else {
+            let text = format!("{what} was not sent: the request socket failed before");
+            self.reporter.error(ErrorStage::Send, Errno(0), text);
+            return false;
+        };
+        let result = socket::send(&request.fd, data);
+        if let Err(errno) = result {
+            self.reporter.error(ErrorStage::Send, errno, format!("{what} could not be sent ({errno})"));
+        }
+        result.is_ok()
+    }
+
+    /// Has the kernel acknowledge something after all that was asked before, and takes what comes until
+    /// then: there is no need to wait for replies that do not come.
+    fn pass_fence(&mut self, limit_ms: u32) {
+        let deadline = Deadline::after_ms(limit_ms);
+        let taken_up = |session: &Self| session.collector.request().is_none_or(|it| socket::taken_up(&it.fd));
+        while !taken_up(self) && !deadline.passed() {
+            self.collect(Deadline::after_ms(1).min(deadline), AtDrop::GoOn, |_, _| false);
+        }
+        for _ in 0..FENCE_ATTEMPTS {
+            self.fences += 1;
+            let (_, bytes) = fence(self.fences);
+            if !self.transmit(&bytes, "the fence after this step") {
+                return;
+            }
+            match self.collect(deadline, AtDrop::Stop, |reached, _| reached) {
+                Stretch::Found => return,
+                // Linux drops everything until the socket is empty (af_netlink.c NETLINK_S_CONGESTED).
+                Stretch::Dropped => {
+                    let empty = Deadline::after_ms(0);
+                    if self.collect(empty, AtDrop::GoOn, |reached, _| reached) == Stretch::Found {
+                        return;
+                    }
+                }
+                Stretch::Over => break,
+            }
+        }
+        let text = format!("the kernel did not acknowledge the fence after this step within {limit_ms} ms");
+        self.reporter.error(ErrorStage::Receive, Errno(0), text);
+    }
+
+    /// Records what comes until `found` says so of a reply (told whether it held the acknowledgement of the
+    /// latest fence, and its bytes), until the request socket lost something if that matters, or until the
+    /// deadline.
+    fn collect(&mut self, until: Deadline, drop: AtDrop, found: impl Fn(bool, &[u8]) -> bool) -> Stretch {
+        loop {
+            let seen = self.collector.next(until, &mut []);
+            let dropped = matches!(&seen, Seen::Failed { source: DropSource::Request, .. });
+            match self.record(seen) {
+                Recorded::Quiet => return Stretch::Over,
+                Recorded::Reply { reached, data } if found(reached, &data) => return Stretch::Found,
+                _ if dropped && drop == AtDrop::Stop => return Stretch::Dropped,
+                _ => {}
+            }
+        }
+    }
+
+    /// Records what comes until no event has come for `quiet_ms`, at most for `limit_ms`.
+    fn settle(&mut self, quiet_ms: u32, limit_ms: u32) {
+        let limit = Deadline::after_ms(limit_ms);
+        let mut quiet = Deadline::after_ms(quiet_ms).min(limit);
+        loop {
+            let seen = self.collector.next(quiet, &mut []);
+            match self.record(seen) {
+                Recorded::Quiet => return,
+                // What is there already is taken even after the deadline, but not for ever.
+                _ if quiet_ms > 0 && limit.passed() => return,
+                Recorded::Event => quiet = Deadline::after_ms(quiet_ms).min(limit),
+                Recorded::Reply { .. } | Recorded::Other => {}
+            }
+        }
+    }
+
+    /// Serves a command until it ends or its time is over.
+    fn attend(&mut self, mut command: Command, limit_ms: u32) {
+        let limit = Deadline::after_ms(limit_ms);
+        let status = loop {
+            match command.status() {
+                Ok(None) if limit.passed() => break command.kill(),
+                Ok(None) => {}
+                Ok(Some(status)) => break Ok(status),
+                Err(errno) => break Err(errno),
+            }
+            // The end of its outputs usually tells that it ends; without them only asking again does.
+            let until = if command.silent() { Deadline::after_ms(1) } else { Deadline::after_ms(SLICE_MS) };
+            let mut pipes = command.pipes();
+            let seen = self.collector.next(until.min(limit), &mut pipes);
+            if matches!(seen, Seen::Further) {
+                command.read(pipes);
+            }
+            self.record(seen);
+        };
+        match status {
+            Ok(status) => {
+                let ended = command.finish(status);
+                let (stdout, stderr) = (ended.stdout, ended.stderr);
+                self.reporter.report(Body::Exec { status: ended.status, stdout, stderr });
+            }
+            Err(errno) => {
+                let text = format!("the command's end could not be learnt ({errno})");
+                self.reporter.error(ErrorStage::Exec, errno, text);
+            }
+        }
+    }
+
+    /// Reports what was seen, without the fences.
+    fn record(&self, seen: Seen) -> Recorded {
+        match seen {
+            Seen::Datagram { source: DropSource::Request, t_ns, data, full_len } => {
+                let (seq, _) = fence(self.fences);
+                let unfenced = without_fences(&data, seq);
+                let full_len = full_len - (data.len() - unfenced.data.len()) as u32;
+                if !unfenced.data.is_empty() || data.is_empty() {
+                    self.reporter.report_at(t_ns, Body::Reply { data: unfenced.data.clone(), full_len });
+                }
+                Recorded::Reply { reached: unfenced.reached, data: unfenced.data }
+            }
+            Seen::Datagram { source: DropSource::Group(group), t_ns, data, .. } => {
+                self.reporter.report_at(t_ns, Body::Event { group, data });
+                Recorded::Event
+            }
+            Seen::Failed { source, errno } => {
+                if errno == errno::ENOBUFS {
+                    self.reporter.report(Body::Drop { source, errno: errno.0 });
+                } else {
+                    let text = format!("receiving failed ({errno}); nothing more comes from this socket");
+                    self.reporter.error(ErrorStage::Receive, errno, text);
+                }
+                Recorded::Other
+            }
+            Seen::Further => Recorded::Other,
+            Seen::Quiet => Recorded::Quiet,
+        }
+    }
+
+    /// Reports the names and indexes of interfaces.
+    fn name_interfaces(&mut self, which: Which) {
+        let now = match self.stack.list() {
+            Ok(now) => now,
+            Err(errno) => {
+                let text = format!("the interfaces could not be listed ({errno})");
+                return self.reporter.error(ErrorStage::Receive, errno, text);
+            }
+        };
+        let all: &[Interface] = &[];
+        let before = match which {
+            Which::New => self.known.as_slice(),
+            Which::All => all,
+        };
+        for interface in newcomers(before, &now) {
+            self.report_name(interface);
+        }
+        self.known = now;
+    }
+
+    /// Reports one name, if it is new or has another index.
+    fn name(&mut self, interface: Interface) {
+        if !self.known.contains(&interface) {
+            self.report_name(&interface);
+            self.known.push(interface);
+        }
+    }
+
+    fn report_name(&self, interface: &Interface) {
+        self.reporter.report(Body::Resolved { ifname: interface.name.clone(), ifindex: interface.index });
+    }
+}
+
+/// What [`Session::record`] has recorded.
+enum Recorded {
+    /// A reply; whether it held the acknowledgement of the latest fence, and its bytes without.
+    Reply { reached: bool, data: Vec<u8> },
+    /// An event.
+    Event,
+    /// Something else.
+    Other,
+    /// Nothing came.
+    Quiet,
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! CLOCK_MONOTONIC and points in time to wait for.
+#![expect(unsafe_code, reason = "one system call that writes through a pointer")]
+
+use super::abi::{CLOCK_MONOTONIC, number};
+use super::raw::syscall;
+
+/// `struct timespec` on amd64, both systems.
+#[repr(C)]
+struct TimeSpec {
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC.
+pub(crate) fn now() -> u64 {
+    let mut time = TimeSpec { seconds: 0, nanoseconds: 0 };
+    // SAFETY: the kernel writes one timespec, which outlives the call. It cannot fail: the clock exists and
+    // the pointer is valid.
+    let result =
+        unsafe { syscall(number::CLOCK_GETTIME, [CLOCK_MONOTONIC, &raw mut time as usize, 0, 0, 0, 0]) };
+    debug_assert!(result.is_ok());
+    time.seconds as u64 * 1_000_000_000 + time.nanoseconds as u64
+}
+
+/// A point in time to wait for at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(u64);
+
+impl Deadline {
+    /// That many milliseconds from now; 0 takes only what is there already.
+    pub(crate) fn after_ms(ms: u32) -> Self {
+        Self(now() + u64::from(ms) * 1_000_000)
+    }
+
+    /// The earlier of two.
+    pub(crate) fn min(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
+    }
+
+    /// Whether it has come.
+    pub(crate) fn passed(self) -> bool {
+        now() >= self.0
+    }
+
+    /// Milliseconds until it comes, rounded up, as poll(2) takes them.
+    pub(crate) fn poll_ms(self) -> i32 {
+        self.0.saturating_sub(now()).div_ceil(1_000_000).min(i32::MAX as u64) as i32
+    }
+}

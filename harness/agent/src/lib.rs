@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The protocol between the harness and the agent in the guest.
+//!
+//! The harness writes one [`Batch`] to the agent's standard input; the agent runs each [`Program`] in a
+//! child of its own inside a fresh network stack (FreeBSD: a vnet jail, Linux: a network namespace) and
+//! writes [`Record`]s to its standard output while they happen. Both directions are framed by
+//! [`frame`]: a [`Hello`](frame::Hello) with the version first, then length-prefixed postcard.
+//!
+//! The simulator speaks the same types, so that a trace looks the same wherever it was recorded.
+//!
+//! The program itself is the binary of this crate (`src/guest`, feature `bin`); what it decides without
+//! asking the kernel is here, where it is tested: [`Program::check`], [`datagram`], [`interfaces`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod check;
+pub mod datagram;
+pub mod frame;
+pub mod interfaces;
+mod program;
+mod record;
+pub mod status;
+
+pub use check::{MAX_GROUPS, Refusal};
+pub use program::{Batch, Patch, Privilege, Program, ReplyEnd, Send, SocketOptions, Step};
+pub use record::{Body, DropSource, ErrorStage, Record};

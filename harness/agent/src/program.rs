@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What the harness asks the agent to do: vectors compiled to bytes.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// All programs of one run, executed in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The programs; each runs in a network stack of its own.
+    pub programs: Vec<Program>,
+}
+
+/// One vector, compiled to bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Identifies the program in every [`Record`](crate::Record); unique within a batch.
+    pub id: u32,
+    /// The vector's id, for messages to people only.
+    pub name: String,
+    /// Who the child is when it opens its sockets.
+    pub privilege: Privilege,
+    /// Options of the request socket.
+    pub socket: SocketOptions,
+    /// Multicast groups (RTNLGRP_* numbers) to join before the first step, one socket each.
+    pub groups: Vec<u32>,
+    /// What to do, in order.
+    pub steps: Vec<Step>,
+    /// The child is killed after this many milliseconds.
+    pub limit_ms: u32,
+}
+
+/// The credentials of the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Privilege {
+    /// uid 0 inside the jail or namespace.
+    Root,
+    /// uid and gid 65534 ("nobody"), no supplementary groups, before any socket is opened.
+    Unprivileged,
+}
+
+/// Options of the request socket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketOptions {
+    /// NETLINK_EXT_ACK: error texts and offsets in acknowledgements.
+    pub ext_ack: bool,
+    /// NETLINK_CAP_ACK: acknowledgements of errors do not echo the request's payload.
+    pub cap_ack: bool,
+    /// NETLINK_GET_STRICT_CHK: headers of GET requests are checked for zero fields.
+    pub strict: bool,
+    /// SO_RCVBUF of the request socket in bytes.
+    pub receive_buffer: Option<u32>,
+}
+
+/// One step of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Sends one datagram on the request socket and collects what comes back.
+    Send(Send),
+    /// Runs a command inside the jail or namespace.
+    Exec {
+        /// The program (absolute path) and its arguments.
+        argv: Vec<String>,
+        /// The command is killed after this many milliseconds.
+        limit_ms: u32,
+    },
+    /// Waits until no event has come for `quiet_ms`, at most `limit_ms`.
+    Wait {
+        /// Milliseconds without an event that end the step.
+        quiet_ms: u32,
+        /// The step ends after this many milliseconds whatever comes.
+        limit_ms: u32,
+    },
+}
+
+/// One datagram to send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Send {
+    /// The bytes; `patches` are applied to them first.
+    pub data: Vec<u8>,
+    /// Interface indexes that are known only in the guest.
+    pub patches: Vec<Patch>,
+    /// `nlmsg_seq` of the message whose answer ends the step.
+    pub seq: u32,
+    /// What ends the step.
+    pub end: ReplyEnd,
+    /// Without that after this many milliseconds a [`Body::Timeout`](crate::Body::Timeout) is recorded
+    /// and the program goes on.
+    pub limit_ms: u32,
+    /// When groups are joined: after the reply, wait until no event has come for this many
+    /// milliseconds. 0 only takes what is there already.
+    pub settle_ms: u32,
+}
+
+/// Overwrites four bytes of a datagram, in the guest's byte order, with the index of an interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// Byte offset in the datagram.
+    pub offset: u32,
+    /// The interface's name in the program's network stack. Unknown there: the step fails with
+    /// [`ErrorStage::Resolve`](crate::ErrorStage::Resolve) and nothing is sent.
+    pub ifname: String,
+}
+
+/// What ends the collection of replies to a [`Send`]. NLMSG_ERROR with the step's seq always does.
+/// After it the agent sends a fence (NLMSG_NOOP with NLM_F_ACK and a seq of its own, see
+/// [`FENCE_SEQ_BASE`](crate::frame::FENCE_SEQ_BASE)) and takes all that comes before its acknowledgement,
+/// so that a surplus reply is seen and an absent one costs no waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReplyEnd {
+    /// One message with the step's seq and without NLM_F_MULTI.
+    Message,
+    /// An acknowledgement: NLMSG_ERROR with the step's seq.
+    Ack,
+    /// NLMSG_DONE with the step's seq.
+    Done,
+    /// Nothing is expected: the fence follows at once.
+    Nothing,
+}

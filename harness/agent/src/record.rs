@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What the agent reports: everything it saw, in the order in which it saw it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+/// One observation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`Program::id`](crate::Program::id).
+    pub program: u32,
+    /// Index into [`Program::steps`](crate::Program::steps); `u32::MAX` outside any step.
+    pub step: u32,
+    /// CLOCK_MONOTONIC of the guest, in nanoseconds, when the agent saw it.
+    pub t_ns: u64,
+    /// What was seen.
+    pub body: Body,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// The child runs inside its fresh network stack, sockets are open and groups joined.
+    Start {
+        /// `nl_pid` of the request socket as the kernel assigned it.
+        pid: u32,
+    },
+    /// An interface name was resolved for a [`Patch`](crate::Patch), or seen when the program ended.
+    Resolved {
+        /// The interface's name.
+        ifname: String,
+        /// Its index.
+        ifindex: u32,
+    },
+    /// The datagram as it was sent, after patches.
+    Sent {
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// A datagram from the request socket.
+    Reply {
+        /// The bytes.
+        data: Vec<u8>,
+        /// Its length when the receive buffer cut it (MSG_TRUNC): then larger than `data`.
+        full_len: u32,
+    },
+    /// A datagram from the socket of one multicast group.
+    Event {
+        /// RTNLGRP_* number.
+        group: u32,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// A command ended.
+    Exec {
+        /// Exit status, or 128 + signal number.
+        status: i32,
+        /// Standard output.
+        stdout: Vec<u8>,
+        /// Standard error.
+        stderr: Vec<u8>,
+    },
+    /// The kernel dropped messages: a receive call failed with ENOBUFS (`errno`).
+    Drop {
+        /// Which socket.
+        source: DropSource,
+        /// The guest's errno number.
+        errno: i32,
+    },
+    /// The step's answer did not come within its limit.
+    Timeout,
+    /// Something that the program needs failed; `stage` tells whether the program goes on.
+    Error {
+        /// What failed.
+        stage: ErrorStage,
+        /// The guest's errno number, 0 if there is none.
+        errno: i32,
+        /// A sentence for people.
+        text: String,
+    },
+    /// The program is over; nothing more comes for it. Always the last record of a program, whether it
+    /// ran, was refused, died or was killed.
+    End {
+        /// `None`: ran to its end. `Some(status)`: the child died (128 + signal, or its exit status).
+        died: Option<i32>,
+    },
+}
+
+/// Which socket lost messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DropSource {
+    /// The request socket.
+    Request,
+    /// The socket of this group.
+    Group(u32),
+}
+
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ErrorStage {
+    /// The program itself is malformed (a patch outside the datagram, no steps): refused, not run.
+    Refused,
+    /// No jail or namespace, or no privilege change: not run.
+    Isolate,
+    /// A socket could not be opened, bound, or joined to its group: not run.
+    Socket,
+    /// A name in a patch is not an interface: the step was not sent, the program goes on.
+    Resolve,
+    /// The send call failed: the program goes on.
+    Send,
+    /// A receive call failed other than by ENOBUFS: the program goes on.
+    Receive,
+    /// The command could not be started: the program goes on.
+    Exec,
+    /// The program exceeded [`Program::limit_ms`](crate::Program::limit_ms) and was killed.
+    Limit,
+}
