@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `accept`: what was reviewed becomes the golden.
+
+use super::args::{AcceptArgs, ProjectArgs};
+use super::exit::{CliError, ExitCode};
+use super::project::Project;
+
+pub(super) fn main(project: &ProjectArgs, args: &AcceptArgs) -> Result<ExitCode, CliError> {
+    let store = Project::find(project)?.goldens();
+    let pending = store.pending()?;
+    let name = |one: &crate::golden::Pending| format!("{}/{}", one.layer, one.vector);
+    for wanted in &args.goldens {
+        if !pending.iter().any(|one| name(one).contains(wanted.as_str())) {
+            return Err(CliError::Usage(format!(
+                "nothing that awaits review matches `{wanted}`\n  help: nlproof review shows what does"
+            )));
+        }
+    }
+    let mut accepted = 0;
+    for one in &pending {
+        if args.all || args.goldens.iter().any(|wanted| name(one).contains(wanted.as_str())) {
+            println!("accepted {}", store.accept(one)?.display());
+            accepted += 1;
+        }
+    }
+    println!("{accepted} accepted, {} still await review", pending.len() - accepted);
+    Ok(ExitCode::OK)
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The command line as clap parses it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::ExitCode;
+use crate::matrix::{ModuleKind, TargetKind};
+
+/// Proves that a FreeBSD kernel's netlink interface code behaves.
+///
+/// Vectors (tests/vectors) are sent to real kernels under QEMU and to the embedded simulator; what comes back
+/// is compared with golden traces (tests/golden).
+#[derive(Debug, Parser)]
+#[command(name = "nlproof", version, after_help = ExitCode::HELP, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) project: ProjectArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Where the vectors and goldens are.
+#[derive(Debug, Args)]
+pub(super) struct ProjectArgs {
+    /// Directory with matrix.yaml, vectors/ and golden/ [default: `tests` here or in a directory above].
+    #[arg(long, global = true, env = "NLPROOF_TESTS", value_name = "DIR")]
+    pub(super) tests: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the vectors in every cell of the matrix that can run here.
+    ///
+    /// Cells that cannot run are listed as `not run` with the reason and what would make them run.
+    TestMatrix(TestMatrixArgs),
+    /// Run one vector in one cell and show the decoded conversation.
+    Run(RunArgs),
+    /// Record goldens for review, as `.trace.new` files beside the goldens.
+    Record(RecordArgs),
+    /// Show what has been recorded and not yet accepted, as differences to the goldens that hold.
+    Review(ReviewArgs),
+    /// Accept recorded goldens.
+    Accept(AcceptArgs),
+    /// Decode netlink messages from hex or from a file of bytes.
+    Decode(DecodeArgs),
+    /// Build and list guest images.
+    Image(ImageArgs),
+    /// Show what this machine has, what it lacks, and the command that installs it.
+    Doctor,
+    /// Hold a QEMU process and clean up behind it (used by nlproof itself).
+    #[command(name = "__supervise", hide = true)]
+    Supervise {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<std::ffi::OsString>,
+    },
+}
+
+/// Which cells.
+#[derive(Debug, Args)]
+pub(super) struct CellArgs {
+    /// Only cells of this target.
+    #[arg(long, value_enum)]
+    pub(super) target: Vec<TargetKind>,
+    /// Only this release, branch (`14`) or, for the simulator, profile.
+    #[arg(long, value_name = "RELEASE")]
+    pub(super) release: Vec<String>,
+    /// Only cells of this module.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(super) module: Vec<ModuleKind>,
+}
+
+/// Which vectors.
+#[derive(Debug, Args)]
+pub(super) struct VectorArgs {
+    /// Only vectors of this suite (the first part of the id).
+    #[arg(long)]
+    pub(super) suite: Vec<String>,
+    /// Only vectors whose id contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Vec<String>,
+}
+
+/// How guests are run.
+#[derive(Debug, Clone, Args)]
+pub(super) struct GuestArgs {
+    /// How QEMU runs the guest; `auto` tries KVM by running a few instructions under it.
+    #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
+    pub(super) accel: AccelArg,
+    /// Multiply every time limit by this, for slow machines.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, env = "NLPROOF_TIMEOUT_FACTOR")]
+    pub(super) timeout_factor: f64,
+}
+
+/// The accelerator wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AccelArg {
+    /// KVM if it runs a guest, else TCG.
+    Auto,
+    /// KVM.
+    Kvm,
+    /// TCG, QEMU's own translation.
+    Tcg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestMatrixArgs {
+    #[command(flatten)]
+    pub(super) cells: CellArgs,
+    #[command(flatten)]
+    pub(super) vectors: VectorArgs,
+    #[command(flatten)]
+    pub(super) guest: GuestArgs,
+    /// List cells and vectors, and run nothing.
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Say what would run, and run nothing.
+    #[arg(long, conflicts_with = "list")]
+    pub(super) dry_run: bool,
+    /// Write report.json, junit.xml and the raw traces to this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(super) report_dir: Option<PathBuf>,
+    /// A cell that cannot run here is a failure.
+    #[arg(long)]
+    pub(super) require_all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The vector's id, such as link/create-lo.
+    pub(super) vector: String,
+    #[command(flatten)]
+    pub(super) cells: CellArgs,
+    #[command(flatten)]
+    pub(super) guest: GuestArgs,
+    /// Run on this machine's own Linux kernel, in a network namespace, to compare with FreeBSD.
+    #[arg(long, conflicts_with_all = ["target", "release", "module"])]
+    pub(super) linux: bool,
+    /// Show every message's bytes too, and values as they came instead of normalised.
+    #[arg(long)]
+    pub(super) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RecordArgs {
+    #[command(flatten)]
+    pub(super) cells: CellArgs,
+    #[command(flatten)]
+    pub(super) vectors: VectorArgs,
+    #[command(flatten)]
+    pub(super) guest: GuestArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReviewArgs {
+    /// Fail (exit 100) if anything awaits review: what CI asks.
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AcceptArgs {
+    /// `LAYER/VECTOR` or part of it, as `review` shows them.
+    #[arg(required_unless_present = "all")]
+    pub(super) goldens: Vec<String>,
+    /// Accept everything that awaits review.
+    #[arg(long, conflicts_with = "goldens")]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DecodeArgs {
+    /// Hex digits (spaces and line ends do not count), `@FILE` with bytes or hex, or `-` for standard input.
+    pub(super) input: String,
+    /// Whose numbers the messages use.
+    #[arg(long, value_enum, default_value_t = OsArg::Freebsd)]
+    pub(super) os: OsArg,
+}
+
+/// An ABI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OsArg {
+    /// FreeBSD 13.2 and later.
+    Freebsd,
+    /// Linux.
+    Linux,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImageArgs {
+    #[command(subcommand)]
+    pub(super) command: ImageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ImageCommand {
+    /// Build the guest image of a release, or find it in the cache.
+    ///
+    /// A release is a directory with MANIFEST, base.txz and kernel.txz below $NLPROOF_DISTS or
+    /// $XDG_CACHE_HOME/nlproof/dists.
+    Build {
+        /// The release's directory name, such as 14.0-STABLE.
+        release: String,
+    },
+    /// List the images in the cache, their sizes, and what each was built from.
+    List,
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `doctor`: what this machine has and lacks, in one screen.
+
+use std::path::PathBuf;
+
+use super::exit::{CliError, ExitCode};
+use super::targets::places;
+use crate::vm::{Accelerator, Tools, choose_accelerator};
+
+/// What a part of nlproof needs: a name, what was found, and what to do if nothing was.
+struct Finding {
+    name: &'static str,
+    found: Result<String, String>,
+}
+
+pub(super) fn main() -> Result<ExitCode, CliError> {
+    let (dists, cache) = places()?;
+    let exe = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("nlproof"));
+    let tools = Tools::find(exe);
+    let mut findings = vec![
+        Finding { name: "simulator", found: Ok("built in".into()) },
+        Finding {
+            name: "qemu",
+            found: tools.as_ref().map(|tools| tools.qemu.display().to_string()).map_err(ToString::to_string),
+        },
+        Finding { name: "makefs", found: makefs() },
+    ];
+    if let Ok(tools) = &tools {
+        findings.push(Finding {
+            name: "accelerator",
+            found: choose_accelerator(Accelerator::Auto, tools)
+                .map(|selected| selected.to_string())
+                .map_err(|error| error.to_string()),
+        });
+    }
+    let releases = dists.list();
+    let places: Vec<_> = dists.search.iter().map(|path| path.display().to_string()).collect();
+    findings.push(Finding {
+        name: "releases",
+        found: if releases.is_empty() {
+            Err(format!(
+                "none in {}; put RELEASE/{{MANIFEST,base.txz,kernel.txz}} there, or set NLPROOF_DISTS",
+                places.join(", ")
+            ))
+        } else {
+            Ok(format!("{} in {}", releases.join(", "), places.join(", ")))
+        },
+    });
+    findings.push(Finding {
+        name: "images",
+        found: cache
+            .list()
+            .map(|entries| format!("{} in the cache", entries.len()))
+            .map_err(|error| error.to_string()),
+    });
+    let mut missing = 0;
+    for finding in &findings {
+        match &finding.found {
+            Ok(text) => println!("{:<12} ok       {text}", finding.name),
+            Err(text) => {
+                missing += 1;
+                println!("{:<12} MISSING  {text}", finding.name);
+            }
+        }
+    }
+    if missing == 0 {
+        println!("everything is there for real kernels");
+    } else {
+        println!("the simulator works without these; real kernels need them");
+    }
+    Ok(ExitCode::OK)
+}
+
+fn makefs() -> Result<String, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|directory| directory.join("makefs"))
+        .find(|program| program.is_file())
+        .map(|program| program.display().to_string())
+        .ok_or_else(|| "no makefs in $PATH; install it (Debian: `apt-get install makefs`)".into())
+}

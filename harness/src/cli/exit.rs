@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Exit codes, a promise to scripts, and the errors that end a command.
+
+use crate::file::FileError;
+
+/// The process's exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitCode(u8);
+
+impl ExitCode {
+    /// Every cell that ran passed.
+    pub const OK: ExitCode = ExitCode(0);
+    /// A bug in nlproof, or a failure that has no code of its own.
+    pub const BUG: ExitCode = ExitCode(1);
+    /// The command line or an input file is wrong.
+    pub const USAGE: ExitCode = ExitCode(2);
+    /// A comparison failed.
+    pub const COMPARISON: ExitCode = ExitCode(100);
+    /// An image or a module could not be built.
+    pub const BUILD: ExitCode = ExitCode(101);
+    /// A guest failed: it did not boot, panicked, hung, or was lost.
+    pub const GUEST: ExitCode = ExitCode(103);
+    /// Nothing ran.
+    pub const NOTHING_RAN: ExitCode = ExitCode(104);
+    /// Interrupted by the user, as shells report SIGINT.
+    pub const INTERRUPTED: ExitCode = ExitCode(130);
+
+    /// The text of `--help` about them. 102, a module that verification refused, is not in use yet.
+    pub const HELP: &str = "\
+Exit codes:
+    0  every cell that ran passed
+    1  a bug in nlproof
+    2  the command line or an input file is wrong
+  100  a comparison failed
+  101  an image could not be built
+  103  a guest failed: it did not boot, panicked, hung, or was lost
+  104  nothing ran
+  130  interrupted";
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        code.0.into()
+    }
+}
+
+/// What ended a command early.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// One or several input files are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: "))]
+    Files(Vec<FileError>),
+    /// The command line asks for something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// An image could not be built.
+    #[error("{0}")]
+    Build(String),
+    /// A guest failed.
+    #[error("{0}")]
+    Guest(String),
+    /// Nothing could run.
+    #[error("{0}")]
+    NothingRan(String),
+    /// A report or other output could not be written.
+    #[error("cannot write {what}: {error}")]
+    Output {
+        /// What.
+        what: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl CliError {
+    /// The exit code that this error ends in.
+    pub(super) fn exit_code(&self) -> ExitCode {
+        match self {
+            CliError::Files(_) | CliError::Usage(_) => ExitCode::USAGE,
+            CliError::Build(_) => ExitCode::BUILD,
+            CliError::Guest(_) => ExitCode::GUEST,
+            CliError::NothingRan(_) => ExitCode::NOTHING_RAN,
+            CliError::Output { .. } => ExitCode::BUG,
+            CliError::Interrupted => ExitCode::INTERRUPTED,
+        }
+    }
+}
+
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> Self {
+        CliError::Files(vec![error])
+    }
+}

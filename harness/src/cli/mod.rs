@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The command line.
+
+mod accept;
+mod args;
+mod decode;
+mod doctor;
+mod exit;
+mod image;
+mod interrupt;
+mod project;
+mod record;
+mod review;
+mod run;
+mod supervise;
+mod targets;
+mod test_matrix;
+
+pub use args::Cli;
+pub use exit::ExitCode;
+
+use args::Command;
+
+/// Runs the command and returns the process's exit code.
+pub fn main(cli: Cli) -> std::process::ExitCode {
+    let result = match cli.command {
+        Command::TestMatrix(args) => test_matrix::main(&cli.project, &args),
+        Command::Run(args) => run::main(&cli.project, &args),
+        Command::Record(args) => record::main(&cli.project, &args),
+        Command::Review(args) => review::main(&cli.project, &args),
+        Command::Accept(args) => accept::main(&cli.project, &args),
+        Command::Decode(args) => decode::main(&args),
+        Command::Image(args) => image::main(&args),
+        Command::Doctor => doctor::main(),
+        Command::Supervise { args } => return supervise::main(&args),
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code().into()
+        }
+    }
+}

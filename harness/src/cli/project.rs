@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The project on disk: matrix, vectors, goldens.
+
+use std::path::PathBuf;
+
+use super::args::{CellArgs, ProjectArgs, VectorArgs};
+use super::exit::CliError;
+use crate::golden::Store;
+use crate::matrix::{Cell, Matrix, Selection, VectorFilter, load_matrix};
+use crate::vector::{Vector, lint, load_suite};
+
+/// A loaded project.
+pub(super) struct Project {
+    /// The directory with matrix.yaml, vectors/ and golden/.
+    pub(super) root: PathBuf,
+}
+
+impl Project {
+    /// Finds the project's `tests` directory.
+    pub(super) fn find(args: &ProjectArgs) -> Result<Project, CliError> {
+        if let Some(root) = &args.tests {
+            return Ok(Project { root: root.clone() });
+        }
+        let here = std::env::current_dir()
+            .map_err(|error| CliError::Usage(format!("the current directory cannot be read: {error}")))?;
+        here.ancestors()
+            .map(|directory| directory.join("tests"))
+            .find(|tests| tests.join("matrix.yaml").is_file())
+            .map(|root| Project { root })
+            .ok_or_else(|| {
+                CliError::Usage(format!(
+                    "no tests/matrix.yaml in {} or above\n  help: run this in a checkout of nlproof, or give --tests DIR",
+                    here.display()
+                ))
+            })
+    }
+
+    /// The matrix.
+    pub(super) fn matrix(&self) -> Result<Matrix, CliError> {
+        Ok(load_matrix(&self.root.join("matrix.yaml"))?)
+    }
+
+    /// The selected cells.
+    pub(super) fn cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
+        let matrix = self.matrix()?;
+        let selection = Selection {
+            targets: args.target.clone(),
+            releases: args.release.clone(),
+            modules: args.module.clone(),
+        };
+        let cells = selection.cells(&matrix);
+        if cells.is_empty() {
+            let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
+            return Err(CliError::Usage(format!(
+                "no cell matches\n  help: the cells are: {}",
+                names.join(", ")
+            )));
+        }
+        Ok(cells)
+    }
+
+    /// All vectors, linted; then those selected.
+    pub(super) fn vectors(&self, args: &VectorArgs) -> Result<Vec<Vector>, CliError> {
+        let suite = load_suite(&self.root.join("vectors")).map_err(CliError::Files)?;
+        let errors: Vec<_> = suite.vectors.iter().flat_map(lint).collect();
+        if !errors.is_empty() {
+            return Err(CliError::Files(errors));
+        }
+        let filter = VectorFilter { suites: args.suite.clone(), filters: args.filter.clone() };
+        let vectors: Vec<_> = suite.vectors.into_iter().filter(|vector| filter.matches(vector)).collect();
+        if vectors.is_empty() {
+            return Err(CliError::Usage(
+                "no vector matches\n  help: nlproof test-matrix --list shows them all".into(),
+            ));
+        }
+        Ok(vectors)
+    }
+
+    /// The goldens.
+    pub(super) fn goldens(&self) -> Store {
+        Store::new(&self.root.join("golden"))
+    }
+}

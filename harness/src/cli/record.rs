@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `record`: what targets answer now becomes goldens for review.
+
+use super::args::{ProjectArgs, RecordArgs};
+use super::exit::{CliError, ExitCode};
+use super::interrupt;
+use super::project::Project;
+use super::targets::{Targets, open_error, open_shown};
+use crate::golden::{Origin, Recorded, Store, layers, record};
+use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
+use crate::target::{Facts, OpenError};
+use crate::vector::Vector;
+
+pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode, CliError> {
+    let project = Project::find(project)?;
+    let vectors = project.vectors(&args.vectors)?;
+    let targets = Targets::new(&args.guest)?;
+    let goldens = project.goldens();
+    let mut tally = Tally::default();
+    interrupt::flag();
+    for cell in project.cells(&args.cells)? {
+        if cell.module != ModuleKind::Stock {
+            println!("{}: not recorded: goldens come from stock kernels", cell.name());
+            continue;
+        }
+        record_cell(&cell, &vectors, &targets, &goldens, &mut tally)?;
+    }
+    println!(
+        "{} written for review, {} unchanged, {} refused; see them with: nlproof review",
+        tally.written, tally.unchanged, tally.refused
+    );
+    Ok(match tally {
+        Tally { refused: 0, written: 0, unchanged: 0 } => ExitCode::NOTHING_RAN,
+        Tally { refused: 0, .. } => ExitCode::OK,
+        _ => ExitCode::GUEST,
+    })
+}
+
+#[derive(Default)]
+struct Tally {
+    written: usize,
+    unchanged: usize,
+    refused: usize,
+}
+
+fn record_cell(
+    cell: &Cell,
+    vectors: &[Vector],
+    targets: &Targets,
+    goldens: &Store,
+    tally: &mut Tally,
+) -> Result<(), CliError> {
+    let mut target = match open_shown(targets, cell) {
+        Ok(target) => target,
+        Err(OpenError::NotHere { reason, remedy }) => {
+            println!("{}: not run: {reason}\n  to run it: {remedy}", cell.name());
+            return Ok(());
+        }
+        Err(error) => return Err(open_error(error)),
+    };
+    let origin = origin(cell, target.facts());
+    let applicable: Vec<_> =
+        vectors.iter().filter(|vector| mismatch(vector, target.facts()).is_none()).collect();
+    let mut failed = None;
+    let run = converse(target.as_mut(), &applicable, &mut |conversation: Conversation<'_>| {
+        let id = &conversation.vector.id;
+        // A trace with a hole in it is no knowledge about a kernel.
+        if let Some((_, lossy)) = conversation.trace.loss() {
+            println!("{}: {id}: refused: {lossy}", cell.name());
+            tally.refused += 1;
+            return;
+        }
+        match record(goldens, layers(cell.profile), id, &origin, &conversation.trace.to_text()) {
+            Ok(Recorded::Unchanged) => tally.unchanged += 1,
+            Ok(Recorded::Written(path)) => {
+                println!("{}: {id}: {}", cell.name(), path.display());
+                tally.written += 1;
+            }
+            Err(error) => failed = failed.take().or(Some(error)),
+        }
+    });
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    match run {
+        Ok(()) => Ok(()),
+        Err(ConversationError::Vector(error)) => Err(error.into()),
+        Err(ConversationError::Target(error)) => Err(CliError::Guest(error.to_string())),
+    }
+}
+
+/// Who will have said it.
+fn origin(cell: &Cell, facts: &Facts) -> Origin {
+    match &facts.kernel {
+        Some(kernel) => Origin::Observed {
+            release: kernel.release.clone(),
+            osreldate: kernel.osreldate,
+            kernel_sha256: kernel.sha256.clone(),
+        },
+        None => Origin::Predicted { profile: cell.profile.to_string() },
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `review`: what awaits acceptance, as differences to what holds.
+
+use similar::TextDiff;
+
+use super::args::{ProjectArgs, ReviewArgs};
+use super::exit::{CliError, ExitCode};
+use super::project::Project;
+
+pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode, CliError> {
+    let store = Project::find(project)?.goldens();
+    let pending = store.pending()?;
+    for one in &pending {
+        let new = store.read_new(&one.layer, &one.vector)?.map(|golden| golden.to_text()).unwrap_or_default();
+        let old = store.read(&one.layer, &one.vector)?.map(|golden| golden.to_text()).unwrap_or_default();
+        println!("{}/{}{}", one.layer, one.vector, if old.is_empty() { " (new)" } else { "" });
+        let diff = TextDiff::from_lines(&old, &new);
+        println!("{}", diff.unified_diff().context_radius(3));
+    }
+    match pending.len() {
+        0 => println!("nothing awaits review"),
+        count => println!("{count} await review; accept them with: nlproof accept LAYER/VECTOR, or --all"),
+    }
+    Ok(if args.check && !pending.is_empty() { ExitCode::COMPARISON } else { ExitCode::OK })
+}

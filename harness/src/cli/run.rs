@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `run VECTOR`: one vector in one cell, the conversation decoded.
+
+use super::args::{ProjectArgs, RunArgs, VectorArgs};
+use super::exit::{CliError, ExitCode};
+use super::interrupt;
+use super::project::Project;
+use super::targets::{Targets, open_error, open_shown};
+use crate::file::nearest;
+use crate::golden::{compare, layers};
+use crate::matrix::{Cell, Conversation, ConversationError, converse, mismatch};
+use crate::target::{LinuxTarget, Target};
+use crate::trace::{RawLine, Trace};
+use crate::vector::Vector;
+
+pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
+    let project = Project::find(project)?;
+    let vectors = project.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
+    let vector = vectors
+        .iter()
+        .find(|vector| vector.id == args.vector)
+        .ok_or_else(|| unknown(&args.vector, &vectors))?;
+    interrupt::flag();
+    let (mut target, cell): (Box<dyn Target>, Option<Cell>) = if args.linux {
+        (Box::new(LinuxTarget::open().map_err(open_error)?), None)
+    } else {
+        // The first cell that can run here: the simulator, unless the user names another.
+        let targets = Targets::new(&args.guest)?;
+        let cells = project.cells(&args.cells)?;
+        let cell = cells.iter().find(|cell| targets.obstacle(cell).is_none()).unwrap_or(&cells[0]).clone();
+        let target = open_shown(&targets, &cell);
+        (target.map_err(open_error)?, Some(cell))
+    };
+    if let Some(reason) = mismatch(vector, target.facts()) {
+        return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
+    }
+    let mut seen = None;
+    let run = converse(target.as_mut(), &[vector], &mut |conversation| seen = Some(conversation));
+    let os = target.facts().os;
+    match (run, seen) {
+        (Ok(()), Some(conversation)) => {
+            show(&conversation, os, args.raw);
+            verdict(&project, cell.as_ref(), &conversation)
+        }
+        (Ok(()), None) => Err(CliError::Guest("the target ended without a word about the vector".into())),
+        (Err(ConversationError::Vector(error)), _) => Err(error.into()),
+        (Err(ConversationError::Target(error)), _) => Err(CliError::Guest(error.to_string())),
+    }
+}
+
+fn unknown(id: &str, vectors: &[Vector]) -> CliError {
+    let help = match nearest(id, vectors.iter().map(|vector| vector.id.as_str())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "nlproof test-matrix --list shows them all".into(),
+    };
+    CliError::Usage(format!("no vector `{id}`\n  help: {help}"))
+}
+
+fn show(conversation: &Conversation<'_>, os: nlproof_wire::Os, raw: bool) {
+    println!("{}: {}", conversation.vector.id, conversation.vector.about);
+    if raw {
+        for record in &conversation.records {
+            match serde_json::to_string(&RawLine::new(&conversation.vector.id, record)) {
+                Ok(line) => println!("{line}"),
+                Err(error) => eprintln!("warning: a record could not be shown: {error}"),
+            }
+        }
+        print!("{}", Trace::from_records(os, &conversation.records, true).to_text());
+    } else {
+        print!("{}", conversation.trace.to_text());
+    }
+}
+
+fn verdict(
+    project: &Project,
+    cell: Option<&Cell>,
+    conversation: &Conversation<'_>,
+) -> Result<ExitCode, CliError> {
+    if let Some((_, lossy)) = conversation.trace.loss() {
+        println!("inconclusive: {lossy}");
+        return Ok(ExitCode::GUEST);
+    }
+    let Some(cell) = cell else {
+        println!("no comparison: there are no goldens for Linux");
+        return Ok(ExitCode::OK);
+    };
+    match project.goldens().find(layers(cell.profile), &conversation.vector.id)? {
+        None => {
+            println!("no golden in {}", cell.name());
+            Ok(ExitCode::COMPARISON)
+        }
+        Some(found) => match compare(&found.golden.body, &conversation.trace.to_text()) {
+            None => {
+                println!("{}: equal to the golden of {}", cell.name(), found.layer);
+                Ok(ExitCode::OK)
+            }
+            Some(divergence) => {
+                println!("{}: differs from the golden of {}\n  {divergence}", cell.name(), found.layer);
+                Ok(ExitCode::COMPARISON)
+            }
+        },
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! From the command line to open targets.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use nlproof_image::{Cache, Dists};
+
+use super::args::{AccelArg, GuestArgs};
+use super::exit::CliError;
+use super::interrupt;
+use crate::matrix::{Cell, Event, ModuleKind, TargetKind};
+use crate::report::Screen;
+use crate::target::{FreebsdOptions, FreebsdTarget, OnStage, OpenError, SimTarget, Target};
+use crate::vm::{Accelerator, AcceleratorKind, Tools};
+
+/// Opens the targets of cells.
+pub(super) struct Targets {
+    freebsd: FreebsdOptions,
+    consoles: Option<std::path::PathBuf>,
+}
+
+/// Where releases and images are, from the environment.
+pub(super) fn places() -> Result<(Dists, Cache), CliError> {
+    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(std::env::var_os);
+    let cache = Cache::from_values(xdg.as_deref(), home.as_deref()).ok_or_else(|| {
+        CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no place for images".into())
+    })?;
+    Ok((Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref()), cache))
+}
+
+impl Targets {
+    /// Targets as the user wants them.
+    pub(super) fn new(args: &GuestArgs) -> Result<Targets, CliError> {
+        if !(args.timeout_factor.is_finite() && args.timeout_factor > 0.0) {
+            return Err(CliError::Usage(format!("--timeout-factor {} is not above 0", args.timeout_factor)));
+        }
+        let (dists, cache) = places()?;
+        let supervisor = std::env::current_exe()
+            .map_err(|error| CliError::Usage(format!("nlproof does not find itself: {error}")))?;
+        let freebsd = FreebsdOptions {
+            dists,
+            cache,
+            accelerator: match args.accel {
+                AccelArg::Auto => Accelerator::Auto,
+                AccelArg::Kvm => Accelerator::Forced(AcceleratorKind::Kvm),
+                AccelArg::Tcg => Accelerator::Forced(AcceleratorKind::Tcg),
+            },
+            patience_factor: args.timeout_factor,
+            console: None,
+            supervisor,
+            cancel: Arc::clone(interrupt::flag()),
+        };
+        Ok(Targets { freebsd, consoles: None })
+    }
+
+    /// Keeps the consoles of guests as `CELL.console` in this directory.
+    pub(super) fn keep_consoles_in(mut self, directory: Option<&Path>) -> Targets {
+        self.consoles = directory.map(Path::to_owned);
+        self
+    }
+
+    /// What keeps a cell from running here, and the remedy, as far as can be told without trying.
+    pub(super) fn obstacle(&self, cell: &Cell) -> Option<(String, String)> {
+        if cell.module == ModuleKind::Rust {
+            return Some((
+                "the Rust-backed kernel module is not part of this version".into(),
+                "use --module stock".into(),
+            ));
+        }
+        let release = match (cell.target, &cell.release) {
+            (TargetKind::Freebsd, Some(release)) => release,
+            _ => return None,
+        };
+        let place =
+            self.freebsd.dists.search.first().map_or(String::new(), |path| path.display().to_string());
+        if !self.freebsd.dists.list().contains(release) {
+            return Some((
+                format!("no release directory {release}"),
+                format!("put MANIFEST, base.txz and kernel.txz of {release} into {place}/{release}"),
+            ));
+        }
+        Tools::find(&self.freebsd.supervisor)
+            .err()
+            .map(|error| (error.to_string(), "nlproof doctor shows what is missing".into()))
+    }
+
+    /// Opens the target of a cell.
+    pub(super) fn open(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> {
+        if let Some((reason, remedy)) = self.obstacle(cell) {
+            return Err(OpenError::NotHere { reason, remedy });
+        }
+        match (cell.target, &cell.release) {
+            (TargetKind::Freebsd, Some(release)) => {
+                let mut options = self.freebsd.clone();
+                options.console = self
+                    .consoles
+                    .as_ref()
+                    .map(|directory| directory.join(format!("{}.console", cell.name().replace('/', "-"))));
+                FreebsdTarget::open(release, &options, on_stage)
+                    .map(|target| Box::new(target) as Box<dyn Target>)
+            }
+            _ => Ok(Box::new(SimTarget::new(cell.profile))),
+        }
+    }
+}
+
+/// Opens a cell's target and shows on standard error what that is doing.
+pub(super) fn open_shown(targets: &Targets, cell: &Cell) -> Result<Box<dyn Target>, OpenError> {
+    let mut screen = Screen::new(false);
+    let opened = targets.open(cell, &mut |stage, bytes| screen.consume(&Event::Stage { cell, stage, bytes }));
+    if let Err(error) = screen.finish() {
+        eprintln!("warning: progress could not be shown: {error}");
+    }
+    opened
+}
+
+/// A target that does not open, as the end of a command that needs it.
+pub(super) fn open_error(error: OpenError) -> CliError {
+    match error {
+        OpenError::NotHere { reason, remedy } => CliError::NothingRan(format!("{reason}\n  help: {remedy}")),
+        OpenError::Build(text) => CliError::Build(text),
+        OpenError::Guest(text) => CliError::Guest(text),
+        OpenError::Interrupted => CliError::Interrupted,
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What is wrong with an input file, and where.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Something wrong in a file that a person wrote. Displayed as `file:line:column: what` with an
+/// optional `help:` line, the form that editors and CI systems link to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column, both from 1; `None` when the file as a whole is meant.
+    pub place: Option<(u64, u64)>,
+    /// What is wrong: a lower-case fragment without a full stop.
+    pub what: String,
+    /// What would put it right.
+    pub help: Option<String>,
+}
+
+impl FileError {
+    /// An error about the whole file.
+    pub fn whole(path: &Path, what: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), place: None, what: what.into(), help: None }
+    }
+
+    /// An error at a line and column.
+    pub fn at(path: &Path, place: (u64, u64), what: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), place: Some(place), what: what.into(), help: None }
+    }
+
+    /// Adds the remedy.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.what)?;
+        if let Some(help) = &self.help {
+            write!(f, "\n  help: {help}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FileError {}

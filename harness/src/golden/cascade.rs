@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Which golden holds for a cell: the most specific one that exists.
+
+use iface_core::Profile;
+
+/// The directories below `golden/` in which a FreeBSD cell of this profile looks, most specific first.
+pub fn layers(profile: Profile) -> &'static [&'static str] {
+    match profile {
+        Profile::Seed => &["freebsd-seed", "common"],
+        Profile::R13 => &["freebsd-13", "common"],
+        Profile::R14_0 => &["freebsd-14.0", "freebsd-14", "common"],
+        Profile::R14_3 => &["freebsd-14.3", "freebsd-14", "common"],
+        Profile::R15 => &["freebsd-15", "common"],
+        Profile::R16 => &["freebsd-16", "common"],
+    }
+}
+
+/// The profile of a kernel by its `kern.osreldate` (`__FreeBSD_version`; Porter's Handbook, chapter 18).
+/// `None`: a kernel without netlink, or of a branch that is not known yet.
+pub fn profile_of(osreldate: u32) -> Option<Profile> {
+    match osreldate {
+        1_302_001..1_400_000 => Some(Profile::R13),
+        1_400_000..1_403_000 => Some(Profile::R14_0),
+        1_403_000..1_500_000 => Some(Profile::R14_3),
+        1_500_000..1_600_000 => Some(Profile::R15),
+        1_600_000..1_700_000 => Some(Profile::R16),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_has_the_profile_of_its_branch() {
+        assert_eq!(profile_of(1_400_507), Some(Profile::R14_0));
+        assert_eq!(profile_of(1_403_000), Some(Profile::R14_3));
+        assert_eq!(profile_of(1_501_000), Some(Profile::R15));
+        assert_eq!(profile_of(1_203_000), None);
+    }
+
+    #[test]
+    fn every_profile_ends_in_common_and_starts_with_a_layer_of_its_own() {
+        let profiles =
+            [Profile::Seed, Profile::R13, Profile::R14_0, Profile::R14_3, Profile::R15, Profile::R16];
+        let firsts: std::collections::BTreeSet<_> =
+            profiles.iter().map(|profile| layers(*profile)[0]).collect();
+        assert_eq!(firsts.len(), profiles.len());
+        assert!(profiles.iter().all(|profile| layers(*profile).last() == Some(&"common")));
+    }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Golden against seen: the first place where they part, and how much differs.
+
+use std::fmt;
+
+use similar::{ChangeTag, TextDiff};
+
+/// Lines shown around the first difference.
+const CONTEXT: usize = 3;
+
+/// How a trace differs from its golden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divergence {
+    /// The `step N` line above the first difference, or an empty text before the first step.
+    pub step: String,
+    /// Line of the first difference in the golden's body, from 1.
+    pub line: usize,
+    /// The first differing region: lines with `- ` (golden), `+ ` (seen) or two spaces in front.
+    pub hunk: Vec<String>,
+    /// Lines that only the golden has.
+    pub missing: usize,
+    /// Lines that only the trace has.
+    pub extra: usize,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = if self.step.is_empty() { "before the first step" } else { &self.step };
+        writeln!(f, "first difference in {step}, golden line {} (- golden, + seen):", self.line)?;
+        for line in &self.hunk {
+            writeln!(f, "    {line}")?;
+        }
+        write!(f, "  in all: {} missing, {} extra", self.missing, self.extra)
+    }
+}
+
+/// Compares a golden's body with a trace's text. `None`: they are equal.
+pub fn compare(golden: &str, seen: &str) -> Option<Divergence> {
+    if golden == seen {
+        return None;
+    }
+    let diff = TextDiff::from_lines(golden, seen);
+    let mut divergence = Divergence { step: String::new(), line: 0, hunk: Vec::new(), missing: 0, extra: 0 };
+    let mut golden_line = 0;
+    for change in diff.iter_all_changes() {
+        let text = change.value();
+        match change.tag() {
+            ChangeTag::Equal => {}
+            ChangeTag::Delete => divergence.missing += 1,
+            ChangeTag::Insert => divergence.extra += 1,
+        }
+        if change.tag() != ChangeTag::Insert {
+            golden_line += 1;
+        }
+        let first_seen = divergence.missing + divergence.extra > 0;
+        if !first_seen && text.starts_with("step ") {
+            divergence.step = text.trim_end().to_owned();
+        }
+        if first_seen && divergence.line == 0 {
+            divergence.line = golden_line.max(1);
+        }
+    }
+    if let Some(group) = diff.grouped_ops(CONTEXT).first() {
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Equal => ' ',
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+            };
+            divergence.hunk.push(format!("{sign} {}", change.value().trim_end_matches('\n')));
+        }
+    }
+    Some(divergence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_texts_do_not_diverge() {
+        assert_eq!(compare("step 0\n  a\n", "step 0\n  a\n"), None);
+    }
+
+    #[test]
+    fn the_first_difference_is_shown_with_its_step() {
+        let golden = "step 0\n  a\n  b\nstep 1\n  c\n  d\n";
+        let seen = "step 0\n  a\n  b\nstep 1\n  c\n  D\n";
+        let divergence = compare(golden, seen).unwrap();
+        assert_eq!(divergence.step, "step 1");
+        assert_eq!(divergence.line, 6);
+        assert_eq!((divergence.missing, divergence.extra), (1, 1));
+        assert_eq!(divergence.hunk, ["    b", "  step 1", "    c", "-   d", "+   D"]);
+    }
+
+    #[test]
+    fn a_final_newline_counts() {
+        assert!(compare("step 0\n", "step 0").is_some());
+    }
+}

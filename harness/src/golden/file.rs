@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One golden file: a header of `#` lines that says where the trace comes from, then the trace as text.
+//!
+//! ```text
+//! # nlproof golden, schema 1
+//! # vector: link/create-lo
+//! # observed: 14.0-STABLE osreldate=1400507 kernel=sha256:0123...
+//! step 0
+//!   > newlink ...
+//! ```
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::file::FileError;
+
+/// Version of the golden format. A golden of another version is refused, never guessed at.
+pub const SCHEMA: u32 = 1;
+
+const TITLE: &str = "# nlproof golden, schema ";
+
+/// Where a trace comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// Recorded from a stock kernel.
+    Observed {
+        /// The release as its directory names it, such as `14.0-STABLE`.
+        release: String,
+        /// `kern.osreldate` of that kernel.
+        osreldate: u32,
+        /// SHA-256 of the kernel file, in hex.
+        kernel_sha256: String,
+    },
+    /// Derived from sources and produced by the simulator only.
+    Predicted {
+        /// The simulator's profile.
+        profile: String,
+    },
+}
+
+impl Origin {
+    /// Whether a kernel produced the trace.
+    pub fn is_observed(&self) -> bool {
+        matches!(self, Origin::Observed { .. })
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Origin::Observed { release, osreldate, kernel_sha256 } => {
+                format!("# observed: {release} osreldate={osreldate} kernel=sha256:{kernel_sha256}")
+            }
+            Origin::Predicted { profile } => format!("# predicted: profile {profile}"),
+        }
+    }
+
+    fn parse(line: &str) -> Result<Origin, String> {
+        if let Some(profile) = line.strip_prefix("# predicted: profile ") {
+            return Ok(Origin::Predicted { profile: profile.to_owned() });
+        }
+        let fields = line.strip_prefix("# observed: ").ok_or("neither `# observed:` nor `# predicted:`")?;
+        let mut words = fields.split(' ');
+        let release = words.next().filter(|word| !word.is_empty()).ok_or("no release")?;
+        let osreldate = words
+            .next()
+            .and_then(|word| word.strip_prefix("osreldate="))
+            .and_then(|number| number.parse().ok())
+            .ok_or("no `osreldate=NUMBER` after the release")?;
+        let kernel_sha256 = words
+            .next()
+            .and_then(|word| word.strip_prefix("kernel=sha256:"))
+            .filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .ok_or("no `kernel=sha256:` with 64 hex digits after osreldate")?;
+        if words.next().is_some() {
+            return Err("words after the kernel's digest".into());
+        }
+        Ok(Origin::Observed {
+            release: release.to_owned(),
+            osreldate,
+            kernel_sha256: kernel_sha256.to_owned(),
+        })
+    }
+}
+
+/// A golden trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Golden {
+    /// The vector's id.
+    pub vector: String,
+    /// Where the trace comes from: sorted, without repetitions, never empty.
+    pub origins: Vec<Origin>,
+    /// The normalised trace; ends with a newline.
+    pub body: String,
+}
+
+impl Golden {
+    /// A golden with one origin.
+    pub fn new(vector: &str, origin: Origin, body: &str) -> Self {
+        Self { vector: vector.to_owned(), origins: vec![origin], body: body.to_owned() }
+    }
+
+    /// Adds an origin; one with the same release or profile is replaced. Whether anything changed.
+    pub fn add_origin(&mut self, origin: Origin) -> bool {
+        if self.origins.contains(&origin) {
+            return false;
+        }
+        let same_source = |other: &Origin| match (&origin, other) {
+            (Origin::Observed { release: a, .. }, Origin::Observed { release: b, .. }) => a == b,
+            (Origin::Predicted { profile: a }, Origin::Predicted { profile: b }) => a == b,
+            _ => false,
+        };
+        self.origins.retain(|other| !same_source(other));
+        self.origins.push(origin);
+        self.origins.sort();
+        true
+    }
+
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{TITLE}{SCHEMA}\n# vector: {}\n", self.vector);
+        for origin in &self.origins {
+            // Writing to a String cannot fail.
+            writeln!(text, "{}", origin.line()).unwrap_or_default();
+        }
+        text.push_str(&self.body);
+        text
+    }
+
+    /// Parses a file's text.
+    ///
+    /// # Errors
+    /// No golden, another schema version, another vector than `vector`, or a header line that says nothing.
+    pub fn parse(path: &Path, vector: &str, text: &str) -> Result<Golden, FileError> {
+        let mut lines = text.split_inclusive('\n').enumerate().peekable();
+        let at = |line: usize, what: String| FileError::at(path, (line as u64 + 1, 1), what);
+        let title = lines.next().map_or("", |(_, line)| line.trim_end());
+        let schema = title
+            .strip_prefix(TITLE)
+            .ok_or_else(|| at(0, format!("not a golden: the first line is not `{TITLE}N`")))?;
+        if schema != SCHEMA.to_string() {
+            return Err(at(0, format!("a golden of schema {schema}; this nlproof reads schema {SCHEMA}")).help(
+                "use the nlproof that wrote it, or record it anew: nlproof record --filter VECTOR, then accept",
+            ));
+        }
+        let mut origins = Vec::new();
+        let mut seen_vector = false;
+        while let Some((number, line)) = lines.next_if(|(_, line)| line.starts_with('#')) {
+            let line = line.trim_end();
+            if let Some(id) = line.strip_prefix("# vector: ") {
+                if id != vector {
+                    return Err(at(
+                        number,
+                        format!("the golden of vector `{id}` stands where `{vector}` is expected"),
+                    ));
+                }
+                seen_vector = true;
+            } else {
+                origins.push(
+                    Origin::parse(line).map_err(|what| at(number, format!("unusable origin: {what}")))?,
+                );
+            }
+        }
+        if !seen_vector {
+            return Err(at(1, "the line `# vector: ID` is missing".into()));
+        }
+        if origins.is_empty() {
+            return Err(at(1, "no origin: a golden says `# observed:` or `# predicted:`".into()));
+        }
+        Ok(Golden { vector: vector.to_owned(), origins, body: lines.map(|(_, line)| line).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observed(release: &str, digit: char) -> Origin {
+        Origin::Observed {
+            release: release.into(),
+            osreldate: 1_400_507,
+            kernel_sha256: std::iter::repeat_n(digit, 64).collect(),
+        }
+    }
+
+    #[test]
+    fn text_round_trips() {
+        let mut golden = Golden::new("link/x", observed("14.0-STABLE", 'a'), "step 0\n  > getlink\n");
+        assert!(golden.add_origin(Origin::Predicted { profile: "16".into() }));
+        let text = golden.to_text();
+        assert_eq!(Golden::parse(Path::new("x.trace"), "link/x", &text).unwrap(), golden);
+    }
+
+    #[test]
+    fn a_new_kernel_of_the_same_release_replaces_the_old() {
+        let mut golden = Golden::new("link/x", observed("14.0-STABLE", 'a'), "");
+        assert!(!golden.add_origin(observed("14.0-STABLE", 'a')));
+        assert!(golden.add_origin(observed("14.0-STABLE", 'b')));
+        assert_eq!(golden.origins, [observed("14.0-STABLE", 'b')]);
+        assert!(golden.add_origin(observed("15.1-RELEASE", 'b')));
+        assert_eq!(golden.origins.len(), 2);
+    }
+
+    #[test]
+    fn bad_headers_are_refused_with_their_line() {
+        let digest = "a".repeat(64);
+        let cases = [
+            ("step 0\n", "x:1:1: not a golden"),
+            ("# nlproof golden, schema 2\n", "x:1:1: a golden of schema 2; this nlproof reads schema 1"),
+            ("# nlproof golden, schema 1\n# predicted: profile 16\n", "`# vector: ID` is missing"),
+            ("# nlproof golden, schema 1\n# vector: v\nstep 0\n", "no origin"),
+            ("# nlproof golden, schema 1\n# vector: w\n", "the golden of vector `w`"),
+            ("# nlproof golden, schema 1\n# vector: v\n# seen: it\n", "x:3:1: unusable origin"),
+            (
+                &format!(
+                    "# nlproof golden, schema 1\n# vector: v\n# observed: 14 osreldate=x kernel=sha256:{digest}\n"
+                ),
+                "no `osreldate=NUMBER`",
+            ),
+            (
+                "# nlproof golden, schema 1\n# vector: v\n# observed: 14 osreldate=1 kernel=sha256:abc\n",
+                "64 hex digits",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = Golden::parse(Path::new("x"), "v", text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text:?} gave {error}");
+        }
+    }
+}

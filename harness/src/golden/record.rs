@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Turning a trace into a golden for review: in which layer it belongs, and what becomes of the old one.
+
+use std::path::PathBuf;
+
+use super::file::{Golden, Origin};
+use super::store::Store;
+use crate::file::FileError;
+
+/// What recording did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// The golden that holds already says the same, from the same origin.
+    Unchanged,
+    /// A golden was written for review.
+    Written(PathBuf),
+}
+
+/// Records `body` as the golden of `vector` in a cell that looks in `layers`.
+///
+/// A trace equal to the golden that holds adds its origin to it. A different one replaces that golden if no
+/// other kernel vouches for it, and otherwise goes into the most general layer that is more specific, so
+/// that what other releases answered stays. What is predicted never replaces what was observed: it goes into
+/// a layer of its own.
+///
+/// # Errors
+/// A golden cannot be read or written, or a prediction contradicts an observation in the cell's own layer.
+pub fn record(
+    store: &Store,
+    layers: &[&str],
+    vector: &str,
+    origin: &Origin,
+    body: &str,
+) -> Result<Recorded, FileError> {
+    let Some(found) = store.find(layers, vector)? else {
+        let layer = layers.last().copied().unwrap_or("common");
+        return write(store, layer, Golden::new(vector, origin.clone(), body));
+    };
+    if found.golden.body == body {
+        let mut golden = found.golden;
+        if !origin.is_observed() && golden.origins.iter().any(Origin::is_observed) {
+            // The prediction came true somewhere: it adds nothing.
+            return Ok(Recorded::Unchanged);
+        }
+        if origin.is_observed() {
+            golden.origins.retain(Origin::is_observed);
+        }
+        return if golden.add_origin(origin.clone()) {
+            write(store, &found.layer, golden)
+        } else {
+            Ok(Recorded::Unchanged)
+        };
+    }
+    if found.golden.origins.iter().all(|other| replaces(origin, other)) {
+        return write(store, &found.layer, Golden::new(vector, origin.clone(), body));
+    }
+    let position = layers.iter().position(|layer| *layer == found.layer).unwrap_or(0);
+    match position.checked_sub(1) {
+        Some(more_specific) => write(store, layers[more_specific], Golden::new(vector, origin.clone(), body)),
+        None => Err(FileError::whole(
+            &found.path,
+            "another origin vouches for a different trace in this layer",
+        )
+        .help("two kernels of one profile disagree: split the profile, or remove the stale golden by hand")),
+    }
+}
+
+/// Whether a trace of origin `new` may take the place of one of origin `old`.
+fn replaces(new: &Origin, old: &Origin) -> bool {
+    match (new, old) {
+        (Origin::Observed { release: a, .. }, Origin::Observed { release: b, .. }) => a == b,
+        (Origin::Observed { .. }, Origin::Predicted { .. }) => true,
+        (Origin::Predicted { profile: a }, Origin::Predicted { profile: b }) => a == b,
+        (Origin::Predicted { .. }, Origin::Observed { .. }) => false,
+    }
+}
+
+fn write(store: &Store, layer: &str, golden: Golden) -> Result<Recorded, FileError> {
+    store.write_new(layer, &golden).map(Recorded::Written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYERS_14: [&str; 3] = ["freebsd-14.0", "freebsd-14", "common"];
+    const LAYERS_15: [&str; 2] = ["freebsd-15", "common"];
+
+    fn observed(release: &str) -> Origin {
+        Origin::Observed { release: release.into(), osreldate: 1, kernel_sha256: "a".repeat(64) }
+    }
+
+    fn predicted(profile: &str) -> Origin {
+        Origin::Predicted { profile: profile.into() }
+    }
+
+    fn record_and_accept(store: &Store, layers: &[&str], origin: &Origin, body: &str) -> Vec<String> {
+        record(store, layers, "v", origin, body).unwrap();
+        let pending = store.pending().unwrap();
+        for one in &pending {
+            store.accept(one).unwrap();
+        }
+        pending.into_iter().map(|one| one.layer).collect()
+    }
+
+    #[test]
+    fn releases_that_agree_share_a_golden_and_one_that_differs_gets_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        assert_eq!(record_and_accept(&store, &LAYERS_14, &observed("14.0"), "a\n"), ["common"]);
+        assert_eq!(record_and_accept(&store, &LAYERS_15, &observed("15.1"), "b\n"), ["freebsd-15"]);
+        assert_eq!(store.find(&LAYERS_14, "v").unwrap().unwrap().golden.body, "a\n");
+        assert_eq!(store.find(&LAYERS_15, "v").unwrap().unwrap().golden.body, "b\n");
+        assert!(record_and_accept(&store, &LAYERS_15, &observed("15.1"), "b\n").is_empty());
+    }
+
+    #[test]
+    fn an_observation_overrules_a_prediction() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        record_and_accept(&store, &LAYERS_14, &predicted("14.0"), "guess\n");
+        assert_eq!(record_and_accept(&store, &LAYERS_14, &observed("14.0"), "fact\n"), ["common"]);
+        let golden = store.find(&LAYERS_14, "v").unwrap().unwrap().golden;
+        assert_eq!((golden.body.as_str(), golden.origins), ("fact\n", vec![observed("14.0")]));
+    }
+
+    #[test]
+    fn a_prediction_never_overrules_an_observation() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        record_and_accept(&store, &LAYERS_14, &observed("14.0"), "fact\n");
+        assert!(record_and_accept(&store, &LAYERS_15, &predicted("15"), "fact\n").is_empty());
+        assert_eq!(record_and_accept(&store, &LAYERS_15, &predicted("15"), "guess\n"), ["freebsd-15"]);
+        assert_eq!(store.find(&LAYERS_14, "v").unwrap().unwrap().golden.body, "fact\n");
+        record_and_accept(&store, &["common"], &observed("14.0"), "fact\n");
+        let error = record(&store, &["common"], "v", &predicted("14.0"), "guess\n").unwrap_err();
+        assert!(error.to_string().contains("another origin vouches"), "{error}");
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Waiting until the guest answers over ssh.
+//!
+//! A TCP connection proves nothing: QEMU's user network accepts before the guest listens, and sshd may reset
+//! connections while it starts. Ready is who has shown the right host key, accepted our key and run a command.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ssh2::{ErrorCode, Session};
+
+use super::error::SshError;
+use super::hostkey::HostKey;
+use super::ssh::{Ssh, drive, would_block};
+use crate::vm::{Deadline, Patience, Wait, WaitError, Watch};
+
+/// The first try waits this long for the server's first packet, each further one half as long again: a
+/// connection that was made before the guest listened stays silent for ever, but a slow guest needs time.
+const FIRST_TRY: Duration = Duration::from_secs(2);
+const LONGEST_TRY: Duration = Duration::from_secs(60);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
+/// What proves that commands run.
+const PROOF: &str = "true";
+
+/// libssh2.h: LIBSSH2_ERROR_KEX_FAILURE, _METHOD_NONE, _METHOD_NOT_SUPPORTED.
+const NO_COMMON_METHOD: [i32; 3] = [-5, -17, -33];
+
+/// The private key that the guest was told to accept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SshKey {
+    /// In a file.
+    File(PathBuf),
+    /// Its text, OpenSSH or PEM, without a passphrase.
+    Memory(String),
+}
+
+/// Never shows the key.
+impl fmt::Debug for SshKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Memory(_) => f.write_str("Memory(…)"),
+        }
+    }
+}
+
+impl SshKey {
+    fn text(&self) -> Result<String, SshError> {
+        match self {
+            Self::File(path) => read_key(path),
+            Self::Memory(text) => Ok(text.clone()),
+        }
+    }
+}
+
+fn read_key(path: &Path) -> Result<String, SshError> {
+    std::fs::read_to_string(path).map_err(|error| SshError::Key(format!("{}: {error}", path.display())))
+}
+
+/// Whom to talk to and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshTarget {
+    /// Address and port of the server.
+    pub address: SocketAddr,
+    /// The user to log in as.
+    pub user: String,
+    /// Our key.
+    pub key: SshKey,
+    /// The server's key.
+    pub host_key: HostKey,
+}
+
+impl Ssh {
+    /// Tries until the server is ready, the wait is over or the guest is dead.
+    ///
+    /// # Errors
+    /// A wrong host key and a refused key end it at once: waiting makes neither better.
+    pub fn connect(
+        target: &SshTarget,
+        wait: &Wait,
+        patience: &Patience,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, SshError> {
+        let key = target.key.text()?;
+        let deadline = wait.begin(patience);
+        let mut limit = patience.stretch(FIRST_TRY);
+        let mut last_error = None;
+        loop {
+            let error = match attempt(target, &key, &deadline, limit, patience, watch) {
+                Ok(ssh) => return Ok(ssh),
+                Err(error @ (SshError::Lost { .. } | SshError::NotReady { .. })) => error.to_string(),
+                // The try's own limit, not the whole wait's.
+                Err(SshError::Wait { error: WaitError::Expired(expired), .. })
+                    if deadline.check().is_ok() =>
+                {
+                    expired.to_string()
+                }
+                Err(SshError::Wait { error, .. }) => {
+                    return Err(expired(&deadline, error, last_error, watch));
+                }
+                Err(error) => return Err(error),
+            };
+            last_error = Some(error);
+            limit = limit.mul_f64(1.5).min(patience.stretch(LONGEST_TRY));
+            watch.check().map_err(SshError::Guest)?;
+            if let Err(error) = deadline.pause(PAUSE) {
+                return Err(expired(&deadline, error, last_error, watch));
+            }
+        }
+    }
+}
+
+/// The whole wait is over, whatever step of a try noticed it.
+fn expired(deadline: &Deadline, noticed: WaitError, last: Option<String>, watch: &dyn Watch) -> SshError {
+    let (error, step) = match (deadline.check(), noticed) {
+        (Err(error), WaitError::Expired(step)) if step.name != deadline.name() => (error, Some(step)),
+        (_, noticed) => (noticed, None),
+    };
+    let last_error = last.or_else(|| step.map(|step| step.to_string()));
+    SshError::Wait { error: error.with_console(watch.console_tail()), last_error }
+}
+
+/// During a try a broken connection is only another try; nobody waits for the console to explain it.
+struct Trying<'a>(&'a mut dyn Watch);
+
+impl Watch for Trying<'_> {
+    fn check(&mut self) -> Result<(), crate::vm::GuestFailure> {
+        self.0.check()
+    }
+
+    fn cause_of_death(&mut self) -> Option<crate::vm::GuestFailure> {
+        self.0.check().err()
+    }
+
+    /// A try's own message is one line; the console follows once, in the wait's.
+    fn console_tail(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn attempt(
+    target: &SshTarget,
+    key: &str,
+    deadline: &Deadline,
+    limit: Duration,
+    patience: &Patience,
+    watch: &mut dyn Watch,
+) -> Result<Ssh, SshError> {
+    let watch = &mut Trying(watch);
+    let lost = |doing: &str, cause: String| SshError::Lost { doing: doing.into(), cause };
+    let left = deadline.check().map_err(|error| SshError::Wait { error, last_error: None })?;
+    let stream = TcpStream::connect_timeout(&target.address, limit.min(left))
+        .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
+        .map_err(|error| lost("connecting", error.to_string()))?;
+    let socket = stream.try_clone().map_err(|error| lost("connecting", error.to_string()))?;
+    let mut session = Session::new().map_err(|error| lost("connecting", error.to_string()))?;
+    target.host_key.demand(&session)?;
+    session.set_tcp_stream(stream);
+    session.set_blocking(false);
+
+    let handshake = deadline.nested("the ssh handshake", limit);
+    loop {
+        match session.handshake() {
+            Ok(()) => break,
+            Err(error) if would_block(&error) => super::ssh::idle(&session, &socket, &handshake, watch)?,
+            Err(error) if no_common_method(&error) => {
+                return Err(SshError::Negotiation {
+                    address: target.address.to_string(),
+                    key_type: target.host_key.key_type().to_owned(),
+                    cause: error.to_string(),
+                });
+            }
+            Err(error) => return Err(super::ssh::lost("shaking hands", &error, watch)),
+        }
+    }
+    target.host_key.check(&session)?;
+
+    // A server that shows the right key is our guest: now it gets the time it needs.
+    let refused = drive(&session, &socket, "logging in", deadline, watch, |session| {
+        match session.userauth_pubkey_memory(&target.user, None, key, None) {
+            Ok(()) => Ok(None),
+            Err(error) if is_refusal(&error) => Ok(Some(error.to_string())),
+            Err(error) => Err(error),
+        }
+    })?;
+    if let Some(cause) = refused {
+        return Err(SshError::Auth { address: target.address.to_string(), user: target.user.clone(), cause });
+    }
+    let ssh = Ssh { session, socket, patience: patience.clone() };
+    let output = ssh.run_before(PROOF, deadline, watch)?;
+    if output.status.is_success() {
+        Ok(ssh)
+    } else {
+        Err(SshError::NotReady {
+            command: PROOF.into(),
+            status: output.status.to_string(),
+            stderr: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
+        })
+    }
+}
+
+fn no_common_method(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::Session(code) if NO_COMMON_METHOD.contains(&code))
+}
+
+/// The server said no, or our key is no key; everything else is the connection. libssh2.h:
+/// LIBSSH2_ERROR_FILE -16, _AUTHENTICATION_FAILED -18, _PUBLICKEY_UNVERIFIED -19.
+fn is_refusal(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ErrorCode::Session(-16 | -18 | -19))
+}

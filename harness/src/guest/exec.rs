@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Commands over ssh, with both directions streamed.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+
+use ssh2::Channel;
+
+use super::error::SshError;
+use super::ssh::{Ssh, drive, idle, io_would_block, lost};
+use crate::vm::{Deadline, Wait, Watch};
+
+/// Read and written at a time. libssh2's own packets hold 32 KiB.
+const CHUNK: usize = 32 * 1024;
+
+/// A piece of what a command says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// On standard output.
+    Stdout(&'a [u8]),
+    /// On standard error.
+    Stderr(&'a [u8]),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecStatus {
+    /// It exited.
+    Code(i32),
+    /// This signal killed it (without `SIG`, as ssh names it).
+    Signal(String),
+}
+
+impl ExecStatus {
+    /// Exit status 0.
+    pub fn is_success(&self) -> bool {
+        *self == Self::Code(0)
+    }
+}
+
+impl fmt::Display for ExecStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(name) => write!(f, "signal {name}"),
+        }
+    }
+}
+
+/// All that a short command said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// How it ended.
+    pub status: ExecStatus,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Ssh {
+    /// Runs a command (a line for the user's login shell). `stdin` is read to its end and must not block;
+    /// output goes to `on_output` as it comes, which may end the command by breaking.
+    ///
+    /// # Errors
+    /// See [`SshError`]. A status other than 0 is none.
+    pub fn exec(
+        &self,
+        command: &str,
+        stdin: &mut dyn Read,
+        wait: &Wait,
+        watch: &mut dyn Watch,
+        on_output: &mut dyn FnMut(Output<'_>) -> ControlFlow<()>,
+    ) -> Result<ExecStatus, SshError> {
+        self.exec_before(command, stdin, &wait.begin(&self.patience), watch, on_output)
+    }
+
+    /// Runs a command without input and collects its output.
+    ///
+    /// # Errors
+    /// See [`SshError`]. A status other than 0 is none.
+    pub fn run(&self, command: &str, wait: &Wait, watch: &mut dyn Watch) -> Result<ExecOutput, SshError> {
+        self.run_before(command, &wait.begin(&self.patience), watch)
+    }
+
+    pub(super) fn run_before(
+        &self,
+        command: &str,
+        deadline: &Deadline,
+        watch: &mut dyn Watch,
+    ) -> Result<ExecOutput, SshError> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let status = self.exec_before(command, &mut io::empty(), deadline, watch, &mut |output| {
+            match output {
+                Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
+                Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(ExecOutput { status, stdout, stderr })
+    }
+
+    pub(super) fn exec_before(
+        &self,
+        command: &str,
+        stdin: &mut dyn Read,
+        deadline: &Deadline,
+        watch: &mut dyn Watch,
+        on_output: &mut dyn FnMut(Output<'_>) -> ControlFlow<()>,
+    ) -> Result<ExecStatus, SshError> {
+        let doing = format!("running `{}`", command.chars().take(60).collect::<String>());
+        let (session, socket) = (&self.session, &self.socket);
+        let mut channel =
+            drive(session, socket, "opening a channel", deadline, watch, |s| s.channel_session())?;
+        drive(session, socket, &doing, deadline, watch, |_| channel.exec(command))?;
+
+        let mut input = Input::new(stdin);
+        let mut error_stream = channel.stderr();
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let mut progress = input.pump(&mut channel).map_err(|error| match error {
+                Pump::Input(error) => SshError::Input(error),
+                Pump::Channel(error) => lost(&doing, &error, watch),
+            })?;
+            for stdout in [true, false] {
+                let read = if stdout { channel.read(&mut buffer) } else { error_stream.read(&mut buffer) };
+                let bytes = match read {
+                    Ok(n) => &buffer[..n],
+                    Err(error) if io_would_block(&error) => &[],
+                    Err(error) => return Err(lost(&doing, &error, watch)),
+                };
+                if bytes.is_empty() {
+                    continue;
+                }
+                progress = true;
+                let output = if stdout { Output::Stdout(bytes) } else { Output::Stderr(bytes) };
+                if on_output(output).is_break() {
+                    return Err(SshError::Stopped { doing });
+                }
+            }
+            if progress {
+                // A command that talks without end must not talk past its limit.
+                check(deadline, watch)?;
+            } else if channel.eof() {
+                break;
+            } else {
+                idle(session, socket, deadline, watch)?;
+            }
+        }
+        drive(session, socket, &doing, deadline, watch, |_| channel.close())?;
+        drive(session, socket, &doing, deadline, watch, |_| channel.wait_close())?;
+        status(&channel).map_err(|error| lost(&doing, &error, watch))
+    }
+}
+
+fn check(deadline: &Deadline, watch: &dyn Watch) -> Result<(), SshError> {
+    deadline
+        .check()
+        .map(drop)
+        .map_err(|error| SshError::Wait { error: error.with_console(watch.console_tail()), last_error: None })
+}
+
+fn status(channel: &Channel) -> Result<ExecStatus, ssh2::Error> {
+    if let Some(signal) = channel.exit_signal()?.exit_signal {
+        return Ok(ExecStatus::Signal(signal));
+    }
+    channel.exit_status().map(ExecStatus::Code)
+}
+
+enum Pump {
+    Input(io::Error),
+    Channel(io::Error),
+}
+
+/// Standard input on its way to the command.
+struct Input<'a> {
+    from: &'a mut dyn Read,
+    pending: Vec<u8>,
+    sent: usize,
+    from_ended: bool,
+    eof_sent: bool,
+}
+
+impl<'a> Input<'a> {
+    fn new(from: &'a mut dyn Read) -> Self {
+        Self { from, pending: Vec::new(), sent: 0, from_ended: false, eof_sent: false }
+    }
+
+    /// Sends what the channel takes now. True: some went out.
+    fn pump(&mut self, channel: &mut Channel) -> Result<bool, Pump> {
+        if self.eof_sent {
+            return Ok(false);
+        }
+        // The command may close its input, or end, before it has read everything: that is its business,
+        // and its status will tell.
+        if channel.eof() {
+            self.eof_sent = true;
+            return Ok(false);
+        }
+        if self.sent == self.pending.len() && !self.from_ended {
+            self.pending.resize(CHUNK, 0);
+            let n = self.from.read(&mut self.pending).map_err(Pump::Input)?;
+            self.pending.truncate(n);
+            self.sent = 0;
+            self.from_ended = n == 0;
+        }
+        if self.sent < self.pending.len() {
+            return match channel.write(&self.pending[self.sent..]) {
+                Ok(n) => {
+                    self.sent += n;
+                    Ok(n > 0)
+                }
+                Err(error) if io_would_block(&error) => Ok(false),
+                Err(error) => Err(Pump::Channel(error)),
+            };
+        }
+        match channel.send_eof() {
+            Ok(()) => {
+                self.eof_sent = true;
+                Ok(true)
+            }
+            Err(error) if super::ssh::would_block(&error) => Ok(false),
+            Err(error) => Err(Pump::Channel(error.into())),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The guest as seen over ssh: readiness, commands, files, and the agent.
+//!
+//! Every call takes the wait that bounds it and a [`Watch`](crate::vm::Watch) that notices when the guest
+//! dies meanwhile.
+
+mod agent;
+mod connect;
+mod error;
+mod exec;
+mod hostkey;
+mod ssh;
+mod upload;
+
+pub use agent::{AgentRun, agent_path, install_agent, run_agent};
+pub use connect::{SshKey, SshTarget};
+pub use error::SshError;
+pub use exec::{ExecOutput, ExecStatus, Output};
+pub use hostkey::HostKey;
+pub use ssh::Ssh;

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `nlproof` proves that a FreeBSD kernel's netlink interface code behaves.
+//!
+//! Rooms, from the top: `cli` → `matrix`, `report` → `target`, `golden` → `trace`, `vector` → wire. `vm` and
+//! `guest` are used by `target` alone. A room may use only rooms below it.
+
+pub mod cli;
+pub mod file;
+pub mod golden;
+pub mod guest;
+pub mod matrix;
+pub mod report;
+pub mod target;
+pub mod trace;
+pub mod vector;
+pub mod vm;

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The `nlproof` program.
+
+use clap::Parser as _;
+
+fn main() -> std::process::ExitCode {
+    nlproof::cli::main(nlproof::cli::Cli::parse())
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One cell of the matrix: where vectors run, and what is expected of it.
+
+use std::fmt;
+
+use iface_core::Profile;
+
+/// Where vectors run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+pub enum TargetKind {
+    /// The embedded simulator, in this process.
+    Sim,
+    /// A FreeBSD guest under QEMU.
+    Freebsd,
+}
+
+/// Whose interface code answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+pub enum ModuleKind {
+    /// The release's own C code; in the simulator, the Rust core.
+    Stock,
+    /// The Rust-backed kernel module.
+    Rust,
+}
+
+/// One cell: target × release × module, with the profile whose goldens hold for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// Where vectors run.
+    pub target: TargetKind,
+    /// The release as its directory names it; the simulator has none.
+    pub release: Option<String>,
+    /// The behaviour that is expected.
+    pub profile: Profile,
+    /// Whose code answers.
+    pub module: ModuleKind,
+}
+
+impl Cell {
+    /// The cell's name in reports and on the command line: `sim/14.0`, `freebsd/14.0-STABLE/stock`.
+    pub fn name(&self) -> String {
+        match &self.release {
+            Some(release) => format!("{}/{release}/{}", self.target, self.module),
+            None => format!("{}/{}", self.target, self.profile),
+        }
+    }
+
+    /// What stands for the release in reports: the release, or the simulator's profile.
+    pub fn release_or_profile(&self) -> String {
+        self.release.clone().unwrap_or_else(|| self.profile.to_string())
+    }
+}
+
+impl fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TargetKind::Sim => "sim",
+            TargetKind::Freebsd => "freebsd",
+        })
+    }
+}
+
+impl fmt::Display for ModuleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ModuleKind::Stock => "stock",
+            ModuleKind::Rust => "rust",
+        })
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `tests/matrix.yaml`: the cells of the matrix.
+
+use std::path::Path;
+
+use iface_core::Profile;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::cell::{Cell, ModuleKind, TargetKind};
+use crate::file::{FileError, load_yaml, nearest};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawMatrix {
+    cells: Vec<Spanned<RawCell>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawCell {
+    target: RawTarget,
+    release: Option<Spanned<String>>,
+    profile: Spanned<String>,
+    #[serde(default)]
+    module: RawModule,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawTarget {
+    Sim,
+    Freebsd,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawModule {
+    #[default]
+    Stock,
+    Rust,
+}
+
+/// The matrix as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matrix {
+    /// The cells, in the file's order.
+    pub cells: Vec<Cell>,
+}
+
+/// Loads `matrix.yaml`.
+///
+/// # Errors
+/// The file is not there, is no YAML, has an unknown key or profile, a cell twice, or a cell that does not
+/// fit its target.
+pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
+    let raw: RawMatrix = load_yaml(path)?;
+    let mut cells: Vec<Cell> = Vec::new();
+    for raw in raw.cells {
+        let place = (raw.referenced.line(), raw.referenced.column());
+        let cell = validated(path, place, raw.value)?;
+        if cells.iter().any(|other| other.name() == cell.name()) {
+            return Err(FileError::at(path, place, format!("the cell {} is there twice", cell.name())));
+        }
+        cells.push(cell);
+    }
+    if cells.is_empty() {
+        return Err(FileError::whole(path, "no cells").help("a matrix has at least `- target: sim`"));
+    }
+    Ok(Matrix { cells })
+}
+
+fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileError> {
+    let profile = raw.profile.value.parse::<Profile>().map_err(|_| {
+        let known = Profile::ALL.map(|profile| profile.to_string());
+        let place = (raw.profile.referenced.line(), raw.profile.referenced.column());
+        let error = FileError::at(path, place, format!("unknown profile `{}`", raw.profile.value));
+        match nearest(&raw.profile.value, known.iter().map(String::as_str)) {
+            Some(name) => error.help(format!("did you mean `{name}`? known: {}", known.join(", "))),
+            None => error.help(format!("known: {}", known.join(", "))),
+        }
+    })?;
+    let release = raw.release.map(|release| release.value);
+    let (target, module) = match (raw.target, raw.module) {
+        (RawTarget::Sim, RawModule::Stock) => (TargetKind::Sim, ModuleKind::Stock),
+        (RawTarget::Sim, RawModule::Rust) => {
+            return Err(FileError::at(path, place, "the simulator has no kernel module")
+                .help("leave out `module`, or use `target: freebsd`"));
+        }
+        (RawTarget::Freebsd, RawModule::Stock) => (TargetKind::Freebsd, ModuleKind::Stock),
+        (RawTarget::Freebsd, RawModule::Rust) => (TargetKind::Freebsd, ModuleKind::Rust),
+    };
+    match (target, &release) {
+        (TargetKind::Sim, Some(release)) => Err(FileError::at(
+            path,
+            place,
+            format!("the simulator runs a profile, not the release {release}"),
+        )
+        .help("leave out `release`")),
+        (TargetKind::Freebsd, None) => Err(FileError::at(path, place, "a freebsd cell needs a `release`")
+            .help("the name of a release directory, such as 14.0-STABLE")),
+        _ => Ok(Cell { target, release, profile, module }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Matrix, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("matrix.yaml");
+        std::fs::write(&path, text).unwrap();
+        load_matrix(&path).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_matrix_is_read() {
+        let matrix = load(
+            "cells:\n- {target: sim, profile: '14.0'}\n- {target: freebsd, release: 14.0-STABLE, profile: '14.0'}\n",
+        )
+        .unwrap();
+        let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
+        assert_eq!(names, ["sim/14.0", "freebsd/14.0-STABLE/stock"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_place() {
+        for (text, expected) in [
+            ("cells: []\n", "no cells"),
+            ("cells:\n- {target: sim, profile: '14.1'}\n", ":2:26: unknown profile `14.1`"),
+            ("cells:\n- {target: sim, profile: '16', release: x}\n", "the simulator runs a profile"),
+            ("cells:\n- {target: sim, profile: '16', module: rust}\n", "no kernel module"),
+            ("cells:\n- {target: freebsd, profile: '16'}\n", "needs a `release`"),
+            ("cells:\n- {target: sim, profile: '16'}\n- {target: sim, profile: '16'}\n", "is there twice"),
+            ("cells:\n- {targt: sim, profile: '16'}\n", "did you mean `target`?"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(expected), "{text:?} gave {error}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Running vectors against an open target: programs out, records in, one normalised trace a vector.
+
+use std::time::Duration;
+
+use nlproof_agent::{Batch, Body, Record};
+
+use crate::file::FileError;
+use crate::target::{Facts, Target, TargetError};
+use crate::trace::{Trace, normalise};
+use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile};
+
+/// One vector that has run.
+pub struct Conversation<'a> {
+    /// The vector.
+    pub vector: &'a Vector,
+    /// Its records, as they came.
+    pub records: Vec<Record>,
+    /// The normalised trace.
+    pub trace: Trace,
+    /// From the first record to the last, on the guest's clock.
+    pub duration: Duration,
+}
+
+/// Why a vector does not apply to a target, if so.
+pub fn mismatch(vector: &Vector, facts: &Facts) -> Option<String> {
+    if !vector.needs.os.contains(&facts.os) {
+        let wanted: Vec<_> = vector.needs.os.iter().map(ToString::to_string).collect();
+        return Some(format!("is for {}", wanted.join(" or ")));
+    }
+    if vector.has_exec() && !facts.runs_commands {
+        return Some("runs a command, which this target cannot".into());
+    }
+    let loaded = facts.modules.as_ref()?;
+    let missing = vector.needs.modules.iter().find(|module| !loaded.contains(module))?;
+    Some(format!("needs the kernel module {missing}, which is not loaded"))
+}
+
+/// Why running vectors ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ConversationError {
+    /// A vector does not compile for the target's ABI.
+    #[error("{0}")]
+    Vector(FileError),
+    /// The target was lost.
+    #[error("{0}")]
+    Target(#[from] TargetError),
+}
+
+/// Runs the vectors in order; `on_end` gets each as it ends.
+///
+/// # Errors
+/// A vector does not compile (nothing was sent then), or the target was lost: the vectors that `on_end` did
+/// not get have no trace.
+pub fn converse<'a>(
+    target: &mut dyn Target,
+    vectors: &[&'a Vector],
+    on_end: &mut dyn FnMut(Conversation<'a>),
+) -> Result<(), ConversationError> {
+    let os = target.facts().os;
+    let mut programs = Vec::new();
+    for (id, vector) in (0..).zip(vectors) {
+        programs.push(compile(vector, os, id).map_err(ConversationError::Vector)?);
+    }
+    let mut records: Vec<Vec<Record>> = vectors.iter().map(|_| Vec::new()).collect();
+    let mut on_record = |record: Record| {
+        let index = record.program as usize;
+        // A record of a program that was never asked for cannot be attributed to a vector.
+        let (Some(vector), Some(records)) = (vectors.get(index), records.get_mut(index)) else { return };
+        let ended = matches!(record.body, Body::End { .. });
+        records.push(record);
+        if ended {
+            on_end(conversation(vector, std::mem::take(records), os));
+        }
+    };
+    target.run(&Batch { programs }, &mut on_record)?;
+    Ok(())
+}
+
+fn conversation(vector: &Vector, records: Vec<Record>, os: nlproof_wire::Os) -> Conversation<'_> {
+    let mut trace = Trace::from_records(os, &records, vector.ordered);
+    normalise(&mut trace, |step| FIRST_SEQ + step * SEQ_STEP);
+    let span = match (records.first(), records.last()) {
+        (Some(first), Some(last)) => last.t_ns.saturating_sub(first.t_ns),
+        _ => 0,
+    };
+    Conversation { vector, records, trace, duration: Duration::from_nanos(span) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use nlproof_wire::Os;
+
+    use super::*;
+    use crate::vector::load_vector;
+
+    fn vector(text: &str) -> Vector {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("v.yaml");
+        std::fs::write(&path, text).unwrap();
+        load_vector(Path::new("/"), &path).unwrap()
+    }
+
+    fn facts(os: Os, runs_commands: bool, modules: Option<Vec<String>>) -> Facts {
+        Facts { os, kernel: None, runs_commands, modules, lines: vec![] }
+    }
+
+    #[test]
+    fn what_a_vector_needs_is_asked_for() {
+        let epair = vector(
+            "about: x\nneeds: {os: [freebsd], modules: [if_epair]}\nsteps:\n- exec: {argv: [/bin/true]}\n",
+        );
+        let all = Some(vec!["if_epair".to_owned()]);
+        assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, true, all.clone())), None);
+        assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, true, None)), None);
+        let reason = |facts| mismatch(&epair, &facts).unwrap();
+        assert_eq!(reason(facts(Os::Linux, true, None)), "is for FreeBSD");
+        assert!(reason(facts(Os::FreeBsd, false, all)).contains("runs a command"));
+        assert!(reason(facts(Os::FreeBsd, true, Some(vec![]))).contains("if_epair"));
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The stream of run events. The engine emits it; every reporter only consumes it.
+
+use super::cell::Cell;
+use super::outcome::{CellResult, RunResult, VectorResult};
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The run begins.
+    RunStarted {
+        /// Its cells.
+        cells: &'a [Cell],
+        /// How many vectors each has at most.
+        vectors: usize,
+    },
+    /// A cell begins.
+    CellStarted {
+        /// The cell.
+        cell: &'a Cell,
+    },
+    /// A cell that takes its time says what it is doing.
+    Stage {
+        /// The cell.
+        cell: &'a Cell,
+        /// What it is doing: `extract base`, `boot`.
+        stage: &'a str,
+        /// Bytes done and bytes in all, where that is known.
+        bytes: Option<(u64, u64)>,
+    },
+    /// Something that the user should know and that changes no result.
+    Note {
+        /// The cell.
+        cell: &'a Cell,
+        /// The sentence.
+        text: &'a str,
+    },
+    /// A vector is over.
+    VectorFinished {
+        /// The cell.
+        cell: &'a Cell,
+        /// Its result.
+        result: &'a VectorResult,
+    },
+    /// A cell is over, or was not run.
+    CellFinished {
+        /// Its result.
+        result: &'a CellResult,
+    },
+    /// The run is over.
+    RunFinished {
+        /// Its result.
+        result: &'a RunResult,
+    },
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The matrix: which cells there are, which can run here, and the engine that runs them.
+
+mod cell;
+mod config;
+mod conversation;
+mod engine;
+mod event;
+mod outcome;
+mod raw;
+mod select;
+
+pub use cell::{Cell, ModuleKind, TargetKind};
+pub use config::{Matrix, load_matrix};
+pub use conversation::{Conversation, ConversationError, converse, mismatch};
+pub use engine::{Engine, Opener, Wanted};
+pub use event::Event;
+pub use outcome::{CellResult, CellStatus, Counts, Outcome, RunResult, VectorResult};
+pub use select::{Selection, VectorFilter};

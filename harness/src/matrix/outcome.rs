@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What became of a vector, of a cell, and of the run.
+
+use std::time::Duration;
+
+use super::cell::Cell;
+use crate::golden::Divergence;
+
+/// What became of one vector in one cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The trace equals the golden that holds.
+    Passed,
+    /// It does not.
+    Failed(Divergence),
+    /// Something is missing from the trace: it says nothing about the kernel. The reason.
+    Inconclusive(String),
+    /// There is no golden to compare with.
+    NoGolden,
+    /// The vector does not apply to the cell, or the guest was lost before its turn. The reason.
+    NotRun(String),
+}
+
+impl Outcome {
+    /// The word in reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed(_) => "failed",
+            Outcome::Inconclusive(_) => "inconclusive",
+            Outcome::NoGolden => "no-golden",
+            Outcome::NotRun(_) => "not-run",
+        }
+    }
+}
+
+/// One vector's result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VectorResult {
+    /// The vector's id.
+    pub id: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// From its first record to its last, on the guest's clock.
+    pub duration: Duration,
+    /// Whether the golden was observed on this release (`Some(true)`) or not (`Some(false)`).
+    pub observed: Option<bool>,
+    /// The layer of the golden that was compared with.
+    pub golden_layer: Option<String>,
+}
+
+/// How many vectors met which fate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Equal to their golden.
+    pub passed: usize,
+    /// Different from it.
+    pub failed: usize,
+    /// Traces with a loss.
+    pub inconclusive: usize,
+    /// Without a golden.
+    pub no_golden: usize,
+    /// Not run.
+    pub not_run: usize,
+}
+
+/// What became of a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CellStatus {
+    /// Every vector that applies passed, and at least one did.
+    Passed,
+    /// A comparison failed, or there was nothing to compare with.
+    Failed,
+    /// The image or another part that the cell needs could not be built. The reason.
+    BuildFailed(String),
+    /// The guest failed. The reason.
+    GuestFailed(String),
+    /// The cell cannot run here: the reason, and the command that would make it run.
+    NotRun {
+        /// Why.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
+}
+
+/// One cell's result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellResult {
+    /// The cell.
+    pub cell: Cell,
+    /// What became of it.
+    pub status: CellStatus,
+    /// What is known of the target: kernel, accelerator, image.
+    pub facts: Vec<(String, String)>,
+    /// The vectors, in the order in which they ran.
+    pub vectors: Vec<VectorResult>,
+    /// From opening the target to the last vector, on this host's clock.
+    pub duration: Duration,
+}
+
+impl CellResult {
+    /// How many vectors met which fate.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for vector in &self.vectors {
+            *match vector.outcome {
+                Outcome::Passed => &mut counts.passed,
+                Outcome::Failed(_) => &mut counts.failed,
+                Outcome::Inconclusive(_) => &mut counts.inconclusive,
+                Outcome::NoGolden => &mut counts.no_golden,
+                Outcome::NotRun(_) => &mut counts.not_run,
+            } += 1;
+        }
+        counts
+    }
+
+    /// `observed` when every golden that was compared with was recorded from a stock kernel of this very
+    /// release or profile, otherwise `predicted`; `None` when nothing was compared.
+    pub fn origin(&self) -> Option<&'static str> {
+        let mut compared = self.vectors.iter().filter_map(|vector| vector.observed).peekable();
+        compared.peek()?;
+        Some(if compared.all(|observed| observed) { "observed" } else { "predicted" })
+    }
+
+    /// The status that follows from the vectors of a cell that ran.
+    pub fn status_of(vectors: &[VectorResult]) -> CellStatus {
+        let bad = |vector: &VectorResult| matches!(vector.outcome, Outcome::Failed(_) | Outcome::NoGolden);
+        let lost = |vector: &&VectorResult| matches!(vector.outcome, Outcome::Inconclusive(_));
+        if vectors.iter().any(bad) {
+            CellStatus::Failed
+        } else if let Some(vector) = vectors.iter().find(lost) {
+            CellStatus::GuestFailed(format!("the trace of {} is not whole", vector.id))
+        } else if vectors.iter().any(|vector| vector.outcome == Outcome::Passed) {
+            CellStatus::Passed
+        } else {
+            CellStatus::NotRun {
+                reason: "no vector applies to this cell".into(),
+                remedy: "nlproof test-matrix --list shows the vectors and what they need".into(),
+            }
+        }
+    }
+}
+
+/// The whole run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunResult {
+    /// The cells, in the matrix's order.
+    pub cells: Vec<CellResult>,
+    /// The run was interrupted: the cells that are not there did not run.
+    pub interrupted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector(outcome: Outcome, observed: Option<bool>) -> VectorResult {
+        VectorResult { id: "v".into(), outcome, duration: Duration::ZERO, observed, golden_layer: None }
+    }
+
+    #[test]
+    fn a_cell_passes_only_if_something_passed_and_nothing_else_happened() {
+        let passed = || vector(Outcome::Passed, Some(true));
+        let not_run = || vector(Outcome::NotRun("needs linux".into()), None);
+        assert_eq!(CellResult::status_of(&[passed(), not_run()]), CellStatus::Passed);
+        assert!(matches!(CellResult::status_of(&[not_run()]), CellStatus::NotRun { .. }));
+        assert!(matches!(CellResult::status_of(&[]), CellStatus::NotRun { .. }));
+        assert_eq!(CellResult::status_of(&[passed(), vector(Outcome::NoGolden, None)]), CellStatus::Failed);
+        let lossy = vector(Outcome::Inconclusive("drop".into()), None);
+        assert!(matches!(CellResult::status_of(&[passed(), lossy]), CellStatus::GuestFailed(_)));
+    }
+
+    #[test]
+    fn one_prediction_makes_the_cell_predicted() {
+        let cell = |vectors| CellResult {
+            cell: Cell {
+                target: super::super::TargetKind::Sim,
+                release: None,
+                profile: iface_core::Profile::R15,
+                module: super::super::ModuleKind::Stock,
+            },
+            status: CellStatus::Passed,
+            facts: vec![],
+            vectors,
+            duration: Duration::ZERO,
+        };
+        let passed = |observed| vector(Outcome::Passed, Some(observed));
+        assert_eq!(cell(vec![passed(true), passed(true)]).origin(), Some("observed"));
+        assert_eq!(cell(vec![passed(true), passed(false)]).origin(), Some("predicted"));
+        assert_eq!(cell(vec![vector(Outcome::NoGolden, None)]).origin(), None);
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Raw traces in the report directory: one NDJSON file a cell, one record a line, never edited.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::cell::Cell;
+use super::conversation::Conversation;
+use crate::file::FileError;
+use crate::trace::RawLine;
+
+/// An open raw trace, or none if nobody asked for it.
+pub(super) struct RawFile {
+    open: Option<(PathBuf, BufWriter<File>)>,
+}
+
+impl RawFile {
+    /// Opens `DIR/CELL.ndjson`; slashes in the cell's name become dashes.
+    pub(super) fn create(directory: Option<&Path>, cell: &Cell) -> Result<RawFile, FileError> {
+        let Some(directory) = directory else { return Ok(RawFile { open: None }) };
+        let path = directory.join(format!("{}.ndjson", cell.name().replace('/', "-")));
+        let file = File::create(&path)
+            .map_err(|error| FileError::whole(&path, format!("cannot be written: {error}")))?;
+        Ok(RawFile { open: Some((path, BufWriter::new(file))) })
+    }
+
+    /// Appends a vector's records.
+    pub(super) fn append(&mut self, conversation: &Conversation<'_>) -> Result<(), FileError> {
+        let Some((path, file)) = &mut self.open else { return Ok(()) };
+        let failed = |error: std::io::Error| FileError::whole(path, format!("cannot be written: {error}"));
+        for record in &conversation.records {
+            serde_json::to_writer(&mut *file, &RawLine::new(&conversation.vector.id, record))
+                .map_err(|error| failed(error.into()))?;
+            file.write_all(b"\n").map_err(failed)?;
+        }
+        file.flush().map_err(failed)
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Which cells and vectors a run is about.
+
+use super::cell::{Cell, ModuleKind, TargetKind};
+use super::config::Matrix;
+use crate::vector::Vector;
+
+/// Which cells. An empty list selects all.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Targets.
+    pub targets: Vec<TargetKind>,
+    /// Releases (or, for the simulator, profiles): exact, or the beginning up to a dot or dash, so that `14`
+    /// selects every release of branch 14.
+    pub releases: Vec<String>,
+    /// Modules.
+    pub modules: Vec<ModuleKind>,
+}
+
+impl Selection {
+    /// The selected cells, in the matrix's order.
+    pub fn cells(&self, matrix: &Matrix) -> Vec<Cell> {
+        matrix.cells.iter().filter(|cell| self.matches(cell)).cloned().collect()
+    }
+
+    fn matches(&self, cell: &Cell) -> bool {
+        let release = cell.release_or_profile();
+        (self.targets.is_empty() || self.targets.contains(&cell.target))
+            && (self.modules.is_empty() || self.modules.contains(&cell.module))
+            && (self.releases.is_empty() || self.releases.iter().any(|wanted| is_prefix(wanted, &release)))
+    }
+}
+
+fn is_prefix(wanted: &str, release: &str) -> bool {
+    match release.strip_prefix(wanted) {
+        Some(rest) => rest.is_empty() || rest.starts_with(['.', '-']),
+        None => false,
+    }
+}
+
+/// Which vectors. An empty list selects all.
+#[derive(Debug, Clone, Default)]
+pub struct VectorFilter {
+    /// Suites: the first part of the id.
+    pub suites: Vec<String>,
+    /// Parts of ids; one that equals a whole id selects that vector alone.
+    pub filters: Vec<String>,
+}
+
+impl VectorFilter {
+    /// Whether the vector is selected.
+    pub fn matches(&self, vector: &Vector) -> bool {
+        let suite = vector.id.split('/').next().unwrap_or_default();
+        (self.suites.is_empty() || self.suites.iter().any(|wanted| wanted == suite))
+            && (self.filters.is_empty()
+                || self.filters.iter().any(|filter| vector.id.contains(filter.as_str())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_selects_its_releases_and_no_other() {
+        assert!(is_prefix("14", "14.0-STABLE"));
+        assert!(is_prefix("14.0-STABLE", "14.0-STABLE"));
+        assert!(is_prefix("14.0", "14.0-STABLE"));
+        assert!(!is_prefix("1", "14.0-STABLE"));
+        assert!(!is_prefix("14.0-STABLE-DEBUG", "14.0-STABLE"));
+    }
+}

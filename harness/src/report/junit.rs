@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `junit.xml`: one test suite a cell, one test case a vector. The writer escapes what XML forbids, so the
+//! file is valid whatever bytes a message held.
+
+use std::io;
+use std::path::Path;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::matrix::{CellResult, CellStatus, Outcome, RunResult};
+
+/// Writes `junit.xml`; it appears whole or not at all.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_junit(path: &Path, run: &RunResult) -> io::Result<()> {
+    let mut report = Report::new("nlproof");
+    report.add_test_suites(run.cells.iter().map(suite));
+    let mut text = Vec::new();
+    report.serialize(&mut text).map_err(io::Error::other)?;
+    super::file::write_whole(path, &text)
+}
+
+fn suite(result: &CellResult) -> TestSuite {
+    let name = result.cell.name();
+    let mut suite = TestSuite::new(name.clone());
+    suite.set_time(result.duration);
+    for fact in &result.facts {
+        suite.add_property((fact.0.as_str(), fact.1.as_str()));
+    }
+    // A cell that has no vectors to show for itself is a test case of its own, so that it is not lost.
+    let whole = match &result.status {
+        CellStatus::BuildFailed(reason) => Some(broken("build", reason)),
+        CellStatus::GuestFailed(reason) => Some(broken("guest", reason)),
+        CellStatus::NotRun { reason, .. } => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(reason.as_str());
+            Some(status)
+        }
+        CellStatus::Passed | CellStatus::Failed => None,
+    };
+    if let Some(status) = whole {
+        let mut case = TestCase::new("cell", status);
+        case.set_classname(name.clone());
+        suite.add_test_case(case);
+    }
+    for vector in &result.vectors {
+        let mut case = TestCase::new(vector.id.clone(), status(&vector.outcome));
+        case.set_classname(name.clone()).set_time(vector.duration);
+        suite.add_test_case(case);
+    }
+    suite
+}
+
+fn status(outcome: &Outcome) -> TestCaseStatus {
+    match outcome {
+        Outcome::Passed => TestCaseStatus::success(),
+        Outcome::Failed(divergence) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status
+                .set_type("comparison")
+                .set_message(format!("differs from its golden in {}", divergence.step));
+            status.set_description(divergence.to_string());
+            status
+        }
+        Outcome::NoGolden => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type("no-golden").set_message("there is no golden to compare with");
+            status
+        }
+        Outcome::Inconclusive(reason) => broken("inconclusive", reason),
+        Outcome::NotRun(reason) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(reason.as_str());
+            status
+        }
+    }
+}
+
+fn broken(kind: &str, reason: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type(kind).set_message(reason);
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::summary::tests::sample;
+
+    #[test]
+    fn the_file_is_xml_without_forbidden_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("junit.xml");
+        write_junit(&path, &RunResult { cells: vec![sample()], interrupted: false }).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("tests=\"5\""), "{text}");
+        assert!(text.contains("failures=\"2\""), "{text}");
+        assert!(text.contains("errors=\"1\""), "{text}");
+        assert!(text.contains("skipped") || text.contains("disabled"), "{text}");
+        let forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
+        assert!(!text.contains(forbidden), "{text:?}");
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Plain lines, for logs and pipes: one when a cell begins, one a stage, one when it ends.
+
+use std::io::{self, Write};
+
+use super::summary::{cell_line, problems};
+use crate::matrix::{Cell, Event};
+
+/// Writes plain lines. Errors of the output are kept and returned by [`Lines::finish`]: a broken pipe must
+/// not change a result.
+pub struct Lines<W> {
+    out: W,
+    failed: Option<io::Error>,
+    /// Stages of the running cell that have had their line: some run side by side and take turns.
+    stages: Vec<String>,
+}
+
+impl<W: Write> Lines<W> {
+    /// A reporter that writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out, failed: None, stages: Vec::new() }
+    }
+
+    /// Consumes one event.
+    pub fn consume(&mut self, event: &Event<'_>) {
+        match event {
+            Event::RunStarted { cells, vectors } => {
+                self.line(&format!("{vectors} vectors, {} cells", cells.len()));
+            }
+            Event::CellStarted { cell } => {
+                self.stages.clear();
+                // The simulator is done before a line could be read.
+                if cell.release.is_some() {
+                    self.line(&format!("{:<30} started", cell.name()));
+                }
+            }
+            Event::Stage { cell, stage, .. } => self.stage(cell, stage),
+            Event::Note { cell, text } => self.line(&format!("{:<30} {text}", cell.name())),
+            Event::VectorFinished { .. } => {}
+            Event::CellFinished { result } => self.line(&cell_line(result)),
+            Event::RunFinished { result } => {
+                for problem in result.cells.iter().flat_map(problems) {
+                    self.line(&format!("\n{problem}"));
+                }
+            }
+        }
+    }
+
+    /// Flushes.
+    ///
+    /// # Errors
+    /// The first error that the output gave.
+    pub fn finish(mut self) -> io::Result<()> {
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.out.flush(),
+        }
+    }
+
+    /// A stage reports its bytes many times: one line when it begins is enough for a log.
+    fn stage(&mut self, cell: &Cell, stage: &str) {
+        if !self.stages.iter().any(|seen| seen == stage) {
+            self.stages.push(stage.to_owned());
+            self.line(&format!("{:<30} {stage}", cell.name()));
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        if self.failed.is_none() {
+            self.failed = writeln!(self.out, "{line}").err();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::summary::tests::sample;
+
+    #[test]
+    fn a_stage_is_one_line_however_often_it_reports() {
+        let cell = sample().cell;
+        let mut out = Vec::new();
+        let mut lines = Lines::new(&mut out);
+        for done in 0..100 {
+            lines.consume(&Event::Stage { cell: &cell, stage: "extract base", bytes: Some((done, 100)) });
+        }
+        lines.consume(&Event::Stage { cell: &cell, stage: "boot", bytes: None });
+        lines.finish().unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn a_broken_output_is_reported_once_and_changes_nothing() {
+        struct Broken;
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let result = sample();
+        let mut lines = Lines::new(Broken);
+        lines.consume(&Event::CellFinished { result: &result });
+        lines.consume(&Event::CellFinished { result: &result });
+        assert_eq!(lines.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Why a target cannot be used, or was lost.
+
+/// A target could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot run on this machine as it is now.
+    #[error("{reason}")]
+    NotHere {
+        /// Why.
+        reason: String,
+        /// The command or step that would change it.
+        remedy: String,
+    },
+    /// What it needs could not be built.
+    #[error("{0}")]
+    Build(String),
+    /// The guest did not come up.
+    #[error("{0}")]
+    Guest(String),
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A target was lost while it ran.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The guest died, hung, or could no longer be reached: what happened, with the console's last lines.
+    #[error("{0}")]
+    Lost(String),
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}

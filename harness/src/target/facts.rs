@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What is known of an open target.
+
+use nlproof_wire::Os;
+
+/// What is known of an open target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Whose ABI it speaks.
+    pub os: Os,
+    /// The stock kernel that answers; `None` if no kernel does.
+    pub kernel: Option<Kernel>,
+    /// Whether commands can be run in it.
+    pub runs_commands: bool,
+    /// Kernel modules that are loaded, by name (`if_epair`); `None`: every cloner that there is, is built in.
+    pub modules: Option<Vec<String>>,
+    /// For people and reports: kernel, accelerator, image.
+    pub lines: Vec<(String, String)>,
+}
+
+/// A kernel, named so that its answers can be attributed to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// The release as its directory names it.
+    pub release: String,
+    /// `kern.osreldate`, asked of the running kernel.
+    pub osreldate: u32,
+    /// SHA-256 of the kernel file, in hex.
+    pub sha256: String,
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The embedded simulator as a target: the same programs, the same records, in this process.
+
+use iface_core::Profile;
+use iface_sim::{Sim, SocketId};
+use nlproof_agent::{Batch, Body, DropSource, ErrorStage, Privilege, Program, Record, ReplyEnd, Send, Step};
+use nlproof_wire::Os;
+use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
+use nlproof_wire::view::{MessageItem, messages};
+
+use super::Target;
+use super::error::TargetError;
+use super::facts::Facts;
+
+/// The simulator.
+pub struct SimTarget {
+    profile: Profile,
+    facts: Facts,
+}
+
+impl SimTarget {
+    /// A simulator that behaves as `profile`.
+    pub fn new(profile: Profile) -> Self {
+        let lines = vec![("simulator".to_owned(), format!("profile {profile}"))];
+        let facts = Facts { os: Os::FreeBsd, kernel: None, runs_commands: false, modules: None, lines };
+        Self { profile, facts }
+    }
+}
+
+impl Target for SimTarget {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
+        for program in &batch.programs {
+            Run::new(self.profile, program, on_record).all();
+        }
+        Ok(())
+    }
+}
+
+/// One program in a fresh network stack.
+struct Run<'a> {
+    program: &'a Program,
+    sim: Sim,
+    request: SocketId,
+    groups: Vec<(u32, SocketId)>,
+    resolved: Vec<(String, u32)>,
+    step: u32,
+    /// The simulator's time stands still: records are a nanosecond apart, which keeps their order.
+    t_ns: u64,
+    on_record: &'a mut dyn FnMut(Record),
+}
+
+impl<'a> Run<'a> {
+    fn new(profile: Profile, program: &'a Program, on_record: &'a mut dyn FnMut(Record)) -> Self {
+        let sim = Sim::new(profile);
+        let options = iface_sim::SocketOptions {
+            ext_ack: program.socket.ext_ack,
+            cap_ack: program.socket.cap_ack,
+            strict: program.socket.strict,
+            bound: true,
+        };
+        let privilege = match program.privilege {
+            Privilege::Root => iface_sim::Privilege::Root,
+            Privilege::Unprivileged => iface_sim::Privilege::Unprivileged,
+        };
+        let request = sim.socket(options, privilege);
+        let groups = program.groups.iter().map(|group| (*group, sim.join(*group))).collect();
+        Self { program, sim, request, groups, resolved: Vec::new(), step: u32::MAX, t_ns: 0, on_record }
+    }
+
+    fn all(mut self) {
+        let program = self.program;
+        self.record(Body::Start { pid: self.sim.pid(self.request) });
+        self.resolve();
+        for (index, step) in (0..).zip(&program.steps) {
+            self.step = index;
+            match step {
+                Step::Send(send) => self.send(send),
+                Step::Wait { .. } => self.events(),
+                Step::Exec { .. } => self.record(Body::Error {
+                    stage: ErrorStage::Exec,
+                    errno: 0,
+                    text: "the simulator runs no commands".into(),
+                }),
+            }
+            self.resolve();
+        }
+        self.step = u32::MAX;
+        self.record(Body::End { died: None });
+    }
+
+    fn send(&mut self, send: &Send) {
+        let mut data = send.data.clone();
+        for patch in &send.patches {
+            let index = self.sim.interfaces().find(|(name, _)| *name == patch.ifname).map(|(_, index)| index);
+            let Some(index) = index else {
+                let text = format!("no interface {}", patch.ifname);
+                return self.record(Body::Error { stage: ErrorStage::Resolve, errno: 0, text });
+            };
+            let start = patch.offset as usize;
+            if let Some(place) = data.get_mut(start..start + 4) {
+                place.copy_from_slice(&index.to_le_bytes());
+            }
+        }
+        self.record(Body::Sent { data: data.clone() });
+        if let Err(errno) = self.sim.send(self.request, &data) {
+            let text = "the socket refused the datagram".to_owned();
+            return self.record(Body::Error { stage: ErrorStage::Send, errno: errno.number(), text });
+        }
+        let mut ended = send.end == ReplyEnd::Nothing;
+        while let Some(reply) = self.sim.recv(self.request) {
+            ended |= ends(&reply, send);
+            let full_len = u32::try_from(reply.len()).unwrap_or(u32::MAX);
+            self.record(Body::Reply { data: reply, full_len });
+        }
+        if self.sim.dropped(self.request) > 0 {
+            self.record(Body::Drop { source: DropSource::Request, errno: 0 });
+        }
+        if !ended {
+            self.record(Body::Timeout);
+        }
+        self.events();
+    }
+
+    fn events(&mut self) {
+        for (group, socket) in self.groups.clone() {
+            while let Some(data) = self.sim.recv(socket) {
+                self.record(Body::Event { group, data });
+            }
+            if self.sim.dropped(socket) > 0 {
+                self.record(Body::Drop { source: DropSource::Group(group), errno: 0 });
+            }
+        }
+    }
+
+    /// Records the interfaces that were not there before, as the agent does.
+    fn resolve(&mut self) {
+        let now: Vec<_> = self.sim.interfaces().collect();
+        for (ifname, ifindex) in &now {
+            if !self.resolved.contains(&(ifname.clone(), *ifindex)) {
+                self.record(Body::Resolved { ifname: ifname.clone(), ifindex: *ifindex });
+            }
+        }
+        self.resolved = now;
+    }
+
+    fn record(&mut self, body: Body) {
+        self.t_ns += 1;
+        (self.on_record)(Record { program: self.program.id, step: self.step, t_ns: self.t_ns, body });
+    }
+}
+
+/// Whether a datagram holds the message that the step waits for.
+fn ends(datagram: &[u8], send: &Send) -> bool {
+    messages(datagram).any(|item| {
+        let MessageItem::Message(message) = item else { return false };
+        let header = message.header;
+        header.seq == send.seq
+            && match send.end {
+                _ if header.kind == NLMSG_ERROR => true,
+                ReplyEnd::Done => header.kind == NLMSG_DONE,
+                ReplyEnd::Message => header.flags & NLM_F_MULTI == 0,
+                ReplyEnd::Ack | ReplyEnd::Nothing => false,
+            }
+    })
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One vector's trace: what happened, step by step.
+
+use super::node::Node;
+
+/// A decoded trace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// What was seen, in the order in which it was seen.
+    pub items: Vec<Item>,
+    /// Port id of the request socket.
+    pub pid: u32,
+    /// Events are in an order that matters (the vector says `ordered`).
+    pub ordered: bool,
+}
+
+/// One thing that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Index of the step; `None` outside any step.
+    pub step: Option<u32>,
+    /// Guest CLOCK_MONOTONIC in nanoseconds.
+    pub t_ns: u64,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A request message as it was sent.
+    Sent(Node),
+    /// A message on the request socket.
+    Reply(Node),
+    /// A message on the socket of this group (its name).
+    Event(String, Node),
+    /// An interface's name and index, as the guest says; not part of the text.
+    Resolved(String, u32),
+    /// A command's exit status and output.
+    Exec {
+        /// Exit status, or 128 + signal.
+        status: i32,
+        /// Standard output.
+        stdout: String,
+        /// Standard error.
+        stderr: String,
+    },
+    /// A note about the run itself: an error of a system call, a refused program.
+    Note(String),
+    /// Something is missing from the trace: it cannot be compared.
+    Lossy(Lossy),
+}
+
+/// Why a trace cannot be trusted to be whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lossy {
+    /// The kernel dropped messages on this socket.
+    Dropped(String),
+    /// A reply did not come within its limit.
+    Timeout,
+    /// The program did not run to its end.
+    Died(i32),
+    /// The program could not be run at all.
+    NotRun(String),
+}
+
+impl std::fmt::Display for Lossy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Lossy::Dropped(socket) => write!(f, "the kernel dropped messages on the {socket} socket"),
+            Lossy::Timeout => f.write_str("a reply did not come within its limit"),
+            Lossy::Died(status) => write!(f, "the agent's child died with status {status}"),
+            Lossy::NotRun(text) => write!(f, "could not be run: {text}"),
+        }
+    }
+}
+
+impl Trace {
+    /// Why the trace cannot be compared, if so: the first loss with its step.
+    pub fn loss(&self) -> Option<(Option<u32>, &Lossy)> {
+        self.items.iter().find_map(|item| match &item.kind {
+            Kind::Lossy(lossy) => Some((item.step, lossy)),
+            _ => None,
+        })
+    }
+}

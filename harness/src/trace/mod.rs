@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Traces: what the agent or the simulator saw, decoded, normalised by named passes, and written as text.
+//!
+//! [`raw`] keeps the records as they came (NDJSON); [`Trace`] is their decoded form; [`normalise`] renames what
+//! differs between runs; [`Trace::to_text`] is what goldens hold.
+
+mod decode;
+mod item;
+mod node;
+mod passes;
+mod raw;
+mod records;
+mod render;
+
+pub use decode::{Role, decode_datagram, decode_message};
+pub use item::{Item, Kind, Lossy, Trace};
+pub use node::{Node, Val};
+pub use passes::normalise;
+pub use raw::RawLine;
+pub use render::node_to_text;

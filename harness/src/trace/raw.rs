@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A record as one line of JSON, bytes in hex: what is kept beside a report for whoever doubts the decoder.
+
+use nlproof_agent::{Body, DropSource, Record};
+use serde::Serialize;
+
+/// Version of the raw format.
+const VERSION: u32 = 1;
+
+/// One line.
+#[derive(Debug, Serialize)]
+pub struct RawLine<'a> {
+    v: u32,
+    vec: &'a str,
+    /// Null outside any step.
+    step: Option<u32>,
+    t_ns: u64,
+    src: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<u32>,
+    /// The datagram in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw: Option<String>,
+    /// Everything else, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+impl<'a> RawLine<'a> {
+    /// The line of a record of this vector.
+    pub fn new(vector: &'a str, record: &Record) -> Self {
+        let mut line = RawLine {
+            v: VERSION,
+            vec: vector,
+            step: (record.step != u32::MAX).then_some(record.step),
+            t_ns: record.t_ns,
+            src: "",
+            group: None,
+            raw: None,
+            text: None,
+        };
+        match &record.body {
+            Body::Start { pid } => {
+                line.src = "start";
+                line.text = Some(format!("pid={pid}"));
+            }
+            Body::Resolved { ifname, ifindex } => {
+                line.src = "resolved";
+                line.text = Some(format!("{ifname}={ifindex}"));
+            }
+            Body::Sent { data } => {
+                line.src = "sent";
+                line.raw = Some(hex(data));
+            }
+            Body::Reply { data, full_len } => {
+                line.src = "reply";
+                line.raw = Some(hex(data));
+                if *full_len as usize > data.len() {
+                    line.text = Some(format!("cut, {full_len} bytes in all"));
+                }
+            }
+            Body::Event { group, data } => {
+                line.src = "mcast";
+                line.group = Some(*group);
+                line.raw = Some(hex(data));
+            }
+            Body::Exec { status, stdout, stderr } => {
+                line.src = "exec";
+                line.raw = Some(hex(stdout));
+                line.text = Some(format!("status={status} stderr={}", String::from_utf8_lossy(stderr)));
+            }
+            Body::Drop { source, errno } => {
+                line.src = "drop";
+                if let DropSource::Group(group) = source {
+                    line.group = Some(*group);
+                }
+                line.text = Some(format!("errno={errno}"));
+            }
+            Body::Timeout => line.src = "timeout",
+            Body::Error { stage, errno, text } => {
+                line.src = "error";
+                line.text = Some(format!("{stage:?} errno={errno}: {text}"));
+            }
+            Body::End { died } => {
+                line.src = "end";
+                line.text = died.map(|status| format!("died={status}"));
+            }
+        }
+        line
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    super::render::hex(bytes).split_off(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_kept() {
+        let record = Record {
+            program: 0,
+            step: 2,
+            t_ns: 7,
+            body: Body::Reply { data: vec![0x14, 0, 0, 0xff], full_len: 9 },
+        };
+        let line = serde_json::to_string(&RawLine::new("link/x", &record)).unwrap();
+        assert_eq!(
+            line,
+            r#"{"v":1,"vec":"link/x","step":2,"t_ns":7,"src":"reply","raw":"140000ff","text":"cut, 9 bytes in all"}"#
+        );
+    }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Records of the agent or the simulator to a trace.
+
+use nlproof_agent::{Body, DropSource, ErrorStage, Record};
+use nlproof_wire::schema::group_name;
+use nlproof_wire::{Os, errno_name};
+
+use super::decode::{Role, decode_datagram};
+use super::item::{Item, Kind, Lossy, Trace};
+
+impl Trace {
+    /// The trace of one program's records.
+    pub fn from_records(os: Os, records: &[Record], ordered: bool) -> Trace {
+        let mut trace = Trace { items: Vec::new(), pid: 0, ordered };
+        for record in records {
+            if let Body::Start { pid } = record.body {
+                trace.pid = pid;
+            }
+            let step = (record.step != u32::MAX).then_some(record.step);
+            let item = |kind| Item { step, t_ns: record.t_ns, kind };
+            trace.items.extend(kinds(os, &record.body).into_iter().map(item));
+        }
+        trace
+    }
+}
+
+/// What a record says; a datagram says one thing a message.
+fn kinds(os: Os, body: &Body) -> Vec<Kind> {
+    match body {
+        Body::Start { .. } | Body::End { died: None } => Vec::new(),
+        Body::Resolved { ifname, ifindex } => vec![Kind::Resolved(ifname.clone(), *ifindex)],
+        Body::Sent { data } => decode_datagram(os, Role::Request, data).into_iter().map(Kind::Sent).collect(),
+        Body::Reply { data, full_len } => {
+            let mut kinds: Vec<_> =
+                decode_datagram(os, Role::Reply, data).into_iter().map(Kind::Reply).collect();
+            if *full_len as usize > data.len() {
+                kinds.push(Kind::Lossy(Lossy::Dropped(format!(
+                    "request (a reply of {full_len} bytes was cut to {})",
+                    data.len()
+                ))));
+            }
+            kinds
+        }
+        Body::Event { group, data } => {
+            let name = group_label(os, *group);
+            decode_datagram(os, Role::Event, data)
+                .into_iter()
+                .map(|node| Kind::Event(name.clone(), node))
+                .collect()
+        }
+        Body::Exec { status, stdout, stderr } => vec![Kind::Exec {
+            status: *status,
+            stdout: String::from_utf8_lossy(stdout).into_owned(),
+            stderr: String::from_utf8_lossy(stderr).into_owned(),
+        }],
+        Body::Drop { source, .. } => vec![Kind::Lossy(Lossy::Dropped(match source {
+            DropSource::Request => "request".into(),
+            DropSource::Group(group) => group_label(os, *group),
+        }))],
+        Body::Timeout => vec![Kind::Lossy(Lossy::Timeout)],
+        Body::Error { stage, errno, text } => {
+            let error = match errno_name(os, *errno) {
+                Some(name) => format!("{text} ({name})"),
+                None => text.clone(),
+            };
+            vec![match stage {
+                // What a kernel does to a send call is an observation like any other.
+                ErrorStage::Send => Kind::Note(format!("send failed: {error}")),
+                ErrorStage::Resolve => Kind::Note(format!("not sent: {error}")),
+                _ => Kind::Lossy(Lossy::NotRun(error)),
+            }]
+        }
+        Body::End { died: Some(status) } => vec![Kind::Lossy(Lossy::Died(*status))],
+    }
+}
+
+fn group_label(os: Os, group: u32) -> String {
+    group_name(os, group).map_or_else(|| format!("group#{group}"), str::to_owned)
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A vector as a program: the bytes to send, for one ABI.
+
+use nlproof_agent::{Program, ReplyEnd, Send, Step};
+use nlproof_wire::Os;
+use nlproof_wire::schema::{group_number, groups};
+
+use super::datagram::Datagram;
+use super::format::{RawMessage, RawStep};
+use super::load::Vector;
+use super::message::put_message;
+use super::place::{At, place};
+use crate::file::FileError;
+
+/// `nlmsg_seq` of a program's first message.
+pub const FIRST_SEQ: u32 = 0x1000;
+/// Each step numbers its messages from [`FIRST_SEQ`] + step × this.
+pub const SEQ_STEP: u32 = 64;
+
+/// A reply that has not come after this is not coming: the slowest step seen, the destruction of an interface
+/// under TCG, takes 300 ms.
+const REPLY_LIMIT_MS: u32 = 10_000;
+/// After the reply, events are awaited until none has come for this long. Events that a request causes
+/// directly are queued before its reply; link-state changes come from a taskqueue a little later.
+const SETTLE_MS: u32 = 30;
+/// A program that takes longer is stuck.
+const PROGRAM_LIMIT_MS: u32 = 60_000;
+
+/// Compiles a vector; `id` is the program's.
+///
+/// # Errors
+/// A name that this ABI does not have, a value that does not fit, a step that cannot be put into bytes.
+pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
+    let at = At(&vector.path);
+    let mut numbers = Vec::new();
+    for (name, place) in vector.groups.iter().zip(&vector.group_places) {
+        let known = groups(os).iter().map(|group| group.name);
+        numbers.push(group_number(os, name).ok_or_else(|| at.unknown(*place, "group", name, known))?);
+    }
+    let mut steps = Vec::new();
+    for (index, step) in (0..).zip(&vector.steps) {
+        steps.push(compile_step(at, os, index, place(step), &step.value)?);
+    }
+    Ok(Program {
+        id,
+        name: vector.id.clone(),
+        privilege: vector.needs.privilege,
+        socket: vector.socket,
+        groups: numbers,
+        steps,
+        limit_ms: PROGRAM_LIMIT_MS,
+    })
+}
+
+fn compile_step(
+    at: At<'_>,
+    os: Os,
+    index: u32,
+    place_of_step: (u64, u64),
+    step: &RawStep,
+) -> Result<Step, FileError> {
+    if let Some(exec) = &step.exec {
+        let argv = &exec.argv.value;
+        if !argv.first().is_some_and(|program| program.starts_with('/')) {
+            return Err(at
+                .error(place(&exec.argv), "the program is no absolute path")
+                .help("PATH is not searched in the guest: /sbin/ifconfig"));
+        }
+        return Ok(Step::Exec { argv: argv.clone(), limit_ms: exec.limit_ms.value });
+    }
+    if let Some(wait) = &step.wait {
+        if wait.limit_ms.value < wait.quiet_ms.value {
+            return Err(at.error(place(&wait.limit_ms), "the limit is below quiet-ms"));
+        }
+        if wait.limit_ms.value > PROGRAM_LIMIT_MS {
+            return Err(at.error(place(&wait.limit_ms), format!("the limit is above {PROGRAM_LIMIT_MS} ms")));
+        }
+        return Ok(Step::Wait { quiet_ms: wait.quiet_ms.value, limit_ms: wait.limit_ms.value });
+    }
+    let messages: &[RawMessage] = match (&step.send, &step.datagram) {
+        (Some(message), _) => std::slice::from_ref(message),
+        (None, Some(messages)) => messages,
+        (None, None) => &[],
+    };
+    if messages.len() > SEQ_STEP as usize {
+        return Err(at.error(place_of_step, format!("more than {SEQ_STEP} messages in one datagram")));
+    }
+    let mut datagram = Datagram::default();
+    let mut end = ReplyEnd::Nothing;
+    let mut last_seq = 0;
+    for (seq, message) in (FIRST_SEQ + index * SEQ_STEP..).zip(messages) {
+        // Messages of a datagram are aligned to four bytes (NLMSG_ALIGN).
+        datagram.align();
+        end = put_message(at, os, message, seq, &mut datagram)?;
+        last_seq = seq;
+    }
+    if messages.is_empty() {
+        return Err(at.error(place_of_step, "a datagram without messages"));
+    }
+    Ok(Step::Send(Send {
+        data: datagram.data,
+        patches: datagram.patches,
+        seq: last_seq,
+        end,
+        limit_ms: REPLY_LIMIT_MS,
+        settle_ms: SETTLE_MS,
+    }))
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The lint: a vector is what it says it is, or it is not sent.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use nlproof_agent::Step;
+use nlproof_wire::Os;
+use nlproof_wire::strict::{self, Fault, FaultKind, Options};
+
+use super::compile::compile;
+use super::load::Vector;
+use super::malformed::Malformation;
+use super::place::{At, place};
+use crate::file::FileError;
+
+/// Everything wrong with a vector, for every system that it is for.
+pub fn lint(vector: &Vector) -> Vec<FileError> {
+    let at = At(&vector.path);
+    let mut errors = Vec::new();
+    for os in &vector.needs.os {
+        match compile(vector, *os, 0) {
+            Ok(program) => check_form(at, vector, *os, &program.steps, &mut errors),
+            Err(error) => errors.push(error),
+        }
+    }
+    for module in &vector.needs.modules {
+        if module.is_empty() || !module.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            errors.push(FileError::whole(&vector.path, format!("`{module}` is no kernel module's name")));
+        }
+    }
+    // A vector for both systems has the same fault in both: one complaint is enough.
+    errors.dedup();
+    errors
+}
+
+/// The deviations that the bytes have must be those that the vector declares.
+fn check_form(at: At<'_>, vector: &Vector, os: Os, steps: &[Step], errors: &mut Vec<FileError>) {
+    let mut found = BTreeSet::new();
+    for (step, spanned) in steps.iter().zip(&vector.steps) {
+        let Step::Send(send) = step else { continue };
+        strict::faults(os, &send.data, Options { unknown: true }, &mut |fault| {
+            let malformation = malformation(&fault);
+            found.insert(malformation);
+            if !vector.malformed.contains(&malformation) {
+                errors.push(
+                    at.error(place(spanned), format!("the datagram is malformed ({malformation}): {fault}"))
+                        .help(format!("mend it, or declare `malformed: [{malformation}]`")),
+                );
+            }
+            ControlFlow::Continue(())
+        });
+    }
+    for declared in vector.malformed.difference(&found) {
+        errors.push(
+            at.error(vector.malformed_place, format!("`{declared}` is declared, and no datagram has it"))
+                .help("take it out, or make the datagram so"),
+        );
+    }
+}
+
+fn malformation(fault: &Fault) -> Malformation {
+    match fault.what {
+        FaultKind::Message(_) | FaultKind::ShortEcho { .. } | FaultKind::Surplus { .. } => {
+            Malformation::MessageLength
+        }
+        FaultKind::Attr(_) => Malformation::AttrLength,
+        FaultKind::ShortHeader { .. } => Malformation::ShortHeader,
+        FaultKind::AttrSize { .. } => Malformation::AttrSize,
+        FaultKind::Unterminated => Malformation::Unterminated,
+        FaultKind::PaddingMissing { .. } | FaultKind::PaddingNotZero { .. } => Malformation::Padding,
+        FaultKind::UnknownMessage { .. } => Malformation::UnknownMessage,
+        FaultKind::UnknownAttr { .. } => Malformation::UnknownAttr,
+    }
+}

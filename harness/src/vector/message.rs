@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One netlink message of a vector, as bytes.
+
+use nlproof_agent::ReplyEnd;
+use nlproof_wire::Os;
+use nlproof_wire::consts::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
+use nlproof_wire::schema::{self, Message, flag_by_name, nlm_flags};
+use nlproof_wire::view::NlMsgHdr;
+
+use super::attrs::put_attrs;
+use super::datagram::Datagram;
+use super::format::{RawMessage, RawReply};
+use super::header::put_header;
+use super::place::{At, place};
+use super::values::{hex, number};
+use crate::file::{FileError, Value};
+
+/// Appends a message and says what ends its reply.
+pub(super) fn put_message(
+    at: At<'_>,
+    os: Os,
+    raw: &RawMessage,
+    seq: u32,
+    out: &mut Datagram,
+) -> Result<ReplyEnd, FileError> {
+    let (kind, message) = message_type(at, os, raw)?;
+    let flags = message_flags(at, os, kind, raw)?;
+    let start = out.len();
+    out.put(&NlMsgHdr { len: 0, kind, flags, seq, pid: 0 }.to_bytes());
+    match message {
+        Some(message) => put_header(at, os, message, raw.header.as_ref(), out)?,
+        None => {
+            if let Some(header) = &raw.header {
+                return Err(at
+                    .error(header.place, "the header of a message by number is not known")
+                    .help("give its bytes as `tail`"));
+            }
+        }
+    }
+    if let Some(attrs) = &raw.attrs {
+        put_attrs(at, os, message.and_then(|message| message.attrs), attrs, out)?;
+    }
+    if let Some(tail) = &raw.tail {
+        let bytes = hex(&tail.value).map_err(|what| at.error(place(tail), what))?;
+        out.put(&bytes);
+    }
+    if let Some(cut) = &raw.cut {
+        let left = out.len() - start;
+        let kept = left
+            .checked_sub(cut.value as usize)
+            .ok_or_else(|| at.error(place(cut), format!("the message has only {left} bytes to cut from")))?;
+        out.truncate(start + kept);
+    }
+    let len = match &raw.len {
+        Some(len) => len.value,
+        None => u32::try_from(out.len() - start).unwrap_or(u32::MAX),
+    };
+    out.set_u32(start, len);
+    Ok(reply_end(raw.reply, flags, message))
+}
+
+fn message_type(at: At<'_>, os: Os, raw: &RawMessage) -> Result<(u16, Option<&'static Message>), FileError> {
+    match &raw.message.value {
+        Value::Str(name) => {
+            let message = schema::message_by_name(os, name).ok_or_else(|| {
+                let known = schema::messages(os).iter().map(|message| message.name);
+                at.unknown(raw.message.place, "message", name, known)
+            })?;
+            Ok((message.number, Some(message)))
+        }
+        _ => {
+            let kind = number(at, &raw.message, 0, u16::MAX.into())? as u16;
+            Ok((kind, schema::message(os, kind)))
+        }
+    }
+}
+
+fn message_flags(at: At<'_>, os: Os, kind: u16, raw: &RawMessage) -> Result<u16, FileError> {
+    let table = nlm_flags(os, kind);
+    raw.flags.iter().try_fold(0, |flags, name| {
+        let bits = flag_by_name(table, &name.value).ok_or_else(|| {
+            let known = table.iter().map(|flag| flag.name);
+            at.unknown(place(name), "flag of this message", &name.value, known)
+        })?;
+        // nlmsg_flags has 16 bits, and so has every flag of the tables.
+        Ok(flags | bits as u16)
+    })
+}
+
+/// What ends the step: the vector's word, or what follows from the request's flags (RFC 3549 2.3.2).
+fn reply_end(given: Option<RawReply>, flags: u16, message: Option<&Message>) -> ReplyEnd {
+    match given {
+        Some(RawReply::Message) => ReplyEnd::Message,
+        Some(RawReply::Ack) => ReplyEnd::Ack,
+        Some(RawReply::Done) => ReplyEnd::Done,
+        Some(RawReply::Nothing) => ReplyEnd::Nothing,
+        None => {
+            let gets = message.is_some_and(|message| message.name.starts_with("get"));
+            if flags & NLM_F_REQUEST == 0 && flags & NLM_F_ACK == 0 {
+                ReplyEnd::Nothing
+            } else if gets && flags & NLM_F_DUMP == NLM_F_DUMP {
+                ReplyEnd::Done
+            } else if flags & NLM_F_ACK != 0 {
+                ReplyEnd::Ack
+            } else if gets {
+                ReplyEnd::Message
+            } else {
+                ReplyEnd::Nothing
+            }
+        }
+    }
+}

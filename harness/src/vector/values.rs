@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Scalars in vectors: numbers, names of flags, addresses, bytes in hex.
+
+use nlproof_wire::schema::{Flag, flag_by_name};
+
+use super::place::At;
+use crate::file::{FileError, Node, Value};
+
+/// A number within a range.
+pub(super) fn number(at: At<'_>, node: &Node, min: i128, max: i128) -> Result<i128, FileError> {
+    match node.value {
+        Value::Int(number) if (min..=max).contains(&number) => Ok(number),
+        Value::Int(number) => Err(at.error(node.place, format!("{number} does not fit: {min} to {max} do"))),
+        _ => Err(at.expected(node, "a number")),
+    }
+}
+
+/// A flag word: a list of names, one name, or a number.
+pub(super) fn flags(
+    at: At<'_>,
+    node: &Node,
+    what: &str,
+    table: &'static [Flag],
+    max: u32,
+) -> Result<u32, FileError> {
+    match &node.value {
+        Value::List(names) => {
+            names.iter().try_fold(0, |bits, name| Ok(bits | flag(at, name, what, table, max)?))
+        }
+        _ => flag(at, node, what, table, max),
+    }
+}
+
+fn flag(at: At<'_>, node: &Node, what: &str, table: &'static [Flag], max: u32) -> Result<u32, FileError> {
+    match &node.value {
+        Value::Str(name) => flag_by_name(table, name)
+            .ok_or_else(|| at.unknown(node.place, what, name, table.iter().map(|flag| flag.name))),
+        Value::Int(_) => Ok(number(at, node, 0, max.into())? as u32),
+        _ => Err(at.expected(node, &format!("a {what} or a list of them"))),
+    }
+}
+
+/// The name of an interface in `$name`.
+pub(super) fn ifname(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Str(text) => text.strip_prefix('$').filter(|name| !name.is_empty()),
+        _ => None,
+    }
+}
+
+/// Bytes in hex; spaces and line ends do not count.
+///
+/// # Errors
+/// What is not hex, for a person.
+pub fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_digit(16).map(|digit| digit as u8).ok_or(format!("`{c}` is not a hex digit")))
+        .collect::<Result<_, _>>()?;
+    if !digits.len().is_multiple_of(2) {
+        return Err(format!("{} hex digits make no whole bytes", digits.len()));
+    }
+    Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+/// Bytes in hex at a place.
+pub(super) fn hex_node(at: At<'_>, node: &Node) -> Result<Vec<u8>, FileError> {
+    match &node.value {
+        Value::Str(text) => hex(text).map_err(|what| at.error(node.place, what)),
+        // YAML reads unquoted digits as a number: 0010 would lose its zeroes.
+        _ => Err(at.expected(node, "bytes in hex, in quotes,")),
+    }
+}
+
+/// A link-level address: two hex digits a byte, colons between.
+pub(super) fn hwaddr(text: &str) -> Option<Vec<u8>> {
+    text.split(':').map(|byte| u8::from_str_radix(byte, 16).ok().filter(|_| byte.len() == 2)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_is_bytes_or_an_error() {
+        assert_eq!(hex("00 ff\n1a"), Ok(vec![0, 0xff, 0x1a]));
+        assert_eq!(hex(""), Ok(vec![]));
+        assert_eq!(hex("0g"), Err("`g` is not a hex digit".into()));
+        assert_eq!(hex("012"), Err("3 hex digits make no whole bytes".into()));
+    }
+
+    #[test]
+    fn link_level_addresses() {
+        assert_eq!(hwaddr("02:00:5e:10:00:ff"), Some(vec![2, 0, 0x5e, 0x10, 0, 0xff]));
+        assert_eq!(hwaddr("2:0"), None);
+        assert_eq!(hwaddr("02:zz"), None);
+    }
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A VM as data, and the QEMU command line that it becomes.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::accel::AcceleratorKind;
+use super::bootsector::DEBUG_EXIT_PORT;
+
+/// What happens to what the guest writes to its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskWrites {
+    /// Lost when the VM ends; the image is opened read-only.
+    Discard,
+    /// Kept in the image.
+    Keep,
+}
+
+/// A disk image, seen by the guest as its first virtio block device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The image file.
+    pub path: PathBuf,
+    /// `raw` or `qcow2`: never guessed, a guest could write a header of its own.
+    pub format: &'static str,
+    /// What happens to writes.
+    pub writes: DiskWrites,
+}
+
+/// The port on 127.0.0.1 that leads to the guest's sshd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostPort {
+    /// The host's kernel picks a free one when QEMU binds it: two VMs never clash.
+    Any,
+    /// This one. A VM whose port is taken does not start.
+    Fixed(u16),
+}
+
+/// The guest's side of QEMU's user network (QEMU's `-netdev user` defaults: network 10.0.2.0/24).
+const GUEST_ADDRESS: &str = "10.0.2.15";
+const SSH: u16 = 22;
+
+/// A virtual machine. Starts with 512 MiB, one CPU, no disk and no network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VmConfig {
+    memory_mib: u32,
+    cpus: u32,
+    disk: Option<Disk>,
+    ssh: Option<HostPort>,
+    debug_exit: bool,
+    serial_log: Option<PathBuf>,
+}
+
+impl Default for VmConfig {
+    fn default() -> Self {
+        Self { memory_mib: 512, cpus: 1, disk: None, ssh: None, debug_exit: false, serial_log: None }
+    }
+}
+
+/// Paths that are known when a VM starts.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandLine<'a> {
+    /// The accelerator to use.
+    pub accelerator: AcceleratorKind,
+    /// Where QEMU listens for QMP; at most 107 bytes. None: no QMP, and the guest runs at once.
+    pub qmp_socket: Option<&'a Path>,
+    /// Where the serial console is appended to.
+    pub serial_log: &'a Path,
+}
+
+impl VmConfig {
+    /// Memory in MiB.
+    pub fn memory_mib(&mut self, mib: u32) -> &mut Self {
+        self.memory_mib = mib;
+        self
+    }
+
+    /// Number of virtual CPUs.
+    pub fn cpus(&mut self, cpus: u32) -> &mut Self {
+        self.cpus = cpus;
+        self
+    }
+
+    /// A raw image as boot disk.
+    pub fn raw_disk(&mut self, path: impl Into<PathBuf>, writes: DiskWrites) -> &mut Self {
+        self.disk = Some(Disk { path: path.into(), format: "raw", writes });
+        self
+    }
+
+    /// A qcow2 image (an overlay that outlives the VM, or one with snapshots) as boot disk.
+    pub fn qcow2_disk(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.disk = Some(Disk { path: path.into(), format: "qcow2", writes: DiskWrites::Keep });
+        self
+    }
+
+    /// A network card on QEMU's user network. The guest reaches nothing (`restrict=on`); the host reaches
+    /// the guest's sshd at 10.0.2.15 through this port on 127.0.0.1.
+    pub fn ssh(&mut self, port: HostPort) -> &mut Self {
+        self.ssh = Some(port);
+        self
+    }
+
+    /// Adds isa-debug-exit at [`DEBUG_EXIT_PORT`], with which a guest chooses QEMU's exit status.
+    pub fn debug_exit(&mut self, on: bool) -> &mut Self {
+        self.debug_exit = on;
+        self
+    }
+
+    /// Keeps the serial console in this file, to which is appended. Without it the log goes with the VM.
+    pub fn serial_log(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.serial_log = Some(path.into());
+        self
+    }
+
+    /// Where the serial console is to be kept.
+    pub fn kept_serial_log(&self) -> Option<&Path> {
+        self.serial_log.as_deref()
+    }
+
+    /// Whether the guest has an ssh forward.
+    pub fn ssh_port(&self) -> Option<HostPort> {
+        self.ssh
+    }
+
+    /// QEMU's arguments.
+    pub fn arguments(&self, line: CommandLine<'_>) -> Vec<OsString> {
+        let mut args = Arguments::default();
+        args.flag("-no-user-config").flag("-nodefaults").flag("-no-reboot");
+        args.option("-display", "none").option("-vga", "none");
+        args.option("-machine", "pc");
+        match line.accelerator {
+            AcceleratorKind::Kvm => args.option("-accel", "kvm").option("-cpu", "host"),
+            AcceleratorKind::Tcg => args.option("-accel", "tcg"),
+        };
+        args.option("-m", format!("{}M", self.memory_mib)).option("-smp", self.cpus.to_string());
+        args.path_option("-chardev", "file,id=serial0,append=on,path=", line.serial_log, "");
+        args.option("-serial", "chardev:serial0");
+        if let Some(socket) = line.qmp_socket {
+            args.path_option("-chardev", "socket,id=qmp0,server=on,wait=off,path=", socket, "");
+            args.option("-mon", "chardev=qmp0,mode=control");
+            // The guest waits for `cont`, so that no event is missed before somebody listens.
+            args.flag("-S");
+        }
+        if let Some(disk) = &self.disk {
+            let snapshot = match disk.writes {
+                DiskWrites::Discard => "on",
+                DiskWrites::Keep => "off",
+            };
+            let tail = format!(",format={},if=none,id=disk0,snapshot={snapshot}", disk.format);
+            args.path_option("-drive", "file=", &disk.path, &tail);
+            args.option("-device", "virtio-blk-pci,drive=disk0,bootindex=0");
+        }
+        if let Some(port) = self.ssh {
+            let port = match port {
+                HostPort::Any => 0,
+                HostPort::Fixed(port) => port,
+            };
+            args.option(
+                "-netdev",
+                format!("user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:{SSH}"),
+            );
+            // No option ROM: nobody boots from the network, and loading it costs boot time.
+            args.option("-device", "virtio-net-pci,netdev=net0,romfile=");
+            // sshd waits for the guest's random device to be seeded.
+            args.option("-device", "virtio-rng-pci");
+        }
+        if self.debug_exit {
+            args.option("-device", format!("isa-debug-exit,iobase={DEBUG_EXIT_PORT:#x},iosize=0x01"));
+        }
+        args.0
+    }
+}
+
+/// Arguments under construction.
+#[derive(Default)]
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn flag(&mut self, flag: &str) -> &mut Self {
+        self.0.push(flag.into());
+        self
+    }
+
+    fn option(&mut self, name: &str, value: impl Into<OsString>) -> &mut Self {
+        self.0.push(name.into());
+        self.0.push(value.into());
+        self
+    }
+
+    /// In QEMU's option syntax a comma ends a value; two commas are one.
+    fn path_option(&mut self, name: &str, head: &str, path: &Path, tail: &str) -> &mut Self {
+        // Without a directory in front, `nbd:…` or `json:…` would not be a file.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut value = OsString::from(head);
+        for (n, part) in split_commas(path.as_os_str()).into_iter().enumerate() {
+            if n > 0 {
+                value.push(",,");
+            }
+            value.push(part);
+        }
+        value.push(tail);
+        self.option(name, value)
+    }
+}
+
+fn split_commas(text: &std::ffi::OsStr) -> Vec<&std::ffi::OsStr> {
+    use std::os::unix::ffi::OsStrExt;
+    text.as_bytes().split(|byte| *byte == b',').map(std::ffi::OsStr::from_bytes).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(config: &VmConfig, accelerator: AcceleratorKind) -> String {
+        let line = CommandLine {
+            accelerator,
+            qmp_socket: Some(Path::new("/run/q.sock")),
+            serial_log: Path::new("/log/a,b/serial.log"),
+        };
+        let args = config.arguments(line);
+        args.iter().map(|arg| arg.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_full_machine() {
+        let mut config = VmConfig::default();
+        config.memory_mib(1024).cpus(2).raw_disk("/img/x.raw", DiskWrites::Discard).ssh(HostPort::Any);
+        assert_eq!(
+            arguments(&config, AcceleratorKind::Tcg),
+            "-no-user-config -nodefaults -no-reboot -display none -vga none -machine pc -accel tcg -m 1024M \
+             -smp 2 -chardev file,id=serial0,append=on,path=/log/a,,b/serial.log -serial chardev:serial0 \
+             -chardev socket,id=qmp0,server=on,wait=off,path=/run/q.sock -mon chardev=qmp0,mode=control -S \
+             -drive file=/img/x.raw,format=raw,if=none,id=disk0,snapshot=on \
+             -device virtio-blk-pci,drive=disk0,bootindex=0 \
+             -netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22 \
+             -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci"
+        );
+    }
+
+    #[test]
+    fn the_default_machine_has_neither_disk_nor_network() {
+        let text = arguments(&VmConfig::default(), AcceleratorKind::Kvm);
+        assert!(text.contains("-accel kvm -cpu host -m 512M -smp 1 "), "{text}");
+        for absent in ["-drive", "-netdev", "isa-debug-exit"] {
+            assert!(!text.contains(absent), "{absent} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_fixed_port_a_kept_disk_and_debug_exit() {
+        let mut config = VmConfig::default();
+        config.qcow2_disk("/img/x.qcow2").ssh(HostPort::Fixed(2222)).debug_exit(true);
+        let text = arguments(&config, AcceleratorKind::Tcg);
+        assert!(text.contains("file=/img/x.qcow2,format=qcow2,if=none,id=disk0,snapshot=off"), "{text}");
+        assert!(text.contains("hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22"), "{text}");
+        assert!(text.ends_with("isa-debug-exit,iobase=0xf4,iosize=0x01"), "{text}");
+    }
+
+    #[test]
+    fn a_relative_path_cannot_be_a_protocol() {
+        let mut config = VmConfig::default();
+        config.raw_disk("nbd:host:1", DiskWrites::Keep);
+        let text = arguments(&config, AcceleratorKind::Tcg);
+        assert!(text.contains("/nbd:host:1,format=raw"), "{text}");
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Virtual machines: QEMU x86_64 under a supervisor, its control socket and its serial console.
+//!
+//! [`Vm::start`] is the way in. Nothing outlives the harness: QEMU is a child of a supervisor
+//! ([`supervise_main`]) that holds a pipe from the harness, and whatever ends the harness closes that pipe.
+
+mod accel;
+mod bootsector;
+mod config;
+mod console;
+mod lines;
+mod machine;
+mod outcome;
+mod panic;
+mod process;
+mod qmp;
+mod rundir;
+mod serial;
+mod supervisor;
+mod tools;
+mod wait;
+
+pub use accel::{AccelError, Accelerator, AcceleratorKind, SelectedAccelerator, choose_accelerator};
+pub use bootsector::{BootSector, DEBUG_EXIT_PORT, Then, debug_exit_status};
+pub use config::{CommandLine, Disk, DiskWrites, HostPort, VmConfig};
+pub use console::{Console, ConsoleEvent};
+pub use machine::{Vm, VmError};
+pub use outcome::{GuestFailure, NoWatch, Watch};
+pub use panic::{Frame, Panic};
+pub use process::QemuExit;
+pub use qmp::{Qmp, QmpError, QmpEvent};
+pub use rundir::RunDir;
+pub use serial::SerialLog;
+pub use supervisor::{SUPERVISE, supervise_main};
+pub use tools::{ToolError, Tools};
+pub use wait::{Deadline, Expired, Patience, Wait, WaitError};

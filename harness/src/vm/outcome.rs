@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! How a guest can fail. None of these is a failed test: a comparison was not possible.
+
+use std::fmt;
+
+use super::panic::Panic;
+use super::process::QemuExit;
+use super::wait::{Expired, WaitError, write_console};
+
+/// Why there is no usable guest (any more).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuestFailure {
+    /// It did not come up: loader or kernel asks what to do instead.
+    BootFailed {
+        /// What it asks.
+        reason: String,
+        /// The last lines of its console.
+        console: Vec<String>,
+    },
+    /// The kernel panicked.
+    Panicked(Box<Panic>),
+    /// The kernel debugger waits for a command, without a panic before it.
+    Debugger {
+        /// The last lines of its console.
+        console: Vec<String>,
+    },
+    /// It rebooted, or asked for a reset: QEMU runs with `-no-reboot`.
+    RebootLoop {
+        /// The last lines of its console.
+        console: Vec<String>,
+    },
+    /// Something did not happen in time.
+    Hung(Expired),
+    /// ssh worked and then did not, and the console says nothing about why.
+    LostSsh {
+        /// What was being done, and the error.
+        doing: String,
+        /// The last lines of its console.
+        console: Vec<String>,
+    },
+    /// The agent ended before it had reported everything.
+    AgentDied {
+        /// Its exit status, or the signal's name.
+        status: String,
+        /// What it wrote to standard error.
+        stderr: String,
+    },
+    /// QEMU ended by itself, or could not be started.
+    QemuFailed {
+        /// How it ended.
+        exit: QemuExit,
+        /// What it wrote to standard error.
+        stderr: String,
+    },
+    /// The guest switched itself off.
+    PoweredOff {
+        /// The last lines of its console.
+        console: Vec<String>,
+    },
+    /// The user interrupted the run.
+    Interrupted {
+        /// What was waited for.
+        waiting_for: String,
+    },
+}
+
+impl GuestFailure {
+    /// A short, stable name for reports.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::BootFailed { .. } => "boot-failed",
+            Self::Panicked(_) => "panicked",
+            Self::Debugger { .. } => "debugger",
+            Self::RebootLoop { .. } => "reboot-loop",
+            Self::Hung(_) => "hung",
+            Self::LostSsh { .. } => "lost-ssh",
+            Self::AgentDied { .. } => "agent-died",
+            Self::QemuFailed { .. } => "qemu-failed",
+            Self::PoweredOff { .. } => "powered-off",
+            Self::Interrupted { .. } => "interrupted",
+        }
+    }
+}
+
+impl fmt::Display for GuestFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BootFailed { reason, console } => {
+                write!(f, "guest did not boot: {reason}")?;
+                write_console(f, console)
+            }
+            Self::Panicked(panic) => write!(f, "guest kernel panicked: {panic}"),
+            Self::Debugger { console } => {
+                write!(f, "guest kernel stopped in its debugger")?;
+                write_console(f, console)
+            }
+            Self::RebootLoop { console } => {
+                write!(f, "guest rebooted by itself")?;
+                write_console(f, console)
+            }
+            Self::Hung(expired) => write!(f, "guest hangs: {expired}"),
+            Self::LostSsh { doing, console } => {
+                write!(f, "lost ssh while {doing}")?;
+                write_console(f, console)
+            }
+            Self::AgentDied { status, stderr } => {
+                write!(f, "agent ended early ({status})")?;
+                if stderr.is_empty() { Ok(()) } else { write!(f, ": {}", stderr.trim_end()) }
+            }
+            Self::QemuFailed { exit, stderr } => {
+                write!(f, "qemu ended by itself ({exit})")?;
+                if stderr.is_empty() { Ok(()) } else { write!(f, ": {}", stderr.trim_end()) }
+            }
+            Self::PoweredOff { console } => {
+                write!(f, "guest switched itself off")?;
+                write_console(f, console)
+            }
+            Self::Interrupted { waiting_for } => write!(f, "interrupted while waiting for {waiting_for}"),
+        }
+    }
+}
+
+impl std::error::Error for GuestFailure {}
+
+impl From<WaitError> for GuestFailure {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::Expired(expired) => Self::Hung(expired),
+            WaitError::Interrupted { name } => Self::Interrupted { waiting_for: name },
+        }
+    }
+}
+
+/// Somebody who notices that the guest has died while others wait for its answer.
+pub trait Watch {
+    /// Looks at the guest without waiting.
+    ///
+    /// # Errors
+    /// The guest is dead, and how it died.
+    fn check(&mut self) -> Result<(), GuestFailure>;
+
+    /// Called when a connection broke: the reason may reach the console a little later than the break.
+    /// Waits for it for a short while.
+    fn cause_of_death(&mut self) -> Option<GuestFailure>;
+
+    /// The last lines of the guest's console.
+    fn console_tail(&self) -> Vec<String>;
+}
+
+/// For a peer that has no console: an ssh server that is not our guest.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoWatch;
+
+impl Watch for NoWatch {
+    fn check(&mut self) -> Result<(), GuestFailure> {
+        Ok(())
+    }
+
+    fn cause_of_death(&mut self) -> Option<GuestFailure> {
+        None
+    }
+
+    fn console_tail(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_carry_the_guests_own_words() {
+        let failure = GuestFailure::BootFailed {
+            reason: "mountroot prompt".into(),
+            console: vec!["failed with error 19.".into()],
+        };
+        assert_eq!(
+            failure.to_string(),
+            "guest did not boot: mountroot prompt; last on the console:\n  | failed with error 19."
+        );
+        assert_eq!(failure.kind(), "boot-failed");
+        let died = GuestFailure::AgentDied { status: "exit status 3".into(), stderr: String::new() };
+        assert_eq!(died.to_string(), "agent ended early (exit status 3)");
+    }
+}

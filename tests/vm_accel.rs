@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The accelerator is chosen by running a guest, whatever /dev/kvm promises.
+
+#[path = "vm_support.rs"]
+mod support;
+
+use std::time::Instant;
+
+use nlproof::vm::{Accelerator, AcceleratorKind, ConsoleEvent, Patience, Then, Vm, choose_accelerator};
+use support::{TinyGuest, tools, wait};
+
+#[test]
+fn the_chosen_accelerator_runs_guests_and_says_why_it_was_chosen() {
+    let name = "the_chosen_accelerator_runs_guests_and_says_why_it_was_chosen";
+    let Some(tools) = tools(name) else { return };
+    let chosen = choose_accelerator(Accelerator::Auto, &tools).unwrap();
+    println!("accelerator: {chosen}");
+    match chosen.kind {
+        AcceleratorKind::Kvm => assert_eq!(chosen.reason, "a test guest ran"),
+        AcceleratorKind::Tcg => assert!(chosen.reason.starts_with("kvm: "), "{chosen}"),
+    }
+    let guest = TinyGuest::new("login: ", Then::Halt);
+    let mut vm = Vm::start(&guest.config, chosen.kind, &tools, &Patience::default()).unwrap();
+    vm.wait_for(&wait("the guest's text"), |event| *event == ConsoleEvent::Login).unwrap();
+
+    let again = Instant::now();
+    assert_eq!(choose_accelerator(Accelerator::Auto, &tools).unwrap(), chosen);
+    assert!(again.elapsed().as_millis() < 100, "tried once per process");
+}
+
+#[test]
+fn a_qemu_that_runs_nothing_is_an_error_with_all_reasons() {
+    let Some(mut tools) = tools("a_qemu_that_runs_nothing_is_an_error_with_all_reasons") else { return };
+    tools.qemu = "/nonexistent/qemu".into();
+    let error = choose_accelerator(Accelerator::Auto, &tools).unwrap_err().to_string();
+    assert!(
+        error.contains("kvm: ") && error.contains("tcg: ") && error.contains("/nonexistent/qemu"),
+        "{error}"
+    );
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A real QEMU with a guest of one sector: console, outcomes, waits, control socket, ports.
+
+#[path = "vm_support.rs"]
+mod support;
+
+use std::fs;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use nlproof::vm::{
+    AcceleratorKind, ConsoleEvent, GuestFailure, HostPort, Patience, QemuExit, QmpEvent, Then, Vm, VmConfig,
+    VmError, Wait, Watch, debug_exit_status,
+};
+use support::{LIMIT, TinyGuest, assert_gone, tools, wait};
+
+const LOGIN: &str = "FreeBSD/amd64 (tiny) (ttyu0)\r\n\r\nlogin: ";
+
+const PANIC: &str = "Copyright (c) 1992 The FreeBSD Project.\r\n\
+    \r\nFatal trap 12: page fault while in kernel mode\r\ncpuid = 0\r\npanic: page fault\r\ncpuid = 0\r\n\
+    KDB: stack backtrace:\r\n\
+    #0 0xffffffff80b90000 at kdb_backtrace+0x5d\r\n\
+    #1 0xffffffff80b43000 at vpanic+0x132\r\n\
+    #2 0xffffffff80d11000 at dump_iface+0x91\r\n\
+    #3 0xffffffff80d22000 at nl_receive+0x2c1\r\n\
+    Uptime: 3s\r\n";
+
+fn is_login(event: &ConsoleEvent) -> bool {
+    *event == ConsoleEvent::Login
+}
+
+#[test]
+fn a_guest_boots_and_its_console_is_kept() {
+    let Some(tools) = tools("a_guest_boots_and_its_console_is_kept") else { return };
+    let mut guest = TinyGuest::new(LOGIN, Then::Halt);
+    let log = guest.dir().join("reports, serial.log");
+    fs::write(&log, "an earlier boot: panic: old news\r\n").unwrap();
+    guest.config.serial_log(&log);
+    let mut vm = guest.start(&tools).unwrap();
+    assert_eq!(vm.wait_for(&wait("login"), is_login).unwrap(), ConsoleEvent::Login);
+    assert_eq!(vm.check(), Ok(()));
+    assert_eq!(vm.qmp().status().unwrap(), "running");
+    let run_dir = vm.run_dir();
+    drop(vm);
+    assert_gone(&run_dir);
+    let kept = fs::read_to_string(&log).unwrap();
+    assert!(kept.starts_with("an earlier boot"), "appended, not overwritten: {kept:?}");
+    assert!(kept.ends_with(LOGIN), "{kept:?}");
+}
+
+#[test]
+fn a_panic_is_an_outcome_with_fingerprint() {
+    let Some(tools) = tools("a_panic_is_an_outcome_with_fingerprint") else { return };
+    let guest = TinyGuest::new(PANIC, Then::Halt);
+    let mut vm = guest.start(&tools).unwrap();
+    let failure = vm.wait_for(&wait("login"), is_login).unwrap_err();
+    let GuestFailure::Panicked(panic) = &failure else { panic!("{failure}") };
+    assert_eq!(panic.fingerprint(), "page fault | dump_iface < nl_receive");
+    assert_eq!(vm.check(), Err(failure), "a dead guest stays dead");
+}
+
+#[test]
+fn a_panic_followed_by_a_reset_is_still_a_panic() {
+    let Some(tools) = tools("a_panic_followed_by_a_reset_is_still_a_panic") else { return };
+    let guest = TinyGuest::new(PANIC, Then::Reset);
+    let mut vm = guest.start(&tools).unwrap();
+    vm.wait_exit(&wait("the reset")).unwrap();
+    assert_eq!(vm.check().unwrap_err().kind(), "panicked");
+}
+
+#[test]
+fn a_hang_ends_in_a_named_wait_with_the_last_console_lines() {
+    let Some(tools) = tools("a_hang_ends_in_a_named_wait_with_the_last_console_lines") else { return };
+    let guest = TinyGuest::new("Starting devd.\r\n", Then::Halt);
+    let mut vm = guest.start(&tools).unwrap();
+    // Not part of the wait below: the guest's text is on the console first.
+    let started = Instant::now();
+    while vm.console_tail() != ["Starting devd."] {
+        vm.check().unwrap();
+        assert!(started.elapsed() < LIMIT);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let failure = vm.wait_for(&Wait::new("login", Duration::from_millis(300)), is_login).unwrap_err();
+    let GuestFailure::Hung(expired) = &failure else { panic!("{failure}") };
+    assert_eq!(expired.name, "login");
+    assert_eq!(expired.limit, Duration::from_millis(300));
+    assert!(expired.elapsed >= expired.limit && expired.elapsed < LIMIT, "{expired}");
+    assert_eq!(expired.console, ["Starting devd."]);
+}
+
+#[test]
+fn a_guest_that_prints_without_end_cannot_outlast_a_wait() {
+    let Some(tools) = tools("a_guest_that_prints_without_end_cannot_outlast_a_wait") else { return };
+    let guest = TinyGuest::new("working on it ", Then::Repeat);
+    let mut vm = guest.start(&tools).unwrap();
+    let started = Instant::now();
+    let failure = vm.wait_for(&Wait::new("login", Duration::from_millis(500)), is_login).unwrap_err();
+    assert_eq!(failure.kind(), "hung");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_reset_without_a_panic_is_a_reboot() {
+    let Some(tools) = tools("a_reset_without_a_panic_is_a_reboot") else { return };
+    let guest = TinyGuest::new("Starting devd.\r\n", Then::Reset);
+    let mut vm = guest.start(&tools).unwrap();
+    let failure = vm.wait_for(&wait("login"), is_login).unwrap_err();
+    assert_eq!(failure, GuestFailure::RebootLoop { console: vec!["Starting devd.".into()] });
+}
+
+#[test]
+fn qemus_own_end_is_no_guests_fault() {
+    let Some(tools) = tools("qemus_own_end_is_no_guests_fault") else { return };
+    let mut guest = TinyGuest::new("bye\r\n", Then::DebugExit(3));
+    guest.config.debug_exit(true);
+    let mut vm = guest.start(&tools).unwrap();
+    let exit = vm.wait_exit(&wait("qemu's end")).unwrap();
+    assert_eq!(exit, QemuExit::Code(debug_exit_status(3)));
+    assert_eq!(vm.check().unwrap_err().kind(), "qemu-failed");
+    let copy = guest.dir().join("copy.log");
+    vm.copy_serial_log(&copy).unwrap();
+    assert_eq!(fs::read_to_string(copy).unwrap(), "bye\r\n");
+}
+
+#[test]
+fn qmp_stops_continues_and_quits() {
+    let Some(tools) = tools("qmp_stops_continues_and_quits") else { return };
+    let guest = TinyGuest::new(LOGIN, Then::Halt);
+    let mut vm = guest.start(&tools).unwrap();
+    vm.qmp().stop().unwrap();
+    assert_eq!(vm.qmp().status().unwrap(), "paused");
+    vm.qmp().cont().unwrap();
+    assert_eq!(vm.qmp().events().unwrap(), [QmpEvent::Resume, QmpEvent::Stop, QmpEvent::Resume]);
+    assert!(vm.qmp().human("info status", LIMIT).unwrap().contains("running"));
+    let error = vm.qmp().execute("no-such-command", serde_json::json!({})).unwrap_err();
+    assert!(error.to_string().contains("no-such-command"), "{error}");
+    let run_dir = vm.run_dir();
+    assert_eq!(vm.quit().unwrap(), QemuExit::Code(0));
+    assert_gone(&run_dir);
+}
+
+#[test]
+fn two_vms_at_once_get_ports_of_their_own() {
+    let Some(tools) = tools("two_vms_at_once_get_ports_of_their_own") else { return };
+    let mut guest = TinyGuest::new(LOGIN, Then::Halt);
+    guest.config.ssh(HostPort::Any);
+    let (a, b) = std::thread::scope(|scope| {
+        let a = scope.spawn(|| guest.start(&tools).unwrap());
+        let b = scope.spawn(|| guest.start(&tools).unwrap());
+        (a.join().unwrap(), b.join().unwrap())
+    });
+    assert!(a.ssh_port().is_some() && a.ssh_port() != b.ssh_port(), "{:?} {:?}", a.ssh_port(), b.ssh_port());
+    assert_ne!(a.run_dir(), b.run_dir());
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let Some(tools) = tools("a_taken_port_is_named") else { return };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut guest = TinyGuest::new(LOGIN, Then::Halt);
+    guest.config.ssh(HostPort::Fixed(port));
+    match guest.start(&tools) {
+        Err(VmError::PortTaken { port: named }) => assert_eq!(named, port),
+        other => panic!("{other:?}"),
+    }
+    drop(taken);
+    let vm = guest.start(&tools).unwrap();
+    assert_eq!(vm.ssh_port(), Some(port));
+}
+
+#[test]
+fn a_qemu_that_cannot_start_says_why() {
+    let Some(tools) = tools("a_qemu_that_cannot_start_says_why") else { return };
+    let mut config = VmConfig::default();
+    config.raw_disk("/nonexistent/disk.raw", nlproof::vm::DiskWrites::Discard);
+    match Vm::start(&config, AcceleratorKind::Tcg, &tools, &Patience::default()) {
+        Err(VmError::Qemu { exit: QemuExit::Code(1), stderr }) => {
+            assert!(stderr.contains("/nonexistent/disk.raw"), "{stderr}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut absent = tools;
+    absent.qemu = "/nonexistent/qemu".into();
+    match Vm::start(&VmConfig::default(), AcceleratorKind::Tcg, &absent, &Patience::default()) {
+        Err(VmError::Qemu { stderr, .. }) => assert!(stderr.contains("/nonexistent/qemu"), "{stderr}"),
+        other => panic!("{other:?}"),
+    }
+}
