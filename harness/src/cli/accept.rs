@@ -3,6 +3,7 @@
 
 use super::args::{AcceptArgs, ProjectArgs};
 use super::exit::{CliError, ExitCode};
+use super::out::say;
 use super::project::Project;
 
 pub(super) fn main(project: &ProjectArgs, args: &AcceptArgs) -> Result<ExitCode, CliError> {
@@ -19,10 +20,10 @@ pub(super) fn main(project: &ProjectArgs, args: &AcceptArgs) -> Result<ExitCode,
     let mut accepted = 0;
     for one in &pending {
         if args.all || args.goldens.iter().any(|wanted| name(one).contains(wanted.as_str())) {
-            println!("accepted {}", store.accept(one)?.display());
+            say!("accepted {}", store.accept(one)?.display());
             accepted += 1;
         }
     }
-    println!("{accepted} accepted, {} still await review", pending.len() - accepted);
+    say!("{accepted} accepted, {} still await review", pending.len() - accepted);
     Ok(ExitCode::OK)
 }

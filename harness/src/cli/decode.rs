@@ -8,6 +8,7 @@ use nlproof_wire::strict;
 
 use super::args::{DecodeArgs, OsArg};
 use super::exit::{CliError, ExitCode};
+use super::out::{say, say_text};
 use crate::trace::{Role, decode_datagram, node_to_text};
 use crate::vector::hex;
 
@@ -21,11 +22,11 @@ pub(super) fn main(args: &DecodeArgs) -> Result<ExitCode, CliError> {
         return Err(CliError::Usage("no bytes to decode".into()));
     }
     for node in decode_datagram(os, Role::Reply, &bytes) {
-        print!("{}", node_to_text(&node));
+        say_text!(node_to_text(&node));
     }
     match strict::walk(os, &bytes) {
-        Ok(()) => println!("{} bytes, well-formed", bytes.len()),
-        Err(fault) => println!("{} bytes, not well-formed: {fault}", bytes.len()),
+        Ok(()) => say!("{} bytes, well-formed", bytes.len()),
+        Err(fault) => say!("{} bytes, not well-formed: {fault}", bytes.len()),
     }
     Ok(ExitCode::OK)
 }

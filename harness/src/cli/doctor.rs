@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::exit::{CliError, ExitCode};
+use super::out::say;
 use super::targets::places;
 use crate::vm::{Accelerator, Tools, choose_accelerator};
 
@@ -56,17 +57,17 @@ pub(super) fn main() -> Result<ExitCode, CliError> {
     let mut missing = 0;
     for finding in &findings {
         match &finding.found {
-            Ok(text) => println!("{:<12} ok       {text}", finding.name),
+            Ok(text) => say!("{:<12} ok       {text}", finding.name),
             Err(text) => {
                 missing += 1;
-                println!("{:<12} MISSING  {text}", finding.name);
+                say!("{:<12} MISSING  {text}", finding.name);
             }
         }
     }
     if missing == 0 {
-        println!("everything is there for real kernels");
+        say!("everything is there for real kernels");
     } else {
-        println!("the simulator works without these; real kernels need them");
+        say!("the simulator works without these; real kernels need them");
     }
     Ok(ExitCode::OK)
 }

@@ -10,6 +10,7 @@ use nlproof_image::{ImageError, build};
 use super::args::{ImageArgs, ImageCommand};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
+use super::out::say;
 use super::targets::places;
 use crate::target::image_options;
 
@@ -47,11 +48,11 @@ fn build_one(release: &str) -> Result<ExitCode, CliError> {
         error => CliError::Build(error.to_string()),
     })?;
     let how = if image.cached { "found in the cache" } else { "built" };
-    println!("{release}: {how} in {:.2} s", started.elapsed().as_secs_f64());
-    println!("  disk    {} ({})", image.disk().display(), HumanBytes(image.info.disk_bytes));
-    println!("  kernel  sha256:{}", image.info.kernel.sha256);
+    say!("{release}: {how} in {:.2} s", started.elapsed().as_secs_f64());
+    say!("  disk    {} ({})", image.disk().display(), HumanBytes(image.info.disk_bytes));
+    say!("  kernel  sha256:{}", image.info.kernel.sha256);
     for input in &image.info.inputs {
-        println!("  from    {} sha256:{}", input.file, input.sha256);
+        say!("  from    {} sha256:{}", input.file, input.sha256);
     }
     Ok(ExitCode::OK)
 }
@@ -60,7 +61,7 @@ fn list() -> Result<ExitCode, CliError> {
     let (_, cache) = places()?;
     let entries = cache.list().map_err(|error| CliError::Build(error.to_string()))?;
     for entry in &entries {
-        println!(
+        say!(
             "{:<20} {:>10}  {}  kernel sha256:{:.12}",
             entry.image.info.release,
             HumanBytes(entry.bytes).to_string(),
@@ -68,11 +69,11 @@ fn list() -> Result<ExitCode, CliError> {
             entry.image.info.kernel.sha256.to_string(),
         );
         for input in &entry.image.info.inputs {
-            println!("{:<20} {:>10}  from {} sha256:{:.12}", "", "", input.file, input.sha256.to_string());
+            say!("{:<20} {:>10}  from {} sha256:{:.12}", "", "", input.file, input.sha256.to_string());
         }
     }
     if entries.is_empty() {
-        println!("no images; nlproof image build RELEASE makes one");
+        say!("no images; nlproof image build RELEASE makes one");
     }
     Ok(ExitCode::OK)
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod image;
 mod interrupt;
+mod out;
 mod project;
 mod record;
 mod review;

@@ -4,6 +4,7 @@
 use super::args::{ProjectArgs, RecordArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
+use super::out::say;
 use super::project::Project;
 use super::targets::{Targets, open_error, open_shown};
 use crate::golden::{Origin, Recorded, Store, layers, record};
@@ -20,14 +21,16 @@ pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode,
     interrupt::flag();
     for cell in project.cells(&args.cells)? {
         if cell.module != ModuleKind::Stock {
-            println!("{}: not recorded: goldens come from stock kernels", cell.name());
+            say!("{}: not recorded: goldens come from stock kernels", cell.name());
             continue;
         }
         record_cell(&cell, &vectors, &targets, &goldens, &mut tally)?;
     }
-    println!(
+    say!(
         "{} written for review, {} unchanged, {} refused; see them with: nlproof review",
-        tally.written, tally.unchanged, tally.refused
+        tally.written,
+        tally.unchanged,
+        tally.refused
     );
     Ok(match tally {
         Tally { refused: 0, written: 0, unchanged: 0 } => ExitCode::NOTHING_RAN,
@@ -53,7 +56,7 @@ fn record_cell(
     let mut target = match open_shown(targets, cell) {
         Ok(target) => target,
         Err(OpenError::NotHere { reason, remedy }) => {
-            println!("{}: not run: {reason}\n  to run it: {remedy}", cell.name());
+            say!("{}: not run: {reason}\n  to run it: {remedy}", cell.name());
             return Ok(());
         }
         Err(error) => return Err(open_error(error)),
@@ -66,14 +69,14 @@ fn record_cell(
         let id = &conversation.vector.id;
         // A trace with a hole in it is no knowledge about a kernel.
         if let Some((_, lossy)) = conversation.trace.loss() {
-            println!("{}: {id}: refused: {lossy}", cell.name());
+            say!("{}: {id}: refused: {lossy}", cell.name());
             tally.refused += 1;
             return;
         }
         match record(goldens, layers(cell.profile), id, &origin, &conversation.trace.to_text()) {
             Ok(Recorded::Unchanged) => tally.unchanged += 1,
             Ok(Recorded::Written(path)) => {
-                println!("{}: {id}: {}", cell.name(), path.display());
+                say!("{}: {id}: {}", cell.name(), path.display());
                 tally.written += 1;
             }
             Err(error) => failed = failed.take().or(Some(error)),

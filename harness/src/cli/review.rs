@@ -5,6 +5,7 @@ use similar::TextDiff;
 
 use super::args::{ProjectArgs, ReviewArgs};
 use super::exit::{CliError, ExitCode};
+use super::out::say;
 use super::project::Project;
 
 pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode, CliError> {
@@ -13,13 +14,13 @@ pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode,
     for one in &pending {
         let new = store.read_new(&one.layer, &one.vector)?.map(|golden| golden.to_text()).unwrap_or_default();
         let old = store.read(&one.layer, &one.vector)?.map(|golden| golden.to_text()).unwrap_or_default();
-        println!("{}/{}{}", one.layer, one.vector, if old.is_empty() { " (new)" } else { "" });
+        say!("{}/{}{}", one.layer, one.vector, if old.is_empty() { " (new)" } else { "" });
         let diff = TextDiff::from_lines(&old, &new);
-        println!("{}", diff.unified_diff().context_radius(3));
+        say!("{}", diff.unified_diff().context_radius(3));
     }
     match pending.len() {
-        0 => println!("nothing awaits review"),
-        count => println!("{count} await review; accept them with: nlproof accept LAYER/VECTOR, or --all"),
+        0 => say!("nothing awaits review"),
+        count => say!("{count} await review; accept them with: nlproof accept LAYER/VECTOR, or --all"),
     }
     Ok(if args.check && !pending.is_empty() { ExitCode::COMPARISON } else { ExitCode::OK })
 }

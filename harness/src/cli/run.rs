@@ -4,6 +4,7 @@
 use super::args::{ProjectArgs, RunArgs, VectorArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
+use super::out::{say, say_text};
 use super::project::Project;
 use super::targets::{Targets, open_error, open_shown};
 use crate::file::nearest;
@@ -57,17 +58,17 @@ fn unknown(id: &str, vectors: &[Vector]) -> CliError {
 }
 
 fn show(conversation: &Conversation<'_>, os: nlproof_wire::Os, raw: bool) {
-    println!("{}: {}", conversation.vector.id, conversation.vector.about);
+    say!("{}: {}", conversation.vector.id, conversation.vector.about);
     if raw {
         for record in &conversation.records {
             match serde_json::to_string(&RawLine::new(&conversation.vector.id, record)) {
-                Ok(line) => println!("{line}"),
+                Ok(line) => say!("{line}"),
                 Err(error) => eprintln!("warning: a record could not be shown: {error}"),
             }
         }
-        print!("{}", Trace::from_records(os, &conversation.records, true).to_text());
+        say_text!(Trace::from_records(os, &conversation.records, true).to_text());
     } else {
-        print!("{}", conversation.trace.to_text());
+        say_text!(conversation.trace.to_text());
     }
 }
 
@@ -77,25 +78,25 @@ fn verdict(
     conversation: &Conversation<'_>,
 ) -> Result<ExitCode, CliError> {
     if let Some((_, lossy)) = conversation.trace.loss() {
-        println!("inconclusive: {lossy}");
+        say!("inconclusive: {lossy}");
         return Ok(ExitCode::GUEST);
     }
     let Some(cell) = cell else {
-        println!("no comparison: there are no goldens for Linux");
+        say!("no comparison: there are no goldens for Linux");
         return Ok(ExitCode::OK);
     };
     match project.goldens().find(layers(cell.profile), &conversation.vector.id)? {
         None => {
-            println!("no golden in {}", cell.name());
+            say!("no golden in {}", cell.name());
             Ok(ExitCode::COMPARISON)
         }
         Some(found) => match compare(&found.golden.body, &conversation.trace.to_text()) {
             None => {
-                println!("{}: equal to the golden of {}", cell.name(), found.layer);
+                say!("{}: equal to the golden of {}", cell.name(), found.layer);
                 Ok(ExitCode::OK)
             }
             Some(divergence) => {
-                println!("{}: differs from the golden of {}\n  {divergence}", cell.name(), found.layer);
+                say!("{}: differs from the golden of {}\n  {divergence}", cell.name(), found.layer);
                 Ok(ExitCode::COMPARISON)
             }
         },

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::args::{ProjectArgs, TestMatrixArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
+use super::out::say;
 use super::project::Project;
 use super::targets::Targets;
 use crate::golden::layers;
@@ -48,7 +49,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     if let Some(directory) = &args.report_dir {
         write_reports(directory, &result)?;
     }
-    println!("{}", closing_line(&result));
+    say!("{}", closing_line(&result));
     Ok(exit_code(&result, args.require_all))
 }
 
@@ -119,20 +120,20 @@ fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
 }
 
 fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets) -> Result<(), CliError> {
-    println!("cells:");
+    say!("cells:");
     for cell in cells {
         match targets.obstacle(cell) {
-            None => println!("  {:<30} profile {}", cell.name(), cell.profile),
+            None => say!("  {:<30} profile {}", cell.name(), cell.profile),
             Some((reason, _)) => {
-                println!("  {:<30} profile {}; cannot run here: {reason}", cell.name(), cell.profile)
+                say!("  {:<30} profile {}; cannot run here: {reason}", cell.name(), cell.profile)
             }
         }
     }
-    println!("\nvectors:");
+    say!("\nvectors:");
     let goldens = project.goldens();
     let (mut observed, mut predicted, mut none) = (0, 0, 0);
     for vector in vectors {
-        println!("  {:<30} {}", vector.id, vector.about);
+        say!("  {:<30} {}", vector.id, vector.about);
         for cell in cells {
             match goldens.find(layers(cell.profile), &vector.id)? {
                 None => none += 1,
@@ -143,23 +144,23 @@ fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets
             }
         }
     }
-    println!("\n{} vectors by suite:", vectors.len());
+    say!("\n{} vectors by suite:", vectors.len());
     let mut suites: Vec<&str> = vectors.iter().filter_map(|vector| vector.id.split('/').next()).collect();
     suites.dedup();
     for suite in suites {
         let count = vectors.iter().filter(|vector| vector.id.split('/').next() == Some(suite)).count();
-        println!("  {suite:<30} {count}");
+        say!("  {suite:<30} {count}");
     }
-    println!("\ngoldens over these cells: {observed} observed, {predicted} predicted, {none} missing");
+    say!("\ngoldens over these cells: {observed} observed, {predicted} predicted, {none} missing");
     Ok(())
 }
 
 fn dry_run(cells: &[Cell], vectors: &[Vector], targets: &Targets) {
     for cell in cells {
         match targets.obstacle(cell) {
-            None => println!("{:<30} would run {} vectors", cell.name(), vectors.len()),
+            None => say!("{:<30} would run {} vectors", cell.name(), vectors.len()),
             Some((reason, remedy)) => {
-                println!("{:<30} would not run: {reason}\n{:<30}   to run it: {remedy}", cell.name(), "");
+                say!("{:<30} would not run: {reason}\n{:<30}   to run it: {remedy}", cell.name(), "");
             }
         }
     }

@@ -186,7 +186,7 @@ fn bring_up(
     tools: &Tools,
     on_stage: &mut OnStage<'_>,
 ) -> Result<(Vm, Ssh, SelectedAccelerator), OpenError> {
-    on_stage(&format!("boot under {}", accelerator.kind), None);
+    on_stage(&format!("boot under {accelerator}"), None);
     let patience =
         Patience::new(accelerator.kind, options.patience_factor).with_cancel(Arc::clone(&options.cancel));
     let mut vm = boot(image, &accelerator, options, tools, &patience)?;

@@ -28,6 +28,9 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_secs(2);
 /// QEMU's way from `quit` to its end: it may write back its caches.
 const QUIT_LIMIT: Duration = Duration::from_secs(10);
 
+/// QEMU's run state after an instruction that the accelerator could not run (qapi's RunState).
+const INTERNAL_ERROR: &str = "internal-error";
+
 /// Why a VM did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum VmError {
@@ -245,14 +248,19 @@ impl Vm {
                 console: Vec::new(),
             });
         }
+        let mut stopped = false;
         if let Ok(events) = self.qmp.events() {
             for event in events {
-                if let QmpEvent::Shutdown { by_guest, reason } = event {
-                    self.shutdown = Some((by_guest, reason));
+                match event {
+                    QmpEvent::Shutdown { by_guest, reason } => self.shutdown = Some((by_guest, reason)),
+                    QmpEvent::Stop => stopped = true,
+                    _ => {}
                 }
             }
         }
-        self.console_verdict(exit.is_some()).or_else(|| exit.map(|exit| self.exit_verdict(exit)))
+        self.console_verdict(exit.is_some())
+            .or_else(|| exit.map(|exit| self.exit_verdict(exit)))
+            .or_else(|| if stopped { self.stop_verdict() } else { None })
     }
 
     fn console_verdict(&mut self, ended: bool) -> Option<GuestFailure> {
@@ -285,6 +293,13 @@ impl Vm {
             && deadline.pause(LOOK).is_ok()
             && self.read_console().is_ok()
         {}
+    }
+
+    /// A machine that was paused over QMP goes on later; one that QEMU gave up does not.
+    fn stop_verdict(&mut self) -> Option<GuestFailure> {
+        let status = self.qmp.status().ok()?;
+        (status == INTERNAL_ERROR)
+            .then(|| GuestFailure::ProcessorStopped { status, stderr: self.qemu.stderr() })
     }
 
     fn exit_verdict(&self, exit: QemuExit) -> GuestFailure {

@@ -52,6 +52,14 @@ pub enum GuestFailure {
         /// What it wrote to standard error.
         stderr: String,
     },
+    /// QEMU stopped the processor: the accelerator could not go on. Nested KVM does this at instructions
+    /// that it does not emulate.
+    ProcessorStopped {
+        /// QEMU's run state, such as `internal-error`.
+        status: String,
+        /// What QEMU wrote to standard error.
+        stderr: String,
+    },
     /// The guest switched itself off.
     PoweredOff {
         /// The last lines of its console.
@@ -76,6 +84,7 @@ impl GuestFailure {
             Self::LostSsh { .. } => "lost-ssh",
             Self::AgentDied { .. } => "agent-died",
             Self::QemuFailed { .. } => "qemu-failed",
+            Self::ProcessorStopped { .. } => "processor-stopped",
             Self::PoweredOff { .. } => "powered-off",
             Self::Interrupted { .. } => "interrupted",
         }
@@ -110,6 +119,13 @@ impl fmt::Display for GuestFailure {
             Self::QemuFailed { exit, stderr } => {
                 write!(f, "qemu ended by itself ({exit})")?;
                 if stderr.is_empty() { Ok(()) } else { write!(f, ": {}", stderr.trim_end()) }
+            }
+            Self::ProcessorStopped { status, stderr } => {
+                write!(f, "qemu stopped the guest's processor ({status})")?;
+                match stderr.lines().next() {
+                    Some(first) => write!(f, ": {first}"),
+                    None => Ok(()),
+                }
             }
             Self::PoweredOff { console } => {
                 write!(f, "guest switched itself off")?;
@@ -180,6 +196,14 @@ mod tests {
             "guest did not boot: mountroot prompt; last on the console:\n  | failed with error 19."
         );
         assert_eq!(failure.kind(), "boot-failed");
+        let stopped = GuestFailure::ProcessorStopped {
+            status: "internal-error".into(),
+            stderr: "KVM internal error. Suberror: 1\nextra data".into(),
+        };
+        assert_eq!(
+            stopped.to_string(),
+            "qemu stopped the guest's processor (internal-error): KVM internal error. Suberror: 1"
+        );
         let died = GuestFailure::AgentDied { status: "exit status 3".into(), stderr: String::new() };
         assert_eq!(died.to_string(), "agent ended early (exit status 3)");
     }

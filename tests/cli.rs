@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The program as its users meet it: right and wrong input, exit codes, and what is printed.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::{Project, text};
+
+#[test]
+fn the_main_job_runs_on_a_machine_with_nothing() {
+    let project = Project::copy();
+    let report = project.path("report");
+    let output = project
+        .nlproof()
+        .args(["test-matrix", "--report-dir"])
+        .arg(&report)
+        .env("PATH", "")
+        .env("NLPROOF_DISTS", project.path("no-dists"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("not run  no release directory 14.0-STABLE"), "{stderr}");
+    assert!(stderr.contains("to run it: put MANIFEST, base.txz and kernel.txz"), "{stderr}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("vectors passed, 0 did not, in 2 cells; 3 cells not run"), "{stdout}");
+
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(report.join("report.json")).unwrap()).unwrap();
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["cells"][0]["status"], "passed");
+    assert_eq!(json["cells"][2]["status"], "not-run");
+    let vectors = json["cells"][0]["vectors"].as_array().unwrap().len();
+    assert_eq!(vectors, project.vectors());
+    assert!(fs::read_to_string(report.join("junit.xml")).unwrap().contains("<testsuite name=\"sim/14.0\""));
+    let raw = fs::read_to_string(report.join("sim-14.0.ndjson")).unwrap();
+    assert!(raw.lines().count() > vectors, "{raw}");
+}
+
+#[test]
+fn one_altered_byte_in_a_golden_fails_that_vector_and_no_other() {
+    let project = Project::copy();
+    let golden = project.path("golden/common/link/modify-without-target.trace");
+    let good = fs::read_to_string(&golden).unwrap();
+    let bad = good.replacen("error=EPERM", "error=EPERN", 1);
+    assert_ne!(good, bad);
+    fs::write(&golden, bad).unwrap();
+    let output =
+        project.nlproof().args(["test-matrix", "--target", "sim", "--release", "14.0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(100), "{}", text(&output));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let failed: Vec<_> = stderr.lines().filter(|line| line.starts_with("FAILED ")).collect();
+    assert_eq!(failed, ["FAILED sim/14.0 link/modify-without-target (golden: common)"], "{stderr}");
+    assert!(stderr.contains("error=EPERN") && stderr.contains("+   < error"), "{stderr}");
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_place_and_the_nearest_key() {
+    let project = Project::copy();
+    project.write("vectors/link/bad.yaml", "about: x\nsteps:\n  - send:\n      mesage: getlink\n");
+    let output = project.nlproof().args(["test-matrix"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("bad.yaml:4:7: unknown key `mesage`"), "{stderr}");
+    assert!(stderr.contains("did you mean `message`?"), "{stderr}");
+}
+
+#[test]
+fn an_unknown_attribute_is_refused_with_its_place_and_the_nearest_name() {
+    let project = Project::copy();
+    project.write(
+        "vectors/link/bad.yaml",
+        "about: x\nsteps:\n  - send:\n      message: getlink\n      flags: [request]\n      attrs:\n        - ifnam: lo0\n",
+    );
+    let output = project.nlproof().args(["test-matrix"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("bad.yaml:7:11: unknown attribute `ifnam`"), "{stderr}");
+    assert!(stderr.contains("did you mean `ifname`?"), "{stderr}");
+}
+
+#[test]
+fn a_length_that_lies_must_be_declared_and_a_declared_one_must_lie() {
+    let project = Project::copy();
+    let vector = |malformed: &str, len: &str| {
+        format!(
+            "about: x\n{malformed}steps:\n  - send:\n      message: getlink\n      flags: [request]\n      attrs:\n        - ifname: {{value: lo0{len}}}\n"
+        )
+    };
+    let run = |text: &str| {
+        project.write("vectors/link/bad.yaml", text);
+        project
+            .nlproof()
+            .args(["test-matrix", "--target", "sim", "--release", "14.0", "--filter", "link/bad"])
+            .output()
+            .unwrap()
+    };
+    let output = run(&vector("", ", len: 99"));
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("the datagram is malformed (attr-length)"), "{}", text(&output));
+    let output = run(&vector("malformed: [attr-length]\n", ""));
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("`attr-length` is declared, and no datagram has it"), "{}", text(&output));
+    // Declared and there: the vector runs, and lacks only a golden.
+    let output = run(&vector("malformed: [attr-length]\n", ", len: 99"));
+    assert_eq!(output.status.code(), Some(100), "{}", text(&output));
+    assert!(text(&output).contains("NO GOLDEN sim/14.0 link/bad"), "{}", text(&output));
+}
+
+#[test]
+fn a_golden_of_another_schema_is_refused() {
+    let project = Project::copy();
+    let golden = project.path("golden/common/link/create-twice.trace");
+    let text_of = fs::read_to_string(&golden).unwrap().replacen("schema 1", "schema 9", 1);
+    fs::write(&golden, text_of).unwrap();
+    let output = project.nlproof().args(["test-matrix", "--target", "sim"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("a golden of schema 9; this nlproof reads schema 1"), "{}", text(&output));
+}
+
+#[test]
+fn what_awaits_review_is_refused_under_ci() {
+    let project = Project::copy();
+    let golden = project.path("golden/common/link/create-twice.trace");
+    fs::copy(&golden, project.path("golden/common/link/create-twice.trace.new")).unwrap();
+    let output =
+        project.nlproof().args(["test-matrix", "--target", "sim"]).env("CI", "true").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let output = project.nlproof().args(["review", "--check"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(100), "{}", text(&output));
+    assert!(text(&output).contains("common/link/create-twice"), "{}", text(&output));
+}
+
+#[test]
+fn recording_the_simulator_predicts_and_never_overrules_an_observation() {
+    let project = Project::copy();
+    fs::remove_dir_all(project.path("golden")).unwrap();
+    let record = |release: &str| {
+        project
+            .nlproof()
+            .args(["record", "--target", "sim", "--release", release, "--filter", "link/create-lo"])
+            .output()
+            .unwrap()
+    };
+    let output = record("14.0");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let output = project.nlproof().args(["accept", "common/link/create-lo"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let golden = fs::read_to_string(project.path("golden/common/link/create-lo.trace")).unwrap();
+    assert!(golden.contains("# predicted: profile 14.0"), "{golden}");
+    assert!(text(&record("14.0")).contains("0 written for review, 1 unchanged"));
+    let output = project
+        .nlproof()
+        .args(["test-matrix", "--target", "sim", "--release", "14.0", "--filter", "link/create-lo"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("goldens predicted"), "{}", text(&output));
+}
+
+#[test]
+fn a_release_that_cannot_be_built_from_is_named_with_its_fault() {
+    let project = Project::copy();
+    let dists = project.path("dists");
+    fs::create_dir_all(dists.join("14.0-STABLE")).unwrap();
+    let build = |release: &str| {
+        project.nlproof().args(["image", "build", release]).env("NLPROOF_DISTS", &dists).output().unwrap()
+    };
+    let output = build("14.0-STABLE");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("MANIFEST"), "{}", text(&output));
+    let output = build("99.9-RELEASE");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("no release `99.9-RELEASE`"), "{}", text(&output));
+}
+
+#[test]
+fn nothing_that_matches_is_said_with_what_there_is() {
+    let project = Project::copy();
+    for (args, expected) in [
+        (&["test-matrix", "--filter", "no/such"][..], "no vector matches"),
+        (&["test-matrix", "--release", "9"], "no cell matches"),
+        (&["run", "link/create-l"], "did you mean `link/create-lo`?"),
+        (&["accept", "nothing"], "nothing that awaits review matches"),
+        (&["decode", "xyz"], "is not a hex digit"),
+        (&["decode", ""], "no bytes to decode"),
+        (&["test-matrix", "--timeout-factor", "0"], "--timeout-factor 0 is not above 0"),
+        (&["test-matrix", "--no-such-flag"], "unexpected argument"),
+    ] {
+        let output = project.nlproof().args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(expected), "{args:?}: {}", text(&output));
+    }
+}
+
+#[test]
+fn outside_a_project_the_way_in_is_told() {
+    let empty = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_nlproof"))
+        .arg("test-matrix")
+        .current_dir(empty.path())
+        .env_remove("NLPROOF_TESTS")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("give --tests DIR"), "{}", text(&output));
+}
+
+#[test]
+fn a_closed_pipe_is_no_crash() {
+    let project = Project::copy();
+    let mut child = project
+        .nlproof()
+        .args(["run", "event/link-lifecycle"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!text(&output).contains("panicked"), "{}", text(&output));
+}
+
+#[test]
+fn every_vector_of_the_project_has_a_golden_that_a_kernel_produced() {
+    let project = Project::copy();
+    let golden = |vector: &Path| project.path("golden/common").join(vector).with_extension("trace");
+    for vector in project.vector_files() {
+        let path = golden(&vector);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(text.contains("\n# observed: 14.0-STABLE "), "{}", path.display());
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A copy of the project's own vectors and goldens, for tests to spoil.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A project in a temporary directory.
+pub struct Project {
+    directory: tempfile::TempDir,
+}
+
+impl Project {
+    /// The project's own matrix, vectors and goldens.
+    pub fn copy() -> Project {
+        let directory = tempfile::tempdir().unwrap();
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+        fs::copy(own.join("matrix.yaml"), directory.path().join("matrix.yaml")).unwrap();
+        for part in ["vectors", "golden"] {
+            copy_tree(&own.join(part), &directory.path().join(part));
+        }
+        Project { directory }
+    }
+
+    /// The program, pointed at this project, with a cache of its own.
+    pub fn nlproof(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nlproof"));
+        command
+            .arg("--tests")
+            .arg(self.directory.path())
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env_remove("CI")
+            .env_remove("NLPROOF_TESTS")
+            .env_remove("NLPROOF_DISTS");
+        command
+    }
+
+    /// A path in the project.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The vectors' files, relative to `vectors`.
+    pub fn vector_files(&self) -> Vec<PathBuf> {
+        let root = self.path("vectors");
+        let mut files = Vec::new();
+        let mut directories = vec![root.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else {
+                    files.push(path.strip_prefix(&root).unwrap().to_owned());
+                }
+            }
+        }
+        files
+    }
+
+    /// How many vectors there are.
+    pub fn vectors(&self) -> usize {
+        self.vector_files().len()
+    }
+}
+
+/// All that a program printed.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
