@@ -220,16 +220,19 @@ fn a_closed_pipe_is_no_crash() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(!text(&output).contains("panicked"), "{}", text(&output));
 }
 
 #[test]
 fn every_vector_of_the_project_has_a_golden_that_a_kernel_produced() {
     let project = Project::copy();
-    let golden = |vector: &Path| project.path("golden/common").join(vector).with_extension("trace");
+    let layers: Vec<_> =
+        fs::read_dir(project.path("golden")).unwrap().map(|entry| entry.unwrap().path()).collect();
     for vector in project.vector_files() {
-        let path = golden(&vector);
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert!(text.contains("\n# observed: 14.0-STABLE "), "{}", path.display());
+        let goldens = layers.iter().map(|layer| layer.join(&vector).with_extension("trace"));
+        let observed =
+            |path: &Path| fs::read_to_string(path).is_ok_and(|text| text.contains("\n# observed: "));
+        assert!(goldens.into_iter().any(|path| observed(&path)), "{}", vector.display());
     }
 }

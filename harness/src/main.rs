@@ -4,5 +4,5 @@
 use clap::Parser as _;
 
 fn main() -> std::process::ExitCode {
-    nlproof::cli::main(nlproof::cli::Cli::parse())
+    nlproof::cli::as_a_program(|| nlproof::cli::main(nlproof::cli::Cli::parse()))
 }

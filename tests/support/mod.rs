@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A project in a temporary directory.
-pub struct Project {
+pub(crate) struct Project {
     directory: tempfile::TempDir,
 }
 
 impl Project {
     /// The project's own matrix, vectors and goldens.
-    pub fn copy() -> Project {
+    pub(crate) fn copy() -> Project {
         let directory = tempfile::tempdir().unwrap();
         let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
         fs::copy(own.join("matrix.yaml"), directory.path().join("matrix.yaml")).unwrap();
@@ -23,7 +23,7 @@ impl Project {
     }
 
     /// The program, pointed at this project, with a cache of its own.
-    pub fn nlproof(&self) -> Command {
+    pub(crate) fn nlproof(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nlproof"));
         command
             .arg("--tests")
@@ -36,17 +36,17 @@ impl Project {
     }
 
     /// A path in the project.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
     /// The vectors' files, relative to `vectors`.
-    pub fn vector_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn vector_files(&self) -> Vec<PathBuf> {
         let root = self.path("vectors");
         let mut files = Vec::new();
         let mut directories = vec![root.clone()];
@@ -64,13 +64,13 @@ impl Project {
     }
 
     /// How many vectors there are.
-    pub fn vectors(&self) -> usize {
+    pub(crate) fn vectors(&self) -> usize {
         self.vector_files().len()
     }
 }
 
 /// All that a program printed.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

@@ -4,6 +4,6 @@
 use std::io::Write as _;
 
 /// Writes a line past libtest's capture, which would hide it in a test that passes.
-pub fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr().lock(), "{line}").unwrap();
 }

@@ -25,7 +25,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub(super) struct ProjectArgs {
     /// Directory with matrix.yaml, vectors/ and golden/ [default: `tests` here or in a directory above].
-    #[arg(long, global = true, env = "NLPROOF_TESTS", value_name = "DIR")]
+    #[arg(long, global = true, env = "NLPROOF_TESTS", hide_env_values = true, value_name = "DIR")]
     pub(super) tests: Option<PathBuf>,
 }
 
@@ -89,7 +89,13 @@ pub(super) struct GuestArgs {
     #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
     pub(super) accel: AccelArg,
     /// Multiply every time limit by this, for slow machines.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, env = "NLPROOF_TIMEOUT_FACTOR")]
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        default_value_t = 1.0,
+        env = "NLPROOF_TIMEOUT_FACTOR",
+        hide_env_values = true
+    )]
     pub(super) timeout_factor: f64,
 }
 

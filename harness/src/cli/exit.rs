@@ -38,6 +38,16 @@ Exit codes:
   130  interrupted";
 }
 
+/// Runs a command. A panic is a bug in nlproof and exits as one: Rust's own code for it, 101, means
+/// something else here.
+pub fn as_a_program(command: impl FnOnce() -> std::process::ExitCode) -> std::process::ExitCode {
+    // Nothing is used afterwards, so nothing can be seen in a broken state.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        eprintln!("this is a bug in nlproof; what is printed above helps to find it");
+        ExitCode::BUG.into()
+    })
+}
+
 impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
         code.0.into()
@@ -79,11 +89,11 @@ impl CliError {
     /// The exit code that this error ends in.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            CliError::Files(_) | CliError::Usage(_) => ExitCode::USAGE,
+            // A place that the user named and that cannot be written to is a wrong command line.
+            CliError::Files(_) | CliError::Usage(_) | CliError::Output { .. } => ExitCode::USAGE,
             CliError::Build(_) => ExitCode::BUILD,
             CliError::Guest(_) => ExitCode::GUEST,
             CliError::NothingRan(_) => ExitCode::NOTHING_RAN,
-            CliError::Output { .. } => ExitCode::BUG,
             CliError::Interrupted => ExitCode::INTERRUPTED,
         }
     }
@@ -92,5 +102,18 @@ impl CliError {
 impl From<FileError> for CliError {
     fn from(error: FileError) -> Self {
         CliError::Files(vec![error])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_bug_and_anything_else_is_itself() {
+        let code = |code: ExitCode| format!("{:?}", std::process::ExitCode::from(code));
+        let seen = |code: std::process::ExitCode| format!("{code:?}");
+        assert_eq!(seen(as_a_program(|| panic!("on purpose"))), code(ExitCode::BUG));
+        assert_eq!(seen(as_a_program(|| ExitCode::GUEST.into())), code(ExitCode::GUEST));
     }
 }

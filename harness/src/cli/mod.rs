@@ -18,7 +18,7 @@ mod targets;
 mod test_matrix;
 
 pub use args::Cli;
-pub use exit::ExitCode;
+pub use exit::{ExitCode, as_a_program};
 
 use args::Command;
 

@@ -148,6 +148,10 @@ fn image(release: &str, options: &FreebsdOptions, on_stage: &mut OnStage<'_>) ->
     })
     .map_err(|error| match error {
         ImageError::Cancelled => OpenError::Interrupted,
+        error @ ImageError::MakefsMissing { .. } => OpenError::NotHere {
+            reason: error.to_string(),
+            remedy: "nlproof doctor shows what is missing and how to install it".into(),
+        },
         error => OpenError::Build(error.to_string()),
     })
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Which accelerator runs guests here.
 //!
-//! `/dev/kvm` can exist, open and create a VM, and yet never run an instruction (a container host, nested
-//! virtualisation switched off below). So nothing is asked: a throw-away VM runs a boot sector that prints a
-//! word and ends QEMU with a status of its own.
+//! `/dev/kvm` can exist, open and create a VM, and yet not run a guest (a container host, nested
+//! virtualisation switched off below). So nothing is asked: a throw-away VM runs a boot sector that goes
+//! through all processor modes, prints a word and ends QEMU with a status of its own.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -125,7 +125,12 @@ fn try_accelerator(kind: AcceleratorKind, limit: Duration, tools: &Tools) -> Res
     let args = config.arguments(CommandLine { accelerator: kind, qmp_socket: None, serial_log: &serial });
     let qemu = Supervised::start(tools, run_dir, args).map_err(cannot)?;
     match qemu.wait_exit(limit) {
-        None => Err(format!("guest did not run within {} s", limit.as_secs())),
+        None => {
+            // QEMU keeps a VM that its accelerator gave up on; the first line says why.
+            let stderr = qemu.stderr();
+            let words = stderr.lines().find(|line| line.contains("error")).map(|line| format!(" ({line})"));
+            Err(format!("guest did not run within {} s{}", limit.as_secs(), words.unwrap_or_default()))
+        }
         Some(QemuExit::Code(code)) if code == debug_exit_status(EXIT_VALUE) => {
             let said = fs::read(&serial).map_err(cannot)?;
             if said == WORD { Ok(()) } else { Err("guest ran, but its serial console lost its words".into()) }

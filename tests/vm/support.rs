@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What the VM tests share: a guest of one sector, and a look at what a VM leaves behind.
-#![expect(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,10 +18,15 @@ pub(crate) fn tools(test: &str) -> Option<Tools> {
     match Tools::find(env!("CARGO_BIN_EXE_nlproof")) {
         Ok(tools) => Some(tools),
         Err(error) => {
-            println!("skipped: {test}: {error}");
+            say(&format!("skipped: {test}: {error}"));
             None
         }
     }
+}
+
+/// Writes a line past libtest's capture, which hides what a passing test prints.
+pub(crate) fn say(line: &str) {
+    writeln!(std::io::stderr().lock(), "{line}").expect("standard error");
 }
 
 /// A guest that prints a text, on a disk of its own.

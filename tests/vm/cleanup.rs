@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Whatever ends the harness, no QEMU, supervisor, socket or directory of it stays.
 
-#[path = "vm_support.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use crate::support::{TinyGuest, assert_gone, processes_of, tools, wait};
 use nlproof::vm::{SUPERVISE, Then, Vm};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use support::{TinyGuest, assert_gone, processes_of, tools, wait};
 
-const HELPER: &str = "a_harness_for_the_other_tests_to_kill";
+const HELPER: &str = "cleanup::a_harness_for_the_other_tests_to_kill";
 /// Set for the child that plays the harness.
 const ROLE: &str = "NLPROOF_TEST_ROLE";
 

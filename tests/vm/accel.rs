@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The accelerator is chosen by running a guest, whatever /dev/kvm promises.
 
-#[path = "vm_support.rs"]
-mod support;
-
 use std::time::Instant;
 
+use crate::support::{TinyGuest, tools, wait};
 use nlproof::vm::{Accelerator, AcceleratorKind, ConsoleEvent, Patience, Then, Vm, choose_accelerator};
-use support::{TinyGuest, tools, wait};
 
 #[test]
 fn the_chosen_accelerator_runs_guests_and_says_why_it_was_chosen() {

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The way to a guest, without a guest: a local sshd on a loopback port, and this machine's Linux kernel in
+//! a network namespace.
+
+mod agent;
+mod server;
+mod ssh;
