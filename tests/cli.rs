@@ -171,6 +171,16 @@ fn a_release_that_cannot_be_built_from_is_named_with_its_fault() {
     let output = build("14.0-STABLE");
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("MANIFEST"), "{}", text(&output));
+    let output = project
+        .nlproof()
+        .args(["test-matrix", "--target", "freebsd", "--release", "14.0-STABLE"])
+        .env("NLPROOF_DISTS", &dists)
+        .output()
+        .unwrap();
+    // Without QEMU that comes first.
+    let expected = if text(&output).contains("no qemu-system-x86_64") { 104 } else { 101 };
+    assert_eq!(output.status.code(), Some(expected), "{}", text(&output));
+    assert!(expected == 104 || text(&output).contains("has no MANIFEST"), "{}", text(&output));
     let output = build("99.9-RELEASE");
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("no release `99.9-RELEASE`"), "{}", text(&output));

@@ -32,12 +32,13 @@ fn build_one(release: &str) -> Result<ExitCode, CliError> {
         bar.set_style(style.progress_chars("=> "));
     }
     let live = std::io::stderr().is_terminal();
-    let mut last = None;
+    // The archives are extracted side by side and take turns: a log gets one line a stage.
+    let mut shown = Vec::new();
     let result = build(&directory, &image_options(), &cache, interrupt::flag(), &mut |progress| {
-        if last != Some(progress.stage) && !live {
+        if !live && !shown.contains(&progress.stage) {
             eprintln!("{}", progress.stage);
+            shown.push(progress.stage);
         }
-        last = Some(progress.stage);
         bar.set_message(progress.stage.to_string());
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes_done);

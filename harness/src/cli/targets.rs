@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nlproof_image::{Cache, Dists};
+use nlproof_image::{Cache, Dists, ImageError};
 
 use super::args::{AccelArg, GuestArgs};
 use super::exit::CliError;
@@ -72,12 +72,12 @@ impl Targets {
             (TargetKind::Freebsd, Some(release)) => release,
             _ => return None,
         };
-        let place =
-            self.freebsd.dists.search.first().map_or(String::new(), |path| path.display().to_string());
-        if !self.freebsd.dists.list().contains(release) {
+        // A directory that is there and cannot be used is no obstacle but a fault, and opening it says so.
+        if let Err(ImageError::NoSuchRelease { .. }) = self.freebsd.dists.find(release) {
+            let place = self.freebsd.dists.search.first().map(|path| path.join(release)).unwrap_or_default();
             return Some((
                 format!("no release directory {release}"),
-                format!("put MANIFEST, base.txz and kernel.txz of {release} into {place}/{release}"),
+                format!("put MANIFEST, base.txz and kernel.txz of {release} into {}", place.display()),
             ));
         }
         Tools::find(&self.freebsd.supervisor)

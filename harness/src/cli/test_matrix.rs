@@ -93,9 +93,15 @@ fn closing_line(result: &RunResult) -> String {
     let not_run = |status: &CellStatus| matches!(status, CellStatus::NotRun { .. });
     let ran = result.cells.iter().filter(|cell| !not_run(&cell.status)).count();
     let skipped = result.cells.len() - ran;
+    let broken =
+        |status: &CellStatus| matches!(status, CellStatus::BuildFailed(_) | CellStatus::GuestFailed(_));
+    let lost = match result.cells.iter().filter(|cell| broken(&cell.status)).count() {
+        0 => String::new(),
+        count => format!("; {count} cells lost their guest or image"),
+    };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
     format!(
-        "test-matrix: {passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{interrupted}"
+        "test-matrix: {passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{lost}{interrupted}"
     )
 }
 

@@ -139,7 +139,10 @@ impl Target for FreebsdTarget {
 
 fn image(release: &str, options: &FreebsdOptions, on_stage: &mut OnStage<'_>) -> Result<Image, OpenError> {
     let directory = options.dists.find(release).map_err(|error| match error {
-        error @ ImageError::NoSuchRelease { .. } => not_here(release, &error, options),
+        ImageError::NoSuchRelease { .. } => OpenError::NotHere {
+            reason: error.to_string(),
+            remedy: "nlproof doctor shows where releases are looked for".into(),
+        },
         error => OpenError::Build(error.to_string()),
     })?;
     build(&directory, &image_options(), &options.cache, &options.cancel, &mut |progress| {
@@ -154,16 +157,6 @@ fn image(release: &str, options: &FreebsdOptions, on_stage: &mut OnStage<'_>) ->
         },
         error => OpenError::Build(error.to_string()),
     })
-}
-
-fn not_here(release: &str, error: &ImageError, options: &FreebsdOptions) -> OpenError {
-    let ImageError::NoSuchRelease { .. } = error else { return OpenError::Build(error.to_string()) };
-    let place =
-        options.dists.search.first().map_or("NLPROOF_DISTS".into(), |path| path.display().to_string());
-    OpenError::NotHere {
-        reason: format!("no release directory {release}"),
-        remedy: format!("put MANIFEST, base.txz and kernel.txz of the release into {place}/{release}"),
-    }
 }
 
 fn boot(
