@@ -3,5 +3,6 @@
 //! a network namespace.
 
 mod agent;
+mod death;
 mod server;
 mod ssh;

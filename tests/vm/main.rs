@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Virtual machines with a guest of one sector, made here: no FreeBSD is needed, only QEMU.
+//! Virtual machines: with a guest of one sector, made here, which needs only QEMU; and with FreeBSD.
 
 mod accel;
 mod boot;
 mod cleanup;
+mod freebsd;
 mod support;

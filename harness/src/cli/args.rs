@@ -43,6 +43,8 @@ pub(super) enum Command {
     Review(ReviewArgs),
     /// Accept recorded goldens.
     Accept(AcceptArgs),
+    /// Show what differs on the wire between two cells, by their goldens.
+    Diff(DiffArgs),
     /// Decode netlink messages from hex or from a file of bytes.
     Decode(DecodeArgs),
     /// Build and list guest images.
@@ -172,6 +174,19 @@ pub(super) struct AcceptArgs {
     pub(super) goldens: Vec<String>,
     /// Accept everything that awaits review.
     #[arg(long, conflicts_with = "goldens")]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    /// A cell of the matrix (`freebsd/14.0-STABLE/stock`), or its release or profile (`14.0-STABLE`).
+    pub(super) from: String,
+    /// The other.
+    pub(super) to: String,
+    #[command(flatten)]
+    pub(super) vectors: VectorArgs,
+    /// Name every vector that shows a difference, not only the first three.
+    #[arg(long)]
     pub(super) all: bool,
 }
 

@@ -4,6 +4,7 @@
 mod accept;
 mod args;
 mod decode;
+mod diff;
 mod doctor;
 mod exit;
 mod image;
@@ -30,6 +31,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Record(args) => record::main(&cli.project, &args),
         Command::Review(args) => review::main(&cli.project, &args),
         Command::Accept(args) => accept::main(&cli.project, &args),
+        Command::Diff(args) => diff::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
         Command::Image(args) => image::main(&args),
         Command::Doctor => doctor::main(),

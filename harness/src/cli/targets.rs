@@ -96,7 +96,7 @@ impl Targets {
                 options.console = self
                     .consoles
                     .as_ref()
-                    .map(|directory| directory.join(format!("{}.console", cell.name().replace('/', "-"))));
+                    .map(|directory| directory.join(format!("{}.console", cell.file_name())));
                 FreebsdTarget::open(release, &options, on_stage)
                     .map(|target| Box::new(target) as Box<dyn Target>)
             }

@@ -2,12 +2,14 @@
 //! Golden traces: what a kernel is known to answer, and where that knowledge comes from.
 
 mod cascade;
+mod changes;
 mod compare;
 mod file;
 mod record;
 mod store;
 
 pub use cascade::{layers, profile_of};
+pub use changes::{Change, changes};
 pub use compare::{Divergence, compare};
 pub use file::{Golden, Origin, SCHEMA};
 pub use record::{Recorded, record};

@@ -45,6 +45,11 @@ impl Cell {
         }
     }
 
+    /// The cell's name as part of a file's name.
+    pub fn file_name(&self) -> String {
+        self.name().replace('/', "-")
+    }
+
     /// What stands for the release in reports: the release, or the simulator's profile.
     pub fn release_or_profile(&self) -> String {
         self.release.clone().unwrap_or_else(|| self.profile.to_string())

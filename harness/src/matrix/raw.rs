@@ -19,7 +19,7 @@ impl RawFile {
     /// Opens `DIR/CELL.ndjson`; slashes in the cell's name become dashes.
     pub(super) fn create(directory: Option<&Path>, cell: &Cell) -> Result<RawFile, FileError> {
         let Some(directory) = directory else { return Ok(RawFile { open: None }) };
-        let path = directory.join(format!("{}.ndjson", cell.name().replace('/', "-")));
+        let path = directory.join(format!("{}.ndjson", cell.file_name()));
         let file = File::create(&path)
             .map_err(|error| FileError::whole(&path, format!("cannot be written: {error}")))?;
         Ok(RawFile { open: Some((path, BufWriter::new(file))) })

@@ -59,6 +59,9 @@ const BANNERS: [(&str, Stage); 4] = [
     ("The FreeBSD Project.", Stage::Kernel),
 ];
 
+/// On a serial console the loader's banner is not seen (the BIOS prints it), and this may come several times.
+const LOADER_AT_WORK: [&str; 2] = ["Loading /boot/", "Loading kernel..."];
+
 /// What the panic report has shown so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Report {
@@ -144,6 +147,10 @@ impl Console {
     }
 
     fn banner(&mut self, line: &str, events: &mut Vec<ConsoleEvent>) {
+        if self.stage == Stage::Firmware && LOADER_AT_WORK.iter().any(|text| line.contains(text)) {
+            self.stage = Stage::Loader;
+            events.push(ConsoleEvent::Loader);
+        }
         for (n, (text, stage)) in BANNERS.iter().enumerate() {
             if !line.contains(text) {
                 continue;

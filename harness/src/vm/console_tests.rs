@@ -114,6 +114,8 @@ fn a_second_boot_is_a_reboot_loop() {
 fn failed_boots_are_told_by_their_prompts() {
     let loader = "BTX loader 1.00\r\ncan't load 'kernel'\r\n\r\nOK ";
     assert_eq!(events(loader), [ConsoleEvent::Loader, ConsoleEvent::LoaderPrompt]);
+    let serial = "Loading /boot/defaults/loader.conf\r\nLoading kernel...\r\ncan't load 'kernel'\r\n\r\nOK ";
+    assert_eq!(events(serial), [ConsoleEvent::Loader, ConsoleEvent::LoaderPrompt]);
     let root = "---<<BOOT>>---\r\nMounting from ufs:/dev/vtbd0p2 failed with error 19.\r\n\r\nmountroot> ";
     assert_eq!(events(root), [ConsoleEvent::Kernel, ConsoleEvent::MountRoot]);
     let single = "Enter full pathname of shell or RETURN for /bin/sh: ";

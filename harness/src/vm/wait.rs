@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use super::accel::AcceleratorKind;
 
-/// How much slower than hardware virtualisation an emulated guest is taken to be. Measured: a cold boot
-/// of FreeBSD 14 takes 35 s under TCG, where the same boot takes 6 to 8 s under KVM.
+/// How much slower than hardware virtualisation an emulated guest is taken to be. A cold boot
+/// of FreeBSD 14 with its own rc takes 35 s under TCG (measured); others report 8 s on hardware.
 const TCG_FACTOR: f64 = 6.0;
 
 /// What all waits of one run have in common: how far limits are stretched, and whether the user has had

@@ -4,37 +4,11 @@
 
 use std::collections::HashMap;
 
+use nlproof_wire::view::STATS64_NAMES;
+
 use super::super::item::Trace;
 use super::super::node::{Node, Val};
 use super::messages;
-
-/// Names of `struct rtnl_link_stats64`'s members, in order (netlink/route/interface.h).
-const COUNTERS: [&str; 24] = [
-    "rx_packets",
-    "tx_packets",
-    "rx_bytes",
-    "tx_bytes",
-    "rx_errors",
-    "tx_errors",
-    "rx_dropped",
-    "tx_dropped",
-    "multicast",
-    "collisions",
-    "rx_length_errors",
-    "rx_over_errors",
-    "rx_crc_errors",
-    "rx_frame_errors",
-    "rx_fifo_errors",
-    "rx_missed_errors",
-    "tx_aborted_errors",
-    "tx_carrier_errors",
-    "tx_fifo_errors",
-    "tx_heartbeat_errors",
-    "tx_window_errors",
-    "rx_compressed",
-    "tx_compressed",
-    "rx_nohandler",
-];
 
 pub(super) fn check_and_redact(trace: &mut Trace) {
     let mut last: HashMap<(u32, String), [u64; 24]> = HashMap::new();
@@ -61,7 +35,7 @@ fn interface(message: &Node) -> Option<(u32, String)> {
 
 fn fallen(before: &[u64; 24], now: &[u64; 24]) -> Option<String> {
     let position = before.iter().zip(now).position(|(before, now)| now < before)?;
-    Some(format!("{} fell from {} to {}", COUNTERS[position], before[position], now[position]))
+    Some(format!("{} fell from {} to {}", STATS64_NAMES[position], before[position], now[position]))
 }
 
 #[cfg(test)]

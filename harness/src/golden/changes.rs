@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What differs between two goldens of one vector, message by message and attribute by attribute: for people
+//! who ask what a release changed on the wire.
+
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// Where: the message with its mark and the attributes on the way, `< newlink freebsd caps size`.
+    pub place: String,
+    /// What the first golden has there; `None`: nothing.
+    pub from: Option<String>,
+    /// What the second one has.
+    pub to: Option<String>,
+}
+
+/// A message of a golden: its first line and the attribute lines below it, with their paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Message<'a> {
+    step: &'a str,
+    head: &'a str,
+    attrs: Vec<(String, &'a str)>,
+}
+
+/// The differences between two goldens' bodies, in the order of the first.
+pub fn changes(from: &str, to: &str) -> Vec<Change> {
+    let (from, to) = (messages(from), messages(to));
+    let key = |messages: &[Message<'_>]| -> Vec<(String, String)> {
+        messages.iter().map(|message| (message.step.to_owned(), message.head.to_owned())).collect()
+    };
+    let mut found = Vec::new();
+    for op in capture_diff_slices(Algorithm::Myers, &key(&from), &key(&to)) {
+        match op {
+            DiffOp::Equal { old_index, new_index, len } => {
+                for offset in 0..len {
+                    inside(&from[old_index + offset], &to[new_index + offset], &mut found);
+                }
+            }
+            DiffOp::Delete { old_index, old_len, .. } => {
+                found.extend(from[old_index..old_index + old_len].iter().map(removed));
+            }
+            DiffOp::Insert { new_index, new_len, .. } => {
+                found.extend(to[new_index..new_index + new_len].iter().map(added));
+            }
+            DiffOp::Replace { old_index, old_len, new_index, new_len } => {
+                replaced(
+                    &from[old_index..old_index + old_len],
+                    &to[new_index..new_index + new_len],
+                    &mut found,
+                );
+            }
+        }
+    }
+    found
+}
+
+/// Messages in the same place with the same name are one message that changed; the others came or went.
+fn replaced(from: &[Message<'_>], to: &[Message<'_>], found: &mut Vec<Change>) {
+    let mut left: Vec<&Message<'_>> = to.iter().collect();
+    for old in from {
+        match left.iter().position(|new| new.step == old.step && name(new.head) == name(old.head)) {
+            Some(position) => {
+                let new = left.remove(position);
+                let fields =
+                    |message: &Message<'_>| message.head[name(message.head).len()..].trim().to_owned();
+                found.push(Change {
+                    place: name(old.head).to_owned(),
+                    from: Some(fields(old)),
+                    to: Some(fields(new)),
+                });
+                inside(old, new, found);
+            }
+            None => found.push(removed(old)),
+        }
+    }
+    found.extend(left.into_iter().map(added));
+}
+
+/// The attributes of a message that both have.
+fn inside(from: &Message<'_>, to: &Message<'_>, found: &mut Vec<Change>) {
+    let key = |message: &Message<'_>| -> Vec<String> {
+        message.attrs.iter().map(|(path, value)| format!("{path}\0{value}")).collect()
+    };
+    let place = |path: &str| format!("{} {path}", name(from.head));
+    for op in capture_diff_slices(Algorithm::Myers, &key(from), &key(to)) {
+        let (_, old, new) = op.as_tag_tuple();
+        if matches!(op, DiffOp::Equal { .. }) {
+            continue;
+        }
+        let mut added: Vec<_> = to.attrs[new].iter().collect();
+        for (path, value) in &from.attrs[old] {
+            let same = added.iter().position(|(other, _)| other == path);
+            let to = same.map(|position| added.remove(position).1.to_owned());
+            found.push(Change { place: place(path), from: Some((*value).to_owned()), to });
+        }
+        found.extend(added.into_iter().map(|(path, value)| Change {
+            place: place(path),
+            from: None,
+            to: Some((*value).to_owned()),
+        }));
+    }
+}
+
+fn removed(message: &Message<'_>) -> Change {
+    Change { place: name(message.head).to_owned(), from: Some(message.head.to_owned()), to: None }
+}
+
+fn added(message: &Message<'_>) -> Change {
+    Change { place: name(message.head).to_owned(), from: None, to: Some(message.head.to_owned()) }
+}
+
+/// A message's mark and name: `< newlink`, `* link: newlink`.
+fn name(head: &str) -> &str {
+    let words = if head.starts_with('*') { 3 } else { 2 };
+    head.match_indices(' ').nth(words - 1).map_or(head, |(end, _)| &head[..end])
+}
+
+/// Cuts a body into messages. Steps stand at the margin, messages one level in, attributes from level 3 on
+/// (two spaces a level, see `trace::render`).
+fn messages(body: &str) -> Vec<Message<'_>> {
+    let mut messages: Vec<Message<'_>> = Vec::new();
+    let mut step = "";
+    let mut path: Vec<&str> = Vec::new();
+    for line in body.lines() {
+        let text = line.trim_start();
+        match (line.len() - text.len()) / 2 {
+            0 => step = text,
+            1 => messages.push(Message { step, head: text, attrs: Vec::new() }),
+            level => {
+                let (word, value) = text.split_once(' ').unwrap_or((text, ""));
+                path.truncate(level.saturating_sub(3));
+                path.push(word);
+                if let Some(message) = messages.last_mut() {
+                    message.attrs.push((path.join(" "), value));
+                }
+            }
+        }
+    }
+    messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "step 0\n  > newlink request\n      ifname \"lo10\"\n  < error - error=0\n  * link: newlink - flags=up\n      mtu 1\n      freebsd\n        caps\n          size 34\n";
+
+    fn change(place: &str, from: Option<&str>, to: Option<&str>) -> Change {
+        Change { place: place.into(), from: from.map(Into::into), to: to.map(Into::into) }
+    }
+
+    #[test]
+    fn equal_goldens_have_no_changes() {
+        assert_eq!(changes(OLD, OLD), []);
+    }
+
+    #[test]
+    fn an_attribute_is_named_with_its_nest() {
+        let new = OLD.replace("size 34", "size 35");
+        assert_eq!(changes(OLD, &new), [change("* link: newlink freebsd caps size", Some("34"), Some("35"))]);
+    }
+
+    #[test]
+    fn a_message_more_is_one_change_and_does_not_disturb_the_others() {
+        let new = OLD.replace("size 34", "size 35") + "  * link: newlink - flags=down\n      mtu 1\n";
+        assert_eq!(
+            changes(OLD, &new),
+            [
+                change("* link: newlink freebsd caps size", Some("34"), Some("35")),
+                change("* link: newlink", None, Some("* link: newlink - flags=down")),
+            ]
+        );
+        assert_eq!(
+            changes(&new, OLD)[1],
+            change("* link: newlink", Some("* link: newlink - flags=down"), None)
+        );
+    }
+
+    #[test]
+    fn another_error_is_a_change_of_the_message() {
+        let new = OLD.replace("error=0", "error=EINVAL");
+        assert_eq!(changes(OLD, &new), [change("< error", Some("- error=0"), Some("- error=EINVAL"))]);
+    }
+
+    #[test]
+    fn an_attribute_more_has_no_before() {
+        let new = OLD.replace("      mtu 1\n", "      mtu 1\n      group 0\n");
+        assert_eq!(changes(OLD, &new), [change("* link: newlink group", None, Some("0"))]);
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Real FreeBSD guests, and how they end. Needs release directories in `$NLPROOF_DISTS` or
+//! `$XDG_CACHE_HOME/nlproof/dists`; a release that is not there is skipped by name.
+
+use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use nlproof::guest::{HostKey, Ssh, SshKey, SshTarget};
+use nlproof::vm::{
+    Accelerator, ConsoleEvent, DiskWrites, GuestFailure, HostPort, Patience, QemuExit, Vm, VmConfig, Wait,
+    Watch, choose_accelerator,
+};
+use nlproof_image::{BuildOptions, Cache, Dists, ImageError, build};
+
+use crate::support::{assert_gone, say, tools};
+
+/// A booted guest.
+struct Guest {
+    vm: Vm,
+    ssh: Ssh,
+}
+
+fn boot(test: &str, release: &str) -> Option<Guest> {
+    let skip = |reason: String| say(&format!("skipped: {test}: {reason}"));
+    let tools = tools(test)?;
+    let (dists, xdg) = (env::var_os("NLPROOF_DISTS"), env::var_os("XDG_CACHE_HOME"));
+    let home = env::var_os("HOME");
+    let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());
+    let release = match dists.find(release) {
+        Ok(release) => release,
+        Err(ImageError::NoSuchRelease { .. }) => {
+            skip(format!("no release directory {release}"));
+            return None;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let cache = Cache::from_values(xdg.as_deref(), home.as_deref()).unwrap();
+    let never = AtomicBool::new(false);
+    let image = build(&release, &BuildOptions::default(), &cache, &never, &mut |_| ()).unwrap();
+
+    let accelerator = choose_accelerator(Accelerator::Auto, &tools).unwrap();
+    let patience = Patience::new(accelerator.kind, 1.0);
+    let mut config = VmConfig::default();
+    config.raw_disk(image.disk(), DiskWrites::Discard).ssh(HostPort::Any);
+    let mut vm = Vm::start(&config, accelerator.kind, &tools, &patience).unwrap();
+    let target = SshTarget {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, vm.ssh_port().unwrap())),
+        user: "root".into(),
+        key: SshKey::File(image.client_key()),
+        host_key: HostKey::parse(&image.info.host_key).unwrap(),
+    };
+    let wait = Wait::new("ssh in the guest", Duration::from_secs(60));
+    let ssh = match Ssh::connect(&target, &wait, &patience, &mut vm) {
+        Ok(ssh) => ssh,
+        Err(error) => panic!("{}", error.into_failure(&vm)),
+    };
+    Some(Guest { vm, ssh })
+}
+
+fn wait(name: &'static str) -> Wait {
+    Wait::new(name, Duration::from_secs(30))
+}
+
+#[test]
+fn a_guest_that_switches_itself_off_is_told_from_one_that_died() {
+    let name = "a_guest_that_switches_itself_off_is_told_from_one_that_died";
+    let Some(mut guest) = boot(name, "14.0-STABLE") else { return };
+    let output = guest.ssh.run("uname -s", &wait("uname"), &mut guest.vm).unwrap();
+    assert_eq!(output.stdout, b"FreeBSD\n");
+    let script = b"#!/bin/sh\necho uploaded\n";
+    guest.ssh.upload(script, "/root/script", &wait("the upload"), &mut guest.vm).unwrap();
+    let output = guest.ssh.run("/root/script", &wait("the script"), &mut guest.vm).unwrap();
+    assert_eq!(output.stdout, b"uploaded\n");
+    assert!(guest.vm.console_events().unwrap().contains(&ConsoleEvent::Kernel));
+
+    let run_dir = guest.vm.run_dir();
+    // Whether the connection outlives the command is the guest's business.
+    guest.ssh.run("shutdown -p now", &wait("shutdown"), &mut guest.vm).map(drop).unwrap_or_default();
+    assert_eq!(guest.vm.wait_exit(&wait("the power to go off")).unwrap(), QemuExit::Code(0));
+    assert_eq!(guest.vm.check().unwrap_err().kind(), "powered-off");
+    drop(guest.vm);
+    assert_gone(&run_dir);
+}
+
+#[test]
+fn a_panic_is_told_with_message_and_backtrace() {
+    let Some(guest) = boot("a_panic_is_told_with_message_and_backtrace", "14.0-STABLE") else { return };
+    panics(guest);
+}
+
+/// A kernel with DDB prints another backtrace and waits at the debugger's prompt.
+#[test]
+fn a_panic_of_a_debug_kernel_is_told_with_message_and_backtrace() {
+    let name = "a_panic_of_a_debug_kernel_is_told_with_message_and_backtrace";
+    let Some(guest) = boot(name, "14.0-STABLE-DEBUG") else { return };
+    panics(guest);
+}
+
+fn panics(mut guest: Guest) {
+    let error = guest.ssh.run("sysctl debug.kdb.panic=1", &wait("the panic"), &mut guest.vm).unwrap_err();
+    let failure = error.into_failure(&guest.vm);
+    let GuestFailure::Panicked(panic) = &failure else { panic!("{failure}") };
+    println!("{failure}");
+    assert_eq!(panic.message, "kdb_sysctl_panic");
+    assert!(panic.fingerprint().starts_with("kdb_sysctl_panic | kdb_sysctl_panic < "), "{failure}");
+}
