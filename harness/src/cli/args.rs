@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The command line as clap parses it.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -126,6 +127,9 @@ pub(super) struct TestMatrixArgs {
     /// Say what would run, and run nothing.
     #[arg(long, conflicts_with = "list")]
     pub(super) dry_run: bool,
+    /// Run at most so many cells side by side [default: one a processor].
+    #[arg(long, short, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
     /// Write report.json, junit.xml and the raw traces to this directory.
     #[arg(long, value_name = "DIR")]
     pub(super) report_dir: Option<PathBuf>,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `test-matrix`: the main job.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::args::{ProjectArgs, TestMatrixArgs};
@@ -38,6 +39,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         open: &|cell, on_stage| targets.open(cell, on_stage),
         goldens: &goldens,
         raw: args.report_dir.clone(),
+        jobs: args.jobs.unwrap_or_else(default_jobs),
         cancel: interrupt::flag(),
     };
     let mut screen = Screen::new(is_ci());
@@ -51,6 +53,11 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     }
     say!("{}", closing_line(&result));
     Ok(exit_code(&result, args.require_all))
+}
+
+/// One guest a processor: under TCG each keeps one busy, and its memory (512 MiB) is small beside that.
+fn default_jobs() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Under CI a `.new` file in the tree means that somebody forgot to review it.

@@ -2,8 +2,10 @@
 //! The engine: opens each cell's target, runs the vectors, compares, and tells the stream of events.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use super::cell::Cell;
@@ -11,12 +13,16 @@ use super::conversation::{Conversation, ConversationError, converse, mismatch};
 use super::event::Event;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult};
 use super::raw::RawFile;
+use crate::file::FileError;
 use crate::golden::{Origin, Store, compare, layers, profile_of};
 use crate::target::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
 /// Opens the target of a cell.
-pub type Opener<'a> = dyn Fn(&Cell, &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> + 'a;
+pub type Opener<'a> = dyn Fn(&Cell, &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> + Sync + 'a;
+
+/// Hears the stream of events. Cells that run side by side take turns.
+pub type Emit<'a> = dyn FnMut(&Event<'_>) + Send + 'a;
 
 /// What to run.
 pub struct Wanted<'a> {
@@ -34,32 +40,51 @@ pub struct Engine<'a> {
     pub goldens: &'a Store,
     /// Where raw traces go, if anywhere.
     pub raw: Option<PathBuf>,
+    /// How many cells run side by side at most.
+    pub jobs: NonZeroUsize,
     /// Set when the user interrupts.
     pub cancel: &'a AtomicBool,
 }
 
 impl Engine<'_> {
-    /// Runs every cell, one after the other.
+    /// Runs every cell, at most `jobs` of them side by side.
     ///
     /// # Errors
-    /// A golden or a vector cannot be used: input files are wrong, and nothing more is run.
-    pub fn run(
-        &self,
-        wanted: &Wanted<'_>,
-        emit: &mut dyn FnMut(&Event<'_>),
-    ) -> Result<RunResult, crate::file::FileError> {
+    /// A golden or a vector cannot be used: input files are wrong, and no further cell is begun.
+    pub fn run(&self, wanted: &Wanted<'_>, emit: &mut Emit<'_>) -> Result<RunResult, FileError> {
         emit(&Event::RunStarted { cells: wanted.cells, vectors: wanted.vectors.len() });
-        let mut cells = Vec::new();
-        for cell in wanted.cells {
-            if self.cancelled() {
-                break;
+        let emit = Mutex::new(emit);
+        let next = AtomicUsize::new(0);
+        let refused = Mutex::new(None);
+        let results: Vec<OnceLock<CellResult>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
+        let worker = || {
+            while !self.cancelled() && lock(&refused).is_none() {
+                let index = next.fetch_add(1, Ordering::SeqCst);
+                let (Some(cell), Some(slot)) = (wanted.cells.get(index), results.get(index)) else { return };
+                let say = |event: &Event<'_>| (lock(&emit))(event);
+                match self.run_cell(cell, wanted.vectors, &say) {
+                    Ok(result) => {
+                        say(&Event::CellFinished { result: &result });
+                        // Each index is taken once.
+                        slot.get_or_init(|| result);
+                    }
+                    Err(error) => {
+                        lock(&refused).get_or_insert(error);
+                    }
+                }
             }
-            let result = self.run_cell(cell, wanted.vectors, emit)?;
-            emit(&Event::CellFinished { result: &result });
-            cells.push(result);
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs.get().min(wanted.cells.len()) {
+                scope.spawn(worker);
+            }
+        });
+        if let Some(error) = lock(&refused).take() {
+            return Err(error);
         }
+        let cells = results.into_iter().filter_map(OnceLock::into_inner).collect();
         let result = RunResult { cells, interrupted: self.cancelled() };
-        emit(&Event::RunFinished { result: &result });
+        (lock(&emit))(&Event::RunFinished { result: &result });
         Ok(result)
     }
 
@@ -71,8 +96,8 @@ impl Engine<'_> {
         &self,
         cell: &Cell,
         vectors: &[Vector],
-        emit: &mut dyn FnMut(&Event<'_>),
-    ) -> Result<CellResult, crate::file::FileError> {
+        emit: &dyn Fn(&Event<'_>),
+    ) -> Result<CellResult, FileError> {
         let started = Instant::now();
         emit(&Event::CellStarted { cell });
         let mut result = CellResult {
@@ -111,8 +136,8 @@ impl Engine<'_> {
         target: &mut dyn Target,
         vectors: &[Vector],
         results: &mut Vec<VectorResult>,
-        emit: &mut dyn FnMut(&Event<'_>),
-    ) -> Result<Option<String>, crate::file::FileError> {
+        emit: &dyn Fn(&Event<'_>),
+    ) -> Result<Option<String>, FileError> {
         let mut applicable = Vec::new();
         for vector in vectors {
             match mismatch(vector, target.facts()) {
@@ -159,11 +184,7 @@ impl Engine<'_> {
         Ok(if left.is_empty() { None } else { Some(reason) })
     }
 
-    fn judge(
-        &self,
-        cell: &Cell,
-        conversation: &Conversation<'_>,
-    ) -> Result<VectorResult, crate::file::FileError> {
+    fn judge(&self, cell: &Cell, conversation: &Conversation<'_>) -> Result<VectorResult, FileError> {
         let vector = conversation.vector;
         let mut result = VectorResult {
             id: vector.id.clone(),
@@ -187,6 +208,11 @@ impl Engine<'_> {
         }
         Ok(result)
     }
+}
+
+/// A lock whose holder panicked still guards what it guards; the panic itself ends the run.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether an origin is an observation of the cell's own release; for the simulator, of a release of the

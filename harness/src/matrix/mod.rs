@@ -13,7 +13,7 @@ mod select;
 pub use cell::{Cell, ModuleKind, TargetKind};
 pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
-pub use engine::{Engine, Opener, Wanted};
+pub use engine::{Emit, Engine, Opener, Wanted};
 pub use event::Event;
 pub use outcome::{CellResult, CellStatus, Counts, Outcome, RunResult, VectorResult};
 pub use select::{Selection, VectorFilter};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Plain lines, for logs and pipes: one when a cell begins, one a stage, one when it ends.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use super::summary::{cell_line, problems};
@@ -11,14 +12,14 @@ use crate::matrix::{Cell, Event};
 pub struct Lines<W> {
     out: W,
     failed: Option<io::Error>,
-    /// Stages of the running cell that have had their line: some run side by side and take turns.
-    stages: Vec<String>,
+    /// Cells and stages that have had their line: some stages run side by side and take turns.
+    stages: HashSet<(String, String)>,
 }
 
 impl<W: Write> Lines<W> {
     /// A reporter that writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out, failed: None, stages: Vec::new() }
+        Self { out, failed: None, stages: HashSet::new() }
     }
 
     /// Consumes one event.
@@ -28,7 +29,6 @@ impl<W: Write> Lines<W> {
                 self.line(&format!("{vectors} vectors, {} cells", cells.len()));
             }
             Event::CellStarted { cell } => {
-                self.stages.clear();
                 // The simulator is done before a line could be read.
                 if cell.release.is_some() {
                     self.line(&format!("{:<30} started", cell.name()));
@@ -59,8 +59,7 @@ impl<W: Write> Lines<W> {
 
     /// A stage reports its bytes many times: one line when it begins is enough for a log.
     fn stage(&mut self, cell: &Cell, stage: &str) {
-        if !self.stages.iter().any(|seen| seen == stage) {
-            self.stages.push(stage.to_owned());
+        if self.stages.insert((cell.name(), stage.to_owned())) {
             self.line(&format!("{:<30} {stage}", cell.name()));
         }
     }

@@ -1,70 +1,73 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A live line per running cell on a terminal; finished cells stay above it.
+//! A live line per running cell on a terminal; finished cells stay above them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::summary::{cell_line, problems};
-use crate::matrix::Event;
+use crate::matrix::{Cell, Event};
 
-/// How often the live line moves while nothing is reported.
+/// How often a live line moves while nothing is reported.
 const TICK: Duration = Duration::from_millis(120);
 
-/// Live progress. What stays on the screen is what [`Lines`] would print.
+/// Live progress. What stays on the screen is what [`Lines`](super::Lines) would print.
 pub struct Terminal {
+    screen: MultiProgress,
+    running: HashMap<String, Running>,
+    vectors: usize,
+}
+
+/// The line of a running cell.
+struct Running {
     bar: ProgressBar,
-    vectors: u64,
-    done: u64,
+    done: usize,
 }
 
 impl Terminal {
     /// A reporter on standard error, where progress belongs.
     pub fn new() -> Self {
-        Self { bar: ProgressBar::new_spinner(), vectors: 0, done: 0 }
+        Self { screen: MultiProgress::new(), running: HashMap::new(), vectors: 0 }
     }
 
     /// Consumes one event.
     pub fn consume(&mut self, event: &Event<'_>) {
         match event {
             Event::RunStarted { cells, vectors } => {
-                self.vectors = *vectors as u64;
-                self.bar.enable_steady_tick(TICK);
+                self.vectors = *vectors;
                 self.keep(&format!("{vectors} vectors, {} cells", cells.len()));
             }
-            Event::CellStarted { cell } => {
-                self.done = 0;
-                self.spinner();
-                self.bar.set_message(cell.name());
-            }
+            Event::CellStarted { cell } => self.line(cell).bar.set_message(cell.name()),
             Event::Stage { cell, stage, bytes } => {
+                let bar = &self.line(cell).bar;
                 match bytes {
                     Some((done, total)) => {
-                        self.bytes();
-                        self.bar.set_length(*total);
-                        self.bar.set_position(*done);
+                        bytes_style(bar);
+                        bar.set_length(*total);
+                        bar.set_position(*done);
                     }
-                    None => self.spinner(),
+                    None => spinner_style(bar),
                 }
-                self.bar.set_message(format!("{}: {stage}", cell.name()));
+                bar.set_message(format!("{}: {stage}", cell.name()));
             }
             Event::Note { cell, text } => self.keep(&format!("{:<30} {text}", cell.name())),
             Event::VectorFinished { cell, result } => {
-                self.done += 1;
-                self.spinner();
-                self.bar.set_message(format!(
-                    "{}: {}/{} {}",
-                    cell.name(),
-                    self.done,
-                    self.vectors,
-                    result.id
-                ));
+                let vectors = self.vectors;
+                let line = self.line(cell);
+                line.done += 1;
+                spinner_style(&line.bar);
+                line.bar.set_message(format!("{}: {}/{vectors} {}", cell.name(), line.done, result.id));
             }
-            Event::CellFinished { result } => self.keep(&cell_line(result)),
+            Event::CellFinished { result } => {
+                if let Some(line) = self.running.remove(&result.cell.name()) {
+                    line.bar.finish_and_clear();
+                }
+                self.keep(&cell_line(result));
+            }
             Event::RunFinished { result } => {
-                self.bar.finish_and_clear();
                 for problem in result.cells.iter().flat_map(problems) {
-                    eprintln!("\n{problem}");
+                    self.keep(&format!("\n{problem}"));
                 }
             }
         }
@@ -72,29 +75,41 @@ impl Terminal {
 
     /// Leaves the terminal as it was.
     pub fn finish(self) {
-        self.bar.finish_and_clear();
+        for line in self.running.into_values() {
+            line.bar.finish_and_clear();
+        }
+    }
+
+    fn line(&mut self, cell: &Cell) -> &mut Running {
+        let screen = &self.screen;
+        self.running.entry(cell.name()).or_insert_with(|| {
+            let bar = screen.add(ProgressBar::new_spinner());
+            spinner_style(&bar);
+            bar.enable_steady_tick(TICK);
+            Running { bar, done: 0 }
+        })
     }
 
     fn keep(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
-    }
-
-    fn spinner(&self) {
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {wide_msg}") {
-            self.bar.set_style(style);
-        }
-    }
-
-    fn bytes(&self) {
-        let template = "{spinner} {elapsed:>4} {msg} [{bar:24}] {bytes}/{total_bytes}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style.progress_chars("=> "));
-        }
+        self.screen.suspend(|| eprintln!("{text}"));
     }
 }
 
 impl Default for Terminal {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+fn spinner_style(bar: &ProgressBar) {
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {wide_msg}") {
+        bar.set_style(style);
+    }
+}
+
+fn bytes_style(bar: &ProgressBar) {
+    let template = "{spinner} {elapsed:>4} {msg} [{bar:24}] {bytes}/{total_bytes}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
     }
 }
