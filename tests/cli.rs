@@ -235,6 +235,55 @@ fn a_closed_pipe_is_no_crash() {
 }
 
 #[test]
+fn images_are_collected_when_their_release_is_gone_or_another_now() {
+    let project = Project::copy();
+    let digest = "ab".repeat(32);
+    let image = project.path("cache/nlproof/images").join(&digest);
+    let dists = project.path("dists");
+    let make = || {
+        fs::create_dir_all(&image).unwrap();
+        let input = serde_json::json!({"file": "base.txz", "sha256": digest, "bytes": 1});
+        let info = serde_json::json!({
+            "schema": 1, "release": "14.0-STABLE", "freebsd_version": null,
+            "kernel": {"version": "v", "sha256": digest}, "stock_rc": false, "inputs": [input],
+            "host_key": "k", "disk_bytes": 1,
+        });
+        fs::write(image.join("image.json"), info.to_string()).unwrap();
+        for file in ["disk.raw", "ssh_client_key", "known_hosts"] {
+            fs::write(image.join(file), "x").unwrap();
+        }
+    };
+    let release = |base: &str| {
+        fs::create_dir_all(dists.join("14.0-STABLE")).unwrap();
+        let line = |file: &str, sha256: &str| {
+            fs::write(dists.join("14.0-STABLE").join(file), "x").unwrap();
+            format!("{file}\t{sha256}\t1\tx\t\"x\"\ton\n")
+        };
+        let manifest = line("base.txz", base) + &line("kernel.txz", &digest);
+        fs::write(dists.join("14.0-STABLE/MANIFEST"), manifest).unwrap();
+    };
+    let image_command = |args: &[&str]| {
+        project.nlproof().arg("image").args(args).env("NLPROOF_DISTS", &dists).output().unwrap()
+    };
+    make();
+    release(&digest);
+    assert!(text(&image_command(&["gc"])).contains("0 images removed"));
+    assert!(image.exists());
+    release(&"cd".repeat(32));
+    assert!(text(&image_command(&["gc"])).contains("1 images removed"));
+    assert!(!image.exists());
+    make();
+    fs::remove_dir_all(&dists).unwrap();
+    assert!(text(&image_command(&["gc"])).contains("1 images removed"));
+    make();
+    assert_eq!(image_command(&["rm", "abc"]).status.code(), Some(2), "too short a key names nothing");
+    assert_eq!(image_command(&["rm", "abab", "15.1-RELEASE"]).status.code(), Some(2));
+    assert!(image.exists(), "nothing is removed when one name is wrong");
+    assert_eq!(image_command(&["rm", "abab"]).status.code(), Some(0));
+    assert!(!image.exists());
+}
+
+#[test]
 fn every_vector_of_the_project_has_a_golden_that_a_kernel_produced() {
     let project = Project::copy();
     let layers: Vec<_> =

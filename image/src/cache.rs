@@ -80,6 +80,22 @@ impl Cache {
         Some(Image { info: ImageInfo::read(&dir)?, dir, cached: true })
     }
 
+    /// Removes an image. A guest that runs from it keeps its disk until it ends.
+    ///
+    /// # Errors
+    /// [`ImageError::Busy`] when somebody builds that image at this moment, or it cannot be removed.
+    pub fn remove(&self, entry: &CacheEntry) -> Result<(), ImageError> {
+        let busy = || ImageError::Busy { path: entry.image.dir.clone() };
+        let key: Sha256 = entry.key.parse().map_err(|_| busy())?;
+        let _lock = self.try_lock(&key)?.ok_or_else(busy)?;
+        // Renamed first: whatever interrupts the removal leaves a leftover, not half an image.
+        let partial = self.images.join(format!("{key}{PARTIAL}"));
+        remove_if_there(&partial)?;
+        fs::rename(&entry.image.dir, &partial)
+            .map_err(|error| ImageError::io("rename", &entry.image.dir, error))?;
+        remove_if_there(&partial)
+    }
+
     /// Takes the lock of `key` if nobody has it.
     pub(crate) fn try_lock(&self, key: &Sha256) -> Result<Option<Lock>, ImageError> {
         fs::create_dir_all(&self.images).map_err(|error| ImageError::io("create", &self.images, error))?;
@@ -222,6 +238,33 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = Cache::new(dir.path());
         (dir, cache)
+    }
+
+    #[test]
+    fn an_image_is_removed_whole_unless_it_is_being_built() {
+        let (_dir, cache) = cache();
+        let key = Sha256::of(b"image");
+        let dir = cache.images.join(key.to_string());
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("disk.raw"), "x").unwrap();
+        let info = ImageInfo {
+            schema: crate::image::SCHEMA,
+            release: "r".into(),
+            freebsd_version: None,
+            kernel: crate::KernelInfo { version: "v".into(), sha256: key },
+            stock_rc: false,
+            inputs: vec![],
+            host_key: "k".into(),
+            disk_bytes: 1,
+        };
+        let image = Image { dir: dir.clone(), info, cached: true };
+        let entry = CacheEntry { key: key.to_string(), bytes: 1, image };
+        let lock = cache.try_lock(&key).unwrap().unwrap();
+        assert!(matches!(cache.remove(&entry), Err(ImageError::Busy { .. })));
+        assert!(dir.exists());
+        drop(lock);
+        cache.remove(&entry).unwrap();
+        assert_eq!(cache.names().unwrap(), []);
     }
 
     #[test]

@@ -165,6 +165,12 @@ pub enum ImageError {
         /// The cause.
         source: io::Error,
     },
+    /// Somebody builds this image at this moment.
+    #[error("{}: is being built at this moment; try again when that is over", path.display())]
+    Busy {
+        /// The image's directory.
+        path: PathBuf,
+    },
     /// The cancel flag was raised.
     #[error("building the image was interrupted")]
     Cancelled,

@@ -230,4 +230,12 @@ pub(super) enum ImageCommand {
     },
     /// List the images in the cache, their sizes, and what each was built from.
     List,
+    /// Remove images from the cache.
+    Rm {
+        /// A release, or the beginning of a key as `image list` shows it.
+        #[arg(required = true)]
+        images: Vec<String>,
+    },
+    /// Remove the images whose release directory is gone or holds other archives now.
+    Gc,
 }

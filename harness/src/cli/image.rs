@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use nlproof_image::{ImageError, build};
+use nlproof_image::{Cache, CacheEntry, ImageError, build};
 
 use super::args::{ImageArgs, ImageCommand};
 use super::exit::{CliError, ExitCode};
@@ -14,10 +14,15 @@ use super::out::say;
 use super::targets::places;
 use crate::target::image_options;
 
+/// Fewer digits of a key name an image only by accident.
+const SHORTEST_KEY: usize = 4;
+
 pub(super) fn main(args: &ImageArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         ImageCommand::Build { release } => build_one(release),
         ImageCommand::List => list(),
+        ImageCommand::Rm { images } => remove(images),
+        ImageCommand::Gc => collect(),
     }
 }
 
@@ -77,4 +82,50 @@ fn list() -> Result<ExitCode, CliError> {
         say!("no images; nlproof image build RELEASE makes one");
     }
     Ok(ExitCode::OK)
+}
+
+fn remove(wanted: &[String]) -> Result<ExitCode, CliError> {
+    let (_, cache) = places()?;
+    let entries = cache.list().map_err(failed)?;
+    let matches = |entry: &CacheEntry, name: &String| {
+        entry.image.info.release == *name
+            || (name.len() >= SHORTEST_KEY && entry.key.starts_with(name.as_str()))
+    };
+    // All names are looked at before anything is removed.
+    if let Some(unknown) = wanted.iter().find(|name| !entries.iter().any(|entry| matches(entry, name))) {
+        return Err(CliError::Usage(format!("no image `{unknown}`\n  help: nlproof image list shows them")));
+    }
+    let chosen = entries.iter().filter(|entry| wanted.iter().any(|name| matches(entry, name)));
+    remove_all(&cache, chosen.collect())
+}
+
+/// An image is of use as long as its release directory would be built into it again.
+fn collect() -> Result<ExitCode, CliError> {
+    let (dists, cache) = places()?;
+    let entries = cache.list().map_err(failed)?;
+    let stale =
+        |entry: &&CacheEntry| match dists.find(&entry.image.info.release) {
+            Ok(release) => entry.image.info.inputs.iter().any(|input| {
+                release.manifest.entry(&input.file).is_some_and(|now| now.sha256 != input.sha256)
+            }),
+            Err(ImageError::NoSuchRelease { .. }) => true,
+            // A directory that cannot be read now may be mended: its image stays.
+            Err(_) => false,
+        };
+    remove_all(&cache, entries.iter().filter(stale).collect())
+}
+
+fn remove_all(cache: &Cache, entries: Vec<&CacheEntry>) -> Result<ExitCode, CliError> {
+    let mut bytes = 0;
+    for entry in &entries {
+        cache.remove(entry).map_err(failed)?;
+        bytes += entry.bytes;
+        say!("removed {} {}", entry.image.info.release, entry.key);
+    }
+    say!("{} images removed, {} freed", entries.len(), HumanBytes(bytes));
+    Ok(ExitCode::OK)
+}
+
+fn failed(error: ImageError) -> CliError {
+    CliError::Build(error.to_string())
 }
