@@ -235,6 +235,24 @@ fn a_closed_pipe_is_no_crash() {
 }
 
 #[test]
+fn what_is_no_kernel_module_is_refused_by_verification() {
+    let project = Project::copy();
+    project.write("module.ko", "not an ELF file");
+    let module = project.path("module.ko");
+    let output = project.nlproof().arg("verify").arg(&module).output().unwrap();
+    assert_eq!(output.status.code(), Some(102), "{}", text(&output));
+    assert!(text(&output).contains("REJECTED"), "{}", text(&output));
+    let output = project.nlproof().args(["verify", "--format", "json"]).arg(&module).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["accepted"], false, "{json}");
+    let output = project.nlproof().args(["verify", "--explain", "stak"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("did you mean `stack`?"), "{}", text(&output));
+    let output = project.nlproof().args(["verify", "--explain", "stack"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
 fn images_are_collected_when_their_release_is_gone_or_another_now() {
     let project = Project::copy();
     let digest = "ab".repeat(32);

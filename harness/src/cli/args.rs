@@ -48,7 +48,11 @@ pub(super) enum Command {
     Diff(DiffArgs),
     /// Decode netlink messages from hex or from a file of bytes.
     Decode(DecodeArgs),
-    /// Build and list guest images.
+    /// Verify a FreeBSD kernel module before anything is loaded.
+    ///
+    /// Exit code 102: the module is refused.
+    Verify(VerifyArgs),
+    /// Build, list and remove guest images.
     Image(ImageArgs),
     /// Show what this machine has, what it lacks, and the command that installs it.
     Doctor,
@@ -80,7 +84,7 @@ pub(super) struct VectorArgs {
     /// Only vectors of this suite (the first part of the id).
     #[arg(long)]
     pub(super) suite: Vec<String>,
-    /// Only vectors whose id contains this.
+    /// Only vectors whose id contains this, or the one whose id it is.
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Vec<String>,
 }
@@ -210,6 +214,33 @@ pub(super) enum OsArg {
     Freebsd,
     /// Linux.
     Linux,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// The module, an amd64 ELF file such as /boot/kernel/if_epair.ko.
+    pub(super) module: Option<PathBuf>,
+    /// The kernel that it is meant for: what it imports must be global there.
+    #[arg(long, value_name = "FILE")]
+    pub(super) kernel: Option<PathBuf>,
+    /// Allowed imports, budgets and waivers, in YAML.
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+    /// How to print the report.
+    #[arg(long, value_enum, default_value_t = FormatArg::Text)]
+    pub(super) format: FormatArg,
+    /// Say what a check is for, and verify nothing.
+    #[arg(long, value_name = "CHECK", conflicts_with = "module")]
+    pub(super) explain: Option<String>,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, Args)]

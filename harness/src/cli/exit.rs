@@ -18,6 +18,8 @@ impl ExitCode {
     pub const COMPARISON: ExitCode = ExitCode(100);
     /// An image or a module could not be built.
     pub const BUILD: ExitCode = ExitCode(101);
+    /// Verification refused a module.
+    pub const REFUSED: ExitCode = ExitCode(102);
     /// A guest failed: it did not boot, panicked, hung, or was lost.
     pub const GUEST: ExitCode = ExitCode(103);
     /// Nothing ran.
@@ -25,7 +27,7 @@ impl ExitCode {
     /// Interrupted by the user, as shells report SIGINT.
     pub const INTERRUPTED: ExitCode = ExitCode(130);
 
-    /// The text of `--help` about them. 102, a module that verification refused, is not in use yet.
+    /// The text of `--help` about them.
     pub const HELP: &str = "\
 Exit codes:
     0  every cell that ran passed
@@ -33,6 +35,7 @@ Exit codes:
     2  the command line or an input file is wrong
   100  a comparison failed
   101  an image could not be built
+  102  verification refused a module
   103  a guest failed: it did not boot, panicked, hung, or was lost
   104  nothing ran
   130  interrupted";

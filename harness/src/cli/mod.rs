@@ -17,6 +17,7 @@ mod run;
 mod supervise;
 mod targets;
 mod test_matrix;
+mod verify;
 
 pub use args::Cli;
 pub use exit::{ExitCode, as_a_program};
@@ -33,6 +34,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Accept(args) => accept::main(&cli.project, &args),
         Command::Diff(args) => diff::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
+        Command::Verify(args) => verify::main(&args),
         Command::Image(args) => image::main(&args),
         Command::Doctor => doctor::main(),
         Command::Supervise { args } => return supervise::main(&args),

@@ -67,7 +67,7 @@ impl Project {
             return Err(CliError::Files(errors));
         }
         let filter = VectorFilter { suites: args.suite.clone(), filters: args.filter.clone() };
-        let vectors: Vec<_> = suite.vectors.into_iter().filter(|vector| filter.matches(vector)).collect();
+        let vectors = filter.select(suite.vectors);
         if vectors.is_empty() {
             return Err(CliError::Usage(
                 "no vector matches\n  help: nlproof test-matrix --list shows them all".into(),

@@ -48,12 +48,18 @@ pub struct VectorFilter {
 }
 
 impl VectorFilter {
-    /// Whether the vector is selected.
-    pub fn matches(&self, vector: &Vector) -> bool {
-        let suite = vector.id.split('/').next().unwrap_or_default();
+    /// The selected vectors, in their order.
+    pub fn select(&self, vectors: Vec<Vector>) -> Vec<Vector> {
+        let ids: Vec<String> = vectors.iter().map(|vector| vector.id.clone()).collect();
+        vectors.into_iter().filter(|vector| self.matches(&vector.id, &ids)).collect()
+    }
+
+    fn matches(&self, id: &str, ids: &[String]) -> bool {
+        let suite = id.split('/').next().unwrap_or_default();
+        let by_filter =
+            |filter: &String| if ids.contains(filter) { id == filter } else { id.contains(filter.as_str()) };
         (self.suites.is_empty() || self.suites.iter().any(|wanted| wanted == suite))
-            && (self.filters.is_empty()
-                || self.filters.iter().any(|filter| vector.id.contains(filter.as_str())))
+            && (self.filters.is_empty() || self.filters.iter().any(by_filter))
     }
 }
 
@@ -68,5 +74,20 @@ mod tests {
         assert!(is_prefix("14.0", "14.0-STABLE"));
         assert!(!is_prefix("1", "14.0-STABLE"));
         assert!(!is_prefix("14.0-STABLE-DEBUG", "14.0-STABLE"));
+    }
+
+    #[test]
+    fn a_whole_id_selects_that_vector_alone_and_a_part_all_that_have_it() {
+        let ids = ["link/create-lo", "link/create-lo-twice", "addr/add"].map(str::to_owned);
+        let selected = |suites: &[&str], filters: &[&str]| -> Vec<String> {
+            let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            let filter = VectorFilter { suites: owned(suites), filters: owned(filters) };
+            ids.iter().filter(|id| filter.matches(id, &ids)).cloned().collect()
+        };
+        assert_eq!(selected(&[], &["link/create-lo"]), ["link/create-lo"]);
+        assert_eq!(selected(&[], &["create-lo"]).len(), 2);
+        assert_eq!(selected(&["addr"], &[]), ["addr/add"]);
+        assert_eq!(selected(&["addr"], &["create"]), [""; 0]);
+        assert_eq!(selected(&[], &[]).len(), 3);
     }
 }

@@ -67,6 +67,9 @@ impl<'a> Run<'a> {
             Privilege::Unprivileged => iface_sim::Privilege::Unprivileged,
         };
         let request = sim.socket(options, privilege);
+        if let Some(bytes) = program.socket.receive_buffer {
+            sim.set_receive_buffer(request, bytes as usize);
+        }
         let groups = program.groups.iter().map(|group| (*group, sim.join(*group))).collect();
         Self { program, sim, request, groups, resolved: Vec::new(), step: u32::MAX, t_ns: 0, on_record }
     }

@@ -49,7 +49,13 @@ pub fn decode_datagram(os: Os, role: Role, datagram: &[u8]) -> Vec<Node> {
         .map(|item| match item {
             MessageItem::Message(message) => decode_message(os, role, &message),
             MessageItem::Trailing(trailing) => {
-                let mut node = Node::new("not-a-message", Val::Bytes(trailing.bytes.to_vec()));
+                // What was sent stands in the vector, but for interface indexes, which no pass finds in bytes
+                // without a form.
+                let value = match role {
+                    Role::Request => Val::Text(format!("<{} bytes>", trailing.bytes.len())),
+                    Role::Reply | Role::Event => Val::Bytes(trailing.bytes.to_vec()),
+                };
+                let mut node = Node::new("not-a-message", value);
                 node.children.push(Node::inline("cause", Val::Str(trailing.cause.to_string())));
                 node
             }

@@ -59,15 +59,13 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
         }))],
         Body::Timeout => vec![Kind::Lossy(Lossy::Timeout)],
         Body::Error { stage, errno, text } => {
-            let error = match errno_name(os, *errno) {
-                Some(name) => format!("{text} ({name})"),
-                None => text.clone(),
-            };
+            let error = errno_name(os, *errno).map_or_else(|| format!("errno {errno}"), str::to_owned);
             vec![match stage {
-                // What a kernel does to a send call is an observation like any other.
+                // What a kernel does to a send call is an observation like any other. The text is the agent's
+                // or the simulator's own, and no part of it.
                 ErrorStage::Send => Kind::Note(format!("send failed: {error}")),
-                ErrorStage::Resolve => Kind::Note(format!("not sent: {error}")),
-                _ => Kind::Lossy(Lossy::NotRun(error)),
+                ErrorStage::Resolve => Kind::Note("not sent: it names an interface that is not there".into()),
+                _ => Kind::Lossy(Lossy::NotRun(format!("{text} ({error})"))),
             }]
         }
         Body::End { died: Some(status) } => vec![Kind::Lossy(Lossy::Died(*status))],

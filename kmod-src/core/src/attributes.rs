@@ -39,7 +39,7 @@ pub(crate) struct Attribute<'a> {
     /// Bytes from the message's header to the attribute.
     pub(crate) offset: usize,
     /// [`Request::base`].
-    base: u64,
+    pub(crate) base: u64,
 }
 
 /// The fixed header of a request and its attributes.
@@ -87,7 +87,7 @@ impl<'a, const N: usize> Parts<'a, N> {
 /// The walk ends without an error before an attribute that would reach beyond the list. The length of
 /// an attribute is read even when less than a header is left; what lies beyond counts as zero here (the
 /// kernel's buffer is zeroed there).
-fn walk<'a>(
+pub(crate) fn walk<'a>(
     list: &'a [u8],
     offset: usize,
     base: u64,
@@ -145,6 +145,14 @@ impl<'a> Attribute<'a> {
         match *self.data {
             [a, b, c, d] => Ok(u32::from_le_bytes([a, b, c, d])),
             _ => Err(self.wrong_size(report, "uint32")),
+        }
+    }
+
+    /// `nlattr_get_uint16`.
+    pub(crate) fn u16(&self, report: &mut Report) -> Result<u16, Errno> {
+        match *self.data {
+            [a, b] => Ok(u16::from_le_bytes([a, b])),
+            _ => Err(self.wrong_size(report, "uint16")),
         }
     }
 

@@ -10,6 +10,8 @@ pub struct Behaviours {
     pub link_modify: LinkModify,
     /// Where the parent's index in IFLA_LINK goes.
     pub link_parent: LinkParent,
+    /// Which code makes an interface.
+    pub link_cloner: LinkCloner,
     /// A successful create is acknowledged with a cookie: index and name of the new interface.
     pub cookie_on_create: bool,
     /// `IFCAP_B_SIZE` of `net/if.h`: bits of the capability bitset. `None`: IFLA_FREEBSD is not sent.
@@ -121,6 +123,16 @@ pub enum LinkParent {
     Own,
 }
 
+/// Which code makes an interface that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkCloner {
+    /// netlink's own cloner for IFLA_INFO_KIND (`nl_cloners`; there is one, vlan), else a generic one. The
+    /// driver is found by the name of the interface and sees nothing of the request.
+    ByKind,
+    /// The driver whose name is in IFLA_IFNAME (`ifc_create_ifp_nl`), which then also sees changes.
+    ByName,
+}
+
 /// How the scope of an IPv4 address is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inet4Scope {
@@ -157,6 +169,7 @@ impl Behaviours {
         let release_13 = Self {
             link_modify: LinkModify::A,
             link_parent: LinkParent::OverIndex,
+            link_cloner: LinkCloner::ByKind,
             cookie_on_create: false,
             capability_bits: None,
             link_info: false,
@@ -170,6 +183,7 @@ impl Behaviours {
         let release_14_0 = Self {
             link_modify: LinkModify::A,
             link_parent: LinkParent::Own,
+            link_cloner: LinkCloner::ByName,
             cookie_on_create: true,
             capability_bits: Some(34),
             link_info: true,

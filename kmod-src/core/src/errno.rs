@@ -49,6 +49,7 @@ errors!(
     ENOENT,
     ENXIO,
     ENOMEM,
+    EBUSY,
     EEXIST,
     ENODEV,
     EINVAL,

@@ -10,6 +10,7 @@ use crate::context::{Epoch, Sleepable};
 use crate::errno::Errno;
 use crate::link_request::LinkRequest;
 use crate::name::Name;
+use crate::report::Report;
 use crate::writer::GroupWriter;
 
 /// One interface: the accessors of `net/if_var.h` that a dump needs.
@@ -164,6 +165,20 @@ pub trait Kernel {
         name: &[u8],
         request: &LinkRequest<'_>,
     ) -> Result<Self::Ref, Errno>;
+    /// What a request to change an interface asks of its driver beyond what every interface has: the part of
+    /// the cloner's `modify_nl` before `nl_modify_ifp_generic`. Only vlan(4) has one; the default does nothing.
+    ///
+    /// # Errors
+    /// The driver's error, with what it reported.
+    fn configure(
+        &self,
+        _thread: &mut Sleepable,
+        _ifp: &Self::Ref,
+        _request: &LinkRequest<'_>,
+        _report: &mut Report,
+    ) -> Result<(), Errno> {
+        Ok(())
+    }
     /// `if_clone_destroy`, by the name the interface has now.
     ///
     /// # Errors

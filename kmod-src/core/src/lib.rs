@@ -38,6 +38,7 @@ mod behaviour;
 mod context;
 mod cookie;
 mod dispatch;
+mod driver_data;
 mod errno;
 mod event;
 mod kernel;
@@ -50,18 +51,20 @@ mod name;
 mod profile;
 mod report;
 mod text;
+mod vlan;
 mod writer;
 
 pub use address::{Address, CacheInfo, Inet6Alias, Inet6State, InetAlias, LinkAddress, SocketAddress};
 pub use address_request::AddressRequest;
 pub use attributes::Request;
 pub use behaviour::{
-    AddressChanges, AddressDump, Behaviours, Inet4Scope, LinkModify, LinkParent, MtuError, Promiscuity,
-    UpDown,
+    AddressChanges, AddressDump, Behaviours, Inet4Scope, LinkCloner, LinkModify, LinkParent, MtuError,
+    Promiscuity, UpDown,
 };
 pub use context::{Epoch, Sleepable, in_epoch};
 pub use cookie::Cookie;
 pub use dispatch::handle;
+pub use driver_data::DriverData;
 pub use errno::Errno;
 pub use event::{AddressEvent, LinkEvent, address_event, link_event};
 pub use kernel::{Capabilities, Counter, Interface, Kernel, Media, Privilege, Requester};
@@ -71,4 +74,5 @@ pub use name::Name;
 pub use profile::{Profile, UnknownProfile};
 pub use report::Report;
 pub use text::{TEXT_CAPACITY, Text};
+pub use vlan::VlanRequest;
 pub use writer::{GroupWriter, MessageHeader, Nest, Writer};

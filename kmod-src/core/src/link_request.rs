@@ -9,6 +9,7 @@ use nlproof_wire::consts::{
 
 use crate::attributes::{Attribute, AttributeSet, Request, header_u16, header_u32};
 use crate::behaviour::{Behaviours, LinkParent};
+use crate::driver_data::DriverData;
 use crate::errno::Errno;
 use crate::report::Report;
 
@@ -34,8 +35,8 @@ pub struct LinkRequest<'a> {
     pub parent: u32,
     /// IFLA_INFO_KIND up to its first NUL.
     pub driver: Option<&'a [u8]>,
-    /// Payload of IFLA_INFO_DATA.
-    pub driver_data: Option<&'a [u8]>,
+    /// IFLA_INFO_DATA.
+    pub driver_data: Option<DriverData<'a>>,
     /// IFLA_IFALIAS without its NUL.
     pub alias: Option<&'a [u8]>,
     /// Payload of IFLA_ADDRESS, where the branch looks at it.
@@ -78,7 +79,7 @@ impl<'a> AttributeSet<'a> for LinkInfo<'_, 'a> {
     fn attribute(&mut self, attribute: &Attribute<'a>, report: &mut Report) -> Result<(), Errno> {
         match attribute.kind() {
             IFLA_INFO_KIND => self.0.driver = Some(attribute.string_unterminated(report)?),
-            IFLA_INFO_DATA => self.0.driver_data = Some(attribute.data),
+            IFLA_INFO_DATA => self.0.driver_data = Some(DriverData::of(attribute)),
             _ => {}
         }
         Ok(())

@@ -53,6 +53,17 @@ impl Text {
         self.str("0x").digits(address, 16)
     }
 
+    /// Appends a number as `%04X` prints it.
+    pub fn upper_hex16(&mut self, number: u16) -> &mut Self {
+        for shift in [12_u32, 8, 4, 0] {
+            let digit = number.checked_shr(shift).unwrap_or(0) & 0xf;
+            let digit =
+                char::from_digit(u32::from(digit), 16).map_or('?', |digit| digit.to_ascii_uppercase());
+            self.bytes(&[digit as u8]);
+        }
+        self
+    }
+
     fn digits(&mut self, number: u64, base: u32) -> &mut Self {
         // 20 digits hold any u64 in base 10.
         let mut reversed = [0_u8; 20];
@@ -86,6 +97,13 @@ mod tests {
         let mut text = Text::default();
         text.str("a ").number(0_u32).str(" b ").number(u64::MAX).str(" c ").pointer(0xffff_f800_0000_0010);
         assert_eq!(text.as_bytes(), b"a 0 b 18446744073709551615 c 0xfffff80000000010");
+    }
+
+    #[test]
+    fn four_digits() {
+        let mut text = Text::default();
+        text.upper_hex16(0x88a8).upper_hex16(1);
+        assert_eq!(text.as_bytes(), b"88A80001");
     }
 
     #[test]

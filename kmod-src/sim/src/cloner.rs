@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use iface_core::{Errno, Name, Sleepable};
+use iface_core::{Errno, LinkCloner, LinkRequest, Name, Sleepable};
 use nlproof_wire::consts::IFNAMSIZ;
 
 use crate::interface::{Driver, IfRef};
@@ -16,28 +16,23 @@ const LAST_UNIT: u32 = 0x7fff;
 /// The units that each cloner has given out.
 #[derive(Debug, Default)]
 pub(crate) struct Cloners {
-    loopback: RefCell<BTreeSet<u32>>,
-    epair: RefCell<BTreeSet<u32>>,
+    units: [RefCell<BTreeSet<u32>>; Driver::ALL.len()],
 }
 
 impl Cloners {
     /// `ifc_find_cloner_match`: the driver's name and perhaps a number.
     fn matching(name: &[u8]) -> Option<Driver> {
-        [Driver::Epair, Driver::Loopback].into_iter().find(|driver| {
+        Driver::ALL.into_iter().find(|driver| {
             name.strip_prefix(driver.name().as_bytes())
                 .is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
         })
     }
 
     fn units(&self, driver: Driver) -> &RefCell<BTreeSet<u32>> {
-        match driver {
-            Driver::Loopback => &self.loopback,
-            Driver::Epair => &self.epair,
-        }
+        &self.units[driver as usize]
     }
 
-    /// `ifc_free_unit`.
-    pub(crate) fn free_unit(&self, driver: Driver, unit: u32) {
+    fn free(&self, driver: Driver, unit: u32) {
         self.units(driver).borrow_mut().remove(&unit);
     }
 }
@@ -57,8 +52,17 @@ fn unit_of(name: &[u8]) -> Result<Option<u32>, Errno> {
 
 impl Stack {
     /// `ifc_create_ifp`. The name is cut off at 15 bytes only after a cloner was found for it.
-    pub(crate) fn clone_create(&self, thread: &mut Sleepable, name: &[u8]) -> Result<IfRef, Errno> {
-        let driver = Cloners::matching(name).ok_or(Errno::EINVAL)?;
+    ///
+    /// A request is shown to the driver where there is one and the branch lets drivers see requests.
+    pub(crate) fn clone_create(
+        &self,
+        thread: &mut Sleepable,
+        name: &[u8],
+        request: Option<&LinkRequest<'_>>,
+    ) -> Result<IfRef, Errno> {
+        let driver = Cloners::matching(name).or_else(|| self.names_a_vlan(name).then_some(Driver::Vlan));
+        let driver = driver.ok_or(Errno::EINVAL)?;
+        let request = request.filter(|_| self.behaviours.link_cloner == LinkCloner::ByName);
         let name = Name::truncated(name);
         if self.unit(name.as_bytes()).is_some() {
             return Err(Errno::EEXIST);
@@ -66,6 +70,15 @@ impl Stack {
         match driver {
             Driver::Loopback => self.loopback_create(thread, name),
             Driver::Epair => self.epair_create(thread, name),
+            Driver::Bridge => self.bridge_create(thread, name),
+            Driver::Gif => self.gif_create(thread, name),
+            Driver::Tun => self.tun_create(thread, name),
+            Driver::Tap => self.tap_create(thread, name),
+            Driver::Disc => self.discard_create(thread, name),
+            Driver::Vlan => match request {
+                Some(request) => self.vlan_create_requested(thread, name, request),
+                None => self.vlan_create(thread, name, None),
+            },
         }
     }
 
@@ -85,12 +98,37 @@ impl Stack {
         Ok(unit)
     }
 
+    /// `ifc_free_unit`.
+    pub(crate) fn free_unit(&self, ifp: &IfRef) {
+        if let Some(unit) = ifp.unit {
+            self.cloners.free(ifp.driver, unit);
+        }
+    }
+
+    /// `ifc_free_unit` of a unit for which no interface was made.
+    pub(crate) fn give_unit_back(&self, driver: Driver, unit: u32) {
+        self.cloners.free(driver, unit);
+    }
+
     /// `if_clone_destroy`: by name, and by the cloner that made it.
     pub(crate) fn clone_destroy(&self, thread: &mut Sleepable, name: Name) -> Result<(), Errno> {
         let ifp = self.living().into_iter().find(|ifp| ifp.name == name).ok_or(Errno::ENXIO)?;
         match ifp.driver {
             Driver::Loopback => self.loopback_destroy(thread, &ifp),
             Driver::Epair => self.epair_destroy(thread, &ifp),
+            Driver::Vlan => self.vlan_destroy(thread, &ifp),
+            Driver::Bridge => {
+                self.bridge_destroy(thread, &ifp);
+                Ok(())
+            }
+            Driver::Gif => {
+                self.gif_destroy(thread, &ifp);
+                Ok(())
+            }
+            Driver::Tun | Driver::Tap | Driver::Disc => {
+                self.simple_destroy(thread, &ifp);
+                Ok(())
+            }
         }
     }
 }
@@ -106,7 +144,8 @@ mod tests {
         assert_eq!(Cloners::matching(b"lo"), Some(Driver::Loopback));
         assert_eq!(Cloners::matching(b"lo10"), Some(Driver::Loopback));
         assert_eq!(Cloners::matching(b"epair7"), Some(Driver::Epair));
-        for name in ["", "l", "lo1x", "epair7a", "em0", "LO1"] {
+        assert_eq!(Cloners::matching(b"vlan7"), Some(Driver::Vlan));
+        for name in ["", "l", "lo1x", "epair7a", "em0", "LO1", "vlan7.7"] {
             assert_eq!(Cloners::matching(name.as_bytes()), None, "{name}");
         }
     }

@@ -44,7 +44,7 @@ impl Stack {
         } else {
             return Ok(unit);
         };
-        self.cloners.free_unit(Driver::Epair, unit);
+        self.give_unit_back(Driver::Epair, unit);
         Err(error)
     }
 
@@ -52,7 +52,7 @@ impl Stack {
         self.allocate_interface(&Blueprint {
             name: format!("epair{unit}{end}"),
             driver: Driver::Epair,
-            unit,
+            unit: Some(unit),
             kind: IFT_ETHER,
             flags: IFF_BROADCAST | IFF_SIMPLEX | IFF_MULTICAST,
             mtu: 1500,
@@ -61,7 +61,7 @@ impl Stack {
     }
 
     /// `ether_ifattach`: the interface is announced before it has its address.
-    fn ethernet_attach(&self, thread: &mut Sleepable, ifp: &IfRef, address: [u8; 6]) {
+    pub(crate) fn ethernet_attach(&self, thread: &mut Sleepable, ifp: &IfRef, address: [u8; 6]) {
         ifp.link_address_len.set(ADDRESS_LEN);
         ifp.hardware_address.set(LinkAddress::new(&[0; 6]));
         self.attach(thread, ifp);
@@ -70,16 +70,16 @@ impl Stack {
         ifp.hardware_address.set(LinkAddress::new(&address));
     }
 
-    /// `epair_set_state`. The link's change is announced by another thread, which comes to it when the flag
-    /// has been set or cleared.
+    /// `epair_set_state`. The link's change is announced by another thread, which runs at once: the interface
+    /// still seems to run when its link has gone down.
     fn epair_state(&self, thread: &mut Sleepable, ifp: &IfRef, running: bool) {
         let flags = ifp.driver_flags.get();
         if running {
             ifp.driver_flags.set(flags | IFF_DRV_RUNNING);
             self.link_state_change(thread, ifp, LinkState::Up);
         } else {
-            ifp.driver_flags.set(flags & !IFF_DRV_RUNNING);
             self.link_state_change(thread, ifp, LinkState::Down);
+            ifp.driver_flags.set(flags & !IFF_DRV_RUNNING);
         }
     }
 
@@ -92,7 +92,7 @@ impl Stack {
         self.detach(thread, &peer);
         self.free_interface(&peer);
         self.free_interface(ifp);
-        self.cloners.free_unit(Driver::Epair, ifp.unit);
+        self.free_unit(ifp);
         Ok(())
     }
 }

@@ -65,7 +65,16 @@ impl Stack {
         self.inet_addresses.borrow_mut().push(ifa.clone());
         self.driver_address(thread, ifp);
         self.announce_address(ifp, &ifa, AddressEvent::Added);
-        ifa.route.set(!self.prefix_has_route(&ifa));
+        if self.prefix_has_route(&ifa) {
+            return Ok(());
+        }
+        // The routing table has a place of its own for 0.0.0.0 as a host, which is taken.
+        if route_of(&ifa) == Some((0, u32::MAX)) {
+            ifp.addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, &ifa));
+            self.inet_addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, &ifa));
+            return Err(Errno::EEXIST);
+        }
+        ifa.route.set(true);
         Ok(())
     }
 

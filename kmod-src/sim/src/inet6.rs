@@ -11,7 +11,7 @@ use iface_core::{Address, AddressEvent, CacheInfo, Errno, Inet6Alias, Inet6State
 use nlproof_wire::consts::freebsd::{IFF_DRV_RUNNING, IFF_MULTICAST};
 use nlproof_wire::consts::{IFF_LOOPBACK, IFF_POINTOPOINT, IFF_UP};
 
-use crate::interface::{IfAddr, IfRef};
+use crate::interface::{Driver, IfAddr, IfRef};
 use crate::stack::Stack;
 
 const IN6_IFF_TENTATIVE: u32 = 0x02;
@@ -150,6 +150,11 @@ impl Stack {
         if ifp.addresses.borrow().iter().filter(|ifa| ifa.inet6().is_some()).count() <= 1 {
             self.driver_address(thread, ifp);
         }
+        // As for IPv4: no route can be added to the host ::.
+        if alias.address == [0; 16] {
+            ifp.addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, &ifa));
+            return Err(Errno::EEXIST);
+        }
         self.announce_address(ifp, &ifa, AddressEvent::Added);
         Ok(())
     }
@@ -182,7 +187,9 @@ impl Stack {
         let has_link_local = ifp.addresses.borrow().iter().any(|ifa| ifa.inet6().is_some_and(is_link_local));
         if !ifp.inet6_disabled.get()
             && !has_link_local
-            && let Ok(address) = scoped(ifp, link_local(ifp))
+            // A bridge's members might be in other zones.
+            && ifp.driver != Driver::Bridge
+            && let Ok(address) = scoped(ifp, self.link_local(ifp))
         {
             self.inet6_update(thread, ifp, &own(address, 64, None)).unwrap_or(());
         }
@@ -218,14 +225,43 @@ impl Stack {
     }
 }
 
-/// The link-local address that an interface gives itself: fe80::1 on loopback, else made of the Ethernet
-/// address (`in6_get_hw_ifid`, RFC 4291 appendix A).
-fn link_local(ifp: &IfRef) -> [u8; 16] {
-    let mut address = [0; 16];
-    address[..2].copy_from_slice(&[0xfe, 0x80]);
-    match ifp.link_address.get().as_bytes() {
-        &[a, b, c, d, e, f] => address[8..].copy_from_slice(&[a ^ 2, b, c, 0xff, 0xfe, d, e, f]),
-        _ => address[15] = 1,
+/// MD5 of "nlproof", the host name of the guests, from which the kernel makes identifiers when there is nothing
+/// better; first eight bytes.
+const HOST_NAME_DIGEST: [u8; 8] = [0x84, 0x9d, 0x17, 0x0a, 0x09, 0xdc, 0x31, 0x9f];
+
+impl Stack {
+    /// The link-local address that an interface gives itself (`get_ifid`): fe80::1 on loopback, else made of
+    /// its own Ethernet address, of another interface's that is globally unique, or of the host's name.
+    fn link_local(&self, ifp: &IfRef) -> [u8; 16] {
+        let mut address = [0; 16];
+        address[..2].copy_from_slice(&[0xfe, 0x80]);
+        if ifp.has(IFF_LOOPBACK) {
+            address[15] = 1;
+            return address;
+        }
+        let borrowed = || {
+            let others = self.living().into_iter().filter(|other| other.index != ifp.index);
+            others.filter_map(|other| interface_identifier(&other)).find(|[first, ..]| first & 2 != 0)
+        };
+        let [first, rest @ ..] = HOST_NAME_DIGEST;
+        let of_host = || {
+            let mut identifier = [0; 8];
+            identifier[0] = first & !3;
+            identifier[1..].copy_from_slice(&rest);
+            identifier
+        };
+        let identifier = interface_identifier(ifp).or_else(borrowed).unwrap_or_else(of_host);
+        address[8..].copy_from_slice(&identifier);
+        address
     }
-    address
+}
+
+/// `in6_get_hw_ifid`: the interface identifier that an Ethernet address gives (RFC 4291 appendix A).
+fn interface_identifier(ifp: &IfRef) -> Option<[u8; 8]> {
+    match ifp.link_address.get().as_bytes() {
+        [0, 0, 0, 0, 0, 0] => None,
+        // The group bit makes it no interface's address.
+        &[a, b, c, d, e, f] if a & 1 == 0 => Some([a ^ 2, b, c, 0xff, 0xfe, d, e, f]),
+        _ => None,
+    }
 }

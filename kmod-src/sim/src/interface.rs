@@ -15,14 +15,37 @@ pub(crate) enum Driver {
     Loopback,
     /// epair(4): one end of a pair.
     Epair,
+    /// bridge(4).
+    Bridge,
+    /// vlan(4).
+    Vlan,
+    /// gif(4): a tunnel, here without end points.
+    Gif,
+    /// tun(4): a point-to-point interface whose other end is a program.
+    Tun,
+    /// tap(4): Ethernet whose other end is a program.
+    Tap,
+    /// disc(4).
+    Disc,
 }
 
 impl Driver {
+    /// All that are modelled, in the order in which the kernel asks whether a name is theirs: the driver that
+    /// came last is asked first.
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Disc, Self::Bridge, Self::Epair, Self::Vlan, Self::Tap, Self::Tun, Self::Gif, Self::Loopback];
+
     /// `if_dname`, which is also the name of its cloner.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Loopback => "lo",
             Self::Epair => "epair",
+            Self::Bridge => "bridge",
+            Self::Vlan => "vlan",
+            Self::Gif => "gif",
+            Self::Tun => "tun",
+            Self::Tap => "tap",
+            Self::Disc => "disc",
         }
     }
 }
@@ -41,9 +64,10 @@ pub(crate) struct Ifnet {
     pub(crate) index: u32,
     pub(crate) name: Name,
     pub(crate) driver: Driver,
-    pub(crate) unit: u32,
+    /// `if_dunit`; `None` for a VLAN that is named after its parent.
+    pub(crate) unit: Option<u32>,
     /// IFT_*.
-    pub(crate) kind: u8,
+    pub(crate) kind: Cell<u8>,
     pub(crate) flags: Cell<u32>,
     pub(crate) driver_flags: Cell<u32>,
     pub(crate) mtu: Cell<u32>,
@@ -54,7 +78,7 @@ pub(crate) struct Ifnet {
     pub(crate) link_address: Cell<LinkAddress>,
     pub(crate) hardware_address: Cell<LinkAddress>,
     pub(crate) broadcast_address: Cell<Option<LinkAddress>>,
-    pub(crate) capabilities: Capabilities,
+    pub(crate) capabilities: Cell<Capabilities>,
     pub(crate) description: RefCell<Option<Vec<u8>>>,
     /// `if_addrhead` without the link-level address, which is always its first.
     pub(crate) addresses: RefCell<Vec<Rc<IfAddr>>>,
@@ -62,6 +86,22 @@ pub(crate) struct Ifnet {
     pub(crate) inet6_disabled: Cell<bool>,
     /// The other end of an epair.
     pub(crate) peer: RefCell<Weak<Ifnet>>,
+    /// What a VLAN is on.
+    pub(crate) trunk: RefCell<Option<Trunk>>,
+}
+
+/// Where a VLAN belongs: `struct ifvlan` of `net/if_vlan.c`.
+#[derive(Debug, Clone)]
+pub(crate) struct Trunk {
+    pub(crate) parent: Weak<Ifnet>,
+    /// `ifv_vid`.
+    pub(crate) id: u16,
+    /// `ifv_proto`: 0x8100 or 0x88a8.
+    pub(crate) protocol: u16,
+    /// `ifv_mtufudge`: bytes by which packets must be smaller than the parent's.
+    pub(crate) mtu_fudge: u32,
+    /// The parent is promiscuous because the VLAN is.
+    pub(crate) promiscuous: bool,
 }
 
 /// `struct ifaddr` with what IPv4 and IPv6 add to it.
@@ -129,7 +169,7 @@ impl Interface for IfRef {
     }
 
     fn kind(&self) -> u8 {
-        self.0.kind
+        self.0.kind.get()
     }
 
     fn flags(&self) -> u32 {
@@ -157,11 +197,11 @@ impl Interface for IfRef {
     }
 
     fn hardware_address(&self) -> Option<LinkAddress> {
-        (u16::from(self.0.kind) == IFT_ETHER).then(|| self.0.hardware_address.get())
+        (u16::from(self.0.kind.get()) == IFT_ETHER).then(|| self.0.hardware_address.get())
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.0.capabilities
+        self.0.capabilities.get()
     }
 
     /// No packet ever passes.

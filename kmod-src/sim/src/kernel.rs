@@ -4,7 +4,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use iface_core::{Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Name, Sleepable};
+use iface_core::{
+    Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Name, Report, Sleepable,
+};
 
 use crate::interface::{Driver, IfRef};
 use crate::stack::Stack;
@@ -18,6 +20,21 @@ impl Drop for EpochTracker {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
+}
+
+/// What carries the packets of an interface: itself, or what a VLAN is on in the end. VLANs that are on each
+/// other have nothing (and a real kernel asked for their media would not come back).
+fn carrier(ifp: &IfRef) -> Option<IfRef> {
+    const DEEPEST: usize = 64;
+    let mut carrier = ifp.clone();
+    for _ in 0..DEEPEST {
+        if carrier.driver != Driver::Vlan {
+            return Some(carrier);
+        }
+        let parent = carrier.trunk.borrow().as_ref().and_then(|trunk| trunk.parent.upgrade());
+        carrier = IfRef(parent?);
+    }
+    None
 }
 
 impl Kernel for Stack {
@@ -67,9 +84,12 @@ impl Kernel for Stack {
     }
 
     fn media(&self, _thread: &mut Sleepable, ifp: &IfRef) -> Result<Media, Errno> {
-        match ifp.driver {
+        match carrier(ifp).ok_or(Errno::EINVAL)?.driver {
             Driver::Epair => Ok(Media { ethernet: true, active: true }),
-            Driver::Loopback => Err(Errno::EINVAL),
+            Driver::Tap => Ok(Media { ethernet: true, active: false }),
+            Driver::Loopback | Driver::Vlan | Driver::Bridge | Driver::Gif | Driver::Tun | Driver::Disc => {
+                Err(Errno::EINVAL)
+            }
         }
     }
 
@@ -77,13 +97,18 @@ impl Kernel for Stack {
         Some(Name::truncated(ifp.driver.name().as_bytes()))
     }
 
-    fn create(
+    fn create(&self, thread: &mut Sleepable, name: &[u8], request: &LinkRequest<'_>) -> Result<IfRef, Errno> {
+        self.clone_create(thread, name, Some(request))
+    }
+
+    fn configure(
         &self,
         thread: &mut Sleepable,
-        name: &[u8],
-        _request: &LinkRequest<'_>,
-    ) -> Result<IfRef, Errno> {
-        self.clone_create(thread, name)
+        ifp: &IfRef,
+        request: &LinkRequest<'_>,
+        report: &mut Report,
+    ) -> Result<(), Errno> {
+        if ifp.driver == Driver::Vlan { self.vlan_change(thread, ifp, request, report) } else { Ok(()) }
     }
 
     fn destroy(&self, thread: &mut Sleepable, ifp: &IfRef) -> Result<(), Errno> {
@@ -107,8 +132,7 @@ impl Kernel for Stack {
     }
 
     fn count_promiscuous(&self, thread: &mut Sleepable, ifp: &IfRef, on: bool) -> Result<(), Errno> {
-        self.count_promiscuity(thread, ifp, on);
-        Ok(())
+        self.count_promiscuity(thread, ifp, on)
     }
 
     fn set_promiscuous(&self, _thread: &mut Sleepable, ifp: &IfRef, on: bool) {

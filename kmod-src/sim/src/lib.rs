@@ -8,7 +8,9 @@
 #![forbid(unsafe_code)]
 
 mod acknowledge;
+mod bridge;
 mod cloner;
+mod discard;
 mod epair;
 mod index_table;
 mod inet;
@@ -21,7 +23,9 @@ mod receive;
 mod sim;
 mod socket;
 mod stack;
+mod tunnel;
 mod variant;
+mod vlan;
 mod writer;
 
 pub use iface_core::{Errno, Profile};

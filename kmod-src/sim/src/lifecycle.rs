@@ -2,14 +2,20 @@
 //! Interfaces come, change and go (`net/if.c`), and what of it is announced in which order.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Weak;
 
 use iface_core::{Capabilities, Errno, LinkAddress, LinkEvent, Name, Sleepable};
-use nlproof_wire::consts::freebsd::{IFF_DYING, IFF_PPROMISC, IFT_ETHER};
+use nlproof_wire::consts::freebsd::{
+    IFF_DRV_RUNNING, IFF_DYING, IFF_PPROMISC, IFT_BRIDGE, IFT_ETHER, IFT_L2VLAN,
+};
 use nlproof_wire::consts::{IFF_LOOPBACK, IFF_PROMISC, IFF_UP};
 
+use crate::bridge::bridge_flags;
 use crate::interface::{Driver, IfRef, Ifnet, LinkState};
 use crate::stack::Stack;
+use crate::tunnel::GIF_MTU_RANGE;
+use crate::vlan::vlan_mtu_possible;
 
 /// `IF_MINMTU` and `IF_MAXMTU` of `net/if_var.h`, in bytes.
 const MTU_RANGE: std::ops::RangeInclusive<u32> = 72..=65535;
@@ -19,7 +25,7 @@ const MTU_RANGE: std::ops::RangeInclusive<u32> = 72..=65535;
 pub(crate) struct Blueprint {
     pub(crate) name: String,
     pub(crate) driver: Driver,
-    pub(crate) unit: u32,
+    pub(crate) unit: Option<u32>,
     pub(crate) kind: u16,
     pub(crate) flags: u32,
     pub(crate) mtu: u32,
@@ -35,7 +41,7 @@ impl Stack {
             name: Name::truncated(blueprint.name.as_bytes()),
             driver: blueprint.driver,
             unit: blueprint.unit,
-            kind: u8::try_from(blueprint.kind).unwrap_or(0),
+            kind: Cell::new(u8::try_from(blueprint.kind).unwrap_or(0)),
             flags: Cell::new(blueprint.flags),
             driver_flags: Cell::new(0),
             mtu: Cell::new(blueprint.mtu),
@@ -45,11 +51,12 @@ impl Stack {
             link_address: Cell::default(),
             hardware_address: Cell::default(),
             broadcast_address: Cell::new(None),
-            capabilities: Capabilities { supported: capabilities, enabled: capabilities },
+            capabilities: Cell::new(Capabilities { supported: capabilities, enabled: capabilities }),
             description: RefCell::new(None),
             addresses: RefCell::default(),
             inet6_disabled: Cell::new(blueprint.flags & IFF_LOOPBACK == 0),
             peer: RefCell::new(Weak::new()),
+            trunk: RefCell::new(None),
         }))
     }
 
@@ -66,6 +73,7 @@ impl Stack {
         ifp.set(IFF_DYING);
         self.interface_down(thread, ifp);
         self.purge_addresses(ifp);
+        self.vlan_parent_gone(thread, ifp);
         self.announce(thread, ifp, LinkEvent::Departed);
     }
 
@@ -104,9 +112,14 @@ impl Stack {
     /// `if_link_state_change` and `do_link_state_change`: two announcements for one change. The kernel does
     /// it in another thread, of higher priority; here it happens at once.
     pub(crate) fn link_state_change(&self, thread: &mut Sleepable, ifp: &IfRef, state: LinkState) {
-        if ifp.link_state.replace(state) != state {
-            self.announce(thread, ifp, LinkEvent::Changed(0));
-            self.announce(thread, ifp, LinkEvent::LinkState);
+        let mut waiting = VecDeque::from([ifp.clone()]);
+        while let Some(ifp) = waiting.pop_front() {
+            if ifp.link_state.replace(state) != state {
+                self.announce(thread, &ifp, LinkEvent::Changed(0));
+                self.announce(thread, &ifp, LinkEvent::LinkState);
+                // `vlan_link_state`: VLANs follow their parent.
+                waiting.extend(self.vlans_on(&ifp));
+            }
         }
     }
 
@@ -114,13 +127,36 @@ impl Stack {
     pub(crate) fn driver_address(&self, thread: &mut Sleepable, ifp: &IfRef) {
         match ifp.driver {
             Driver::Loopback => self.loopback_first_address(thread, ifp),
-            Driver::Epair => ifp.set(IFF_UP),
+            Driver::Epair | Driver::Vlan | Driver::Gif | Driver::Disc => ifp.set(IFF_UP),
+            Driver::Bridge | Driver::Tun | Driver::Tap => {
+                ifp.set(IFF_UP);
+                ifp.driver_flags.set(ifp.driver_flags.get() | IFF_DRV_RUNNING);
+            }
         }
     }
 
-    /// SIOCSIFMTU. Both drivers take whatever an interface can have.
+    /// SIOCSIFFLAGS: the driver hears of flags.
+    fn driver_flags_changed(&self, thread: &mut Sleepable, ifp: &IfRef) -> Result<(), Errno> {
+        match ifp.driver {
+            Driver::Loopback => self.loopback_flags(thread, ifp),
+            Driver::Vlan => self.vlan_flags(thread, ifp),
+            Driver::Bridge => bridge_flags(ifp),
+            Driver::Epair | Driver::Gif | Driver::Tun | Driver::Tap => {}
+            // Its driver does not know the request.
+            Driver::Disc => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    }
+
+    /// SIOCSIFMTU.
     pub(crate) fn change_mtu(&self, thread: &mut Sleepable, ifp: &IfRef, mtu: u32) -> Result<(), Errno> {
-        if !MTU_RANGE.contains(&mtu) {
+        let possible = match ifp.driver {
+            Driver::Loopback | Driver::Epair | Driver::Tun | Driver::Tap | Driver::Disc => true,
+            Driver::Bridge => mtu >= self.variant.bridge_mtu_min,
+            Driver::Gif => GIF_MTU_RANGE.contains(&mtu),
+            Driver::Vlan => vlan_mtu_possible(ifp, mtu),
+        };
+        if !MTU_RANGE.contains(&mtu) || !possible {
             return Err(Errno::EINVAL);
         }
         ifp.mtu.set(mtu);
@@ -129,23 +165,32 @@ impl Stack {
     }
 
     /// `ifpromisc`: only the first user to come and the last to leave change anything.
-    pub(crate) fn count_promiscuity(&self, thread: &mut Sleepable, ifp: &IfRef, on: bool) {
+    pub(crate) fn count_promiscuity(
+        &self,
+        thread: &mut Sleepable,
+        ifp: &IfRef,
+        on: bool,
+    ) -> Result<(), Errno> {
         let before = ifp.promiscuous.get();
         let after = if on { before + 1 } else { before - 1 };
         ifp.promiscuous.set(after);
         let edge = if on { before == 0 } else { after == 0 };
         if ifp.has(IFF_PPROMISC) || !edge {
-            return;
+            return Ok(());
         }
+        let flags = ifp.flags.get();
         if on {
             ifp.set(IFF_PROMISC);
         } else {
             ifp.clear(IFF_PROMISC);
         }
-        if ifp.driver == Driver::Loopback {
-            self.loopback_flags(thread, ifp);
+        if let Err(error) = self.driver_flags_changed(thread, ifp) {
+            ifp.promiscuous.set(before);
+            ifp.flags.set(flags);
+            return Err(error);
         }
         self.announce(thread, ifp, LinkEvent::Changed(IFF_PROMISC));
+        Ok(())
     }
 
     /// `if_setppromisc`: nothing is announced.
@@ -168,10 +213,11 @@ impl Stack {
         if address.len() != ifp.link_address.get().as_bytes().len() {
             return Err(Errno::EINVAL);
         }
-        if u16::from(ifp.kind) != IFT_ETHER {
+        if !matches!(u16::from(ifp.kind.get()), IFT_ETHER | IFT_L2VLAN | IFT_BRIDGE) {
             return Err(Errno::ENODEV);
         }
         ifp.link_address.set(LinkAddress::new(address));
+        self.vlan_address(ifp);
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ impl Stack {
         let ifp = self.allocate_interface(&Blueprint {
             name: format!("lo{unit}"),
             driver: Driver::Loopback,
-            unit,
+            unit: Some(unit),
             kind: IFT_LOOP,
             flags: IFF_LOOPBACK | IFF_MULTICAST,
             mtu: MTU,
@@ -32,12 +32,12 @@ impl Stack {
 
     /// `lo_clone_destroy`: lo0 stays for as long as its network stack.
     pub(crate) fn loopback_destroy(&self, thread: &mut Sleepable, ifp: &IfRef) -> Result<(), Errno> {
-        if ifp.unit == 0 {
+        if ifp.unit == Some(0) {
             return Err(Errno::EINVAL);
         }
         self.detach(thread, ifp);
         self.free_interface(ifp);
-        self.cloners.free_unit(Driver::Loopback, ifp.unit);
+        self.free_unit(ifp);
         Ok(())
     }
 

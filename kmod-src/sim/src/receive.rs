@@ -50,6 +50,7 @@ impl Stack {
     ) {
         let Some(NlMsgHdr { kind, flags, seq, pid, .. }) = NlMsgHdr::parse(message) else { return };
         let mut report = Report::default();
+        *self.driver_report.borrow_mut() = Report::default();
         writer.suppress_ack = false;
         let result = if flags & NLM_F_REQUEST != 0 && kind >= NLMSG_MIN_TYPE {
             let request = Request {
@@ -63,7 +64,8 @@ impl Stack {
             Ok(())
         };
         if (flags & NLM_F_ACK != 0 || result.is_err()) && !writer.suppress_ack {
-            acknowledge(writer, socket, message, seq, result, &report);
+            let driver = self.driver_report.borrow();
+            acknowledge(writer, socket, message, seq, result, [&report, &driver]);
         }
     }
 }

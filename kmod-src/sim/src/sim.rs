@@ -40,7 +40,7 @@ impl Sim {
     #[must_use]
     pub fn on_host(profile: Profile, interfaces: u32) -> Self {
         let stack = Stack::new(profile, interfaces);
-        let created = stack.clone_create(&mut Sleepable::at_entry(), b"lo0");
+        let created = stack.clone_create(&mut Sleepable::at_entry(), b"lo0", None);
         debug_assert!(created.is_ok(), "an empty stack has room for lo0");
         Self { stack }
     }
@@ -69,6 +69,13 @@ impl Sim {
 
     fn get(&self, socket: SocketId) -> Option<Rc<Socket>> {
         self.stack.sockets.borrow().get(socket.0).cloned()
+    }
+
+    /// SO_RCVBUF: how many bytes of events may wait in a socket. Replies are never dropped.
+    pub fn set_receive_buffer(&self, socket: SocketId, bytes: usize) {
+        if let Some(socket) = self.get(socket) {
+            socket.receive_buffer.set(bytes);
+        }
     }
 
     /// Sends one datagram to the kernel and has it answered.

@@ -47,6 +47,8 @@ pub(crate) struct Socket {
     pub(crate) port: u32,
     /// RTNLGRP_* of the one group it is a member of.
     pub(crate) group: Option<u32>,
+    /// `sb_hiwat` of the receive buffer, in bytes.
+    pub(crate) receive_buffer: Cell<usize>,
     received: RefCell<VecDeque<Vec<u8>>>,
     waiting: Cell<usize>,
     dropped: Cell<usize>,
@@ -55,13 +57,22 @@ pub(crate) struct Socket {
 impl Socket {
     pub(crate) fn new(options: SocketOptions, privilege: Privilege, port: u32, group: Option<u32>) -> Self {
         let received = RefCell::new(VecDeque::new());
-        Self { options, privilege, port, group, received, waiting: Cell::new(0), dropped: Cell::new(0) }
+        Self {
+            options,
+            privilege,
+            port,
+            group,
+            receive_buffer: Cell::new(BUFFER),
+            received,
+            waiting: Cell::new(0),
+            dropped: Cell::new(0),
+        }
     }
 
     /// Puts a datagram into the receive buffer. Replies are never dropped (`nlmsg_ignore_limit`), events are
     /// when the buffer is full.
     pub(crate) fn deliver(&self, datagram: Vec<u8>, limited: bool) {
-        if limited && self.waiting.get() + datagram.len() > BUFFER {
+        if limited && self.waiting.get() + datagram.len() > self.receive_buffer.get() {
             self.dropped.set(self.dropped.get() + 1);
             return;
         }
@@ -110,5 +121,9 @@ mod tests {
         assert_eq!(socket.receive().map(|datagram| datagram.len()), Some(BUFFER));
         assert_eq!(socket.receive(), Some(vec![3]));
         assert_eq!(socket.receive(), None);
+        socket.receive_buffer.set(2);
+        socket.deliver(vec![4; 2], true);
+        socket.deliver(vec![5], true);
+        assert_eq!((socket.dropped(), socket.receive()), (2, Some(vec![4; 2])));
     }
 }

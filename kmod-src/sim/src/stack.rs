@@ -4,7 +4,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use iface_core::{AddressEvent, Behaviours, LinkEvent, Profile, Sleepable, address_event, link_event};
+use iface_core::{
+    AddressEvent, Behaviours, LinkEvent, Profile, Report, Sleepable, address_event, link_event,
+};
 use nlproof_wire::consts::freebsd::IFF_DYING;
 
 use crate::cloner::Cloners;
@@ -27,6 +29,9 @@ pub(crate) struct Stack {
     pub(crate) sockets: RefCell<Vec<Rc<Socket>>>,
     /// `time_uptime`: seconds since boot.
     pub(crate) uptime: Cell<u64>,
+    /// What a driver said about the request that is being answered. In the kernel it speaks into the same
+    /// `struct nl_pstate` as everybody.
+    pub(crate) driver_report: RefCell<Report>,
     /// How often the network epoch has been entered and not left.
     pub(crate) epochs: Rc<Cell<u32>>,
 }
@@ -43,6 +48,7 @@ impl Stack {
             inet_addresses: RefCell::default(),
             sockets: RefCell::default(),
             uptime: Cell::new(100),
+            driver_report: RefCell::default(),
             epochs: Rc::default(),
         }
     }

@@ -15,15 +15,27 @@ pub(crate) struct Variant {
     pub(crate) epair_capabilities: u32,
     /// First three bytes of an epair's address: locally administered, or FreeBSD's own range.
     pub(crate) epair_prefix: [u8; 3],
+    /// Capabilities of bridge(4).
+    pub(crate) bridge_capabilities: u32,
+    /// Bytes of the smallest MTU that bridge(4) takes.
+    pub(crate) bridge_mtu_min: u32,
+    /// The last VLAN id that is looked at. 4095 is reserved and refused in any case.
+    pub(crate) last_vlan_id: u16,
+    /// What tun(4) and tap(4) can do and do from the start.
+    pub(crate) tun_capabilities: u32,
+    /// A VLAN is announced as what it is. In 14 it is Ethernet when it arrives and changes then.
+    pub(crate) vlan_type_early: bool,
 }
 
-const IFCAP_RXCSUM: u32 = 1;
+pub(crate) const IFCAP_RXCSUM: u32 = 1;
 const IFCAP_TXCSUM: u32 = 1 << 1;
-const IFCAP_VLAN_MTU: u32 = 1 << 3;
-const IFCAP_VLAN_HWTAGGING: u32 = 1 << 4;
-const IFCAP_LINKSTATE: u32 = 1 << 19;
-const IFCAP_RXCSUM_IPV6: u32 = 1 << 21;
+pub(crate) const IFCAP_VLAN_MTU: u32 = 1 << 3;
+pub(crate) const IFCAP_VLAN_HWTAGGING: u32 = 1 << 4;
+pub(crate) const IFCAP_LRO: u32 = 1 << 10;
+pub(crate) const IFCAP_LINKSTATE: u32 = 1 << 19;
+pub(crate) const IFCAP_RXCSUM_IPV6: u32 = 1 << 21;
 const IFCAP_TXCSUM_IPV6: u32 = 1 << 22;
+pub(crate) const IFCAP_MEXTPG: u32 = 1 << 26;
 const CHECKSUMS: u32 = IFCAP_RXCSUM | IFCAP_TXCSUM | IFCAP_RXCSUM_IPV6 | IFCAP_TXCSUM_IPV6;
 
 /// Capabilities of lo(4), the same in every branch.
@@ -37,12 +49,22 @@ impl Variant {
                 inet6_add_errors: false,
                 epair_capabilities: IFCAP_VLAN_MTU,
                 epair_prefix: [0x02, 0, 0],
+                bridge_capabilities: 0,
+                bridge_mtu_min: 576,
+                last_vlan_id: 4095,
+                tun_capabilities: IFCAP_LINKSTATE,
+                vlan_type_early: false,
             },
             Profile::R15 | Profile::R16 => Self {
                 first_buffer: 128,
                 inet6_add_errors: true,
                 epair_capabilities: CHECKSUMS | IFCAP_VLAN_MTU | IFCAP_VLAN_HWTAGGING,
                 epair_prefix: [0x58, 0x9c, 0xfc],
+                bridge_capabilities: IFCAP_VLAN_HWTAGGING,
+                bridge_mtu_min: 0,
+                last_vlan_id: 4094,
+                tun_capabilities: IFCAP_LINKSTATE | IFCAP_MEXTPG,
+                vlan_type_early: true,
             },
         }
     }

@@ -186,3 +186,16 @@ fn properties() {
     ];
     assert_eq!(it.heard()[0], link);
 }
+
+#[test]
+fn a_small_receive_buffer_loses_events_but_no_replies() {
+    let vnet = Vnet::new(Profile::R14_0);
+    let listener = vnet.sim.join(RTNLGRP_LINK);
+    vnet.sim.set_receive_buffer(listener, 400);
+    vnet.sim.set_receive_buffer(vnet.socket, 1);
+    assert_eq!(vnet.ack(&create("lo10", "lo", &[])).error, 0);
+    assert_eq!(vnet.ack(&create("lo11", "lo", &[])).error, 0);
+    assert_eq!((vnet.drain(listener).len(), vnet.sim.dropped(listener)), (1, 1));
+    assert_eq!(vnet.ack(&create("lo12", "lo", &[])).error, 0);
+    assert_eq!((vnet.drain(listener).len(), vnet.sim.dropped(listener)), (1, 1));
+}

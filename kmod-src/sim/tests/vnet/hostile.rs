@@ -19,11 +19,8 @@ fn attributes() -> impl Strategy<Value = Vec<Attr>> {
         proptest::collection::vec(any::<u8>(), 0..40),
         any::<[u8; 4]>().prop_map(|bytes| bytes.to_vec()),
         any::<[u8; 16]>().prop_map(|bytes| bytes.to_vec()),
-        proptest::sample::select(vec!["lo0", "lo10", "lo", "epair0a", "epair", "em0"]).prop_map(|name| [
-            name.as_bytes(),
-            &[0]
-        ]
-        .concat()),
+        proptest::sample::select(vec!["lo0", "lo10", "lo", "epair0a", "epair", "em0", "vlan7", "epair0a.7"])
+            .prop_map(|name| [name.as_bytes(), &[0]].concat()),
     ];
     let leaf = (0_u16..70, payload).prop_map(|(kind, payload)| Attr::bytes(kind, payload));
     let nest = (
@@ -33,12 +30,23 @@ fn attributes() -> impl Strategy<Value = Vec<Attr>> {
         .prop_map(|(kind, inner)| {
             Attr::nested(kind, inner.into_iter().map(|(kind, payload)| Attr::bytes(kind, payload)).collect())
         });
-    let named = proptest::sample::select(vec!["lo10", "lo", "epair", "epair7"]).prop_map(|name| {
-        vec![
-            Attr::string(IFLA_IFNAME, name.as_bytes()),
-            Attr::nested(IFLA_LINKINFO, vec![Attr::string(IFLA_INFO_KIND, b"lo")]),
-        ]
-    });
+    let names = vec![
+        "lo10", "lo", "epair", "epair7", "gif", "tun", "tap", "disc", "bridge", "vlan", "vlan1", "vlan2",
+    ];
+    let kinds = proptest::sample::select(vec!["lo", "vlan"]);
+    let data = (0_u16..6, proptest::collection::vec(any::<u8>(), 0..5), any::<bool>());
+    let named = (proptest::sample::select(names), kinds, data, 0_u32..9).prop_map(
+        |(name, kind, (id, junk, whole), parent)| {
+            let id = Attr::bytes(IFLA_VLAN_ID, id.to_le_bytes());
+            let data = if whole { vec![id] } else { vec![id, Attr::bytes(IFLA_VLAN_PROTOCOL, junk)] };
+            let data = Attr::nested(IFLA_INFO_DATA, data);
+            vec![
+                Attr::string(IFLA_IFNAME, name.as_bytes()),
+                Attr::bytes(IFLA_LINK, parent.to_le_bytes()),
+                Attr::nested(IFLA_LINKINFO, vec![Attr::string(IFLA_INFO_KIND, kind.as_bytes()), data]),
+            ]
+        },
+    );
     prop_oneof![named, proptest::collection::vec(prop_oneof![leaf, nest], 0..6)]
 }
 

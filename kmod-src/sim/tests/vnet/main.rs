@@ -2,6 +2,7 @@
 //! The model seen from outside: what a program with netlink sockets in a fresh vnet would see.
 
 mod address;
+mod driver;
 mod event;
 mod framing;
 mod hostile;

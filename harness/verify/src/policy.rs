@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What a module may do: imports, budgets, declared exceptions. A YAML file.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::check::Check;
+
+/// Budgets of the default policy, in bytes (reference: the limit of freebsd-kpi-rs for a frame, and
+/// 16 KiB of kernel stack of which most belongs to the caller).
+pub const DEFAULT_FRAME: u64 = 2048;
+/// See [`DEFAULT_FRAME`]: the deepest chain of the module's own functions.
+pub const DEFAULT_CHAIN: u64 = 4096;
+
+/// What a module may do.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Policy {
+    /// Imports that were reviewed. `None` (the key is absent): any import that the kernel has is allowed.
+    pub imports: Option<BTreeSet<String>>,
+    /// Largest frame of one function in bytes, return address included.
+    pub frame_bytes: u64,
+    /// Deepest chain of the module's own functions in bytes.
+    pub chain_bytes: u64,
+    /// Symbols that stop the kernel; exact, or with a final `*` for everything that starts so. Matched
+    /// against the raw and the demangled name.
+    pub panic_symbols: Vec<String>,
+    /// Whether module metadata must be there: `false` for a plain object on its way to a module.
+    pub metadata: bool,
+    /// `__FreeBSD_version` the module is meant for; the kernel's own, if it is given, counts instead.
+    pub kernel_version: Option<i32>,
+    /// Functions that must be traceable by fbt, by exact name; `*` means all.
+    pub traced: BTreeSet<String>,
+    /// Declared exceptions.
+    pub waivers: Vec<Waiver>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            imports: None,
+            frame_bytes: DEFAULT_FRAME,
+            chain_bytes: DEFAULT_CHAIN,
+            panic_symbols: [
+                "panic",
+                "vpanic",
+                "kassert_panic",
+                "__stack_chk_fail",
+                "core::panicking::*",
+                "core::option::unwrap_failed",
+                "core::option::expect_failed",
+                "core::result::unwrap_failed",
+                "core::slice::index::slice_*",
+                "core::str::slice_error_fail*",
+                "core::cell::panic_*",
+            ]
+            .map(str::to_owned)
+            .into(),
+            metadata: true,
+            kernel_version: None,
+            traced: BTreeSet::new(),
+            waivers: Vec::new(),
+        }
+    }
+}
+
+/// One declared exception.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Waiver {
+    /// The finding's subject, exactly; raw or demangled.
+    pub symbol: String,
+    /// The check it excuses.
+    pub check: Check,
+    /// Why that is right.
+    pub reason: String,
+    /// For `indirect`: the functions (own or imported) that the symbol's indirect branches may reach.
+    #[serde(default)]
+    pub targets: BTreeSet<String>,
+}
+
+/// A policy file that cannot be used. Displayed as `file:line:column: what`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column, both from 1; `None` when the file as a whole is meant.
+    pub place: Option<(u64, u64)>,
+    /// What is wrong.
+    pub what: String,
+    /// What would put it right.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.what)?;
+        match &self.help {
+            Some(help) => write!(f, "\n  help: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+impl Policy {
+    /// Reads a policy from YAML text; `path` is only for messages. An empty file is the default policy.
+    ///
+    /// # Errors
+    /// Not YAML, an unknown key or check, or a waiver that cannot be honest (no reason, a check that
+    /// cannot be waived, `targets` outside `indirect`).
+    pub fn parse(path: &Path, text: &str) -> Result<Self, PolicyError> {
+        let whole = |what: String, help: &str| PolicyError {
+            path: path.to_owned(),
+            place: None,
+            what,
+            help: Some(help.to_owned()),
+        };
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            return Ok(Self::default());
+        }
+        let policy: Self =
+            serde_saphyr::from_str(text).map_err(|error| yaml_error(path, error.without_snippet()))?;
+        for waiver in &policy.waivers {
+            let name = &waiver.symbol;
+            if waiver.reason.trim().is_empty() {
+                return Err(whole(format!("the waiver for `{name}` has no reason"), "say why it is right"));
+            }
+            if !waiver.check.can_be_waived() {
+                return Err(whole(
+                    format!("`{}` cannot be waived (`{name}`)", waiver.check),
+                    "correct the module",
+                ));
+            }
+            if !waiver.targets.is_empty() && waiver.check != Check::Indirect {
+                return Err(whole(
+                    format!("the waiver for `{name}` has `targets`, but is about `{}`", waiver.check),
+                    "only `indirect` has targets",
+                ));
+            }
+        }
+        Ok(policy)
+    }
+
+    pub(crate) fn is_panic(&self, raw: &str) -> bool {
+        let demangled = demangle(raw);
+        self.panic_symbols.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) => raw.starts_with(prefix) || demangled.starts_with(prefix),
+            None => raw == pattern || demangled == *pattern,
+        })
+    }
+}
+
+/// The name without the hash, as its author wrote it.
+pub(crate) fn demangle(raw: &str) -> String {
+    if raw.starts_with("_R") || raw.starts_with("_ZN") {
+        format!("{:#}", rustc_demangle::demangle(raw))
+    } else {
+        raw.to_owned()
+    }
+}
+
+fn yaml_error(path: &Path, error: &serde_saphyr::Error) -> PolicyError {
+    use serde_saphyr::Error;
+    let place = error.location().map(|location| (location.line(), location.column()));
+    let (what, help) = match error {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            (format!("unknown key `{field}`"), Some(format!("known here: {}", expected.join(", "))))
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            (format!("unknown word `{variant}`"), Some(format!("known here: {}", expected.join(", "))))
+        }
+        Error::SerdeMissingField { field, .. } => {
+            (format!("the key `{field}` is missing"), Some(format!("add `{field}: ...` here")))
+        }
+        other => (other.render().lines().next().unwrap_or("not valid YAML").to_owned(), None),
+    };
+    PolicyError { path: path.to_owned(), place, what, help }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Policy, PolicyError> {
+        Policy::parse(Path::new("p.yaml"), text)
+    }
+
+    #[test]
+    fn keys_that_are_absent_have_the_default() {
+        let policy = parse("imports: [if_up]\nframe-bytes: 512\n").unwrap();
+        assert_eq!(policy.frame_bytes, 512);
+        assert_eq!(policy.chain_bytes, DEFAULT_CHAIN);
+        assert_eq!(policy.imports, Some(BTreeSet::from(["if_up".to_owned()])));
+        assert_eq!(parse("# nothing\n").unwrap(), Policy::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place() {
+        let error = parse("frame-bytes: 1\nframes: 2\n").unwrap_err();
+        assert_eq!(error.place, Some((2, 1)));
+        assert!(
+            error.to_string().starts_with("p.yaml:2:1: unknown key `frames`\n  help: known here: imports"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_waiver_needs_a_reason_and_a_check_that_can_be_waived() {
+        let good = "waivers:\n- {symbol: f, check: indirect, reason: vtable of the shim, targets: [g]}\n";
+        assert_eq!(parse(good).unwrap().waivers.len(), 1);
+        let blank = parse("waivers:\n- {symbol: f, check: stack, reason: ' '}\n").unwrap_err();
+        assert!(blank.what.contains("no reason"), "{blank}");
+        let elf = parse("waivers:\n- {symbol: f, check: elf, reason: x}\n").unwrap_err();
+        assert!(elf.what.contains("cannot be waived"), "{elf}");
+        let targets = parse("waivers:\n- {symbol: f, check: stack, reason: x, targets: [g]}\n").unwrap_err();
+        assert!(targets.what.contains("has `targets`"), "{targets}");
+    }
+
+    #[test]
+    fn panic_symbols_match_raw_and_demangled() {
+        let policy = Policy::default();
+        assert!(policy.is_panic("panic"));
+        assert!(policy.is_panic("_ZN4core9panicking5panic17h0123456789abcdefE"));
+        assert!(!policy.is_panic("panic_str"));
+    }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! From bytes, policy and kernel to a report.
+
+use crate::check::Check;
+use crate::checks;
+use crate::elf::Module;
+use crate::facts::Facts;
+use crate::kernel::KernelSymbols;
+use crate::policy::{Policy, demangle};
+use crate::report::{Finding, FunctionRow, Report, Row, SCHEMA, Severity, Stats, Verdict};
+
+/// The bytes of a module and the name under which the report shows them.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectBytes<'a> {
+    /// For the report only, usually the file's name.
+    pub name: &'a str,
+    /// The file's contents.
+    pub bytes: &'a [u8],
+}
+
+type Run = fn(&Facts<'_>, &mut Vec<Finding>) -> (String, String);
+
+/// Verifies a module: pure, without I/O, never panics, work bounded by the length of the bytes. Whatever
+/// cannot be known is rejected by name.
+pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelSymbols>) -> Report {
+    let module = match Module::parse(object.bytes) {
+        Ok(module) => module,
+        Err(error) => return unreadable(object, &error.to_string()),
+    };
+    let mut findings = Vec::new();
+    // ELFOSABI_FREEBSD and ELFOSABI_NONE: clang and rustc mark plain objects with 0.
+    if ![0, 9].contains(&module.os_abi) {
+        let what = format!("is marked for another system (OS ABI {})", module.os_abi);
+        findings.push(Finding::error(Check::Elf, object.name, what));
+    }
+    let facts = Facts::gather(&module, policy, kernel, &mut findings);
+    let runs: [(Check, Run); 13] = [
+        (Check::Imports, checks::imports),
+        (Check::Relocs, checks::relocs),
+        (Check::Fpu, checks::fpu),
+        (Check::RedZone, checks::red_zone),
+        (Check::Insn, checks::insn),
+        (Check::Stack, checks::stack),
+        (Check::Recursion, checks::recursion),
+        (Check::Indirect, checks::indirect),
+        (Check::Panic, checks::panic),
+        (Check::Wx, checks::wx),
+        (Check::Sections, checks::sections),
+        (Check::Modmeta, checks::modmeta),
+        (Check::Traceable, checks::traceable),
+    ];
+    let functions = function_rows(&facts);
+    let stats = stats(&facts);
+    let mut summaries = vec![
+        (Check::Elf, "ET_REL amd64".to_owned(), format!("{} bytes", object.bytes.len())),
+        (Check::Code, format!("{} functions", stats.functions), format!("{} insns", stats.insns)),
+    ];
+    for (check, run) in runs {
+        let (subject, detail) = run(&facts, &mut findings);
+        summaries.push((check, subject, detail));
+    }
+    summaries.push((
+        Check::Waiver,
+        format!("{} waivers", policy.waivers.len()),
+        "each excuses something".to_owned(),
+    ));
+    waive(policy, &mut findings);
+    findings.sort_by_key(|finding| finding.check);
+    let checks = summaries
+        .into_iter()
+        .map(|(check, subject, detail)| row(check, subject, detail, &findings))
+        .collect();
+    let accepted = !findings.iter().any(Finding::rejects);
+    Report { schema: SCHEMA, module: object.name.to_owned(), accepted, checks, findings, functions, stats }
+}
+
+fn row(check: Check, subject: String, detail: String, findings: &[Finding]) -> Row {
+    let of_check = || findings.iter().filter(move |finding| finding.check == check);
+    let first = of_check().find(|finding| finding.rejects()).or_else(|| of_check().next());
+    let verdict = match first {
+        None => Verdict::Ok,
+        Some(first) if first.rejects() => Verdict::Reject,
+        Some(_) if of_check().any(|finding| finding.waived.is_some()) => Verdict::Waived,
+        Some(_) => Verdict::Warn,
+    };
+    match first {
+        Some(first) if verdict == Verdict::Reject => {
+            let more = of_check().filter(|finding| finding.rejects()).count() - 1;
+            let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+            Row { check, verdict, subject: first.subject.clone(), detail: format!("{}{more}", first.what) }
+        }
+        _ => Row { check, verdict, subject, detail },
+    }
+}
+
+/// Marks what the policy excuses; a waiver that excuses nothing is itself a finding.
+fn waive(policy: &Policy, findings: &mut Vec<Finding>) {
+    let mut unused = Vec::new();
+    for waiver in &policy.waivers {
+        let mut used = false;
+        for finding in findings.iter_mut().filter(|finding| finding.check == waiver.check) {
+            let named = finding.subject == waiver.symbol || demangle(&finding.subject) == waiver.symbol;
+            if named && finding.severity == Severity::Error && waiver.check.can_be_waived() {
+                finding.waived = Some(waiver.reason.clone());
+                used = true;
+            }
+        }
+        if !used {
+            let what = format!("has a waiver for `{}` that excuses nothing", waiver.check);
+            unused.push(Finding::error(Check::Waiver, &*waiver.symbol, what).help("delete the waiver"));
+        }
+    }
+    findings.append(&mut unused);
+}
+
+fn unreadable(object: &ObjectBytes<'_>, error: &str) -> Report {
+    let finding = Finding::error(Check::Elf, object.name, format!("cannot be analysed: {error}"));
+    let checks = Check::ALL
+        .into_iter()
+        .map(|check| match check {
+            Check::Elf => row(check, String::new(), String::new(), std::slice::from_ref(&finding)),
+            _ => Row {
+                check,
+                verdict: Verdict::NotRun,
+                subject: String::new(),
+                detail: "no module to look at".to_owned(),
+            },
+        })
+        .collect();
+    Report {
+        schema: SCHEMA,
+        module: object.name.to_owned(),
+        accepted: false,
+        checks,
+        findings: vec![finding],
+        functions: Vec::new(),
+        stats: Stats::default(),
+    }
+}
+
+fn function_rows(facts: &Facts<'_>) -> Vec<FunctionRow> {
+    let mut rows: Vec<FunctionRow> = facts
+        .code
+        .functions
+        .iter()
+        .enumerate()
+        .map(|(index, function)| FunctionRow {
+            symbol: function.name.clone(),
+            name: demangle(&function.name),
+            frame: facts.flows[index].problem.is_none().then_some(facts.frames[index]),
+            chain: facts.graph.chain[index],
+            calls: facts.graph.edges[index].len(),
+            indirect: function.insns.iter().filter(|insn| insn.goes == crate::code::Goes::Indirect).count(),
+            insns: function.insns.len(),
+            traceable: checks::is_traceable(facts, index),
+        })
+        .collect();
+    rows.sort_by(|a, b| b.chain.cmp(&a.chain).then_with(|| a.symbol.cmp(&b.symbol)));
+    rows
+}
+
+fn stats(facts: &Facts<'_>) -> Stats {
+    let loaded = |index: usize| facts.module.sections.get(index).is_some_and(crate::elf::Section::is_alloc);
+    let symbols = facts.module.symbols.iter();
+    Stats {
+        functions: facts.code.functions.len(),
+        insns: facts.code.functions.iter().map(|function| function.insns.len()).sum(),
+        relocs: facts
+            .module
+            .relocs
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| loaded(*index))
+            .map(|(_, list)| list.len())
+            .sum(),
+        imports: symbols
+            .filter(|symbol| symbol.home == crate::elf::Home::Undefined && !symbol.name.is_empty())
+            .count(),
+        deepest_chain: facts.graph.chain.iter().copied().max().unwrap_or(0),
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! For each check a module that it accepts and one that it, and only it, rejects.
+
+mod support;
+
+use std::path::Path;
+
+use iced_x86::code_asm::*;
+use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, verify};
+use object::elf::{R_X86_64_32S, R_X86_64_GOTPCREL, R_X86_64_REX_GOTPCRELX};
+use support::*;
+
+fn policy(text: &str) -> Policy {
+    Policy::parse(Path::new("p.yaml"), text).unwrap()
+}
+
+fn default() -> Policy {
+    Policy::default()
+}
+
+fn leaf(a: &mut CodeAssembler) {
+    a.push(rbp).unwrap();
+    a.mov(rbp, rsp).unwrap();
+    a.pop(rbp).unwrap();
+    a.ret().unwrap();
+}
+
+#[test]
+fn elf_takes_a_module_and_no_cut_one() {
+    let mut fixture = Fixture::new();
+    fixture.function("f", leaf);
+    accepts(&fixture, &default());
+    let bytes = fixture.build();
+    for bytes in [&bytes[..bytes.len() - 1], b"", b"!<arch>\nx", b"\x7fELF"] {
+        let report = verify(&ObjectBytes { name: "cut.ko", bytes }, &default(), None);
+        assert!(!report.accepted);
+        assert_eq!(report.findings[0].check, Check::Elf, "{report}");
+    }
+}
+
+#[test]
+fn code_needs_functions_with_sizes() {
+    let mut fixture = Fixture::new();
+    fixture.bytes("f", &[0xc3], 0);
+    let what = rejects(&fixture, &default(), Check::Code, "f");
+    assert!(what.contains("without a size"), "{what}");
+}
+
+#[test]
+fn code_that_no_symbol_names_is_refused_and_padding_is_not() {
+    let mut fixture = Fixture::new();
+    fixture.bytes("f", &[0xc3, 0xcc, 0x90, 0x0f, 0x1f, 0x00], 1);
+    accepts(&fixture, &default());
+    fixture.bytes("g", &[0xc3, 0x31, 0xc0, 0xc3], 1);
+    rejects(&fixture, &default(), Check::Code, ".text");
+}
+
+#[test]
+fn code_that_is_no_instruction_or_runs_past_the_end_is_refused() {
+    let mut fixture = Fixture::new();
+    fixture.bytes("f", &[0xc3, 0x06], 2);
+    let what = rejects(&fixture, &default(), Check::Code, "f");
+    assert!(what.contains("no instruction"), "{what}");
+    let mut fixture = Fixture::new();
+    fixture.bytes("f", &[0x31, 0xc0], 2);
+    let what = rejects(&fixture, &default(), Check::Code, "f");
+    assert!(what.contains("past its end"), "{what}");
+}
+
+#[test]
+fn code_must_not_jump_into_an_instruction_or_be_changed_by_a_relocation() {
+    let mut fixture = Fixture::new();
+    // jmp +1 into the middle of a five-byte mov.
+    fixture.bytes("f", &[0xeb, 0x01, 0xb8, 0, 0, 0, 0, 0xc3], 8);
+    let what = rejects(&fixture, &default(), Check::Code, "f");
+    assert!(what.contains("branches at +0x0"), "{what}");
+    let mut fixture = Fixture::new();
+    let f = fixture.function("f", |a| {
+        for _ in 0..4 {
+            a.nop().unwrap();
+        }
+        a.ret().unwrap();
+    });
+    fixture.reloc(fixture.text(), fixture.start_of(f), f, 0, R_X86_64_32S);
+    let what = rejects(&fixture, &default(), Check::Code, "f");
+    assert!(what.contains("changes an instruction"), "{what}");
+}
+
+#[test]
+fn imports_must_be_allowed_and_global_in_the_kernel() {
+    let mut fixture = Fixture::new();
+    let up = fixture.import("if_up");
+    fixture.caller("f", &[up]);
+    accepts(&fixture, &policy("imports: [if_up]"));
+    let what = rejects(&fixture, &policy("imports: [if_down]"), Check::Imports, "if_up");
+    assert!(what.contains("not in the policy's list"), "{what}");
+    let strange = fixture.import("if_sideways");
+    fixture.caller("g", &[strange]);
+    let what = rejects(&fixture, &default(), Check::Imports, "if_sideways");
+    assert!(what.contains("nowhere in the kernel"), "{what}");
+    let mut fixture = Fixture::new();
+    let float = fixture.import("__muldf3");
+    fixture.caller("f", &[float]);
+    let what = rejects(&fixture, &default(), Check::Imports, "__muldf3");
+    assert!(what.contains("floating point"), "{what}");
+}
+
+#[test]
+fn imports_of_local_kernel_symbols_are_refused() {
+    let mut kernel_file = Fixture::bare();
+    kernel_file.function("shown", leaf);
+    let hidden = kernel_file.function("hidden", leaf);
+    kernel_file.hide(hidden);
+    let mut symbols = KernelSymbols::from_elf(&kernel_file.build()).unwrap();
+    assert_eq!((symbols.len(), symbols.version()), (1, None));
+    assert!(symbols.add_elf(b"no kernel").is_err());
+    let importing = |name: &str| {
+        let mut module = Fixture::new();
+        let import = module.import(name);
+        module.caller("f", &[import]);
+        verify(&ObjectBytes { name: "m.ko", bytes: &module.build() }, &default(), Some(&symbols))
+    };
+    assert!(importing("shown").accepted);
+    let report = importing("hidden");
+    assert!(report.findings[0].what.contains("only a local symbol of the kernel"), "{report}");
+    assert!(!report.accepted);
+}
+
+#[test]
+fn the_projects_own_policy_can_be_read() {
+    let text = include_str!("../../../tests/fixtures/verify/nlproof_iface.yaml");
+    let policy = policy(text);
+    assert!(policy.imports.is_some_and(|imports| imports.contains("nl_handlers")));
+    assert!(policy.waivers.iter().all(|waiver| waiver.check == Check::Indirect));
+}
+
+#[test]
+fn relocations_outside_the_loaders_types_are_refused_with_the_cause() {
+    let mut fixture = Fixture::new();
+    let guard = fixture.import("__stack_chk_guard");
+    // mov 0(%rip),%rax; ret
+    let f = fixture.bytes("f", &[0x48, 0x8b, 0x05, 0, 0, 0, 0, 0xc3], 8);
+    let place = fixture.start_of(f) + 3;
+    fixture.reloc(fixture.text(), place, guard, -4, R_X86_64_REX_GOTPCRELX);
+    let what = rejects(&fixture, &default(), Check::Relocs, "__stack_chk_guard");
+    assert!(what.contains("type 42 (REX_GOTPCRELX)"), "{what}");
+    assert!(what.contains("module was compiled with stack protector by an unpatched clang"), "{what}");
+
+    let mut fixture = Fixture::new();
+    let up = fixture.import("if_up");
+    let f = fixture.bytes("f", &[0x48, 0x8b, 0x05, 0, 0, 0, 0, 0xc3], 8);
+    let place = fixture.start_of(f) + 3;
+    fixture.reloc(fixture.text(), place, up, -4, R_X86_64_GOTPCREL);
+    let what = rejects(&fixture, &default(), Check::Relocs, "if_up");
+    assert!(what.contains("type 9 (GOTPCREL)") && what.contains("no global offset table"), "{what}");
+}
+
+#[test]
+fn relocations_of_sections_that_are_not_loaded_are_free() {
+    let mut fixture = Fixture::new();
+    let f = fixture.function("f", leaf);
+    let debug = fixture.section(".debug_info", object::elf::SectionFlags(0), &[0; 8], 1);
+    fixture.reloc(debug, 0, f, 0, object::elf::R_X86_64_32);
+    accepts(&fixture, &default());
+}
+
+#[test]
+fn fpu_is_refused_and_fences_are_not() {
+    let mut fixture = Fixture::new();
+    fixture.function("f", |a| {
+        a.lfence().unwrap();
+        a.mfence().unwrap();
+        a.ret().unwrap();
+    });
+    accepts(&fixture, &default());
+    fixture.function("g", |a| {
+        a.xorps(xmm0, xmm0).unwrap();
+        a.ret().unwrap();
+    });
+    rejects(&fixture, &default(), Check::Fpu, "g");
+    let mut fixture = Fixture::new();
+    fixture.function("x87", |a| {
+        a.fld1().unwrap();
+        a.ret().unwrap();
+    });
+    rejects(&fixture, &default(), Check::Fpu, "x87");
+}
+
+#[test]
+fn red_zone_is_refused_and_locals_above_the_stack_pointer_are_not() {
+    let mut fixture = Fixture::new();
+    fixture.function("f", |a| {
+        a.push(rbp).unwrap();
+        a.mov(rbp, rsp).unwrap();
+        a.sub(rsp, 16).unwrap();
+        a.mov(qword_ptr(rbp - 16), rax).unwrap();
+        a.mov(qword_ptr(rsp + 8), rax).unwrap();
+        a.leave().unwrap();
+        a.ret().unwrap();
+    });
+    accepts(&fixture, &default());
+    fixture.function("g", |a| {
+        a.mov(qword_ptr(rsp - 8), rax).unwrap();
+        a.ret().unwrap();
+    });
+    rejects(&fixture, &default(), Check::RedZone, "g");
+    let mut fixture = Fixture::new();
+    fixture.function("h", |a| {
+        a.push(rbp).unwrap();
+        a.mov(rbp, rsp).unwrap();
+        a.mov(qword_ptr(rbp - 8), rax).unwrap();
+        a.pop(rbp).unwrap();
+        a.ret().unwrap();
+    });
+    rejects(&fixture, &default(), Check::RedZone, "h");
+}
+
+#[test]
+fn privileged_instructions_are_refused() {
+    let bodies: [&[u8]; 4] = [&[0xfa, 0xc3], &[0x0f, 0x32, 0xc3], &[0xf4, 0xc3], &[0xcd, 0x80, 0xc3]];
+    for body in bodies {
+        let mut fixture = Fixture::new();
+        fixture.bytes("f", body, body.len() as u64);
+        rejects(&fixture, &default(), Check::Insn, "f");
+        accepts(&fixture, &policy("waivers: [{symbol: f, check: insn, reason: a test}]"));
+    }
+}
