@@ -52,6 +52,8 @@ pub(super) enum Command {
     ///
     /// Exit code 102: the module is refused.
     Verify(VerifyArgs),
+    /// Build the Rust-backed kernel module.
+    Kmod(KmodArgs),
     /// Build, list and remove guest images.
     Image(ImageArgs),
     /// Show what this machine has, what it lacks, and the command that installs it.
@@ -95,6 +97,10 @@ pub(super) struct GuestArgs {
     /// How QEMU runs the guest; `auto` tries KVM by running a few instructions under it.
     #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
     pub(super) accel: AccelArg,
+    /// Restore guests from a snapshot of the booted system (experimental: no complete run has been compared
+    /// with cold ones yet). A restore that fails falls back to a cold boot and says so.
+    #[arg(long)]
+    pub(super) warm: bool,
     /// Multiply every time limit by this, for slow machines.
     #[arg(
         long,
@@ -241,6 +247,28 @@ pub(super) enum FormatArg {
     Text,
     /// For programs.
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KmodArgs {
+    #[command(subcommand)]
+    pub(super) command: KmodCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KmodCommand {
+    /// Build nlproof_iface.ko for the kernel of a release, or find it in the cache.
+    ///
+    /// The release directory needs src.txz; this machine needs clang, ld.lld and a rustc with its source
+    /// (kmod-src/README.md names the packages).
+    Build {
+        /// The release's directory name, such as 14.0-STABLE.
+        #[arg(long)]
+        release: String,
+        /// Copy the module to this file.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod doctor;
 mod exit;
 mod image;
 mod interrupt;
+mod kmod;
 mod out;
 mod project;
 mod record;
@@ -35,6 +36,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Diff(args) => diff::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
         Command::Verify(args) => verify::main(&args),
+        Command::Kmod(args) => kmod::main(&cli.project, &args),
         Command::Image(args) => image::main(&args),
         Command::Doctor => doctor::main(),
         Command::Supervise { args } => return supervise::main(&args),

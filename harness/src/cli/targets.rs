@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! From the command line to open targets.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nlproof_image::{Cache, Dists, ImageError};
@@ -11,13 +11,13 @@ use super::exit::CliError;
 use super::interrupt;
 use crate::matrix::{Cell, Event, ModuleKind, TargetKind};
 use crate::report::Screen;
-use crate::target::{FreebsdOptions, FreebsdTarget, OnStage, OpenError, SimTarget, Target};
+use crate::target::{FreebsdOptions, FreebsdTarget, OnStage, OpenError, SimTarget, Start, Target};
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
 /// Opens the targets of cells.
 pub(super) struct Targets {
     freebsd: FreebsdOptions,
-    consoles: Option<std::path::PathBuf>,
+    consoles: Option<PathBuf>,
 }
 
 /// Where releases and images are, from the environment.
@@ -27,6 +27,15 @@ pub(super) fn places() -> Result<(Dists, Cache), CliError> {
         CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no place for images".into())
     })?;
     Ok((Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref()), cache))
+}
+
+/// `$XDG_CACHE_HOME/nlproof`, else `~/.cache/nlproof`.
+pub(super) fn cache_directory() -> Result<PathBuf, CliError> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("XDG_CACHE_HOME")
+        .or_else(|| Some(set("HOME")?.join(".cache")))
+        .map(|cache| cache.join("nlproof"))
+        .ok_or_else(|| CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no cache".into()))
 }
 
 impl Targets {
@@ -46,6 +55,7 @@ impl Targets {
                 AccelArg::Kvm => Accelerator::Forced(AcceleratorKind::Kvm),
                 AccelArg::Tcg => Accelerator::Forced(AcceleratorKind::Tcg),
             },
+            start: if args.warm { Start::Warm } else { Start::Cold },
             patience_factor: args.timeout_factor,
             console: None,
             supervisor,

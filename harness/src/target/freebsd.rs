@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A FreeBSD guest as a target: image, QEMU, ssh, agent.
+//!
+//! A guest is booted once per image: as soon as the agent is in place, its state is saved (see
+//! [`start`](super::start)), and later runs go on from there.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,18 +14,16 @@ use nlproof_agent::{Batch, Record};
 use nlproof_image::{BuildOptions, Cache, Dists, Image, ImageError, build};
 use nlproof_wire::Os;
 
-use super::agents;
 use super::error::{OpenError, TargetError};
 use super::facts::{Facts, Kernel};
+use super::start::{Start, Started, start};
 use super::{OnStage, Target};
-use crate::guest::{HostKey, Ssh, SshError, SshKey, SshTarget, install_agent, run_agent};
+use crate::guest::{HostKey, Ssh, SshError, SshKey, SshTarget, run_agent};
 use crate::vm::{
-    Accelerator, AcceleratorKind, DiskWrites, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools,
-    Vm, VmConfig, VmError, Wait, choose_accelerator,
+    Accelerator, AcceleratorKind, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools, Vm, VmConfig,
+    Wait, choose_accelerator,
 };
 
-/// From QEMU's start to an authenticated command, under hardware virtualisation.
-const BOOT_LIMIT: Duration = Duration::from_secs(60);
 /// A command that asks the guest about itself.
 const ASK_LIMIT: Duration = Duration::from_secs(20);
 /// For a batch, beside what each of its programs may take.
@@ -31,8 +32,6 @@ const BATCH_LIMIT: Duration = Duration::from_secs(30);
 const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
 /// Memory of a guest, in MiB: enough for 14 and 15 with all modules of the image.
 const MEMORY_MIB: u32 = 512;
-/// Where the agent is put in the guest.
-const AGENT_DIRECTORY: &str = "/root";
 
 /// How guests are run.
 #[derive(Clone)]
@@ -43,6 +42,8 @@ pub struct FreebsdOptions {
     pub cache: Cache,
     /// Which accelerator is wanted.
     pub accelerator: Accelerator,
+    /// Whether a saved state may be used.
+    pub start: Start,
     /// Every limit is multiplied by this.
     pub patience_factor: f64,
     /// Where to keep the console's log, if anywhere.
@@ -99,22 +100,20 @@ impl FreebsdTarget {
             .map_err(|error| OpenError::Guest(error.to_string()))?;
         let accelerator_kind = accelerator.kind;
         let booting = Instant::now();
-        let (mut vm, ssh, accelerator) = match bring_up(&image, accelerator, options, &tools, on_stage) {
+        let (mut started, accelerator) = match start(&image, &accelerator, options, &tools, on_stage) {
             Err(OpenError::Guest(reason)) if options.may_fall_back(&accelerator_kind) => {
                 let first = reason.lines().next().unwrap_or_default();
                 let fallback = SelectedAccelerator {
                     kind: AcceleratorKind::Tcg,
                     reason: format!("a test guest ran under kvm, this one did not: {first}"),
                 };
-                bring_up(&image, fallback, options, &tools, on_stage)?
+                (start(&image, &fallback, options, &tools, on_stage)?, fallback)
             }
-            other => other?,
+            other => (other?, accelerator),
         };
-        on_stage("install the agent", None);
-        let agent = install_agent(&ssh, AGENT_DIRECTORY, agents::FREEBSD, &mut vm)
-            .map_err(|error| open_failure(error, &vm))?;
         let booted = booting.elapsed();
-        let facts = facts(release, &image, &accelerator, &ssh, &mut vm, (built, booted))?;
+        let facts = facts(release, &image, &accelerator, &mut started, (built, booted))?;
+        let Started { vm, ssh, agent, .. } = started;
         Ok(FreebsdTarget { vm, ssh, agent, facts })
     }
 }
@@ -159,39 +158,23 @@ fn image(release: &str, options: &FreebsdOptions, on_stage: &mut OnStage<'_>) ->
     })
 }
 
-fn boot(
-    image: &Image,
-    accelerator: &SelectedAccelerator,
-    options: &FreebsdOptions,
-    tools: &Tools,
-    patience: &Patience,
-) -> Result<Vm, OpenError> {
+/// The machine, but for its disk.
+pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
     let mut config = VmConfig::default();
-    config.memory_mib(MEMORY_MIB).raw_disk(image.disk(), DiskWrites::Discard).ssh(HostPort::Any);
+    config.memory_mib(MEMORY_MIB).ssh(HostPort::Any);
     if let Some(console) = &options.console {
         config.serial_log(console);
     }
-    Vm::start(&config, accelerator.kind, tools, patience)
-        .map_err(|error: VmError| OpenError::Guest(error.to_string()))
+    config
 }
 
-/// Boots the image and waits for ssh.
-fn bring_up(
+/// Waits until the guest answers over ssh.
+pub(super) fn connect(
+    vm: &mut Vm,
     image: &Image,
-    accelerator: SelectedAccelerator,
-    options: &FreebsdOptions,
-    tools: &Tools,
-    on_stage: &mut OnStage<'_>,
-) -> Result<(Vm, Ssh, SelectedAccelerator), OpenError> {
-    on_stage(&format!("boot under {accelerator}"), None);
-    let patience =
-        Patience::new(accelerator.kind, options.patience_factor).with_cancel(Arc::clone(&options.cancel));
-    let mut vm = boot(image, &accelerator, options, tools, &patience)?;
-    let ssh = connect(&mut vm, image, &patience)?;
-    Ok((vm, ssh, accelerator))
-}
-
-fn connect(vm: &mut Vm, image: &Image, patience: &Patience) -> Result<Ssh, OpenError> {
+    limit: Duration,
+    patience: &Patience,
+) -> Result<Ssh, OpenError> {
     let port = vm.ssh_port().ok_or_else(|| OpenError::Guest("qemu named no port for ssh".into()))?;
     let host_key =
         HostKey::parse(&image.info.host_key).map_err(|error| OpenError::Build(error.to_string()))?;
@@ -201,11 +184,11 @@ fn connect(vm: &mut Vm, image: &Image, patience: &Patience) -> Result<Ssh, OpenE
         key: SshKey::File(image.client_key()),
         host_key,
     };
-    Ssh::connect(&target, &Wait::new("ssh in the guest", BOOT_LIMIT), patience, vm)
+    Ssh::connect(&target, &Wait::new("ssh in the guest", limit), patience, vm)
         .map_err(|error| open_failure(error, vm))
 }
 
-fn open_failure(error: SshError, vm: &Vm) -> OpenError {
+pub(super) fn open_failure(error: SshError, vm: &Vm) -> OpenError {
     match error.into_failure(vm) {
         GuestFailure::Interrupted { .. } => OpenError::Interrupted,
         failure => OpenError::Guest(failure.to_string()),
@@ -217,8 +200,7 @@ fn facts(
     release: &str,
     image: &Image,
     accelerator: &SelectedAccelerator,
-    ssh: &Ssh,
-    vm: &mut Vm,
+    Started { vm, ssh, how, .. }: &mut Started,
     (built, booted): (Duration, Duration),
 ) -> Result<Facts, OpenError> {
     let mut ask = |command: &str| -> Result<String, OpenError> {
@@ -248,6 +230,7 @@ fn facts(
             format!("{} ({})", image.dir.display(), if image.cached { "cached" } else { "built now" }),
         ),
         line("image time", format!("{:.2} s", built.as_secs_f64())),
+        line("start", how.clone()),
         line("boot time", format!("{:.2} s from qemu's start to the agent in place", booted.as_secs_f64())),
     ];
     let kernel = Some(Kernel { release: release.to_owned(), osreldate, sha256 });

@@ -8,12 +8,15 @@ mod facts;
 mod freebsd;
 mod linux;
 mod sim;
+mod snapshots;
+mod start;
 
 pub use error::{OpenError, TargetError};
 pub use facts::{Facts, Kernel};
 pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
 pub use linux::LinuxTarget;
 pub use sim::SimTarget;
+pub use start::Start;
 
 use nlproof_agent::{Batch, Record};
 

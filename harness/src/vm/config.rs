@@ -93,6 +93,12 @@ impl VmConfig {
         self
     }
 
+    /// A qcow2 image as boot disk whose writes are kept or not.
+    pub fn overlay_disk(&mut self, path: impl Into<PathBuf>, writes: DiskWrites) -> &mut Self {
+        self.disk = Some(Disk { path: path.into(), format: "qcow2", writes });
+        self
+    }
+
     /// A network card on QEMU's user network. The guest reaches nothing (`restrict=on`); the host reaches
     /// the guest's sshd at 10.0.2.15 through this port on 127.0.0.1.
     pub fn ssh(&mut self, port: HostPort) -> &mut Self {

@@ -27,6 +27,8 @@ const REPORT_LIMIT: Duration = Duration::from_secs(5);
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(2);
 /// QEMU's way from `quit` to its end: it may write back its caches.
 const QUIT_LIMIT: Duration = Duration::from_secs(10);
+/// From a closed control socket to the end of QEMU that closed it.
+const END_LIMIT: Duration = Duration::from_secs(2);
 
 /// QEMU's run state after an instruction that the accelerator could not run (qapi's RunState).
 const INTERNAL_ERROR: &str = "internal-error";
@@ -63,6 +65,12 @@ pub enum VmError {
         /// What it shows.
         shown: String,
     },
+    /// A saved state was not loaded.
+    #[error("the saved state was not loaded: {reason}")]
+    State {
+        /// QEMU's words.
+        reason: String,
+    },
     /// It took too long.
     #[error(transparent)]
     Wait(#[from] super::wait::WaitError),
@@ -94,11 +102,25 @@ impl Vm {
         tools: &Tools,
         patience: &Patience,
     ) -> Result<Self, VmError> {
+        Self::launch(config, accelerator, tools, patience, &[], |_| Ok(()))
+    }
+
+    /// Starts QEMU with `more` arguments, has the stopped machine made ready, and lets the guest run.
+    pub(super) fn launch(
+        config: &VmConfig,
+        accelerator: AcceleratorKind,
+        tools: &Tools,
+        patience: &Patience,
+        more: &[&str],
+        make_ready: impl FnOnce(&mut Qmp) -> Result<(), VmError>,
+    ) -> Result<Self, VmError> {
         let run_dir = RunDir::create().map_err(VmError::Prepare)?;
         let log = config.kept_serial_log().map_or_else(|| run_dir.serial_log(), Path::to_owned);
         let serial = SerialLog::follow_from_end(&log).map_err(VmError::Prepare)?;
         let socket = run_dir.qmp_socket();
-        let args = config.arguments(CommandLine { accelerator, qmp_socket: Some(&socket), serial_log: &log });
+        let mut args =
+            config.arguments(CommandLine { accelerator, qmp_socket: Some(&socket), serial_log: &log });
+        args.extend(more.iter().map(Into::into));
         let qemu = Supervised::start(tools, run_dir, args).map_err(VmError::Supervisor)?;
         let deadline = Wait::new("qemu's control socket", QMP_LIMIT).begin(patience);
         let mut qmp = connect(&qemu, &socket, config.ssh_port(), &deadline)?;
@@ -106,6 +128,14 @@ impl Vm {
             Some(_) => Some(forwarded_port(&mut qmp)?),
             None => None,
         };
+        make_ready(&mut qmp).map_err(|error| match error {
+            // QEMU ends by itself when it cannot load a state, and says why on standard error.
+            VmError::Qmp(QmpError::Closed) => match qemu.wait_exit(END_LIMIT) {
+                Some(exit) => VmError::Qemu { exit, stderr: qemu.stderr() },
+                None => VmError::Qmp(QmpError::Closed),
+            },
+            error => error,
+        })?;
         qmp.cont()?;
         Ok(Self {
             qemu,
@@ -144,6 +174,10 @@ impl Vm {
             Err(error) if error.kind() == io::ErrorKind::NotFound => fs::write(to, "").map(|()| 0),
             other => other,
         }
+    }
+
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
     }
 
     /// Where sockets and logs of this VM are.

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! From sources to `nlproof_iface.ko`.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+
+use nlproof_image::ReleaseDir;
+
+use crate::check::check;
+use crate::error::KmodError;
+use crate::flags;
+use crate::headers::{Headers, keep};
+use crate::key::{Key, files};
+use crate::sysroot::{remap, rustc, sysroot};
+use crate::toolchain::Toolchain;
+use crate::work::run;
+
+/// What to build, and from what.
+#[derive(Debug, Clone)]
+pub struct Options<'a> {
+    /// The release whose kernel is to load the module; its src.txz is needed.
+    pub release: &'a ReleaseDir,
+    /// A checkout of nlproof: the directory that holds `kmod-src` and `harness`.
+    pub checkout: &'a Path,
+    /// Where headers, `core` and modules are kept.
+    pub cache: &'a Path,
+    /// Set when the user interrupts.
+    pub cancel: &'a AtomicBool,
+}
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// src.txz is unpacked, once a release.
+    Headers,
+    /// `core` is compiled, once a compiler.
+    Core,
+    /// The module's Rust is compiled.
+    Rust,
+    /// The shim is compiled.
+    Shim,
+    /// Everything is put together and checked.
+    Link,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Headers => "unpack headers",
+            Self::Core => "compile core",
+            Self::Rust => "compile rust",
+            Self::Shim => "compile shim",
+            Self::Link => "link",
+        })
+    }
+}
+
+/// A module that may be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    /// `nlproof_iface.ko`.
+    pub path: PathBuf,
+    /// Its size in bytes, debug information included.
+    pub bytes: u64,
+    /// `__FreeBSD_version` of the headers it was compiled against. It loads on kernels of this major from this
+    /// version on.
+    pub freebsd_version: u32,
+    /// The symbols it expects of the kernel, sorted.
+    pub imports: Vec<String>,
+    /// It was in the cache.
+    pub cached: bool,
+}
+
+/// Builds the module for a release, or finds it in the cache.
+///
+/// # Errors
+/// See [`KmodError`].
+pub fn build(
+    tools: &Toolchain,
+    options: &Options<'_>,
+    on_stage: &mut dyn FnMut(Stage),
+) -> Result<Module, KmodError> {
+    let Options { release, checkout, cache, cancel } = *options;
+    let sources = Sources::in_checkout(checkout)?;
+    on_stage(Stage::Headers);
+    let headers = Headers::of(release, cache)?;
+    let place = cache.join(format!("module-{}", key(tools, &sources, &headers)?));
+    let cached = place.is_dir();
+    if !cached {
+        on_stage(Stage::Core);
+        let sysroot = sysroot(tools, cache, cancel)?;
+        let work = tempfile::tempdir_in(cache).map_err(KmodError::io("create", cache))?;
+        let work_place = Work { tools, sources: &sources, headers: &headers, out: work.path(), cancel };
+        on_stage(Stage::Rust);
+        let rust = work_place.rust(&sysroot)?;
+        on_stage(Stage::Shim);
+        let shim = work_place.shim()?;
+        on_stage(Stage::Link);
+        let module = work_place.link(&rust, &shim)?;
+        check(&fs::read(&module).map_err(KmodError::io("read", &module))?)?;
+        let finished = tempfile::tempdir_in(cache).map_err(KmodError::io("create", cache))?;
+        let target = finished.path().join("nlproof_iface.ko");
+        fs::rename(&module, &target).map_err(KmodError::io("move", &module))?;
+        keep(finished, &place)?;
+    }
+    let path = place.join("nlproof_iface.ko");
+    let bytes = fs::read(&path).map_err(KmodError::io("read", &path))?;
+    let imports = check(&bytes)?;
+    Ok(Module { path, bytes: bytes.len() as u64, freebsd_version: headers.version, imports, cached })
+}
+
+/// Where the module's sources stand in a checkout.
+struct Sources {
+    wire: PathBuf,
+    core: PathBuf,
+    ffi: PathBuf,
+    shim: PathBuf,
+}
+
+impl Sources {
+    fn in_checkout(checkout: &Path) -> Result<Self, KmodError> {
+        let at = |part: &str| {
+            let path = checkout.join(part);
+            if path.is_dir() { Ok(path) } else { Err(KmodError::NoCheckout { path }) }
+        };
+        Ok(Self {
+            wire: at("harness/wire/src")?,
+            core: at("kmod-src/core/src")?,
+            ffi: at("kmod-src/ffi/src")?,
+            shim: at("kmod-src/shim")?,
+        })
+    }
+}
+
+fn key(tools: &Toolchain, sources: &Sources, headers: &Headers) -> Result<String, KmodError> {
+    let mut key = Key::default();
+    tools.versions.iter().for_each(|version| key.text(version));
+    key.text(&headers.digest);
+    flags::RUST.iter().chain(flags::C).chain(flags::ENTRIES).for_each(|flag| key.text(flag));
+    for (name, text) in flags::OPTIONS {
+        key.text(name);
+        key.text(text);
+    }
+    for tree in [&sources.wire, &sources.core, &sources.ffi] {
+        key.tree(tree, &[".rs"])?;
+    }
+    key.tree(&sources.shim, &[".c", ".h"])?;
+    Ok(key.finish())
+}
+
+struct Work<'a> {
+    tools: &'a Toolchain,
+    sources: &'a Sources,
+    headers: &'a Headers,
+    out: &'a Path,
+    cancel: &'a AtomicBool,
+}
+
+impl Work<'_> {
+    fn run(&self, step: &str, command: &mut Command) -> Result<(), KmodError> {
+        run(step, command, self.cancel)
+    }
+
+    /// The three crates, and of them what is reachable from the entry points.
+    fn rust(&self, sysroot: &Path) -> Result<PathBuf, KmodError> {
+        let crates: [(&str, &str, &Path, &[&str]); 3] = [
+            ("nlproof_wire", "rlib", &self.sources.wire, &[]),
+            ("iface_core", "rlib", &self.sources.core, &["nlproof_wire"]),
+            ("iface_kmod", "staticlib", &self.sources.ffi, &["nlproof_wire", "iface_core"]),
+        ];
+        for (name, kind, source, needs) in crates {
+            let mut command = rustc(self.tools);
+            command.arg(format!("--crate-name={name}")).arg(format!("--crate-type={kind}"));
+            command.arg("--sysroot").arg(sysroot).arg("-L").arg(self.out);
+            command.arg(remap(source, &format!("/{name}"))).arg(remap(self.out, "/out"));
+            if kind == "staticlib" {
+                command.args(["-Clto=fat", "-Cdebuginfo=1"]);
+                command.arg(remap(&self.tools.library, "/rust-src"));
+            }
+            for needed in needs {
+                command.arg("--extern").arg(needed);
+            }
+            command.arg("--out-dir").arg(self.out).arg(source.join("lib.rs"));
+            self.run(&format!("compiling {name}"), &mut command)?;
+        }
+        let object = self.out.join("rust.o");
+        let mut command = self.lld();
+        command.arg("--gc-sections").args(["-e", flags::ENTRIES[0]]);
+        for entry in flags::ENTRIES {
+            command.args(["-u", entry]);
+        }
+        self.run(
+            "linking the Rust part",
+            command.arg("-o").arg(&object).arg(self.out.join("libiface_kmod.a")),
+        )?;
+        Ok(object)
+    }
+
+    fn lld(&self) -> Command {
+        let mut command = Command::new(&self.tools.lld);
+        command.args(["-m", "elf_x86_64_fbsd", "-r"]);
+        command
+    }
+
+    fn shim(&self) -> Result<Vec<PathBuf>, KmodError> {
+        let include = self.out.join("include");
+        fs::create_dir(&include).map_err(KmodError::io("create", &include))?;
+        for (name, text) in flags::OPTIONS {
+            let path = include.join(name);
+            fs::write(&path, text).map_err(KmodError::io("write", &path))?;
+        }
+        let sys = &self.headers.sys;
+        for (name, machine) in [("machine", "amd64/include"), ("x86", "x86/include")] {
+            let link = include.join(name);
+            symlink(sys.join(machine), &link).map_err(KmodError::io("create", &link))?;
+        }
+        let major = self.headers.version / 100_000;
+        let mut objects = Vec::new();
+        for source in files(&self.sources.shim, &[".c"])? {
+            let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let object = self.out.join(format!("{name}.o"));
+            let mut command = Command::new(&self.tools.clang);
+            command.arg(format!("--target=x86_64-unknown-freebsd{major}.0")).args(flags::C);
+            for directory in [&include, sys, &sys.join("contrib/ck/include"), &self.sources.shim] {
+                command.arg("-I").arg(directory);
+            }
+            command.arg("-include").arg(include.join("opt_global.h"));
+            for (path, name) in [(self.out, "/out"), (sys.as_path(), "/sys"), (&self.sources.shim, "/shim")] {
+                command.arg(format!("-ffile-prefix-map={}={name}", path.display()));
+            }
+            // The directory of compilation is recorded too.
+            command.arg("-fdebug-compilation-dir=/out").current_dir(self.out);
+            self.run(&format!("compiling {name}.c"), command.arg("-c").arg(&source).arg("-o").arg(&object))?;
+            objects.push(object);
+        }
+        Ok(objects)
+    }
+
+    fn link(&self, rust: &Path, shim: &[PathBuf]) -> Result<PathBuf, KmodError> {
+        let module = self.out.join("nlproof_iface.ko");
+        let mut command = self.lld();
+        command.arg("-T").arg(self.headers.linker_script()).arg("--warn-common");
+        self.run("linking the module", command.arg("-o").arg(&module).args(shim).arg(rust))?;
+        Ok(module)
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Builds the kernel module `nlproof_iface.ko` for one FreeBSD release, on any host that has clang, ld.lld
+//! and a rustc with its source.
+//!
+//! ```text
+//! rust-src ── core, compiler_builtins ─┐
+//! kmod-src/{core,ffi}, harness/wire ───┴─ libiface_kmod.a ── what is reachable: rust.o ─┐
+//! src.txz (sys/*.h) ── kmod-src/shim/*.c ── *.o ────────────────────────────────────────┴─ nlproof_iface.ko
+//! ```
+//!
+//! `core` is compiled with the flags of the kernel, because a prebuilt one has relocations that FreeBSD's
+//! module loader does not know. A module that could panic, or that has such relocations, is refused here and
+//! not only by the kernel.
+//!
+//! The same inputs give the same bytes. Nothing of FreeBSD's source is kept but headers, in the cache.
+
+mod build;
+mod check;
+mod error;
+mod flags;
+mod headers;
+mod key;
+mod sysroot;
+mod toolchain;
+mod work;
+
+pub use build::{Module, Options, Stage, build};
+pub use check::Refusal;
+pub use error::KmodError;
+pub use toolchain::{Tool, ToolPaths, Toolchain};

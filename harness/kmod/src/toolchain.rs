@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The three tools that a module needs.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::KmodError;
+
+/// A tool that a module needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// rustc with the source of its standard library.
+    Rustc,
+    /// clang, which compiles for every target.
+    Clang,
+    /// ld.lld.
+    Lld,
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rustc => "rustc with rust-src",
+            Self::Clang => "clang",
+            Self::Lld => "ld.lld",
+        })
+    }
+}
+
+impl Tool {
+    /// How to get it.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Rustc => {
+                "install one that has its source (Debian: `apt-get install rustc-web rust-web-src` or \
+                 `rustc rust-src`; rustup: `rustup component add rust-src`), or name it with \
+                 NLPROOF_KMOD_RUSTC"
+            }
+            Self::Clang => {
+                "install clang (Debian: `apt-get install clang-16`), or name it with NLPROOF_KMOD_CLANG"
+            }
+            Self::Lld => "install lld (Debian: `apt-get install lld-16`), or name it with NLPROOF_KMOD_LLD",
+        }
+    }
+}
+
+/// Where tools are looked for: what the user named, and the directories of `PATH`.
+#[derive(Debug, Clone, Default)]
+pub struct ToolPaths {
+    /// `$NLPROOF_KMOD_RUSTC`.
+    pub rustc: Option<PathBuf>,
+    /// `$NLPROOF_KMOD_CLANG`.
+    pub clang: Option<PathBuf>,
+    /// `$NLPROOF_KMOD_LLD`.
+    pub lld: Option<PathBuf>,
+    /// Directories to search, the first one first.
+    pub search: Vec<PathBuf>,
+}
+
+impl ToolPaths {
+    /// As the environment has it.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let mut search: Vec<PathBuf> =
+            path("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+        // rustup's rustc often comes first in PATH and has no source; a distribution's is here.
+        search.push("/usr/bin".into());
+        Self {
+            rustc: path("NLPROOF_KMOD_RUSTC").map(PathBuf::from),
+            clang: path("NLPROOF_KMOD_CLANG").map(PathBuf::from),
+            lld: path("NLPROOF_KMOD_LLD").map(PathBuf::from),
+            search,
+        }
+    }
+
+    fn candidates(&self, named: Option<&PathBuf>, program: &str) -> Vec<PathBuf> {
+        if let Some(named) = named {
+            return vec![named.clone()];
+        }
+        let versions = (14..=22).rev().map(|version| format!("{program}-{version}"));
+        let names: Vec<String> = std::iter::once(program.to_owned()).chain(versions).collect();
+        let mut found = Vec::new();
+        for name in &names {
+            found.extend(self.search.iter().map(|dir| dir.join(name)).filter(|path| path.is_file()));
+        }
+        found.dedup();
+        found
+    }
+}
+
+/// The tools, found and asked for their versions.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    /// rustc.
+    pub rustc: PathBuf,
+    /// The source of its standard library: the directory that holds `core`.
+    pub library: PathBuf,
+    /// clang.
+    pub clang: PathBuf,
+    /// ld.lld.
+    pub lld: PathBuf,
+    /// What each says to `-vV` or `--version`, in this order.
+    pub versions: [String; 3],
+}
+
+impl Toolchain {
+    /// Finds the tools.
+    ///
+    /// # Errors
+    /// [`KmodError::NoTool`] with what was tried and how to install what is missing.
+    pub fn find(paths: &ToolPaths) -> Result<Self, KmodError> {
+        let mut tried = Vec::new();
+        let rustc = paths.candidates(paths.rustc.as_ref(), "rustc").into_iter().find_map(|rustc| {
+            let found = say(&rustc, "-vV").zip(library(&rustc));
+            if found.is_none() {
+                tried.push(rustc.display().to_string());
+            }
+            found.map(|(version, library)| (rustc, version, library))
+        });
+        let (rustc, rustc_version, library) = rustc.ok_or_else(|| no_tool(Tool::Rustc, paths, tried))?;
+        let (clang, clang_version) = one(paths, paths.clang.as_ref(), "clang", Tool::Clang)?;
+        let (lld, lld_version) = one(paths, paths.lld.as_ref(), "ld.lld", Tool::Lld)?;
+        Ok(Self { rustc, library, clang, lld, versions: [rustc_version, clang_version, lld_version] })
+    }
+}
+
+fn one(
+    paths: &ToolPaths,
+    named: Option<&PathBuf>,
+    program: &str,
+    tool: Tool,
+) -> Result<(PathBuf, String), KmodError> {
+    let candidates = paths.candidates(named, program);
+    let tried = candidates.iter().map(|path| path.display().to_string()).collect();
+    candidates
+        .into_iter()
+        .find_map(|path| say(&path, "--version").map(|version| (path, version)))
+        .ok_or_else(|| no_tool(tool, paths, tried))
+}
+
+fn no_tool(tool: Tool, paths: &ToolPaths, mut tried: Vec<String>) -> KmodError {
+    if tried.is_empty() {
+        let path = std::env::join_paths(&paths.search).unwrap_or_else(|_| OsString::from("PATH"));
+        tried.push(path.to_string_lossy().into_owned());
+    }
+    KmodError::NoTool { tool, tried }
+}
+
+/// What a program says to one argument, if it runs and succeeds.
+fn say(program: &Path, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn library(rustc: &Path) -> Option<PathBuf> {
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
+    let sysroot = String::from_utf8(output.stdout).ok()?;
+    let library = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
+    library.join("core/src/lib.rs").is_file().then_some(library)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_install() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let paths = ToolPaths { search: vec![nowhere.path().to_owned()], ..ToolPaths::default() };
+        let error = Toolchain::find(&paths).unwrap_err().to_string();
+        assert!(error.starts_with("no rustc with rust-src: tried "), "{error}");
+        assert!(error.contains("rust-web-src") && error.contains(&nowhere.path().display().to_string()));
+    }
+
+    #[test]
+    fn a_named_tool_is_the_only_candidate() {
+        let named = PathBuf::from("/nonexistent/clang");
+        let paths = ToolPaths { clang: Some(named.clone()), ..ToolPaths::from_env() };
+        assert_eq!(paths.candidates(paths.clang.as_ref(), "clang"), [named]);
+        let error = one(&paths, paths.clang.as_ref(), "clang", Tool::Clang).unwrap_err();
+        assert!(error.to_string().starts_with("no clang: tried /nonexistent/clang;"), "{error}");
+    }
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A module for every release that is here, twice, in two places: the bytes must be the same.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::{env, fs};
+
+use nlproof_image::{Dists, ReleaseDir};
+use nlproof_kmod::{Options, ToolPaths, Toolchain, build};
+
+/// Past libtest's capture, which would hide it in a test that passes.
+fn skipped(test: &str, reason: &str) {
+    writeln!(std::io::stderr().lock(), "skipped: {test}: {reason}").unwrap();
+}
+
+#[test]
+fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
+    let test = "modules_are_built_and_the_same_inputs_give_the_same_bytes";
+    let tools = match Toolchain::find(&ToolPaths::from_env()) {
+        Ok(tools) => tools,
+        Err(error) => return skipped(test, &error.to_string()),
+    };
+    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
+    let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());
+    let mut with_source: Vec<_> = dists
+        .list()
+        .iter()
+        .filter_map(|name| dists.find(name).ok())
+        .filter(|release| release.path.join("src.txz").is_file())
+        .collect();
+    // Kernels of one source with different options share a module.
+    let source = |release: &ReleaseDir| release.manifest.entry("src.txz").map(|entry| entry.sha256);
+    with_source.sort_by_key(source);
+    with_source.dedup_by_key(|release| source(release));
+    if with_source.is_empty() {
+        return skipped(test, &format!("no release with src.txz in {:?}", dists.search));
+    }
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let cancel = AtomicBool::new(false);
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    for release in &with_source {
+        let in_cache = |cache: &Path| {
+            build(&tools, &Options { release, checkout: &checkout, cache, cancel: &cancel }, &mut |_| {})
+                .unwrap()
+        };
+        let one = in_cache(first.path());
+        assert!(!one.cached);
+        assert!(one.imports.iter().any(|import| import == "_nlmsg_end"), "{:?}", one.imports);
+        let bytes = fs::read(&one.path).unwrap();
+        assert_eq!(fs::read(in_cache(second.path()).path).unwrap(), bytes, "{}", release.name);
+        assert!(in_cache(first.path()).cached);
+    }
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The snapshots of booted guests: `<cache>/snapshots/<key>/`.
+//!
+//! A snapshot is made in `<key>.partial`, by whoever holds the lock on `<key>.lock`, and renamed when it is
+//! whole; a process that is killed meanwhile leaves nothing that would be taken for a snapshot. Its
+//! `snapshot.json` has the sizes of the files, so one that was cut short later is not used either.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+/// Version of what is kept and how; part of every key.
+const FORMAT: &str = "nlproof snapshot 1";
+const PARTIAL: &str = ".partial";
+const LOCK: &str = ".lock";
+const INFO: &str = "snapshot.json";
+/// So many snapshots of one image stay, the ones used last: each new agent makes another key.
+const KEPT: usize = 2;
+
+/// The files of a snapshot: the disk's overlay, the machine's state, the console up to that moment.
+const FILES: [&str; 3] = ["overlay.qcow2", "state", "console"];
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Info {
+    /// The image's directory.
+    image: PathBuf,
+    /// Bytes of each file.
+    files: BTreeMap<String, u64>,
+}
+
+/// The snapshots of one cache.
+pub(super) struct Snapshots {
+    dir: PathBuf,
+}
+
+/// A digest over everything on which it depends whether a snapshot can be restored and what it is.
+pub(super) fn key(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in [FORMAT].iter().chain(parts) {
+        digest.update(part.len().to_le_bytes());
+        digest.update(part);
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A whole snapshot, or one that is being made.
+pub(super) struct Snapshot {
+    dir: PathBuf,
+}
+
+impl Snapshot {
+    /// The disk's overlay in the moment of the snapshot.
+    pub(super) fn overlay(&self) -> PathBuf {
+        self.dir.join(FILES[0])
+    }
+
+    /// The machine's state.
+    pub(super) fn state(&self) -> PathBuf {
+        self.dir.join(FILES[1])
+    }
+
+    /// What the guest had said on its console.
+    pub(super) fn console(&self) -> PathBuf {
+        self.dir.join(FILES[2])
+    }
+
+    /// The overlay that the running machine writes to while the snapshot is made.
+    pub(super) fn live(&self) -> PathBuf {
+        self.dir.join("live.qcow2")
+    }
+
+    fn sizes(&self) -> io::Result<BTreeMap<String, u64>> {
+        FILES.iter().map(|name| Ok((name.to_string(), fs::metadata(self.dir.join(name))?.len()))).collect()
+    }
+}
+
+impl Snapshots {
+    /// The snapshots beside the directory of this image: `<cache>/images/<key>`.
+    pub(super) fn beside(image: &Path) -> Option<Self> {
+        Some(Self { dir: image.parent()?.parent()?.join("snapshots") })
+    }
+
+    /// The snapshot of that key, if there is one.
+    ///
+    /// # Errors
+    /// There is one, and it is not whole: why.
+    pub(super) fn find(&self, key: &str) -> Result<Option<Snapshot>, String> {
+        let snapshot = Snapshot { dir: self.dir.join(key) };
+        if !snapshot.dir.exists() {
+            return Ok(None);
+        }
+        let info = info(&snapshot.dir).map_err(|error| format!("{INFO}: {error}"))?;
+        let sizes = snapshot.sizes().map_err(|error| format!("a file is missing: {error}"))?;
+        if let Some((name, _)) = info.files.iter().find(|(name, size)| sizes.get(*name) != Some(size)) {
+            return Err(format!("{name} has not the size that it was saved with"));
+        }
+        // For the choice of what stays; a cache that cannot be written to is still of use.
+        drop(File::open(snapshot.dir.join(INFO)).and_then(|file| file.set_modified(SystemTime::now())));
+        Ok(Some(snapshot))
+    }
+
+    /// Removes a snapshot that turned out bad. Whoever uses it has its files open.
+    pub(super) fn remove(&self, key: &str) {
+        let gone = self.dir.join(format!("{key}.{}{PARTIAL}", std::process::id()));
+        // Renamed first: half a removal would be half a snapshot.
+        drop(fs::rename(self.dir.join(key), &gone).and_then(|()| fs::remove_dir_all(&gone)));
+    }
+
+    /// Begins a snapshot; `None`: another process is making it.
+    pub(super) fn begin(&self, key: &str) -> io::Result<Option<Making>> {
+        fs::create_dir_all(&self.dir)?;
+        let Some(lock) = Lock::try_take(self.dir.join(format!("{key}{LOCK}")))? else { return Ok(None) };
+        let partial = self.dir.join(format!("{key}{PARTIAL}"));
+        if partial.exists() {
+            fs::remove_dir_all(&partial)?;
+        }
+        fs::create_dir(&partial)?;
+        let whole = self.dir.join(key);
+        Ok(Some(Making { snapshot: Snapshot { dir: partial }, whole, _lock: lock }))
+    }
+
+    /// Removes what no run will ask for again: of images that are gone, and all but the last used ones of
+    /// each image.
+    pub(super) fn sweep(&self) {
+        let mut by_image: BTreeMap<PathBuf, Vec<(SystemTime, String)>> = BTreeMap::new();
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let path = entry.path();
+            if let Some(key) = name.strip_suffix(PARTIAL) {
+                let lock = Lock::try_take(self.dir.join(format!("{key}{LOCK}")));
+                if matches!(lock, Ok(Some(_))) {
+                    drop(fs::remove_dir_all(&path));
+                }
+            } else if let Ok(info) = info(&path) {
+                if info.image.exists() {
+                    let used = fs::metadata(path.join(INFO)).and_then(|meta| meta.modified());
+                    by_image
+                        .entry(info.image)
+                        .or_default()
+                        .push((used.unwrap_or(SystemTime::UNIX_EPOCH), name));
+                } else {
+                    self.remove(&name);
+                }
+            }
+        }
+        for mut snapshots in by_image.into_values() {
+            snapshots.sort();
+            for (_, key) in snapshots.iter().rev().skip(KEPT) {
+                self.remove(key);
+            }
+        }
+    }
+}
+
+fn info(dir: &Path) -> io::Result<Info> {
+    Ok(serde_json::from_slice(&fs::read(dir.join(INFO))?)?)
+}
+
+/// A snapshot that is being made; unless it is kept, it goes when it is dropped.
+pub(super) struct Making {
+    pub(super) snapshot: Snapshot,
+    whole: PathBuf,
+    _lock: Lock,
+}
+
+impl Making {
+    /// Makes it the snapshot of its key.
+    pub(super) fn keep(self, image: &Path) -> io::Result<()> {
+        let info = Info { image: image.to_owned(), files: self.snapshot.sizes()? };
+        fs::write(self.snapshot.dir.join(INFO), serde_json::to_vec(&info)?)?;
+        // The running machine has it open.
+        fs::remove_file(self.snapshot.live())?;
+        fs::rename(&self.snapshot.dir, &self.whole)
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        // After a rename there is nothing; what cannot be removed now is removed by a later sweep.
+        drop(fs::remove_dir_all(&self.snapshot.dir));
+    }
+}
+
+/// The right to make the snapshot of one key. Its file goes when it is dropped.
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    fn try_take(path: PathBuf) -> io::Result<Option<Self>> {
+        loop {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Whoever had the lock may have removed the file between our opening and locking it.
+            let held = file.metadata()?;
+            if fs::metadata(&path).is_ok_and(|named| (named.ino(), named.dev()) == (held.ino(), held.dev())) {
+                return Ok(Some(Self { path, _file: file }));
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(store: &Snapshots, key: &str, image: &Path) {
+        let making = store.begin(key).unwrap().unwrap();
+        for name in FILES.iter().chain(&["live.qcow2"]) {
+            fs::write(making.snapshot.dir.join(name), name).unwrap();
+        }
+        making.keep(image).unwrap();
+    }
+
+    fn names(store: &Snapshots) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(&store.dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_part_is_in_the_key() {
+        let all = key(&["image", "qemu", "agent"]);
+        assert_eq!(all, key(&["image", "qemu", "agent"]));
+        for other in [&["image2", "qemu", "agent"][..], &["imageq", "emu", "agent"], &["image", "qemu"]] {
+            assert_ne!(all, key(other));
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_found_whole_and_refused_when_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Snapshots::beside(&dir.path().join("images/i")).unwrap();
+        assert!(store.find("k").unwrap().is_none());
+        make(&store, "k", dir.path());
+        let snapshot = store.find("k").unwrap().unwrap();
+        assert!(!snapshot.live().exists());
+        fs::write(snapshot.state(), "").unwrap();
+        assert!(store.find("k").err().unwrap().starts_with("state has not the size"));
+        store.remove("k");
+        assert!(store.find("k").unwrap().is_none());
+        assert_eq!(names(&store), [""; 0]);
+    }
+
+    #[test]
+    fn one_maker_at_a_time_and_a_dead_one_leaves_nothing_that_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Snapshots::beside(&dir.path().join("images/i")).unwrap();
+        let making = store.begin("k").unwrap();
+        assert!(store.begin("k").unwrap().is_none());
+        store.sweep();
+        assert_eq!(names(&store), ["k.lock", "k.partial"]);
+        drop(making);
+        // As after kill -9: the directory is there, the lock is free.
+        fs::create_dir_all(store.dir.join("k.partial")).unwrap();
+        fs::write(store.dir.join("k.partial/state"), "half").unwrap();
+        assert!(store.find("k").unwrap().is_none());
+        store.sweep();
+        assert_eq!(names(&store), [""; 0]);
+    }
+
+    #[test]
+    fn only_the_last_used_of_an_image_that_is_there_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Snapshots::beside(&dir.path().join("images/i")).unwrap();
+        for (age, key) in ["new", "mid", "old"].into_iter().enumerate() {
+            make(&store, key, dir.path());
+            let at = SystemTime::now() - std::time::Duration::from_secs(60 * age as u64);
+            File::open(store.dir.join(key).join(INFO)).unwrap().set_modified(at).unwrap();
+        }
+        make(&store, "gone", &dir.path().join("images/gone"));
+        store.sweep();
+        assert_eq!(names(&store), ["mid", "new"]);
+    }
+}

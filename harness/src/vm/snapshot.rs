@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The state of a running machine in a file, and machines that go on from it.
+//!
+//! The state is QEMU's migration stream: memory and devices, without the disk. The disk is an overlay over
+//! an image that nobody writes to; its copy of the moment in which the machine stood still belongs to the
+//! state. Each machine that is restored writes to a temporary overlay of its own (`snapshot=on`), so any
+//! number of them can start from one state at once. `savevm` would need a writable disk for each: `-loadvm`
+//! does not go together with `snapshot=on`. Measured under TCG with 512 MiB, of which FreeBSD had used 90:
+//! saving takes 0.1 s, loading 0.2 to 1 s on a busy host.
+//!
+//! QEMU's `exec:` is used because it works in every version (`file:` came with 8.2). Its status can be
+//! `completed` before the program at the other end of the pipe has written everything; the file therefore
+//! gets its name last.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::accel::AcceleratorKind;
+use super::config::{CommandLine, VmConfig};
+use super::machine::{Vm, VmError};
+use super::qmp::{Qmp, QmpError};
+use super::tools::Tools;
+use super::wait::{Deadline, Patience, Wait, WaitError};
+
+/// For 512 MiB at the speed of a slow disk.
+const STATE_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks at a state being written or read.
+const LOOK: Duration = Duration::from_millis(3);
+/// Bytes per second: the default is for networks (128 MiB/s).
+const BANDWIDTH: u64 = 1 << 40;
+
+/// Why a state was not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// No `qemu-img`.
+    #[error("no qemu-img beside qemu or in $PATH; install it (Debian: `apt-get install qemu-utils`)")]
+    NoQemuImg,
+    /// A program did not do its work.
+    #[error("{program}: {reason}")]
+    Program {
+        /// Its path.
+        program: PathBuf,
+        /// Its words.
+        reason: String,
+    },
+    /// A shell could not be told the file's name.
+    #[error("{}: a name that is not UTF-8 cannot be given to qemu", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
+    /// QEMU could not write the state.
+    #[error("qemu did not save the machine's state: {reason}")]
+    Failed {
+        /// Its words.
+        reason: String,
+    },
+    /// The disk of that moment was not copied.
+    #[error("cannot copy the machine's disk: {0}")]
+    Disk(#[source] io::Error),
+    /// The control socket failed.
+    #[error(transparent)]
+    Qmp(#[from] QmpError),
+    /// It took too long.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+}
+
+/// Creates an empty overlay over a raw image.
+///
+/// # Errors
+/// There is no `qemu-img`, or it refuses.
+pub fn create_overlay(tools: &Tools, image: &Path, overlay: &Path) -> Result<(), SnapshotError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let program = find_qemu_img(&tools.qemu, &path).ok_or(SnapshotError::NoQemuImg)?;
+    let args: [&OsStr; 8] = [
+        "create".as_ref(),
+        "-q".as_ref(),
+        "-f".as_ref(),
+        "qcow2".as_ref(),
+        "-F".as_ref(),
+        "raw".as_ref(),
+        "-b".as_ref(),
+        image.as_ref(),
+    ];
+    let failed = |reason: String| SnapshotError::Program { program: program.clone(), reason };
+    let output = duct::cmd(&program, args.into_iter().chain([overlay.as_os_str()]))
+        .stdin_null()
+        .stdout_null()
+        .stderr_capture()
+        .unchecked()
+        .run()
+        .map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()))
+}
+
+fn find_qemu_img(qemu: &Path, path: &OsStr) -> Option<PathBuf> {
+    let beside = qemu.parent().map(Path::to_owned);
+    let mut dirs = beside.into_iter().chain(std::env::split_paths(path));
+    dirs.find_map(|dir| Some(dir.join("qemu-img")).filter(|program| program.is_file()))
+}
+
+/// Everything but the disk's content on which it depends whether a state can be loaded: QEMU's version, the
+/// machine with its devices, and with hardware virtualisation the processor.
+///
+/// # Errors
+/// QEMU does not tell its version.
+pub fn machine_identity(config: &VmConfig, kind: AcceleratorKind, tools: &Tools) -> io::Result<Vec<String>> {
+    let version = duct::cmd(&tools.qemu, ["--version"]).stdin_null().stderr_null().read()?;
+    let line = CommandLine { accelerator: kind, qmp_socket: None, serial_log: Path::new("/serial") };
+    let arguments = config.arguments(line).join(OsStr::new(" "));
+    let mut identity = vec![version, arguments.to_string_lossy().into_owned()];
+    if kind == AcceleratorKind::Kvm {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
+        let of_first = |name: &str| cpuinfo.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+        identity.extend(["model name", "stepping", "microcode", "flags"].into_iter().filter_map(of_first));
+    }
+    Ok(identity)
+}
+
+/// Stops the machine, writes its state to `state`, has `copy_disk` called, and lets the machine go on
+/// whatever came of it.
+///
+/// # Errors
+/// See [`SnapshotError`]; there may be a file `state` all the same.
+pub fn save(
+    vm: &mut Vm,
+    state: &Path,
+    copy_disk: impl FnOnce() -> io::Result<()>,
+) -> Result<(), SnapshotError> {
+    let deadline = Wait::new("the machine's state to be saved", STATE_LIMIT).begin(vm.patience());
+    let (part, whole) = (shell_word(&state.with_extension("part"))?, shell_word(state)?);
+    let uri = format!("exec:cat > {part} && mv {part} {whole}");
+    let qmp = vm.qmp();
+    qmp.stop()?;
+    let mut saved = write_state(qmp, &uri, state, &deadline);
+    if saved.is_ok() {
+        saved = copy_disk().map_err(SnapshotError::Disk);
+    } else {
+        // Fails when there is nothing to be ended.
+        drop(qmp.execute("migrate_cancel", json!({})));
+    }
+    qmp.cont()?;
+    saved
+}
+
+fn write_state(qmp: &mut Qmp, uri: &str, state: &Path, deadline: &Deadline) -> Result<(), SnapshotError> {
+    qmp.execute("migrate-set-parameters", json!({ "max-bandwidth": BANDWIDTH }))?;
+    qmp.execute("migrate", json!({ "uri": uri }))?;
+    while !progress(qmp)?.map_err(|reason| SnapshotError::Failed { reason })? {
+        deadline.pause(LOOK)?;
+    }
+    while !state.is_file() {
+        deadline.pause(LOOK)?;
+    }
+    Ok(())
+}
+
+/// Starts a machine that goes on from a state. `config` is that of the machine that was saved, but for the
+/// disk: the copy of its overlay, with [`DiskWrites::Discard`](super::DiskWrites::Discard).
+///
+/// # Errors
+/// See [`VmError`]; nothing is left behind.
+pub fn restore(
+    config: &VmConfig,
+    accelerator: AcceleratorKind,
+    tools: &Tools,
+    patience: &Patience,
+    state: &Path,
+) -> Result<Vm, VmError> {
+    let word = shell_word(state).map_err(|error| VmError::State { reason: error.to_string() })?;
+    let uri = format!("exec:cat {word}");
+    let deadline = Wait::new("the machine's state to be loaded", STATE_LIMIT).begin(patience);
+    Vm::launch(config, accelerator, tools, patience, &["-incoming", "defer"], |qmp| {
+        qmp.execute("migrate-incoming", json!({ "uri": uri }))?;
+        while !progress(qmp)?.map_err(|reason| VmError::State { reason })? {
+            deadline.pause(LOOK)?;
+        }
+        Ok(())
+    })
+}
+
+/// Whether a migration has ended; the inner error says why it never will.
+fn progress(qmp: &mut Qmp) -> Result<Result<bool, String>, QmpError> {
+    let answer = qmp.execute("query-migrate", json!({}))?;
+    let text = |name: &str| answer.get(name).and_then(serde_json::Value::as_str);
+    Ok(match text("status") {
+        Some("completed") => Ok(true),
+        Some("failed" | "cancelled" | "cancelling") => {
+            Err(text("error-desc").unwrap_or("no reason given").to_owned())
+        }
+        _ => Ok(false),
+    })
+}
+
+/// For the shell that runs `exec:`.
+fn shell_word(path: &Path) -> Result<String, SnapshotError> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match OsString::from(path).into_string() {
+        Ok(text) => Ok(format!("'{}'", text.replace('\'', "'\\''"))),
+        Err(name) => Err(SnapshotError::Name { path: name.into() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_word_for_the_shell() {
+        assert_eq!(shell_word(Path::new("/a b/$(c)'d")).unwrap(), r"'/a b/$(c)'\''d'");
+        let name: OsString = std::os::unix::ffi::OsStringExt::from_vec(vec![b'/', 0xff]);
+        let name = PathBuf::from(name);
+        assert!(matches!(shell_word(&name), Err(SnapshotError::Name { .. })));
+    }
+
+    #[test]
+    fn qemu_img_beside_qemu_comes_first_and_its_absence_is_told() {
+        let (beside, in_path) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let qemu = beside.path().join("qemu");
+        assert_eq!(find_qemu_img(&qemu, in_path.path().as_os_str()), None);
+        let program = in_path.path().join("qemu-img");
+        fs::write(&program, "").unwrap();
+        assert_eq!(find_qemu_img(&qemu, in_path.path().as_os_str()), Some(program));
+        let program = beside.path().join("qemu-img");
+        fs::write(&program, "").unwrap();
+        assert_eq!(find_qemu_img(&qemu, in_path.path().as_os_str()), Some(program));
+        assert!(SnapshotError::NoQemuImg.to_string().contains("apt-get install qemu-utils"));
+    }
+}

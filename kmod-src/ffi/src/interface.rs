@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Interfaces: `struct ifnet` behind a counted reference.
+
+use core::ffi::{CStr, c_char};
+use core::ptr::NonNull;
+
+use iface_core::{Capabilities, Counter, Interface, LinkAddress, Name};
+
+use crate::abi::{self, IfNet, SockAddr};
+
+/// A counted reference to an interface; dropping it gives it back (`if_rele`).
+///
+/// # Invariants
+/// The pointer is valid for as long as the value lives: there is a reference that the value owns, or the value
+/// is inside a `ManuallyDrop` within a call that C makes while it holds a reference or is in the network epoch.
+pub(crate) struct IfRef(NonNull<IfNet>);
+
+impl IfRef {
+    /// Takes over a reference that C counted; `None` for a null pointer.
+    ///
+    /// # Safety
+    /// `ifp` is null or an interface, and the caller owns a reference to it or keeps the value from being
+    /// dropped and from outliving the pointer.
+    pub(crate) unsafe fn from_raw(ifp: *mut IfNet) -> Option<Self> {
+        NonNull::new(ifp).map(Self)
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut IfNet {
+        self.0.as_ptr()
+    }
+
+    /// `if_dname`.
+    pub(crate) fn driver(&self) -> Name {
+        // SAFETY: the interface is valid by the type's invariant; its driver's name is a static string of the
+        // driver, or null.
+        unsafe { name(abi::nlproof_if_driver(self.as_ptr())) }
+    }
+
+    fn sockaddr(&self, ask: unsafe extern "C" fn(*mut IfNet, *mut SockAddr) -> bool) -> Option<LinkAddress> {
+        let mut out = SockAddr::EMPTY;
+        // SAFETY: the interface is valid by the type's invariant, and `out` is writable; `ask` is one of the
+        // shim's functions that ask for nothing more.
+        unsafe { ask(self.as_ptr(), &raw mut out) }.then(|| out.link())
+    }
+}
+
+impl Drop for IfRef {
+    fn drop(&mut self) {
+        // SAFETY: a value that is dropped owns a reference (type's invariant), which ends here.
+        unsafe { abi::nlproof_if_release(self.as_ptr()) }
+    }
+}
+
+/// # Safety
+/// `text` is null or a string with a NUL that lives during the call.
+unsafe fn name(text: *const c_char) -> Name {
+    if text.is_null() {
+        return Name::truncated(&[]);
+    }
+    // SAFETY: the caller's promise.
+    Name::truncated(unsafe { CStr::from_ptr(text) }.to_bytes())
+}
+
+impl Interface for IfRef {
+    fn index(&self) -> u32 {
+        // SAFETY: the interface is valid by the type's invariant.
+        unsafe { abi::nlproof_if_index(self.as_ptr()) }
+    }
+
+    fn name(&self) -> Name {
+        // SAFETY: the interface is valid by the type's invariant; its name is part of it. While it is renamed
+        // the bytes change under us, as under the stock code, but a NUL stays within IFNAMSIZ.
+        unsafe { name(abi::nlproof_if_name(self.as_ptr())) }
+    }
+
+    fn kind(&self) -> u8 {
+        // SAFETY: the interface is valid by the type's invariant.
+        unsafe { abi::nlproof_if_type(self.as_ptr()) }
+    }
+
+    fn flags(&self) -> u32 {
+        // SAFETY: the interface is valid by the type's invariant.
+        unsafe { abi::nlproof_if_flags(self.as_ptr()) }
+    }
+
+    fn driver_flags(&self) -> u32 {
+        // SAFETY: the interface is valid by the type's invariant.
+        unsafe { abi::nlproof_if_driver_flags(self.as_ptr()) }
+    }
+
+    fn mtu(&self) -> u32 {
+        // SAFETY: the interface is valid by the type's invariant.
+        unsafe { abi::nlproof_if_mtu(self.as_ptr()) }
+    }
+
+    fn link_address_len(&self) -> u8 {
+        // SAFETY: the interface is valid by the type's invariant.
+        unsafe { abi::nlproof_if_address_len(self.as_ptr()) }
+    }
+
+    fn link_address(&self) -> Option<LinkAddress> {
+        self.sockaddr(abi::nlproof_if_address)
+    }
+
+    fn broadcast_address(&self) -> Option<LinkAddress> {
+        self.sockaddr(abi::nlproof_if_broadcast)
+    }
+
+    fn hardware_address(&self) -> Option<LinkAddress> {
+        self.sockaddr(abi::nlproof_if_hardware)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        // SAFETY: the interface is valid by the type's invariant; both arrays are writable and distinct.
+        unsafe {
+            abi::nlproof_if_capabilities(
+                self.as_ptr(),
+                &raw mut capabilities.supported,
+                &raw mut capabilities.enabled,
+            );
+        }
+        capabilities
+    }
+
+    fn counter(&self, counter: Counter) -> u64 {
+        let place = match counter {
+            Counter::RxPackets => 0,
+            Counter::TxPackets => 1,
+            Counter::RxBytes => 2,
+            Counter::TxBytes => 3,
+            Counter::RxErrors => 4,
+            Counter::TxErrors => 5,
+            Counter::RxDropped => 6,
+            Counter::TxDropped => 7,
+            Counter::Multicast => 8,
+            Counter::RxNoHandler => 9,
+        };
+        // SAFETY: the interface is valid by the type's invariant.
+        unsafe { abi::nlproof_if_counter(self.as_ptr(), place) }
+    }
+
+    fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R {
+        // SAFETY: the interface is valid by the type's invariant.
+        let text = unsafe { abi::nlproof_if_description(self.as_ptr()) };
+        if text.is_null() {
+            return show(None);
+        }
+        // SAFETY: a description is a string with a NUL. It can be replaced and freed while it is shown: the
+        // lock that would prevent it is private to net/if.c, and the stock code takes the same risk.
+        show(Some(unsafe { CStr::from_ptr(text) }.to_bytes()))
+    }
+}

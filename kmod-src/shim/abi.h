@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the shim and the Rust crate iface-kmod (kmod-src/ffi) say to each other. The same layouts stand in
+ * ffi/src/abi.rs, and both sides assert them.
+ *
+ * Every other structure of the kernel is an opaque pointer to Rust.
+ */
+#ifndef NLPROOF_ABI_H
+#define NLPROOF_ABI_H
+
+#include <sys/types.h>
+#include <sys/stddef.h>
+
+struct ifnet;
+struct ifaddr;
+struct nlpcb;
+struct nl_writer;
+/* Storage of one entry into Rust: epoch tracker, writer to a group, parser state. See call.h. */
+struct nlproof_call;
+
+/* A socket address: what netlink sends of it. */
+struct nlproof_sockaddr {
+	uint8_t	family;		/* AF_* */
+	uint8_t	len;		/* bytes used below */
+	uint8_t	bytes[32];
+};
+_Static_assert(sizeof(struct nlproof_sockaddr) == 34, "also in abi.rs");
+
+/* An address of an interface. */
+struct nlproof_address {
+	struct nlproof_sockaddr	local;
+	struct nlproof_sockaddr	destination;
+	uint8_t			has_destination;
+	uint8_t			prefix_len;
+	uint8_t			has_vhid;
+	uint8_t			has_inet6;
+	uint32_t		vhid;
+	uint32_t		inet6_flags;	/* IN6_IFF_* */
+	uint32_t		preferred;	/* seconds */
+	uint32_t		valid;		/* seconds */
+	uint64_t		created;	/* seconds since boot */
+	uint64_t		updated;	/* seconds since boot */
+};
+_Static_assert(sizeof(struct nlproof_address) == 104, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_address, has_destination) == 68, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_address, created) == 88, "also in abi.rs");
+
+/* A request, without its header. */
+struct nlproof_request {
+	const uint8_t	*payload;
+	uint32_t	 payload_len;
+	uint16_t	 kind;		/* nlmsg_type */
+	uint16_t	 flags;		/* nlmsg_flags */
+	uint32_t	 seq;
+	uint32_t	 pid;
+	uint32_t	 strict;	/* the socket has NETLINK_GET_STRICT_CHK */
+	int32_t		 osreldate;	/* of the running kernel */
+};
+_Static_assert(sizeof(struct nlproof_request) == 32, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_request, strict) == 24, "also in abi.rs");
+
+/* What a cloner has to know to create or configure an interface. Strings end with a NUL. */
+struct nlproof_create {
+	const char	*name;
+	const char	*kind;		/* IFLA_INFO_KIND */
+	const uint8_t	*data;		/* payload of IFLA_INFO_DATA inside the request, or NULL */
+	uint32_t	 index;		/* ifi_index */
+	uint32_t	 parent;	/* IFLA_LINK */
+};
+_Static_assert(sizeof(struct nlproof_create) == 32, "also in abi.rs");
+
+/* IPv4 address to add. */
+struct nlproof_inet {
+	uint8_t		address[4];
+	uint8_t		mask[4];
+	uint8_t		destination[4];
+	uint32_t	has_destination;
+	uint32_t	vhid;
+};
+_Static_assert(sizeof(struct nlproof_inet) == 20, "also in abi.rs");
+
+/* IPv6 address to add. */
+struct nlproof_inet6 {
+	uint8_t		address[16];
+	uint8_t		destination[16];
+	uint32_t	has_destination;
+	uint32_t	prefix_len;
+	uint32_t	flags;
+	uint32_t	preferred;
+	uint32_t	valid;
+	uint32_t	vhid;
+};
+_Static_assert(sizeof(struct nlproof_inet6) == 56, "also in abi.rs");
+
+/* SIOCGIFMEDIA's answer. */
+struct nlproof_media {
+	uint8_t	ethernet;
+	uint8_t	active;
+};
+_Static_assert(sizeof(struct nlproof_media) == 2, "also in abi.rs");
+
+/* What happened to an interface. */
+#define	NLPROOF_LINK_ARRIVED	0
+#define	NLPROOF_LINK_DEPARTED	1
+#define	NLPROOF_LINK_STATE	2
+#define	NLPROOF_LINK_CHANGED	3
+
+typedef bool nlproof_match_f(struct ifnet *, void *);
+typedef int nlproof_each_f(struct ifnet *, void *);
+typedef int nlproof_each_address_f(const struct nlproof_address *, void *);
+
+/* What Rust answers. */
+int	nlproof_core_handles(int osreldate, uint16_t kind);
+int	nlproof_core_request(struct nlproof_call *, struct nlpcb *, struct nl_writer *,
+	    const struct nlproof_request *);
+void	nlproof_core_link_event(struct nlproof_call *, struct ifnet *, int osreldate, uint32_t event,
+	    uint32_t change);
+void	nlproof_core_address_event(struct nlproof_call *, struct ifnet *, int osreldate,
+	    const struct nlproof_address *, uint32_t deleted);
+
+/* epoch.c */
+void	nlproof_epoch_enter(struct nlproof_call *);
+void	nlproof_epoch_exit(struct nlproof_call *);
+
+/* interface.c */
+struct ifnet	*nlproof_if_by_index(uint32_t);
+struct ifnet	*nlproof_if_by_name(const char *);
+void		 nlproof_if_release(struct ifnet *);
+int		 nlproof_if_foreach_sleep(nlproof_match_f *, void *, nlproof_each_f *, void *);
+int		 nlproof_if_foreach(nlproof_each_f *, void *);
+uint32_t	 nlproof_if_index(struct ifnet *);
+const char	*nlproof_if_name(struct ifnet *);
+const char	*nlproof_if_driver(struct ifnet *);
+const char	*nlproof_if_description(struct ifnet *);
+uint8_t		 nlproof_if_type(struct ifnet *);
+uint32_t	 nlproof_if_flags(struct ifnet *);
+uint32_t	 nlproof_if_driver_flags(struct ifnet *);
+uint32_t	 nlproof_if_mtu(struct ifnet *);
+uint8_t		 nlproof_if_address_len(struct ifnet *);
+bool		 nlproof_if_address(struct ifnet *, struct nlproof_sockaddr *);
+bool		 nlproof_if_broadcast(struct ifnet *, struct nlproof_sockaddr *);
+bool		 nlproof_if_hardware(struct ifnet *, struct nlproof_sockaddr *);
+void		 nlproof_if_capabilities(struct ifnet *, uint32_t supported[2], uint32_t enabled[2]);
+uint64_t	 nlproof_if_counter(struct ifnet *, uint32_t);
+int		 nlproof_if_media(struct ifnet *, struct nlproof_media *);
+
+/* modify.c */
+void	nlproof_if_set_description(struct ifnet *, const uint8_t *, size_t);
+void	nlproof_if_up(struct ifnet *);
+void	nlproof_if_down(struct ifnet *);
+int	nlproof_if_set_mtu(struct ifnet *, uint32_t);
+int	nlproof_if_count_promiscuous(struct ifnet *, bool);
+void	nlproof_if_set_promiscuous(struct ifnet *, bool);
+int	nlproof_if_set_address(struct ifnet *, const uint8_t *, size_t);
+
+/* clone.c */
+bool	nlproof_clone_exists(struct ifnet *);
+int	nlproof_clone_create(struct nlproof_call *, const struct nlproof_create *, struct ifnet **);
+int	nlproof_clone_configure(struct nlproof_call *, struct ifnet *, const struct nlproof_create *);
+int	nlproof_clone_destroy(struct ifnet *);
+
+/* address.c */
+int	nlproof_ifa_foreach(struct ifnet *, nlproof_each_address_f *, void *);
+int	nlproof_inet_add(struct nlproof_call *, struct ifnet *, const struct nlproof_inet *);
+int	nlproof_inet_delete(struct nlproof_call *, struct ifnet *, const uint8_t address[4]);
+int	nlproof_inet6_add(struct nlproof_call *, struct ifnet *, const struct nlproof_inet6 *);
+int	nlproof_inet6_delete(struct nlproof_call *, struct ifnet *, const uint8_t address[16]);
+
+/* requester.c */
+bool	nlproof_requester_may(struct nlpcb *, uint32_t privilege);
+bool	nlproof_requester_owns_stack(struct nlpcb *);
+bool	nlproof_requester_may_see(struct nlpcb *, const struct nlproof_sockaddr *);
+void	nlproof_report_text(struct nlproof_call *, const uint8_t *, size_t);
+void	nlproof_report_offset(struct nlproof_call *, uint32_t);
+void	nlproof_report_cookie(struct nlproof_call *, const uint8_t *, size_t);
+
+/* writer.c */
+struct nl_writer *nlproof_writer_to_group(struct nlproof_call *, uint32_t group);
+void	nlproof_writer_flush(struct nlproof_call *, struct nl_writer *);
+bool	nlproof_writer_begin(struct nl_writer *, uint16_t kind, uint16_t flags, uint32_t seq, uint32_t pid,
+	    const uint8_t *payload, size_t len);
+void	nlproof_writer_attribute(struct nl_writer *, uint16_t kind, const uint8_t *, size_t);
+void	nlproof_writer_string(struct nl_writer *, uint16_t kind, const uint8_t *, size_t);
+uint32_t nlproof_writer_nest(struct nl_writer *, uint16_t kind);
+void	nlproof_writer_end_nest(struct nl_writer *, uint32_t offset);
+bool	nlproof_writer_end(struct nl_writer *);
+void	nlproof_writer_abort(struct nl_writer *);
+bool	nlproof_writer_end_dump(struct nl_writer *, int error, uint16_t kind, uint16_t flags, uint32_t seq,
+	    uint32_t pid);
+
+#endif

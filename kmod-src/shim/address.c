@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Addresses of interfaces, and the ioctls of netinet/in.c and netinet6/in6.c that change them. */
+#include "kernel.h"
+
+#include <net/if_dl.h>
+#include <netinet6/scope6_var.h>
+
+#include "address.h"
+
+/* CARP's hook, set while its module is there. */
+extern int	(*carp_get_vhid_p)(struct ifaddr *);
+
+static void
+sockaddr_of(const struct sockaddr *sa, struct nlproof_sockaddr *out)
+{
+	const void *bytes = NULL;
+	size_t len = 0;
+
+	switch (sa->sa_family) {
+	case AF_INET:
+		bytes = &((const struct sockaddr_in *)sa)->sin_addr;
+		len = sizeof(struct in_addr);
+		break;
+	case AF_INET6:
+		bytes = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+		len = sizeof(struct in6_addr);
+		break;
+	case AF_LINK:
+		bytes = ((const struct sockaddr_dl *)sa)->sdl_data + ((const struct sockaddr_dl *)sa)->sdl_nlen;
+		len = ((const struct sockaddr_dl *)sa)->sdl_alen;
+		break;
+	}
+	out->family = sa->sa_family;
+	out->len = MIN(len, sizeof(out->bytes));
+	if (out->len != 0)
+		memcpy(out->bytes, bytes, out->len);
+}
+
+static uint8_t
+ones_of(const struct sockaddr *mask)
+{
+	const uint32_t *words;
+
+	if (mask == NULL)
+		return (0);
+	switch (mask->sa_family) {
+	case AF_INET:
+		return (bitcount32(((const struct sockaddr_in *)mask)->sin_addr.s_addr));
+	case AF_INET6:
+		words = ((const struct sockaddr_in6 *)mask)->sin6_addr.s6_addr32;
+		return (bitcount32(words[0]) + bitcount32(words[1]) + bitcount32(words[2]) +
+		    bitcount32(words[3]));
+	}
+	return (0);
+}
+
+void
+nlproof_address_of(struct ifaddr *ifa, struct nlproof_address *out)
+{
+	bzero(out, sizeof(*out));
+	sockaddr_of(ifa->ifa_addr, &out->local);
+	if (ifa->ifa_dstaddr != NULL) {
+		out->has_destination = 1;
+		sockaddr_of(ifa->ifa_dstaddr, &out->destination);
+	}
+	out->prefix_len = ones_of(ifa->ifa_netmask);
+	if (ifa->ifa_carp != NULL && carp_get_vhid_p != NULL) {
+		out->has_vhid = 1;
+		out->vhid = (*carp_get_vhid_p)(ifa);
+	}
+	if (ifa->ifa_addr->sa_family == AF_INET6) {
+		const struct in6_ifaddr *ia = (const struct in6_ifaddr *)ifa;
+
+		out->has_inet6 = 1;
+		out->inet6_flags = ia->ia6_flags;
+		out->preferred = ia->ia6_lifetime.ia6t_pltime;
+		out->valid = ia->ia6_lifetime.ia6t_vltime;
+		out->created = ia->ia6_createtime;
+		out->updated = ia->ia6_updatetime;
+	}
+}
+
+int
+nlproof_ifa_foreach(struct ifnet *ifp, nlproof_each_address_f *each, void *arg)
+{
+	struct nlproof_address address;
+	struct ifa_iter iter;
+	int error = 0;
+
+	for (struct ifaddr *ifa = ifa_iter_start(ifp, &iter); ifa != NULL && error == 0;
+	    ifa = ifa_iter_next(&iter)) {
+		nlproof_address_of(ifa, &address);
+		error = each(&address, arg);
+	}
+	ifa_iter_finish(&iter);
+	return (error);
+}
+
+static struct sockaddr_in
+sin_of(const uint8_t bytes[4])
+{
+	struct sockaddr_in sin = { .sin_len = sizeof(sin), .sin_family = AF_INET };
+
+	memcpy(&sin.sin_addr, bytes, sizeof(sin.sin_addr));
+	return (sin);
+}
+
+static struct sockaddr_in6
+sin6_of(const uint8_t bytes[16])
+{
+	struct sockaddr_in6 sin6 = { .sin6_len = sizeof(sin6), .sin6_family = AF_INET6 };
+
+	memcpy(&sin6.sin6_addr, bytes, sizeof(sin6.sin6_addr));
+	return (sin6);
+}
+
+int
+nlproof_inet_add(struct nlproof_call *call, struct ifnet *ifp, const struct nlproof_inet *inet)
+{
+	struct in_aliasreq req = {
+		.ifra_addr = sin_of(inet->address),
+		.ifra_mask = sin_of(inet->mask),
+		.ifra_vhid = inet->vhid,
+	};
+
+	if (inet->has_destination)
+		req.ifra_dstaddr = sin_of(inet->destination);
+	return (in_control_ioctl(SIOCAIFADDR, &req, ifp, nlp_get_cred(call->npt->nlp)));
+}
+
+int
+nlproof_inet_delete(struct nlproof_call *call, struct ifnet *ifp, const uint8_t address[4])
+{
+	struct sockaddr_in sin = sin_of(address);
+	VERSION_INET_DELETE(req, sin);
+
+	return (in_control_ioctl(SIOCDIFADDR, &req, ifp, nlp_get_cred(call->npt->nlp)));
+}
+
+int
+nlproof_inet6_add(struct nlproof_call *call, struct ifnet *ifp, const struct nlproof_inet6 *inet6)
+{
+	static const uint8_t zero[16];
+	struct in6_aliasreq req = {
+		.ifra_addr = sin6_of(inet6->address),
+		.ifra_prefixmask = sin6_of(zero),
+		.ifra_flags = inet6->flags,
+		.ifra_lifetime = { .ia6t_vltime = inet6->valid, .ia6t_pltime = inet6->preferred },
+		.ifra_vhid = inet6->vhid,
+	};
+
+	for (u_int bit = 0; bit < MIN(inet6->prefix_len, 128); bit++)
+		req.ifra_prefixmask.sin6_addr.s6_addr[bit / 8] |= 0x80 >> (bit % 8);
+	if (inet6->has_destination)
+		req.ifra_dstaddr = sin6_of(inet6->destination);
+	return (in6_control_ioctl(SIOCAIFADDR_IN6, &req, ifp, nlp_get_cred(call->npt->nlp)));
+}
+
+int
+nlproof_inet6_delete(struct nlproof_call *call, struct ifnet *ifp, const uint8_t address[16])
+{
+	struct sockaddr_in6 sin6 = sin6_of(address);
+	VERSION_INET6_DELETE(req, sin6);
+
+	return (in6_control_ioctl(SIOCDIFADDR_IN6, &req, ifp, nlp_get_cred(call->npt->nlp)));
+}

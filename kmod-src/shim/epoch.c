@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The network epoch. Its tracker is linked into a list of the thread and must not move, so it is part of the
+ * call, and counted: entering twice is entering once. */
+#include "kernel.h"
+
+void
+nlproof_epoch_enter(struct nlproof_call *call)
+{
+	if (call->depth++ == 0)
+		NET_EPOCH_ENTER(call->tracker);
+}
+
+void
+nlproof_epoch_exit(struct nlproof_call *call)
+{
+	if (--call->depth == 0)
+		NET_EPOCH_EXIT(call->tracker);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* FreeBSD 14: tried on 14.0-STABLE. */
+#ifndef NLPROOF_VERSION_14_H
+#define NLPROOF_VERSION_14_H
+
+#include <sys/sx.h>
+#include <netinet/in_var.h>
+#include <netinet6/in6_var.h>
+
+/* A writer to a group, which nobody needs while the network stack has no netlink socket at all. */
+static inline bool
+version_group_writer(struct nl_writer *nw, uint16_t group)
+{
+	bzero(nw, sizeof(*nw));
+	return (nl_has_listeners(NETLINK_ROUTE, group) &&
+	    nlmsg_get_group_writer(nw, NLMSG_LARGE, NETLINK_ROUTE, group));
+}
+
+/* A writer into memory that is large enough never to be refilled, and what was written to it. */
+struct version_scratch {
+	struct nl_writer	nw;
+	struct nlmsghdr		hdr;
+	char			room[256];
+};
+
+static inline void
+version_scratch_init(struct version_scratch *scratch)
+{
+	bzero(scratch, sizeof(*scratch));
+	scratch->nw.hdr = &scratch->hdr;
+	scratch->nw.data = (char *)&scratch->hdr;
+	scratch->nw.alloc_len = sizeof(scratch->hdr) + sizeof(scratch->room);
+	scratch->nw.offset = sizeof(scratch->hdr);
+}
+
+static inline bool
+version_scratch_used(const struct version_scratch *scratch)
+{
+	return (scratch->nw.offset > (int)sizeof(scratch->hdr));
+}
+
+/* 14 destroys clones with the interface list's lock held. */
+#define	VERSION_DESTROY_ENTER()	sx_xlock(&ifnet_detach_sxlock)
+#define	VERSION_DESTROY_LEAVE()	sx_xunlock(&ifnet_detach_sxlock)
+
+/* The request that deletes an address. */
+#define	VERSION_INET_DELETE(_name, _sin)						\
+	struct in_aliasreq _name = { .ifra_addr = (_sin) }
+#define	VERSION_INET6_DELETE(_name, _sin6)						\
+	struct in6_aliasreq _name = { .ifra_addr = (_sin6) }
+
+/* There is no permanent promiscuous mode here; 14's requests count, so Rust never asks for it. */
+#define	VERSION_SET_PERMANENT_PROMISC(_ifp, _on)	((void)(_ifp), (void)(_on))
+
+#define	VERSION_MAJOR	14
+
+#endif
