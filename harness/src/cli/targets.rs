@@ -74,7 +74,7 @@ impl Targets {
     pub(super) fn obstacle(&self, cell: &Cell) -> Option<(String, String)> {
         if cell.module == ModuleKind::Rust {
             return Some((
-                "the Rust-backed kernel module is not part of this version".into(),
+                "cells with the Rust-backed module are not part of this version".into(),
                 "use --module stock".into(),
             ));
         }
