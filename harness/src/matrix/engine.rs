@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The engine: opens each cell's target, runs the vectors, compares, and tells the stream of events.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use super::event::Event;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult};
 use super::raw::RawFile;
 use crate::file::FileError;
-use crate::golden::{Origin, Store, compare, layers, profile_of};
+use crate::golden::{Found, Origin, Store, compare, layers, profile_of};
 use crate::target::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
@@ -150,17 +150,19 @@ impl Engine<'_> {
             }
         }
         // Goldens are read before anything is sent: a file that cannot be used must not cost a boot's work.
+        let mut goldens = HashMap::new();
         for vector in &applicable {
-            self.goldens.find(layers(cell.profile), &vector.id)?;
+            goldens.insert(&vector.id, self.goldens.find(layers(cell.profile), &vector.id)?);
         }
         let mut raw = RawFile::create(self.raw.as_deref(), cell)?;
         let mut failed = None;
         let mut ended = HashSet::new();
         let run = converse(target, &applicable, &mut |conversation: Conversation<'_>| {
             ended.insert(conversation.vector.id.clone());
-            let judged = raw.append(&conversation).and_then(|()| self.judge(cell, &conversation));
-            match judged {
-                Ok(result) => {
+            let golden = goldens.remove(&conversation.vector.id).flatten();
+            match raw.append(&conversation) {
+                Ok(()) => {
+                    let result = judge(cell, &conversation, golden);
                     emit(&Event::VectorFinished { cell, result: &result });
                     results.push(result);
                 }
@@ -183,31 +185,29 @@ impl Engine<'_> {
         }
         Ok(if left.is_empty() { None } else { Some(reason) })
     }
+}
 
-    fn judge(&self, cell: &Cell, conversation: &Conversation<'_>) -> Result<VectorResult, FileError> {
-        let vector = conversation.vector;
-        let mut result = VectorResult {
-            id: vector.id.clone(),
-            outcome: Outcome::NoGolden,
-            duration: conversation.duration,
-            observed: None,
-            golden_layer: None,
+/// Compares a vector's trace with the golden that holds for it.
+fn judge(cell: &Cell, conversation: &Conversation<'_>, golden: Option<Found>) -> VectorResult {
+    let mut result = VectorResult {
+        id: conversation.vector.id.clone(),
+        outcome: Outcome::NoGolden,
+        duration: conversation.duration,
+        observed: None,
+        golden_layer: None,
+    };
+    if let Some((step, lossy)) = conversation.trace.loss() {
+        let place = step.map_or(String::new(), |step| format!("step {step}: "));
+        result.outcome = Outcome::Inconclusive(format!("{place}{lossy}"));
+    } else if let Some(found) = golden {
+        result.outcome = match compare(&found.golden.body, &conversation.trace.to_text()) {
+            None => Outcome::Passed,
+            Some(divergence) => Outcome::Failed(divergence),
         };
-        if let Some((step, lossy)) = conversation.trace.loss() {
-            let place = step.map_or(String::new(), |step| format!("step {step}: "));
-            result.outcome = Outcome::Inconclusive(format!("{place}{lossy}"));
-            return Ok(result);
-        }
-        if let Some(found) = self.goldens.find(layers(cell.profile), &vector.id)? {
-            result.outcome = match compare(&found.golden.body, &conversation.trace.to_text()) {
-                None => Outcome::Passed,
-                Some(divergence) => Outcome::Failed(divergence),
-            };
-            result.observed = Some(found.golden.origins.iter().any(|origin| vouches(origin, cell)));
-            result.golden_layer = Some(found.layer);
-        }
-        Ok(result)
+        result.observed = Some(found.golden.origins.iter().any(|origin| vouches(origin, cell)));
+        result.golden_layer = Some(found.layer);
     }
+    result
 }
 
 /// A lock whose holder panicked still guards what it guards; the panic itself ends the run.
