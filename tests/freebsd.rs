@@ -14,8 +14,9 @@ fn text(output: &Output) -> String {
 }
 
 /// Every vector in the release's cell passes, and the report says that a kernel of it was observed.
-fn all_vectors_pass(test: &str, release: &str) {
-    let plan = nlproof(&["test-matrix", "--dry-run", "--target", "freebsd", "--release", release]);
+fn all_vectors_pass(test: &str, release: &str, module: &str) {
+    let cell = ["--target", "freebsd", "--release", release, "--module", module];
+    let plan = nlproof(&[&["test-matrix", "--dry-run"], &cell[..]].concat());
     let plan = text(&plan);
     if let Some((_, reason)) = plan.split_once("would not run: ") {
         let reason = reason.lines().next().unwrap_or_default();
@@ -25,16 +26,25 @@ fn all_vectors_pass(test: &str, release: &str) {
     }
     let report = tempfile::tempdir().unwrap();
     let directory = report.path().to_str().unwrap();
-    let output =
-        nlproof(&["test-matrix", "--target", "freebsd", "--release", release, "--report-dir", directory]);
+    let output = nlproof(&[&["test-matrix", "--report-dir", directory], &cell[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let json = std::fs::read(report.path().join("report.json")).unwrap();
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     let cell = &json["cells"][0];
     assert_eq!(cell["origin"], "observed", "{cell}");
     assert_eq!(cell["counts"]["passed"], cell["vectors"].as_array().unwrap().len(), "{cell}");
-    let console = std::fs::read(report.path().join(format!("freebsd-{release}-stock.console"))).unwrap();
+    let console = std::fs::read(report.path().join(format!("freebsd-{release}-{module}.console"))).unwrap();
     assert!(!console.is_empty(), "the console's log is empty");
+    if module == "rust" {
+        let facts = &cell["facts"];
+        assert!(facts["kldstat"].as_str().is_some_and(|text| text.contains("nlproof_iface.ko")), "{facts}");
+        assert!(facts["verification"].as_str().is_some_and(|text| text.starts_with("accepted")), "{facts}");
+        assert!(
+            facts["module counters"].as_str().is_some_and(|text| text.contains("references 0")),
+            "{facts}"
+        );
+        assert_eq!(facts["unload"], "succeeded", "{facts}");
+    }
 }
 
 #[path = "support/skip.rs"]
@@ -42,10 +52,67 @@ mod support;
 
 #[test]
 fn a_14_0_stable_kernel_answers_as_its_goldens_say() {
-    all_vectors_pass("a_14_0_stable_kernel_answers_as_its_goldens_say", "14.0-STABLE");
+    all_vectors_pass("a_14_0_stable_kernel_answers_as_its_goldens_say", "14.0-STABLE", "stock");
 }
 
 #[test]
 fn a_15_1_release_kernel_answers_as_its_goldens_say() {
-    all_vectors_pass("a_15_1_release_kernel_answers_as_its_goldens_say", "15.1-RELEASE");
+    all_vectors_pass("a_15_1_release_kernel_answers_as_its_goldens_say", "15.1-RELEASE", "stock");
+}
+
+#[test]
+fn the_module_in_a_14_0_stable_kernel_answers_as_the_stock_code() {
+    let test = "the_module_in_a_14_0_stable_kernel_answers_as_the_stock_code";
+    all_vectors_pass(test, "14.0-STABLE", "rust");
+}
+
+#[test]
+fn the_module_in_a_15_1_release_kernel_answers_as_the_stock_code() {
+    let test = "the_module_in_a_15_1_release_kernel_answers_as_the_stock_code";
+    all_vectors_pass(test, "15.1-RELEASE", "rust");
+}
+
+/// A policy that allows no import stands for a module that has one too many. Nothing is booted for that.
+#[test]
+fn a_module_that_verification_rejects_is_neither_handed_out_nor_loaded() {
+    let test = "a_module_that_verification_rejects_is_neither_handed_out_nor_loaded";
+    let place = tempfile::tempdir().unwrap();
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let tests = place.path().join("tests");
+    std::fs::create_dir_all(tests.join("fixtures/verify")).unwrap();
+    for (part, at) in [
+        ("kmod-src", "kmod-src"),
+        ("harness", "harness"),
+        ("tests/vectors", "tests/vectors"),
+        ("tests/golden", "tests/golden"),
+        ("tests/matrix.yaml", "tests/matrix.yaml"),
+    ] {
+        std::os::unix::fs::symlink(own.join(part), place.path().join(at)).unwrap();
+    }
+    std::fs::write(tests.join("fixtures/verify/nlproof_iface.yaml"), "imports: []\n").unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nlproof"));
+        command.arg("--tests").arg(&tests).args(args).output().unwrap()
+    };
+    let cell = ["test-matrix", "--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
+    let plan = text(&run(&[&cell[..], &["--dry-run"]].concat()));
+    if let Some((_, reason)) = plan.split_once("would not run: ") {
+        support::say(&format!("skipped: {test}: {}", reason.lines().next().unwrap_or_default()));
+        return;
+    }
+    let output = run(&cell);
+    assert_eq!(output.status.code(), Some(102), "{}", text(&output));
+    assert!(
+        text(&output).contains("REFUSED   verification rejects the module: imports: "),
+        "{}",
+        text(&output)
+    );
+    let file = place.path().join("nlproof_iface.ko");
+    let build = ["kmod", "build", "--release", "14.0-STABLE", "--output", file.to_str().unwrap()];
+    let output = run(&build);
+    assert_eq!(output.status.code(), Some(102), "{}", text(&output));
+    assert!(!file.exists());
+    let output = run(&[&build[..], &["--unverified"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(file.exists() && text(&output).contains("REJECTED ("), "{}", text(&output));
 }

@@ -10,10 +10,11 @@ use std::sync::atomic::AtomicBool;
 
 use nlproof_image::ReleaseDir;
 
+use crate::archive::keep;
 use crate::check::check;
 use crate::error::KmodError;
 use crate::flags;
-use crate::headers::{Headers, keep};
+use crate::headers::Headers;
 use crate::key::{Key, files};
 use crate::sysroot::{remap, rustc, sysroot};
 use crate::toolchain::Toolchain;

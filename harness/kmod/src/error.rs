@@ -25,7 +25,13 @@ pub enum KmodError {
         /// The release directory.
         path: PathBuf,
     },
-    /// src.txz is not the file that MANIFEST describes.
+    /// The release directory has no kernel.
+    #[error("{} has no kernel.txz with boot/kernel/kernel in it; put it there", path.display())]
+    NoKernel {
+        /// The release directory.
+        path: PathBuf,
+    },
+    /// src.txz or kernel.txz is not the file that MANIFEST describes.
     #[error("{}: sha256 differs from MANIFEST: expected {expected}, got {got}; fetch the file again", path.display())]
     Digest {
         /// The archive.

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The headers of a release: sys/ of its src.txz, unpacked once.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use liblzma::read::XzDecoder;
 use nlproof_image::ReleaseDir;
-use sha2::{Digest as _, Sha256};
 
+use crate::archive::Part;
 use crate::error::KmodError;
-use crate::key::hex;
 
 /// Where sys/ stands in src.txz.
 const SYS: &str = "usr/src/sys";
 /// The linker script of modules, which keeps code and data on pages of their own.
 const LINKER_SCRIPT: &str = "conf/ldscript.kmod.amd64";
+
+/// Headers and the linker script, as `sys/...`.
+const PART: Part = Part {
+    archive: "src.txz",
+    kept_as: "headers",
+    place: |path| {
+        let inside = path.strip_prefix(SYS).ok()?;
+        let wanted =
+            inside.extension().is_some_and(|ending| ending == "h") || inside == Path::new(LINKER_SCRIPT);
+        wanted.then(|| Path::new("sys").join(inside))
+    },
+};
 
 /// sys/ of a release, headers only.
 #[derive(Debug, Clone)]
@@ -31,25 +40,12 @@ pub(crate) struct Headers {
 impl Headers {
     /// Finds the headers in the cache or unpacks them there.
     pub(crate) fn of(release: &ReleaseDir, cache: &Path) -> Result<Self, KmodError> {
-        let archive = release.path.join("src.txz");
-        let Some(entry) = release.manifest.entry("src.txz").filter(|_| archive.is_file()) else {
-            return Err(KmodError::NoSource { path: release.path.clone() });
-        };
-        let expected = entry.sha256.to_string();
-        let directory = cache.join(format!("headers-{expected}"));
-        if !directory.is_dir() {
-            fs::create_dir_all(cache).map_err(KmodError::io("create", cache))?;
-            let unpacked = tempfile::tempdir_in(cache).map_err(KmodError::io("create", cache))?;
-            let got = unpack(&archive, unpacked.path()).map_err(KmodError::io("unpack", &archive))?;
-            if got != expected {
-                return Err(KmodError::Digest { path: archive, expected, got });
-            }
-            keep(unpacked, &directory)?;
-        }
+        let (directory, digest) =
+            PART.of(release, cache)?.ok_or_else(|| KmodError::NoSource { path: release.path.clone() })?;
         let sys = directory.join("sys");
         let version = version(&sys.join("sys/param.h"))?;
         match version / 100_000 {
-            14 | 15 => Ok(Self { sys, version, digest: expected }),
+            14 | 15 => Ok(Self { sys, version, digest }),
             major => Err(KmodError::Untried { release: release.name.clone(), major }),
         }
     }
@@ -57,59 +53,6 @@ impl Headers {
     /// The linker script of modules.
     pub(crate) fn linker_script(&self) -> PathBuf {
         self.sys.join(LINKER_SCRIPT)
-    }
-}
-
-/// Moves a finished directory to its place. Who comes second finds it there and drops their own.
-pub(crate) fn keep(finished: tempfile::TempDir, place: &Path) -> Result<(), KmodError> {
-    match fs::rename(finished.path(), place) {
-        Err(_) if place.is_dir() => Ok(()),
-        result => {
-            result.map_err(KmodError::io("create", place))?;
-            // It is no longer where it would be removed from.
-            drop(finished.keep());
-            Ok(())
-        }
-    }
-}
-
-/// Unpacks headers and linker script to `sys` in `directory`, and returns the archive's sha256.
-fn unpack(archive: &Path, directory: &Path) -> io::Result<String> {
-    let mut hashed = Hashed { inner: BufReader::new(File::open(archive)?), digest: Sha256::new() };
-    let mut tar = tar::Archive::new(XzDecoder::new(&mut hashed));
-    for entry in tar.entries()? {
-        let mut entry = entry?;
-        let path = entry.path()?.into_owned();
-        let path = path.strip_prefix(".").unwrap_or(&path);
-        let Ok(inside) = path.strip_prefix(SYS) else { continue };
-        let wanted =
-            inside.extension().is_some_and(|ending| ending == "h") || inside == Path::new(LINKER_SCRIPT);
-        let safe = inside.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        if wanted && safe && entry.header().entry_type().is_file() {
-            let target = directory.join("sys").join(inside);
-            if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            io::copy(&mut entry, &mut File::create(target)?)?;
-        }
-    }
-    drop(tar);
-    // What follows the archive's end counts for the digest too.
-    io::copy(&mut hashed, &mut io::sink())?;
-    Ok(hex(&hashed.digest.finalize()))
-}
-
-/// Digests what is read through it.
-struct Hashed<R> {
-    inner: R,
-    digest: Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
-        self.digest.update(&buffer[..n]);
-        Ok(n)
     }
 }
 

@@ -14,11 +14,13 @@
 //!
 //! The same inputs give the same bytes. Nothing of FreeBSD's source is kept but headers, in the cache.
 
+mod archive;
 mod build;
 mod check;
 mod error;
 mod flags;
 mod headers;
+mod kernel;
 mod key;
 mod sysroot;
 mod toolchain;
@@ -27,4 +29,5 @@ mod work;
 pub use build::{Module, Options, Stage, build};
 pub use check::Refusal;
 pub use error::KmodError;
+pub use kernel::kernel;
 pub use toolchain::{Tool, ToolPaths, Toolchain};

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
+use crate::archive::keep;
 use crate::error::KmodError;
 use crate::flags;
-use crate::headers::keep;
 use crate::key::Key;
 use crate::toolchain::Toolchain;
 use crate::work::run;

@@ -101,6 +101,9 @@ pub(super) struct GuestArgs {
     /// with cold ones yet). A restore that fails falls back to a cold boot and says so.
     #[arg(long)]
     pub(super) warm: bool,
+    /// Load the Rust-backed module even if verification rejects it; every report says so.
+    #[arg(long)]
+    pub(super) unverified: bool,
     /// Multiply every time limit by this, for slow machines.
     #[arg(
         long,
@@ -257,7 +260,9 @@ pub(super) struct KmodArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KmodCommand {
-    /// Build nlproof_iface.ko for the kernel of a release, or find it in the cache.
+    /// Build nlproof_iface.ko for the kernel of a release, or find it in the cache, and verify it.
+    ///
+    /// Exit code 102: verification rejects it, and no file is written.
     ///
     /// The release directory needs src.txz; this machine needs clang, ld.lld and a rustc with its source
     /// (kmod-src/README.md names the packages).
@@ -268,6 +273,9 @@ pub(super) enum KmodCommand {
         /// Copy the module to this file.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Hand the module out even if verification rejects it.
+        #[arg(long)]
+        unverified: bool,
     },
 }
 

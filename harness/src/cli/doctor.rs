@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use nlproof_kmod::{ToolPaths, Toolchain};
+
 use super::exit::{CliError, ExitCode};
 use super::out::say;
 use super::targets::places;
@@ -54,6 +56,7 @@ pub(super) fn main() -> Result<ExitCode, CliError> {
             .map(|entries| format!("{} in the cache", entries.len()))
             .map_err(|error| error.to_string()),
     });
+    findings.push(Finding { name: "kmod tools", found: kmod_tools() });
     let mut missing = 0;
     for finding in &findings {
         match &finding.found {
@@ -67,9 +70,21 @@ pub(super) fn main() -> Result<ExitCode, CliError> {
     if missing == 0 {
         say!("everything is there for real kernels");
     } else {
-        say!("the simulator works without these; real kernels need them");
+        say!("the simulator works without these; real kernels need them, kmod tools only for the module");
     }
     Ok(ExitCode::OK)
+}
+
+/// What compiles the Rust-backed module.
+fn kmod_tools() -> Result<String, String> {
+    let tools = Toolchain::find(&ToolPaths::from_env()).map_err(|error| error.to_string())?;
+    let [rustc, clang, lld] = tools.versions.map(|text| text.lines().next().unwrap_or_default().to_owned());
+    Ok(format!(
+        "{} ({rustc}), {} ({clang}), {} ({lld})",
+        tools.rustc.display(),
+        tools.clang.display(),
+        tools.lld.display()
+    ))
 }
 
 fn makefs() -> Result<String, String> {

@@ -20,7 +20,7 @@ impl ExitCode {
     pub const BUILD: ExitCode = ExitCode(101);
     /// Verification refused a module.
     pub const REFUSED: ExitCode = ExitCode(102);
-    /// A guest failed: it did not boot, panicked, hung, or was lost.
+    /// A guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved.
     pub const GUEST: ExitCode = ExitCode(103);
     /// Nothing ran.
     pub const NOTHING_RAN: ExitCode = ExitCode(104);
@@ -36,7 +36,7 @@ Exit codes:
   100  a comparison failed
   101  an image could not be built
   102  verification refused a module
-  103  a guest failed: it did not boot, panicked, hung, or was lost
+  103  a guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved
   104  nothing ran
   130  interrupted";
 }
@@ -69,6 +69,9 @@ pub(super) enum CliError {
     /// An image could not be built.
     #[error("{0}")]
     Build(String),
+    /// Verification refused a module.
+    #[error("{0}")]
+    Refused(String),
     /// A guest failed.
     #[error("{0}")]
     Guest(String),
@@ -95,6 +98,7 @@ impl CliError {
             // A place that the user named and that cannot be written to is a wrong command line.
             CliError::Files(_) | CliError::Usage(_) | CliError::Output { .. } => ExitCode::USAGE,
             CliError::Build(_) => ExitCode::BUILD,
+            CliError::Refused(_) => ExitCode::REFUSED,
             CliError::Guest(_) => ExitCode::GUEST,
             CliError::NothingRan(_) => ExitCode::NOTHING_RAN,
             CliError::Interrupted => ExitCode::INTERRUPTED,

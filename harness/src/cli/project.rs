@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use super::args::{CellArgs, ProjectArgs, VectorArgs};
 use super::exit::CliError;
+use super::targets::cache_directory;
 use crate::golden::Store;
 use crate::matrix::{Cell, Matrix, Selection, VectorFilter, load_matrix};
+use crate::target::ModuleOptions;
 use crate::vector::{Vector, lint, load_suite};
 
 /// A loaded project.
@@ -74,6 +76,22 @@ impl Project {
             ));
         }
         Ok(vectors)
+    }
+
+    /// The checkout that the project stands in: kmod-src and harness stand beside tests.
+    pub(super) fn checkout(&self) -> PathBuf {
+        let beside = self.root.join("..");
+        beside.canonicalize().unwrap_or(beside)
+    }
+
+    /// How the Rust-backed module is built and judged.
+    pub(super) fn module_options(&self, unverified: bool) -> Result<ModuleOptions, CliError> {
+        Ok(ModuleOptions {
+            checkout: self.checkout(),
+            cache: cache_directory()?.join("kmod"),
+            policy: self.root.join("fixtures/verify/nlproof_iface.yaml"),
+            unverified,
+        })
     }
 
     /// The goldens.

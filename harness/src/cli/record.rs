@@ -15,7 +15,7 @@ use crate::vector::Vector;
 pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
     let vectors = project.vectors(&args.vectors)?;
-    let targets = Targets::new(&args.guest)?;
+    let targets = Targets::new(&args.guest, &project)?;
     let goldens = project.goldens();
     let mut tally = Tally::default();
     interrupt::flag();

@@ -26,7 +26,7 @@ pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Cl
         (Box::new(LinuxTarget::open().map_err(open_error)?), None)
     } else {
         // The first cell that can run here: the simulator, unless the user names another.
-        let targets = Targets::new(&args.guest)?;
+        let targets = Targets::new(&args.guest, &project)?;
         let cells = project.cells(&args.cells)?;
         let cell = cells.iter().find(|cell| targets.obstacle(cell).is_none()).unwrap_or(&cells[0]).clone();
         let target = open_shown(&targets, &cell);

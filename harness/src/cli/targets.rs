@@ -9,14 +9,19 @@ use nlproof_image::{Cache, Dists, ImageError};
 use super::args::{AccelArg, GuestArgs};
 use super::exit::CliError;
 use super::interrupt;
+use super::project::Project;
 use crate::matrix::{Cell, Event, ModuleKind, TargetKind};
 use crate::report::Screen;
-use crate::target::{FreebsdOptions, FreebsdTarget, OnStage, OpenError, SimTarget, Start, Target};
+use crate::target::{
+    FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, SimTarget, Start, Target,
+    module_obstacle,
+};
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
 /// Opens the targets of cells.
 pub(super) struct Targets {
     freebsd: FreebsdOptions,
+    module: ModuleOptions,
     consoles: Option<PathBuf>,
 }
 
@@ -40,7 +45,7 @@ pub(super) fn cache_directory() -> Result<PathBuf, CliError> {
 
 impl Targets {
     /// Targets as the user wants them.
-    pub(super) fn new(args: &GuestArgs) -> Result<Targets, CliError> {
+    pub(super) fn new(args: &GuestArgs, project: &Project) -> Result<Targets, CliError> {
         if !(args.timeout_factor.is_finite() && args.timeout_factor > 0.0) {
             return Err(CliError::Usage(format!("--timeout-factor {} is not above 0", args.timeout_factor)));
         }
@@ -61,7 +66,7 @@ impl Targets {
             supervisor,
             cancel: Arc::clone(interrupt::flag()),
         };
-        Ok(Targets { freebsd, consoles: None })
+        Ok(Targets { freebsd, module: project.module_options(args.unverified)?, consoles: None })
     }
 
     /// Keeps the consoles of guests as `CELL.console` in this directory.
@@ -72,27 +77,23 @@ impl Targets {
 
     /// What keeps a cell from running here, and the remedy, as far as can be told without trying.
     pub(super) fn obstacle(&self, cell: &Cell) -> Option<(String, String)> {
-        if cell.module == ModuleKind::Rust {
-            return Some((
-                "cells with the Rust-backed module are not part of this version".into(),
-                "use --module stock".into(),
-            ));
-        }
         let release = match (cell.target, &cell.release) {
             (TargetKind::Freebsd, Some(release)) => release,
             _ => return None,
         };
         // A directory that is there and cannot be used is no obstacle but a fault, and opening it says so.
-        if let Err(ImageError::NoSuchRelease { .. }) = self.freebsd.dists.find(release) {
+        let directory = self.freebsd.dists.find(release);
+        if let Err(ImageError::NoSuchRelease { .. }) = directory {
             let place = self.freebsd.dists.search.first().map(|path| path.join(release)).unwrap_or_default();
             return Some((
                 format!("no release directory {release}"),
                 format!("put MANIFEST, base.txz and kernel.txz of {release} into {}", place.display()),
             ));
         }
-        Tools::find(&self.freebsd.supervisor)
-            .err()
-            .map(|error| (error.to_string(), "nlproof doctor shows what is missing".into()))
+        if let Err(error) = Tools::find(&self.freebsd.supervisor) {
+            return Some((error.to_string(), "nlproof doctor shows what is missing".into()));
+        }
+        directory.ok().filter(|_| cell.module == ModuleKind::Rust).and_then(|found| module_obstacle(&found))
     }
 
     /// Opens the target of a cell.
@@ -107,7 +108,8 @@ impl Targets {
                     .consoles
                     .as_ref()
                     .map(|directory| directory.join(format!("{}.console", cell.file_name())));
-                FreebsdTarget::open(release, &options, on_stage)
+                let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
+                FreebsdTarget::open(release, &options, module, on_stage)
                     .map(|target| Box::new(target) as Box<dyn Target>)
             }
             _ => Ok(Box::new(SimTarget::new(cell.profile))),
@@ -130,6 +132,8 @@ pub(super) fn open_error(error: OpenError) -> CliError {
     match error {
         OpenError::NotHere { reason, remedy } => CliError::NothingRan(format!("{reason}\n  help: {remedy}")),
         OpenError::Build(text) => CliError::Build(text),
+        OpenError::Refused(text) => CliError::Refused(text),
+        error @ OpenError::Load(_) => CliError::Guest(error.to_string()),
         OpenError::Guest(text) => CliError::Guest(text),
         OpenError::Interrupted => CliError::Interrupted,
     }

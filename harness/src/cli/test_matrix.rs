@@ -19,7 +19,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     let project = Project::find(project)?;
     let cells = project.cells(&args.cells)?;
     let vectors = project.vectors(&args.vectors)?;
-    let targets = Targets::new(&args.guest)?;
+    let targets = Targets::new(&args.guest, &project)?;
     if args.list {
         list(&project, &cells, &vectors, &targets)?;
         return Ok(ExitCode::OK);
@@ -100,11 +100,10 @@ fn closing_line(result: &RunResult) -> String {
     let not_run = |status: &CellStatus| matches!(status, CellStatus::NotRun { .. });
     let ran = result.cells.iter().filter(|cell| !not_run(&cell.status)).count();
     let skipped = result.cells.len() - ran;
-    let broken =
-        |status: &CellStatus| matches!(status, CellStatus::BuildFailed(_) | CellStatus::GuestFailed(_));
+    let broken = |status: &CellStatus| status.failure().is_some();
     let lost = match result.cells.iter().filter(|cell| broken(&cell.status)).count() {
         0 => String::new(),
-        count => format!("; {count} cells lost their guest or image"),
+        count => format!("; {count} cells lost their guest, image or module"),
     };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
     format!(
@@ -119,7 +118,11 @@ fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
         ExitCode::INTERRUPTED
     } else if any(|status| matches!(status, CellStatus::BuildFailed(_))) {
         ExitCode::BUILD
-    } else if any(|status| matches!(status, CellStatus::GuestFailed(_))) {
+    } else if any(|status| matches!(status, CellStatus::Refused(_))) {
+        ExitCode::REFUSED
+    } else if any(|status| {
+        matches!(status, CellStatus::GuestFailed(_) | CellStatus::LoadFailed(_) | CellStatus::ModuleFailed(_))
+    }) {
         ExitCode::GUEST
     } else if any(|status| matches!(status, CellStatus::Failed)) {
         ExitCode::COMPARISON
@@ -216,6 +219,13 @@ mod tests {
             (vec![passed(), CellStatus::Failed], false, ExitCode::COMPARISON),
             (vec![CellStatus::GuestFailed("x".into()), CellStatus::Failed], false, ExitCode::GUEST),
             (vec![CellStatus::BuildFailed("x".into()), passed()], false, ExitCode::BUILD),
+            (
+                vec![CellStatus::GuestFailed("x".into()), CellStatus::Refused("x".into())],
+                false,
+                ExitCode::REFUSED,
+            ),
+            (vec![passed(), CellStatus::LoadFailed("x".into())], false, ExitCode::GUEST),
+            (vec![CellStatus::Failed, CellStatus::ModuleFailed("x".into())], false, ExitCode::GUEST),
         ];
         for (statuses, require_all, expected) in cases {
             let result = run(statuses, false);

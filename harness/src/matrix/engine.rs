@@ -115,13 +115,25 @@ impl Engine<'_> {
                 let lost = self.run_vectors(cell, target.as_mut(), vectors, &mut result.vectors, emit)?;
                 result.status = match lost {
                     Some(reason) => CellStatus::GuestFailed(reason),
-                    None => CellResult::status_of(&result.vectors),
+                    None => {
+                        let finish = target.finish();
+                        result.facts.extend(finish.lines);
+                        if let Some(text) = &finish.note {
+                            emit(&Event::Note { cell, text });
+                        }
+                        match finish.complaints.is_empty() {
+                            true => CellResult::status_of(&result.vectors),
+                            false => CellStatus::ModuleFailed(finish.complaints.join("; ")),
+                        }
+                    }
                 };
             }
             Err(OpenError::NotHere { reason, remedy }) => {
                 result.status = CellStatus::NotRun { reason, remedy };
             }
             Err(OpenError::Build(reason)) => result.status = CellStatus::BuildFailed(reason),
+            Err(OpenError::Refused(reason)) => result.status = CellStatus::Refused(reason),
+            Err(OpenError::Load(reason)) => result.status = CellStatus::LoadFailed(reason),
             Err(OpenError::Guest(reason)) => result.status = CellStatus::GuestFailed(reason),
             Err(OpenError::Interrupted) => result.status = interrupted(),
         }

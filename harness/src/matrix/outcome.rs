@@ -73,6 +73,12 @@ pub enum CellStatus {
     Failed,
     /// The image or another part that the cell needs could not be built. The reason.
     BuildFailed(String),
+    /// Verification rejects the module, and nothing was loaded. The reason.
+    Refused(String),
+    /// The guest's kernel did not take the module. What it said.
+    LoadFailed(String),
+    /// The vectors ran, but the module left something behind or was not asked. What is wrong.
+    ModuleFailed(String),
     /// The guest failed. The reason.
     GuestFailed(String),
     /// The cell cannot run here: the reason, and the command that would make it run.
@@ -82,6 +88,20 @@ pub enum CellStatus {
         /// What to do about it.
         remedy: String,
     },
+}
+
+impl CellStatus {
+    /// What failed besides a comparison, in a word and in its own words; `None` if nothing did.
+    pub fn failure(&self) -> Option<(&'static str, &str)> {
+        match self {
+            CellStatus::BuildFailed(reason) => Some(("build", reason)),
+            CellStatus::Refused(reason) => Some(("verification", reason)),
+            CellStatus::LoadFailed(reason) => Some(("load", reason)),
+            CellStatus::ModuleFailed(reason) => Some(("module", reason)),
+            CellStatus::GuestFailed(reason) => Some(("guest", reason)),
+            CellStatus::Passed | CellStatus::Failed | CellStatus::NotRun { .. } => None,
+        }
+    }
 }
 
 /// One cell's result.

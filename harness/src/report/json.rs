@@ -30,7 +30,7 @@ struct Cell<'a> {
     origin: Option<&'static str>,
     /// `passed`, `failed`, `not-run`.
     status: &'static str,
-    /// `comparison`, `build` or `guest` for a failed cell.
+    /// `comparison`, or a word of [`CellStatus::failure`], for a failed cell.
     failure: Option<&'static str>,
     reason: Option<&'a str>,
     remedy: Option<&'a str>,
@@ -89,10 +89,12 @@ fn cell(result: &CellResult) -> Cell<'_> {
     let (status, failure, reason, remedy) = match &result.status {
         CellStatus::Passed => ("passed", None, None, None),
         CellStatus::Failed => ("failed", Some("comparison"), None, None),
-        CellStatus::BuildFailed(reason) => ("failed", Some("build"), Some(reason.as_str()), None),
-        CellStatus::GuestFailed(reason) => ("failed", Some("guest"), Some(reason.as_str()), None),
         CellStatus::NotRun { reason, remedy } => {
             ("not-run", None, Some(reason.as_str()), Some(remedy.as_str()))
+        }
+        broken => {
+            let (word, reason) = broken.failure().unzip();
+            ("failed", word, reason, None)
         }
     };
     let counts = result.counts();

@@ -30,14 +30,12 @@ fn suite(result: &CellResult) -> TestSuite {
     }
     // A cell that has no vectors to show for itself is a test case of its own, so that it is not lost.
     let whole = match &result.status {
-        CellStatus::BuildFailed(reason) => Some(broken("build", reason)),
-        CellStatus::GuestFailed(reason) => Some(broken("guest", reason)),
         CellStatus::NotRun { reason, .. } => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(reason.as_str());
             Some(status)
         }
-        CellStatus::Passed | CellStatus::Failed => None,
+        other => other.failure().map(|(word, reason)| broken(word, reason)),
     };
     if let Some(status) = whole {
         let mut case = TestCase::new("cell", status);

@@ -15,6 +15,9 @@ pub fn cell_line(result: &CellResult) -> String {
         }
         CellStatus::Failed => format!("{name:<30} FAILED   {counts}; {seconds:.2} s"),
         CellStatus::BuildFailed(reason) => format!("{name:<30} BUILD FAILED   {reason}"),
+        CellStatus::Refused(reason) => format!("{name:<30} REFUSED   {reason}"),
+        CellStatus::LoadFailed(reason) => format!("{name:<30} LOAD FAILED   {reason}"),
+        CellStatus::ModuleFailed(reason) => format!("{name:<30} MODULE FAILED   {counts}; {reason}"),
         CellStatus::GuestFailed(reason) => format!("{name:<30} GUEST FAILED   {counts}; {reason}"),
         CellStatus::NotRun { reason, remedy } => {
             format!("{name:<30} not run  {reason}\n{:<30}   to run it: {remedy}", "")

@@ -15,6 +15,12 @@ pub enum OpenError {
     /// What it needs could not be built.
     #[error("{0}")]
     Build(String),
+    /// The module must not be loaded: it could stop the kernel, or reach what it was not given.
+    #[error("{0}")]
+    Refused(String),
+    /// The guest's kernel did not take the module: what kldload and the console said.
+    #[error("the module was not loaded: {0}")]
+    Load(String),
     /// The guest did not come up.
     #[error("{0}")]
     Guest(String),

@@ -11,13 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Record};
-use nlproof_image::{BuildOptions, Cache, Dists, Image, ImageError, build};
+use nlproof_image::{BuildOptions, Cache, Dists, Image, ImageError, ReleaseDir, build};
 use nlproof_wire::Os;
 
 use super::error::{OpenError, TargetError};
 use super::facts::{Facts, Kernel};
+use super::loaded::{Loaded, load};
+use super::module::{ModuleOptions, prepare_module};
 use super::start::{Start, Started, start};
-use super::{OnStage, Target};
+use super::{Finish, OnStage, Target};
 use crate::guest::{HostKey, Ssh, SshError, SshKey, SshTarget, run_agent};
 use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools, Vm, VmConfig,
@@ -70,6 +72,7 @@ pub struct FreebsdTarget {
     ssh: Ssh,
     agent: String,
     facts: Facts,
+    module: Option<Loaded>,
 }
 
 /// The options with which guests' images are built.
@@ -78,14 +81,15 @@ pub fn image_options() -> BuildOptions {
 }
 
 impl FreebsdTarget {
-    /// Builds the image or finds it, boots it, and puts the agent in place. `on_stage` hears what is being
-    /// done, with bytes where they are known.
+    /// Builds the image or finds it, boots it, puts the agent in place, and loads the module, if one is
+    /// wanted. `on_stage` hears what is being done, with bytes where they are known.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(
         release: &str,
         options: &FreebsdOptions,
+        module: Option<&ModuleOptions>,
         on_stage: &mut OnStage<'_>,
     ) -> Result<FreebsdTarget, OpenError> {
         let started = Instant::now();
@@ -93,7 +97,11 @@ impl FreebsdTarget {
             reason: error.to_string(),
             remedy: "nlproof doctor shows what is missing and how to install it".into(),
         })?;
-        let image = image(release, options, on_stage)?;
+        let directory = release_dir(release, options)?;
+        // Before the image: what must not be loaded shall not cost a boot.
+        let module =
+            module.map(|module| prepare_module(&directory, module, &options.cancel, on_stage)).transpose()?;
+        let image = image(&directory, options, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
         let accelerator = choose_accelerator(options.accelerator, &tools)
@@ -112,9 +120,18 @@ impl FreebsdTarget {
             other => (other?, accelerator),
         };
         let booted = booting.elapsed();
-        let facts = facts(release, &image, &accelerator, &mut started, (built, booted))?;
-        let Started { vm, ssh, agent, .. } = started;
-        Ok(FreebsdTarget { vm, ssh, agent, facts })
+        let mut facts = facts(release, &image, &accelerator, &mut started, (built, booted))?;
+        let Started { mut vm, ssh, agent, .. } = started;
+        let module = match module {
+            Some(module) => {
+                on_stage("load the module", None);
+                facts.lines.push(("module".into(), module.measures()));
+                facts.lines.push(("verification".into(), module.verdict()));
+                Some(load(&module, &ssh, &mut vm)?)
+            }
+            None => None,
+        };
+        Ok(FreebsdTarget { vm, ssh, agent, facts, module })
     }
 }
 
@@ -134,17 +151,31 @@ impl Target for FreebsdTarget {
             }),
         }
     }
+
+    fn finish(&mut self) -> Finish {
+        match self.module.take() {
+            Some(module) => module.finish(&self.ssh, &mut self.vm),
+            None => Finish::default(),
+        }
+    }
 }
 
-fn image(release: &str, options: &FreebsdOptions, on_stage: &mut OnStage<'_>) -> Result<Image, OpenError> {
-    let directory = options.dists.find(release).map_err(|error| match error {
+fn release_dir(release: &str, options: &FreebsdOptions) -> Result<ReleaseDir, OpenError> {
+    options.dists.find(release).map_err(|error| match error {
         ImageError::NoSuchRelease { .. } => OpenError::NotHere {
             reason: error.to_string(),
             remedy: "nlproof doctor shows where releases are looked for".into(),
         },
         error => OpenError::Build(error.to_string()),
-    })?;
-    build(&directory, &image_options(), &options.cache, &options.cancel, &mut |progress| {
+    })
+}
+
+fn image(
+    directory: &ReleaseDir,
+    options: &FreebsdOptions,
+    on_stage: &mut OnStage<'_>,
+) -> Result<Image, OpenError> {
+    build(directory, &image_options(), &options.cache, &options.cancel, &mut |progress| {
         let bytes = (progress.bytes_total > 0).then_some((progress.bytes_done, progress.bytes_total));
         on_stage(&progress.stage.to_string(), bytes);
     })

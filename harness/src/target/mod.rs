@@ -7,6 +7,8 @@ mod error;
 mod facts;
 mod freebsd;
 mod linux;
+mod loaded;
+mod module;
 mod sim;
 mod snapshots;
 mod start;
@@ -15,6 +17,7 @@ pub use error::{OpenError, TargetError};
 pub use facts::{Facts, Kernel};
 pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
 pub use linux::LinuxTarget;
+pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
 pub use sim::SimTarget;
 pub use start::Start;
 
@@ -33,4 +36,20 @@ pub trait Target {
     /// # Errors
     /// The target was lost; the programs that had not ended did not run to their end.
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError>;
+
+    /// Looks at what the programs left behind, once after the last of them.
+    fn finish(&mut self) -> Finish {
+        Finish::default()
+    }
+}
+
+/// What is left to say after the last program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finish {
+    /// For people and reports, as [`Facts::lines`].
+    pub lines: Vec<(String, String)>,
+    /// One line for the terminal.
+    pub note: Option<String>,
+    /// What is not as it has to be, whatever the vectors say.
+    pub complaints: Vec<String>,
 }

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The module in the guest: loaded before the first vector, looked at and unloaded after the last one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use super::Finish;
+use super::error::OpenError;
+use super::freebsd::open_failure;
+use super::module::Prepared;
+use crate::guest::{ExecOutput, Ssh, SshError};
+use crate::vm::{Vm, Wait};
+
+/// Where the module is put in the guest.
+const PLACE: &str = "/tmp/nlproof_iface.ko";
+/// The name under which the kernel knows it.
+const NAME: &str = "nlproof_iface";
+/// For an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
+const LIMIT: Duration = Duration::from_secs(30);
+/// What a kernel that checks itself says when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
+/// vm/uma_core.c, kern_shutdown.c), and what the module says when it cannot do something.
+const COMPLAINTS: [&str; 10] = [
+    "lock order reversal",
+    "acquiring duplicate lock",
+    "non-sleepable lock",
+    "witness_",
+    "KASSERT",
+    "panic:",
+    "Fatal trap",
+    "leaked memory",
+    "Freed UMA keg",
+    "nlproof_iface: not ",
+];
+
+/// A loaded module.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// How much of the console's log was there before the load, in bytes.
+    console_from: usize,
+    /// Verification rejected it.
+    unverified: bool,
+}
+
+/// Uploads the module and loads it.
+pub(super) fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, OpenError> {
+    let wait = Wait::new("the module's upload", LIMIT);
+    ssh.upload(&module.bytes, PLACE, &wait, vm).map_err(|error| open_failure(error, vm))?;
+    let loaded = Loaded { console_from: console(vm).len(), unverified: !module.report.accepted };
+    let mut run = |command: &str| run(ssh, vm, command).map_err(|error| open_failure(error, vm));
+    let load = run(&format!("kldload {PLACE}"))?;
+    let listed = run(&format!("kldstat -q -n {NAME}"))?;
+    let mode = run("sysctl -n net.netlink.nlproof.mode")?;
+    let said = loaded.console_since(vm);
+    let failed = |what: String| {
+        let why = said.lines().rfind(|line| line.contains(NAME) || line.contains("link_elf"));
+        Err(OpenError::Load(match why {
+            Some(why) => format!("{what}; the console says: {}", why.trim()),
+            None => format!("{what}; the console says nothing about it"),
+        }))
+    };
+    if !load.status.is_success() {
+        return failed(format!("kldload ended with {}: {}", load.status, words(&load.stderr)));
+    }
+    if !listed.status.is_success() {
+        return failed(format!("kldload succeeded, but kldstat does not list {NAME}"));
+    }
+    match words(&mode.stdout).as_str() {
+        "replace" => Ok(loaded),
+        other => failed(format!("net.netlink.nlproof.mode is {other:?} and not \"replace\"")),
+    }
+}
+
+impl Loaded {
+    /// Reads the counters, unloads the module, and says what is not as it has to be.
+    pub(super) fn finish(&self, ssh: &Ssh, vm: &mut Vm) -> Finish {
+        let mut finish = Finish::default();
+        let outputs = ["sysctl net.netlink.nlproof".to_owned(), format!("kldstat -n {NAME}")]
+            .map(|command| run(ssh, vm, &command).map(|output| words(&output.stdout)));
+        let unload = run(ssh, vm, &format!("kldunload {NAME}"));
+        let [sysctl, kldstat] = match outputs {
+            [Ok(sysctl), Ok(kldstat)] => [sysctl, kldstat],
+            [Err(error), _] | [_, Err(error)] => {
+                finish.complaints.push(format!("the module could not be asked: {error}"));
+                return finish;
+            }
+        };
+        let counters = counters(&sysctl);
+        let kldstat = kldstat.lines().last().unwrap_or_default().trim().to_owned();
+        let shown: Vec<_> = counters.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let unverified = if self.unverified { "UNVERIFIED module: " } else { "module: " };
+        finish.note = Some(format!("{unverified}{}; kldstat: {kldstat}", shown.join(", ")));
+        finish.lines.push(("module counters".into(), shown.join(", ")));
+        finish.lines.push(("kldstat".into(), kldstat));
+        finish.complaints.extend(wrong_counters(&counters));
+        match unload {
+            Ok(unload) if unload.status.is_success() => {
+                finish.lines.push(("unload".into(), "succeeded".into()));
+            }
+            Ok(unload) => finish.complaints.push(format!(
+                "kldunload ended with {}: {}",
+                unload.status,
+                words(&unload.stderr)
+            )),
+            Err(error) => finish.complaints.push(format!("kldunload: {error}")),
+        }
+        finish.complaints.extend(
+            complaints(&self.console_since(vm)).map(|line| format!("the console says: {}", line.trim())),
+        );
+        finish
+    }
+
+    fn console_since(&self, vm: &Vm) -> String {
+        let text = console(vm);
+        String::from_utf8_lossy(text.get(self.console_from..).unwrap_or_default()).into_owned()
+    }
+}
+
+fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
+    ssh.run(command, &Wait::new(format!("the end of `{command}`"), LIMIT), vm)
+}
+
+/// The console's log so far. One that cannot be read is noticed by the machine's own watch.
+fn console(vm: &Vm) -> Vec<u8> {
+    fs::read(vm.serial_log()).unwrap_or_default()
+}
+
+fn words(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// `net.netlink.nlproof.requests: 12` and so on, by their last part; the mode is no counter.
+fn counters(sysctl: &str) -> BTreeMap<String, u64> {
+    sysctl
+        .lines()
+        .filter_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            Some((name.rsplit('.').next()?.to_owned(), value.trim().parse().ok()?))
+        })
+        .collect()
+}
+
+/// Vectors that pass prove nothing about a module that nobody asked, and a reference that is still held
+/// keeps an interface for ever.
+fn wrong_counters(counters: &BTreeMap<String, u64>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    match counters.get("requests") {
+        Some(0) => wrong.push("the module answered no request".to_owned()),
+        Some(_) => {}
+        None => wrong.push("the module does not count its requests".to_owned()),
+    }
+    match counters.get("references") {
+        Some(0) => {}
+        Some(held) => wrong.push(format!("the module holds {held} references to interfaces")),
+        None => wrong.push("the module does not count its references".to_owned()),
+    }
+    wrong
+}
+
+fn complaints(console: &str) -> impl Iterator<Item = &str> {
+    console.lines().filter(|line| COMPLAINTS.iter().any(|text| line.contains(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_read_by_their_last_part() {
+        let counters = counters("net.netlink.nlproof.requests: 12\nnet.netlink.nlproof.mode: replace\n");
+        assert_eq!(counters, BTreeMap::from([("requests".to_owned(), 12)]));
+    }
+
+    #[test]
+    fn a_module_that_was_not_asked_or_holds_something_is_complained_of() {
+        let of = |text: &str| wrong_counters(&counters(text));
+        assert_eq!(of("a.requests: 1\na.references: 0\n"), [""; 0]);
+        assert_eq!(of("a.requests: 0\na.references: 0\n"), ["the module answered no request"]);
+        assert_eq!(of("a.requests: 1\na.references: 2\n"), ["the module holds 2 references to interfaces"]);
+        assert_eq!(of("").len(), 2);
+    }
+
+    #[test]
+    fn the_kernels_complaints_are_found_and_its_chatter_is_not() {
+        let console = "lo10: link state changed to UP\r\nlock order reversal:\r\n 1st 0xfffff800 ifnet_sx\r\n\
+            nlproof_iface: interface messages and events are answered in Rust\r\n\
+            nlproof_iface: not unloaded: 1 handlers are still running\r\n";
+        let found: Vec<_> = complaints(console).collect();
+        assert_eq!(
+            found,
+            ["lock order reversal:", "nlproof_iface: not unloaded: 1 handlers are still running"]
+        );
+    }
+}

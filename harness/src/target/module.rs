@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The Rust-backed module for a release: built, and verified before anything is loaded.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use nlproof_image::ReleaseDir;
+use nlproof_kmod::{KmodError, Options, ToolPaths, Toolchain, build, kernel};
+use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
+
+use super::OnStage;
+use super::error::OpenError;
+
+/// From what the module is built, and how strictly it is looked at.
+#[derive(Debug, Clone)]
+pub struct ModuleOptions {
+    /// A checkout of nlproof: the directory that holds `kmod-src` and `harness`.
+    pub checkout: PathBuf,
+    /// Where headers, kernels and modules are kept.
+    pub cache: PathBuf,
+    /// What the module may do: a policy of nlproof-verify.
+    pub policy: PathBuf,
+    /// A module that verification rejects is loaded all the same.
+    pub unverified: bool,
+}
+
+/// A module that may be loaded.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// Where it is in the cache.
+    pub path: PathBuf,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// It was in the cache.
+    pub cached: bool,
+    /// The symbols that it expects of the kernel.
+    pub imports: usize,
+    /// What verification found.
+    pub report: Report,
+}
+
+impl Prepared {
+    /// Its file's size, its imports and its deepest chain of calls, for reports.
+    pub fn measures(&self) -> String {
+        format!(
+            "{} bytes, {} imports, deepest chain {} bytes",
+            self.bytes.len(),
+            self.imports,
+            self.report.stats.deepest_chain
+        )
+    }
+
+    /// What verification says, in one line.
+    pub fn verdict(&self) -> String {
+        let (errors, waived, warnings) = self.report.counts();
+        if self.report.accepted {
+            format!("accepted: {waived} waived, {warnings} warnings")
+        } else {
+            format!("REJECTED ({errors} errors) and loaded all the same: {}", first_rejection(&self.report))
+        }
+    }
+}
+
+/// Why the tools for a module are not here, and the remedy; `None` if they are.
+pub fn module_obstacle(release: &ReleaseDir) -> Option<(String, String)> {
+    if !release.path.join("src.txz").is_file() {
+        return not_here(&KmodError::NoSource { path: release.path.clone() });
+    }
+    Toolchain::find(&ToolPaths::from_env()).err().as_ref().and_then(not_here)
+}
+
+/// Builds the module for a release, or finds it in the cache, and verifies it against the policy and the
+/// release's kernel.
+///
+/// # Errors
+/// [`OpenError::NotHere`] for a missing tool or file, [`OpenError::Refused`] for a module that must not be
+/// loaded, [`OpenError::Build`] for one that could not be built.
+pub fn prepare_module(
+    release: &ReleaseDir,
+    options: &ModuleOptions,
+    cancel: &AtomicBool,
+    on_stage: &mut OnStage<'_>,
+) -> Result<Prepared, OpenError> {
+    let tools = Toolchain::find(&ToolPaths::from_env()).map_err(failure)?;
+    let ModuleOptions { checkout, cache, .. } = options;
+    let module = build(&tools, &Options { release, checkout, cache, cancel }, &mut |stage| {
+        on_stage(&format!("module: {stage}"), None);
+    })
+    .map_err(failure)?;
+    on_stage("module: verify", None);
+    let kernel = kernel(release, cache).map_err(failure)?;
+    let symbols = KernelSymbols::from_elf(&read(&kernel)?)
+        .map_err(|error| OpenError::Build(format!("{}: {error}", kernel.display())))?;
+    let policy = policy(&options.policy)?;
+    let bytes = read(&module.path)?;
+    let report = verify(&ObjectBytes { name: "nlproof_iface.ko", bytes: &bytes }, &policy, Some(&symbols));
+    if !report.accepted && !options.unverified {
+        return Err(OpenError::Refused(format!(
+            "verification rejects the module: {}\n  help: nlproof verify {} --policy {} --kernel {} shows everything",
+            first_rejection(&report),
+            module.path.display(),
+            options.policy.display(),
+            kernel.display()
+        )));
+    }
+    Ok(Prepared { path: module.path, bytes, cached: module.cached, imports: module.imports.len(), report })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
+    fs::read(path).map_err(|error| OpenError::Build(format!("{}: cannot be read: {error}", path.display())))
+}
+
+/// Without a policy nothing may be loaded: there would be nothing to hold the module against.
+fn policy(path: &Path) -> Result<Policy, OpenError> {
+    let text = fs::read_to_string(path).map_err(|error| OpenError::NotHere {
+        reason: format!("{}: the module's policy cannot be read: {error}", path.display()),
+        remedy: "run this in a checkout of nlproof".into(),
+    })?;
+    Policy::parse(path, &text).map_err(|error| OpenError::Build(error.to_string()))
+}
+
+fn first_rejection(report: &Report) -> String {
+    report.findings.iter().find(|finding| finding.rejects()).map_or_else(String::new, |finding| {
+        format!("{}: {} {}", finding.check.name(), finding.subject, finding.what)
+    })
+}
+
+fn failure(error: KmodError) -> OpenError {
+    if let Some((reason, remedy)) = not_here(&error) {
+        return OpenError::NotHere { reason, remedy };
+    }
+    match error {
+        KmodError::Refused(refusal) => OpenError::Refused(refusal.to_string()),
+        KmodError::Interrupted => OpenError::Interrupted,
+        error => OpenError::Build(error.to_string()),
+    }
+}
+
+/// What is missing on this machine is no failed build.
+fn not_here(error: &KmodError) -> Option<(String, String)> {
+    match error {
+        KmodError::NoTool { tool, tried } => {
+            Some((format!("no {tool} for the module: tried {}", tried.join(", ")), tool.remedy().into()))
+        }
+        KmodError::NoSource { path } => Some((
+            "the release directory has no src.txz, whose headers the module is compiled against".into(),
+            format!("put src.txz of the release into {}", path.display()),
+        )),
+        KmodError::NoCheckout { path } => {
+            Some((format!("{} is missing", path.display()), "run this in a checkout of nlproof".into()))
+        }
+        KmodError::Untried { .. } => Some((error.to_string(), "use --module stock".into())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nlproof_kmod::Tool;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_not_run_and_what_is_wrong_is() {
+        let missing = KmodError::NoTool { tool: Tool::Clang, tried: vec!["/usr/bin/clang".into()] };
+        let OpenError::NotHere { reason, remedy } = failure(missing) else { panic!("a missing tool") };
+        assert_eq!(reason, "no clang for the module: tried /usr/bin/clang");
+        assert!(remedy.starts_with("install clang"), "{remedy}");
+        let wrong = KmodError::NotFreebsd { path: "param.h".into() };
+        assert!(matches!(failure(wrong), OpenError::Build(_)));
+        assert!(matches!(failure(KmodError::Interrupted), OpenError::Interrupted));
+    }
+
+    #[test]
+    fn without_a_policy_nothing_is_prepared() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("policy.yaml");
+        assert!(matches!(policy(&path), Err(OpenError::NotHere { .. })));
+        fs::write(&path, "import: []\n").unwrap();
+        assert!(matches!(policy(&path), Err(OpenError::Build(_))));
+        fs::write(&path, "imports: [if_up]\n").unwrap();
+        assert_eq!(policy(&path).unwrap().imports.map(|imports| imports.len()), Some(1));
+    }
+
+    #[test]
+    fn bytes_that_are_no_module_are_rejected_by_name() {
+        let report = verify(&ObjectBytes { name: "x.ko", bytes: b"no" }, &Policy::default(), None);
+        assert!(first_rejection(&report).starts_with("elf: x.ko cannot be analysed"), "{report}");
+    }
+}
