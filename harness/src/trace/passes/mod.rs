@@ -6,6 +6,7 @@
 mod echo;
 mod hwaddr;
 mod ifindex;
+mod output;
 mod pointer;
 mod portid;
 mod seq;
@@ -27,6 +28,7 @@ pub fn normalise(trace: &mut Trace, base: impl Fn(u32) -> u32) {
     hwaddr::rename(trace);
     stamp::redact(trace);
     pointer::rename(trace);
+    output::rename(trace);
 }
 
 /// Every message of the trace, in order.
