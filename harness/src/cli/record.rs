@@ -62,8 +62,10 @@ fn record_cell(
         Err(error) => return Err(open_error(error)),
     };
     let origin = origin(cell, target.facts());
-    let applicable: Vec<_> =
-        vectors.iter().filter(|vector| mismatch(vector, target.facts()).is_none()).collect();
+    let applicable: Vec<_> = vectors
+        .iter()
+        .filter(|vector| cell.leaves_out(&vector.id).is_none() && mismatch(vector, target.facts()).is_none())
+        .collect();
     let mut failed = None;
     let run = converse(target.as_mut(), &applicable, &mut |conversation: Conversation<'_>| {
         let id = &conversation.vector.id;

@@ -195,6 +195,7 @@ mod tests {
             release: None,
             profile: iface_core::Profile::R15,
             module: ModuleKind::Stock,
+            without: vec![],
         };
         let result = |status| CellResult {
             cell: cell.clone(),

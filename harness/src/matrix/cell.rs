@@ -34,6 +34,17 @@ pub struct Cell {
     pub profile: Profile,
     /// Whose code answers.
     pub module: ModuleKind,
+    /// Vectors that this kernel cannot be asked.
+    pub without: Vec<Without>,
+}
+
+/// A vector that a cell leaves out, and why: one that stops this kernel, say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Without {
+    /// The vector's id.
+    pub vector: String,
+    /// Why.
+    pub reason: String,
 }
 
 impl Cell {
@@ -43,6 +54,12 @@ impl Cell {
             Some(release) => format!("{}/{release}/{}", self.target, self.module),
             None => format!("{}/{}", self.target, self.profile),
         }
+    }
+
+    /// Why the cell leaves a vector out, if it does.
+    pub fn leaves_out(&self, vector: &str) -> Option<String> {
+        let without = self.without.iter().find(|without| without.vector == vector)?;
+        Some(format!("is left out here: {}", without.reason))
     }
 
     /// The cell's name as part of a file's name.

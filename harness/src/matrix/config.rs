@@ -7,7 +7,7 @@ use iface_core::Profile;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::cell::{Cell, ModuleKind, TargetKind};
+use super::cell::{Cell, ModuleKind, TargetKind, Without};
 use crate::file::{FileError, load_yaml, nearest};
 
 #[derive(Debug, Deserialize)]
@@ -24,6 +24,16 @@ struct RawCell {
     profile: Spanned<String>,
     #[serde(default)]
     module: RawModule,
+    /// Vectors that are left out, each with the reason.
+    #[serde(default)]
+    without: Vec<Spanned<RawWithout>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawWithout {
+    vector: String,
+    reason: String,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -80,6 +90,14 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
             None => error.help(format!("known: {}", known.join(", "))),
         }
     })?;
+    let mut without = Vec::new();
+    for Spanned { value, referenced, .. } in raw.without {
+        if value.reason.trim().is_empty() {
+            let what = format!("no reason to leave out {}", value.vector);
+            return Err(FileError::at(path, (referenced.line(), referenced.column()), what));
+        }
+        without.push(Without { vector: value.vector, reason: value.reason });
+    }
     let release = raw.release.map(|release| release.value);
     let (target, module) = match (raw.target, raw.module) {
         (RawTarget::Sim, RawModule::Stock) => (TargetKind::Sim, ModuleKind::Stock),
@@ -99,7 +117,7 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
         .help("leave out `release`")),
         (TargetKind::Freebsd, None) => Err(FileError::at(path, place, "a freebsd cell needs a `release`")
             .help("the name of a release directory, such as 14.0-STABLE")),
-        _ => Ok(Cell { target, release, profile, module }),
+        _ => Ok(Cell { target, release, profile, module, without }),
     }
 }
 
@@ -125,6 +143,14 @@ mod tests {
     }
 
     #[test]
+    fn a_vector_is_left_out_with_its_reason_and_no_other_is() {
+        let text = "cells:\n- {target: sim, profile: '16', without: [{vector: link/a, reason: it panics}]}\n";
+        let cell = load(text).unwrap().cells.remove(0);
+        assert_eq!(cell.leaves_out("link/a").as_deref(), Some("is left out here: it panics"));
+        assert_eq!(cell.leaves_out("link/ab"), None);
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused_with_its_place() {
         for (text, expected) in [
             ("cells: []\n", "no cells"),
@@ -133,6 +159,10 @@ mod tests {
             ("cells:\n- {target: sim, profile: '16', module: rust}\n", "no kernel module"),
             ("cells:\n- {target: freebsd, profile: '16'}\n", "needs a `release`"),
             ("cells:\n- {target: sim, profile: '16'}\n- {target: sim, profile: '16'}\n", "is there twice"),
+            (
+                "cells:\n- {target: sim, profile: '16', without: [{vector: v, reason: ''}]}\n",
+                "no reason to leave out v",
+            ),
             ("cells:\n- {targt: sim, profile: '16'}\n", "did you mean `target`?"),
         ] {
             let error = load(text).unwrap_err();

@@ -152,7 +152,7 @@ impl Engine<'_> {
     ) -> Result<Option<String>, FileError> {
         let mut applicable = Vec::new();
         for vector in vectors {
-            match mismatch(vector, target.facts()) {
+            match cell.leaves_out(&vector.id).or_else(|| mismatch(vector, target.facts())) {
                 None => applicable.push(vector),
                 Some(reason) => {
                     let result = not_run(vector, reason);

@@ -10,7 +10,7 @@ mod outcome;
 mod raw;
 mod select;
 
-pub use cell::{Cell, ModuleKind, TargetKind};
+pub use cell::{Cell, ModuleKind, TargetKind, Without};
 pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
 pub use engine::{Emit, Engine, Opener, Wanted};

@@ -199,6 +199,7 @@ mod tests {
                 release: None,
                 profile: iface_core::Profile::R15,
                 module: super::super::ModuleKind::Stock,
+                without: vec![],
             },
             status: CellStatus::Passed,
             facts: vec![],

@@ -88,6 +88,7 @@ pub(super) mod tests {
                 release: Some("14.0-STABLE".into()),
                 profile: Profile::R14_0,
                 module: ModuleKind::Stock,
+                without: vec![],
             },
             status: CellStatus::Failed,
             facts: vec![("kernel".into(), "GENERIC".into())],
