@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args::{CellArgs, ProjectArgs, VectorArgs};
 use super::exit::CliError;
 use super::targets::cache_directory;
-use crate::golden::Store;
+use crate::golden::{Divergences, Store};
 use crate::matrix::{Cell, Matrix, Selection, VectorFilter, load_matrix};
 use crate::target::ModuleOptions;
 use crate::vector::{Vector, lint, load_suite};
@@ -92,6 +92,13 @@ impl Project {
             policy: self.root.join("fixtures/verify/nlproof_iface.yaml"),
             unverified,
         })
+    }
+
+    /// Where the module deviates on purpose.
+    pub(super) fn divergences(&self) -> Result<Divergences, CliError> {
+        let vectors = self.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
+        let ids: Vec<_> = vectors.iter().map(|vector| vector.id.as_str()).collect();
+        Ok(Divergences::load(&self.root.join("divergences.yaml"), &ids)?)
     }
 
     /// The goldens.

@@ -9,7 +9,7 @@ use super::project::Project;
 use super::targets::{Targets, open_error, open_shown};
 use crate::file::nearest;
 use crate::golden::{compare, layers};
-use crate::matrix::{Cell, Conversation, ConversationError, converse, mismatch};
+use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
 use crate::target::{LinuxTarget, Target};
 use crate::trace::{RawLine, Trace};
 use crate::vector::Vector;
@@ -85,7 +85,12 @@ fn verdict(
         say!("no comparison: there are no goldens for Linux");
         return Ok(ExitCode::OK);
     };
-    match project.goldens().find(layers(cell.profile), &conversation.vector.id)? {
+    let mut golden = project.goldens().find(layers(cell.profile), &conversation.vector.id)?;
+    if cell.module == ModuleKind::Rust {
+        let divergences = project.divergences()?;
+        golden = golden.map(|found| divergences.apply(cell.profile, found)).transpose()?;
+    }
+    match golden {
         None => {
             say!("no golden in {}", cell.name());
             Ok(ExitCode::COMPARISON)

@@ -29,6 +29,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         return Ok(ExitCode::OK);
     }
     let goldens = project.goldens();
+    let divergences = project.divergences()?;
     refuse_unreviewed(&goldens)?;
     if let Some(directory) = &args.report_dir {
         std::fs::create_dir_all(directory)
@@ -38,6 +39,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     let engine = Engine {
         open: &|cell, on_stage| targets.open(cell, on_stage),
         goldens: &goldens,
+        divergences: &divergences,
         raw: args.report_dir.clone(),
         jobs: args.jobs.unwrap_or_else(default_jobs),
         cancel: interrupt::flag(),

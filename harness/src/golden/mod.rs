@@ -4,6 +4,7 @@
 mod cascade;
 mod changes;
 mod compare;
+mod divergences;
 mod file;
 mod record;
 mod store;
@@ -11,6 +12,7 @@ mod store;
 pub use cascade::{layers, profile_of};
 pub use changes::{Change, changes};
 pub use compare::{Divergence, compare};
+pub use divergences::Divergences;
 pub use file::{Golden, Origin, SCHEMA};
 pub use record::{Recorded, record};
 pub use store::{Found, Pending, Store};

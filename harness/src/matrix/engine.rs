@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use super::cell::Cell;
+use super::cell::{Cell, ModuleKind};
 use super::conversation::{Conversation, ConversationError, converse, mismatch};
 use super::event::Event;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult};
 use super::raw::RawFile;
 use crate::file::FileError;
-use crate::golden::{Found, Origin, Store, compare, layers, profile_of};
+use crate::golden::{Divergences, Found, Origin, Store, compare, layers, profile_of};
 use crate::target::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
@@ -38,6 +38,8 @@ pub struct Engine<'a> {
     pub open: &'a Opener<'a>,
     /// The goldens.
     pub goldens: &'a Store,
+    /// Where the Rust-backed module deviates from the goldens on purpose.
+    pub divergences: &'a Divergences,
     /// Where raw traces go, if anywhere.
     pub raw: Option<PathBuf>,
     /// How many cells run side by side at most.
@@ -164,7 +166,11 @@ impl Engine<'_> {
         // Goldens are read before anything is sent: a file that cannot be used must not cost a boot's work.
         let mut goldens = HashMap::new();
         for vector in &applicable {
-            goldens.insert(&vector.id, self.goldens.find(layers(cell.profile), &vector.id)?);
+            let mut golden = self.goldens.find(layers(cell.profile), &vector.id)?;
+            if cell.module == ModuleKind::Rust {
+                golden = golden.map(|found| self.divergences.apply(cell.profile, found)).transpose()?;
+            }
+            goldens.insert(&vector.id, golden);
         }
         let mut raw = RawFile::create(self.raw.as_deref(), cell)?;
         let mut failed = None;

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `tests/divergences.yaml`: where the Rust-backed module answers otherwise than the stock code on purpose.
+//!
+//! A row replaces one line of the stock code's golden by another. What is declared and does not occur is an
+//! error, like an expected failure that passes.
+
+use std::path::{Path, PathBuf};
+
+use iface_core::Profile;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::store::Found;
+use crate::file::{FileError, load_yaml, nearest};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawFile {
+    divergences: Vec<Spanned<RawRow>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawRow {
+    vector: Spanned<String>,
+    profiles: Vec<Spanned<String>>,
+    stock: String,
+    rust: String,
+    why: String,
+    reference: String,
+}
+
+/// Deviations on purpose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Divergences {
+    path: PathBuf,
+    rows: Vec<Row>,
+}
+
+/// One deviation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    place: (u64, u64),
+    vector: String,
+    profiles: Vec<Profile>,
+    stock: String,
+    rust: String,
+}
+
+impl Divergences {
+    /// Loads the file; without one there are none. `vectors` are the ids of all vectors.
+    ///
+    /// # Errors
+    /// The file cannot be read or parsed, a row names an unknown vector or profile, says nothing, or has no
+    /// reason or reference.
+    pub fn load(path: &Path, vectors: &[&str]) -> Result<Divergences, FileError> {
+        if !path.exists() {
+            return Ok(Divergences::default());
+        }
+        let raw: RawFile = load_yaml(path)?;
+        let rows = raw.divergences.into_iter().map(|row| validated(path, row, vectors));
+        Ok(Divergences { path: path.to_owned(), rows: rows.collect::<Result<_, _>>()? })
+    }
+
+    /// What the module has to answer where the stock code answers `found`. As given if nothing is declared;
+    /// otherwise the layer says so.
+    ///
+    /// # Errors
+    /// A declared line is not in the golden: the row is about something that does not occur.
+    pub fn apply(&self, profile: Profile, mut found: Found) -> Result<Found, FileError> {
+        for row in &self.rows {
+            if row.vector != found.golden.vector || !row.profiles.contains(&profile) {
+                continue;
+            }
+            if !found.golden.body.lines().any(|line| line.trim() == row.stock) {
+                let what = format!("{} does not answer `{}`", found.path.display(), row.stock);
+                return Err(FileError::at(&self.path, row.place, what)
+                    .help("a line of the golden without its indentation; or delete the row"));
+            }
+            found.golden.body = found.golden.body.lines().map(|line| row.replaced(line) + "\n").collect();
+            found.layer = format!("{}, with divergences.yaml", found.layer);
+        }
+        Ok(found)
+    }
+}
+
+impl Row {
+    /// A line of the golden as the module has it: what is replaced keeps its indentation.
+    fn replaced(&self, line: &str) -> String {
+        let text = line.trim_start();
+        if text.trim_end() != self.stock {
+            return line.to_owned();
+        }
+        format!("{}{}", &line[..line.len() - text.len()], self.rust)
+    }
+}
+
+fn validated(path: &Path, row: Spanned<RawRow>, vectors: &[&str]) -> Result<Row, FileError> {
+    let at = |place: serde_saphyr::Location, what: String| {
+        FileError::at(path, (place.line(), place.column()), what)
+    };
+    let place = row.referenced;
+    let RawRow { vector, profiles: named, stock, rust, why, reference } = row.value;
+    if !vectors.contains(&vector.value.as_str()) {
+        let error = at(vector.referenced, format!("unknown vector `{}`", vector.value));
+        return Err(match nearest(&vector.value, vectors.iter().copied()) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error,
+        });
+    }
+    let mut profiles = Vec::new();
+    for profile in &named {
+        profiles.push(profile.value.parse::<Profile>().map_err(|_| {
+            let known = Profile::ALL.map(|profile| profile.to_string());
+            at(profile.referenced, format!("unknown profile `{}`", profile.value))
+                .help(format!("known: {}", known.join(", ")))
+        })?);
+    }
+    if profiles.is_empty() {
+        return Err(at(place, "no profiles: the row is about nothing".into()));
+    }
+    for (key, text) in [("stock", &stock), ("rust", &rust), ("why", &why), ("reference", &reference)] {
+        if text.trim().is_empty() {
+            return Err(at(place, format!("`{key}` is empty")));
+        }
+    }
+    if stock.trim() == rust.trim() {
+        return Err(at(place, "`stock` and `rust` are the same: nothing deviates".into()));
+    }
+    let place = (place.line(), place.column());
+    let [stock, rust] = [stock, rust].map(|line| line.trim().to_owned());
+    Ok(Row { place, vector: vector.value, profiles, stock, rust })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::{Golden, Origin};
+    use super::*;
+
+    fn load(row: &str) -> Result<Divergences, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("divergences.yaml");
+        std::fs::write(&path, format!("divergences:\n- {row}\n")).unwrap();
+        Divergences::load(&path, &["link/a"]).map_err(|error| error.to_string())
+    }
+
+    fn found(body: &str) -> Found {
+        let origin = Origin::Predicted { profile: "15".into() };
+        Found { layer: "common".into(), path: "a.trace".into(), golden: Golden::new("link/a", origin, body) }
+    }
+
+    const ROW: &str = "{vector: link/a, profiles: ['15'], stock: < error=EPERM, rust: < error=EINVAL, why: a bug, reference: PR 1}";
+
+    #[test]
+    fn the_declared_line_is_replaced_in_its_profile_and_nowhere_else() {
+        let divergences = load(ROW).unwrap();
+        let body = "step 0\n  < error=EPERM\n  < error=EPERM2\n";
+        let applied = divergences.apply(Profile::R15, found(body)).unwrap();
+        assert_eq!(applied.golden.body, "step 0\n  < error=EINVAL\n  < error=EPERM2\n");
+        assert_eq!(applied.layer, "common, with divergences.yaml");
+        assert_eq!(divergences.apply(Profile::R14_0, found(body)).unwrap(), found(body));
+    }
+
+    #[test]
+    fn a_row_about_a_line_that_the_stock_code_does_not_answer_is_refused() {
+        let error = load(ROW).unwrap().apply(Profile::R15, found("step 0\n")).unwrap_err();
+        assert_eq!(error.place, Some((2, 3)));
+        assert!(error.what.contains("a.trace does not answer `< error=EPERM`"), "{error}");
+    }
+
+    #[test]
+    fn without_a_file_nothing_deviates() {
+        let none = Divergences::load(Path::new("/nonexistent/divergences.yaml"), &[]).unwrap();
+        assert_eq!(none.apply(Profile::R15, found("x\n")).unwrap(), found("x\n"));
+    }
+
+    #[test]
+    fn rows_that_say_nothing_are_refused_with_their_place() {
+        for (from, to, expected) in [
+            ("link/a", "link/b", ":2:12: unknown vector `link/b`"),
+            ("'15'", "'99'", "unknown profile `99`"),
+            ("['15']", "[]", "no profiles"),
+            ("a bug", "''", "`why` is empty"),
+            ("error=EINVAL", "error=EPERM", "nothing deviates"),
+            ("why", "reason", "unknown key `reason`"),
+        ] {
+            let error = load(&ROW.replace(from, to)).unwrap_err();
+            assert!(error.contains(expected), "{to}: {error}");
+        }
+    }
+}
