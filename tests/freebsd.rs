@@ -116,3 +116,19 @@ fn a_module_that_verification_rejects_is_neither_handed_out_nor_loaded() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(file.exists() && text(&output).contains("REJECTED ("), "{}", text(&output));
 }
+
+/// Few rounds: what only many show is for `bench kmod` with its defaults.
+#[test]
+fn the_module_survives_loads_mode_switches_and_vanishing_interfaces() {
+    let test = "the_module_survives_loads_mode_switches_and_vanishing_interfaces";
+    let cell = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
+    let plan = text(&nlproof(&[&["test-matrix", "--dry-run"], &cell[..]].concat()));
+    if let Some((_, reason)) = plan.split_once("would not run: ") {
+        support::say(&format!("skipped: {test}: {}", reason.lines().next().unwrap_or_default()));
+        return;
+    }
+    let rounds = ["--loads", "3", "--requests", "60", "--interfaces", "8"];
+    let output = nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], &rounds[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("bench kmod: 0 complaints"), "{}", text(&output));
+}

@@ -54,6 +54,8 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     /// Build the Rust-backed kernel module.
     Kmod(KmodArgs),
+    /// Put the Rust-backed module under load in a real kernel.
+    Bench(BenchArgs),
     /// Build, list and remove guest images.
     Image(ImageArgs),
     /// Show what this machine has, what it lacks, and the command that installs it.
@@ -277,6 +279,39 @@ pub(super) enum KmodCommand {
         #[arg(long)]
         unverified: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    #[command(subcommand)]
+    pub(super) command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// Load and unload the module under traffic, ask it while its mode is switched, create and destroy
+    /// interfaces; then compare what the kernel has allocated with before.
+    ///
+    /// Exit code 103: something failed, was lost, or the console complained. The defaults take long under TCG.
+    Kmod(EnduranceArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EnduranceArgs {
+    /// The release's directory name, such as 14.0-STABLE.
+    #[arg(long)]
+    pub(super) release: String,
+    /// How often the module is unloaded and loaded.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(super) loads: u32,
+    /// How many messages it is asked.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(super) requests: u32,
+    /// How many interfaces come and go.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(super) interfaces: u32,
+    #[command(flatten)]
+    pub(super) guest: GuestArgs,
 }
 
 #[derive(Debug, Args)]

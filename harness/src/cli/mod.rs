@@ -3,6 +3,7 @@
 
 mod accept;
 mod args;
+mod bench;
 mod decode;
 mod diff;
 mod doctor;
@@ -37,6 +38,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Decode(args) => decode::main(&args),
         Command::Verify(args) => verify::main(&args),
         Command::Kmod(args) => kmod::main(&cli.project, &args),
+        Command::Bench(args) => bench::main(&cli.project, &args),
         Command::Image(args) => image::main(&args),
         Command::Doctor => doctor::main(),
         Command::Supervise { args } => return supervise::main(&args),

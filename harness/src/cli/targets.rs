@@ -96,6 +96,15 @@ impl Targets {
         directory.ok().filter(|_| cell.module == ModuleKind::Rust).and_then(|found| module_obstacle(&found))
     }
 
+    /// Opens a guest of the release with the module loaded.
+    pub(super) fn open_module(
+        &self,
+        release: &str,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<FreebsdTarget, OpenError> {
+        FreebsdTarget::open(release, &self.freebsd, Some(&self.module), on_stage)
+    }
+
     /// Opens the target of a cell.
     pub(super) fn open(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> {
         if let Some((reason, remedy)) = self.obstacle(cell) {

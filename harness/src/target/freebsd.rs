@@ -4,7 +4,9 @@
 //! A guest is booted once per image: as soon as the agent is in place, its state is saved (see
 //! [`start`](super::start)), and later runs go on from there.
 
+use std::io::Cursor;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +22,7 @@ use super::loaded::{Loaded, load};
 use super::module::{ModuleOptions, prepare_module};
 use super::start::{Start, Started, start};
 use super::{Finish, OnStage, Target};
-use crate::guest::{HostKey, Ssh, SshError, SshKey, SshTarget, run_agent};
+use crate::guest::{ExecOutput, HostKey, Output, Ssh, SshError, SshKey, SshTarget, run_agent};
 use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools, Vm, VmConfig,
     Wait, choose_accelerator,
@@ -135,6 +137,33 @@ impl FreebsdTarget {
     }
 }
 
+impl FreebsdTarget {
+    /// Runs a script with the guest's `/bin/sh`, as root.
+    pub(super) fn shell(&mut self, script: &str, limit: Duration) -> Result<ExecOutput, TargetError> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let wait = Wait::new("a script in the guest", limit);
+        let mut input = Cursor::new(script);
+        let run = self.ssh.exec("/bin/sh -s", &mut input, &wait, &mut self.vm, &mut |output| {
+            match output {
+                Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
+                Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
+            }
+            ControlFlow::Continue(())
+        });
+        match run {
+            Ok(status) => Ok(ExecOutput { status, stdout, stderr }),
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
+    fn lost(&self, error: SshError) -> TargetError {
+        match error.into_failure(&self.vm) {
+            GuestFailure::Interrupted { .. } => TargetError::Interrupted,
+            failure => TargetError::Lost(failure.to_string()),
+        }
+    }
+}
+
 impl Target for FreebsdTarget {
     fn facts(&self) -> &Facts {
         &self.facts
@@ -145,10 +174,7 @@ impl Target for FreebsdTarget {
         let wait = Wait::new("the vectors", BATCH_LIMIT + PROGRAM_LIMIT.saturating_mul(programs));
         match run_agent(&self.ssh, &self.agent, batch, &wait, &mut self.vm, on_record) {
             Ok(_) => Ok(()),
-            Err(error) => Err(match error.into_failure(&self.vm) {
-                GuestFailure::Interrupted { .. } => TargetError::Interrupted,
-                failure => TargetError::Lost(failure.to_string()),
-            }),
+            Err(error) => Err(self.lost(error)),
         }
     }
 

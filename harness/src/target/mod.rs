@@ -3,6 +3,7 @@
 //! record; what the records mean is the business of the rooms above.
 
 mod agents;
+mod endurance;
 mod error;
 mod facts;
 mod freebsd;
@@ -13,6 +14,7 @@ mod sim;
 mod snapshots;
 mod start;
 
+pub use endurance::{Memory, Phase, PhaseResult, losses};
 pub use error::{OpenError, TargetError};
 pub use facts::{Facts, Kernel};
 pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
