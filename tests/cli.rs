@@ -313,3 +313,17 @@ fn every_vector_of_the_project_has_a_golden_that_a_kernel_produced() {
         assert!(goldens.into_iter().any(|path| observed(&path)), "{}", vector.display());
     }
 }
+
+#[test]
+fn bench_shows_what_is_promised_and_refuses_to_measure_nothing() {
+    let project = Project::copy();
+    let bench = |args: &[&str]| project.nlproof().arg("bench").args(args).output().unwrap();
+    let wire = bench(&["wire", "--seconds", "0.01"]);
+    let rows = ["view", "strict", "tree"];
+    assert!(rows.iter().all(|row| text(&wire).lines().any(|line| line.starts_with(row))), "{}", text(&wire));
+    assert!(text(&wire).contains("[at least 2000000 messages/s: "), "{}", text(&wire));
+    let sim = bench(&["sim", "--seconds", "0.001"]);
+    assert_eq!(sim.status.code(), Some(0), "{}", text(&sim));
+    assert_eq!(text(&sim).lines().filter(|line| line.contains(" 1000 ")).count(), 6, "{}", text(&sim));
+    assert_eq!(bench(&["sim", "--seconds", "0"]).status.code(), Some(2));
+}

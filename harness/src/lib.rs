@@ -4,6 +4,7 @@
 //! Rooms, from the top: `cli` → `matrix`, `report` → `target`, `golden` → `trace`, `vector` → wire. `vm` and
 //! `guest` are used by `target` alone. A room may use only rooms below it.
 
+pub mod bench;
 pub mod cli;
 pub mod file;
 pub mod golden;

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `bench kmod`: the Rust-backed module under load in a real kernel.
 
-use super::args::{BenchArgs, BenchCommand, EnduranceArgs, ProjectArgs};
-use super::exit::{CliError, ExitCode};
-use super::interrupt;
-use super::out::say;
-use super::project::Project;
-use super::targets::{Targets, open_error};
+use crate::cli::args::{EnduranceArgs, ProjectArgs};
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::interrupt;
+use crate::cli::out::say;
+use crate::cli::project::Project;
+use crate::cli::targets::{Targets, open_error};
 use crate::target::{Memory, Phase, Target as _, TargetError, losses};
 
-pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, CliError> {
-    let BenchCommand::Kmod(args) = &args.command;
+pub(super) fn main(project: &ProjectArgs, args: &EnduranceArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
     let targets = Targets::new(&args.guest, &project)?;
     interrupt::flag();

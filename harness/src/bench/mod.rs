@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! How fast the parts are that work without a kernel: decoding, dumps of the simulator, verification.
+//!
+//! Numbers mean something in an optimised build only; who shows them says which it was.
+
+mod dump;
+mod rate;
+mod synthetic;
+mod view;
+
+pub use dump::Dump;
+pub use rate::{Rate, measure};
+pub use synthetic::Shape;
+pub use view::{Links, Seen, strict, tree, view};

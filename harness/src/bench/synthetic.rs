@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Modules of any number of instructions, for the time that verification takes.
+
+use object::write::{Object, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
+use object::{
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
+    SymbolScope,
+};
+
+/// Instructions of one function of a [`Shape::Chain`] or [`Shape::Panics`].
+const FUNCTION: usize = 100;
+
+/// What a synthetic module is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Functions of 100 instructions, each calling the one before: one long chain.
+    Chain,
+    /// The same, and the first calls `panic`: every function is rejected, with the way there.
+    Panics,
+    /// One function of branches forwards and back.
+    Branches,
+}
+
+impl Shape {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Chain, Self::Panics, Self::Branches];
+
+    /// What reports call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::Panics => "panics",
+            Self::Branches => "branches",
+        }
+    }
+
+    /// A relocatable amd64 file of about that many instructions.
+    ///
+    /// # Errors
+    /// What the writer of ELF files says.
+    pub fn module(self, insns: usize) -> object::write::Result<Vec<u8>> {
+        let mut module = Module::new();
+        match self {
+            Self::Chain | Self::Panics => {
+                let mut before = (self == Self::Panics).then(|| module.symbol("panic", None, 0));
+                for number in 0..insns.div_ceil(FUNCTION) {
+                    before = Some(module.link(number, before)?);
+                }
+            }
+            Self::Branches => {
+                module.branches(insns);
+            }
+        }
+        module.object.write()
+    }
+}
+
+struct Module {
+    object: Object<'static>,
+    text: SectionId,
+}
+
+impl Module {
+    fn new() -> Self {
+        let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+        let text = object.add_section(Vec::new(), b".text".to_vec(), SectionKind::Text);
+        Self { object, text }
+    }
+
+    /// `push %rbp; mov %rsp,%rbp`, additions, a call (or a nop), `pop %rbp; ret`.
+    fn link(&mut self, number: usize, calls: Option<SymbolId>) -> object::write::Result<SymbolId> {
+        let mut code = vec![0x55, 0x48, 0x89, 0xe5];
+        for _ in 0..FUNCTION - 5 {
+            code.extend([0x48, 0x83, 0xc0, 0x01]);
+        }
+        match calls {
+            Some(_) => code.extend([0xe8, 0, 0, 0, 0]),
+            None => code.push(0x90),
+        }
+        let field = code.len() as u64 - 4;
+        code.extend([0x5d, 0xc3]);
+        let start = self.object.append_section_data(self.text, &code, 16);
+        if let Some(symbol) = calls {
+            let flags = RelocationFlags::Elf { r_type: object::elf::R_X86_64_PLT32 };
+            let offset = start + field;
+            self.object.add_relocation(self.text, Relocation { offset, symbol, addend: -4, flags })?;
+        }
+        Ok(self.symbol(&format!("f{number}"), Some(start), code.len() as u64))
+    }
+
+    /// `jne` over the next branch, `jne` back to the one before, and at the end `ret`.
+    fn branches(&mut self, insns: usize) {
+        let mut code = Vec::new();
+        for _ in 0..insns.saturating_sub(1) / 2 {
+            code.extend([0x75, 0x02, 0x75, 0xfc]);
+        }
+        code.push(0xc3);
+        let start = self.object.append_section_data(self.text, &code, 16);
+        self.symbol("f", Some(start), code.len() as u64);
+    }
+
+    /// A function of this file, or an import.
+    fn symbol(&mut self, name: &str, start: Option<u64>, size: u64) -> SymbolId {
+        let (scope, kind, section) = match start {
+            Some(_) => (SymbolScope::Dynamic, SymbolKind::Text, SymbolSection::Section(self.text)),
+            None => (SymbolScope::Unknown, SymbolKind::Unknown, SymbolSection::Undefined),
+        };
+        let value = start.unwrap_or(0);
+        let name = name.as_bytes().to_vec();
+        self.object.add_symbol(Symbol {
+            name,
+            value,
+            size,
+            kind,
+            scope,
+            weak: false,
+            section,
+            flags: SymbolFlags::None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nlproof_verify::{Check, ObjectBytes, Policy, Report, Verdict, verify};
+
+    fn report(shape: Shape, insns: usize) -> Report {
+        let bytes = shape.module(insns).unwrap();
+        let policy = Policy { metadata: false, ..Policy::default() };
+        verify(&ObjectBytes { name: shape.name(), bytes: &bytes }, &policy, None)
+    }
+
+    #[test]
+    fn shapes_have_the_instructions_they_say_and_are_read_without_a_gap() {
+        for shape in Shape::ALL {
+            let report = report(shape, 1_000);
+            assert!((999..=1_000).contains(&report.stats.insns), "{report}");
+            for check in [Check::Elf, Check::Code, Check::Stack] {
+                let row = report.checks.iter().find(|row| row.check == check).unwrap();
+                assert_eq!(row.verdict, Verdict::Ok, "{report}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_shape_that_panics_is_rejected_once_for_each_function() {
+        assert!(report(Shape::Chain, 1_000).accepted);
+        assert!(report(Shape::Branches, 1_000).accepted);
+        let panics = report(Shape::Panics, 1_000);
+        let of_panic = panics.findings.iter().filter(|finding| finding.check == Check::Panic).count();
+        // Ten functions and the import.
+        assert_eq!(of_panic, 11, "{panics}");
+    }
+}

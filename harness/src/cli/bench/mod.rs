@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `bench`: how fast the parts without a kernel are, and the module under load in one.
+
+mod kmod;
+mod speed;
+
+use super::args::{BenchArgs, BenchCommand, ProjectArgs};
+use super::exit::{CliError, ExitCode};
+
+pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, CliError> {
+    match &args.command {
+        BenchCommand::Kmod(args) => kmod::main(project, args),
+        BenchCommand::Wire(args) => speed::wire(args),
+        BenchCommand::Sim(args) => speed::sim(args),
+        BenchCommand::Verify => speed::verify(),
+    }
+}

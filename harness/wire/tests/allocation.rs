@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What works without the `alloc` feature does not allocate when the feature is there either.
+
+mod hex;
+
+use allocation_counter::measure;
+use nlproof_wire::schema::{self, AttrTable};
+use nlproof_wire::tree::Datagram;
+use nlproof_wire::view::{AttrItem, Attrs, IfInfoMsg, MessageItem, RtnlLinkStats64, messages};
+use nlproof_wire::write::Writer;
+use nlproof_wire::{Os, strict};
+
+/// One RTM_NEWLINK of a 14.0-STABLE GENERIC kernel: lo10 with a description, counters and three levels of
+/// attributes.
+const NEWLINK: &[&str] = &[
+    "5801000010000303070000000000000000001800040000000880000000000000",
+    "090003006c6f3130000000000500100002000000050021000000000008000400",
+    "7805000012001400676f6c64656e2067726f756e640000002800400024000300",
+    "08000200220000000c00050003006800000000000c0004000300680000000000",
+    "c400170000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000008001e00000000000c001200070001006c6f0000",
+];
+
+/// Attributes of a list and of the nests in it, every value read.
+fn read(list: Attrs<'_>, table: &'static AttrTable) -> usize {
+    let mut count = 0;
+    for item in list {
+        let AttrItem::Attr(attr) = item else { continue };
+        let counters = RtnlLinkStats64::parse(attr.payload).map(|stats| stats.counters);
+        std::hint::black_box((attr.as_u32(), attr.as_str_bytes(), counters));
+        let inner = table.by_number(attr.number()).and_then(|spec| spec.kind.table());
+        count += 1 + inner.map_or(0, |inner| read(attr.nested(), inner));
+    }
+    count
+}
+
+/// Attributes of all messages.
+fn decode(datagram: &[u8]) -> usize {
+    let mut count = 0;
+    for item in messages(datagram) {
+        let MessageItem::Message(message) = item else { continue };
+        let spec = schema::message(Os::FreeBsd, message.header.kind);
+        std::hint::black_box(IfInfoMsg::parse(message.payload));
+        if let Some(table) = spec.and_then(|spec| spec.attrs) {
+            let list = message.payload.get(IfInfoMsg::SIZE..).unwrap_or_default();
+            count += read(nlproof_wire::view::attrs(list), table);
+        }
+    }
+    count
+}
+
+#[test]
+fn the_view_layer_does_not_allocate() {
+    let bytes = hex::bytes(NEWLINK).repeat(8);
+    let mut attributes = 0;
+    let info = measure(|| attributes = decode(&bytes));
+    assert_eq!((attributes, info.count_total), (8 * 14, 0), "{info:?}");
+}
+
+#[test]
+fn the_strict_walk_does_not_allocate_with_or_without_a_fault() {
+    let sound = hex::bytes(NEWLINK);
+    let cut = &sound[..sound.len() - 4];
+    let mut walks = (Ok(()), Ok(()));
+    let info = measure(|| walks = (strict::walk(Os::FreeBsd, &sound), strict::walk(Os::FreeBsd, cut)));
+    assert_eq!((walks.0.is_ok(), walks.1.is_ok(), info.count_total), (true, false, 0), "{info:?}");
+}
+
+#[test]
+fn writing_into_a_buffer_does_not_allocate() {
+    let mut buffer = [0; 128];
+    let mut length = 0;
+    let info = measure(|| {
+        let mut writer = Writer::new(&mut buffer);
+        writer.begin(nlproof_wire::view::NlMsgHdr::default());
+        writer.attr_str(3, b"lo10");
+        length = writer.end().map_or(0, |()| writer.len());
+    });
+    assert_eq!((length, info.count_total), (28, 0), "{info:?}");
+}
+
+/// That the counter counts: the owned tree of the same bytes does allocate.
+#[test]
+fn the_owned_tree_is_seen_to_allocate() {
+    let bytes = hex::bytes(NEWLINK);
+    let info = measure(|| drop(std::hint::black_box(Datagram::decode(Os::FreeBsd, &bytes))));
+    assert!(info.count_total > 14, "{info:?}");
+}
