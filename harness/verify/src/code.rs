@@ -8,6 +8,7 @@ use object::elf;
 
 use crate::check::Check;
 use crate::elf::{Home, Module, Reloc};
+use crate::policy::short_name;
 use crate::report::Finding;
 
 /// Where an instruction may continue other than behind itself.
@@ -134,7 +135,7 @@ impl Code {
                     last.aliases.push(symbol.name.clone());
                     last.global |= symbol.bind != elf::STB_LOCAL.0;
                 } else {
-                    let what = format!("overlaps the function `{}`", last.name);
+                    let what = format!("overlaps the function `{}`", short_name(&last.name));
                     findings.push(Finding::error(Check::Code, &*symbol.name, what));
                 }
                 continue;

@@ -9,6 +9,8 @@ use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
 
+use crate::policy::LONGEST_NAME;
+
 /// Longest file that is looked at, in bytes. GENERIC itself is below 40 MiB.
 pub const MAX_BYTES: usize = 256 << 20;
 
@@ -274,7 +276,8 @@ fn read_symbols(
     Ok(symbols)
 }
 
-/// Names may share their tails, so a small string table can spell a great many bytes.
+/// Names may share their tails, so a small string table can spell a great many bytes; and findings repeat
+/// them, so that each alone is limited too.
 struct NameBudget(usize);
 
 impl NameBudget {
@@ -283,6 +286,9 @@ impl NameBudget {
     }
 
     fn take(&mut self, name: &[u8]) -> Result<String, IntakeError> {
+        if name.len() > LONGEST_NAME {
+            return Err(damaged(format!("a name has {} bytes; {LONGEST_NAME} are the limit", name.len())));
+        }
         self.0 = self
             .0
             .checked_sub(name.len())

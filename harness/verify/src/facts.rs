@@ -11,7 +11,7 @@ use crate::elf::{Home, Module};
 use crate::flow::{self, Flow};
 use crate::graph::{Callee, Graph};
 use crate::kernel::KernelSymbols;
-use crate::policy::{Policy, demangle};
+use crate::policy::{Policy, demangle, short_name};
 use crate::report::{Finding, Step};
 
 /// Kernel functions that do not return (`__dead2` in `sys/systm.h`, `sys/proc.h`, `sys/kthread.h`) beside
@@ -90,16 +90,16 @@ impl<'a> Facts<'a> {
     pub(crate) fn step(&self, function: usize, insn: usize) -> Step {
         let home = &self.code.functions[function];
         let Some(found) = home.insns.get(insn) else {
-            return Step { function: demangle(&home.name), offset: 0, text: String::new(), stack: None };
+            return Step { function: short_name(&home.name), offset: 0, text: String::new(), stack: None };
         };
         let verb = match found.ins.flow_control() {
             FlowControl::Call | FlowControl::IndirectCall => "call",
             _ => "jump",
         };
         let text = match found.goes {
-            Goes::Function(to) => format!("{verb} {}", demangle(&self.code.functions[to].name)),
-            Goes::Import(to) => format!("{verb} {}", demangle(&self.module.symbols[to].name)),
-            Goes::Inside(0) if verb == "call" => format!("call {}", demangle(&home.name)),
+            Goes::Function(to) => format!("{verb} {}", short_name(&self.code.functions[to].name)),
+            Goes::Import(to) => format!("{verb} {}", short_name(&self.module.symbols[to].name)),
+            Goes::Inside(0) if verb == "call" => format!("call {}", short_name(&home.name)),
             _ => {
                 let mut text = String::new();
                 FastFormatter::new().format(&found.ins, &mut text);
@@ -111,7 +111,7 @@ impl<'a> Facts<'a> {
                 }
             }
         };
-        Step { function: demangle(&home.name), offset: found.ins.ip() - home.start, text, stack: None }
+        Step { function: short_name(&home.name), offset: found.ins.ip() - home.start, text, stack: None }
     }
 }
 
@@ -120,12 +120,12 @@ impl Facts<'_> {
     fn names(&self, reloc: &crate::elf::Reloc) -> Option<String> {
         let symbol = self.module.symbols.get(reloc.symbol)?;
         if !symbol.name.is_empty() {
-            return Some(demangle(&symbol.name));
+            return Some(short_name(&symbol.name));
         }
         let (section, offset) = self.module.points_to(reloc)?;
         // PC-relative addends count from the field, four bytes before what is meant.
         let offset = if reloc.kind == object::elf::R_X86_64_PC32.0 { offset.wrapping_add(4) } else { offset };
-        Some(format!("{}+{offset:#x}", self.module.sections.get(section)?.name))
+        Some(format!("{}+{offset:#x}", short_name(&self.module.sections.get(section)?.name)))
     }
 }
 

@@ -7,6 +7,8 @@ use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 
+use crate::policy::LONGEST_NAME;
+
 /// Global and local symbols of a kernel, and its `__FreeBSD_version`.
 ///
 /// The linker of FreeBSD 14 may resolve imports to *local* symbols of other files
@@ -55,7 +57,7 @@ impl KernelSymbols {
         let mut osreldate = None;
         for symbol in table.iter().filter(|symbol| symbol.st_shndx(Le) != elf::SHN_UNDEF) {
             let name = symbol.name(Le, table.strings()).map_err(bad)?;
-            if name.is_empty() || name.len() > 4096 {
+            if name.is_empty() || name.len() > LONGEST_NAME {
                 continue;
             }
             if name == b"osreldate" && symbol.st_size(Le) == 4 {

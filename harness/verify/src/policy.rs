@@ -159,12 +159,49 @@ impl Policy {
     }
 }
 
-/// The name without the hash, as its author wrote it.
+/// Longest name of a symbol or section that is read, and longest that a mangled one may become, in bytes.
+/// Back references let a hundred bytes stand for a million.
+pub(crate) const LONGEST_NAME: usize = 4096;
+
+/// The name without the hash, as its author wrote it; as it stands in the file if that would be too long.
 pub(crate) fn demangle(raw: &str) -> String {
     if raw.starts_with("_R") || raw.starts_with("_ZN") {
-        format!("{:#}", rustc_demangle::demangle(raw))
-    } else {
-        raw.to_owned()
+        let mut name = Bounded(String::new());
+        if fmt::write(&mut name, format_args!("{:#}", rustc_demangle::demangle(raw))).is_ok() {
+            return name.0;
+        }
+    }
+    raw.to_owned()
+}
+
+/// The demangled name, cut where it is one of many in a path: a report must not grow with names that every
+/// finding repeats.
+pub(crate) fn short_name(raw: &str) -> String {
+    shorten(demangle(raw))
+}
+
+/// At most [`SHOWN`] characters.
+pub(crate) fn shorten(mut name: String) -> String {
+    if let Some((at, _)) = name.char_indices().nth(SHOWN) {
+        name.truncate(at);
+        name.push('…');
+    }
+    name
+}
+
+/// Characters of a name in a path; longer than the longest of FreeBSD's kernel or of this project.
+const SHOWN: usize = 160;
+
+/// Text of at most [`LONGEST_NAME`] bytes.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > LONGEST_NAME {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
     }
 }
 
@@ -223,6 +260,18 @@ mod tests {
         assert!(elf.what.contains("cannot be waived"), "{elf}");
         let targets = parse("waivers:\n- {symbol: f, check: stack, reason: x, targets: [g]}\n").unwrap_err();
         assert!(targets.what.contains("has `targets`"), "{targets}");
+    }
+
+    #[test]
+    fn a_name_that_would_grow_without_bound_stays_as_it_is() {
+        assert_eq!(demangle("_RNvC6_123foo3bar"), "123foo::bar");
+        // Each tuple holds the one before it twice, by back references (RFC 2603): 393,180 bytes.
+        let name = "_RINvC1a1bTuuETB7_B7_ETBb_Bb_ETBj_Bj_ETBr_Br_ETBz_Bz_ETBH_BH_ETBP_BP_E\
+                    TBX_BX_ETB15_B15_ETB1d_B1d_ETB1n_B1n_ETB1x_B1x_ETB1H_B1H_ETB1R_B1R_EE";
+        assert_eq!(demangle(name), name);
+        let long = "x".repeat(SHOWN + 1);
+        assert_eq!(short_name(&long), format!("{}…", "x".repeat(SHOWN)));
+        assert_eq!(short_name("if_up"), "if_up");
     }
 
     #[test]

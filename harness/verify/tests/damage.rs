@@ -83,6 +83,48 @@ fn the_same_module_gives_the_same_report() {
     assert_eq!(report(&bytes).to_json(), report(&bytes).to_json());
 }
 
+/// Offset of a section's header in a file, by name.
+fn section_header(file: &[u8], name: &str) -> usize {
+    use object::read::elf::FileHeader as _;
+    let header = object::elf::FileHeader64::<object::LittleEndian>::parse(file).unwrap();
+    let endian = object::LittleEndian;
+    let sections = header.sections(endian, file).unwrap();
+    let mut list = sections.iter();
+    let index = list.position(|section| sections.section_name(endian, section) == Ok(name.as_bytes()));
+    header.e_shoff(endian) as usize + index.unwrap() * 64
+}
+
+#[test]
+fn a_linker_set_without_contents_is_refused_whatever_size_it_claims() {
+    let mut bytes = sample();
+    let header = section_header(&bytes, "set_modmetadata_set");
+    bytes[header + 4..header + 8].copy_from_slice(&object::elf::SHT_NOBITS.0.to_le_bytes());
+    bytes[header + 32..header + 40].copy_from_slice(&(u64::MAX / 2).to_le_bytes());
+    let report = report(&bytes);
+    let text = report.to_string();
+    assert!(!report.accepted && text.contains("is not a whole number of pointers in the file"), "{text}");
+}
+
+#[test]
+fn long_names_do_not_multiply() {
+    let name = |number: usize| format!("f{number:03}{}", "x".repeat(4000));
+    let mut fixture = Fixture::new();
+    let panic = fixture.import("panic");
+    let mut last = fixture.caller(&name(0), &[panic]);
+    for number in 1..100 {
+        last = fixture.caller(&name(number), &[last]);
+    }
+    let bytes = fixture.build();
+    let text = report(&bytes).to_json();
+    // A hundred findings with 64 steps each, of which every one names two functions.
+    assert!(text.len() < 10 * bytes.len(), "{} bytes of report for {}", text.len(), bytes.len());
+
+    let mut fixture = Fixture::new();
+    fixture.caller(&"x".repeat(4097), &[]);
+    let report = report(&fixture.build());
+    assert!(!report.accepted && report.to_string().contains("a name has 4097 bytes"), "{report}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -9,7 +9,7 @@ use crate::check::Check;
 use crate::code::Goes;
 use crate::facts::Facts;
 use crate::graph::Callee;
-use crate::policy::demangle;
+use crate::policy::short_name;
 use crate::report::{Finding, Step};
 
 /// Longest path that is kept for a finding: a chain of n functions has n entries with n steps each.
@@ -77,7 +77,7 @@ fn deepest(facts: &Facts<'_>, from: usize) -> Vec<Step> {
 pub(crate) fn recursion(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, String) {
     for cycle in &facts.graph.cycles {
         let names: Vec<String> =
-            cycle.iter().take(8).map(|&member| demangle(&facts.code.functions[member].name)).collect();
+            cycle.iter().take(8).map(|&member| short_name(&facts.code.functions[member].name)).collect();
         // Every member is a subject of its own: a waiver must name each.
         for &member in cycle {
             let path = facts.graph.edges[member]

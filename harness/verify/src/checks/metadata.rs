@@ -33,9 +33,11 @@ pub(crate) fn modmeta(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
     }
     let set = sets[0];
     let (mut modules, mut depends, mut versions) = (Vec::new(), Vec::new(), 0);
-    let entries = module.sections[set].size / 8;
-    if module.sections[set].data.len() as u64 != entries * 8 {
-        findings.push(Finding::error(Check::Modmeta, SET, "is not a whole number of pointers"));
+    // What is in the file: SHT_NOBITS may claim any size, and has no pointers.
+    let contents = module.sections[set].data.len() as u64;
+    let entries = contents / 8;
+    if contents != entries * 8 || contents != module.sections[set].size {
+        findings.push(Finding::error(Check::Modmeta, SET, "is not a whole number of pointers in the file"));
     }
     for entry in 0..entries {
         let at = entry * 8;

@@ -8,6 +8,7 @@ use object::elf;
 use crate::check::Check;
 use crate::elf::Home;
 use crate::facts::Facts;
+use crate::policy::short_name;
 use crate::report::Finding;
 
 pub(crate) fn imports(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, String) {
@@ -106,7 +107,7 @@ pub(crate) fn relocs(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String,
                     let symbol = &module.symbols[reloc.symbol];
                     let subject =
                         if symbol.name.is_empty() { home.name.clone() } else { symbol.name.clone() };
-                    let place = format!("{}+{:#x}", home.name, reloc.offset);
+                    let place = format!("{}+{:#x}", short_name(&home.name), reloc.offset);
                     refused.entry((subject, kind)).or_insert((0, place)).0 += 1;
                     continue;
                 }
