@@ -40,6 +40,22 @@ fn the_main_job_runs_on_a_machine_with_nothing() {
 }
 
 #[test]
+fn what_no_vector_reaches_fails_coverage_by_name() {
+    let project = Project::copy();
+    let coverage = || project.nlproof().args(["coverage", "--profile", "15"]).output().unwrap();
+    let output = coverage();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    // The only vector of an interface without a medium.
+    fs::remove_file(project.path("vectors/link/operstate-unknown.yaml")).unwrap();
+    let output = coverage();
+    assert_eq!(output.status.code(), Some(100), "{}", text(&output));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("UNREACHED: < newlink operstate unknown (reply-attributes)"), "{stdout}");
+    let output = project.nlproof().args(["coverage", "--profile", "12"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+}
+
+#[test]
 fn one_altered_byte_in_a_golden_fails_that_vector_and_no_other() {
     let project = Project::copy();
     let golden = project.path("golden/common/link/modify-without-target.trace");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `nlproof` proves that a FreeBSD kernel's netlink interface code behaves.
 //!
-//! Rooms, from the top: `cli` → `matrix`, `report` → `target`, `golden` → `trace`, `vector` → wire. `vm` and
+//! Rooms, from the top: `cli` → `matrix`, `report`, `coverage` → `target`, `golden` → `trace`, `vector` → wire. `vm` and
 //! `guest` are used by `target` alone. A room may use only rooms below it.
 
 pub mod bench;
 pub mod cli;
+pub mod coverage;
 pub mod file;
 pub mod golden;
 pub mod guest;

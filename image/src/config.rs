@@ -75,9 +75,10 @@ const FILES: &[(&str, u32, Body, &str)] = &[
     ("root/.ssh/authorized_keys", 0o600, Body::AuthorizedKeys, "the only way in"),
 ];
 
-/// Interface kinds that a vector may create and that GENERIC does not hold, in their modules. One
-/// that the kernel directory lacks is left out: the loader would complain and go on.
-const MODULES: &[&str] = &["if_epair", "if_bridge", "if_disc", "if_edsc", "if_gre", "if_lagg", "if_vxlan"];
+/// What a vector may ask the kernel for and GENERIC does not hold: interface kinds and carp(4). A module that
+/// the kernel directory lacks is left out: the loader would complain and go on.
+const MODULES: &[&str] =
+    &["if_epair", "if_bridge", "if_disc", "if_edsc", "if_gre", "if_lagg", "if_vxlan", "carp"];
 
 /// As much as the stock `/etc/rc.d/random` keeps in `/boot/entropy`, in bytes.
 const ENTROPY_BYTES: usize = 4096;

@@ -11,11 +11,13 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// The project's own matrix, vectors and goldens.
+    /// The project's own matrix, inventory, vectors and goldens.
     pub(crate) fn copy() -> Project {
         let directory = tempfile::tempdir().unwrap();
         let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
-        fs::copy(own.join("matrix.yaml"), directory.path().join("matrix.yaml")).unwrap();
+        for file in ["matrix.yaml", "inventory.yaml"] {
+            fs::copy(own.join(file), directory.path().join(file)).unwrap();
+        }
         for part in ["vectors", "golden"] {
             copy_tree(&own.join(part), &directory.path().join(part));
         }

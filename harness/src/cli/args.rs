@@ -46,6 +46,11 @@ pub(super) enum Command {
     Accept(AcceptArgs),
     /// Show what differs on the wire between two cells, by their goldens.
     Diff(DiffArgs),
+    /// Show which messages, attributes, flags, errors and events the vectors reach, against tests/inventory.yaml.
+    ///
+    /// A row counts in a profile only where a golden of that profile holds it. Exit code 100: a row has no
+    /// vector, or one that the inventory calls a gap has.
+    Coverage(CoverageArgs),
     /// Decode netlink messages from hex or from a file of bytes.
     Decode(DecodeArgs),
     /// Verify a FreeBSD kernel module before anything is loaded.
@@ -207,6 +212,16 @@ pub(super) struct DiffArgs {
     /// Name every vector that shows a difference, not only the first three.
     #[arg(long)]
     pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CoverageArgs {
+    /// Only this profile (`14.0`); given alone, it must have goldens.
+    #[arg(long, value_name = "PROFILE")]
+    pub(super) profile: Vec<iface_core::Profile>,
+    /// Show every row with the number of its vectors and one of them, not only what is missing.
+    #[arg(long)]
+    pub(super) rows: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@
 mod accept;
 mod args;
 mod bench;
+mod coverage;
 mod decode;
 mod diff;
 mod doctor;
@@ -35,6 +36,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Review(args) => review::main(&cli.project, &args),
         Command::Accept(args) => accept::main(&cli.project, &args),
         Command::Diff(args) => diff::main(&cli.project, &args),
+        Command::Coverage(args) => coverage::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
         Command::Verify(args) => verify::main(&args),
         Command::Kmod(args) => kmod::main(&cli.project, &args),

@@ -7,7 +7,7 @@ use super::interrupt;
 use super::out::say;
 use super::project::Project;
 use super::targets::{Targets, open_error, open_shown};
-use crate::golden::{Origin, Recorded, Store, layers, record};
+use crate::golden::{Origin, Recorded, Recorder, layers};
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
 use crate::target::{Facts, OpenError};
 use crate::vector::Vector;
@@ -17,6 +17,7 @@ pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode,
     let vectors = project.vectors(&args.vectors)?;
     let targets = Targets::new(&args.guest, &project)?;
     let goldens = project.goldens();
+    let mut recorder = Recorder::new(&goldens);
     let mut tally = Tally::default();
     interrupt::flag();
     for cell in project.cells(&args.cells)? {
@@ -24,7 +25,7 @@ pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode,
             say!("{}: not recorded: goldens come from stock kernels", cell.name());
             continue;
         }
-        record_cell(&cell, &vectors, &targets, &goldens, &mut tally)?;
+        record_cell(&cell, &vectors, &targets, &mut recorder, &mut tally)?;
     }
     say!(
         "{} written for review, {} unchanged, {} refused; see them with: nlproof review",
@@ -50,7 +51,7 @@ fn record_cell(
     cell: &Cell,
     vectors: &[Vector],
     targets: &Targets,
-    goldens: &Store,
+    recorder: &mut Recorder<'_>,
     tally: &mut Tally,
 ) -> Result<(), CliError> {
     let mut target = match open_shown(targets, cell) {
@@ -75,7 +76,7 @@ fn record_cell(
             tally.refused += 1;
             return;
         }
-        match record(goldens, layers(cell.profile), id, &origin, &conversation.trace.to_text()) {
+        match recorder.record(layers(cell.profile), id, &origin, &conversation.trace.to_text()) {
             Ok(Recorded::Unchanged) => tally.unchanged += 1,
             Ok(Recorded::Written(path)) => {
                 say!("{}: {id}: {}", cell.name(), path.display());

@@ -4,6 +4,8 @@
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use super::message::{Message, messages};
+
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
@@ -13,14 +15,6 @@ pub struct Change {
     pub from: Option<String>,
     /// What the second one has.
     pub to: Option<String>,
-}
-
-/// A message of a golden: its first line and the attribute lines below it, with their paths.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Message<'a> {
-    step: &'a str,
-    head: &'a str,
-    attrs: Vec<(String, &'a str)>,
 }
 
 /// The differences between two goldens' bodies, in the order of the first.
@@ -59,13 +53,12 @@ pub fn changes(from: &str, to: &str) -> Vec<Change> {
 fn replaced(from: &[Message<'_>], to: &[Message<'_>], found: &mut Vec<Change>) {
     let mut left: Vec<&Message<'_>> = to.iter().collect();
     for old in from {
-        match left.iter().position(|new| new.step == old.step && name(new.head) == name(old.head)) {
+        match left.iter().position(|new| new.step == old.step && new.name() == old.name()) {
             Some(position) => {
                 let new = left.remove(position);
-                let fields =
-                    |message: &Message<'_>| message.head[name(message.head).len()..].trim().to_owned();
+                let fields = |message: &Message<'_>| message.head[message.name().len()..].trim().to_owned();
                 found.push(Change {
-                    place: name(old.head).to_owned(),
+                    place: old.name().to_owned(),
                     from: Some(fields(old)),
                     to: Some(fields(new)),
                 });
@@ -82,7 +75,7 @@ fn inside(from: &Message<'_>, to: &Message<'_>, found: &mut Vec<Change>) {
     let key = |message: &Message<'_>| -> Vec<String> {
         message.attrs.iter().map(|(path, value)| format!("{path}\0{value}")).collect()
     };
-    let place = |path: &str| format!("{} {path}", name(from.head));
+    let place = |path: &str| format!("{} {path}", from.name());
     for op in capture_diff_slices(Algorithm::Myers, &key(from), &key(to)) {
         let (_, old, new) = op.as_tag_tuple();
         if matches!(op, DiffOp::Equal { .. }) {
@@ -103,41 +96,11 @@ fn inside(from: &Message<'_>, to: &Message<'_>, found: &mut Vec<Change>) {
 }
 
 fn removed(message: &Message<'_>) -> Change {
-    Change { place: name(message.head).to_owned(), from: Some(message.head.to_owned()), to: None }
+    Change { place: message.name().to_owned(), from: Some(message.head.to_owned()), to: None }
 }
 
 fn added(message: &Message<'_>) -> Change {
-    Change { place: name(message.head).to_owned(), from: None, to: Some(message.head.to_owned()) }
-}
-
-/// A message's mark and name: `< newlink`, `* link: newlink`.
-fn name(head: &str) -> &str {
-    let words = if head.starts_with('*') { 3 } else { 2 };
-    head.match_indices(' ').nth(words - 1).map_or(head, |(end, _)| &head[..end])
-}
-
-/// Cuts a body into messages. Steps stand at the margin, messages one level in, attributes from level 3 on
-/// (two spaces a level, see `trace::render`).
-fn messages(body: &str) -> Vec<Message<'_>> {
-    let mut messages: Vec<Message<'_>> = Vec::new();
-    let mut step = "";
-    let mut path: Vec<&str> = Vec::new();
-    for line in body.lines() {
-        let text = line.trim_start();
-        match (line.len() - text.len()) / 2 {
-            0 => step = text,
-            1 => messages.push(Message { step, head: text, attrs: Vec::new() }),
-            level => {
-                let (word, value) = text.split_once(' ').unwrap_or((text, ""));
-                path.truncate(level.saturating_sub(3));
-                path.push(word);
-                if let Some(message) = messages.last_mut() {
-                    message.attrs.push((path.join(" "), value));
-                }
-            }
-        }
-    }
-    messages
+    Change { place: message.name().to_owned(), from: None, to: Some(message.head.to_owned()) }
 }
 
 #[cfg(test)]

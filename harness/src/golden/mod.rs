@@ -6,6 +6,7 @@ mod changes;
 mod compare;
 mod divergences;
 mod file;
+mod message;
 mod record;
 mod store;
 
@@ -14,5 +15,6 @@ pub use changes::{Change, changes};
 pub use compare::{Divergence, compare};
 pub use divergences::Divergences;
 pub use file::{Golden, Origin, SCHEMA};
-pub use record::{Recorded, record};
+pub use message::{Message, messages};
+pub use record::{Recorded, Recorder};
 pub use store::{Found, Pending, Store};

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Turning a trace into a golden for review: in which layer it belongs, and what becomes of the old one.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::file::{Golden, Origin};
-use super::store::Store;
+use super::store::{Pending, Store};
 use crate::file::FileError;
 
 /// What recording did.
@@ -16,52 +17,93 @@ pub enum Recorded {
     Written(PathBuf),
 }
 
-/// Records `body` as the golden of `vector` in a cell that looks in `layers`.
-///
-/// A trace equal to the golden that holds adds its origin to it. A different one replaces that golden if no
-/// other kernel vouches for it, and otherwise goes into the most general layer that is more specific, so
-/// that what other releases answered stays. What is predicted never replaces what was observed: it goes into
-/// a layer of its own.
-///
-/// # Errors
-/// A golden cannot be read or written, or a prediction contradicts an observation in the cell's own layer.
-pub fn record(
-    store: &Store,
-    layers: &[&str],
-    vector: &str,
-    origin: &Origin,
-    body: &str,
-) -> Result<Recorded, FileError> {
-    let Some(found) = store.find(layers, vector)? else {
-        let layer = layers.last().copied().unwrap_or("common");
-        return write(store, layer, Golden::new(vector, origin.clone(), body));
-    };
-    if found.golden.body == body {
-        let mut golden = found.golden;
-        if !origin.is_observed() && golden.origins.iter().any(Origin::is_observed) {
-            // The prediction came true somewhere: it adds nothing.
-            return Ok(Recorded::Unchanged);
-        }
-        if origin.is_observed() {
-            golden.origins.retain(Origin::is_observed);
-        }
-        return if golden.add_origin(origin.clone()) {
-            write(store, &found.layer, golden)
-        } else {
-            Ok(Recorded::Unchanged)
+/// One run's recording. What it has written counts as accepted for the cells that come later, so that two
+/// releases that agree share a golden and two that do not get one each, as if they had been recorded and
+/// accepted one after the other.
+#[derive(Debug)]
+pub struct Recorder<'a> {
+    store: &'a Store,
+    written: BTreeSet<Pending>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Nothing recorded yet. What awaits review from earlier runs does not count, and may be overwritten.
+    pub fn new(store: &'a Store) -> Self {
+        Self { store, written: BTreeSet::new() }
+    }
+
+    /// Records `body` as the golden of `vector` in a cell that looks in `layers`.
+    ///
+    /// A trace equal to the golden that holds adds its origin to it. A different one replaces that golden if no
+    /// other kernel vouches for it, and otherwise goes into the most general layer that is more specific, so
+    /// that what other releases answered stays. What is predicted never replaces what was observed: it goes
+    /// into a layer of its own.
+    ///
+    /// # Errors
+    /// A golden cannot be read or written, or a prediction contradicts an observation in the cell's own layer.
+    pub fn record(
+        &mut self,
+        layers: &[&str],
+        vector: &str,
+        origin: &Origin,
+        body: &str,
+    ) -> Result<Recorded, FileError> {
+        let Some((position, mut golden)) = self.find(layers, vector)? else {
+            let layer = layers.last().copied().unwrap_or("common");
+            return self.write(layer, Golden::new(vector, origin.clone(), body));
         };
+        let layer = layers[position];
+        if golden.body == body {
+            if !origin.is_observed() && golden.origins.iter().any(Origin::is_observed) {
+                // The prediction came true somewhere: it adds nothing.
+                return Ok(Recorded::Unchanged);
+            }
+            if origin.is_observed() {
+                golden.origins.retain(Origin::is_observed);
+            }
+            return if golden.add_origin(origin.clone()) {
+                self.write(layer, golden)
+            } else {
+                Ok(Recorded::Unchanged)
+            };
+        }
+        if golden.origins.iter().all(|other| replaces(origin, other)) {
+            return self.write(layer, Golden::new(vector, origin.clone(), body));
+        }
+        match position.checked_sub(1) {
+            Some(more_specific) => {
+                self.write(layers[more_specific], Golden::new(vector, origin.clone(), body))
+            }
+            None => Err(FileError::whole(
+                &self.store.file(layer, vector),
+                "another origin vouches for a different trace in this layer",
+            )
+            .help(
+                "two kernels of one profile disagree: split the profile, or remove the stale golden by hand",
+            )),
+        }
     }
-    if found.golden.origins.iter().all(|other| replaces(origin, other)) {
-        return write(store, &found.layer, Golden::new(vector, origin.clone(), body));
+
+    /// The golden that holds, with the position of its layer in `layers`.
+    fn find(&self, layers: &[&str], vector: &str) -> Result<Option<(usize, Golden)>, FileError> {
+        for (position, layer) in layers.iter().enumerate() {
+            let pending = Pending { layer: (*layer).to_owned(), vector: vector.to_owned() };
+            let golden = if self.written.contains(&pending) {
+                self.store.read_new(layer, vector)?
+            } else {
+                self.store.read(layer, vector)?
+            };
+            if let Some(golden) = golden {
+                return Ok(Some((position, golden)));
+            }
+        }
+        Ok(None)
     }
-    let position = layers.iter().position(|layer| *layer == found.layer).unwrap_or(0);
-    match position.checked_sub(1) {
-        Some(more_specific) => write(store, layers[more_specific], Golden::new(vector, origin.clone(), body)),
-        None => Err(FileError::whole(
-            &found.path,
-            "another origin vouches for a different trace in this layer",
-        )
-        .help("two kernels of one profile disagree: split the profile, or remove the stale golden by hand")),
+
+    fn write(&mut self, layer: &str, golden: Golden) -> Result<Recorded, FileError> {
+        let path = self.store.write_new(layer, &golden)?;
+        self.written.insert(Pending { layer: layer.to_owned(), vector: golden.vector });
+        Ok(Recorded::Written(path))
     }
 }
 
@@ -73,10 +115,6 @@ fn replaces(new: &Origin, old: &Origin) -> bool {
         (Origin::Predicted { profile: a }, Origin::Predicted { profile: b }) => a == b,
         (Origin::Predicted { .. }, Origin::Observed { .. }) => false,
     }
-}
-
-fn write(store: &Store, layer: &str, golden: Golden) -> Result<Recorded, FileError> {
-    store.write_new(layer, &golden).map(Recorded::Written)
 }
 
 #[cfg(test)]
@@ -95,7 +133,7 @@ mod tests {
     }
 
     fn record_and_accept(store: &Store, layers: &[&str], origin: &Origin, body: &str) -> Vec<String> {
-        record(store, layers, "v", origin, body).unwrap();
+        Recorder::new(store).record(layers, "v", origin, body).unwrap();
         let pending = store.pending().unwrap();
         for one in &pending {
             store.accept(one).unwrap();
@@ -112,6 +150,26 @@ mod tests {
         assert_eq!(store.find(&LAYERS_14, "v").unwrap().unwrap().golden.body, "a\n");
         assert_eq!(store.find(&LAYERS_15, "v").unwrap().unwrap().golden.body, "b\n");
         assert!(record_and_accept(&store, &LAYERS_15, &observed("15.1"), "b\n").is_empty());
+    }
+
+    #[test]
+    fn one_run_over_two_releases_records_what_two_runs_would() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        // An earlier run's leftover is not what this run found.
+        store.write_new("common", &Golden::new("v", observed("13"), "stale\n")).unwrap();
+        let mut recorder = Recorder::new(&store);
+        recorder.record(&LAYERS_14, "v", &observed("14.0"), "a\n").unwrap();
+        recorder.record(&LAYERS_15, "v", &observed("15.1"), "b\n").unwrap();
+        recorder.record(&LAYERS_14, "w", &observed("14.0"), "same\n").unwrap();
+        recorder.record(&LAYERS_15, "w", &observed("15.1"), "same\n").unwrap();
+        let new = |layer, vector| {
+            store.read_new(layer, vector).unwrap().map(|golden| (golden.body, golden.origins.len()))
+        };
+        assert_eq!(new("common", "v"), Some(("a\n".into(), 1)));
+        assert_eq!(new("freebsd-15", "v"), Some(("b\n".into(), 1)));
+        assert_eq!(new("common", "w"), Some(("same\n".into(), 2)));
+        assert_eq!(new("freebsd-15", "w"), None);
     }
 
     #[test]
@@ -133,7 +191,8 @@ mod tests {
         assert_eq!(record_and_accept(&store, &LAYERS_15, &predicted("15"), "guess\n"), ["freebsd-15"]);
         assert_eq!(store.find(&LAYERS_14, "v").unwrap().unwrap().golden.body, "fact\n");
         record_and_accept(&store, &["common"], &observed("14.0"), "fact\n");
-        let error = record(&store, &["common"], "v", &predicted("14.0"), "guess\n").unwrap_err();
+        let error = Recorder::new(&store).record(&["common"], "v", &predicted("14.0"), "guess\n");
+        let error = error.unwrap_err();
         assert!(error.to_string().contains("another origin vouches"), "{error}");
     }
 }

@@ -53,7 +53,7 @@ impl Store {
             if let Some(golden) = self.read(layer, vector)? {
                 return Ok(Some(Found {
                     layer: (*layer).to_owned(),
-                    path: self.path(layer, vector),
+                    path: self.file(layer, vector),
                     golden,
                 }));
             }
@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// It is there and cannot be read or parsed.
     pub fn read(&self, layer: &str, vector: &str) -> Result<Option<Golden>, FileError> {
-        read_golden(&self.path(layer, vector), vector)
+        read_golden(&self.file(layer, vector), vector)
     }
 
     /// The golden that awaits review in one layer.
@@ -126,7 +126,7 @@ impl Store {
     /// There is nothing to accept, or it cannot be renamed.
     pub fn accept(&self, pending: &Pending) -> Result<PathBuf, FileError> {
         let from = self.new_path(&pending.layer, &pending.vector);
-        let to = self.path(&pending.layer, &pending.vector);
+        let to = self.file(&pending.layer, &pending.vector);
         // Read it first: what nlproof could not read back must not become a golden.
         if self.read_new(&pending.layer, &pending.vector)?.is_none() {
             return Err(FileError::whole(&from, "nothing to accept"));
@@ -143,7 +143,8 @@ impl Store {
         Some(Pending { layer: layer.to_owned(), vector: vector.to_owned() })
     }
 
-    fn path(&self, layer: &str, vector: &str) -> PathBuf {
+    /// Where the accepted golden of one layer stands.
+    pub fn file(&self, layer: &str, vector: &str) -> PathBuf {
         self.root.join(layer).join(format!("{vector}{SUFFIX}"))
     }
 

@@ -11,7 +11,8 @@ pub struct Selection {
     /// Targets.
     pub targets: Vec<TargetKind>,
     /// Releases (or, for the simulator, profiles): exact, or the beginning up to a dot or dash, so that `14`
-    /// selects every release of branch 14.
+    /// selects every release of branch 14. One that is the whole name of a target's cell is no beginning there:
+    /// `14.0-STABLE` does not select `14.0-STABLE-DEBUG`.
     pub releases: Vec<String>,
     /// Modules.
     pub modules: Vec<ModuleKind>,
@@ -20,14 +21,23 @@ pub struct Selection {
 impl Selection {
     /// The selected cells, in the matrix's order.
     pub fn cells(&self, matrix: &Matrix) -> Vec<Cell> {
-        matrix.cells.iter().filter(|cell| self.matches(cell)).cloned().collect()
+        matrix.cells.iter().filter(|cell| self.matches(cell, matrix)).cloned().collect()
     }
 
-    fn matches(&self, cell: &Cell) -> bool {
+    fn matches(&self, cell: &Cell, matrix: &Matrix) -> bool {
         let release = cell.release_or_profile();
+        let is_a_name = |wanted: &str| {
+            matrix
+                .cells
+                .iter()
+                .any(|other| other.target == cell.target && other.release_or_profile() == wanted)
+        };
+        let by_release = |wanted: &String| {
+            if is_a_name(wanted) { *wanted == release } else { is_prefix(wanted, &release) }
+        };
         (self.targets.is_empty() || self.targets.contains(&cell.target))
             && (self.modules.is_empty() || self.modules.contains(&cell.module))
-            && (self.releases.is_empty() || self.releases.iter().any(|wanted| is_prefix(wanted, &release)))
+            && (self.releases.is_empty() || self.releases.iter().any(by_release))
     }
 }
 
@@ -74,6 +84,28 @@ mod tests {
         assert!(is_prefix("14.0", "14.0-STABLE"));
         assert!(!is_prefix("1", "14.0-STABLE"));
         assert!(!is_prefix("14.0-STABLE-DEBUG", "14.0-STABLE"));
+    }
+
+    #[test]
+    fn a_whole_name_is_no_beginning() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("matrix.yaml");
+        let cell =
+            |release: &str| format!("  - {{target: freebsd, release: {release}, profile: \"14.0\"}}\n");
+        let text = format!(
+            "cells:\n  - {{target: sim, profile: \"14.0\"}}\n{}{}",
+            cell("14.0-STABLE"),
+            cell("14.0-STABLE-DEBUG")
+        );
+        std::fs::write(&path, text).expect("it can be written");
+        let matrix = crate::matrix::load_matrix(&path).expect("it is right");
+        let selected = |release: &str| -> Vec<String> {
+            let selection = Selection { releases: vec![release.into()], ..Selection::default() };
+            selection.cells(&matrix).iter().map(|cell| cell.release_or_profile().to_string()).collect()
+        };
+        assert_eq!(selected("14.0-STABLE"), ["14.0-STABLE"]);
+        assert_eq!(selected("14.0"), ["14.0", "14.0-STABLE", "14.0-STABLE-DEBUG"]);
+        assert_eq!(selected("15"), [""; 0]);
     }
 
     #[test]

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `coverage`: what the vectors reach.
+
+use std::collections::BTreeMap;
+
+use iface_core::Profile;
+
+use super::args::{CoverageArgs, ProjectArgs, VectorArgs};
+use super::exit::{CliError, ExitCode};
+use super::out::say;
+use super::project::Project;
+use crate::coverage::{Inventory, Reach, Reached, Verdict};
+
+pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCode, CliError> {
+    let project = Project::find(project)?;
+    let inventory = Inventory::load(&project.root.join("inventory.yaml"))?;
+    let vectors = project.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
+    let goldens = project.goldens();
+    let wanted = |profile: &Profile| args.profile.is_empty() || args.profile.contains(profile);
+    let (mut told, mut failed) = (0, false);
+    for profile in Profile::ALL.into_iter().filter(wanted) {
+        let ids = vectors.iter().map(|vector| vector.id.as_str());
+        let reach = Reach::of(profile, &inventory, &goldens, ids)?;
+        if reach.observed + reach.predicted == 0 {
+            say!("profile {profile}: nothing can be told, no golden was made with it");
+            continue;
+        }
+        show(&reach, args.rows);
+        told += 1;
+        failed |= reach.failed();
+    }
+    if told == 0 {
+        return Err(CliError::NothingRan(
+            "none of these profiles has goldens\n  help: nlproof record makes them".into(),
+        ));
+    }
+    Ok(if failed { ExitCode::COMPARISON } else { ExitCode::OK })
+}
+
+fn show(reach: &Reach<'_>, all: bool) {
+    say!("profile {}: {} goldens observed, {} predicted", reach.profile, reach.observed, reach.predicted);
+    let mut kinds: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    for reached in &reach.rows {
+        let [rows, hit, gaps] = kinds.entry(&reached.row.kind).or_default();
+        *rows += 1;
+        *hit += usize::from(matches!(reached.verdict(), Verdict::Reached | Verdict::NoGap));
+        *gaps += usize::from(reached.verdict() == Verdict::Gap);
+    }
+    say!("  {:<20} {:>5} {:>8} {:>5} {:>10}", "kind", "rows", "reached", "gaps", "unreached");
+    for (kind, [rows, hit, gaps]) in &kinds {
+        say!("  {kind:<20} {rows:>5} {hit:>8} {gaps:>5} {:>10}", rows - hit - gaps);
+    }
+    for reached in &reach.rows {
+        match reached.verdict() {
+            Verdict::Reached if all => say!("  {:<60} {}", reached.row.name(), example(reached)),
+            Verdict::Reached => {}
+            Verdict::Gap => {
+                say!("  gap: {}: {}", reached.row.name(), reached.row.gap.as_deref().unwrap_or_default());
+            }
+            Verdict::Unreached => say!("  UNREACHED: {} ({})", reached.row.name(), reached.row.kind),
+            Verdict::NoGap => {
+                say!("  NO GAP: {}: {}; remove `gap` from the row", reached.row.name(), example(reached));
+            }
+        }
+    }
+}
+
+/// How many vectors reach the row, and the first.
+fn example(reached: &Reached<'_>) -> String {
+    let count = |vectors: &[String], word: &str| match vectors.first() {
+        Some(first) => format!("{} {word} ({first})", vectors.len()),
+        None => String::new(),
+    };
+    let (observed, predicted) =
+        (count(&reached.observed, "observed"), count(&reached.predicted, "predicted"));
+    [observed, predicted].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ")
+}
