@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::ExitCode;
-use crate::matrix::{ModuleKind, TargetKind};
+use crate::matrix::{ModuleKind, Slice, TargetKind};
 
 /// Proves that a FreeBSD kernel's netlink interface code behaves.
 ///
@@ -46,6 +46,10 @@ pub(super) enum Command {
     Accept(AcceptArgs),
     /// Show what differs on the wire between two cells, by their goldens.
     Diff(DiffArgs),
+    /// Show the cells of the matrix and what selects each.
+    Matrix(MatrixArgs),
+    /// Show, annotate and join the reports of runs.
+    Report(ReportArgs),
     /// Show which messages, attributes, flags, errors and events the vectors reach, against tests/inventory.yaml.
     ///
     /// A row counts in a profile only where a golden of that profile holds it. Exit code 100: a row has no
@@ -150,6 +154,10 @@ pub(super) struct TestMatrixArgs {
     /// Run at most so many cells side by side [default: one a processor].
     #[arg(long, short, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
+    /// Run one slice of the vectors: job K of N that share a run. A vector's slice does not depend on the
+    /// other vectors. `report merge` joins the slices' reports.
+    #[arg(long, value_name = "K/N")]
+    pub(super) partition: Option<Slice>,
     /// Write report.json, junit.xml and the raw traces to this directory.
     #[arg(long, value_name = "DIR")]
     pub(super) report_dir: Option<PathBuf>,
@@ -212,6 +220,49 @@ pub(super) struct DiffArgs {
     /// Name every vector that shows a difference, not only the first three.
     #[arg(long)]
     pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MatrixArgs {
+    #[command(flatten)]
+    pub(super) cells: CellArgs,
+    /// As a job matrix for a CI system: {"include": [{"cell": ..., "args": ...}, ...]}, on one line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    #[command(subcommand)]
+    pub(super) command: ReportCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReportCommand {
+    /// Show a report as the run itself did, its problems numbered. Exits as the run did.
+    Show {
+        /// A report directory, or its report.json.
+        report: PathBuf,
+    },
+    /// Print the problems of a report as GitHub Actions' workflow commands (`::error file=...`).
+    Annotate {
+        /// A report directory, or its report.json.
+        report: PathBuf,
+    },
+    /// Join the reports of the jobs of one run: of some cells each, of slices, or both.
+    ///
+    /// Exits as one run of everything would; 104 if a slice or an expected cell has no report.
+    Merge {
+        /// Report directories, or their report.json.
+        #[arg(required = true)]
+        reports: Vec<PathBuf>,
+        /// Write the joined report.json, junit.xml, raw traces and consoles to this directory.
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+        /// What `matrix --json` wrote: each of its cells must be in a report.
+        #[arg(long, value_name = "FILE")]
+        expect: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -12,14 +12,17 @@ mod exit;
 mod image;
 mod interrupt;
 mod kmod;
+mod matrix;
 mod out;
 mod project;
 mod record;
+mod report;
 mod review;
 mod run;
 mod supervise;
 mod targets;
 mod test_matrix;
+mod verdict;
 mod verify;
 
 pub use args::Cli;
@@ -37,6 +40,8 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Accept(args) => accept::main(&cli.project, &args),
         Command::Diff(args) => diff::main(&cli.project, &args),
         Command::Coverage(args) => coverage::main(&cli.project, &args),
+        Command::Matrix(args) => matrix::main(&cli.project, &args),
+        Command::Report(args) => report::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
         Command::Verify(args) => verify::main(&args),
         Command::Kmod(args) => kmod::main(&cli.project, &args),

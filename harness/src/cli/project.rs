@@ -37,6 +37,15 @@ impl Project {
             })
     }
 
+    /// The project's directory as seen from here, if it is below: what a CI system calls its files.
+    pub(super) fn relative_root(&self) -> PathBuf {
+        let here = std::env::current_dir().and_then(|here| here.canonicalize());
+        match (here, self.root.canonicalize()) {
+            (Ok(here), Ok(root)) => root.strip_prefix(here).map_or(root.clone(), PathBuf::from),
+            _ => self.root.clone(),
+        }
+    }
+
     /// The matrix.
     pub(super) fn matrix(&self) -> Result<Matrix, CliError> {
         Ok(load_matrix(&self.root.join("matrix.yaml"))?)

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::cell::{Cell, ModuleKind};
 use super::conversation::{Conversation, ConversationError, converse, mismatch};
 use super::event::Event;
-use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult};
+use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::raw::RawFile;
 use crate::file::FileError;
 use crate::golden::{Divergences, Found, Origin, Store, compare, layers, profile_of};
@@ -30,6 +30,8 @@ pub struct Wanted<'a> {
     pub cells: &'a [Cell],
     /// The vectors, in order.
     pub vectors: &'a [Vector],
+    /// Which vectors these are, for the report.
+    pub about: VectorsOfRun,
 }
 
 /// Runs cells.
@@ -85,7 +87,12 @@ impl Engine<'_> {
             return Err(error);
         }
         let cells = results.into_iter().filter_map(OnceLock::into_inner).collect();
-        let result = RunResult { cells, interrupted: self.cancelled() };
+        let result = RunResult {
+            cells,
+            interrupted: self.cancelled(),
+            vectors: wanted.about.clone(),
+            missing: Vec::new(),
+        };
         (lock(&emit))(&Event::RunFinished { result: &result });
         Ok(result)
     }

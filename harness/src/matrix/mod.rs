@@ -9,11 +9,13 @@ mod event;
 mod outcome;
 mod raw;
 mod select;
+mod slice;
 
 pub use cell::{Cell, ModuleKind, TargetKind, Without};
 pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
 pub use engine::{Emit, Engine, Opener, Wanted};
 pub use event::Event;
-pub use outcome::{CellResult, CellStatus, Counts, Outcome, RunResult, VectorResult};
+pub use outcome::{CellResult, CellStatus, Counts, Outcome, RunResult, VectorResult, VectorsOfRun};
 pub use select::{Selection, VectorFilter};
+pub use slice::{Slice, selection_digest};

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::cell::Cell;
+use super::slice::Slice;
 use crate::golden::Divergence;
 
 /// What became of one vector in one cell.
@@ -169,6 +170,20 @@ pub struct RunResult {
     pub cells: Vec<CellResult>,
     /// The run was interrupted: the cells that are not there did not run.
     pub interrupted: bool,
+    /// Which vectors it was about.
+    pub vectors: VectorsOfRun,
+    /// Parts of a run of several jobs whose reports are not there, each in a few words; only where reports were
+    /// joined.
+    pub missing: Vec<String>,
+}
+
+/// Which vectors a run was about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VectorsOfRun {
+    /// [`selection_digest`](super::selection_digest) of those that the user selected.
+    pub selection: String,
+    /// The slice of them that this run took; `None`: all.
+    pub slice: Option<Slice>,
 }
 
 #[cfg(test)]

@@ -16,6 +16,15 @@ use crate::matrix::{CellResult, CellStatus, Outcome, RunResult};
 pub fn write_junit(path: &Path, run: &RunResult) -> io::Result<()> {
     let mut report = Report::new("nlproof");
     report.add_test_suites(run.cells.iter().map(suite));
+    if !run.missing.is_empty() {
+        let mut suite = TestSuite::new("missing");
+        suite.add_test_cases(
+            run.missing.iter().map(|part| {
+                TestCase::new(part.clone(), broken("missing", "there is no report of this part"))
+            }),
+        );
+        report.add_test_suite(suite);
+    }
     let mut text = Vec::new();
     report.serialize(&mut text).map_err(io::Error::other)?;
     super::file::write_whole(path, &text)
@@ -84,13 +93,13 @@ fn broken(kind: &str, reason: &str) -> TestCaseStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::summary::tests::sample;
+    use crate::report::summary::tests::sample_run;
 
     #[test]
     fn the_file_is_xml_without_forbidden_bytes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("junit.xml");
-        write_junit(&path, &RunResult { cells: vec![sample()], interrupted: false }).unwrap();
+        write_junit(&path, &sample_run()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("tests=\"5\""), "{text}");
         assert!(text.contains("failures=\"2\""), "{text}");

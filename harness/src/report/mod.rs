@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Reporters: each consumes the stream of run events and nothing else.
+//! Reporters: each consumes the stream of run events and nothing else. Reports can be read again and joined.
 
+mod annotate;
 mod file;
 mod json;
 mod junit;
 mod lines;
+mod merge;
+mod read;
+mod schema;
 mod screen;
 mod summary;
 mod terminal;
 
-pub use json::{REPORT_SCHEMA, write_json};
+pub use annotate::annotations;
+pub use json::write_json;
 pub use junit::write_junit;
 pub use lines::Lines;
+pub use merge::{MergeError, Part, merge};
+pub use read::read_report;
+pub use schema::REPORT_SCHEMA;
 pub use screen::Screen;
 pub use summary::{cell_line, problems};
 pub use terminal::Terminal;

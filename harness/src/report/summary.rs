@@ -70,7 +70,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::golden::compare;
-    use crate::matrix::{Cell, ModuleKind, TargetKind, VectorResult};
+    use crate::matrix::{Cell, ModuleKind, RunResult, TargetKind, VectorResult, VectorsOfRun};
 
     /// A failed cell with one vector of every outcome, some with bytes that XML forbids.
     pub(in crate::report) fn sample() -> CellResult {
@@ -101,6 +101,12 @@ pub(super) mod tests {
             ],
             duration: Duration::from_secs(2),
         }
+    }
+
+    /// A run of that cell alone.
+    pub(in crate::report) fn sample_run() -> RunResult {
+        let vectors = VectorsOfRun { selection: "5e1ec7".into(), slice: None };
+        RunResult { cells: vec![sample()], interrupted: false, vectors, missing: vec![] }
     }
 
     #[test]

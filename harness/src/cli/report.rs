@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `report`: what runs left in their report directories, shown, annotated and joined.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::args::{ProjectArgs, ReportArgs, ReportCommand};
+use super::exit::{CliError, ExitCode};
+use super::out::say;
+use super::project::Project;
+use super::test_matrix::write_reports;
+use super::verdict::{closing_line, exit_code};
+use crate::file::FileError;
+use crate::matrix::RunResult;
+use crate::report::{Part, annotations, cell_line, merge, problems, read_report};
+
+pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode, CliError> {
+    match &args.command {
+        ReportCommand::Show { report } => {
+            let run = read_report(report)?;
+            show(&run);
+            Ok(exit_code(&run, false))
+        }
+        ReportCommand::Annotate { report } => {
+            let run = read_report(report)?;
+            let tests = Project::find(project)?.relative_root();
+            for line in annotations(&run, &tests) {
+                say!("{line}");
+            }
+            Ok(ExitCode::OK)
+        }
+        ReportCommand::Merge { reports, into, expect } => join(reports, into, expect.as_deref()),
+    }
+}
+
+fn show(run: &RunResult) {
+    for part in &run.missing {
+        say!("{part:<30} MISSING  there is no report of it");
+    }
+    for cell in &run.cells {
+        say!("{}", cell_line(cell));
+    }
+    for (number, problem) in (1..).zip(run.cells.iter().flat_map(problems)) {
+        say!("\n#{number} {problem}");
+    }
+    say!("report: {}", closing_line(run));
+}
+
+fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitCode, CliError> {
+    let mut parts = Vec::new();
+    let mut errors = Vec::new();
+    for path in reports {
+        match read_report(path) {
+            Ok(run) => parts.push(Part { path: path.clone(), run }),
+            Err(error) => errors.push(error),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(CliError::Files(errors));
+    }
+    let expected = expect.map(expected_cells).transpose()?;
+    if expected.is_none() && parts.iter().all(|part| part.run.vectors.slice.is_none()) {
+        eprintln!("note: without --expect a cell that no report has is not missed");
+    }
+    let run = merge(&parts, expected.as_deref()).map_err(|error| CliError::Usage(error.to_string()))?;
+    let written = |what: &Path| {
+        let what = what.display().to_string();
+        move |error| CliError::Output { what, error }
+    };
+    fs::create_dir_all(into).map_err(written(into))?;
+    for part in &parts {
+        if same_directory(&directory_of(&part.path), into) {
+            return Err(CliError::Usage(format!(
+                "{} is one of the reports: joining would overwrite it\n  help: give --into another directory",
+                into.display()
+            )));
+        }
+    }
+    keep_files(&parts, into).map_err(written(into))?;
+    write_reports(into, &run)?;
+    show(&run);
+    Ok(exit_code(&run, false))
+}
+
+/// The cells of `matrix --json`.
+fn expected_cells(path: &Path) -> Result<Vec<String>, FileError> {
+    #[derive(Deserialize)]
+    struct Jobs {
+        include: Vec<Job>,
+    }
+    #[derive(Deserialize)]
+    struct Job {
+        cell: String,
+    }
+    let bytes = fs::read(path).map_err(|error| FileError::whole(path, format!("cannot be read: {error}")))?;
+    let jobs: Jobs = serde_json::from_slice(&bytes).map_err(|error| {
+        FileError::at(path, (error.line() as u64, error.column() as u64), error.to_string())
+            .help("`nlproof matrix --json` writes such a file")
+    })?;
+    Ok(jobs.include.into_iter().map(|job| job.cell).collect())
+}
+
+/// Raw traces of the slices one after the other, consoles under their slices' names.
+fn keep_files(parts: &[Part], into: &Path) -> io::Result<()> {
+    let mut ordered: Vec<_> = parts.iter().collect();
+    ordered.sort_by_key(|part| part.run.vectors.slice);
+    for cell in parts.iter().flat_map(|part| &part.run.cells) {
+        // What an earlier joining left would be taken for this one's.
+        remove_if_there(&into.join(format!("{}.ndjson", cell.cell.file_name())))?;
+    }
+    for part in ordered {
+        let slice = part.run.vectors.slice.map(|slice| format!(".{}-{}", slice.index, slice.of));
+        let directory = directory_of(&part.path);
+        for cell in part.run.cells.iter().map(|result| result.cell.file_name()) {
+            let raw = format!("{cell}.ndjson");
+            if let Some(mut from) = open_if_there(&directory.join(&raw))? {
+                let mut to = fs::OpenOptions::new().create(true).append(true).open(into.join(&raw))?;
+                io::copy(&mut from, &mut to)?;
+            }
+            if let Some(mut from) = open_if_there(&directory.join(format!("{cell}.console")))? {
+                let name = format!("{cell}{}.console", slice.as_deref().unwrap_or_default());
+                io::copy(&mut from, &mut File::create(into.join(name))?)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open_if_there(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Where a report's other files are.
+fn directory_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        _ if path.is_dir() => path.to_owned(),
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn same_directory(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}

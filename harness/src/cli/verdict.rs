@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A run in one line and in one exit code.
+
+use super::exit::ExitCode;
+use crate::matrix::{CellStatus, RunResult};
+
+/// The run in one line.
+pub(super) fn closing_line(result: &RunResult) -> String {
+    let mut passed = 0;
+    let mut bad = 0;
+    for counts in result.cells.iter().map(|cell| cell.counts()) {
+        passed += counts.passed;
+        bad += counts.failed + counts.inconclusive + counts.no_golden;
+    }
+    let not_run = |status: &CellStatus| matches!(status, CellStatus::NotRun { .. });
+    let ran = result.cells.iter().filter(|cell| !not_run(&cell.status)).count();
+    let skipped = result.cells.len() - ran;
+    let broken = |status: &CellStatus| status.failure().is_some();
+    let lost = match result.cells.iter().filter(|cell| broken(&cell.status)).count() {
+        0 => String::new(),
+        count => format!("; {count} cells lost their guest, image or module"),
+    };
+    let missing = match result.missing.len() {
+        0 => String::new(),
+        count => format!("; {count} parts missing"),
+    };
+    let interrupted = if result.interrupted { "; interrupted" } else { "" };
+    format!(
+        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{interrupted}"
+    )
+}
+
+/// The worst of what happened decides: a lost guest hides comparisons, so it comes before them.
+pub(super) fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
+    let any = |wanted: fn(&CellStatus) -> bool| result.cells.iter().any(|cell| wanted(&cell.status));
+    if result.interrupted {
+        ExitCode::INTERRUPTED
+    } else if any(|status| matches!(status, CellStatus::BuildFailed(_))) {
+        ExitCode::BUILD
+    } else if any(|status| matches!(status, CellStatus::Refused(_))) {
+        ExitCode::REFUSED
+    } else if any(|status| {
+        matches!(status, CellStatus::GuestFailed(_) | CellStatus::LoadFailed(_) | CellStatus::ModuleFailed(_))
+    }) {
+        ExitCode::GUEST
+    } else if any(|status| matches!(status, CellStatus::Failed)) {
+        ExitCode::COMPARISON
+    } else if !any(|status| matches!(status, CellStatus::Passed))
+        || !result.missing.is_empty()
+        || (require_all && any(|status| matches!(status, CellStatus::NotRun { .. })))
+    {
+        ExitCode::NOTHING_RAN
+    } else {
+        ExitCode::OK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::matrix::{Cell, CellResult, ModuleKind, TargetKind, VectorsOfRun};
+
+    fn run(statuses: Vec<CellStatus>, interrupted: bool) -> RunResult {
+        let cell = Cell {
+            target: TargetKind::Sim,
+            release: None,
+            profile: iface_core::Profile::R15,
+            module: ModuleKind::Stock,
+            without: vec![],
+        };
+        let result = |status| CellResult {
+            cell: cell.clone(),
+            status,
+            facts: vec![],
+            vectors: vec![],
+            duration: Duration::ZERO,
+        };
+        RunResult {
+            cells: statuses.into_iter().map(result).collect(),
+            interrupted,
+            vectors: VectorsOfRun::default(),
+            missing: vec![],
+        }
+    }
+
+    #[test]
+    fn the_worst_decides_the_exit_code() {
+        let not_run = || CellStatus::NotRun { reason: "r".into(), remedy: "m".into() };
+        let passed = || CellStatus::Passed;
+        let cases = [
+            (vec![passed(), not_run()], false, ExitCode::OK),
+            (vec![passed(), not_run()], true, ExitCode::NOTHING_RAN),
+            (vec![passed()], true, ExitCode::OK),
+            (vec![not_run()], false, ExitCode::NOTHING_RAN),
+            (vec![], false, ExitCode::NOTHING_RAN),
+            (vec![passed(), CellStatus::Failed], false, ExitCode::COMPARISON),
+            (vec![CellStatus::GuestFailed("x".into()), CellStatus::Failed], false, ExitCode::GUEST),
+            (vec![CellStatus::BuildFailed("x".into()), passed()], false, ExitCode::BUILD),
+            (
+                vec![CellStatus::GuestFailed("x".into()), CellStatus::Refused("x".into())],
+                false,
+                ExitCode::REFUSED,
+            ),
+            (vec![passed(), CellStatus::LoadFailed("x".into())], false, ExitCode::GUEST),
+            (vec![CellStatus::Failed, CellStatus::ModuleFailed("x".into())], false, ExitCode::GUEST),
+        ];
+        for (statuses, require_all, expected) in cases {
+            let result = run(statuses, false);
+            assert_eq!(exit_code(&result, require_all), expected, "{result:?}");
+        }
+        let mut joined = run(vec![passed()], false);
+        joined.missing.push("slice 2/2 of sim/15".into());
+        assert_eq!(exit_code(&joined, false), ExitCode::NOTHING_RAN);
+        assert!(
+            closing_line(&joined).ends_with("0 cells not run; 1 parts missing"),
+            "{}",
+            closing_line(&joined)
+        );
+        assert_eq!(exit_code(&run(vec![passed()], true), false), ExitCode::INTERRUPTED);
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `report.json` back into what it was written from.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::ValueEnum as _;
+use serde::de::Error as _;
+
+use super::schema::{self, REPORT_SCHEMA, Report};
+use crate::file::FileError;
+use crate::golden::Divergence;
+use crate::matrix::{
+    Cell, CellResult, CellStatus, ModuleKind, Outcome, RunResult, Slice, TargetKind, VectorResult,
+    VectorsOfRun,
+};
+
+/// Reads `report.json`, or the one in this directory. What a report does not tell comes back empty: which vectors a
+/// cell leaves out.
+///
+/// # Errors
+/// There is no report, or it is none, or another version of nlproof wrote it in a form that this one does not know.
+pub fn read_report(path: &Path) -> Result<RunResult, FileError> {
+    let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
+    let wrong = |what: String| FileError::whole(&file, what);
+    let bytes = std::fs::read(&file).map_err(|error| {
+        wrong(format!("cannot be read: {error}"))
+            .help("a report is what `nlproof test-matrix --report-dir DIR` leaves in DIR")
+    })?;
+    // The schema is looked at first: another one's fields would only be unknown.
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| at(&file, &error))?;
+    match value.get("schema").and_then(serde_json::Value::as_u64) {
+        Some(number) if number == u64::from(REPORT_SCHEMA) => {}
+        Some(number) => {
+            return Err(wrong(format!(
+                "is a report of schema {number}; this nlproof reads schema {REPORT_SCHEMA}"
+            ))
+            .help("read it with the nlproof that wrote it"));
+        }
+        None => return Err(wrong("is no report of nlproof: it has no `schema`".into())),
+    }
+    let report: Report = serde_json::from_slice(&bytes).map_err(|error| at(&file, &error))?;
+    run(report).map_err(|error| wrong(error.to_string()))
+}
+
+fn at(file: &Path, error: &serde_json::Error) -> FileError {
+    let place = (error.line() as u64, error.column() as u64);
+    FileError::at(file, place, error.to_string())
+}
+
+fn run(report: Report) -> Result<RunResult, serde_json::Error> {
+    let slice =
+        report.slice.map(|text| text.parse::<Slice>()).transpose().map_err(serde_json::Error::custom)?;
+    Ok(RunResult {
+        cells: report.cells.into_iter().map(cell).collect::<Result<_, _>>()?,
+        interrupted: report.interrupted,
+        vectors: VectorsOfRun { selection: report.selection, slice },
+        missing: report.missing,
+    })
+}
+
+fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
+    let unknown =
+        |what: &str, word: &str| serde_json::Error::custom(format!("{}: no {what} `{word}`", cell.name));
+    let target = TargetKind::from_str(&cell.target, false).map_err(|_| unknown("target", &cell.target))?;
+    let module = ModuleKind::from_str(&cell.module, false).map_err(|_| unknown("module", &cell.module))?;
+    let profile = cell.profile.parse().map_err(|_| unknown("profile", &cell.profile))?;
+    let reason = cell.reason.clone().unwrap_or_default();
+    let status = match (cell.status.as_str(), cell.failure.as_deref()) {
+        ("passed", None) => CellStatus::Passed,
+        ("not-run", None) => CellStatus::NotRun { reason, remedy: cell.remedy.clone().unwrap_or_default() },
+        ("failed", Some("comparison")) => CellStatus::Failed,
+        ("failed", Some("build")) => CellStatus::BuildFailed(reason),
+        ("failed", Some("verification")) => CellStatus::Refused(reason),
+        ("failed", Some("load")) => CellStatus::LoadFailed(reason),
+        ("failed", Some("module")) => CellStatus::ModuleFailed(reason),
+        ("failed", Some("guest")) => CellStatus::GuestFailed(reason),
+        (status, failure) => {
+            return Err(unknown("status", &format!("{status} {}", failure.unwrap_or_default())));
+        }
+    };
+    let facts = cell.facts.iter().map(|(name, value)| {
+        let text = value.as_str().ok_or_else(|| unknown("text in fact", name))?;
+        Ok((name.clone(), text.to_owned()))
+    });
+    let facts = facts.collect::<Result<_, serde_json::Error>>()?;
+    let release = (target != TargetKind::Sim).then(|| cell.release.clone());
+    Ok(CellResult {
+        cell: Cell { target, release, profile, module, without: Vec::new() },
+        status,
+        facts,
+        vectors: cell.vectors.into_iter().map(vector).collect::<Result<_, _>>()?,
+        duration: Duration::from_millis(cell.duration_ms),
+    })
+}
+
+fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {
+    let reason = vector.reason.unwrap_or_default();
+    let outcome = match (vector.status.as_str(), vector.divergence) {
+        ("passed", None) => Outcome::Passed,
+        ("failed", Some(divergence)) => Outcome::Failed(Divergence {
+            step: divergence.step,
+            line: divergence.golden_line,
+            hunk: divergence.hunk,
+            missing: divergence.missing,
+            extra: divergence.extra,
+        }),
+        ("inconclusive", None) => Outcome::Inconclusive(reason),
+        ("no-golden", None) => Outcome::NoGolden,
+        ("not-run", None) => Outcome::NotRun(reason),
+        (status, _) => {
+            return Err(serde_json::Error::custom(format!("{}: no outcome `{status}`", vector.id)));
+        }
+    };
+    Ok(VectorResult {
+        id: vector.id,
+        outcome,
+        duration: Duration::from_micros(vector.duration_us),
+        observed: vector.origin.map(|origin| origin == "observed"),
+        golden_layer: vector.golden,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::summary::tests::sample_run;
+    use crate::report::write_json;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let statuses = [
+            CellStatus::Passed,
+            CellStatus::Failed,
+            CellStatus::BuildFailed("a".into()),
+            CellStatus::Refused("b".into()),
+            CellStatus::LoadFailed("c".into()),
+            CellStatus::ModuleFailed("d".into()),
+            CellStatus::GuestFailed("e".into()),
+            CellStatus::NotRun { reason: "f".into(), remedy: "g".into() },
+        ];
+        let mut run = sample_run();
+        let one = run.cells.remove(0);
+        run.cells = statuses.into_iter().map(|status| CellResult { status, ..one.clone() }).collect();
+        run.cells[0].cell = Cell { target: TargetKind::Sim, release: None, ..one.cell.clone() };
+        run.cells[1].facts = vec![("z".into(), "1".into()), ("a".into(), "2".into())];
+        run.vectors.slice = Some(Slice { index: 2, of: 3 });
+        run.missing = vec!["3/3".into()];
+        write_json(&directory.path().join("report.json"), &run).unwrap();
+        assert_eq!(read_report(directory.path()), Ok(run));
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_with_its_cause() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        write_json(&path, &sample_run()).unwrap();
+        let good = std::fs::read_to_string(&path).unwrap();
+        for (from, to, what) in [
+            ("\"schema\": 1", "\"schema\": 99", "is a report of schema 99"),
+            ("\"schema\": 1", "\"scheme\": 1", "has no `schema`"),
+            ("\"target\": \"freebsd\"", "\"target\": \"netbsd\"", "no target `netbsd`"),
+            ("\"profile\": \"14.0\"", "\"profile\": \"12\"", "no profile `12`"),
+            ("\"status\": \"inconclusive\"", "\"status\": \"fine\"", "no outcome `fine`"),
+            ("\"failure\": \"comparison\"", "\"failure\": \"love\"", "no status `failed love`"),
+            ("\"interrupted\"", "\"interupted\"", "unknown field `interupted`"),
+            ("{", "", "report.json:2:"),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            std::fs::write(&path, bad).unwrap();
+            let error = read_report(&path).unwrap_err().to_string();
+            assert!(error.contains(what), "{from}: {error}");
+        }
+        assert!(read_report(&directory.path().join("none")).unwrap_err().help.is_some());
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What stands in `report.json`. The schema's number rises when a reader would misread.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of `report.json`.
+pub const REPORT_SCHEMA: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Report {
+    pub(super) schema: u32,
+    /// The version of nlproof that wrote it.
+    pub(super) nlproof: String,
+    pub(super) interrupted: bool,
+    /// Digest of the ids of the vectors that were selected, before any slice was taken.
+    #[serde(default)]
+    pub(super) selection: String,
+    /// `2/4`: the slice of them that ran; null: all.
+    #[serde(default)]
+    pub(super) slice: Option<String>,
+    /// Parts whose reports were missing when this one was joined.
+    #[serde(default)]
+    pub(super) missing: Vec<String>,
+    pub(super) cells: Vec<Cell>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cell {
+    pub(super) name: String,
+    pub(super) target: String,
+    pub(super) release: String,
+    pub(super) profile: String,
+    pub(super) module: String,
+    /// `observed`, `predicted`, or null when nothing was compared.
+    pub(super) origin: Option<String>,
+    /// `passed`, `failed`, `not-run`.
+    pub(super) status: String,
+    /// `comparison`, or a word of [`CellStatus::failure`](crate::matrix::CellStatus::failure), for a failed cell.
+    pub(super) failure: Option<String>,
+    pub(super) reason: Option<String>,
+    pub(super) remedy: Option<String>,
+    pub(super) facts: serde_json::Map<String, serde_json::Value>,
+    pub(super) counts: Counts,
+    pub(super) duration_ms: u64,
+    pub(super) vectors: Vec<Vector>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Counts {
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+    pub(super) inconclusive: usize,
+    pub(super) no_golden: usize,
+    pub(super) not_run: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Vector {
+    pub(super) id: String,
+    pub(super) status: String,
+    pub(super) origin: Option<String>,
+    pub(super) golden: Option<String>,
+    pub(super) duration_us: u64,
+    pub(super) reason: Option<String>,
+    pub(super) divergence: Option<Divergence>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Divergence {
+    pub(super) step: String,
+    pub(super) golden_line: usize,
+    pub(super) missing: usize,
+    pub(super) extra: usize,
+    pub(super) hunk: Vec<String>,
+}
