@@ -108,10 +108,9 @@ pub(super) struct GuestArgs {
     /// How QEMU runs the guest; `auto` tries KVM by running a few instructions under it.
     #[arg(long, value_enum, default_value_t = AccelArg::Auto)]
     pub(super) accel: AccelArg,
-    /// Restore guests from a snapshot of the booted system (experimental: no complete run has been compared
-    /// with cold ones yet). A restore that fails falls back to a cold boot and says so.
+    /// Boot every guest instead of restoring it from the state that was saved after an earlier boot.
     #[arg(long)]
-    pub(super) warm: bool,
+    pub(super) cold: bool,
     /// Load the Rust-backed module even if verification rejects it; every report says so.
     #[arg(long)]
     pub(super) unverified: bool,

@@ -55,12 +55,13 @@ impl Targets {
         let freebsd = FreebsdOptions {
             dists,
             cache,
+            state: cache_directory()?,
             accelerator: match args.accel {
                 AccelArg::Auto => Accelerator::Auto,
                 AccelArg::Kvm => Accelerator::Forced(AcceleratorKind::Kvm),
                 AccelArg::Tcg => Accelerator::Forced(AcceleratorKind::Tcg),
             },
-            start: if args.warm { Start::Warm } else { Start::Cold },
+            start: if args.cold { Start::Cold } else { Start::Warm },
             patience_factor: args.timeout_factor,
             console: None,
             supervisor,

@@ -24,9 +24,13 @@ pub(super) fn closing_line(result: &RunResult) -> String {
         0 => String::new(),
         count => format!("; {count} parts missing"),
     };
+    let fallbacks = match result.cells.iter().map(|cell| cell.fallbacks).sum::<u32>() {
+        0 => String::new(),
+        count => format!("; {count} saved guests could not be restored and were booted instead"),
+    };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
     format!(
-        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{interrupted}"
+        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{fallbacks}{interrupted}"
     )
 }
 
@@ -73,6 +77,7 @@ mod tests {
         let result = |status| CellResult {
             cell: cell.clone(),
             status,
+            fallbacks: 0,
             facts: vec![],
             vectors: vec![],
             duration: Duration::ZERO,

@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn facts(os: Os, runs_commands: bool, modules: Option<Vec<String>>) -> Facts {
-        Facts { os, kernel: None, runs_commands, modules, lines: vec![] }
+        Facts { os, kernel: None, runs_commands, modules, fallbacks: 0, lines: vec![] }
     }
 
     #[test]

@@ -112,6 +112,7 @@ impl Engine<'_> {
         let mut result = CellResult {
             cell: cell.clone(),
             status: CellStatus::Passed,
+            fallbacks: 0,
             facts: Vec::new(),
             vectors: Vec::new(),
             duration: std::time::Duration::ZERO,
@@ -120,6 +121,7 @@ impl Engine<'_> {
         match opened {
             Ok(mut target) => {
                 emit(&Event::Stage { cell, stage: "run vectors", bytes: None });
+                result.fallbacks = target.facts().fallbacks;
                 result.facts = target.facts().lines.clone();
                 let lost = self.run_vectors(cell, target.as_mut(), vectors, &mut result.vectors, emit)?;
                 result.status = match lost {

@@ -112,6 +112,8 @@ pub struct CellResult {
     pub cell: Cell,
     /// What became of it.
     pub status: CellStatus,
+    /// How often a saved state could not be restored and the guest was booted instead.
+    pub fallbacks: u32,
     /// What is known of the target: kernel, accelerator, image.
     pub facts: Vec<(String, String)>,
     /// The vectors, in the order in which they ran.
@@ -217,6 +219,7 @@ mod tests {
                 without: vec![],
             },
             status: CellStatus::Passed,
+            fallbacks: 0,
             facts: vec![],
             vectors,
             duration: Duration::ZERO,

@@ -50,6 +50,7 @@ fn cell(result: &CellResult) -> Cell {
         failure: failure.map(str::to_owned),
         reason: reason.map(str::to_owned),
         remedy: remedy.map(str::to_owned),
+        fallbacks: result.fallbacks,
         facts: result.facts.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
         counts: Counts {
             passed: counts.passed,

@@ -88,6 +88,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
     Ok(CellResult {
         cell: Cell { target, release, profile, module, without: Vec::new() },
         status,
+        fallbacks: cell.fallbacks,
         facts,
         vectors: cell.vectors.into_iter().map(vector).collect::<Result<_, _>>()?,
         duration: Duration::from_millis(cell.duration_ms),

@@ -41,6 +41,9 @@ pub(super) struct Cell {
     pub(super) failure: Option<String>,
     pub(super) reason: Option<String>,
     pub(super) remedy: Option<String>,
+    /// Saved states that could not be restored: the guest was booted instead.
+    #[serde(default)]
+    pub(super) fallbacks: u32,
     pub(super) facts: serde_json::Map<String, serde_json::Value>,
     pub(super) counts: Counts,
     pub(super) duration_ms: u64,

@@ -91,6 +91,7 @@ pub(super) mod tests {
                 without: vec![],
             },
             status: CellStatus::Failed,
+            fallbacks: 0,
             facts: vec![("kernel".into(), "GENERIC".into())],
             vectors: vec![
                 vector("link/a", Outcome::Passed, Some(true)),

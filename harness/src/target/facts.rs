@@ -14,6 +14,8 @@ pub struct Facts {
     pub runs_commands: bool,
     /// Kernel modules that are loaded, by name (`if_epair`); `None`: every cloner that there is, is built in.
     pub modules: Option<Vec<String>>,
+    /// How often a saved state could not be restored and the guest was booted instead.
+    pub fallbacks: u32,
     /// For people and reports: kernel, accelerator, image.
     pub lines: Vec<(String, String)>,
 }

@@ -25,7 +25,7 @@ use super::{Finish, OnStage, Target};
 use crate::guest::{ExecOutput, HostKey, Output, Ssh, SshError, SshKey, SshTarget, run_agent};
 use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools, Vm, VmConfig,
-    Wait, choose_accelerator,
+    Wait, remembered_accelerator,
 };
 
 /// A command that asks the guest about itself.
@@ -44,6 +44,8 @@ pub struct FreebsdOptions {
     pub dists: Dists,
     /// Where images are kept.
     pub cache: Cache,
+    /// Where else this program keeps what it found out: `$XDG_CACHE_HOME/nlproof`.
+    pub state: PathBuf,
     /// Which accelerator is wanted.
     pub accelerator: Accelerator,
     /// Whether a saved state may be used.
@@ -106,7 +108,7 @@ impl FreebsdTarget {
         let image = image(&directory, options, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
-        let accelerator = choose_accelerator(options.accelerator, &tools)
+        let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
             .map_err(|error| OpenError::Guest(error.to_string()))?;
         let accelerator_kind = accelerator.kind;
         let booting = Instant::now();
@@ -257,7 +259,7 @@ fn facts(
     release: &str,
     image: &Image,
     accelerator: &SelectedAccelerator,
-    Started { vm, ssh, how, .. }: &mut Started,
+    Started { vm, ssh, how, fell_back, .. }: &mut Started,
     (built, booted): (Duration, Duration),
 ) -> Result<Facts, OpenError> {
     let mut ask = |command: &str| -> Result<String, OpenError> {
@@ -291,7 +293,14 @@ fn facts(
         line("boot time", format!("{:.2} s from qemu's start to the agent in place", booted.as_secs_f64())),
     ];
     let kernel = Some(Kernel { release: release.to_owned(), osreldate, sha256 });
-    Ok(Facts { os: Os::FreeBsd, kernel, runs_commands: true, modules: Some(modules), lines })
+    Ok(Facts {
+        os: Os::FreeBsd,
+        kernel,
+        runs_commands: true,
+        modules: Some(modules),
+        fallbacks: u32::from(*fell_back),
+        lines,
+    })
 }
 
 /// Names in `kldstat -v`: files without `.ko`, and the modules in them.

@@ -22,7 +22,8 @@ impl SimTarget {
     /// A simulator that behaves as `profile`.
     pub fn new(profile: Profile) -> Self {
         let lines = vec![("simulator".to_owned(), format!("profile {profile}"))];
-        let facts = Facts { os: Os::FreeBsd, kernel: None, runs_commands: false, modules: None, lines };
+        let facts =
+            Facts { os: Os::FreeBsd, kernel: None, runs_commands: false, modules: None, fallbacks: 0, lines };
         Self { profile, facts }
     }
 }

@@ -38,9 +38,9 @@ const AGENT_DIRECTORY: &str = "/root";
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Start {
     /// A saved state is used, and made where there is none.
+    #[default]
     Warm,
     /// The guest is booted; no state is used or made.
-    #[default]
     Cold,
 }
 
@@ -52,6 +52,8 @@ pub(super) struct Started {
     pub(super) agent: String,
     /// Whether it was restored or booted, and why, for people.
     pub(super) how: String,
+    /// There was a saved state, and it could not be restored.
+    pub(super) fell_back: bool,
 }
 
 /// Where the snapshot of this guest is, if there is one.
@@ -84,6 +86,7 @@ pub(super) fn start(
         Err(reason) => return starter.boot(None, &format!("no warm start: {reason}"), on_stage),
     };
     let mut why = "no snapshot yet".to_owned();
+    let mut fell_back = false;
     let restored = match place.store.find(&place.key) {
         Ok(None) => Ok(None),
         Ok(Some(snapshot)) => starter.restore(&snapshot, on_stage).map(Some),
@@ -97,6 +100,7 @@ pub(super) fn start(
             place.store.remove(&place.key);
             let first = reason.lines().next().unwrap_or_default();
             why = format!("warm restore failed: {first}");
+            fell_back = true;
             on_stage(&why, None);
         }
     }
@@ -110,7 +114,7 @@ pub(super) fn start(
         Err(reason) => starter.boot(None, &format!("{why}; no snapshot made: {reason}"), on_stage),
     };
     place.store.sweep();
-    started
+    started.map(|started| Started { fell_back, ..started })
 }
 
 struct Starter<'a> {
@@ -166,7 +170,7 @@ impl Starter<'_> {
             return Err(format!("`{command}` ended with {}: {}", output.status, words.trim_end()));
         }
         let how = format!("warm ({:.1} s)", started.elapsed().as_secs_f64());
-        Ok(Started { vm, ssh, agent, how })
+        Ok(Started { vm, ssh, agent, how, fell_back: false })
     }
 
     fn boot(
@@ -200,7 +204,7 @@ impl Starter<'_> {
             ssh = connect(&mut vm, self.image, BOOT_LIMIT, &self.patience)?;
         }
         how = format!("{how}, {:.1} s", started.elapsed().as_secs_f64());
-        Ok(Started { vm, ssh, agent, how })
+        Ok(Started { vm, ssh, agent, how, fell_back: false })
     }
 
     fn save(&self, vm: &mut Vm, making: Making) -> Result<(), String> {
