@@ -38,6 +38,12 @@ pub(super) enum Command {
     TestMatrix(TestMatrixArgs),
     /// Run one vector in one cell and show the decoded conversation.
     Run(RunArgs),
+    /// Run a vector again in the cell in which it failed, and keep the guest for a look.
+    Repro(ReproArgs),
+    /// Log in to a guest of the matrix, started for it and gone afterwards.
+    Shell(ShellArgs),
+    /// Show the log of a guest's console that a run kept.
+    Console(ConsoleArgs),
     /// Record goldens for review, as `.trace.new` files beside the goldens.
     Record(RecordArgs),
     /// Show what has been recorded and not yet accepted, as differences to the goldens that hold.
@@ -179,6 +185,46 @@ pub(super) struct RunArgs {
     /// Show every message's bytes too, and values as they came instead of normalised.
     #[arg(long)]
     pub(super) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReproArgs {
+    /// `REPORT#N`, problem N of a report directory as `report show` numbers them, or a vector's id.
+    #[arg(value_name = "REPORT#N|VECTOR")]
+    pub(super) what: String,
+    #[command(flatten)]
+    pub(super) cells: CellArgs,
+    #[command(flatten)]
+    pub(super) guest: GuestArgs,
+    /// Show every message's bytes too, and values as they came instead of normalised.
+    #[arg(long)]
+    pub(super) raw: bool,
+    /// Leave the guest up afterwards, until Ctrl-C, and print the command that logs in.
+    #[arg(long)]
+    pub(super) keep: bool,
+    /// Open QEMU's gdb stub before the vector is sent, and print the command that attaches. Time limits are
+    /// 1,000 times longer.
+    #[arg(long)]
+    pub(super) gdb: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShellArgs {
+    #[command(flatten)]
+    pub(super) cells: CellArgs,
+    #[command(flatten)]
+    pub(super) guest: GuestArgs,
+    /// Run this in the guest instead of a shell on the terminal, and exit as it does.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConsoleArgs {
+    /// The report directory.
+    pub(super) report: PathBuf,
+    /// The cell, such as freebsd/14.0-STABLE/stock; not needed if only one kept a console.
+    pub(super) cell: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -27,6 +27,12 @@ impl ExitCode {
     /// Interrupted by the user, as shells report SIGINT.
     pub const INTERRUPTED: ExitCode = ExitCode(130);
 
+    /// The exit code of a command that nlproof ran for the user and that ended by itself.
+    pub(super) fn of_command(code: i32) -> ExitCode {
+        // wait(2) gives eight bits.
+        u8::try_from(code).map_or(ExitCode::BUG, ExitCode)
+    }
+
     /// The text of `--help` about them.
     pub const HELP: &str = "\
 Exit codes:

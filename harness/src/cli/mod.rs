@@ -4,6 +4,7 @@
 mod accept;
 mod args;
 mod bench;
+mod console;
 mod coverage;
 mod decode;
 mod diff;
@@ -17,8 +18,10 @@ mod out;
 mod project;
 mod record;
 mod report;
+mod repro;
 mod review;
 mod run;
+mod shell;
 mod supervise;
 mod targets;
 mod test_matrix;
@@ -35,6 +38,9 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
     let result = match cli.command {
         Command::TestMatrix(args) => test_matrix::main(&cli.project, &args),
         Command::Run(args) => run::main(&cli.project, &args),
+        Command::Repro(args) => repro::main(&cli.project, &args),
+        Command::Shell(args) => shell::main(&cli.project, &args),
+        Command::Console(args) => console::main(&args),
         Command::Record(args) => record::main(&cli.project, &args),
         Command::Review(args) => review::main(&cli.project, &args),
         Command::Accept(args) => accept::main(&cli.project, &args),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::args::{CellArgs, ProjectArgs, VectorArgs};
 use super::exit::CliError;
-use super::targets::cache_directory;
+use super::targets::{Targets, cache_directory};
 use crate::golden::{Divergences, Store};
 use crate::matrix::{Cell, Matrix, Selection, VectorFilter, load_matrix};
 use crate::target::ModuleOptions;
@@ -70,6 +70,19 @@ impl Project {
         Ok(cells)
     }
 
+    /// The first selected cell that can run here: the simulator, unless the user names another. If none can, the
+    /// first, so that opening it says why.
+    pub(super) fn first_cell_here(&self, targets: &Targets, args: &CellArgs) -> Result<Cell, CliError> {
+        let mut cells = self.cells(args)?;
+        let here = cells.iter().position(|cell| targets.obstacle(cell).is_none()).unwrap_or(0);
+        Ok(cells.swap_remove(here))
+    }
+
+    /// All vectors, linted.
+    pub(super) fn all_vectors(&self) -> Result<Vec<Vector>, CliError> {
+        self.vectors(&VectorArgs { suite: vec![], filter: vec![] })
+    }
+
     /// All vectors, linted; then those selected.
     pub(super) fn vectors(&self, args: &VectorArgs) -> Result<Vec<Vector>, CliError> {
         let suite = load_suite(&self.root.join("vectors")).map_err(CliError::Files)?;
@@ -105,7 +118,7 @@ impl Project {
 
     /// Where the module deviates on purpose.
     pub(super) fn divergences(&self) -> Result<Divergences, CliError> {
-        let vectors = self.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
+        let vectors = self.all_vectors()?;
         let ids: Vec<_> = vectors.iter().map(|vector| vector.id.as_str()).collect();
         Ok(Divergences::load(&self.root.join("divergences.yaml"), &ids)?)
     }

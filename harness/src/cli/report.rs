@@ -15,13 +15,16 @@ use super::test_matrix::write_reports;
 use super::verdict::{closing_line, exit_code};
 use crate::file::FileError;
 use crate::matrix::RunResult;
-use crate::report::{Part, annotations, cell_line, merge, problems, read_report};
+use crate::report::{Part, annotations, cell_line, merge, problems, read_report, troubled};
 
 pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         ReportCommand::Show { report } => {
             let run = read_report(report)?;
             show(&run);
+            if run.cells.iter().any(|cell| troubled(cell).next().is_some()) {
+                say!("to repeat the first problem: nlproof repro '{}#1'", report.display());
+            }
             Ok(exit_code(&run, false))
         }
         ReportCommand::Annotate { report } => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `run VECTOR`: one vector in one cell, the conversation decoded.
 
-use super::args::{ProjectArgs, RunArgs, VectorArgs};
+use super::args::{ProjectArgs, RunArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, say_text};
@@ -16,37 +16,48 @@ use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
-    let vectors = project.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
-    let vector = vectors
-        .iter()
-        .find(|vector| vector.id == args.vector)
-        .ok_or_else(|| unknown(&args.vector, &vectors))?;
+    let vectors = project.all_vectors()?;
+    let vector = find_vector(&args.vector, &vectors)?;
     interrupt::flag();
     let (mut target, cell): (Box<dyn Target>, Option<Cell>) = if args.linux {
         (Box::new(LinuxTarget::open().map_err(open_error)?), None)
     } else {
-        // The first cell that can run here: the simulator, unless the user names another.
         let targets = Targets::new(&args.guest, &project)?;
-        let cells = project.cells(&args.cells)?;
-        let cell = cells.iter().find(|cell| targets.obstacle(cell).is_none()).unwrap_or(&cells[0]).clone();
+        let cell = project.first_cell_here(&targets, &args.cells)?;
         let target = open_shown(&targets, &cell);
         (target.map_err(open_error)?, Some(cell))
     };
+    one(&project, target.as_mut(), cell.as_ref(), vector, args.raw)
+}
+
+/// Runs one vector in an open target, shows the conversation, and compares it with the golden of the cell.
+pub(super) fn one(
+    project: &Project,
+    target: &mut dyn Target,
+    cell: Option<&Cell>,
+    vector: &Vector,
+    raw: bool,
+) -> Result<ExitCode, CliError> {
     if let Some(reason) = mismatch(vector, target.facts()) {
         return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
     }
     let mut seen = None;
-    let run = converse(target.as_mut(), &[vector], &mut |conversation| seen = Some(conversation));
+    let run = converse(target, &[vector], &mut |conversation| seen = Some(conversation));
     let os = target.facts().os;
     match (run, seen) {
         (Ok(()), Some(conversation)) => {
-            show(&conversation, os, args.raw);
-            verdict(&project, cell.as_ref(), &conversation)
+            show(&conversation, os, raw);
+            verdict(project, cell, &conversation)
         }
         (Ok(()), None) => Err(CliError::Guest("the target ended without a word about the vector".into())),
         (Err(ConversationError::Vector(error)), _) => Err(error.into()),
         (Err(ConversationError::Target(error)), _) => Err(CliError::Guest(error.to_string())),
     }
+}
+
+/// The vector of this id.
+pub(super) fn find_vector<'a>(id: &str, vectors: &'a [Vector]) -> Result<&'a Vector, CliError> {
+    vectors.iter().find(|vector| vector.id == id).ok_or_else(|| unknown(id, vectors))
 }
 
 fn unknown(id: &str, vectors: &[Vector]) -> CliError {

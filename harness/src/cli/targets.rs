@@ -108,29 +108,41 @@ impl Targets {
 
     /// Opens the target of a cell.
     pub(super) fn open(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> {
+        match cell.target {
+            TargetKind::Sim => Ok(Box::new(SimTarget::new(cell.profile))),
+            TargetKind::Freebsd => Ok(Box::new(self.open_freebsd(cell, on_stage)?)),
+        }
+    }
+
+    /// Opens the guest of a cell.
+    fn open_freebsd(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<FreebsdTarget, OpenError> {
         if let Some((reason, remedy)) = self.obstacle(cell) {
             return Err(OpenError::NotHere { reason, remedy });
         }
-        match (cell.target, &cell.release) {
-            (TargetKind::Freebsd, Some(release)) => {
-                let mut options = self.freebsd.clone();
-                options.console = self
-                    .consoles
-                    .as_ref()
-                    .map(|directory| directory.join(format!("{}.console", cell.file_name())));
-                let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
-                FreebsdTarget::open(release, &options, module, on_stage)
-                    .map(|target| Box::new(target) as Box<dyn Target>)
-            }
-            _ => Ok(Box::new(SimTarget::new(cell.profile))),
-        }
+        let mut options = self.freebsd.clone();
+        options.console =
+            self.consoles.as_ref().map(|directory| directory.join(format!("{}.console", cell.file_name())));
+        let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
+        FreebsdTarget::open(&cell.release_or_profile(), &options, module, on_stage)
     }
 }
 
 /// Opens a cell's target and shows on standard error what that is doing.
 pub(super) fn open_shown(targets: &Targets, cell: &Cell) -> Result<Box<dyn Target>, OpenError> {
+    shown(cell, |on_stage| targets.open(cell, on_stage))
+}
+
+/// Opens a cell's guest and shows on standard error what that is doing.
+pub(super) fn open_freebsd_shown(targets: &Targets, cell: &Cell) -> Result<FreebsdTarget, OpenError> {
+    shown(cell, |on_stage| targets.open_freebsd(cell, on_stage))
+}
+
+fn shown<T>(
+    cell: &Cell,
+    open: impl FnOnce(&mut OnStage<'_>) -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
     let mut screen = Screen::new(false);
-    let opened = targets.open(cell, &mut |stage, bytes| screen.consume(&Event::Stage { cell, stage, bytes }));
+    let opened = open(&mut |stage, bytes| screen.consume(&Event::Stage { cell, stage, bytes }));
     if let Err(error) = screen.finish() {
         eprintln!("warning: progress could not be shown: {error}");
     }

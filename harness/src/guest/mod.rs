@@ -9,6 +9,7 @@ mod connect;
 mod error;
 mod exec;
 mod hostkey;
+mod login;
 mod ssh;
 mod upload;
 
@@ -17,4 +18,5 @@ pub use connect::{SshKey, SshTarget};
 pub use error::SshError;
 pub use exec::{ExecOutput, ExecStatus, Output};
 pub use hostkey::HostKey;
+pub use login::Login;
 pub use ssh::Ssh;

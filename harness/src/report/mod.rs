@@ -21,5 +21,5 @@ pub use merge::{MergeError, Part, merge};
 pub use read::read_report;
 pub use schema::REPORT_SCHEMA;
 pub use screen::Screen;
-pub use summary::{cell_line, problems};
+pub use summary::{cell_line, problems, troubled};
 pub use terminal::Terminal;

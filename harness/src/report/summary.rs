@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What a person reads at the end: one line a cell, then what went wrong.
 
-use crate::matrix::{CellResult, CellStatus, Counts, Outcome};
+use crate::matrix::{CellResult, CellStatus, Counts, Outcome, VectorResult};
 
 /// One line about a finished cell: its name, its verdict, its numbers.
 pub fn cell_line(result: &CellResult) -> String {
@@ -41,12 +41,16 @@ fn numbers(counts: &Counts) -> String {
     if parts.is_empty() { "no vectors".into() } else { parts.join(", ") }
 }
 
+/// The vectors of a cell that ran and did not pass, in the order in which their problems are numbered.
+pub fn troubled(result: &CellResult) -> impl Iterator<Item = &VectorResult> {
+    let fine = |vector: &&VectorResult| !matches!(vector.outcome, Outcome::Passed | Outcome::NotRun(_));
+    result.vectors.iter().filter(fine)
+}
+
 /// Every vector of a cell that did not pass, with what to know about it.
 pub fn problems(result: &CellResult) -> Vec<String> {
     let cell = result.cell.name();
-    result
-        .vectors
-        .iter()
+    troubled(result)
         .filter_map(|vector| match &vector.outcome {
             Outcome::Passed | Outcome::NotRun(_) => None,
             Outcome::Failed(divergence) => {
@@ -70,7 +74,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::golden::compare;
-    use crate::matrix::{Cell, ModuleKind, RunResult, TargetKind, VectorResult, VectorsOfRun};
+    use crate::matrix::{Cell, ModuleKind, RunResult, TargetKind, VectorsOfRun};
 
     /// A failed cell with one vector of every outcome, some with bytes that XML forbids.
     pub(in crate::report) fn sample() -> CellResult {

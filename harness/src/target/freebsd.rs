@@ -72,11 +72,16 @@ impl FreebsdOptions {
 
 /// A booted guest with the agent in place.
 pub struct FreebsdTarget {
-    vm: Vm,
+    pub(super) vm: Vm,
     ssh: Ssh,
     agent: String,
     facts: Facts,
     module: Option<Loaded>,
+    /// The private key that the guest accepts.
+    pub(super) client_key: PathBuf,
+    /// The guest's own public key.
+    pub(super) host_key: String,
+    pub(super) cancel: Arc<AtomicBool>,
 }
 
 /// The options with which guests' images are built.
@@ -135,7 +140,9 @@ impl FreebsdTarget {
             }
             None => None,
         };
-        Ok(FreebsdTarget { vm, ssh, agent, facts, module })
+        let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
+        let cancel = Arc::clone(&options.cancel);
+        Ok(FreebsdTarget { vm, ssh, agent, facts, module, client_key, host_key, cancel })
     }
 }
 

@@ -3,6 +3,7 @@
 //! record; what the records mean is the business of the rooms above.
 
 mod agents;
+mod developer;
 mod endurance;
 mod error;
 mod facts;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The program as its users meet it: right and wrong input, exit codes, and what is printed.
 
+mod developer;
+mod jobs;
+#[path = "../support/skip.rs"]
+mod skip;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;

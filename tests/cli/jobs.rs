@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A run spread over several jobs: the cells as a job matrix, slices, and their reports joined.
 
-mod support;
-
 use std::fs;
 use std::path::PathBuf;
 
-use support::{Project, text};
+use crate::support::{Project, text};
 
 /// Runs the slices of `sim/14.0` and leaves their reports in `slice-K`.
 fn slices(project: &Project, of: u32) -> Vec<PathBuf> {

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `repro`: a vector again, in the cell in which it failed, with the guest at hand.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::args::{CellArgs, GuestArgs, ProjectArgs, ReproArgs};
+use super::exit::{CliError, ExitCode};
+use super::interrupt;
+use super::out::say;
+use super::project::Project;
+use super::run::{find_vector, one};
+use super::targets::{Targets, open_error, open_freebsd_shown, open_shown};
+use crate::matrix::{Cell, RunResult, TargetKind};
+use crate::report::{read_report, troubled};
+use crate::target::{FreebsdTarget, TargetError};
+
+/// Under a debugger time stands still: no limit may end the wait before the developer does.
+const DEBUGGER_PATIENCE: f64 = 1000.0;
+
+/// What is to be run again.
+struct Wanted {
+    vector: String,
+    /// The cell of the report; `None`: the first that can run here.
+    cell: Option<Cell>,
+}
+
+pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, CliError> {
+    let project = Project::find(project)?;
+    let wanted = wanted(&project, &args.what, &args.cells)?;
+    let vectors = project.all_vectors()?;
+    let vector = find_vector(&wanted.vector, &vectors)?;
+    let factor = if args.gdb { DEBUGGER_PATIENCE } else { 1.0 };
+    let guest = GuestArgs { timeout_factor: args.guest.timeout_factor * factor, ..args.guest.clone() };
+    let targets = Targets::new(&guest, &project)?;
+    let cell = match wanted.cell {
+        Some(cell) => cell,
+        None => project.first_cell_here(&targets, &args.cells)?,
+    };
+    if cell.target == TargetKind::Sim {
+        if args.keep || args.gdb {
+            return Err(CliError::Usage(format!(
+                "{}: the simulator is no guest that could be kept or debugged\n  help: --target freebsd",
+                cell.name()
+            )));
+        }
+        let mut target = open_shown(&targets, &cell).map_err(open_error)?;
+        return one(&project, target.as_mut(), Some(&cell), vector, args.raw);
+    }
+    let mut target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
+    if args.gdb {
+        debugger(&mut target, &cell)?;
+    }
+    let outcome = one(&project, &mut target, Some(&cell), vector, args.raw);
+    if args.keep {
+        keep(&mut target, &cell)?;
+    }
+    outcome
+}
+
+/// `REPORT#N`, or a vector's id: ids have no `#`.
+fn wanted(project: &Project, what: &str, cells: &CellArgs) -> Result<Wanted, CliError> {
+    let Some((report, number)) = what.rsplit_once('#') else {
+        return Ok(Wanted { vector: what.to_owned(), cell: None });
+    };
+    if !(cells.target.is_empty() && cells.release.is_empty() && cells.module.is_empty()) {
+        return Err(CliError::Usage(
+            "a report's problem has its cell\n  help: to try another one, give the vector instead of the report".into(),
+        ));
+    }
+    let run = read_report(Path::new(report))?;
+    let (cell, vector) = problem(&run, number, report)?;
+    let matrix = project.matrix()?;
+    let known = matrix.cells.iter().find(|known| known.name() == cell).cloned();
+    let cell = known.ok_or_else(|| CliError::Usage(format!("the matrix has no cell {cell} any more")))?;
+    Ok(Wanted { vector, cell: Some(cell) })
+}
+
+/// The cell's name and the vector of the report's problem of this number, as `report show` counts them.
+fn problem(run: &RunResult, number: &str, report: &str) -> Result<(String, String), CliError> {
+    let problems: Vec<_> =
+        run.cells.iter().flat_map(|cell| troubled(cell).map(move |vector| (cell, vector))).collect();
+    let found = number.parse::<usize>().ok().and_then(|number| problems.get(number.checked_sub(1)?));
+    match found {
+        Some((cell, vector)) => Ok((cell.cell.name(), vector.id.clone())),
+        None => Err(CliError::Usage(match problems.len() {
+            0 => format!("no vector failed in {report}"),
+            count => format!(
+                "there is no problem #{number} in {report}\n  help: they are #1 to #{count}; nlproof report show {report}"
+            ),
+        })),
+    }
+}
+
+/// Opens the stub, says how to attach, and waits for the word to go on.
+fn debugger(target: &mut FreebsdTarget, cell: &Cell) -> Result<(), CliError> {
+    let socket = target.open_gdb_stub().map_err(|error| CliError::Guest(error.to_string()))?;
+    say!("{}: QEMU's gdb stub waits for a debugger:", cell.name());
+    say!("  gdb -ex 'target remote {}' kernel.debug", socket.display());
+    say!("  lldb kernel.debug -o 'process connect unix-connect://{}'", socket.display());
+    say!("kernel.debug is the kernel with its symbols, from kernel-dbg.txz of the release");
+    say!("press Enter here to send the vector (a guest that the debugger has stopped must go on first)");
+    wait_for_enter()
+}
+
+fn keep(target: &mut FreebsdTarget, cell: &Cell) -> Result<(), CliError> {
+    let login = target.login().map_err(|error| CliError::Guest(error.to_string()))?;
+    say!("{}: the guest stays up until Ctrl-C; to log in:\n  {login}", cell.name());
+    match target.hold() {
+        Ok(()) | Err(TargetError::Interrupted) => Ok(()),
+        Err(error) => Err(CliError::Guest(error.to_string())),
+    }
+}
+
+/// Waits for a line, or the end, of standard input. A read alone would not see Ctrl-C.
+fn wait_for_enter() -> Result<(), CliError> {
+    let stdin = io::stdin();
+    let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    loop {
+        if interrupt::flag().load(Ordering::SeqCst) {
+            return Err(CliError::Interrupted);
+        }
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&moment)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => break,
+            Err(error) => return Err(CliError::Usage(format!("standard input cannot be read: {error}"))),
+        }
+    }
+    stdin.read_line(&mut String::new()).map(drop).map_err(|error| CliError::Usage(error.to_string()))
+}
