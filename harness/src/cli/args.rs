@@ -400,6 +400,11 @@ pub(super) struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {
+    /// Build an image, boot it, restore its saved state many times, and run the vectors in the matrix's cells.
+    ///
+    /// Exit code 100: a limit of the table was exceeded; 103: a saved state could not be restored, or a cell
+    /// lost its guest. The limits are for two processors without hardware virtualisation that are not shared.
+    Guest(GuestBenchArgs),
     /// Load and unload the module under traffic, ask it while its mode is switched, create and destroy
     /// interfaces; then compare what the kernel has allocated with before.
     ///
@@ -431,6 +436,24 @@ fn positive_seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(seconds),
         _ => Err("a number of seconds above 0 and up to 3600".into()),
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GuestBenchArgs {
+    /// The release whose image, boots, restores and vectors are measured one by one.
+    #[arg(long, default_value = "14.0-STABLE")]
+    pub(super) release: String,
+    /// How often the saved state is restored.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) restores: u32,
+    /// How many vectors the measured suite has; the limits for cells are for so many.
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) vectors: u32,
+    /// Only this release: the matrix is not run.
+    #[arg(long)]
+    pub(super) no_matrix: bool,
+    #[command(flatten)]
+    pub(super) guest: GuestArgs,
 }
 
 #[derive(Debug, Args)]

@@ -97,6 +97,19 @@ impl Targets {
         directory.ok().filter(|_| cell.module == ModuleKind::Rust).and_then(|found| module_obstacle(&found))
     }
 
+    /// The same, but guests are booted.
+    pub(super) fn cold(&self) -> Targets {
+        let mut freebsd = self.freebsd.clone();
+        freebsd.start = Start::Cold;
+        Targets { freebsd, module: self.module.clone(), consoles: self.consoles.clone() }
+    }
+
+    /// Builds the release's image in a cache of its own and gives the bytes of its disk.
+    pub(super) fn build_image_in(&self, directory: &Path, release: &str) -> Result<u64, OpenError> {
+        let options = FreebsdOptions { cache: Cache::new(directory), ..self.freebsd.clone() };
+        FreebsdTarget::image(release, &options, &mut |_, _| ()).map(|image| image.info.disk_bytes)
+    }
+
     /// Opens a guest of the release with the module loaded.
     pub(super) fn open_module(
         &self,

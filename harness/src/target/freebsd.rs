@@ -90,6 +90,18 @@ pub fn image_options() -> BuildOptions {
 }
 
 impl FreebsdTarget {
+    /// Builds the release's image or finds it in the cache.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn image(
+        release: &str,
+        options: &FreebsdOptions,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<Image, OpenError> {
+        image(&release_dir(release, options)?, options, on_stage)
+    }
+
     /// Builds the image or finds it, boots it, puts the agent in place, and loads the module, if one is
     /// wanted. `on_stage` hears what is being done, with bytes where they are known.
     ///

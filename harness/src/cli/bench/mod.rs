@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `bench`: how fast the parts without a kernel are, and the module under load in one.
+//! `bench`: how fast the parts without a kernel and the guests are, and the module under load in one.
 
+mod guest;
 mod kmod;
 mod speed;
 
@@ -9,6 +10,7 @@ use super::exit::{CliError, ExitCode};
 
 pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, CliError> {
     match &args.command {
+        BenchCommand::Guest(args) => guest::main(project, args),
         BenchCommand::Kmod(args) => kmod::main(project, args),
         BenchCommand::Wire(args) => speed::wire(args),
         BenchCommand::Sim(args) => speed::sim(args),

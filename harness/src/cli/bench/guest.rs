@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `bench guest`: what a guest costs, from the image's build to the whole matrix.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use nlproof_agent::{Batch, Body};
+
+use crate::cli::args::{GuestBenchArgs, ProjectArgs, VectorArgs};
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::interrupt;
+use crate::cli::out::say;
+use crate::cli::project::Project;
+use crate::cli::targets::{Targets, cache_directory, open_error};
+use crate::matrix::{Cell, CellResult, Engine, Event, ModuleKind, TargetKind, VectorsOfRun, Wanted};
+use crate::target::TargetError;
+use crate::vector::{Vector, compile};
+
+/// The limits, in seconds, under TCG with two processors.
+const IMAGE: f64 = 10.0;
+const BOOT: f64 = 8.0;
+const RESTORE: f64 = 0.8;
+const VECTOR: f64 = 0.020;
+const CELL: f64 = 8.0;
+const MATRIX: f64 = 30.0;
+
+/// The matrix that has a limit: two releases with both modules.
+const RELEASES: [&str; 2] = ["14.0-STABLE", "15.1-RELEASE"];
+
+/// All vectors.
+const EVERY: VectorArgs = VectorArgs { suite: Vec::new(), filter: Vec::new() };
+
+/// What a run came to.
+struct Ran {
+    cells: Vec<CellResult>,
+    /// From the first target's opening to the last cell's end.
+    all: Duration,
+    /// From the first vector's sending to the last one's end; only of a run of one cell.
+    vectors: Duration,
+}
+
+struct Bench {
+    project: Project,
+    targets: Targets,
+    vectors: Vec<Vector>,
+    kept: bool,
+    lost: bool,
+}
+
+pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitCode, CliError> {
+    let project = Project::find(project)?;
+    let targets = Targets::new(&args.guest, &project)?;
+    let vectors = project.vectors(&EVERY)?;
+    interrupt::flag();
+    let mut bench = Bench { project, targets, vectors, kept: true, lost: false };
+    say!("{:<44} {:>9} {:>9} {:>6}", "measured", "seconds", "limit", "ratio");
+    let cell = bench.cell(&args.release, ModuleKind::Stock)?;
+    bench.image(&args.release)?;
+    // Also what the others need: an image, a saved state, and the accelerator.
+    drop(bench.targets.open(&cell, &mut |_, _| ()).map_err(open_error)?);
+    bench.boot(&cell)?;
+    bench.restores(&cell, args.restores)?;
+    let some = usize::try_from(args.vectors).unwrap_or(usize::MAX);
+    for count in [some, usize::MAX] {
+        bench.cells(std::slice::from_ref(&cell), count)?;
+    }
+    if !args.no_matrix {
+        let mut cells = Vec::new();
+        for module in [ModuleKind::Stock, ModuleKind::Rust] {
+            for release in RELEASES {
+                cells.push(bench.cell(release, module)?);
+            }
+        }
+        // The first run builds modules and saves states; it is no measurement.
+        bench.run(&cells, 1)?;
+        for count in [some, usize::MAX] {
+            bench.cells(&cells, count)?;
+        }
+    }
+    say!("load of this machine: {}", load());
+    Ok(match (bench.lost, bench.kept) {
+        (true, _) => ExitCode::GUEST,
+        (false, true) => ExitCode::OK,
+        (false, false) => ExitCode::COMPARISON,
+    })
+}
+
+impl Bench {
+    fn row(&mut self, what: &str, seconds: f64, limit: Option<f64>) {
+        match limit {
+            Some(limit) => {
+                let kept = seconds <= limit;
+                self.kept &= kept;
+                let verdict = if kept { "kept" } else { "NOT KEPT" };
+                say!("{what:<44} {seconds:>9.3} {limit:>9.3} {:>6.2}  {verdict}", seconds / limit);
+            }
+            None => say!("{what:<44} {seconds:>9.3}"),
+        }
+    }
+
+    /// The matrix's cell of a release.
+    fn cell(&self, release: &str, module: ModuleKind) -> Result<Cell, CliError> {
+        let matrix = self.project.matrix()?;
+        let found = matrix.cells.into_iter().find(|cell| {
+            cell.target == TargetKind::Freebsd
+                && cell.release.as_deref() == Some(release)
+                && cell.module == module
+        });
+        found.ok_or_else(|| CliError::Usage(format!("the matrix has no cell freebsd/{release}/{module}")))
+    }
+
+    /// From release directory to disk, in a cache that is empty. On the cache's own disk: the system's
+    /// directory for temporary files may be memory.
+    fn image(&mut self, release: &str) -> Result<(), CliError> {
+        let cache = cache_directory()?;
+        let failed = |error| CliError::Output { what: cache.display().to_string(), error };
+        std::fs::create_dir_all(&cache).map_err(failed)?;
+        let directory = tempfile::Builder::new().prefix("bench-").tempdir_in(&cache).map_err(failed)?;
+        let started = Instant::now();
+        let bytes = self.targets.build_image_in(directory.path(), release).map_err(open_error)?;
+        self.row(
+            &format!("image of {release}, {} MB, from archives", bytes / 1_000_000),
+            started.elapsed().as_secs_f64(),
+            Some(IMAGE),
+        );
+        Ok(())
+    }
+
+    fn boot(&mut self, cell: &Cell) -> Result<(), CliError> {
+        let cold = self.targets.cold();
+        let started = Instant::now();
+        drop(cold.open(cell, &mut |_, _| ()).map_err(open_error)?);
+        self.row("cold boot to the agent in place", started.elapsed().as_secs_f64(), Some(BOOT));
+        Ok(())
+    }
+
+    /// Restores, each up to the first reply of the kernel to a first vector.
+    fn restores(&mut self, cell: &Cell, count: u32) -> Result<(), CliError> {
+        let vector = self.vectors.iter().find(|vector| vector.id.starts_with("dump/")).ok_or_else(|| {
+            CliError::Usage("no vector in dump: there is nothing to ask a restored guest".into())
+        })?;
+        let mut seconds = Vec::new();
+        let mut fallbacks = 0;
+        for _ in 0..count {
+            let started = Instant::now();
+            let mut target = self.targets.open(cell, &mut |_, _| ()).map_err(open_error)?;
+            let program = compile(vector, target.facts().os, 0)?;
+            fallbacks += target.facts().fallbacks;
+            let mut first = None;
+            let run = target.run(&Batch { programs: vec![program] }, &mut |record| {
+                if matches!(record.body, Body::Reply { .. }) {
+                    first.get_or_insert_with(|| started.elapsed());
+                }
+            });
+            run.map_err(lost)?;
+            let first = first.ok_or_else(|| CliError::Guest("a restored guest gave no reply".into()))?;
+            seconds.push(first.as_secs_f64());
+        }
+        seconds.sort_by(f64::total_cmp);
+        let middle = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
+        let longest = seconds.last().copied().unwrap_or_default();
+        self.row(&format!("restore to first reply, middle of {count}"), middle, Some(RESTORE));
+        self.row("restore to first reply, longest", longest, None);
+        say!("{:<44} {fallbacks:>9} {:>9}", "restores that fell back to a boot", 0);
+        self.lost |= fallbacks > 0;
+        Ok(())
+    }
+
+    /// Runs at most `count` vectors, evenly chosen, in each cell.
+    fn cells(&mut self, cells: &[Cell], count: usize) -> Result<(), CliError> {
+        let Ran { cells: results, all: duration, vectors } = self.run(cells, count)?;
+        let ran = results.iter().map(|result| result.vectors.len()).max().unwrap_or_default();
+        let limited = count < usize::MAX;
+        if let [result] = results.as_slice() {
+            let each = vectors.as_secs_f64() / f64::from(u32::try_from(ran.max(1)).unwrap_or(u32::MAX));
+            self.row(&format!("each of {ran} vectors with its jail, on average"), each, Some(VECTOR));
+            let name = format!("{}, {ran} vectors", result.cell.name());
+            self.row(&name, duration.as_secs_f64(), limited.then_some(CELL));
+        } else {
+            let name = format!("{} cells of {ran} vectors", results.len());
+            self.row(&name, duration.as_secs_f64(), (limited || ran < 1_000).then_some(MATRIX));
+        }
+        for result in &results {
+            if let Some((what, reason)) = result.status.failure() {
+                say!("  {}: {what}: {reason}", result.cell.name());
+                self.lost = true;
+            }
+            let counts = result.counts();
+            if counts.passed < result.vectors.len() {
+                say!(
+                    "  {}: {} of {} vectors passed",
+                    result.cell.name(),
+                    counts.passed,
+                    result.vectors.len()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, cells: &[Cell], count: usize) -> Result<Ran, CliError> {
+        let all = self.vectors.len();
+        let mut place = 0..all;
+        // One of each `all / count` neighbours.
+        let taken = |n: usize| count >= all || n * count / all != (n + 1) * count / all;
+        let mut chosen = self.project.vectors(&EVERY)?;
+        chosen.retain(|_| place.next().is_some_and(taken));
+        let goldens = self.project.goldens();
+        let divergences = self.project.divergences()?;
+        let engine = Engine {
+            open: &|cell, on_stage| self.targets.open(cell, on_stage),
+            goldens: &goldens,
+            divergences: &divergences,
+            raw: None,
+            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            cancel: interrupt::flag(),
+        };
+        let started = Instant::now();
+        let (mut first, mut last) = (started, started);
+        let wanted = Wanted { cells, vectors: &chosen, about: VectorsOfRun::default() };
+        let result = engine.run(&wanted, &mut |event| match event {
+            Event::Stage { stage: "run vectors", .. } => first = Instant::now(),
+            Event::VectorFinished { .. } => last = Instant::now(),
+            _ => {}
+        })?;
+        if result.interrupted {
+            return Err(CliError::Interrupted);
+        }
+        Ok(Ran { cells: result.cells, all: started.elapsed(), vectors: last.duration_since(first) })
+    }
+}
+
+fn lost(error: TargetError) -> CliError {
+    match error {
+        TargetError::Interrupted => CliError::Interrupted,
+        error => CliError::Guest(error.to_string()),
+    }
+}
+
+/// How many processes wanted a processor in the last minute: what the numbers have to be read with.
+fn load() -> String {
+    std::fs::read_to_string("/proc/loadavg").map_or_else(
+        |_| "unknown".to_owned(),
+        |text| {
+            let last = text.split(' ').next().unwrap_or_default().to_owned();
+            let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            format!("{last} on {processors} processors in the last minute")
+        },
+    )
+}
