@@ -134,7 +134,7 @@ mod tests {
 
     fn send(seq: u32, offset: u32) -> Step {
         let patches = vec![Patch { offset, ifname: "lo10".to_string() }];
-        Step::Send(Send { data: vec![0; 32], patches, seq, end: ReplyEnd::Ack, limit_ms: 1, settle_ms: 0 })
+        Step::Send(Send { data: vec![0; 32], patches, seq, end: ReplyEnd::End, limit_ms: 1, settle_ms: 0 })
     }
 
     fn exec(argv: &[&str]) -> Step {

@@ -74,9 +74,9 @@ fn message_at(datagram: &[u8], offset: usize) -> Option<Message<'_>> {
 pub fn ends(end: ReplyEnd, seq: u32, datagram: &[u8]) -> bool {
     messages(datagram).filter(|message| message.seq == seq).any(|message| match (message.kind, end) {
         (NLMSG_ERROR, _) => true,
-        (NLMSG_DONE, ReplyEnd::Done) => true,
+        (NLMSG_DONE, ReplyEnd::End) => true,
         (_, ReplyEnd::Message) => message.flags & NLM_F_MULTI == 0,
-        (_, ReplyEnd::Ack | ReplyEnd::Done | ReplyEnd::Nothing) => false,
+        (_, ReplyEnd::End | ReplyEnd::Nothing) => false,
     })
 }
 
@@ -182,8 +182,7 @@ mod tests {
         let of_another = message(NLMSG_ERROR, 0, 8, &[0; 20]);
         let table = [
             (ReplyEnd::Message, [true, false, true, false, false]),
-            (ReplyEnd::Ack, [false, false, true, false, false]),
-            (ReplyEnd::Done, [false, false, true, true, false]),
+            (ReplyEnd::End, [false, false, true, true, false]),
             (ReplyEnd::Nothing, [false, false, true, false, false]),
         ];
         for (end, expected) in table {
@@ -196,8 +195,8 @@ mod tests {
     fn the_end_is_found_behind_other_messages() {
         let mut datagram = message(16, NLM_F_MULTI, 7, &[0; 16]);
         datagram.extend(message(NLMSG_DONE, 0, 7, &[0; 4]));
-        assert!(ends(ReplyEnd::Done, 7, &datagram));
-        assert!(!ends(ReplyEnd::Ack, 7, &datagram));
+        assert!(ends(ReplyEnd::End, 7, &datagram));
+        assert!(!ends(ReplyEnd::Nothing, 7, &datagram));
     }
 
     #[test]

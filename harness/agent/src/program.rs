@@ -112,10 +112,9 @@ pub struct Patch {
 pub enum ReplyEnd {
     /// One message with the step's seq and without NLM_F_MULTI.
     Message,
-    /// An acknowledgement: NLMSG_ERROR with the step's seq.
-    Ack,
-    /// NLMSG_DONE with the step's seq.
-    Done,
+    /// The end of an answer, with the step's seq: an acknowledgement (NLMSG_ERROR), or NLMSG_DONE, after which no
+    /// acknowledgement follows. Which of them is the kernel's affair: 13 answers RTM_NEWADDR with a dump.
+    End,
     /// Nothing is expected: the fence follows at once.
     Nothing,
 }

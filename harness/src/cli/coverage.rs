@@ -10,19 +10,30 @@ use super::exit::{CliError, ExitCode};
 use super::out::say;
 use super::project::Project;
 use crate::coverage::{Inventory, Reach, Reached, Verdict};
+use crate::matrix::{TargetKind, mismatch};
+use crate::target::{SimTarget, Target as _};
 
 pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
     let inventory = Inventory::load(&project.root.join("inventory.yaml"))?;
     let vectors = project.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
     let goldens = project.goldens();
+    let matrix = project.matrix()?;
     let wanted = |profile: &Profile| args.profile.is_empty() || args.profile.contains(profile);
     let (mut told, mut failed) = (0, false);
     for profile in Profile::ALL.into_iter().filter(wanted) {
         let ids = vectors.iter().map(|vector| vector.id.as_str());
-        let reach = Reach::of(profile, &inventory, &goldens, ids)?;
+        let sim = matrix.cells.iter().any(|cell| cell.target == TargetKind::Sim && cell.profile == profile);
+        let sim = sim.then(|| SimTarget::new(profile));
+        let plays = |id: &str| {
+            let vector = vectors.iter().find(|vector| vector.id == id);
+            sim.as_ref().zip(vector).is_some_and(|(sim, vector)| mismatch(vector, sim.facts()).is_none())
+        };
+        let reach = Reach::of(profile, &inventory, &goldens, ids, plays)?;
         if reach.observed + reach.predicted == 0 {
-            say!("profile {profile}: nothing can be told, no golden was made with it");
+            say!(
+                "profile {profile}: nothing can be told: no kernel was recorded and no cell of the simulator plays it"
+            );
             continue;
         }
         show(&reach, args.rows);

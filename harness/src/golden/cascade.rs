@@ -3,15 +3,16 @@
 
 use iface_core::Profile;
 
-/// The directories below `golden/` in which a FreeBSD cell of this profile looks, most specific first.
+/// The directories below `golden/` in which a FreeBSD cell of this profile looks, most specific first. What a branch
+/// does is what the one before it did until it is known to differ; seed came out of the same code as 13.
 pub fn layers(profile: Profile) -> &'static [&'static str] {
     match profile {
-        Profile::Seed => &["freebsd-seed", "common"],
+        Profile::Seed => &["freebsd-seed", "freebsd-13", "common"],
         Profile::R13 => &["freebsd-13", "common"],
         Profile::R14_0 => &["freebsd-14.0", "freebsd-14", "common"],
         Profile::R14_3 => &["freebsd-14.3", "freebsd-14", "common"],
         Profile::R15 => &["freebsd-15", "common"],
-        Profile::R16 => &["freebsd-16", "common"],
+        Profile::R16 => &["freebsd-16", "freebsd-15", "common"],
     }
 }
 

@@ -4,6 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use iface_core::Profile;
+
+use super::cascade::{layers as cascade, profile_of};
 use super::file::{Golden, Origin};
 use super::store::{Pending, Store};
 use crate::file::FileError;
@@ -35,8 +38,8 @@ impl<'a> Recorder<'a> {
     /// Records `body` as the golden of `vector` in a cell that looks in `layers`.
     ///
     /// A trace equal to the golden that holds adds its origin to it. A different one replaces that golden if no
-    /// other kernel vouches for it, and otherwise goes into the most general layer that is more specific, so
-    /// that what other releases answered stays. What is predicted never replaces what was observed: it goes
+    /// other kernel vouches for it, and otherwise goes into the most general layer that is more specific and in which
+    /// no release looks that the old golden was recorded from, so that what other releases answered stays. What is predicted never replaces what was observed: it goes
     /// into a layer of its own.
     ///
     /// # Errors
@@ -70,9 +73,16 @@ impl<'a> Recorder<'a> {
         if golden.origins.iter().all(|other| replaces(origin, other)) {
             return self.write(layer, Golden::new(vector, origin.clone(), body));
         }
-        match position.checked_sub(1) {
-            Some(more_specific) => {
-                self.write(layers[more_specific], Golden::new(vector, origin.clone(), body))
+        // The layer must not come before the old golden where that one still holds.
+        let stays =
+            golden.origins.iter().filter(|other| !replaces(origin, other)).filter_map(profile_of_origin);
+        let looked_in: BTreeSet<&str> = stays.flat_map(|profile| cascade(profile).iter().copied()).collect();
+        let free = layers.iter().take(position).rev().find(|layer| !looked_in.contains(*layer));
+        match free {
+            Some(layer) => self.write(layer, Golden::new(vector, origin.clone(), body)),
+            // A prediction for another profile is no more than that: if it still holds, it is recorded again, elsewhere.
+            None if !golden.origins.iter().any(Origin::is_observed) => {
+                self.write(layer, Golden::new(vector, origin.clone(), body))
             }
             None => Err(FileError::whole(
                 &self.store.file(layer, vector),
@@ -104,6 +114,14 @@ impl<'a> Recorder<'a> {
         let path = self.store.write_new(layer, &golden)?;
         self.written.insert(Pending { layer: layer.to_owned(), vector: golden.vector });
         Ok(Recorded::Written(path))
+    }
+}
+
+/// Whose behaviour an origin shows; `None` for a branch that is not known.
+fn profile_of_origin(origin: &Origin) -> Option<Profile> {
+    match origin {
+        Origin::Observed { osreldate, .. } => profile_of(*osreldate),
+        Origin::Predicted { profile } => profile.parse().ok(),
     }
 }
 
@@ -180,6 +198,38 @@ mod tests {
         assert_eq!(record_and_accept(&store, &LAYERS_14, &observed("14.0"), "fact\n"), ["common"]);
         let golden = store.find(&LAYERS_14, "v").unwrap().unwrap().golden;
         assert_eq!((golden.body.as_str(), golden.origins), ("fact\n", vec![observed("14.0")]));
+    }
+
+    #[test]
+    fn a_golden_of_its_own_does_not_come_before_the_one_of_a_sister() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let (r14_0, r14_3) = (cascade(Profile::R14_0), cascade(Profile::R14_3));
+        let kernel = |osreldate: u32| Origin::Observed {
+            release: osreldate.to_string(),
+            osreldate,
+            kernel_sha256: "a".repeat(64),
+        };
+        assert_eq!(record_and_accept(&store, r14_0, &kernel(1_400_507), "a\n"), ["common"]);
+        assert_eq!(record_and_accept(&store, r14_3, &predicted("14.3"), "b\n"), ["freebsd-14.3"]);
+        assert_eq!(store.find(r14_0, "v").unwrap().unwrap().golden.body, "a\n");
+        // What nobody of branch 14 looks at any more is no reason.
+        let cascade_15 = cascade(Profile::R15);
+        assert_eq!(record_and_accept(&store, cascade_15, &kernel(1_501_000), "a\n"), ["common"]);
+        assert_eq!(record_and_accept(&store, r14_0, &kernel(1_400_507), "c\n"), ["freebsd-14"]);
+    }
+
+    #[test]
+    fn a_shared_prediction_makes_room_for_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let (seed, r13) = (cascade(Profile::Seed), cascade(Profile::R13));
+        record_and_accept(&store, cascade(Profile::R15), &observed("15.1"), "fact\n");
+        assert_eq!(record_and_accept(&store, r13, &predicted("13"), "old\n"), ["freebsd-13"]);
+        assert_eq!(record_and_accept(&store, seed, &predicted("seed"), "old\n"), ["freebsd-13"]);
+        assert_eq!(record_and_accept(&store, r13, &predicted("13"), "new\n"), ["freebsd-13"]);
+        assert_eq!(record_and_accept(&store, seed, &predicted("seed"), "old\n"), ["freebsd-seed"]);
+        assert_eq!(store.find(r13, "v").unwrap().unwrap().golden.body, "new\n");
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub fn mismatch(vector: &Vector, facts: &Facts) -> Option<String> {
         let wanted: Vec<_> = vector.needs.os.iter().map(ToString::to_string).collect();
         return Some(format!("is for {}", wanted.join(" or ")));
     }
-    if vector.has_exec() && !facts.runs_commands {
-        return Some("runs a command, which this target cannot".into());
+    if let Some(command) = vector.commands().find(|argv| !facts.commands.run(argv)) {
+        return Some(format!("runs `{}`, which this target cannot", command.join(" ")));
     }
     let loaded = facts.modules.as_ref()?;
     let missing = vector.needs.modules.iter().find(|module| !loaded.contains(module))?;
@@ -94,6 +94,7 @@ mod tests {
     use nlproof_wire::Os;
 
     use super::*;
+    use crate::target::Commands;
     use crate::vector::load_vector;
 
     fn vector(text: &str) -> Vector {
@@ -103,8 +104,8 @@ mod tests {
         load_vector(Path::new("/"), &path).unwrap()
     }
 
-    fn facts(os: Os, runs_commands: bool, modules: Option<Vec<String>>) -> Facts {
-        Facts { os, kernel: None, runs_commands, modules, fallbacks: 0, lines: vec![] }
+    fn facts(os: Os, commands: Commands, modules: Option<Vec<String>>) -> Facts {
+        Facts { os, kernel: None, commands, modules, fallbacks: 0, lines: vec![] }
     }
 
     #[test]
@@ -113,11 +114,11 @@ mod tests {
             "about: x\nneeds: {os: [freebsd], modules: [if_epair]}\nsteps:\n- exec: {argv: [/bin/true]}\n",
         );
         let all = Some(vec!["if_epair".to_owned()]);
-        assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, true, all.clone())), None);
-        assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, true, None)), None);
+        assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, Commands::All, all.clone())), None);
+        assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, Commands::All, None)), None);
         let reason = |facts| mismatch(&epair, &facts).unwrap();
-        assert_eq!(reason(facts(Os::Linux, true, None)), "is for FreeBSD");
-        assert!(reason(facts(Os::FreeBsd, false, all)).contains("runs a command"));
-        assert!(reason(facts(Os::FreeBsd, true, Some(vec![]))).contains("if_epair"));
+        assert_eq!(reason(facts(Os::Linux, Commands::All, None)), "is for FreeBSD");
+        assert!(reason(facts(Os::FreeBsd, Commands::None, all)).contains("runs `/bin/true`"));
+        assert!(reason(facts(Os::FreeBsd, Commands::All, Some(vec![]))).contains("if_epair"));
     }
 }

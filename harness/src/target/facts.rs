@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What is known of an open target.
 
+use iface_sim::Ifconfig;
 use nlproof_wire::Os;
 
 /// What is known of an open target.
@@ -10,14 +11,36 @@ pub struct Facts {
     pub os: Os,
     /// The stock kernel that answers; `None` if no kernel does.
     pub kernel: Option<Kernel>,
-    /// Whether commands can be run in it.
-    pub runs_commands: bool,
+    /// Which commands can be run in it.
+    pub commands: Commands,
     /// Kernel modules that are loaded, by name (`if_epair`); `None`: every cloner that there is, is built in.
     pub modules: Option<Vec<String>>,
     /// How often a saved state could not be restored and the guest was booted instead.
     pub fallbacks: u32,
     /// For people and reports: kernel, accelerator, image.
     pub lines: Vec<(String, String)>,
+}
+
+/// Which commands a target runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commands {
+    /// None.
+    None,
+    /// What [`Ifconfig`] models of ifconfig(8).
+    Ifconfig,
+    /// Any that it has.
+    All,
+}
+
+impl Commands {
+    /// Whether this one can be run.
+    pub fn run(self, argv: &[String]) -> bool {
+        match self {
+            Commands::None => false,
+            Commands::Ifconfig => Ifconfig::parse(argv).is_some(),
+            Commands::All => true,
+        }
+    }
 }
 
 /// A kernel, named so that its answers can be attributed to it.

@@ -17,7 +17,7 @@ use nlproof_image::{BuildOptions, Cache, Dists, Image, ImageError, ReleaseDir, b
 use nlproof_wire::Os;
 
 use super::error::{OpenError, TargetError};
-use super::facts::{Facts, Kernel};
+use super::facts::{Commands, Facts, Kernel};
 use super::loaded::{Loaded, load};
 use super::module::{ModuleOptions, prepare_module};
 use super::start::{Start, Started, start};
@@ -315,7 +315,7 @@ fn facts(
     Ok(Facts {
         os: Os::FreeBsd,
         kernel,
-        runs_commands: true,
+        commands: Commands::All,
         modules: Some(modules),
         fallbacks: u32::from(*fell_back),
         lines,

@@ -12,7 +12,7 @@ use nlproof_wire::Os;
 use super::Target;
 use super::agents;
 use super::error::{OpenError, TargetError};
-use super::facts::Facts;
+use super::facts::{Commands, Facts};
 
 /// The agent as a file that can be executed.
 pub struct LinuxTarget {
@@ -40,8 +40,14 @@ impl LinuxTarget {
         std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").map_err(failed)?;
         let lines = vec![("kernel".to_owned(), format!("Linux {}", release.trim_end()))];
-        let facts =
-            Facts { os: Os::Linux, kernel: None, runs_commands: true, modules: None, fallbacks: 0, lines };
+        let facts = Facts {
+            os: Os::Linux,
+            kernel: None,
+            commands: Commands::All,
+            modules: None,
+            fallbacks: 0,
+            lines,
+        };
         Ok(LinuxTarget { agent, facts })
     }
 }

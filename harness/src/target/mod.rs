@@ -17,7 +17,7 @@ mod start;
 
 pub use endurance::{Memory, Phase, PhaseResult, losses};
 pub use error::{OpenError, TargetError};
-pub use facts::{Facts, Kernel};
+pub use facts::{Commands, Facts, Kernel};
 pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
 pub use linux::LinuxTarget;
 pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};

@@ -2,7 +2,7 @@
 //! The embedded simulator as a target: the same programs, the same records, in this process.
 
 use iface_core::Profile;
-use iface_sim::{Sim, SocketId};
+use iface_sim::{Ifconfig, Sim, SocketId};
 use nlproof_agent::{Batch, Body, DropSource, ErrorStage, Privilege, Program, Record, ReplyEnd, Send, Step};
 use nlproof_wire::Os;
 use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
@@ -10,7 +10,7 @@ use nlproof_wire::view::{MessageItem, messages};
 
 use super::Target;
 use super::error::TargetError;
-use super::facts::Facts;
+use super::facts::{Commands, Facts};
 
 /// The simulator.
 pub struct SimTarget {
@@ -22,8 +22,14 @@ impl SimTarget {
     /// A simulator that behaves as `profile`.
     pub fn new(profile: Profile) -> Self {
         let lines = vec![("simulator".to_owned(), format!("profile {profile}"))];
-        let facts =
-            Facts { os: Os::FreeBsd, kernel: None, runs_commands: false, modules: None, fallbacks: 0, lines };
+        let facts = Facts {
+            os: Os::FreeBsd,
+            kernel: None,
+            commands: Commands::Ifconfig,
+            modules: None,
+            fallbacks: 0,
+            lines,
+        };
         Self { profile, facts }
     }
 }
@@ -84,11 +90,7 @@ impl<'a> Run<'a> {
             match step {
                 Step::Send(send) => self.send(send),
                 Step::Wait { .. } => self.events(),
-                Step::Exec { .. } => self.record(Body::Error {
-                    stage: ErrorStage::Exec,
-                    errno: 0,
-                    text: "the simulator runs no commands".into(),
-                }),
+                Step::Exec { argv, .. } => self.exec(argv),
             }
             self.resolve();
         }
@@ -129,6 +131,19 @@ impl<'a> Run<'a> {
         self.events();
     }
 
+    fn exec(&mut self, argv: &[String]) {
+        let Some(command) = Ifconfig::parse(argv) else {
+            let text = format!("the simulator does not run {}", argv.join(" "));
+            return self.record(Body::Error { stage: ErrorStage::Exec, errno: 0, text });
+        };
+        let (status, stdout, stderr) = match self.sim.ifconfig(&command) {
+            Ok(printed) => (0, printed, String::new()),
+            Err(printed) => (1, String::new(), printed),
+        };
+        self.record(Body::Exec { status, stdout: stdout.into(), stderr: stderr.into() });
+        self.events();
+    }
+
     fn events(&mut self) {
         for (group, socket) in self.groups.clone() {
             while let Some(data) = self.sim.recv(socket) {
@@ -165,9 +180,9 @@ fn ends(datagram: &[u8], send: &Send) -> bool {
         header.seq == send.seq
             && match send.end {
                 _ if header.kind == NLMSG_ERROR => true,
-                ReplyEnd::Done => header.kind == NLMSG_DONE,
+                ReplyEnd::End => header.kind == NLMSG_DONE,
                 ReplyEnd::Message => header.flags & NLM_F_MULTI == 0,
-                ReplyEnd::Ack | ReplyEnd::Nothing => false,
+                ReplyEnd::Nothing => false,
             }
     })
 }

@@ -49,9 +49,9 @@ pub struct Needs {
 }
 
 impl Vector {
-    /// Whether a step runs a command, which the simulator cannot.
-    pub fn has_exec(&self) -> bool {
-        self.steps.iter().any(|step| step.value.exec.is_some())
+    /// The commands that it runs: program and arguments.
+    pub fn commands(&self) -> impl Iterator<Item = &[String]> {
+        self.steps.iter().filter_map(|step| Some(step.value.exec.as_ref()?.argv.value.as_slice()))
     }
 }
 

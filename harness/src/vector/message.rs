@@ -91,17 +91,14 @@ fn message_flags(at: At<'_>, os: Os, kind: u16, raw: &RawMessage) -> Result<u16,
 fn reply_end(given: Option<RawReply>, flags: u16, message: Option<&Message>) -> ReplyEnd {
     match given {
         Some(RawReply::Message) => ReplyEnd::Message,
-        Some(RawReply::Ack) => ReplyEnd::Ack,
-        Some(RawReply::Done) => ReplyEnd::Done,
+        Some(RawReply::Ack | RawReply::Done) => ReplyEnd::End,
         Some(RawReply::Nothing) => ReplyEnd::Nothing,
         None => {
             let gets = message.is_some_and(|message| message.name.starts_with("get"));
             if flags & NLM_F_REQUEST == 0 && flags & NLM_F_ACK == 0 {
                 ReplyEnd::Nothing
-            } else if gets && flags & NLM_F_DUMP == NLM_F_DUMP {
-                ReplyEnd::Done
-            } else if flags & NLM_F_ACK != 0 {
-                ReplyEnd::Ack
+            } else if flags & NLM_F_ACK != 0 || (gets && flags & NLM_F_DUMP == NLM_F_DUMP) {
+                ReplyEnd::End
             } else if gets {
                 ReplyEnd::Message
             } else {

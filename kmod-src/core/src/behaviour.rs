@@ -29,6 +29,8 @@ pub struct Behaviours {
     /// A jail without a network stack of its own may send the GET messages, and RTM_GETADDR shows it only
     /// its own addresses.
     pub jailed_gets: bool,
+    /// How a new name is announced.
+    pub rename: Rename,
     /// IFA_F_OPTIMISTIC is carried over to the kernel's flags.
     pub optimistic_addresses: bool,
 }
@@ -133,6 +135,16 @@ pub enum LinkCloner {
     ByName,
 }
 
+/// How a new name of an interface is announced. Both ways it is RTM_DELLINK with the old one and RTM_NEWLINK with the
+/// new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rename {
+    /// As a departure and an arrival, while IFF_RENAMING is set.
+    DepartureAndArrival,
+    /// By `ifnet_rename_event`, after the fact and without a flag.
+    EventOfItsOwn,
+}
+
 /// How the scope of an IPv4 address is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inet4Scope {
@@ -178,6 +190,7 @@ impl Behaviours {
             address_changes: AddressChanges::ListInstead,
             address_dump: AddressDump::Plain,
             jailed_gets: false,
+            rename: Rename::DepartureAndArrival,
             optimistic_addresses: false,
         };
         let release_14_0 = Self {
@@ -192,6 +205,7 @@ impl Behaviours {
             address_changes: AddressChanges::Change,
             address_dump: AddressDump::Full,
             jailed_gets: true,
+            rename: Rename::DepartureAndArrival,
             optimistic_addresses: false,
         };
         let release_14_3 = Self { inet4_scope: Inet4Scope::HostOrder, ..release_14_0 };
@@ -202,7 +216,7 @@ impl Behaviours {
             Profile::R14_3 => release_14_3,
             Profile::R15 => release_15,
             // Nobody has read 16's iface_drivers.c for this; 15's variant is the newest that is known.
-            Profile::R16 => Self { optimistic_addresses: true, ..release_15 },
+            Profile::R16 => Self { optimistic_addresses: true, rename: Rename::EventOfItsOwn, ..release_15 },
         }
     }
 }

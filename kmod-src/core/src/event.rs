@@ -12,16 +12,20 @@ use crate::address_dump;
 use crate::behaviour::Behaviours;
 use crate::context::Sleepable;
 use crate::kernel::Kernel;
-use crate::link_dump;
+use crate::link_dump::{self, Shown};
+use crate::name::Name;
 use crate::writer::{GroupWriter, MessageHeader};
 
 /// What happened to an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkEvent {
-    /// It has arrived (`ifnet_arrival_event`).
+    /// It has arrived and can be found (`ifnet_arrival_event`; in 16, where that comes earlier,
+    /// `ifnet_attached_event`).
     Arrived,
     /// It is leaving (`ifnet_departure_event`).
     Departed,
+    /// It has a new name (`ifnet_rename_event`); this was the old one.
+    Renamed(Name),
     /// Its link went up or down (`ifnet_link_event`).
     LinkState,
     /// `rt_ifmsg`: those of its flags have changed, or with 0 something else about it.
@@ -45,15 +49,30 @@ pub fn link_event<K: Kernel>(
     ifp: &K::Ref,
     event: LinkEvent,
 ) {
-    let (kind, change) = match event {
-        LinkEvent::Departed => (RTM_DELLINK, 0),
-        LinkEvent::Arrived | LinkEvent::LinkState => (RTM_NEWLINK, 0),
-        LinkEvent::Changed(flags) => (RTM_NEWLINK, flags),
+    let (kind, shown) = match event {
+        LinkEvent::Departed => (RTM_DELLINK, Shown::default()),
+        LinkEvent::Arrived | LinkEvent::LinkState => (RTM_NEWLINK, Shown::default()),
+        LinkEvent::Changed(change) => (RTM_NEWLINK, Shown { change, ..Shown::default() }),
+        LinkEvent::Renamed(old) => {
+            announce(kernel, behaviours, thread, ifp, RTM_DELLINK, Shown { name: Some(old), change: 0 });
+            (RTM_NEWLINK, Shown::default())
+        }
     };
+    announce(kernel, behaviours, thread, ifp, kind, shown);
+}
+
+fn announce<K: Kernel>(
+    kernel: &K,
+    behaviours: &Behaviours,
+    thread: &mut Sleepable,
+    ifp: &K::Ref,
+    kind: u16,
+    shown: Shown,
+) {
     if let Some(mut writer) = kernel.group_writer(RTNLGRP_LINK) {
         let header = MessageHeader { kind, ..MessageHeader::default() };
         // Without memory the event is lost; there is nobody to tell.
-        link_dump::link(kernel, behaviours, thread, &mut writer, &header, ifp, change).unwrap_or(());
+        link_dump::link(kernel, behaviours, thread, &mut writer, &header, ifp, shown).unwrap_or(());
         writer.flush();
     }
 }

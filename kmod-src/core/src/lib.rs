@@ -59,7 +59,7 @@ pub use address_request::AddressRequest;
 pub use attributes::Request;
 pub use behaviour::{
     AddressChanges, AddressDump, Behaviours, Inet4Scope, LinkCloner, LinkModify, LinkParent, MtuError,
-    Promiscuity, UpDown,
+    Promiscuity, Rename, UpDown,
 };
 pub use context::{Epoch, Sleepable, in_epoch};
 pub use cookie::Cookie;

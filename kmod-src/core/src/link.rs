@@ -10,7 +10,7 @@ use crate::cookie::Cookie;
 use crate::dispatch::Call;
 use crate::errno::Errno;
 use crate::kernel::{Interface, Kernel, Requester};
-use crate::link_dump;
+use crate::link_dump::{self, Shown};
 use crate::link_modify;
 use crate::link_request::LinkRequest;
 use crate::report::Report;
@@ -35,7 +35,7 @@ pub(crate) fn get<K: Kernel, R: Requester>(
             _ => in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index)),
         };
         let ifp = found.filter(|ifp| matches(ifp, &wanted)).ok_or(Errno::ENODEV)?;
-        return link_dump::link(kernel, behaviours, thread, writer, &reply, &ifp, 0);
+        return link_dump::link(kernel, behaviours, thread, writer, &reply, &ifp, Shown::default());
     }
 
     reply.flags |= NLM_F_MULTI;
@@ -43,7 +43,7 @@ pub(crate) fn get<K: Kernel, R: Requester>(
     let dumped = kernel.for_each_interface(
         thread,
         |ifp| matches(ifp, &wanted),
-        |thread, ifp| link_dump::link(kernel, behaviours, thread, writer, &reply, ifp, 0),
+        |thread, ifp| link_dump::link(kernel, behaviours, thread, writer, &reply, ifp, Shown::default()),
     );
     dumped.unwrap_or(());
     if writer.end_dump(0, &reply) { Ok(()) } else { Err(Errno::ENOMEM) }

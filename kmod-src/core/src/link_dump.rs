@@ -17,6 +17,7 @@ use crate::behaviour::Behaviours;
 use crate::context::Sleepable;
 use crate::errno::Errno;
 use crate::kernel::{Counter, Interface, Kernel};
+use crate::name::Name;
 use crate::writer::{MessageHeader, Writer};
 
 /// IFLA_OPERSTATE and IFLA_CARRIER.
@@ -46,7 +47,16 @@ impl OperState {
     }
 }
 
-/// Writes the message about `ifp`; `change` says which of its flags have changed.
+/// What a message shows beside the interface as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shown {
+    /// Which of its flags have changed.
+    pub(crate) change: u32,
+    /// A name that it has no longer.
+    pub(crate) name: Option<Name>,
+}
+
+/// Writes the message about `ifp`.
 pub(crate) fn link<K: Kernel>(
     kernel: &K,
     behaviours: &Behaviours,
@@ -54,7 +64,7 @@ pub(crate) fn link<K: Kernel>(
     writer: &mut impl Writer,
     header: &MessageHeader,
     ifp: &K::Ref,
-    change: u32,
+    shown: Shown,
 ) -> Result<(), Errno> {
     let oper = OperState::of(kernel, thread, ifp);
     let lower_up = if oper.state == IF_OPER_UP { IFF_LOWER_UP } else { 0 };
@@ -64,12 +74,12 @@ pub(crate) fn link<K: Kernel>(
         kind: u16::from(ifp.kind()),
         index: ifp.index().cast_signed(),
         flags: ifp.flags() | ifp.driver_flags() | lower_up,
-        change,
+        change: shown.change,
     };
     if !writer.begin(header, &info.to_bytes()) {
         return Err(Errno::ENOMEM);
     }
-    writer.string(IFLA_IFNAME, ifp.name().as_bytes());
+    writer.string(IFLA_IFNAME, shown.name.unwrap_or_else(|| ifp.name()).as_bytes());
     writer.u8(IFLA_OPERSTATE, oper.state);
     writer.u8(IFLA_CARRIER, oper.carrier);
     if (behaviours.empty_link_address || ifp.link_address_len() != 0)

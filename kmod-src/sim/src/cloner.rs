@@ -112,7 +112,7 @@ impl Stack {
 
     /// `if_clone_destroy`: by name, and by the cloner that made it.
     pub(crate) fn clone_destroy(&self, thread: &mut Sleepable, name: Name) -> Result<(), Errno> {
-        let ifp = self.living().into_iter().find(|ifp| ifp.name == name).ok_or(Errno::ENXIO)?;
+        let ifp = self.living().into_iter().find(|ifp| ifp.name.get() == name).ok_or(Errno::ENXIO)?;
         match ifp.driver {
             Driver::Loopback => self.loopback_destroy(thread, &ifp),
             Driver::Epair => self.epair_destroy(thread, &ifp),

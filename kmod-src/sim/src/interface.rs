@@ -62,7 +62,7 @@ pub(crate) enum LinkState {
 #[derive(Debug)]
 pub(crate) struct Ifnet {
     pub(crate) index: u32,
-    pub(crate) name: Name,
+    pub(crate) name: Cell<Name>,
     pub(crate) driver: Driver,
     /// `if_dunit`; `None` for a VLAN that is named after its parent.
     pub(crate) unit: Option<u32>,
@@ -165,7 +165,7 @@ impl Interface for IfRef {
     }
 
     fn name(&self) -> Name {
-        self.0.name
+        self.0.name.get()
     }
 
     fn kind(&self) -> u8 {

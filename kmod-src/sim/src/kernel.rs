@@ -52,7 +52,7 @@ impl Kernel for Stack {
     }
 
     fn by_name(&self, name: &[u8]) -> Option<IfRef> {
-        self.living().into_iter().find(|ifp| ifp.name.as_bytes() == name)
+        self.living().into_iter().find(|ifp| ifp.name.get().as_bytes() == name)
     }
 
     fn for_each_interface(
@@ -112,7 +112,7 @@ impl Kernel for Stack {
     }
 
     fn destroy(&self, thread: &mut Sleepable, ifp: &IfRef) -> Result<(), Errno> {
-        self.clone_destroy(thread, ifp.name)
+        self.clone_destroy(thread, ifp.name.get())
     }
 
     fn set_description(&self, _thread: &mut Sleepable, ifp: &IfRef, description: &[u8]) {

@@ -12,6 +12,7 @@ mod bridge;
 mod cloner;
 mod discard;
 mod epair;
+mod ifconfig;
 mod index_table;
 mod inet;
 mod inet6;
@@ -29,5 +30,6 @@ mod vlan;
 mod writer;
 
 pub use iface_core::{Errno, Profile};
+pub use ifconfig::Ifconfig;
 pub use sim::{Sim, SocketId};
 pub use socket::{Privilege, SocketOptions};

@@ -38,7 +38,7 @@ impl Stack {
         let capabilities = [blueprint.capabilities, 0];
         IfRef(std::rc::Rc::new(Ifnet {
             index: self.indexes.allocate(),
-            name: Name::truncated(blueprint.name.as_bytes()),
+            name: Cell::new(Name::truncated(blueprint.name.as_bytes())),
             driver: blueprint.driver,
             unit: blueprint.unit,
             kind: Cell::new(u8::try_from(blueprint.kind).unwrap_or(0)),
@@ -136,7 +136,7 @@ impl Stack {
     }
 
     /// SIOCSIFFLAGS: the driver hears of flags.
-    fn driver_flags_changed(&self, thread: &mut Sleepable, ifp: &IfRef) -> Result<(), Errno> {
+    pub(crate) fn driver_flags_changed(&self, thread: &mut Sleepable, ifp: &IfRef) -> Result<(), Errno> {
         match ifp.driver {
             Driver::Loopback => self.loopback_flags(thread, ifp),
             Driver::Vlan => self.vlan_flags(thread, ifp),

@@ -22,7 +22,7 @@ const FURTHER_PORTS: u32 = 65536 * 4;
 /// The same calls give the same bytes.
 #[derive(Debug)]
 pub struct Sim {
-    stack: Stack,
+    pub(crate) stack: Stack,
 }
 
 /// A socket of one [`Sim`].
@@ -115,7 +115,7 @@ impl Sim {
     /// Names and indexes of the interfaces, in the order in which they came.
     pub fn interfaces(&self) -> impl Iterator<Item = (String, u32)> {
         let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
-        self.stack.living().into_iter().map(move |ifp| (name(ifp.name.as_bytes()), ifp.index))
+        self.stack.living().into_iter().map(move |ifp| (name(ifp.name.get().as_bytes()), ifp.index))
     }
 
     /// Seconds since the kernel booted. Time stands still but for [`advance`](Self::advance).

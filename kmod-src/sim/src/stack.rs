@@ -55,7 +55,7 @@ impl Stack {
 
     /// `ifunit`: also finds an interface that is dying. Names are compared as `strncmp` with 16 bytes does.
     pub(crate) fn unit(&self, name: &[u8]) -> Option<IfRef> {
-        self.interfaces.borrow().iter().find(|ifp| ifp.name.as_bytes() == name).cloned()
+        self.interfaces.borrow().iter().find(|ifp| ifp.name.get().as_bytes() == name).cloned()
     }
 
     /// The interfaces that are not dying.

@@ -62,7 +62,7 @@ impl Stack {
                 Ok(received) => {
                     let datagram = buffer.get(..received.len).unwrap_or_default();
                     found.extend(interfaces::from_links(datagram));
-                    if ends(ReplyEnd::Done, SEQ, datagram) {
+                    if ends(ReplyEnd::End, SEQ, datagram) {
                         return Ok(found);
                     }
                 }

@@ -130,7 +130,7 @@ fn an_answer_that_does_not_come_is_a_timeout_and_the_program_goes_on() {
         return;
     };
     let noop = message(1, REQUEST, &[]);
-    let silent = Send { limit_ms: 20, ..send(noop.clone(), ReplyEnd::Ack) };
+    let silent = Send { limit_ms: 20, ..send(noop.clone(), ReplyEnd::End) };
     let steps = vec![Step::Send(silent), Step::Send(send(noop, ReplyEnd::Nothing)), get_links()];
     let run = run(agent, vec![program(steps)]);
     assert!(matches!(run.step(0)[..], [Body::Sent { .. }, Body::Timeout]), "{:?}", run.step(0));
@@ -144,7 +144,7 @@ fn a_surplus_reply_is_taken_before_the_fence() {
     let Some(agent) = agent("a_surplus_reply_is_taken_before_the_fence") else { return };
     // Both answers are asked for in one datagram; only the first is expected.
     let two = [message(1, REQUEST | ACK, &[]), message(1, REQUEST | ACK, &[])].concat();
-    let run = run(agent, vec![program(vec![Step::Send(send(two, ReplyEnd::Ack))])]);
+    let run = run(agent, vec![program(vec![Step::Send(send(two, ReplyEnd::End))])]);
     let replies = run.step(0).iter().filter(|body| matches!(body, Body::Reply { .. })).count();
     assert_eq!(replies, 2, "{:?}", run.step(0));
 }

@@ -171,7 +171,7 @@ pub(crate) fn send(data: Vec<u8>, end: ReplyEnd) -> Send {
 }
 
 pub(crate) fn get_links() -> Step {
-    Step::Send(send(message(RTM_GETLINK, REQUEST | DUMP, &[0; 16]), ReplyEnd::Done))
+    Step::Send(send(message(RTM_GETLINK, REQUEST | DUMP, &[0; 16]), ReplyEnd::End))
 }
 
 /// Sets IFF_UP of `lo` to `up`; the index is patched in.
@@ -179,7 +179,7 @@ pub(crate) fn set_lo(up: bool) -> Step {
     let flags = u32::from(up).to_ne_bytes();
     let payload = [&[0; 8][..], &flags, &1u32.to_ne_bytes()].concat();
     let patches = vec![Patch { offset: 20, ifname: "lo".to_owned() }];
-    Step::Send(Send { patches, ..send(message(RTM_NEWLINK, REQUEST | ACK, &payload), ReplyEnd::Ack) })
+    Step::Send(Send { patches, ..send(message(RTM_NEWLINK, REQUEST | ACK, &payload), ReplyEnd::End) })
 }
 
 /// Type of the first message of a datagram and the 32-bit number after its header (errno of NLMSG_ERROR).
