@@ -103,29 +103,9 @@ pub(super) fn write_reports(directory: &Path, result: &RunResult) -> Result<(), 
 }
 
 fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets) -> Result<(), CliError> {
-    say!("cells:");
-    for cell in cells {
-        match targets.obstacle(cell) {
-            None => say!("  {:<30} profile {}", cell.name(), cell.profile),
-            Some((reason, _)) => {
-                say!("  {:<30} profile {}; cannot run here: {reason}", cell.name(), cell.profile)
-            }
-        }
-    }
-    say!("\nvectors:");
-    let goldens = project.goldens();
-    let (mut observed, mut predicted, mut none) = (0, 0, 0);
+    say!("vectors:");
     for vector in vectors {
         say!("  {:<30} {}", vector.id, vector.about);
-        for cell in cells {
-            match goldens.find(layers(cell.profile), &vector.id)? {
-                None => none += 1,
-                Some(found) if found.golden.origins.iter().any(|origin| origin.is_observed()) => {
-                    observed += 1
-                }
-                Some(_) => predicted += 1,
-            }
-        }
     }
     say!("\n{} vectors by suite:", vectors.len());
     let mut suites: Vec<&str> = vectors.iter().filter_map(|vector| vector.id.split('/').next()).collect();
@@ -134,7 +114,27 @@ fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets
         let count = vectors.iter().filter(|vector| vector.id.split('/').next() == Some(suite)).count();
         say!("  {suite:<30} {count}");
     }
-    say!("\ngoldens over these cells: {observed} observed, {predicted} predicted, {none} missing");
+    say!("\ncells, and the goldens that hold in them:");
+    let goldens = project.goldens();
+    for cell in cells {
+        let (mut observed, mut predicted, mut none) = (0, 0, 0);
+        for vector in vectors {
+            match goldens.find(layers(cell.profile), &vector.id)? {
+                None => none += 1,
+                Some(found) if cell.observed(&found.golden.origins) => observed += 1,
+                Some(_) => predicted += 1,
+            }
+        }
+        let here = match targets.obstacle(cell) {
+            Some((reason, _)) => format!("; cannot run here: {reason}"),
+            None => String::new(),
+        };
+        say!(
+            "  {:<34} profile {:<5} {observed:>4} observed {predicted:>4} predicted {none:>4} missing{here}",
+            cell.name(),
+            cell.profile.to_string(),
+        );
+    }
     Ok(())
 }
 

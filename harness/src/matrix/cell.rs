@@ -5,6 +5,8 @@ use std::fmt;
 
 use iface_core::Profile;
 
+use crate::golden::{Origin, profile_of};
+
 /// Where vectors run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
 pub enum TargetKind {
@@ -54,6 +56,18 @@ impl Cell {
             Some(release) => format!("{}/{release}/{}", self.target, self.module),
             None => format!("{}/{}", self.target, self.profile),
         }
+    }
+
+    /// Whether one of a golden's origins is an observation of the cell's own release; for the simulator, of a release
+    /// of the profile that it plays. Otherwise the golden is a prediction here, whoever recorded it.
+    pub fn observed(&self, origins: &[Origin]) -> bool {
+        origins.iter().any(|origin| match origin {
+            Origin::Predicted { .. } => false,
+            Origin::Observed { release, osreldate, .. } => match &self.release {
+                Some(own) => own == release,
+                None => profile_of(*osreldate) == Some(self.profile),
+            },
+        })
     }
 
     /// Why the cell leaves a vector out, if it does.

@@ -14,7 +14,7 @@ use super::event::Event;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::raw::RawFile;
 use crate::file::FileError;
-use crate::golden::{Divergences, Found, Origin, Store, compare, layers, profile_of};
+use crate::golden::{Divergences, Found, Store, compare, layers};
 use crate::target::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
@@ -231,7 +231,7 @@ fn judge(cell: &Cell, conversation: &Conversation<'_>, golden: Option<Found>) ->
             None => Outcome::Passed,
             Some(divergence) => Outcome::Failed(divergence),
         };
-        result.observed = Some(found.golden.origins.iter().any(|origin| vouches(origin, cell)));
+        result.observed = Some(cell.observed(&found.golden.origins));
         result.golden_layer = Some(found.layer);
     }
     result
@@ -240,16 +240,6 @@ fn judge(cell: &Cell, conversation: &Conversation<'_>, golden: Option<Found>) ->
 /// A lock whose holder panicked still guards what it guards; the panic itself ends the run.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether an origin is an observation of the cell's own release; for the simulator, of a release of the
-/// profile that it plays.
-fn vouches(origin: &Origin, cell: &Cell) -> bool {
-    let Origin::Observed { release, osreldate, .. } = origin else { return false };
-    match &cell.release {
-        Some(own) => own == release,
-        None => profile_of(*osreldate) == Some(cell.profile),
-    }
 }
 
 fn not_run(vector: &Vector, reason: String) -> VectorResult {
