@@ -5,6 +5,7 @@
 //! differs between runs; [`Trace::to_text`] is what goldens hold.
 
 mod decode;
+mod fold;
 mod item;
 mod node;
 mod passes;

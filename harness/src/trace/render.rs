@@ -11,9 +11,11 @@
 //!   event link
 //!     newlink ...
 //! ```
+//! Long runs of messages that only count are folded, see `fold`.
 
 use std::fmt::Write as _;
 
+use super::fold::fold;
 use super::item::{Item, Kind, Trace};
 use super::node::{Node, Val};
 
@@ -38,15 +40,17 @@ impl Trace {
     }
 
     fn step_to_text(&self, items: &[Item], text: &mut String) {
-        let mut events = Vec::new();
+        let (mut texts, mut events) = (Vec::new(), Vec::new());
         for item in items {
             match &item.kind {
+                Kind::Resolved(..) => {}
                 Kind::Event(..) if !self.ordered => events.push(item_to_text(item)),
-                _ => text.push_str(&item_to_text(item)),
+                _ => texts.push(item_to_text(item)),
             }
         }
         events.sort();
-        text.extend(events);
+        fold(&texts, text);
+        fold(&events, text);
     }
 }
 

@@ -10,12 +10,13 @@ use super::format::{RawMessage, RawStep};
 use super::load::Vector;
 use super::message::put_message;
 use super::place::{At, place};
+use super::repeat::expand;
 use crate::file::FileError;
 
 /// `nlmsg_seq` of a program's first message.
 pub const FIRST_SEQ: u32 = 0x1000;
 /// Each step numbers its messages from [`FIRST_SEQ`] + step × this.
-pub const SEQ_STEP: u32 = 64;
+pub const SEQ_STEP: u32 = 1024;
 
 /// A reply that has not come after this is not coming. The destruction of an interface takes 300 ms under TCG,
 /// but after many vectors more than 10 s were seen on 14.0, while the jails of the earlier ones were removed.
@@ -90,13 +91,14 @@ fn compile_step(
         (None, Some(messages)) => messages,
         (None, None) => &[],
     };
+    let messages = expand(at, messages)?;
     if messages.len() > SEQ_STEP as usize {
         return Err(at.error(place_of_step, format!("more than {SEQ_STEP} messages in one datagram")));
     }
     let mut datagram = Datagram::default();
     let mut end = ReplyEnd::Nothing;
     let mut last_seq = 0;
-    for (seq, message) in (FIRST_SEQ + index * SEQ_STEP..).zip(messages) {
+    for (seq, message) in (FIRST_SEQ + index * SEQ_STEP..).zip(&messages) {
         // Messages of a datagram are aligned to four bytes (NLMSG_ALIGN).
         datagram.align();
         end = put_message(at, os, message, seq, &mut datagram)?;

@@ -78,7 +78,7 @@ pub(super) struct RawStep {
 }
 
 /// One netlink message.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawMessage {
     /// `newlink`, `getaddr`, ... or a number.
@@ -101,9 +101,23 @@ pub(super) struct RawMessage {
     /// Bytes to leave out at the end of the message.
     #[serde(default)]
     pub(super) cut: Option<Spanned<u32>>,
+    /// The message is sent several times.
+    #[serde(default)]
+    pub(super) repeat: Option<Spanned<RawRepeat>>,
     /// What ends the step, where it does not follow from the flags.
     #[serde(default)]
     pub(super) reply: Option<RawReply>,
+}
+
+/// Several messages from one: every `{n}` in a text of its header and attributes is the number of the copy.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawRepeat {
+    /// How many.
+    pub(super) count: u32,
+    /// The number of the first.
+    #[serde(default)]
+    pub(super) from: u32,
 }
 
 /// What is expected of the kernel after a message.

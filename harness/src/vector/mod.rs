@@ -14,6 +14,7 @@ mod load;
 mod malformed;
 mod message;
 mod place;
+mod repeat;
 mod values;
 
 pub use compile::{FIRST_SEQ, SEQ_STEP, compile};

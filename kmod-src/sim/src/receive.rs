@@ -16,13 +16,25 @@ use crate::writer::NlWriter;
 /// Where requests stand in memory, for the one error text that shows it.
 const BUFFER_ADDRESS: u64 = 0xffff_f800_0314_2000;
 
+/// MJUMPAGESIZE of `sys/param.h`: what one mbuf of a long datagram holds (`m_getm2` of `kern/kern_mbuf.c`).
+const MBUF_PAGE: usize = 4096;
+/// `max_hdr`: what `sosend` leaves free at the beginning of the first (`kern.ipc.max_hdr` of 14.0 GENERIC).
+const MAX_HDR: usize = 76;
+
+/// The bytes of a datagram as its mbufs follow each other, last first.
+fn pages_reversed(datagram: &[u8]) -> Vec<u8> {
+    let (first, rest) = datagram.split_at(datagram.len().min(MBUF_PAGE - MAX_HDR));
+    rest.chunks(MBUF_PAGE).rev().chain([first]).flatten().copied().collect()
+}
+
 impl Stack {
     /// Answers every message of a datagram. One whose length is below its header's or beyond the datagram
     /// ends the processing without any answer; what came before it stays done.
     pub(crate) fn receive(&self, socket: &Rc<Socket>, datagram: &[u8]) {
         let mut thread = Sleepable::at_entry();
         let mut writer = NlWriter::unicast(socket.clone(), self.variant.first_buffer);
-        let mut datagram = datagram.to_vec();
+        let mut datagram =
+            if self.variant.pages_reversed { pages_reversed(datagram) } else { datagram.to_vec() };
         let mut offset = 0;
         while let Some(header) = datagram.get(offset..).and_then(NlMsgHdr::parse) {
             let len = header.len as usize;

@@ -9,6 +9,9 @@ pub(crate) struct Variant {
     /// Bytes of a request's first reply buffer. 14's NLMSG_SMALL (128) becomes an mbuf with a packet header,
     /// which holds 160; 15 allocates what is asked for.
     pub(crate) first_buffer: usize,
+    /// A datagram longer than one mbuf of a page is taken up last page first: `sbcut_locked`
+    /// (`kern/uipc_sockbuf.c`) turns the chain round. 15 keeps a datagram in one buffer.
+    pub(crate) pages_reversed: bool,
     /// What SIOCAIFADDR_IN6 found wrong is returned. In 14 `in6_control_ioctl` overwrites it with 0.
     pub(crate) inet6_add_errors: bool,
     /// Capabilities of epair(4): IFCAP_* of `net/if.h`.
@@ -46,6 +49,7 @@ impl Variant {
         match profile {
             Profile::Seed | Profile::R13 | Profile::R14_0 | Profile::R14_3 => Self {
                 first_buffer: 160,
+                pages_reversed: true,
                 inet6_add_errors: false,
                 epair_capabilities: IFCAP_VLAN_MTU,
                 epair_prefix: [0x02, 0, 0],
@@ -57,6 +61,7 @@ impl Variant {
             },
             Profile::R15 | Profile::R16 => Self {
                 first_buffer: 128,
+                pages_reversed: false,
                 inet6_add_errors: true,
                 epair_capabilities: CHECKSUMS | IFCAP_VLAN_MTU | IFCAP_VLAN_HWTAGGING,
                 epair_prefix: [0x58, 0x9c, 0xfc],

@@ -29,6 +29,29 @@ fn a_noop_that_wants_an_answer_gets_one() {
 }
 
 #[test]
+fn only_15_takes_up_a_datagram_of_several_pages_in_order() {
+    // 60 bytes each: the first page of 14 holds 67 of them.
+    let name = "a".repeat(23);
+    let requests: Vec<_> = (0..201)
+        .map(|seq| {
+            let mut request = link(RTM_DELLINK, ACK, 0, vec![alias(&name)]);
+            request.header.seq = seq;
+            request
+        })
+        .collect();
+    let order = |profile, requests: &[Message]| -> Vec<u32> {
+        let vnet = Vnet::new(profile);
+        send(&vnet, &bytes(requests)).iter().map(|answer| answer.header.seq).collect()
+    };
+    assert_eq!(bytes(&requests[..67]).len(), 4020);
+    assert_eq!(order(Profile::R14_0, &requests[..67]), (0..67).collect::<Vec<_>>());
+    assert_eq!(order(Profile::R14_0, &requests[..135]), (67..135).chain(0..67).collect::<Vec<_>>());
+    // The third page begins within a message: nothing of the datagram is understood.
+    assert_eq!(order(Profile::R14_0, &requests), [0; 0]);
+    assert_eq!(order(Profile::R15, &requests), (0..201).collect::<Vec<_>>());
+}
+
+#[test]
 fn no_request_flag_no_request() {
     let vnet = Vnet::new(Profile::R14_0);
     let mut request = create("lo10", "lo", &[]);
