@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The protocol between the harness and the agent in the guest.
 //!
-//! The harness writes one [`Batch`] to the agent's standard input; the agent runs each [`Program`] in a
+//! The harness writes one [`Request`] to the agent's standard input. For a [`Batch`] the agent runs each [`Program`] in a
 //! child of its own inside a fresh network stack (FreeBSD: a vnet jail, Linux: a network namespace) and
 //! writes [`Record`]s to its standard output while they happen. Both directions are framed by
 //! [`frame`]: a [`Hello`](frame::Hello) with the version first, then length-prefixed postcard.
+//!
+//! In a guest that is restored from a saved state, the agent is already there ([`Stay`]) and has network stacks
+//! ready; the same two streams then go over a TCP connection, after a [`Greeting`].
 //!
 //! The simulator speaks the same types, so that a trace looks the same wherever it was recorded.
 //!
@@ -18,11 +21,13 @@ extern crate alloc;
 mod check;
 pub mod datagram;
 pub mod frame;
+mod greeting;
 pub mod interfaces;
 mod program;
 mod record;
 pub mod status;
 
 pub use check::{MAX_GROUPS, Refusal};
-pub use program::{Batch, Patch, Privilege, Program, ReplyEnd, Send, SocketOptions, Step};
+pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
+pub use program::{Batch, Patch, Privilege, Program, ReplyEnd, Request, Send, SocketOptions, Stay, Step};
 pub use record::{Body, DropSource, ErrorStage, Record};

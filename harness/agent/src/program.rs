@@ -6,6 +6,29 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+/// The one thing that a stream asks the agent for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Run these programs and end.
+    Run(Batch),
+    /// Stay in the background and serve whoever connects. The agent ends with
+    /// [`DONE`](crate::status::DONE) as soon as another process of it listens.
+    Stay(Stay),
+}
+
+/// How an agent serves from the background: one stream a connection, after a [`Greeting`](crate::Greeting).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stay {
+    /// The IPv4 address to listen on.
+    pub address: [u8; 4],
+    /// The TCP port to listen on.
+    pub port: u16,
+    /// What a connection must show to be served.
+    pub token: [u8; crate::TOKEN_LEN],
+    /// So many empty network stacks are made first, for the programs that come. FreeBSD only.
+    pub stacks: u32,
+}
+
 /// All programs of one run, executed in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use nlproof_agent::frame::{FrameReader, encode_frame, encode_hello};
-use nlproof_agent::{Batch, Body, Record};
+use nlproof_agent::{Batch, Body, Record, Request, Stay};
 
 use super::error::SshError;
 use super::exec::{ExecStatus, Output};
@@ -70,7 +70,7 @@ pub fn run_agent(
     on_record: &mut dyn FnMut(Record),
 ) -> Result<AgentRun, SshError> {
     let mut input = encode_hello().to_vec();
-    input.extend(encode_frame(batch)?);
+    input.extend(encode_frame(&Request::Run(batch.clone()))?);
     let mut receiver = Receiver::new(batch);
     let result = ssh.exec(path, &mut Cursor::new(input), wait, watch, &mut |output| match output {
         Output::Stdout(bytes) => receiver.stdout(bytes, on_record),
@@ -79,8 +79,29 @@ pub fn run_agent(
     receiver.finish(result)
 }
 
+/// Has the agent stay in the guest.
+///
+/// # Errors
+/// [`GuestFailure::AgentDied`] with its words when it cannot, or the connection's errors.
+pub fn leave_agent(
+    ssh: &Ssh,
+    path: &str,
+    stay: &Stay,
+    wait: &Wait,
+    watch: &mut dyn Watch,
+) -> Result<(), SshError> {
+    let mut input = encode_hello().to_vec();
+    input.extend(encode_frame(&Request::Stay(stay.clone()))?);
+    let mut receiver = Receiver::new(&Batch { programs: Vec::new() });
+    let result = ssh.exec(path, &mut Cursor::new(input), wait, watch, &mut |output| match output {
+        Output::Stdout(bytes) => receiver.stdout(bytes, &mut |_| ()),
+        Output::Stderr(bytes) => receiver.stderr(bytes),
+    });
+    receiver.finish(result).map(drop)
+}
+
 /// What has come from the agent.
-struct Receiver {
+pub(super) struct Receiver {
     reader: FrameReader,
     unfinished: BTreeSet<u32>,
     records: usize,
@@ -89,7 +110,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn new(batch: &Batch) -> Self {
+    pub(super) fn new(batch: &Batch) -> Self {
         Self {
             reader: FrameReader::new(),
             unfinished: batch.programs.iter().map(|program| program.id).collect(),
@@ -99,7 +120,7 @@ impl Receiver {
         }
     }
 
-    fn stdout(&mut self, bytes: &[u8], on_record: &mut dyn FnMut(Record)) -> ControlFlow<()> {
+    pub(super) fn stdout(&mut self, bytes: &[u8], on_record: &mut dyn FnMut(Record)) -> ControlFlow<()> {
         self.reader.push(bytes);
         loop {
             match self.reader.next::<Record>() {
@@ -125,7 +146,7 @@ impl Receiver {
         ControlFlow::Continue(())
     }
 
-    fn finish(self, result: Result<ExecStatus, SshError>) -> Result<AgentRun, SshError> {
+    pub(super) fn finish(self, result: Result<ExecStatus, SshError>) -> Result<AgentRun, SshError> {
         let stderr = String::from_utf8_lossy(&self.stderr).trim_end().to_owned();
         let status = match (self.protocol, result) {
             (Some(error), _) => return Err(error.into()),

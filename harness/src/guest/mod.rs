@@ -6,6 +6,7 @@
 
 mod agent;
 mod connect;
+mod direct;
 mod error;
 mod exec;
 mod hostkey;
@@ -13,8 +14,9 @@ mod login;
 mod ssh;
 mod upload;
 
-pub use agent::{AgentRun, agent_path, install_agent, run_agent};
+pub use agent::{AgentRun, agent_path, install_agent, leave_agent, run_agent};
 pub use connect::{SshKey, SshTarget};
+pub use direct::Direct;
 pub use error::SshError;
 pub use exec::{ExecOutput, ExecStatus, Output};
 pub use hostkey::HostKey;

@@ -43,6 +43,18 @@ impl Commands {
     }
 }
 
+/// What a running kernel says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunningKernel {
+    /// `kern.osreldate`.
+    pub osreldate: u32,
+    /// The first line of `kern.version`.
+    pub version: String,
+    /// Kernel modules in it, by name.
+    pub modules: Vec<String>,
+}
+
 /// A kernel, named so that its answers can be attributed to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {

@@ -5,7 +5,6 @@
 //! [`start`](super::start)), and later runs go on from there.
 
 use std::io::Cursor;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,18 +17,17 @@ use nlproof_wire::Os;
 
 use super::error::{OpenError, TargetError};
 use super::facts::{Commands, Facts, Kernel};
-use super::loaded::{Loaded, load};
+use super::link::Link;
+use super::loaded::{Loaded, complaints, console, console_since};
 use super::module::{ModuleOptions, prepare_module};
-use super::start::{Start, Started, start};
+use super::start::{Start, Started, Wanted, start};
 use super::{Finish, OnStage, Target};
-use crate::guest::{ExecOutput, HostKey, Output, Ssh, SshError, SshKey, SshTarget, run_agent};
+use crate::guest::{ExecOutput, Output, SshError};
 use crate::vm::{
-    Accelerator, AcceleratorKind, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools, Vm, VmConfig,
-    Wait, remembered_accelerator,
+    Accelerator, AcceleratorKind, GuestFailure, HostPort, SelectedAccelerator, Tools, Vm, VmConfig, Wait,
+    remembered_accelerator,
 };
 
-/// A command that asks the guest about itself.
-const ASK_LIMIT: Duration = Duration::from_secs(20);
 /// For a batch, beside what each of its programs may take.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
 /// For each program of a batch: most take milliseconds.
@@ -73,10 +71,11 @@ impl FreebsdOptions {
 /// A booted guest with the agent in place.
 pub struct FreebsdTarget {
     pub(super) vm: Vm,
-    ssh: Ssh,
-    agent: String,
+    link: Link,
     facts: Facts,
     module: Option<Loaded>,
+    /// How much of the console's log was there before the first vector, in bytes.
+    console_from: usize,
     /// The private key that the guest accepts.
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
@@ -129,32 +128,29 @@ impl FreebsdTarget {
             .map_err(|error| OpenError::Guest(error.to_string()))?;
         let accelerator_kind = accelerator.kind;
         let booting = Instant::now();
-        let (mut started, accelerator) = match start(&image, &accelerator, options, &tools, on_stage) {
+        let wanted = Wanted { image: &image, module: module.as_ref(), options, tools: &tools };
+        let (started, accelerator) = match start(&wanted, &accelerator, on_stage) {
             Err(OpenError::Guest(reason)) if options.may_fall_back(&accelerator_kind) => {
                 let first = reason.lines().next().unwrap_or_default();
                 let fallback = SelectedAccelerator {
                     kind: AcceleratorKind::Tcg,
                     reason: format!("a test guest ran under kvm, this one did not: {first}"),
                 };
-                (start(&image, &fallback, options, &tools, on_stage)?, fallback)
+                (start(&wanted, &fallback, on_stage)?, fallback)
             }
             other => (other?, accelerator),
         };
         let booted = booting.elapsed();
-        let mut facts = facts(release, &image, &accelerator, &mut started, (built, booted))?;
-        let Started { mut vm, ssh, agent, .. } = started;
-        let module = match module {
-            Some(module) => {
-                on_stage("load the module", None);
-                facts.lines.push(("module".into(), module.measures()));
-                facts.lines.push(("verification".into(), module.verdict()));
-                Some(load(&module, &ssh, &mut vm)?)
-            }
-            None => None,
-        };
+        let mut facts = facts(release, &image, &accelerator, &started, (built, booted));
+        let Started { vm, link, module: loaded, .. } = started;
+        if let Some(module) = module {
+            facts.lines.push(("module".into(), module.measures()));
+            facts.lines.push(("verification".into(), module.verdict()));
+        }
+        let console_from = console(&vm).len();
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
         let cancel = Arc::clone(&options.cancel);
-        Ok(FreebsdTarget { vm, ssh, agent, facts, module, client_key, host_key, cancel })
+        Ok(FreebsdTarget { vm, link, facts, module: loaded, console_from, client_key, host_key, cancel })
     }
 }
 
@@ -164,12 +160,14 @@ impl FreebsdTarget {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let wait = Wait::new("a script in the guest", limit);
         let mut input = Cursor::new(script);
-        let run = self.ssh.exec("/bin/sh -s", &mut input, &wait, &mut self.vm, &mut |output| {
-            match output {
-                Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
-                Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
-            }
-            ControlFlow::Continue(())
+        let run = self.link.ssh(&mut self.vm).and_then(|ssh| {
+            ssh.exec("/bin/sh -s", &mut input, &wait, &mut self.vm, &mut |output| {
+                match output {
+                    Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
+                    Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
+                }
+                ControlFlow::Continue(())
+            })
         });
         match run {
             Ok(status) => Ok(ExecOutput { status, stdout, stderr }),
@@ -193,17 +191,26 @@ impl Target for FreebsdTarget {
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
         let programs = u32::try_from(batch.programs.len()).unwrap_or(u32::MAX);
         let wait = Wait::new("the vectors", BATCH_LIMIT + PROGRAM_LIMIT.saturating_mul(programs));
-        match run_agent(&self.ssh, &self.agent, batch, &wait, &mut self.vm, on_record) {
-            Ok(_) => Ok(()),
+        match self.link.run(batch, &wait, &mut self.vm, on_record) {
+            Ok(()) => Ok(()),
             Err(error) => Err(self.lost(error)),
         }
     }
 
     fn finish(&mut self) -> Finish {
-        match self.module.take() {
-            Some(module) => module.finish(&self.ssh, &mut self.vm),
+        let mut finish = match self.module.take() {
             None => Finish::default(),
-        }
+            Some(module) => match self.link.ssh(&mut self.vm) {
+                Ok(ssh) => module.finish(ssh, &mut self.vm),
+                Err(error) => {
+                    let text = format!("the module could not be asked: {error}");
+                    Finish { complaints: vec![text], ..Finish::default() }
+                }
+            },
+        };
+        let said = console_since(&self.vm, self.console_from);
+        finish.complaints.extend(complaints(&said).map(|line| format!("the console says: {}", line.trim())));
+        finish
     }
 }
 
@@ -246,62 +253,21 @@ pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
     config
 }
 
-/// Waits until the guest answers over ssh.
-pub(super) fn connect(
-    vm: &mut Vm,
-    image: &Image,
-    limit: Duration,
-    patience: &Patience,
-) -> Result<Ssh, OpenError> {
-    let port = vm.ssh_port().ok_or_else(|| OpenError::Guest("qemu named no port for ssh".into()))?;
-    let host_key =
-        HostKey::parse(&image.info.host_key).map_err(|error| OpenError::Build(error.to_string()))?;
-    let target = SshTarget {
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        user: "root".into(),
-        key: SshKey::File(image.client_key()),
-        host_key,
-    };
-    Ssh::connect(&target, &Wait::new("ssh in the guest", limit), patience, vm)
-        .map_err(|error| open_failure(error, vm))
-}
-
-pub(super) fn open_failure(error: SshError, vm: &Vm) -> OpenError {
-    match error.into_failure(vm) {
-        GuestFailure::Interrupted { .. } => OpenError::Interrupted,
-        failure => OpenError::Guest(failure.to_string()),
-    }
-}
-
-/// Asks the running kernel who it is: what the image says of itself would be no observation.
+/// What is known of a guest that was started.
 fn facts(
     release: &str,
     image: &Image,
     accelerator: &SelectedAccelerator,
-    Started { vm, ssh, how, fell_back, .. }: &mut Started,
+    started: &Started,
     (built, booted): (Duration, Duration),
-) -> Result<Facts, OpenError> {
-    let mut ask = |command: &str| -> Result<String, OpenError> {
-        let wait = Wait::new(format!("the answer to `{command}`"), ASK_LIMIT);
-        let output = ssh.run(command, &wait, vm).map_err(|error| OpenError::Guest(error.to_string()))?;
-        if !output.status.is_success() {
-            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(OpenError::Guest(format!("`{command}` failed in the guest: {}", stderr.trim_end())));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-    };
-    let osreldate = ask("sysctl -n kern.osreldate")?;
-    let osreldate: u32 = osreldate
-        .parse()
-        .map_err(|_| OpenError::Guest(format!("kern.osreldate is {osreldate:?}, which is no number")))?;
-    let version = ask("sysctl -n kern.version")?;
-    let modules = modules(&ask("kldstat -v")?);
+) -> Facts {
+    let Started { kernel, how, fell_back, .. } = started;
     let sha256 = image.info.kernel.sha256.to_string();
     let line = |name: &str, value: String| (name.to_owned(), value);
     let lines = vec![
-        line("kernel", version.lines().next().unwrap_or_default().to_owned()),
+        line("kernel", kernel.version.clone()),
         line("kernel sha256", sha256.clone()),
-        line("osreldate", osreldate.to_string()),
+        line("osreldate", kernel.osreldate.to_string()),
         line("accelerator", accelerator.to_string()),
         line(
             "image",
@@ -311,43 +277,12 @@ fn facts(
         line("start", how.clone()),
         line("boot time", format!("{:.2} s from qemu's start to the agent in place", booted.as_secs_f64())),
     ];
-    let kernel = Some(Kernel { release: release.to_owned(), osreldate, sha256 });
-    Ok(Facts {
+    Facts {
         os: Os::FreeBsd,
-        kernel,
+        kernel: Some(Kernel { release: release.to_owned(), osreldate: kernel.osreldate, sha256 }),
         commands: Commands::All,
-        modules: Some(modules),
+        modules: Some(kernel.modules.clone()),
         fallbacks: u32::from(*fell_back),
         lines,
-    })
-}
-
-/// Names in `kldstat -v`: files without `.ko`, and the modules in them.
-fn modules(kldstat: &str) -> Vec<String> {
-    kldstat
-        .lines()
-        .filter_map(|line| {
-            let name = line.split_whitespace().find(|word| {
-                !word.starts_with('(') && word.contains(char::is_alphabetic) && !word.starts_with("0x")
-            })?;
-            Some(name.trim_end_matches(".ko").to_owned())
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modules_are_found_in_files_and_in_the_kernel() {
-        let kldstat = "Id Refs Address                Size Name\n \
-             1   12 0xffffffff80200000  1d4e0b8 kernel (/boot/kernel/kernel)\n\tContains modules:\n\t\t Id Name\n\
-             \t\t481 if_vlan\n 2    1 0xffffffff81f4f000     6230 if_epair.ko (/boot/kernel/if_epair.ko)\n\
-             \tContains modules:\n\t\t Id Name\n\t\t500 if_epair\n";
-        let modules = modules(kldstat);
-        assert!(modules.contains(&"if_vlan".to_owned()), "{modules:?}");
-        assert!(modules.contains(&"if_epair".to_owned()), "{modules:?}");
-        assert!(!modules.contains(&"if_bridge".to_owned()), "{modules:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Finish;
 use super::error::OpenError;
-use super::freebsd::open_failure;
+use super::link::open_failure;
 use super::module::Prepared;
 use crate::guest::{ExecOutput, Ssh, SshError};
 use crate::vm::{Vm, Wait};
@@ -34,10 +34,9 @@ const COMPLAINTS: [&str; 10] = [
 ];
 
 /// A loaded module.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Loaded {
-    /// How much of the console's log was there before the load, in bytes.
-    console_from: usize,
     /// Verification rejected it.
     unverified: bool,
 }
@@ -46,12 +45,13 @@ pub(super) struct Loaded {
 pub(super) fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, OpenError> {
     let wait = Wait::new("the module's upload", LIMIT);
     ssh.upload(&module.bytes, PLACE, &wait, vm).map_err(|error| open_failure(error, vm))?;
-    let loaded = Loaded { console_from: console(vm).len(), unverified: !module.report.accepted };
+    let loaded = Loaded { unverified: !module.report.accepted };
+    let console_from = console(vm).len();
     let mut run = |command: &str| run(ssh, vm, command).map_err(|error| open_failure(error, vm));
     let load = run(&format!("kldload {PLACE}"))?;
     let listed = run(&format!("kldstat -q -n {NAME}"))?;
     let mode = run("sysctl -n net.netlink.nlproof.mode")?;
-    let said = loaded.console_since(vm);
+    let said = console_since(vm, console_from);
     let failed = |what: String| {
         let why = said.lines().rfind(|line| line.contains(NAME) || line.contains("link_elf"));
         Err(OpenError::Load(match why {
@@ -66,7 +66,10 @@ pub(super) fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, 
         return failed(format!("kldload succeeded, but kldstat does not list {NAME}"));
     }
     match words(&mode.stdout).as_str() {
-        "replace" => Ok(loaded),
+        "replace" => match complaints(&said).next() {
+            None => Ok(loaded),
+            Some(line) => failed(format!("the kernel complains of it: {}", line.trim())),
+        },
         other => failed(format!("net.netlink.nlproof.mode is {other:?} and not \"replace\"")),
     }
 }
@@ -104,16 +107,14 @@ impl Loaded {
             )),
             Err(error) => finish.complaints.push(format!("kldunload: {error}")),
         }
-        finish.complaints.extend(
-            complaints(&self.console_since(vm)).map(|line| format!("the console says: {}", line.trim())),
-        );
         finish
     }
+}
 
-    fn console_since(&self, vm: &Vm) -> String {
-        let text = console(vm);
-        String::from_utf8_lossy(text.get(self.console_from..).unwrap_or_default()).into_owned()
-    }
+/// What the console's log has from this byte on.
+pub(super) fn console_since(vm: &Vm, from: usize) -> String {
+    let text = console(vm);
+    String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
 }
 
 fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
@@ -121,7 +122,7 @@ fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
 }
 
 /// The console's log so far. One that cannot be read is noticed by the machine's own watch.
-fn console(vm: &Vm) -> Vec<u8> {
+pub(super) fn console(vm: &Vm) -> Vec<u8> {
     fs::read(vm.serial_log()).unwrap_or_default()
 }
 
@@ -157,7 +158,8 @@ fn wrong_counters(counters: &BTreeMap<String, u64>) -> Vec<String> {
     wrong
 }
 
-fn complaints(console: &str) -> impl Iterator<Item = &str> {
+/// Lines with which a kernel complains of something.
+pub(super) fn complaints(console: &str) -> impl Iterator<Item = &str> {
     console.lines().filter(|line| COMPLAINTS.iter().any(|text| line.contains(text)))
 }
 

@@ -8,6 +8,7 @@ mod endurance;
 mod error;
 mod facts;
 mod freebsd;
+mod link;
 mod linux;
 mod loaded;
 mod module;
@@ -17,7 +18,7 @@ mod start;
 
 pub use endurance::{Memory, Phase, PhaseResult, losses};
 pub use error::{OpenError, TargetError};
-pub use facts::{Commands, Facts, Kernel};
+pub use facts::{Commands, Facts, Kernel, RunningKernel};
 pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
 pub use linux::LinuxTarget;
 pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use nlproof_image::ReleaseDir;
 use nlproof_kmod::{KmodError, Options, ToolPaths, Toolchain, build, kernel};
 use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
+use sha2::{Digest as _, Sha256};
 
 use super::OnStage;
 use super::error::OpenError;
@@ -49,6 +50,13 @@ impl Prepared {
             self.imports,
             self.report.stats.deepest_chain
         )
+    }
+
+    /// Names it among other modules, with what verification makes of it: SHA-256 of its bytes.
+    pub fn digest(&self) -> String {
+        let digest = Sha256::digest(&self.bytes);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{hex} {}", if self.report.accepted { "accepted" } else { "rejected" })
     }
 
     /// What verification says, in one line.

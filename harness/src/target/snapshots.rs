@@ -8,22 +8,38 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nlproof_agent::TOKEN_LEN;
 use sha2::{Digest, Sha256};
 
+use super::facts::RunningKernel;
+use super::loaded::Loaded;
+
 /// Version of what is kept and how; part of every key.
-const FORMAT: &str = "nlproof snapshot 1";
+const FORMAT: &str = "nlproof snapshot 2";
 const PARTIAL: &str = ".partial";
 const LOCK: &str = ".lock";
 const INFO: &str = "snapshot.json";
 /// So many snapshots of one image stay, the ones used last: each new agent makes another key.
 const KEPT: usize = 2;
 
-/// The files of a snapshot: the disk's overlay, the machine's state, the console up to that moment.
-const FILES: [&str; 3] = ["overlay.qcow2", "state", "console"];
+/// The files of a snapshot: the disk's overlay, the machine's state, the console up to that moment, the memory.
+const FILES: [&str; 4] = ["overlay.qcow2", "state", "console", "memory"];
+
+/// What is known of a guest that was saved.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Saved {
+    /// What a connection to the agent must show.
+    pub(super) token: [u8; TOKEN_LEN],
+    /// What its kernel said of itself.
+    pub(super) kernel: RunningKernel,
+    /// The module that was loaded before.
+    pub(super) module: Option<Loaded>,
+}
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +48,7 @@ struct Info {
     image: PathBuf,
     /// Bytes of each file.
     files: BTreeMap<String, u64>,
+    saved: Saved,
 }
 
 /// The snapshots of one cache.
@@ -70,6 +87,11 @@ impl Snapshot {
         self.dir.join(FILES[2])
     }
 
+    /// The guest's memory.
+    pub(super) fn memory(&self) -> PathBuf {
+        self.dir.join(FILES[3])
+    }
+
     /// The overlay that the running machine writes to while the snapshot is made.
     pub(super) fn live(&self) -> PathBuf {
         self.dir.join("live.qcow2")
@@ -90,7 +112,7 @@ impl Snapshots {
     ///
     /// # Errors
     /// There is one, and it is not whole: why.
-    pub(super) fn find(&self, key: &str) -> Result<Option<Snapshot>, String> {
+    pub(super) fn find(&self, key: &str) -> Result<Option<(Snapshot, Saved)>, String> {
         let snapshot = Snapshot { dir: self.dir.join(key) };
         if !snapshot.dir.exists() {
             return Ok(None);
@@ -102,7 +124,7 @@ impl Snapshots {
         }
         // For the choice of what stays; a cache that cannot be written to is still of use.
         drop(File::open(snapshot.dir.join(INFO)).and_then(|file| file.set_modified(SystemTime::now())));
-        Ok(Some(snapshot))
+        Ok(Some((snapshot, info.saved)))
     }
 
     /// Removes a snapshot that turned out bad. Whoever uses it has its files open.
@@ -147,6 +169,9 @@ impl Snapshots {
                 } else {
                     self.remove(&name);
                 }
+            } else if path.join(INFO).exists() {
+                // Of another version of this program, which nobody will ask for.
+                self.remove(&name);
             }
         }
         for mut snapshots in by_image.into_values() {
@@ -171,9 +196,12 @@ pub(super) struct Making {
 
 impl Making {
     /// Makes it the snapshot of its key.
-    pub(super) fn keep(self, image: &Path) -> io::Result<()> {
-        let info = Info { image: image.to_owned(), files: self.snapshot.sizes()? };
-        fs::write(self.snapshot.dir.join(INFO), serde_json::to_vec(&info)?)?;
+    pub(super) fn keep(self, image: &Path, saved: Saved) -> io::Result<()> {
+        let info = Info { image: image.to_owned(), files: self.snapshot.sizes()?, saved };
+        // The token opens the guest to whoever can read it.
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.snapshot.dir.join(INFO))?;
+        io::Write::write_all(&mut file, &serde_json::to_vec(&info)?)?;
         // The running machine has it open.
         fs::remove_file(self.snapshot.live())?;
         fs::rename(&self.snapshot.dir, &self.whole)
@@ -226,7 +254,8 @@ mod tests {
         for name in FILES.iter().chain(&["live.qcow2"]) {
             fs::write(making.snapshot.dir.join(name), name).unwrap();
         }
-        making.keep(image).unwrap();
+        let kernel = RunningKernel { osreldate: 1, version: "FreeBSD".into(), modules: vec![] };
+        making.keep(image, Saved { token: [7; TOKEN_LEN], kernel, module: None }).unwrap();
     }
 
     fn names(store: &Snapshots) -> Vec<String> {
@@ -253,7 +282,10 @@ mod tests {
         let store = Snapshots::beside(&dir.path().join("images/i")).unwrap();
         assert!(store.find("k").unwrap().is_none());
         make(&store, "k", dir.path());
-        let snapshot = store.find("k").unwrap().unwrap();
+        let (snapshot, saved) = store.find("k").unwrap().unwrap();
+        assert_eq!(saved.token, [7; TOKEN_LEN]);
+        let mode = fs::metadata(store.dir.join("k").join(INFO)).unwrap().mode();
+        assert_eq!(mode & 0o077, 0, "others could read the token");
         assert!(!snapshot.live().exists());
         fs::write(snapshot.state(), "").unwrap();
         assert!(store.find("k").err().unwrap().starts_with("state has not the size"));
@@ -289,6 +321,8 @@ mod tests {
             File::open(store.dir.join(key).join(INFO)).unwrap().set_modified(at).unwrap();
         }
         make(&store, "gone", &dir.path().join("images/gone"));
+        make(&store, "older", dir.path());
+        fs::write(store.dir.join("older").join(INFO), "{}").unwrap();
         store.sweep();
         assert_eq!(names(&store), ["mid", "new"]);
     }

@@ -1,38 +1,49 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! How a guest comes to run: from a saved state where there is one, else by a boot.
 //!
-//! The first boot of an image saves its state as soon as the agent is in place, before any vector: the state
-//! is that of a guest in which nothing has happened, and later runs start where the first one did. That
-//! costs the first run a tenth of a second for the state and one more ssh handshake, because the connection
-//! that brought the agent is closed before (a saved guest would wait for its other end for ever).
+//! The first boot of an image loads the module, if one is wanted, leaves the agent in the guest with network
+//! stacks ready, saves the guest's state and ends; then it is restored as in every later run. The state is that of a
+//! guest in which no vector has run. No connection is open meanwhile: a saved guest would wait for its other end
+//! for ever.
 //!
 //! A state that cannot be restored is removed, and the guest is booted; stage and facts say so.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use nlproof_agent::{Batch, Stay, TOKEN_LEN};
 use nlproof_image::Image;
 
 use super::OnStage;
 use super::agents;
 use super::error::OpenError;
-use super::freebsd::{FreebsdOptions, connect, machine, open_failure};
-use super::snapshots::{Making, Snapshot, Snapshots, key};
-use crate::guest::{Ssh, agent_path, install_agent};
+use super::facts::RunningKernel;
+use super::freebsd::{FreebsdOptions, machine};
+use super::link::{Link, open_failure};
+use super::loaded::{Loaded, load};
+use super::module::Prepared;
+use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
+use crate::guest::{agent_path, install_agent, leave_agent};
 use crate::vm::{
-    DiskWrites, Patience, SelectedAccelerator, Tools, Vm, Wait, create_overlay, machine_identity, restore,
-    save,
+    AGENT_PORT, DiskWrites, Patience, SelectedAccelerator, Tools, Vm, Wait, create_overlay, machine_identity,
+    restore, save,
 };
 
 /// From QEMU's start to an authenticated command, under hardware virtualisation.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
-/// From a loaded state to an authenticated command.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// From a loaded state to the agent's answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// For the network stacks that are made before the state is saved.
+const STAY_LIMIT: Duration = Duration::from_secs(30);
 /// Where the agent is put in the guest.
 const AGENT_DIRECTORY: &str = "/root";
+/// The guest's side of the forward to the agent: every address.
+const ANY: [u8; 4] = [0; 4];
+/// So many network stacks wait in a saved guest, each about half a MiB. Vectors that come later have theirs made.
+const STACKS: u32 = 256;
 
 /// Whether a saved state may be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,13 +58,21 @@ pub enum Start {
 /// A guest with the agent in place.
 pub(super) struct Started {
     pub(super) vm: Vm,
-    pub(super) ssh: Ssh,
-    /// The agent's path in the guest.
-    pub(super) agent: String,
+    pub(super) link: Link,
     /// Whether it was restored or booted, and why, for people.
     pub(super) how: String,
     /// There was a saved state, and it could not be restored.
     pub(super) fell_back: bool,
+    pub(super) kernel: RunningKernel,
+    pub(super) module: Option<Loaded>,
+}
+
+/// Which guest is wanted.
+pub(super) struct Wanted<'a> {
+    pub(super) image: &'a Image,
+    pub(super) module: Option<&'a Prepared>,
+    pub(super) options: &'a FreebsdOptions,
+    pub(super) tools: &'a Tools,
 }
 
 /// Where the snapshot of this guest is, if there is one.
@@ -64,89 +83,131 @@ struct Place {
 
 /// Restores the guest or boots it.
 pub(super) fn start(
-    image: &Image,
+    wanted: &Wanted<'_>,
     accelerator: &SelectedAccelerator,
-    options: &FreebsdOptions,
-    tools: &Tools,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Started, OpenError> {
+    let options = wanted.options;
     let starter = Starter {
-        image,
+        wanted,
         accelerator,
-        options,
-        tools,
         patience: Patience::new(accelerator.kind, options.patience_factor)
             .with_cancel(Arc::clone(&options.cancel)),
     };
     if options.start == Start::Cold {
-        return starter.boot(None, "warm start is off", on_stage);
+        return starter.boot("warm start is off", on_stage);
     }
     let place = match starter.place() {
         Ok(place) => place,
-        Err(reason) => return starter.boot(None, &format!("no warm start: {reason}"), on_stage),
+        Err(reason) => return starter.boot(&format!("no warm start: {reason}"), on_stage),
     };
+    let began = Instant::now();
     let mut why = "no snapshot yet".to_owned();
-    let mut fell_back = false;
-    let restored = match place.store.find(&place.key) {
-        Ok(None) => Ok(None),
-        Ok(Some(snapshot)) => starter.restore(&snapshot, on_stage).map(Some),
-        Err(reason) => Err(reason),
-    };
-    match restored {
+    let fell_back = match starter.find_and_restore(&place, on_stage) {
         Ok(Some(started)) => return Ok(started),
-        Ok(None) => {}
-        Err(_) if options.cancel.load(Ordering::SeqCst) => return Err(OpenError::Interrupted),
+        Ok(None) => false,
         Err(reason) => {
-            place.store.remove(&place.key);
-            let first = reason.lines().next().unwrap_or_default();
-            why = format!("warm restore failed: {first}");
-            fell_back = true;
-            on_stage(&why, None);
+            why = starter.fall_back(&place, &reason, on_stage)?;
+            true
         }
-    }
-    let making = place.store.begin(&place.key).map_err(|error| error.to_string()).and_then(|making| {
-        let making = making.ok_or("another run is making the snapshot")?;
-        create_overlay(tools, &image.disk(), &making.snapshot.live()).map_err(|error| error.to_string())?;
-        Ok(making)
-    });
-    let started = match making {
-        Ok(making) => starter.boot(Some(making), &why, on_stage),
-        Err(reason) => starter.boot(None, &format!("{why}; no snapshot made: {reason}"), on_stage),
+    };
+    let result = match starter.make(&place, on_stage) {
+        Ok(said) => match starter.find_and_restore(&place, on_stage) {
+            Ok(Some(started)) => {
+                let how = format!("cold ({why}; {said}), {:.1} s", began.elapsed().as_secs_f64());
+                Ok(Started { how, ..started })
+            }
+            Ok(None) => starter.boot(&format!("{why}; its new snapshot is gone"), on_stage),
+            Err(reason) => {
+                let why = starter.fall_back(&place, &reason, on_stage)?;
+                starter.boot(&why, on_stage).map(|started| Started { fell_back: true, ..started })
+            }
+        },
+        Err(NotMade::Guest(error)) => Err(error),
+        Err(NotMade::Snapshot(reason)) => {
+            starter.boot(&format!("{why}; no snapshot made: {reason}"), on_stage)
+        }
     };
     place.store.sweep();
-    started.map(|started| Started { fell_back, ..started })
+    result.map(|started| Started { fell_back: fell_back || started.fell_back, ..started })
+}
+
+/// Why there is no new snapshot.
+enum NotMade {
+    /// The guest does not come up either way.
+    Guest(OpenError),
+    /// It could not be saved.
+    Snapshot(String),
+}
+
+impl From<OpenError> for NotMade {
+    fn from(error: OpenError) -> Self {
+        Self::Guest(error)
+    }
 }
 
 struct Starter<'a> {
-    image: &'a Image,
+    wanted: &'a Wanted<'a>,
     accelerator: &'a SelectedAccelerator,
-    options: &'a FreebsdOptions,
-    tools: &'a Tools,
     patience: Patience,
 }
 
 impl Starter<'_> {
     fn place(&self) -> Result<Place, String> {
-        let image = self.image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
-        let store = Snapshots::beside(&self.image.dir).ok_or("the image is in no cache")?;
+        let Wanted { image, module, options, tools } = self.wanted;
+        let directory = image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
+        let store = Snapshots::beside(&image.dir).ok_or("the image is in no cache")?;
         let machine = machine_identity(
-            &machine(&FreebsdOptions { console: None, ..self.options.clone() }),
+            &machine(&FreebsdOptions { console: None, ..(*options).clone() }),
             self.accelerator.kind,
-            self.tools,
+            tools,
         )
-        .map_err(|error| format!("{}: {error}", self.tools.qemu.display()))?;
+        .map_err(|error| format!("{}: {error}", tools.qemu.display()))?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
-        let parts: Vec<&str> =
-            [image, agent.as_str()].into_iter().chain(machine.iter().map(String::as_str)).collect();
+        let module = module.map_or(String::new(), Prepared::digest);
+        let stacks = STACKS.to_string();
+        let parts: Vec<&str> = [directory, agent.as_str(), module.as_str(), stacks.as_str()]
+            .into_iter()
+            .chain(machine.iter().map(String::as_str))
+            .collect();
         Ok(Place { store, key: key(&parts) })
     }
 
-    fn restore(&self, snapshot: &Snapshot, on_stage: &mut OnStage<'_>) -> Result<Started, String> {
+    fn find_and_restore(&self, place: &Place, on_stage: &mut OnStage<'_>) -> Result<Option<Started>, String> {
+        match place.store.find(&place.key)? {
+            Some((snapshot, saved)) => self.restore(&snapshot, saved, on_stage).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A snapshot that cannot be restored goes; why the guest is booted instead.
+    fn fall_back(
+        &self,
+        place: &Place,
+        reason: &str,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<String, OpenError> {
+        if self.wanted.options.cancel.load(Ordering::SeqCst) {
+            return Err(OpenError::Interrupted);
+        }
+        place.store.remove(&place.key);
+        let why = format!("warm restore failed: {}", reason.lines().next().unwrap_or_default());
+        on_stage(&why, None);
+        Ok(why)
+    }
+
+    fn restore(
+        &self,
+        snapshot: &Snapshot,
+        saved: Saved,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<Started, String> {
+        let Wanted { image, options, tools, .. } = self.wanted;
         on_stage(&format!("restore under {}", self.accelerator), None);
         let started = Instant::now();
-        let mut config = machine(self.options);
-        config.overlay_disk(snapshot.overlay(), DiskWrites::Discard);
-        if let Some(console) = &self.options.console {
+        let mut config = machine(options);
+        config.overlay_disk(snapshot.overlay(), DiskWrites::Discard).memory_file(snapshot.memory(), false);
+        if let Some(console) = &options.console {
             // The kept log begins with the boot that the state comes from.
             let append = |text: Vec<u8>| -> io::Result<()> {
                 OpenOptions::new().create(true).append(true).open(console)?.write_all(&text)
@@ -155,63 +216,105 @@ impl Starter<'_> {
                 .and_then(append)
                 .map_err(|error| format!("{}: {error}", console.display()))?;
         }
-        let mut vm = restore(&config, self.accelerator.kind, self.tools, &self.patience, &snapshot.state())
+        let mut vm = restore(&config, self.accelerator.kind, tools, &self.patience, &snapshot.state())
             .map_err(|error| error.to_string())?;
-        let ssh =
-            connect(&mut vm, self.image, ANSWER_LIMIT, &self.patience).map_err(|error| error.to_string())?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
-        // The guest's clock stands where it stood when the state was saved.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let command = format!("date -u -f %s {now} && test -x {agent}");
-        let wait = Wait::new("the guest's clock to be set", ANSWER_LIMIT);
-        let output = ssh.run(&command, &wait, &mut vm).map_err(|error| error.to_string())?;
-        if !output.status.is_success() {
-            let words = String::from_utf8_lossy(&output.stderr).into_owned();
-            return Err(format!("`{command}` ended with {}: {}", output.status, words.trim_end()));
-        }
+        let words = |error: OpenError| error.to_string();
+        let mut link = Link::new(&vm, image, agent, &self.patience).map_err(words)?;
+        link.use_direct(&vm, saved.token).map_err(words)?;
+        // Its greeting sets the guest's clock, which stands where it stood when the state was saved.
+        let wait = Wait::new("the restored agent", ANSWER_LIMIT);
+        link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ())
+            .map_err(|error| error.to_string())?;
         let how = format!("warm ({:.1} s)", started.elapsed().as_secs_f64());
-        Ok(Started { vm, ssh, agent, how, fell_back: false })
+        let Saved { kernel, module, .. } = saved;
+        Ok(Started { vm, link, how, fell_back: false, kernel, module })
     }
 
-    fn boot(
-        &self,
-        making: Option<Making>,
-        why: &str,
-        on_stage: &mut OnStage<'_>,
-    ) -> Result<Started, OpenError> {
-        on_stage(&format!("boot under {}", self.accelerator), None);
+    /// Boots the guest to run vectors in it.
+    fn boot(&self, why: &str, on_stage: &mut OnStage<'_>) -> Result<Started, OpenError> {
         let started = Instant::now();
-        let mut config = machine(self.options);
-        match &making {
-            Some(making) => config.overlay_disk(making.snapshot.live(), DiskWrites::Keep),
-            None => config.raw_disk(self.image.disk(), DiskWrites::Discard),
-        };
-        let mut vm = Vm::start(&config, self.accelerator.kind, self.tools, &self.patience)
-            .map_err(|error| OpenError::Guest(error.to_string()))?;
-        let mut ssh = connect(&mut vm, self.image, BOOT_LIMIT, &self.patience)?;
-        on_stage("install the agent", None);
-        let agent = install_agent(&ssh, AGENT_DIRECTORY, agents::FREEBSD, &mut vm)
-            .map_err(|error| open_failure(error, &vm))?;
-        let mut how = format!("cold ({why})");
-        if let Some(making) = making {
-            drop(ssh);
-            on_stage("save the guest's state", None);
-            let saving = Instant::now();
-            how = match self.save(&mut vm, making) {
-                Ok(()) => format!("{how}; state saved in {:.1} s", saving.elapsed().as_secs_f64()),
-                Err(reason) => format!("{how}; state not saved: {reason}"),
-            };
-            ssh = connect(&mut vm, self.image, BOOT_LIMIT, &self.patience)?;
-        }
-        how = format!("{how}, {:.1} s", started.elapsed().as_secs_f64());
-        Ok(Started { vm, ssh, agent, how, fell_back: false })
+        let mut config = machine(self.wanted.options);
+        config.raw_disk(self.wanted.image.disk(), DiskWrites::Discard);
+        let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
+        let module = self.load(&mut vm, &mut link, on_stage)?;
+        let kernel = link.ask(&mut vm)?;
+        let how = format!("cold ({why}), {:.1} s", started.elapsed().as_secs_f64());
+        Ok(Started { vm, link, how, fell_back: false, kernel, module })
     }
 
-    fn save(&self, vm: &mut Vm, making: Making) -> Result<(), String> {
+    fn boot_machine(
+        &self,
+        config: &crate::vm::VmConfig,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<(Vm, Link), OpenError> {
+        let Wanted { image, tools, .. } = self.wanted;
+        on_stage(&format!("boot under {}", self.accelerator), None);
+        let mut vm = Vm::start(config, self.accelerator.kind, tools, &self.patience)
+            .map_err(|error| OpenError::Guest(error.to_string()))?;
+        let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
+        let mut link = Link::new(&vm, image, agent, &self.patience)?;
+        let connected = link.connect(&mut vm, BOOT_LIMIT).map(drop);
+        connected.map_err(|error| open_failure(error, &vm))?;
+        on_stage("install the agent", None);
+        let ssh = link.ssh(&mut vm).map_err(|error| OpenError::Guest(error.to_string()))?;
+        install_agent(ssh, AGENT_DIRECTORY, agents::FREEBSD, &mut vm)
+            .map_err(|error| open_failure(error, &vm))?;
+        Ok((vm, link))
+    }
+
+    fn load(
+        &self,
+        vm: &mut Vm,
+        link: &mut Link,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<Option<Loaded>, OpenError> {
+        let Some(module) = self.wanted.module else { return Ok(None) };
+        on_stage("load the module", None);
+        let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
+        load(module, ssh, vm).map(Some)
+    }
+
+    /// Boots the guest, saves it as soon as everything is ready in it, and ends it. What to say about it.
+    fn make(&self, place: &Place, on_stage: &mut OnStage<'_>) -> Result<String, NotMade> {
+        let Wanted { image, tools, options, .. } = self.wanted;
+        let failed = |error: &dyn std::fmt::Display| NotMade::Snapshot(error.to_string());
+        let making = place.store.begin(&place.key).map_err(|error| failed(&error))?;
+        let making = making.ok_or_else(|| failed(&"another run is making it"))?;
+        let snapshot = &making.snapshot;
+        create_overlay(tools, &image.disk(), &snapshot.live()).map_err(|error| failed(&error))?;
+        // The console of the boot belongs to the snapshot; the run's own gets it when it is restored.
+        let mut config = machine(&FreebsdOptions { console: None, ..(*options).clone() });
+        config.overlay_disk(snapshot.live(), DiskWrites::Keep).memory_file(snapshot.memory(), true);
+        let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
+        let module = self.load(&mut vm, &mut link, on_stage)?;
+        let kernel = link.ask(&mut vm)?;
+        on_stage("make network stacks", None);
+        let token = token().map_err(|error| failed(&error))?;
+        let stay = Stay { address: ANY, port: AGENT_PORT, token, stacks: STACKS };
+        let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
+        let wait = Wait::new("the agent to stay", STAY_LIMIT);
+        let ssh = link.ssh(&mut vm).map_err(|error| failed(&error))?;
+        leave_agent(ssh, &agent, &stay, &wait, &mut vm).map_err(|error| open_failure(error, &vm))?;
+        link.disconnect();
+        on_stage("save the guest's state", None);
+        let saving = Instant::now();
+        self.save(&mut vm, making, Saved { token, kernel, module }).map_err(NotMade::Snapshot)?;
+        Ok(format!("state saved in {:.1} s", saving.elapsed().as_secs_f64()))
+    }
+
+    fn save(&self, vm: &mut Vm, making: Making, saved: Saved) -> Result<(), String> {
         let snapshot = &making.snapshot;
         let copy = || fs::copy(snapshot.live(), snapshot.overlay()).map(drop);
         save(vm, &snapshot.state(), copy).map_err(|error| error.to_string())?;
         vm.copy_serial_log(&snapshot.console()).map_err(|error| error.to_string())?;
-        making.keep(&self.image.dir).map_err(|error| error.to_string())
+        making.keep(&self.wanted.image.dir, saved).map_err(|error| error.to_string())
     }
+}
+
+/// Nobody can guess it.
+fn token() -> io::Result<[u8; TOKEN_LEN]> {
+    let mut token = [0; TOKEN_LEN];
+    fs::File::open("/dev/urandom")?.read_exact(&mut token)?;
+    Ok(token)
 }

@@ -36,9 +36,21 @@ pub enum HostPort {
     Fixed(u16),
 }
 
+/// The guest's memory as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryFile {
+    /// The file; made where it is shared and there is none.
+    pub path: PathBuf,
+    /// Whether what the guest writes is in the file; otherwise the file stays as it is, and its pages are read
+    /// when the guest touches them.
+    pub shared: bool,
+}
+
 /// The guest's side of QEMU's user network (QEMU's `-netdev user` defaults: network 10.0.2.0/24).
 const GUEST_ADDRESS: &str = "10.0.2.15";
 const SSH: u16 = 22;
+/// The port on which an agent that stayed listens in the guest.
+pub const AGENT_PORT: u16 = 7013;
 
 /// A virtual machine. Starts with 512 MiB, one CPU, no disk and no network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,11 +61,20 @@ pub struct VmConfig {
     ssh: Option<HostPort>,
     debug_exit: bool,
     serial_log: Option<PathBuf>,
+    memory_file: Option<MemoryFile>,
 }
 
 impl Default for VmConfig {
     fn default() -> Self {
-        Self { memory_mib: 512, cpus: 1, disk: None, ssh: None, debug_exit: false, serial_log: None }
+        Self {
+            memory_mib: 512,
+            cpus: 1,
+            disk: None,
+            ssh: None,
+            debug_exit: false,
+            serial_log: None,
+            memory_file: None,
+        }
     }
 }
 
@@ -100,7 +121,8 @@ impl VmConfig {
     }
 
     /// A network card on QEMU's user network. The guest reaches nothing (`restrict=on`); the host reaches
-    /// the guest's sshd at 10.0.2.15 through this port on 127.0.0.1.
+    /// the guest's sshd at 10.0.2.15 through this port on 127.0.0.1, and an agent that stayed ([`AGENT_PORT`])
+    /// through one that the host's kernel picks.
     pub fn ssh(&mut self, port: HostPort) -> &mut Self {
         self.ssh = Some(port);
         self
@@ -118,6 +140,17 @@ impl VmConfig {
         self
     }
 
+    /// Keeps the guest's memory in a file.
+    pub fn memory_file(&mut self, path: impl Into<PathBuf>, shared: bool) -> &mut Self {
+        self.memory_file = Some(MemoryFile { path: path.into(), shared });
+        self
+    }
+
+    /// The guest's memory, if it is a file.
+    pub fn kept_memory(&self) -> Option<&MemoryFile> {
+        self.memory_file.as_ref()
+    }
+
     /// Where the serial console is to be kept.
     pub fn kept_serial_log(&self) -> Option<&Path> {
         self.serial_log.as_deref()
@@ -133,7 +166,21 @@ impl VmConfig {
         let mut args = Arguments::default();
         args.flag("-no-user-config").flag("-nodefaults").flag("-no-reboot");
         args.option("-display", "none").option("-vga", "none");
-        args.option("-machine", "pc");
+        match &self.memory_file {
+            Some(file) => {
+                args.option("-machine", "pc,memory-backend=ram0");
+                let head = format!("memory-backend-file,id=ram0,size={}M,mem-path=", self.memory_mib);
+                args.path_option(
+                    "-object",
+                    &head,
+                    &file.path,
+                    if file.shared { ",share=on" } else { ",share=off" },
+                );
+            }
+            None => {
+                args.option("-machine", "pc");
+            }
+        }
         match line.accelerator {
             AcceleratorKind::Kvm => args.option("-accel", "kvm").option("-cpu", "host"),
             AcceleratorKind::Tcg => args.option("-accel", "tcg"),
@@ -163,7 +210,10 @@ impl VmConfig {
             };
             args.option(
                 "-netdev",
-                format!("user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:{SSH}"),
+                format!(
+                    "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:{port}-{GUEST_ADDRESS}:{SSH},\
+                     hostfwd=tcp:127.0.0.1:0-{GUEST_ADDRESS}:{AGENT_PORT}"
+                ),
             );
             // No option ROM: nobody boots from the network, and loading it costs boot time.
             args.option("-device", "virtio-net-pci,netdev=net0,romfile=");
@@ -239,7 +289,7 @@ mod tests {
              -chardev socket,id=qmp0,server=on,wait=off,path=/run/q.sock -mon chardev=qmp0,mode=control -S \
              -drive file=/img/x.raw,format=raw,if=none,id=disk0,snapshot=on \
              -device virtio-blk-pci,drive=disk0,bootindex=0 \
-             -netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22 \
+             -netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22,hostfwd=tcp:127.0.0.1:0-10.0.2.15:7013 \
              -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci"
         );
     }

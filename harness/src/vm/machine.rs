@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::accel::AcceleratorKind;
-use super::config::{CommandLine, HostPort, VmConfig};
+use super::config::{AGENT_PORT, CommandLine, HostPort, VmConfig};
 use super::console::{Console, ConsoleEvent};
 use super::outcome::{GuestFailure, Watch};
 use super::process::{QemuExit, Supervised};
@@ -17,6 +17,8 @@ use super::serial::SerialLog;
 use super::tools::Tools;
 use super::wait::{Deadline, Patience, Wait};
 
+/// The guest's sshd.
+const SSH: u16 = 22;
 /// Between two looks at the console.
 const LOOK: Duration = Duration::from_millis(20);
 /// QEMU opens its QMP socket before it loads anything.
@@ -88,6 +90,7 @@ pub struct Vm {
     failure: Option<GuestFailure>,
     shutdown: Option<(bool, String)>,
     ssh_port: Option<u16>,
+    agent_port: Option<u16>,
     patience: Patience,
 }
 
@@ -124,9 +127,9 @@ impl Vm {
         let qemu = Supervised::start(tools, run_dir, args).map_err(VmError::Supervisor)?;
         let deadline = Wait::new("qemu's control socket", QMP_LIMIT).begin(patience);
         let mut qmp = connect(&qemu, &socket, config.ssh_port(), &deadline)?;
-        let ssh_port = match config.ssh_port() {
-            Some(_) => Some(forwarded_port(&mut qmp)?),
-            None => None,
+        let (ssh_port, agent_port) = match config.ssh_port() {
+            Some(_) => (Some(forwarded_port(&mut qmp, SSH)?), Some(forwarded_port(&mut qmp, AGENT_PORT)?)),
+            None => (None, None),
         };
         make_ready(&mut qmp).map_err(|error| match error {
             // QEMU ends by itself when it cannot load a state, and says why on standard error.
@@ -146,6 +149,7 @@ impl Vm {
             failure: None,
             shutdown: None,
             ssh_port,
+            agent_port,
             patience: patience.clone(),
         })
     }
@@ -153,6 +157,11 @@ impl Vm {
     /// The port on 127.0.0.1 that leads to the guest's sshd.
     pub fn ssh_port(&self) -> Option<u16> {
         self.ssh_port
+    }
+
+    /// The port on 127.0.0.1 that leads to an agent that stayed in the guest.
+    pub fn agent_port(&self) -> Option<u16> {
+        self.agent_port
     }
 
     /// The control socket.
@@ -401,14 +410,18 @@ fn connect(
 
 /// The port that the host's kernel picked, from lines such as
 /// `  TCP[HOST_FORWARD]   3       127.0.0.1 44089       10.0.2.15    22     0     0`.
-fn forwarded_port(qmp: &mut Qmp) -> Result<u16, VmError> {
+fn forwarded_port(qmp: &mut Qmp, guest: u16) -> Result<u16, VmError> {
     let shown = qmp.human("info usernet", QMP_LIMIT)?;
-    parse_forward(&shown).ok_or(VmError::NoForward { shown })
+    parse_forward(&shown, guest).ok_or(VmError::NoForward { shown })
 }
 
-fn parse_forward(shown: &str) -> Option<u16> {
-    let line = shown.lines().find(|line| line.trim_start().starts_with("TCP[HOST_FORWARD]"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+/// The host's port of the forward to this port of the guest.
+fn parse_forward(shown: &str, guest: u16) -> Option<u16> {
+    let forwards = shown.lines().filter(|line| line.trim_start().starts_with("TCP[HOST_FORWARD]"));
+    forwards.map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|words| {
+        let to = words.get(5)?.parse::<u16>().ok()?;
+        (to == guest).then(|| words.get(3)?.parse().ok()).flatten()
+    })
 }
 
 #[cfg(test)]
@@ -419,7 +432,8 @@ mod tests {
     fn the_forwarded_port_is_read_from_the_monitor() {
         let shown = "Hub -1 (net0):\r\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ \
                      SendQ\r\n  TCP[HOST_FORWARD]   3       127.0.0.1 44089       10.0.2.15    22     0     0\r\n";
-        assert_eq!(parse_forward(shown), Some(44089));
-        assert_eq!(parse_forward("Hub -1 (net0):\r\n"), None);
+        assert_eq!(parse_forward(shown, SSH), Some(44089));
+        assert_eq!(parse_forward(shown, AGENT_PORT), None);
+        assert_eq!(parse_forward("Hub -1 (net0):\r\n", SSH), None);
     }
 }

@@ -24,7 +24,7 @@ mod wait;
 
 pub use accel::{AccelError, Accelerator, AcceleratorKind, SelectedAccelerator, choose_accelerator};
 pub use bootsector::{BootSector, DEBUG_EXIT_PORT, Then, debug_exit_status};
-pub use config::{CommandLine, Disk, DiskWrites, HostPort, VmConfig};
+pub use config::{AGENT_PORT, CommandLine, Disk, DiskWrites, HostPort, MemoryFile, VmConfig};
 pub use console::{Console, ConsoleEvent};
 pub use machine::{Vm, VmError};
 pub use outcome::{GuestFailure, NoWatch, Watch};

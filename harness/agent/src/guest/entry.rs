@@ -35,7 +35,7 @@ global_asm!(
 );
 
 extern "C" fn start() -> ! {
-    process::exit(crate::parent::serve())
+    process::exit(crate::parent::serve(crate::isolate::Stacks::NONE))
 }
 
 #[panic_handler]

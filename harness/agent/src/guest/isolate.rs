@@ -14,23 +14,101 @@ const NOBODY: u32 = 65534;
 
 /// The name of a child's jail: the agent's process id and the place of the program in its batch. Without a
 /// dot, which would name a child of another jail (jail(8)).
-pub(crate) fn jail_name(agent: process::Pid, index: usize) -> CString {
+fn jail_name(agent: process::Pid, index: usize) -> CString {
     // Neither number can hold a NUL.
     CString::new(format!("nlproof{agent}_{index}")).unwrap_or_default()
 }
 
-/// Puts this process into a fresh network stack.
+/// The name of a jail that was made beforehand.
+#[cfg(feature = "freebsd")]
+fn waiting_name(number: u32) -> CString {
+    CString::new(format!("nlproof_waiting_{number}")).unwrap_or_default()
+}
+
+/// The jail of one program.
+pub(crate) enum Jail {
+    /// To be made.
+    Fresh(CString),
+    /// Made beforehand and entered by nobody yet.
+    #[cfg(feature = "freebsd")]
+    Waiting(CString),
+}
+
+impl Jail {
+    /// Its name; on Linux nothing but a name.
+    pub(crate) fn name(&self) -> &core::ffi::CStr {
+        match self {
+            Self::Fresh(name) => name,
+            #[cfg(feature = "freebsd")]
+            Self::Waiting(name) => name,
+        }
+    }
+}
+
+/// Network stacks that were made beforehand. Each is taken once: nobody could prove that one in which a program
+/// has run is as it was.
+#[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "freebsd"), expect(dead_code, reason = "a namespace without a process cannot wait"))]
+pub(crate) struct Stacks {
+    /// How many were made.
+    made: u32,
+    /// The first that may be left.
+    next: u32,
+}
+
+impl Stacks {
+    pub(crate) const NONE: Self = Self { made: 0, next: 0 };
+
+    /// Makes them.
+    #[cfg(feature = "freebsd")]
+    pub(crate) fn make(count: u32) -> Result<Self, (Errno, String)> {
+        for number in 0..count {
+            let name = waiting_name(number);
+            crate::sys::jail::create_waiting(&name).map_err(|failed| jail_failed(&name, failed))?;
+        }
+        Ok(Self { made: count, next: 0 })
+    }
+
+    /// A network namespace lives as long as a process is in it: none can wait.
+    #[cfg(not(feature = "freebsd"))]
+    pub(crate) fn make(_count: u32) -> Result<Self, (Errno, String)> {
+        Ok(Self::NONE)
+    }
+
+    /// The jail for a program: the place of the program in its batch names one that is to be made.
+    pub(crate) fn next(&mut self, agent: process::Pid, index: usize) -> Jail {
+        #[cfg(feature = "freebsd")]
+        while self.next < self.made {
+            let name = waiting_name(self.next);
+            self.next += 1;
+            // Another connection may have taken it.
+            if crate::sys::jail::exists(&name) {
+                return Jail::Waiting(name);
+            }
+        }
+        Jail::Fresh(jail_name(agent, index))
+    }
+}
+
+#[cfg(feature = "freebsd")]
+fn jail_failed(name: &core::ffi::CStr, (errno, words): (Errno, String)) -> (Errno, String) {
+    let name = name.to_string_lossy();
+    let cause = if words.is_empty() { format!("{errno}") } else { format!("{errno}: {words}") };
+    let remedy = "the agent must run as root on a kernel with VIMAGE";
+    (errno, format!("no jail `{name}` with a network stack of its own ({cause}); {remedy}"))
+}
+
+/// Puts this process into a network stack that nobody has used.
 ///
 /// # Errors
 /// The kernel's number and what could not be done.
 #[cfg(feature = "freebsd")]
-pub(crate) fn enter(name: &core::ffi::CStr) -> Result<(), (Errno, String)> {
-    crate::sys::jail::enter_fresh(name).map_err(|(errno, words)| {
-        let name = name.to_string_lossy();
-        let cause = if words.is_empty() { format!("{errno}") } else { format!("{errno}: {words}") };
-        let remedy = "the agent must run as root on a kernel with VIMAGE";
-        (errno, format!("no jail `{name}` with a network stack of its own ({cause}); {remedy}"))
-    })
+pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
+    match jail {
+        Jail::Fresh(name) => crate::sys::jail::enter_fresh(name),
+        Jail::Waiting(name) => crate::sys::jail::enter_waiting(name),
+    }
+    .map_err(|failed| jail_failed(jail.name(), failed))
 }
 
 /// Puts this process into a fresh network namespace; without privilege into a user namespace as well, in
@@ -39,7 +117,7 @@ pub(crate) fn enter(name: &core::ffi::CStr) -> Result<(), (Errno, String)> {
 /// # Errors
 /// The kernel's number and what could not be done.
 #[cfg(not(feature = "freebsd"))]
-pub(crate) fn enter(_name: &core::ffi::CStr) -> Result<(), (Errno, String)> {
+pub(crate) fn enter(_jail: &Jail) -> Result<(), (Errno, String)> {
     use crate::sys::errno;
     use crate::sys::namespace::{Fresh, ids, unshare};
 

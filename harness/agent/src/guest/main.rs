@@ -5,6 +5,7 @@
 //!  parent   reads the batch, starts one child per program, passes its frames on, enforces limits
 //!    └ child     enters a fresh network stack, opens the sockets, runs the steps, writes frames to a pipe
 //!        └ command    of an exec step
+//!  stay     in a guest whose state is saved: makes network stacks, listens, and is the parent of parents
 //! ```
 //! With the profile `agent` (panic = abort) this is a static ELF without libc and std: entry, allocator
 //! and `mem*` functions are in `entry` and `heap`. With any other profile the same code is an
@@ -27,10 +28,11 @@ mod parent;
 mod reporter;
 mod session;
 mod stack;
+mod stay;
 mod sys;
 
 /// The ordinary program of profiles that unwind.
 #[cfg(not(panic = "abort"))]
 fn main() {
-    sys::process::exit(parent::serve())
+    sys::process::exit(parent::serve(isolate::Stacks::NONE))
 }

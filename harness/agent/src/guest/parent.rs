@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The parent: reads the batch, starts a child per program, passes its frames on whole, ends it in time.
 
-use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -9,26 +8,29 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
-use nlproof_agent::{Batch, Body, ErrorStage, Program, Record, status};
+use nlproof_agent::{Batch, Body, ErrorStage, Program, Record, Request, status};
 
+use crate::isolate::{Jail, Stacks};
 use crate::reporter::NO_STEP;
 use crate::sys::Errno;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::io::{self, Fd, PollFd, STDIN, STDOUT, Stderr};
 use crate::sys::process::{self, Forked, Pid};
-use crate::{isolate, session};
+use crate::{session, stay};
 
 /// How long a killed child may take to be gone, in milliseconds.
 const REAP_MS: u32 = 5000;
 
 /// What ends the agent before its batch is done.
-enum Failure {
+pub(crate) enum Failure {
     /// Standard input does not hold a batch.
     Batch(FrameError),
     /// Standard input could not be read.
     Read(Errno),
     /// Nobody reads standard output any more.
     Closed,
+    /// It cannot stay: why.
+    Stay(String),
     /// A system call failed that no program is to blame for.
     System(&'static str, Errno),
 }
@@ -39,7 +41,7 @@ impl Failure {
             Self::Batch(FrameError::Magic { .. } | FrameError::Version { .. }) => status::VERSION,
             Self::Batch(_) => status::BAD_BATCH,
             Self::Read(_) | Self::Closed => status::LOST,
-            Self::System(..) => status::SYSTEM,
+            Self::Stay(_) | Self::System(..) => status::SYSTEM,
         }
     }
 }
@@ -50,14 +52,15 @@ impl fmt::Display for Failure {
             Self::Batch(error) => write!(f, "standard input: {error}"),
             Self::Read(errno) => write!(f, "standard input could not be read ({errno})"),
             Self::Closed => f.write_str("standard output was closed; the running program was killed"),
+            Self::Stay(text) => f.write_str(text),
             Self::System(what, errno) => write!(f, "{what} failed ({errno})"),
         }
     }
 }
 
-/// Serves one batch; the exit status.
-pub(crate) fn serve() -> i32 {
-    match serve_batch() {
+/// Serves standard input and output; the exit status.
+pub(crate) fn serve(stacks: Stacks) -> i32 {
+    match serve_request(stacks) {
         Ok(()) => status::DONE,
         Err(failure) => {
             // The status says the same to whoever does not get the line.
@@ -67,11 +70,17 @@ pub(crate) fn serve() -> i32 {
     }
 }
 
-fn serve_batch() -> Result<(), Failure> {
+fn serve_request(stacks: Stacks) -> Result<(), Failure> {
     process::set_sigpipe(true).map_err(|errno| Failure::System("ignoring SIGPIPE", errno))?;
     // First of all, so that the other side learns the version whatever it sent.
     write(&encode_hello())?;
-    let batch = read_batch()?;
+    match read_request()? {
+        Request::Run(batch) => run_batch(&batch, stacks),
+        Request::Stay(stay) => stay::begin(&stay),
+    }
+}
+
+fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
     let mut seen = Vec::with_capacity(batch.programs.len());
     for (index, program) in batch.programs.iter().enumerate() {
         let refusal = if seen.contains(&program.id) {
@@ -82,18 +91,18 @@ fn serve_batch() -> Result<(), Failure> {
         seen.push(program.id);
         match refusal {
             Some(text) => give_up(program, ErrorStage::Refused, Errno(0), text)?,
-            None => run(program, index)?,
+            None => run(program, stacks.next(process::id(), index))?,
         }
     }
     Ok(())
 }
 
-fn read_batch() -> Result<Batch, Failure> {
+fn read_request() -> Result<Request, Failure> {
     let mut reader = FrameReader::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
-        if let Some(batch) = reader.next().map_err(Failure::Batch)? {
-            return Ok(batch);
+        if let Some(request) = reader.next().map_err(Failure::Batch)? {
+            return Ok(request);
         }
         match io::read(STDIN, &mut buffer).map_err(Failure::Read)? {
             0 => {
@@ -115,8 +124,7 @@ struct Relayed {
 }
 
 /// Runs one program in a child.
-fn run(program: &Program, index: usize) -> Result<(), Failure> {
-    let jail = isolate::jail_name(process::id(), index);
+fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
     let started = io::pipe().and_then(|(read, write)| Ok((read, write, process::fork()?)));
     let (read, pid) = match started {
         Ok((read, write, Forked::Parent(pid))) => {
@@ -193,15 +201,15 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
 }
 
 /// Ends what is left of a child and gives its exit status; `None` if it is not gone and `block` is false.
-fn reap(child: Pid, jail: &CString, block: bool) -> Option<i32> {
+fn reap(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
     kill_group(child);
     let status = process::wait(child, block).ok().flatten();
     // A command may have left the process group; it cannot leave the jail. Mostly there is none any more,
     // which is what the error says.
     #[cfg(feature = "freebsd")]
-    crate::sys::jail::remove(jail).ok();
+    crate::sys::jail::remove(jail.name()).ok();
     #[cfg(not(feature = "freebsd"))]
-    let _: &CString = jail;
+    let _: &core::ffi::CStr = jail.name();
     status
 }
 

@@ -3,7 +3,6 @@
 
 use alloc::format;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
 use nlproof_agent::datagram::{ends, fence, without_fences};
 use nlproof_agent::interfaces::{Interface, newcomers};
@@ -11,7 +10,7 @@ use nlproof_agent::{Body, DropSource, ErrorStage, Program, ReplyEnd, Send, Step}
 
 use crate::collector::{Collector, Seen};
 use crate::command::Command;
-use crate::isolate;
+use crate::isolate::{self, Jail};
 use crate::netlink::Netlink;
 use crate::reporter::{NO_STEP, Reporter};
 use crate::stack::Stack;
@@ -37,7 +36,7 @@ struct Session<'a> {
 
 /// Runs a program from isolation to end. What fails is reported. The caller keeps the pipe open until this
 /// process ends, because the parent takes its end for the end of the process.
-pub(crate) fn run(program: &Program, jail: &CStr, pipe: &Fd) {
+pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) {
     let reporter = Reporter::new(pipe, program.id);
     let isolated = stand_alone()
         .map_err(|errno| (errno, format!("cannot prepare the child ({errno})")))

@@ -10,7 +10,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use nlproof_agent::frame::{FrameReader, encode_frame, encode_hello};
-use nlproof_agent::{Batch, Body, Patch, Privilege, Program, Record, ReplyEnd, Send, SocketOptions, Step};
+use nlproof_agent::{
+    Batch, Body, Patch, Privilege, Program, Record, ReplyEnd, Request, Send, SocketOptions, Step,
+};
 
 use crate::flavours::{self, Flavour};
 
@@ -78,7 +80,7 @@ pub(crate) fn start(agent: &Path) -> Child {
 
 /// The bytes of a batch as they go to the agent.
 pub(crate) fn batch(programs: Vec<Program>) -> Vec<u8> {
-    [&encode_hello()[..], &encode_frame(&Batch { programs }).unwrap()].concat()
+    [&encode_hello()[..], &encode_frame(&Request::Run(Batch { programs })).unwrap()].concat()
 }
 
 /// Runs a batch to its end.

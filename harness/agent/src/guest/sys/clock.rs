@@ -23,6 +23,18 @@ pub(crate) fn now() -> u64 {
     time.seconds as u64 * 1_000_000_000 + time.nanoseconds as u64
 }
 
+/// Sets the system's clock to nanoseconds since 1970.
+#[cfg(feature = "freebsd")]
+pub(crate) fn set(ns: u64) -> Result<(), super::Errno> {
+    // sys/sys/time.h CLOCK_REALTIME.
+    const CLOCK_REALTIME: usize = 0;
+    let time = TimeSpec { seconds: (ns / 1_000_000_000) as i64, nanoseconds: (ns % 1_000_000_000) as i64 };
+    // SAFETY: the kernel reads one timespec.
+    unsafe {
+        syscall(number::CLOCK_SETTIME, [CLOCK_REALTIME, &raw const time as usize, 0, 0, 0, 0]).map(drop)
+    }
+}
+
 /// A point in time to wait for at most.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(u64);

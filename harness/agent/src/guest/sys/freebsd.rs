@@ -25,16 +25,20 @@ pub(super) mod number {
     pub(crate) const SOCKET: usize = 97;
     pub(crate) const BIND: usize = 104;
     pub(crate) const SETSOCKOPT: usize = 105;
+    pub(crate) const LISTEN: usize = 106;
     pub(crate) const SENDTO: usize = 133;
+    pub(crate) const SETSID: usize = 147;
     pub(crate) const SETGID: usize = 181;
     pub(crate) const SYSCTL: usize = 202;
     pub(crate) const POLL: usize = 209;
     pub(crate) const CLOCK_GETTIME: usize = 232;
+    pub(crate) const CLOCK_SETTIME: usize = 233;
     pub(crate) const SIGACTION: usize = 416;
     pub(crate) const MMAP: usize = 477;
     pub(crate) const JAIL_GET: usize = 506;
     pub(crate) const JAIL_SET: usize = 507;
     pub(crate) const JAIL_REMOVE: usize = 508;
+    pub(crate) const ACCEPT4: usize = 541;
     pub(crate) const PIPE2: usize = 542;
     pub(crate) const PROCCTL: usize = 544;
 }
@@ -90,6 +94,29 @@ impl SockaddrNl {
     }
 }
 
+/// `struct sockaddr_in`, sys/netinet/in.h: 16 bytes; port and address in network byte order.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct SockaddrIn {
+    len: u8,
+    family: u8,
+    port: [u8; 2],
+    address: [u8; 4],
+    zero: [u8; 8],
+}
+
+impl SockaddrIn {
+    pub(super) const fn new(address: [u8; 4], port: u16) -> Self {
+        Self {
+            len: size_of::<Self>() as u8,
+            family: super::socket::AF_INET as u8,
+            port: port.to_be_bytes(),
+            address,
+            zero: [0; 8],
+        }
+    }
+}
+
 /// `struct msghdr`, sys/sys/socket.h: `msg_iovlen` is an int, `msg_controllen` a socklen_t.
 #[repr(C)]
 pub(super) struct MsgHdr {
@@ -132,6 +159,7 @@ impl SigAction {
 
 const _: () = {
     assert!(size_of::<SockaddrNl>() == 12);
+    assert!(size_of::<SockaddrIn>() == 16);
     assert!(size_of::<MsgHdr>() == 48);
     assert!(size_of::<IfReq>() == 32);
     assert!(size_of::<SigAction>() == 32);

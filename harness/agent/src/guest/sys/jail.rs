@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "system calls that read and write through pointers")]
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -14,6 +15,7 @@ use super::raw::syscall;
 
 /// sys/sys/jail.h.
 const JAIL_CREATE: usize = 0x01;
+const JAIL_UPDATE: usize = 0x02;
 const JAIL_ATTACH: usize = 0x04;
 const JAIL_SYS_NEW: i32 = 1;
 
@@ -22,33 +24,67 @@ fn part(bytes: &[u8]) -> IoVec {
     IoVec { base: bytes.as_ptr().cast_mut(), len: bytes.len() }
 }
 
+/// What is done with a jail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    /// It is created and entered, and goes with its last process.
+    CreateAndEnter,
+    /// It is created and stays although no process is in it.
+    CreateWaiting,
+    /// It is entered, and from then on goes with its last process.
+    EnterWaiting,
+}
+
 /// Creates a jail with a network stack of its own and puts this process into it. It is not persistent: it
 /// goes with its last process.
 ///
 /// # Errors
 /// The kernel's number, and its words where it has any.
 pub(crate) fn enter_fresh(name: &CStr) -> Result<(), (Errno, String)> {
+    set(name, Deed::CreateAndEnter)
+}
+
+/// Creates a jail with a network stack of its own that waits for its first process.
+///
+/// # Errors
+/// As [`enter_fresh`].
+pub(crate) fn create_waiting(name: &CStr) -> Result<(), (Errno, String)> {
+    set(name, Deed::CreateWaiting)
+}
+
+/// Puts this process into a jail that waits, which from then on goes with its last process.
+///
+/// # Errors
+/// As [`enter_fresh`].
+pub(crate) fn enter_waiting(name: &CStr) -> Result<(), (Errno, String)> {
+    set(name, Deed::EnterWaiting)
+}
+
+fn set(name: &CStr, deed: Deed) -> Result<(), (Errno, String)> {
     let vnet = JAIL_SYS_NEW.to_ne_bytes();
     let children = 0i32.to_ne_bytes();
+    let nothing = || IoVec { base: core::ptr::null_mut(), len: 0 };
+    let name = || part(name.to_bytes_with_nul());
     let mut words = [0u8; 256];
-    let mut parameters = [
-        part(b"path\0"),
-        part(b"/\0"),
-        part(b"name\0"),
-        part(name.to_bytes_with_nul()),
-        part(b"host.hostname\0"),
-        part(name.to_bytes_with_nul()),
-        part(b"vnet\0"),
-        part(&vnet),
-        part(b"children.max\0"),
-        part(&children),
+    let mut parameters = vec![part(b"name\0"), name()];
+    if deed != Deed::EnterWaiting {
+        parameters.extend([part(b"path\0"), part(b"/\0"), part(b"host.hostname\0"), name()]);
+        parameters.extend([part(b"vnet\0"), part(&vnet), part(b"children.max\0"), part(&children)]);
         // Commands of a vector may be ping(8).
-        part(b"allow.raw_sockets\0"),
-        IoVec { base: core::ptr::null_mut(), len: 0 },
-        part(b"errmsg\0"),
-        IoVec { base: words.as_mut_ptr(), len: words.len() },
-    ];
-    let arguments = [parameters.as_mut_ptr() as usize, parameters.len(), JAIL_CREATE | JAIL_ATTACH, 0, 0, 0];
+        parameters.extend([part(b"allow.raw_sockets\0"), nothing()]);
+    }
+    match deed {
+        Deed::CreateAndEnter => {}
+        Deed::CreateWaiting => parameters.extend([part(b"persist\0"), nothing()]),
+        Deed::EnterWaiting => parameters.extend([part(b"nopersist\0"), nothing()]),
+    }
+    parameters.extend([part(b"errmsg\0"), IoVec { base: words.as_mut_ptr(), len: words.len() }]);
+    let flags = match deed {
+        Deed::CreateAndEnter => JAIL_CREATE | JAIL_ATTACH,
+        Deed::CreateWaiting => JAIL_CREATE,
+        Deed::EnterWaiting => JAIL_UPDATE | JAIL_ATTACH,
+    };
+    let arguments = [parameters.as_mut_ptr() as usize, parameters.len(), flags, 0, 0, 0];
     // SAFETY: the kernel reads the vectors and what they point to, and writes at most its length into
     // `words`; all outlive the call.
     match unsafe { syscall(number::JAIL_SET, arguments) } {
@@ -60,15 +96,23 @@ pub(crate) fn enter_fresh(name: &CStr) -> Result<(), (Errno, String)> {
     }
 }
 
-/// Kills what still runs in a jail. An error says that there is none of that name any more.
-pub(crate) fn remove(name: &CStr) -> Result<(), Errno> {
+/// Whether there is a jail of that name.
+pub(crate) fn exists(name: &CStr) -> bool {
+    get(name).is_ok()
+}
+
+/// The number of a jail.
+fn get(name: &CStr) -> Result<usize, Errno> {
     let mut value = Vec::from(name.to_bytes_with_nul());
     let mut parameters = [part(b"name\0"), IoVec { base: value.as_mut_ptr(), len: value.len() }];
     // SAFETY: the kernel reads the vectors and what they point to, and writes the value back into `value`,
     // at most its length; all outlive the call.
-    let jid = unsafe {
-        syscall(number::JAIL_GET, [parameters.as_mut_ptr() as usize, parameters.len(), 0, 0, 0, 0])?
-    };
+    unsafe { syscall(number::JAIL_GET, [parameters.as_mut_ptr() as usize, parameters.len(), 0, 0, 0, 0]) }
+}
+
+/// Kills what still runs in a jail. An error says that there is none of that name any more.
+pub(crate) fn remove(name: &CStr) -> Result<(), Errno> {
+    let jid = get(name)?;
     // SAFETY: no pointers.
     unsafe { syscall(number::JAIL_REMOVE, [jid, 0, 0, 0, 0, 0]).map(drop) }
 }

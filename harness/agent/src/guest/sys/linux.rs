@@ -18,6 +18,7 @@ pub(super) mod number {
     pub(crate) const SENDTO: usize = 44;
     pub(crate) const RECVMSG: usize = 47;
     pub(crate) const BIND: usize = 49;
+    pub(crate) const LISTEN: usize = 50;
     pub(crate) const GETSOCKNAME: usize = 51;
     pub(crate) const SETSOCKOPT: usize = 54;
     pub(crate) const FORK: usize = 57;
@@ -29,11 +30,13 @@ pub(super) mod number {
     pub(crate) const SETUID: usize = 105;
     pub(crate) const SETGID: usize = 106;
     pub(crate) const SETPGID: usize = 109;
+    pub(crate) const SETSID: usize = 112;
     pub(crate) const SETGROUPS: usize = 116;
     pub(crate) const PRCTL: usize = 157;
     pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EXIT: usize = 231;
     pub(crate) const UNSHARE: usize = 272;
+    pub(crate) const ACCEPT4: usize = 288;
     pub(crate) const PIPE2: usize = 293;
 }
 
@@ -68,6 +71,22 @@ pub(super) const MSG_REPORT_FULL: usize = 0x20;
 
 /// linux/sockios.h.
 pub(super) const SIOCGIFINDEX: usize = 0x8933;
+
+/// `struct sockaddr_in`, linux/in.h: 16 bytes; port and address in network byte order.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct SockaddrIn {
+    family: u16,
+    port: [u8; 2],
+    address: [u8; 4],
+    zero: [u8; 8],
+}
+
+impl SockaddrIn {
+    pub(super) const fn new(address: [u8; 4], port: u16) -> Self {
+        Self { family: super::socket::AF_INET as u16, port: port.to_be_bytes(), address, zero: [0; 8] }
+    }
+}
 
 /// `struct sockaddr_nl`, linux/netlink.h: 12 bytes.
 #[repr(C)]

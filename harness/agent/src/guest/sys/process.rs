@@ -107,6 +107,12 @@ pub(crate) fn lead_group(pid: Pid) -> Result<(), Errno> {
     unsafe { syscall(number::SETPGID, [pid as usize, pid as usize, 0, 0, 0, 0]).map(drop) }
 }
 
+/// Makes this process the leader of a session of its own: it outlives the one that it was started in.
+pub(crate) fn lead_session() -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    unsafe { syscall(number::SETSID, [0; 6]).map(drop) }
+}
+
 /// This process is killed when its parent ends, however that ends. Lost with a change of user ids on
 /// Linux, so it is asked for again after that.
 pub(crate) fn die_with_parent() -> Result<(), Errno> {

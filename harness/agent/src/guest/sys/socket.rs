@@ -3,10 +3,17 @@
 #![expect(unsafe_code, reason = "system calls that read and write through pointers")]
 
 use super::Errno;
-use super::abi::{self, AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, MsgHdr, SOL_SOCKET, SockaddrNl, number};
+use super::abi::{
+    self, AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, MsgHdr, SOL_SOCKET, SockaddrIn, SockaddrNl, number,
+};
 use super::io::{Fd, IoVec};
 use super::raw::syscall;
 
+/// The same numbers on both systems, as are IPPROTO_TCP and TCP_NODELAY.
+pub(super) const AF_INET: usize = 2;
+const IPPROTO_TCP: usize = 6;
+const TCP_NODELAY: usize = 1;
+const SOCK_STREAM: usize = 1;
 const SOCK_DGRAM: usize = 2;
 const SOCK_RAW: usize = 3;
 const AF_UNIX: usize = 1;
@@ -36,6 +43,29 @@ pub(crate) fn open_netlink() -> Result<Fd, Errno> {
 /// A datagram socket that only serves interface ioctls, which take a socket of any family.
 pub(crate) fn open_for_ioctls() -> Result<Fd, Errno> {
     open(AF_UNIX, SOCK_DGRAM, 0)
+}
+
+/// A TCP socket that listens.
+pub(crate) fn listen(address: [u8; 4], port: u16) -> Result<Fd, Errno> {
+    let socket = open(AF_INET, SOCK_STREAM, 0)?;
+    let address = SockaddrIn::new(address, port);
+    let fd = socket.raw() as usize;
+    // SAFETY: the kernel reads one address.
+    unsafe {
+        syscall(number::BIND, [fd, &raw const address as usize, size_of::<SockaddrIn>(), 0, 0, 0])?;
+    }
+    // SAFETY: no pointers.
+    unsafe { syscall(number::LISTEN, [fd, 8, 0, 0, 0, 0])? };
+    Ok(socket)
+}
+
+/// The next connection, whose small writes are not held back.
+pub(crate) fn accept(listener: &Fd) -> Result<Fd, Errno> {
+    let arguments = [listener.raw() as usize, 0, 0, abi::SOCK_CLOEXEC, 0, 0];
+    // SAFETY: the address is not asked for.
+    let connection = Fd::new(unsafe { syscall(number::ACCEPT4, arguments)? });
+    set_option(&connection, IPPROTO_TCP, TCP_NODELAY, 1)?;
+    Ok(connection)
 }
 
 fn open(family: usize, kind: usize, protocol: usize) -> Result<Fd, Errno> {

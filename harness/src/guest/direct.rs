@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! An agent that stayed in the guest, over a TCP connection of its own: no handshake, no program to be started.
+//!
+//! Each batch has a connection. It leads from 127.0.0.1 through QEMU into the guest, so that nobody else hears it;
+//! the token keeps other users of this machine from being served.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::ops::ControlFlow;
+use std::time::{Duration, SystemTime};
+
+use nlproof_agent::frame::{encode_frame, encode_hello};
+use nlproof_agent::{Batch, Greeting, Record, Request, TOKEN_LEN};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::agent::{AgentRun, Receiver};
+use super::error::SshError;
+use super::exec::ExecStatus;
+use super::ssh::lost;
+use crate::vm::{Deadline, Patience, Wait, Watch};
+
+/// Between two looks at the guest.
+const LOOK: Duration = Duration::from_millis(50);
+/// At most this much is read at a time, in bytes.
+const CHUNK: usize = 64 * 1024;
+
+/// Where an agent serves, and what it wants to see first.
+#[derive(Clone)]
+pub struct Direct {
+    address: SocketAddr,
+    token: [u8; TOKEN_LEN],
+    patience: Patience,
+}
+
+impl Direct {
+    /// The agent at this address; nothing is sent yet.
+    pub fn new(address: SocketAddr, token: [u8; TOKEN_LEN], patience: Patience) -> Self {
+        Self { address, token, patience }
+    }
+
+    /// Runs a batch and hands over each record as it comes. The guest's clock is set first.
+    ///
+    /// # Errors
+    /// As [`run_agent`](super::run_agent).
+    pub fn run(
+        &self,
+        batch: &Batch,
+        wait: &Wait,
+        watch: &mut dyn Watch,
+        on_record: &mut dyn FnMut(Record),
+    ) -> Result<AgentRun, SshError> {
+        let deadline = wait.begin(&self.patience);
+        let request = encode_frame(&Request::Run(batch.clone()))?;
+        let mut receiver = Receiver::new(batch);
+        let result = self.talk(&request, &deadline, watch, &mut |bytes| receiver.stdout(bytes, on_record));
+        receiver.finish(result)
+    }
+
+    fn talk(
+        &self,
+        request: &[u8],
+        deadline: &Deadline,
+        watch: &mut dyn Watch,
+        on_bytes: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Result<ExecStatus, SshError> {
+        let doing = "talking to the agent";
+        let left = deadline.check().map_err(|error| SshError::Wait { error, last_error: None })?;
+        let mut stream = TcpStream::connect_timeout(&self.address, left)
+            .and_then(|stream| {
+                stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
+                Ok(stream)
+            })
+            .map_err(|error| lost("connecting to the agent", &error, watch))?;
+        let mut input = Greeting { token: self.token, now_ns: now_ns() }.encode().to_vec();
+        input.extend(encode_hello());
+        input.extend(request);
+        let mut sent = 0;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            if let Some(rest) = input.get(sent..).filter(|rest| !rest.is_empty()) {
+                match stream.write(rest) {
+                    Ok(len) => sent += len,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(lost(doing, &error, watch)),
+                }
+            }
+            match stream.read(&mut buffer) {
+                // The agent closes the connection when the batch is done; what is missing then, its records tell.
+                Ok(0) => return ended(watch),
+                Ok(len) => {
+                    if on_bytes(buffer.get(..len).unwrap_or_default()).is_break() {
+                        return Err(SshError::Stopped { doing: doing.into() });
+                    }
+                    deadline.check().map_err(|error| SshError::Wait {
+                        error: error.with_console(watch.console_tail()),
+                        last_error: None,
+                    })?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    idle(&stream, sent < input.len(), deadline, watch)?;
+                }
+                Err(error) => return Err(lost(doing, &error, watch)),
+            }
+        }
+    }
+}
+
+/// A guest that dies closes nothing, but QEMU's end does: then the guest's death is what happened.
+fn ended(watch: &mut dyn Watch) -> Result<ExecStatus, SshError> {
+    watch.check().map_err(SshError::Guest)?;
+    Ok(ExecStatus::Code(0))
+}
+
+fn idle(
+    stream: &TcpStream,
+    sending: bool,
+    deadline: &Deadline,
+    watch: &mut dyn Watch,
+) -> Result<(), SshError> {
+    watch.check().map_err(SshError::Guest)?;
+    let left = deadline.check().map_err(|error| SshError::Wait {
+        error: error.with_console(watch.console_tail()),
+        last_error: None,
+    })?;
+    let interest = if sending { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+    let slice = left.min(LOOK);
+    let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(slice.subsec_nanos()).max(1) };
+    match poll(&mut [PollFd::new(stream, interest)], Some(&timeout)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(SshError::Lost { doing: "polling a socket".into(), cause: error.to_string() }),
+    }
+}
+
+/// Nanoseconds since 1970.
+fn now_ns() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or_default()
+}
