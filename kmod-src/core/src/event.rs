@@ -24,8 +24,6 @@ pub enum LinkEvent {
     Arrived,
     /// It is leaving (`ifnet_departure_event`).
     Departed,
-    /// It has a new name (`ifnet_rename_event`); this was the old one.
-    Renamed(Name),
     /// Its link went up or down (`ifnet_link_event`).
     LinkState,
     /// `rt_ifmsg`: those of its flags have changed, or with 0 something else about it.
@@ -53,12 +51,20 @@ pub fn link_event<K: Kernel>(
         LinkEvent::Departed => (RTM_DELLINK, Shown::default()),
         LinkEvent::Arrived | LinkEvent::LinkState => (RTM_NEWLINK, Shown::default()),
         LinkEvent::Changed(change) => (RTM_NEWLINK, Shown { change, ..Shown::default() }),
-        LinkEvent::Renamed(old) => {
-            announce(kernel, behaviours, thread, ifp, RTM_DELLINK, Shown { name: Some(old), change: 0 });
-            (RTM_NEWLINK, Shown::default())
-        }
     };
     announce(kernel, behaviours, thread, ifp, kind, shown);
+}
+
+/// Announces that `ifp`, once `old`, has another name now (`ifnet_rename_event`).
+pub fn link_renamed<K: Kernel>(
+    kernel: &K,
+    behaviours: &Behaviours,
+    thread: &mut Sleepable,
+    ifp: &K::Ref,
+    old: Name,
+) {
+    announce(kernel, behaviours, thread, ifp, RTM_DELLINK, Shown { name: Some(old), change: 0 });
+    announce(kernel, behaviours, thread, ifp, RTM_NEWLINK, Shown::default());
 }
 
 fn announce<K: Kernel>(

@@ -66,7 +66,7 @@ pub use cookie::Cookie;
 pub use dispatch::handle;
 pub use driver_data::DriverData;
 pub use errno::Errno;
-pub use event::{AddressEvent, LinkEvent, address_event, link_event};
+pub use event::{AddressEvent, LinkEvent, address_event, link_event, link_renamed};
 pub use kernel::{Capabilities, Counter, Interface, Kernel, Media, Privilege, Requester};
 pub use link_request::LinkRequest;
 pub use message::Message;

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use iface_core::{Errno, Inet6Alias, InetAlias, LinkEvent, Name, Rename, Sleepable};
+use iface_core::{Errno, Inet6Alias, InetAlias, LinkEvent, Name, Rename, Sleepable, link_renamed};
 use nlproof_wire::consts::freebsd::{IFF_MONITOR, IFF_RENAMING};
 use nlproof_wire::consts::{IFF_BROADCAST, IFF_UP, IFNAMSIZ};
 
@@ -205,7 +205,7 @@ impl Stack {
             }
             Rename::EventOfItsOwn => {
                 let old = ifp.name.replace(Name::truncated(name));
-                self.announce(thread, ifp, LinkEvent::Renamed(old));
+                link_renamed(self, &self.behaviours, thread, ifp, old);
             }
         }
         Ok(())
