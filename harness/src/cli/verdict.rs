@@ -78,6 +78,7 @@ mod tests {
             cell: cell.clone(),
             status,
             fallbacks: 0,
+            losses: vec![],
             facts: vec![],
             vectors: vec![],
             duration: Duration::ZERO,

@@ -7,7 +7,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::ControlFlow;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use nlproof_agent::frame::{encode_frame, encode_hello};
 use nlproof_agent::{Batch, Greeting, Record, Request, TOKEN_LEN};
@@ -17,10 +17,14 @@ use super::agent::{AgentRun, Receiver};
 use super::error::SshError;
 use super::exec::ExecStatus;
 use super::ssh::lost;
-use crate::vm::{Deadline, Patience, Wait, Watch};
+use crate::vm::{Deadline, Expired, GuestFailure, Patience, Wait, Watch};
 
 /// Between two looks at the guest.
 const LOOK: Duration = Duration::from_millis(50);
+/// After so long without a byte somebody looks whether the guest is still there, and again each time it has passed.
+const SILENCE: Duration = Duration::from_secs(4);
+/// The agent ends a program after its own limit, of one and a half minute; then at the latest it says so.
+const SILENT_FOR_EVER: Duration = Duration::from_secs(180);
 /// At most this much is read at a time, in bytes.
 const CHUNK: usize = 64 * 1024;
 
@@ -53,7 +57,7 @@ impl Direct {
         let request = encode_frame(&Request::Run(batch.clone()))?;
         let mut receiver = Receiver::new(batch);
         let result = self.talk(&request, &deadline, watch, &mut |bytes| receiver.stdout(bytes, on_record));
-        receiver.finish(result)
+        receiver.finish(result).map_err(|error| with_cause(error, watch))
     }
 
     fn talk(
@@ -76,6 +80,7 @@ impl Direct {
         input.extend(encode_hello());
         input.extend(request);
         let mut sent = 0;
+        let mut silence = Silence::begin();
         let mut buffer = vec![0; CHUNK];
         loop {
             if let Some(rest) = input.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -89,6 +94,7 @@ impl Direct {
                 // The agent closes the connection when the batch is done; what is missing then, its records tell.
                 Ok(0) => return ended(watch),
                 Ok(len) => {
+                    silence = Silence::begin();
                     if on_bytes(buffer.get(..len).unwrap_or_default()).is_break() {
                         return Err(SshError::Stopped { doing: doing.into() });
                     }
@@ -98,6 +104,7 @@ impl Direct {
                     })?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    silence.look(watch)?;
                     idle(&stream, sent < input.len(), deadline, watch)?;
                 }
                 Err(error) => return Err(lost(doing, &error, watch)),
@@ -106,10 +113,58 @@ impl Direct {
     }
 }
 
+/// A time in which no byte came.
+struct Silence {
+    began: Instant,
+    looked: Instant,
+}
+
+impl Silence {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self { began: now, looked: now }
+    }
+
+    /// Looks at the guest when it is time.
+    fn look(&mut self, watch: &mut dyn Watch) -> Result<(), SshError> {
+        if self.looked.elapsed() < SILENCE {
+            return Ok(());
+        }
+        if let Some(failure) = watch.why_silent() {
+            return Err(SshError::Guest(failure));
+        }
+        self.looked = Instant::now();
+        if self.began.elapsed() < SILENT_FOR_EVER {
+            return Ok(());
+        }
+        Err(SshError::Guest(GuestFailure::Hung(Expired {
+            name: "a word of the agent, while the guest itself answers".into(),
+            limit: SILENT_FOR_EVER,
+            elapsed: self.began.elapsed(),
+            console: watch.console_tail(),
+        })))
+    }
+}
+
 /// A guest that dies closes nothing, but QEMU's end does: then the guest's death is what happened.
 fn ended(watch: &mut dyn Watch) -> Result<ExecStatus, SshError> {
     watch.check().map_err(SshError::Guest)?;
     Ok(ExecStatus::Code(0))
+}
+
+/// An agent that ends without having reported everything may have been ended by the end of its guest, of which the
+/// console tells a little later.
+fn with_cause(error: SshError, watch: &mut dyn Watch) -> SshError {
+    match error {
+        SshError::Guest(GuestFailure::AgentDied { status, stderr }) => {
+            SshError::Guest(watch.cause_of_death().unwrap_or_else(|| {
+                // There is no status on a connection.
+                let status = status.replacen("exit status 0", "connection closed", 1);
+                GuestFailure::AgentDied { status, stderr }
+            }))
+        }
+        error => error,
+    }
 }
 
 fn idle(

@@ -11,12 +11,15 @@ use std::time::Instant;
 use super::cell::{Cell, ModuleKind};
 use super::conversation::{Conversation, ConversationError, converse, mismatch};
 use super::event::Event;
-use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
+use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::raw::RawFile;
 use crate::file::FileError;
 use crate::golden::{Divergences, Found, Store, compare, layers};
-use crate::target::{OnStage, OpenError, Target, TargetError};
+use crate::target::{Loss, OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
+
+/// After so many lost guests a cell is given up: each costs some seconds, and more would say the same.
+const LOSSES: usize = 8;
 
 /// Opens the target of a cell.
 pub type Opener<'a> = dyn Fn(&Cell, &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> + Sync + 'a;
@@ -113,54 +116,79 @@ impl Engine<'_> {
             cell: cell.clone(),
             status: CellStatus::Passed,
             fallbacks: 0,
+            losses: Vec::new(),
             facts: Vec::new(),
             vectors: Vec::new(),
             duration: std::time::Duration::ZERO,
         };
-        let opened = (self.open)(cell, &mut |stage, bytes| emit(&Event::Stage { cell, stage, bytes }));
-        match opened {
-            Ok(mut target) => {
-                emit(&Event::Stage { cell, stage: "run vectors", bytes: None });
-                result.fallbacks = target.facts().fallbacks;
-                result.facts = target.facts().lines.clone();
-                let lost = self.run_vectors(cell, target.as_mut(), vectors, &mut result.vectors, emit)?;
-                result.status = match lost {
-                    Some(reason) => CellStatus::GuestFailed(reason),
-                    None => {
-                        let finish = target.finish();
-                        result.facts.extend(finish.lines);
-                        if let Some(text) = &finish.note {
-                            emit(&Event::Note { cell, text });
-                        }
-                        match finish.complaints.is_empty() {
-                            true => CellResult::status_of(&result.vectors),
-                            false => CellStatus::ModuleFailed(finish.complaints.join("; ")),
-                        }
+        let mut raw = None;
+        let mut rest: Option<Vec<&Vector>> = None;
+        result.status = loop {
+            let opened = (self.open)(cell, &mut |stage, bytes| emit(&Event::Stage { cell, stage, bytes }));
+            let mut target = match opened {
+                Ok(target) => target,
+                Err(error) => break not_opened(error),
+            };
+            result.fallbacks += target.facts().fallbacks;
+            let vectors = match rest.take() {
+                Some(rest) => rest,
+                None => {
+                    result.facts = target.facts().lines.clone();
+                    self.applicable(cell, target.as_ref(), vectors, &mut result.vectors, emit)
+                }
+            };
+            emit(&Event::Stage { cell, stage: "run vectors", bytes: None });
+            let raw = match &mut raw {
+                Some(raw) => raw,
+                none => none.insert(RawFile::create(self.raw.as_deref(), cell)?),
+            };
+            match self.run_vectors(cell, target.as_mut(), &vectors, raw, &mut result.vectors, emit)? {
+                None => break finished(cell, target.as_mut(), &mut result, emit),
+                Some(Interruption { left, loss: Err(reason) }) => {
+                    rest = Some(left);
+                    break CellStatus::GuestFailed(reason);
+                }
+                Some(Interruption { left, loss: Ok(loss) }) => {
+                    let Some((culprit, left)) = left.split_first() else {
+                        break CellStatus::GuestFailed(loss.text);
+                    };
+                    let lost = inconclusive(culprit, format!("the guest was lost in it: {}", loss.text));
+                    emit(&Event::VectorFinished { cell, result: &lost });
+                    result.vectors.push(lost);
+                    let text = format!("guest lost in {}: {}", culprit.id, loss.text);
+                    emit(&Event::Note { cell, text: &text });
+                    result.losses.push(LostGuest { vector: culprit.id.clone(), loss });
+                    rest = Some(left.to_vec());
+                    if left.is_empty() || result.losses.len() >= LOSSES || self.cancelled() {
+                        break CellStatus::GuestFailed(String::new());
                     }
-                };
+                }
             }
-            Err(OpenError::NotHere { reason, remedy }) => {
-                result.status = CellStatus::NotRun { reason, remedy };
-            }
-            Err(OpenError::Build(reason)) => result.status = CellStatus::BuildFailed(reason),
-            Err(OpenError::Refused(reason)) => result.status = CellStatus::Refused(reason),
-            Err(OpenError::Load(reason)) => result.status = CellStatus::LoadFailed(reason),
-            Err(OpenError::Guest(reason)) => result.status = CellStatus::GuestFailed(reason),
-            Err(OpenError::Interrupted) => result.status = interrupted(),
+        };
+        if let Some(about) = result.about_losses() {
+            result.status = CellStatus::GuestFailed(match result.status.failure() {
+                Some((_, reason)) if !reason.is_empty() => format!("{about}; then {reason}"),
+                _ => about,
+            });
+        }
+        for vector in rest.unwrap_or_default() {
+            let left = not_run(vector, "the guest was lost before its turn".into());
+            emit(&Event::VectorFinished { cell, result: &left });
+            result.vectors.push(left);
         }
         result.duration = started.elapsed();
         Ok(result)
     }
 
-    /// Runs the vectors that apply. The reason if the target was lost.
-    fn run_vectors(
+    /// The vectors that apply; the others get their results.
+    fn applicable<'v>(
         &self,
         cell: &Cell,
-        target: &mut dyn Target,
-        vectors: &[Vector],
+        target: &dyn Target,
+        vectors: &'v [Vector],
         results: &mut Vec<VectorResult>,
         emit: &dyn Fn(&Event<'_>),
-    ) -> Result<Option<String>, FileError> {
+    ) -> Vec<&'v Vector> {
         let mut applicable = Vec::new();
         for vector in vectors {
             match cell.leaves_out(&vector.id).or_else(|| mismatch(vector, target.facts())) {
@@ -172,19 +200,31 @@ impl Engine<'_> {
                 }
             }
         }
+        applicable
+    }
+
+    /// Runs vectors. What was left and why, if the target was lost.
+    fn run_vectors<'v>(
+        &self,
+        cell: &Cell,
+        target: &mut dyn Target,
+        vectors: &[&'v Vector],
+        raw: &mut RawFile,
+        results: &mut Vec<VectorResult>,
+        emit: &dyn Fn(&Event<'_>),
+    ) -> Result<Option<Interruption<'v>>, FileError> {
         // Goldens are read before anything is sent: a file that cannot be used must not cost a boot's work.
         let mut goldens = HashMap::new();
-        for vector in &applicable {
+        for vector in vectors {
             let mut golden = self.goldens.find(layers(cell.profile), &vector.id)?;
             if cell.module == ModuleKind::Rust {
                 golden = golden.map(|found| self.divergences.apply(cell.profile, found)).transpose()?;
             }
             goldens.insert(&vector.id, golden);
         }
-        let mut raw = RawFile::create(self.raw.as_deref(), cell)?;
         let mut failed = None;
         let mut ended = HashSet::new();
-        let run = converse(target, &applicable, &mut |conversation: Conversation<'_>| {
+        let run = converse(target, vectors, &mut |conversation: Conversation<'_>| {
             ended.insert(conversation.vector.id.clone());
             let golden = goldens.remove(&conversation.vector.id).flatten();
             match raw.append(&conversation) {
@@ -199,18 +239,59 @@ impl Engine<'_> {
         if let Some(error) = failed {
             return Err(error);
         }
-        let reason = match run {
-            Ok(()) => "the target ended without a word about it".to_owned(),
+        let left: Vec<_> = vectors.iter().copied().filter(|vector| !ended.contains(&vector.id)).collect();
+        let loss = match run {
+            Ok(()) => Err("the target ended without a word about it".to_owned()),
             Err(ConversationError::Vector(error)) => return Err(error),
-            Err(ConversationError::Target(error)) => error.to_string(),
+            Err(ConversationError::Target(TargetError::Guest(loss))) => Ok(loss),
+            Err(ConversationError::Target(error)) => Err(error.to_string()),
         };
-        let left: Vec<_> = applicable.iter().filter(|vector| !ended.contains(&vector.id)).collect();
-        for vector in &left {
-            let result = not_run(vector, "the guest was lost before its turn was over".into());
-            emit(&Event::VectorFinished { cell, result: &result });
-            results.push(result);
-        }
-        Ok(if left.is_empty() { None } else { Some(reason) })
+        // A guest that was lost after its last vector has done all that was asked of it.
+        Ok((!left.is_empty()).then_some(Interruption { left, loss }))
+    }
+}
+
+/// Vectors that did not run to their end.
+struct Interruption<'v> {
+    /// In their order: the first one ran when the target was lost.
+    left: Vec<&'v Vector>,
+    /// How the guest was lost, after which a fresh one may go on; or why none will.
+    loss: Result<Loss, String>,
+}
+
+/// What is left to say when every vector has run.
+fn finished(
+    cell: &Cell,
+    target: &mut dyn Target,
+    result: &mut CellResult,
+    emit: &dyn Fn(&Event<'_>),
+) -> CellStatus {
+    let finish = target.finish();
+    result.facts.extend(finish.lines);
+    if let Some(text) = &finish.note {
+        emit(&Event::Note { cell, text });
+    }
+    if finish.complaints.is_empty() {
+        // What the lost ones lack is told with their guests.
+        let lost = |vector: &VectorResult| result.losses.iter().any(|lost| lost.vector == vector.id);
+        let others: Vec<_> = result.vectors.iter().filter(|vector| !lost(vector)).cloned().collect();
+        return CellResult::status_of(&others);
+    }
+    let complaints = finish.complaints.join("; ");
+    match cell.module {
+        ModuleKind::Rust => CellStatus::ModuleFailed(complaints),
+        ModuleKind::Stock => CellStatus::GuestFailed(complaints),
+    }
+}
+
+fn not_opened(error: OpenError) -> CellStatus {
+    match error {
+        OpenError::NotHere { reason, remedy } => CellStatus::NotRun { reason, remedy },
+        OpenError::Build(reason) => CellStatus::BuildFailed(reason),
+        OpenError::Refused(reason) => CellStatus::Refused(reason),
+        OpenError::Load(reason) => CellStatus::LoadFailed(reason),
+        OpenError::Guest(reason) => CellStatus::GuestFailed(reason),
+        OpenError::Interrupted => interrupted(),
     }
 }
 
@@ -240,6 +321,10 @@ fn judge(cell: &Cell, conversation: &Conversation<'_>, golden: Option<Found>) ->
 /// A lock whose holder panicked still guards what it guards; the panic itself ends the run.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn inconclusive(vector: &Vector, reason: String) -> VectorResult {
+    VectorResult { outcome: Outcome::Inconclusive(reason.clone()), ..not_run(vector, reason) }
 }
 
 fn not_run(vector: &Vector, reason: String) -> VectorResult {

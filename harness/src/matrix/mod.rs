@@ -16,6 +16,8 @@ pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
 pub use engine::{Emit, Engine, Opener, Wanted};
 pub use event::Event;
-pub use outcome::{CellResult, CellStatus, Counts, Outcome, RunResult, VectorResult, VectorsOfRun};
+pub use outcome::{
+    CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
+};
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};

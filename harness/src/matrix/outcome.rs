@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::cell::Cell;
 use super::slice::Slice;
 use crate::golden::Divergence;
+use crate::target::Loss;
 
 /// What became of one vector in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +106,15 @@ impl CellStatus {
     }
 }
 
+/// A guest that was lost while a cell ran in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostGuest {
+    /// The vector that ran then, whose result is missing.
+    pub vector: String,
+    /// How.
+    pub loss: Loss,
+}
+
 /// One cell's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellResult {
@@ -114,6 +124,8 @@ pub struct CellResult {
     pub status: CellStatus,
     /// How often a saved state could not be restored and the guest was booted instead.
     pub fallbacks: u32,
+    /// Guests that were lost; the vectors that were left went on in fresh ones.
+    pub losses: Vec<LostGuest>,
     /// What is known of the target: kernel, accelerator, image.
     pub facts: Vec<(String, String)>,
     /// The vectors, in the order in which they ran.
@@ -144,6 +156,15 @@ impl CellResult {
         let mut compared = self.vectors.iter().filter_map(|vector| vector.observed).peekable();
         compared.peek()?;
         Some(if compared.all(|observed| observed) { "observed" } else { "predicted" })
+    }
+
+    /// What to say about guests that were lost; `None` if none was.
+    pub fn about_losses(&self) -> Option<String> {
+        let each = self.losses.iter().map(|lost| {
+            let first = lost.loss.text.lines().next().unwrap_or_default();
+            format!("in {}: {} [{}]", lost.vector, first, lost.loss.fingerprint)
+        });
+        (!self.losses.is_empty()).then(|| each.collect::<Vec<_>>().join("; "))
     }
 
     /// The status that follows from the vectors of a cell that ran.
@@ -220,6 +241,7 @@ mod tests {
             },
             status: CellStatus::Passed,
             fallbacks: 0,
+            losses: vec![],
             facts: vec![],
             vectors,
             duration: Duration::ZERO,

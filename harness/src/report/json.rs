@@ -4,8 +4,9 @@
 use std::io;
 use std::path::Path;
 
-use super::schema::{Cell, Counts, Divergence, REPORT_SCHEMA, Report, Vector};
-use crate::matrix::{CellResult, CellStatus, Outcome, RunResult};
+use super::schema::{Cell, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
+use crate::matrix::{CellResult, CellStatus, LostGuest, Outcome, RunResult};
+use crate::target::Loss;
 
 /// Writes `report.json`; it appears whole or not at all.
 ///
@@ -51,6 +52,7 @@ fn cell(result: &CellResult) -> Cell {
         reason: reason.map(str::to_owned),
         remedy: remedy.map(str::to_owned),
         fallbacks: result.fallbacks,
+        losses: result.losses.iter().map(lost).collect(),
         facts: result.facts.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
         counts: Counts {
             passed: counts.passed,
@@ -62,6 +64,11 @@ fn cell(result: &CellResult) -> Cell {
         duration_ms: u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
         vectors: result.vectors.iter().map(vector).collect(),
     }
+}
+
+fn lost(lost: &LostGuest) -> Lost {
+    let Loss { kind, fingerprint, text } = lost.loss.clone();
+    Lost { vector: lost.vector.clone(), kind, fingerprint, text }
 }
 
 fn vector(result: &crate::matrix::VectorResult) -> Vector {

@@ -169,6 +169,8 @@ fn join((_, first): &(&Part, &CellResult), rest: &[(&Part, &CellResult)]) -> Cel
             }
         }
         joined.vectors.extend(part.vectors);
+        joined.fallbacks += part.fallbacks;
+        joined.losses.extend(part.losses);
         joined.duration += part.duration;
         joined.status = worse(joined.status, part.status);
     }

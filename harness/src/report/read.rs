@@ -11,9 +11,10 @@ use super::schema::{self, REPORT_SCHEMA, Report};
 use crate::file::FileError;
 use crate::golden::Divergence;
 use crate::matrix::{
-    Cell, CellResult, CellStatus, ModuleKind, Outcome, RunResult, Slice, TargetKind, VectorResult,
+    Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, TargetKind, VectorResult,
     VectorsOfRun,
 };
+use crate::target::Loss;
 
 /// Reads `report.json`, or the one in this directory. What a report does not tell comes back empty: which vectors a
 /// cell leaves out.
@@ -89,10 +90,16 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
         cell: Cell { target, release, profile, module, without: Vec::new() },
         status,
         fallbacks: cell.fallbacks,
+        losses: cell.losses.into_iter().map(lost).collect(),
         facts,
         vectors: cell.vectors.into_iter().map(vector).collect::<Result<_, _>>()?,
         duration: Duration::from_millis(cell.duration_ms),
     })
+}
+
+fn lost(lost: schema::Lost) -> LostGuest {
+    let schema::Lost { vector, kind, fingerprint, text } = lost;
+    LostGuest { vector, loss: Loss { kind, fingerprint, text } }
 }
 
 fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {

@@ -44,10 +44,26 @@ pub(super) struct Cell {
     /// Saved states that could not be restored: the guest was booted instead.
     #[serde(default)]
     pub(super) fallbacks: u32,
+    /// Guests that were lost while vectors ran.
+    #[serde(default)]
+    pub(super) losses: Vec<Lost>,
     pub(super) facts: serde_json::Map<String, serde_json::Value>,
     pub(super) counts: Counts,
     pub(super) duration_ms: u64,
     pub(super) vectors: Vec<Vector>,
+}
+
+/// A guest that was lost.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lost {
+    /// The vector that ran then.
+    pub(super) vector: String,
+    /// `panicked`, `debugger`, `reboot-loop`, `hung`, `lost-ssh`, `agent-died`, `qemu-failed`, ...
+    pub(super) kind: String,
+    /// Equal for the same loss in two runs.
+    pub(super) fingerprint: String,
+    pub(super) text: String,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Why a target cannot be used, or was lost.
 
+use crate::vm::GuestFailure;
+
 /// A target could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -29,12 +31,36 @@ pub enum OpenError {
     Interrupted,
 }
 
+/// How a guest was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// A short, stable word: [`GuestFailure::kind`].
+    pub kind: String,
+    /// Equal for the same loss in two runs: [`GuestFailure::fingerprint`].
+    pub fingerprint: String,
+    /// What happened, with the console's last lines.
+    pub text: String,
+}
+
+impl From<GuestFailure> for Loss {
+    fn from(failure: GuestFailure) -> Self {
+        Self {
+            kind: failure.kind().to_owned(),
+            fingerprint: failure.fingerprint(),
+            text: failure.to_string(),
+        }
+    }
+}
+
 /// A target was lost while it ran.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// The guest died, hung, or could no longer be reached: what happened, with the console's last lines.
+    /// It could no longer be used: what happened.
     #[error("{0}")]
     Lost(String),
+    /// The guest died, hung, or could no longer be reached.
+    #[error("{}", .0.text)]
+    Guest(Loss),
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,

@@ -155,6 +155,11 @@ impl FreebsdTarget {
 }
 
 impl FreebsdTarget {
+    /// The machine, for those who look at it from outside or do something to it.
+    pub fn vm(&mut self) -> &mut Vm {
+        &mut self.vm
+    }
+
     /// Runs a script with the guest's `/bin/sh`, as root.
     pub(super) fn shell(&mut self, script: &str, limit: Duration) -> Result<ExecOutput, TargetError> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -178,7 +183,7 @@ impl FreebsdTarget {
     fn lost(&self, error: SshError) -> TargetError {
         match error.into_failure(&self.vm) {
             GuestFailure::Interrupted { .. } => TargetError::Interrupted,
-            failure => TargetError::Lost(failure.to_string()),
+            failure => TargetError::Guest(failure.into()),
         }
     }
 }

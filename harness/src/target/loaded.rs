@@ -19,8 +19,8 @@ const NAME: &str = "nlproof_iface";
 /// For an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
 const LIMIT: Duration = Duration::from_secs(30);
 /// What a kernel that checks itself says when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
-/// vm/uma_core.c, kern_shutdown.c), and what the module says when it cannot do something.
-const COMPLAINTS: [&str; 10] = [
+/// vm/uma_core.c, kern_shutdown.c; ufs/ffs/ffs_alloc.c), and what the module says when it cannot do something.
+const COMPLAINTS: [&str; 11] = [
     "lock order reversal",
     "acquiring duplicate lock",
     "non-sleepable lock",
@@ -30,6 +30,7 @@ const COMPLAINTS: [&str; 10] = [
     "Fatal trap",
     "leaked memory",
     "Freed UMA keg",
+    ": filesystem full",
     "nlproof_iface: not ",
 ];
 

@@ -17,7 +17,7 @@ mod snapshots;
 mod start;
 
 pub use endurance::{Memory, Phase, PhaseResult, losses};
-pub use error::{OpenError, TargetError};
+pub use error::{Loss, OpenError, TargetError};
 pub use facts::{Commands, Facts, Kernel, RunningKernel};
 pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
 pub use linux::LinuxTarget;

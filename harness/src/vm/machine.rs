@@ -376,6 +376,10 @@ impl Watch for Vm {
     fn console_tail(&self) -> Vec<String> {
         self.console.tail()
     }
+
+    fn why_silent(&mut self) -> Option<GuestFailure> {
+        self.diagnose_silence()
+    }
 }
 
 /// Connects as soon as QEMU listens, or finds out why it never will.

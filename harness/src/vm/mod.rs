@@ -17,6 +17,7 @@ mod qmp;
 mod remembered;
 mod rundir;
 mod serial;
+mod silence;
 mod snapshot;
 mod supervisor;
 mod tools;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::panic::Panic;
+use super::panic::{Panic, without_numbers};
 use super::process::QemuExit;
 use super::wait::{Expired, WaitError, write_console};
 
@@ -91,6 +91,26 @@ impl GuestFailure {
     }
 }
 
+impl GuestFailure {
+    /// Names this kind of failure: equal for the same failure of two runs, whatever numbers were in it.
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::Panicked(panic) => panic.fingerprint(),
+            Self::BootFailed { reason, .. } => format!("{}: {}", self.kind(), without_numbers(reason)),
+            Self::Hung(expired) => format!("{}: {}", self.kind(), without_numbers(&expired.name)),
+            Self::AgentDied { status, .. } => format!("{}: {}", self.kind(), without_numbers(status)),
+            // Signals and statuses are names of their own.
+            Self::QemuFailed { exit, .. } => format!("{}: {exit}", self.kind()),
+            Self::ProcessorStopped { status, .. } => format!("{}: {status}", self.kind()),
+            Self::Debugger { .. }
+            | Self::RebootLoop { .. }
+            | Self::LostSsh { .. }
+            | Self::PoweredOff { .. }
+            | Self::Interrupted { .. } => self.kind().to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for GuestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -161,6 +181,12 @@ pub trait Watch {
 
     /// The last lines of the guest's console.
     fn console_tail(&self) -> Vec<String>;
+
+    /// Called when nothing has come from the agent for a while: whether anything of the guest still answers. Takes
+    /// some seconds at most. By default nobody can tell.
+    fn why_silent(&mut self) -> Option<GuestFailure> {
+        None
+    }
 }
 
 /// For a peer that has no console: an ssh server that is not our guest.
@@ -205,6 +231,9 @@ mod tests {
             "qemu stopped the guest's processor (internal-error): KVM internal error. Suberror: 1"
         );
         let died = GuestFailure::AgentDied { status: "exit status 3".into(), stderr: String::new() };
+        assert_eq!(died.fingerprint(), "agent-died: exit status N");
+        let killed = GuestFailure::QemuFailed { exit: QemuExit::Signal(9), stderr: String::new() };
+        assert_eq!(killed.fingerprint(), "qemu-failed: signal 9");
         assert_eq!(died.to_string(), "agent ended early (exit status 3)");
     }
 }

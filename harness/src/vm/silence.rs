@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Why nothing comes from a guest that should talk: QEMU stands still, the guest's kernel does, or the way to it is
+//! gone.
+
+use std::io::Read as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::machine::Vm;
+use super::outcome::{GuestFailure, Watch as _};
+use super::qmp::QmpError;
+use super::wait::Expired;
+
+/// QEMU answers from a loop that waits for nothing.
+const QMP_LIMIT: Duration = Duration::from_secs(5);
+/// sshd's first line, under hardware virtualisation; the guest may have much to do.
+const BANNER_LIMIT: Duration = Duration::from_secs(2);
+/// How often the processor is looked at, and how long between two looks. An idle kernel halts it nearly always.
+const LOOKS: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(50);
+
+impl Vm {
+    /// What keeps the guest silent; `None`: it is there, and whoever is silent has a reason of his own.
+    pub(super) fn diagnose_silence(&mut self) -> Option<GuestFailure> {
+        if let Err(failure) = self.check() {
+            return Some(failure);
+        }
+        let started = Instant::now();
+        let hung = |name: &str, console| {
+            GuestFailure::Hung(Expired {
+                name: name.to_owned(),
+                limit: QMP_LIMIT,
+                elapsed: started.elapsed(),
+                console,
+            })
+        };
+        match self.qmp().execute_within("query-status", serde_json::json!({}), QMP_LIMIT) {
+            Ok(_) => {}
+            Err(QmpError::Timeout { .. }) => {
+                return Some(hung("an answer of qemu itself", self.console_tail()));
+            }
+            // Its end, which is told as soon as the supervisor has noticed it.
+            Err(_) => return self.cause_of_death(),
+        }
+        if self.sshd_greets() {
+            return None;
+        }
+        if let Some(failure) = self.cause_of_death() {
+            return Some(failure);
+        }
+        let console = self.console_tail();
+        Some(match self.processor_rests() {
+            Some(false) => hung("the guest's kernel, which is busy and lets nobody in", console),
+            _ => GuestFailure::LostSsh {
+                doing: "waiting for the agent: neither it nor sshd can be reached".into(),
+                console,
+            },
+        })
+    }
+
+    /// QEMU accepts the connection itself; only the line comes from the guest.
+    fn sshd_greets(&self) -> bool {
+        let Some(port) = self.ssh_port() else { return false };
+        let limit = self.patience().stretch(BANNER_LIMIT);
+        let mut line = [0; 4];
+        TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)
+            .and_then(|mut stream| {
+                stream.set_read_timeout(Some(limit))?;
+                stream.read_exact(&mut line)
+            })
+            .is_ok_and(|()| line == *b"SSH-")
+    }
+
+    /// Whether the processor was seen halted; `None`: QEMU does not show it.
+    fn processor_rests(&mut self) -> Option<bool> {
+        for _ in 0..LOOKS {
+            let registers = self.qmp().human("info registers", QMP_LIMIT).ok()?;
+            let halted = registers.split_whitespace().find_map(|word| word.strip_prefix("HLT="))?;
+            if halted != "0" {
+                return Some(true);
+            }
+            std::thread::sleep(BETWEEN);
+        }
+        Some(false)
+    }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Guests that are lost in the middle of a suite: what is said about it, and what it costs.
+
+mod engine;
+mod real;
+mod simulated;

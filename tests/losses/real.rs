@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Real guests that are made to fail while vectors run in them. Needs release directories and ssh(1); what is not
+//! there is skipped by name.
+
+#[path = "../support/skip.rs"]
+mod support;
+
+use std::env;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use nlproof::matrix::{CellResult, CellStatus, Outcome};
+use nlproof::target::{Facts, Finish, FreebsdOptions, FreebsdTarget, Start, Target, TargetError};
+use nlproof::vm::{Accelerator, Tools};
+use nlproof_agent::{Batch, Record};
+use nlproof_image::{Cache, Dists};
+use serde_json::json;
+
+use crate::engine::{cell, run, vectors};
+
+/// What is done to a guest.
+#[derive(Clone, Copy)]
+enum Deed {
+    /// A command in the guest, soon after the first vector.
+    Command(&'static str),
+    /// A signal to QEMU, after some vectors.
+    Signal(&'static str),
+    /// The network card's link goes down before the first vector.
+    LinkDown,
+}
+
+/// A guest to which something is done while vectors run in it.
+struct Victim {
+    target: FreebsdTarget,
+    deed: Option<Deed>,
+}
+
+impl Target for Victim {
+    fn facts(&self) -> &Facts {
+        self.target.facts()
+    }
+
+    fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
+        let mut signal = None;
+        match self.deed {
+            None => {}
+            Some(Deed::Signal(name)) => signal = Some((name, self.target.vm().pid().unwrap())),
+            Some(Deed::LinkDown) => {
+                let arguments = json!({ "name": "net0", "up": false });
+                self.target.vm().qmp().execute("set_link", arguments).unwrap();
+            }
+            Some(Deed::Command(command)) => {
+                let words = ["/bin/sh", "-c", command].map(str::to_owned);
+                let mut ssh = self.target.login().unwrap().command(&words);
+                ssh.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+                // It ends with the guest.
+                drop(ssh.spawn().unwrap());
+            }
+        }
+        let mut ended = 0;
+        self.target.run(batch, &mut |record| {
+            if matches!(record.body, nlproof_agent::Body::End { .. }) {
+                ended += 1;
+                if let Some((name, pid)) = signal.take_if(|_| ended == 20) {
+                    let sent = Command::new("kill").args([name, &pid.to_string()]).status().unwrap();
+                    assert!(sent.success());
+                }
+            }
+            on_record(record);
+        })
+    }
+
+    fn finish(&mut self) -> Finish {
+        self.target.finish()
+    }
+}
+
+/// Runs the suite with the first guest treated like that; `None`, said with the test's name, where it cannot be run.
+fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<CellResult> {
+    let skip = |reason: String| support::say(&format!("skipped: {test}: {reason}"));
+    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
+    let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());
+    if let Err(error) = dists.find(release) {
+        skip(error.to_string());
+        return None;
+    }
+    if let Err(error) = Tools::find(env!("CARGO_BIN_EXE_nlproof")) {
+        skip(error.to_string());
+        return None;
+    }
+    if Command::new("ssh").arg("-V").output().is_err() {
+        skip("no ssh in $PATH".into());
+        return None;
+    }
+    let cache = xdg.clone().map_or_else(|| Path::new(home.as_ref().unwrap()).join(".cache"), Into::into);
+    let options = FreebsdOptions {
+        dists,
+        cache: Cache::from_values(xdg.as_deref(), home.as_deref()).unwrap(),
+        state: cache.join("nlproof"),
+        accelerator: Accelerator::Auto,
+        start: Start::Warm,
+        patience_factor: 1.0,
+        console: Some(directory.join("console")),
+        supervisor: env!("CARGO_BIN_EXE_nlproof").into(),
+        cancel: Arc::new(AtomicBool::new(false)),
+    };
+    let opened = AtomicUsize::new(0);
+    let result = run(&cell(&format!("freebsd/{release}/stock")), &vectors("link"), &|cell, on_stage| {
+        let first = opened.fetch_add(1, Ordering::SeqCst) == 0;
+        let target = FreebsdTarget::open(cell.release.as_ref().unwrap(), &options, None, on_stage)?;
+        Ok(Box::new(Victim { target, deed: first.then_some(deed) }))
+    });
+    println!("{:?}", result.status);
+    Some(result)
+}
+
+/// One guest is lost, in this way; one vector has no result, all others have passed.
+fn one_vector_is_lost(test: &str, release: &str, deed: Deed, kind: &str, fingerprint: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(result) = run_with(test, release, deed, directory.path()) else { return };
+    let [lost] = result.losses.as_slice() else { panic!("{:?}", result.losses) };
+    assert_eq!(lost.loss.kind, kind, "{}", lost.loss.text);
+    assert!(lost.loss.fingerprint.starts_with(fingerprint), "{}", lost.loss.fingerprint);
+    assert!(matches!(result.status, CellStatus::GuestFailed(_)), "{:?}", result.status);
+    let as_ever = |outcome: &Outcome| match outcome {
+        Outcome::Passed => true,
+        Outcome::NotRun(reason) => reason.starts_with("is left out here"),
+        _ => false,
+    };
+    let unlike: Vec<_> = result.vectors.iter().filter(|vector| !as_ever(&vector.outcome)).collect();
+    let [inconclusive] = unlike.as_slice() else { panic!("{unlike:?}") };
+    assert_eq!(inconclusive.id, lost.vector);
+    assert!(matches!(inconclusive.outcome, Outcome::Inconclusive(_)), "{inconclusive:?}");
+    let console = std::fs::read_to_string(directory.path().join("console")).unwrap();
+    // Both guests': the lost one's and the one that went on.
+    assert!(console.matches("nlproof: ready").count() >= 2, "{console}");
+}
+
+#[test]
+fn a_panic_costs_one_vector() {
+    let deed = Deed::Command("sleep 1; sysctl debug.kdb.panic=1");
+    let fingerprint = "kdb_sysctl_panic | kdb_sysctl_panic < ";
+    one_vector_is_lost("a_panic_costs_one_vector", "14.0-STABLE", deed, "panicked", fingerprint);
+}
+
+#[test]
+fn the_debuggers_prompt_costs_one_vector() {
+    let deed = Deed::Command("sleep 1; sysctl debug.kdb.enter=1");
+    let test = "the_debuggers_prompt_costs_one_vector";
+    one_vector_is_lost(test, "14.0-STABLE-DEBUG", deed, "debugger", "debugger");
+}
+
+#[test]
+fn a_reboot_costs_one_vector() {
+    let deed = Deed::Command("sleep 1; reboot -qn");
+    one_vector_is_lost("a_reboot_costs_one_vector", "14.0-STABLE", deed, "reboot-loop", "reboot-loop");
+}
+
+#[test]
+fn a_qemu_that_stands_still_costs_one_vector() {
+    let test = "a_qemu_that_stands_still_costs_one_vector";
+    let deed = Deed::Signal("-STOP");
+    one_vector_is_lost(test, "14.0-STABLE", deed, "hung", "hung: an answer of qemu itself");
+}
+
+#[test]
+fn a_killed_qemu_costs_one_vector() {
+    let deed = Deed::Signal("-KILL");
+    let test = "a_killed_qemu_costs_one_vector";
+    one_vector_is_lost(test, "14.0-STABLE", deed, "qemu-failed", "qemu-failed: signal 9");
+}
+
+#[test]
+fn a_link_that_goes_down_costs_one_vector() {
+    let test = "a_link_that_goes_down_costs_one_vector";
+    one_vector_is_lost(test, "14.0-STABLE", Deed::LinkDown, "lost-ssh", "lost-ssh");
+}
+
+#[test]
+fn a_killed_agent_costs_one_vector() {
+    let deed = Deed::Command("sleep 1; pkill -KILL -P `pgrep -o nlproof-agent` nlproof-agent");
+    let test = "a_killed_agent_costs_one_vector";
+    one_vector_is_lost(test, "14.0-STABLE", deed, "agent-died", "agent-died: ");
+}
+
+#[test]
+fn a_full_disk_is_told_and_costs_no_vector() {
+    let test = "a_full_disk_is_told_and_costs_no_vector";
+    let directory = tempfile::tempdir().unwrap();
+    let deed = Deed::Command("dd if=/dev/zero of=/fill bs=1m");
+    let Some(result) = run_with(test, "14.0-STABLE", deed, directory.path()) else { return };
+    assert!(result.losses.is_empty(), "{:?}", result.losses);
+    assert_eq!(result.counts().passed, result.vectors.len());
+    let CellStatus::GuestFailed(reason) = &result.status else { panic!("{:?}", result.status) };
+    assert!(reason.contains(": filesystem full"), "{reason}");
+}
