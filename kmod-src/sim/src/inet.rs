@@ -41,8 +41,8 @@ impl Stack {
             return Err(Errno::EDESTADDRREQ);
         }
         if alias.vhid != 0 {
-            // carp(4) is not loaded.
-            return Err(Errno::EPROTONOSUPPORT);
+            // carp(4) has no such host on the interface.
+            return Err(Errno::ENOPROTOOPT);
         }
         if let Some(ifa) = self.inet_find(ifp, alias.address) {
             self.inet_remove(ifp, &ifa);

@@ -63,8 +63,8 @@ impl Stack {
     ) -> Result<(), Errno> {
         self.inet6_update(thread, ifp, alias)?;
         if alias.vhid > 0 {
-            // carp(4) is not loaded; the address stays.
-            return Err(Errno::EPROTONOSUPPORT);
+            // carp(4) has no such host on the interface; the address stays.
+            return Err(Errno::ENOPROTOOPT);
         }
         // The first address switches IPv6 on.
         if ifp.inet6_disabled.replace(false) && ifp.has(IFF_UP) {
