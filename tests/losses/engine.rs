@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use nlproof::golden::{Divergences, Store};
-use nlproof::matrix::{Cell, CellResult, Engine, Opener, VectorsOfRun, Wanted, load_matrix};
+use nlproof::matrix::{Cell, CellResult, Engine, Opener, Timings, VectorsOfRun, Wanted, load_matrix};
 use nlproof::vector::{Vector, load_suite};
 
 /// The project's own vectors, goldens and matrix.
@@ -34,6 +34,7 @@ pub(crate) fn run(cell: &Cell, vectors: &[Vector], open: &Opener<'_>) -> CellRes
         open,
         goldens: &Store::new(&tests().join("golden")),
         divergences: &Divergences::default(),
+        timings: &Timings::default(),
         raw: None,
         jobs: std::num::NonZeroUsize::MIN,
         cancel: &never,

@@ -11,8 +11,8 @@ use super::args::{ImageArgs, ImageCommand};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
-use super::targets::places;
-use crate::target::image_options;
+use super::targets::{cache_directory, places};
+use crate::target::{image_options, saved_guests};
 
 /// Fewer digits of a key name an image only by accident.
 const SHORTEST_KEY: usize = 4;
@@ -78,6 +78,13 @@ fn list() -> Result<ExitCode, CliError> {
             say!("{:<20} {:>10}  from {} sha256:{:.12}", "", "", input.file, input.sha256.to_string());
         }
     }
+    let (count, bytes) = saved_guests(&cache_directory()?, false);
+    if count > 0 {
+        say!(
+            "{count} saved guests, {}; nlproof image gc removes those that no run will ask for",
+            HumanBytes(bytes)
+        );
+    }
     if entries.is_empty() {
         say!("no images; nlproof image build RELEASE makes one");
     }
@@ -112,7 +119,16 @@ fn collect() -> Result<ExitCode, CliError> {
             // A directory that cannot be read now may be mended: its image stays.
             Err(_) => false,
         };
-    remove_all(&cache, entries.iter().filter(stale).collect())
+    let (before, used) = saved_guests(&cache_directory()?, false);
+    let code = remove_all(&cache, entries.iter().filter(stale).collect())?;
+    // After the images: the guests of those that went are of no use.
+    let (after, left) = saved_guests(&cache_directory()?, true);
+    say!(
+        "{} saved guests removed, {} freed",
+        before - after.min(before),
+        HumanBytes(used.saturating_sub(left))
+    );
+    Ok(code)
 }
 
 fn remove_all(cache: &Cache, entries: Vec<&CacheEntry>) -> Result<ExitCode, CliError> {

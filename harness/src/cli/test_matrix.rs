@@ -9,10 +9,10 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use super::targets::Targets;
+use super::targets::{Targets, cache_directory};
 use super::verdict::{closing_line, exit_code};
 use crate::golden::layers;
-use crate::matrix::{Cell, Engine, RunResult, VectorsOfRun, Wanted, selection_digest};
+use crate::matrix::{Cell, Engine, RunResult, Timings, VectorsOfRun, Wanted, selection_digest};
 use crate::report::{Screen, write_json, write_junit};
 use crate::vector::Vector;
 
@@ -46,10 +46,12 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
             .map_err(|error| CliError::Output { what: directory.display().to_string(), error })?;
     }
     let targets = targets.keep_consoles_in(args.report_dir.as_deref());
+    let mut timings = Timings::load(&cache_directory()?);
     let engine = Engine {
         open: &|cell, on_stage| targets.open(cell, on_stage),
         goldens: &goldens,
         divergences: &divergences,
+        timings: &timings,
         raw: args.report_dir.clone(),
         jobs: args.jobs.unwrap_or_else(default_jobs),
         cancel: interrupt::flag(),
@@ -60,6 +62,9 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     if let Err(error) = screen.finish() {
         return Err(CliError::Output { what: "progress".into(), error });
     }
+    if let Err(error) = timings.keep(&result.cells) {
+        eprintln!("note: how long cells took is not kept: {error}");
+    }
     if let Some(directory) = &args.report_dir {
         write_reports(directory, &result)?;
     }
@@ -67,9 +72,20 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     Ok(exit_code(&result, args.require_all))
 }
 
-/// One guest a processor: under TCG each keeps one busy, and its memory (512 MiB) is small beside that.
+/// One guest a processor, because under TCG each keeps one busy, as far as memory reaches.
 fn default_jobs() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| guests_in_memory(&text));
+    memory.map_or(processors, |guests| guests.min(processors))
+}
+
+/// How many guests find room in what Linux says is available, at least one.
+fn guests_in_memory(meminfo: &str) -> Option<NonZeroUsize> {
+    /// A guest's memory, and QEMU's own with the translated code, in KiB.
+    const GUEST_KIB: usize = (512 + 256) * 1024;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(NonZeroUsize::new(kib / GUEST_KIB).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Under CI a `.new` file in the tree means that somebody forgot to review it.
@@ -146,5 +162,18 @@ fn dry_run(cells: &[Cell], vectors: &[Vector], targets: &Targets) {
                 say!("{:<30} would not run: {reason}\n{:<30}   to run it: {remedy}", cell.name(), "");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_are_as_many_as_memory_holds() {
+        let of = |text: &str| guests_in_memory(text).map(NonZeroUsize::get);
+        assert_eq!(of("MemTotal: 9 kB\nMemAvailable:    3145728 kB\n"), Some(4));
+        assert_eq!(of("MemAvailable:    1000 kB\n"), Some(1));
+        assert_eq!(of("MemTotal: 9 kB\n"), None);
     }
 }

@@ -13,6 +13,7 @@ use super::conversation::{Conversation, ConversationError, converse, mismatch};
 use super::event::Event;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::raw::RawFile;
+use super::timings::Timings;
 use crate::file::FileError;
 use crate::golden::{Divergences, Found, Store, compare, layers};
 use crate::target::{Loss, OnStage, OpenError, Target, TargetError};
@@ -47,6 +48,8 @@ pub struct Engine<'a> {
     pub divergences: &'a Divergences,
     /// Where raw traces go, if anywhere.
     pub raw: Option<PathBuf>,
+    /// In which order cells are begun.
+    pub timings: &'a Timings,
     /// How many cells run side by side at most.
     pub jobs: NonZeroUsize,
     /// Set when the user interrupts.
@@ -62,11 +65,12 @@ impl Engine<'_> {
         emit(&Event::RunStarted { cells: wanted.cells, vectors: wanted.vectors.len() });
         let emit = Mutex::new(emit);
         let next = AtomicUsize::new(0);
+        let order = self.timings.order(wanted.cells);
         let refused = Mutex::new(None);
         let results: Vec<OnceLock<CellResult>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
         let worker = || {
             while !self.cancelled() && lock(&refused).is_none() {
-                let index = next.fetch_add(1, Ordering::SeqCst);
+                let Some(&index) = order.get(next.fetch_add(1, Ordering::SeqCst)) else { return };
                 let (Some(cell), Some(slot)) = (wanted.cells.get(index), results.get(index)) else { return };
                 let say = |event: &Event<'_>| (lock(&emit))(event);
                 match self.run_cell(cell, wanted.vectors, &say) {

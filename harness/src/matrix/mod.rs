@@ -10,6 +10,7 @@ mod outcome;
 mod raw;
 mod select;
 mod slice;
+mod timings;
 
 pub use cell::{Cell, ModuleKind, TargetKind, Without};
 pub use config::{Matrix, load_matrix};
@@ -21,3 +22,4 @@ pub use outcome::{
 };
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
+pub use timings::Timings;

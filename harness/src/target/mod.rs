@@ -23,6 +23,7 @@ pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
 pub use linux::LinuxTarget;
 pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
 pub use sim::SimTarget;
+pub use snapshots::saved_guests;
 pub use start::Start;
 
 use nlproof_agent::{Batch, Record};

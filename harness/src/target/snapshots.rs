@@ -56,6 +56,23 @@ pub(super) struct Snapshots {
     dir: PathBuf,
 }
 
+/// Bytes on disk of the states that were saved of guests of the images in this cache, and how many there are;
+/// `sweep` removes those that no run will ask for.
+pub fn saved_guests(cache: &Path, sweep: bool) -> (usize, u64) {
+    let store = Snapshots { dir: cache.join("snapshots") };
+    if sweep {
+        store.sweep();
+    }
+    let whole = fs::read_dir(&store.dir).into_iter().flatten().flatten().filter_map(|entry| {
+        let dir = entry.path();
+        info(&dir).ok()?;
+        // The memory has holes: blocks count, not lengths.
+        let files = fs::read_dir(&dir).into_iter().flatten().flatten();
+        Some(files.filter_map(|file| Some(file.metadata().ok()?.blocks() * 512)).sum::<u64>())
+    });
+    whole.fold((0, 0), |(count, bytes), more| (count + 1, bytes + more))
+}
+
 /// A digest over everything on which it depends whether a snapshot can be restored and what it is.
 pub(super) fn key(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
@@ -321,6 +338,7 @@ mod tests {
             File::open(store.dir.join(key).join(INFO)).unwrap().set_modified(at).unwrap();
         }
         make(&store, "gone", &dir.path().join("images/gone"));
+        assert_eq!(saved_guests(dir.path(), false).0, 4);
         make(&store, "older", dir.path());
         fs::write(store.dir.join("older").join(INFO), "{}").unwrap();
         store.sweep();

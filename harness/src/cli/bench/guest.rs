@@ -12,7 +12,7 @@ use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, cache_directory, open_error};
-use crate::matrix::{Cell, CellResult, Engine, Event, ModuleKind, TargetKind, VectorsOfRun, Wanted};
+use crate::matrix::{Cell, CellResult, Engine, Event, ModuleKind, TargetKind, Timings, VectorsOfRun, Wanted};
 use crate::target::TargetError;
 use crate::vector::{Vector, compile};
 
@@ -211,6 +211,7 @@ impl Bench {
             open: &|cell, on_stage| self.targets.open(cell, on_stage),
             goldens: &goldens,
             divergences: &divergences,
+            timings: &Timings::load(&cache_directory()?),
             raw: None,
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             cancel: interrupt::flag(),
