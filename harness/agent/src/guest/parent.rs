@@ -21,6 +21,10 @@ use crate::{session, stay};
 /// How long a killed child may take to be gone, in milliseconds.
 const REAP_MS: u32 = 5000;
 
+/// More interfaces than this are much: a thousand take twenty seconds under emulation, in which no other interface
+/// can be destroyed.
+const MUCH: usize = 64;
+
 /// What ends the agent before its batch is done.
 pub(crate) enum Failure {
     /// Standard input does not hold a batch.
@@ -133,8 +137,8 @@ fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
         }
         Ok((read, write, Forked::Child)) => {
             drop(read);
-            session::run(program, &jail, &write);
-            process::exit(status::DONE)
+            let left = session::run(program, &jail, &write);
+            process::exit(if left > MUCH { status::MUCH_LEFT } else { status::DONE })
         }
         Err(errno) => {
             return give_up(program, ErrorStage::Isolate, errno, format!("no child process ({errno})"));
@@ -155,7 +159,7 @@ fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
         write_record(program, Body::Error { stage: ErrorStage::Limit, errno: 0, text })?;
     }
     let died = match reap(pid, &jail, relayed.ended) {
-        Some(status::DONE) => None,
+        Some(status::DONE | status::MUCH_LEFT) => None,
         Some(status) => Some(status),
         // It cannot be had out of a system call: it is killed and will go, but this batch does not wait.
         None => Some(128 + 9),
@@ -203,13 +207,31 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
 /// Ends what is left of a child and gives its exit status; `None` if it is not gone and `block` is false.
 fn reap(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
     kill_group(child);
+    #[cfg(feature = "freebsd")]
+    return reap_with_jail(child, jail, block);
+    #[cfg(not(feature = "freebsd"))]
+    {
+        let _: &core::ffi::CStr = jail.name();
+        process::wait(child, block).ok().flatten()
+    }
+}
+
+/// A jail that waited and in which much was left stays as it is: nobody enters it again, and it goes with the guest.
+#[cfg(feature = "freebsd")]
+fn reap_with_jail(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
+    use crate::sys::jail::{let_go, remove};
+
+    if matches!(jail, Jail::Waiting(_)) {
+        if process::peek(child, block).ok().flatten() == Some(status::MUCH_LEFT) {
+            return process::wait(child, block).ok().flatten();
+        }
+        // While the child is not waited for.
+        let_go(jail.name()).ok();
+    }
     let status = process::wait(child, block).ok().flatten();
     // A command may have left the process group; it cannot leave the jail. Mostly there is none any more,
     // which is what the error says.
-    #[cfg(feature = "freebsd")]
-    crate::sys::jail::remove(jail.name()).ok();
-    #[cfg(not(feature = "freebsd"))]
-    let _: &core::ffi::CStr = jail.name();
+    remove(jail.name()).ok();
     status
 }
 

@@ -34,16 +34,17 @@ struct Session<'a> {
     fences: u32,
 }
 
-/// Runs a program from isolation to end. What fails is reported. The caller keeps the pipe open until this
+/// Runs a program from isolation to end and gives the number of interfaces that it left. What fails is reported. The caller keeps the pipe open until this
 /// process ends, because the parent takes its end for the end of the process.
-pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) {
+pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
     let reporter = Reporter::new(pipe, program.id);
     let isolated = stand_alone()
         .map_err(|errno| (errno, format!("cannot prepare the child ({errno})")))
         .and_then(|()| isolate::enter(jail))
         .and_then(|()| isolate::take_privilege(program.privilege));
     if let Err((errno, text)) = isolated {
-        return reporter.error(ErrorStage::Isolate, errno, text);
+        reporter.error(ErrorStage::Isolate, errno, text);
+        return 0;
     }
     let opened = Netlink::request(&program.socket).and_then(|(request, pid)| {
         let groups = program.groups.iter().map(|group| Netlink::group(*group)).collect::<Result<_, _>>()?;
@@ -53,7 +54,10 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) {
     });
     let (collector, stack, pid) = match opened {
         Ok(opened) => opened,
-        Err((errno, text)) => return reporter.error(ErrorStage::Socket, errno, text),
+        Err((errno, text)) => {
+            reporter.error(ErrorStage::Socket, errno, text);
+            return 0;
+        }
     };
     reporter.report(Body::Start { pid });
     let mut session = Session { reporter, collector, stack, known: Vec::new(), fences: 0 };
@@ -64,6 +68,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) {
     }
     session.reporter.step = NO_STEP;
     session.name_interfaces(Which::All);
+    session.known.len()
 }
 
 /// A group of its own, gone when the parent goes, and nothing of the parent's input and output.

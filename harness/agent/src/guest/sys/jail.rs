@@ -31,8 +31,10 @@ enum Deed {
     CreateAndEnter,
     /// It is created and stays although no process is in it.
     CreateWaiting,
-    /// It is entered, and from then on goes with its last process.
+    /// It is entered, and stays after its last process.
     EnterWaiting,
+    /// From now on it goes with its last process.
+    LetGo,
 }
 
 /// Creates a jail with a network stack of its own and puts this process into it. It is not persistent: it
@@ -52,12 +54,22 @@ pub(crate) fn create_waiting(name: &CStr) -> Result<(), (Errno, String)> {
     set(name, Deed::CreateWaiting)
 }
 
-/// Puts this process into a jail that waits, which from then on goes with its last process.
+/// Puts this process into a jail that waits. It stays until it is let go.
 ///
 /// # Errors
 /// As [`enter_fresh`].
 pub(crate) fn enter_waiting(name: &CStr) -> Result<(), (Errno, String)> {
     set(name, Deed::EnterWaiting)
+}
+
+/// Lets a jail that waited go with its last process. If that has been waited for already, the jail is taken apart
+/// within this call, for a quarter of a second; otherwise the kernel does it in a thread of its own
+/// (sys/kern/kern_jail.c `prison_free`).
+///
+/// # Errors
+/// As [`enter_fresh`].
+pub(crate) fn let_go(name: &CStr) -> Result<(), (Errno, String)> {
+    set(name, Deed::LetGo)
 }
 
 fn set(name: &CStr, deed: Deed) -> Result<(), (Errno, String)> {
@@ -67,22 +79,23 @@ fn set(name: &CStr, deed: Deed) -> Result<(), (Errno, String)> {
     let name = || part(name.to_bytes_with_nul());
     let mut words = [0u8; 256];
     let mut parameters = vec![part(b"name\0"), name()];
-    if deed != Deed::EnterWaiting {
+    if matches!(deed, Deed::CreateAndEnter | Deed::CreateWaiting) {
         parameters.extend([part(b"path\0"), part(b"/\0"), part(b"host.hostname\0"), name()]);
         parameters.extend([part(b"vnet\0"), part(&vnet), part(b"children.max\0"), part(&children)]);
         // Commands of a vector may be ping(8).
         parameters.extend([part(b"allow.raw_sockets\0"), nothing()]);
     }
     match deed {
-        Deed::CreateAndEnter => {}
+        Deed::CreateAndEnter | Deed::EnterWaiting => {}
         Deed::CreateWaiting => parameters.extend([part(b"persist\0"), nothing()]),
-        Deed::EnterWaiting => parameters.extend([part(b"nopersist\0"), nothing()]),
+        Deed::LetGo => parameters.extend([part(b"nopersist\0"), nothing()]),
     }
     parameters.extend([part(b"errmsg\0"), IoVec { base: words.as_mut_ptr(), len: words.len() }]);
     let flags = match deed {
         Deed::CreateAndEnter => JAIL_CREATE | JAIL_ATTACH,
         Deed::CreateWaiting => JAIL_CREATE,
         Deed::EnterWaiting => JAIL_UPDATE | JAIL_ATTACH,
+        Deed::LetGo => JAIL_UPDATE,
     };
     let arguments = [parameters.as_mut_ptr() as usize, parameters.len(), flags, 0, 0, 0];
     // SAFETY: the kernel reads the vectors and what they point to, and writes at most its length into

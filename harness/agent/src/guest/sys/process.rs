@@ -73,8 +73,19 @@ pub(crate) fn execute(path: &CStr, argv: &[&CStr], environment: &[&CStr]) -> Err
 /// The exit status of a child, 128 + signal if it was killed; `None`: it still runs (only with `block`
 /// false).
 pub(crate) fn wait(pid: Pid, block: bool) -> Result<Option<i32>, Errno> {
+    wait_with(pid, if block { 0 } else { WNOHANG })
+}
+
+/// As [`wait`], but the child stays to be waited for.
+#[cfg(feature = "freebsd")]
+pub(crate) fn peek(pid: Pid, block: bool) -> Result<Option<i32>, Errno> {
+    /// sys/sys/wait.h.
+    const WNOWAIT: usize = 8;
+    wait_with(pid, if block { WNOWAIT } else { WNOWAIT | WNOHANG })
+}
+
+fn wait_with(pid: Pid, options: usize) -> Result<Option<i32>, Errno> {
     let mut status = 0i32;
-    let options = if block { 0 } else { WNOHANG };
     loop {
         // SAFETY: the kernel writes one int.
         let result =
