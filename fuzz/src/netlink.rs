@@ -46,7 +46,11 @@ impl Conversation {
         }
         Self {
             options: SocketOptions { ext_ack: bit(0), cap_ack: bit(1), strict: bit(2), bound: !bit(3) },
-            privilege: if bit(4) { Privilege::Unprivileged } else { Privilege::Root },
+            privilege: match (bit(4), bit(6)) {
+                (true, _) => Privilege::Unprivileged,
+                (false, true) => Privilege::Jailed,
+                (false, false) => Privilege::Root,
+            },
             small: bit(5),
             datagrams,
         }
@@ -56,7 +60,9 @@ impl Conversation {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let SocketOptions { ext_ack, cap_ack, strict, bound } = self.options;
-        let bits = [ext_ack, cap_ack, strict, !bound, self.privilege == Privilege::Unprivileged, self.small];
+        let is = |privilege| self.privilege == privilege;
+        let (unprivileged, jailed) = (is(Privilege::Unprivileged), is(Privilege::Jailed));
+        let bits = [ext_ack, cap_ack, strict, !bound, unprivileged, self.small, jailed];
         let mut bytes = vec![(0..).zip(bits).map(|(number, bit)| u8::from(bit) << number).sum()];
         for datagram in &self.datagrams {
             let length = u16::try_from(datagram.len()).unwrap_or(u16::MAX);

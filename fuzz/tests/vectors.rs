@@ -35,6 +35,7 @@ fn conversation(program: &Program) -> Conversation {
     let privilege = match program.privilege {
         nlproof_agent::Privilege::Root => Privilege::Root,
         nlproof_agent::Privilege::Unprivileged => Privilege::Unprivileged,
+        nlproof_agent::Privilege::Jailed => Privilege::Jailed,
     };
     Conversation { options, privilege, small: socket.receive_buffer.is_some(), datagrams }
 }

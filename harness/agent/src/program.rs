@@ -60,6 +60,8 @@ pub struct Program {
 pub enum Privilege {
     /// uid 0 inside the jail or namespace.
     Root,
+    /// uid 0 in a jail within that jail that has no network stack of its own. FreeBSD only.
+    Jailed,
     /// uid and gid 65534 ("nobody"), no supplementary groups, before any socket is opened.
     Unprivileged,
 }

@@ -39,8 +39,8 @@ impl<'a> Recorder<'a> {
     ///
     /// A trace equal to the golden that holds adds its origin to it. A different one replaces that golden if no
     /// other kernel vouches for it, and otherwise goes into the most general layer that is more specific and in which
-    /// no release looks that the old golden was recorded from, so that what other releases answered stays. What is predicted never replaces what was observed: it goes
-    /// into a layer of its own.
+    /// no release looks that the old golden was recorded from, so that what other releases answered stays. What is
+    /// predicted never replaces what was observed: it goes into a layer of its own.
     ///
     /// # Errors
     /// A golden cannot be read or written, or a prediction contradicts an observation in the cell's own layer.

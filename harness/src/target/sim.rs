@@ -72,6 +72,7 @@ impl<'a> Run<'a> {
         let privilege = match program.privilege {
             Privilege::Root => iface_sim::Privilege::Root,
             Privilege::Unprivileged => iface_sim::Privilege::Unprivileged,
+            Privilege::Jailed => iface_sim::Privilege::Jailed,
         };
         let request = sim.socket(options, privilege);
         if let Some(bytes) = program.socket.receive_buffer {

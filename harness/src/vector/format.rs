@@ -49,6 +49,8 @@ pub(super) enum RawPrivilege {
     #[default]
     Root,
     Unprivileged,
+    /// The superuser of a jail without a network stack of its own.
+    Jailed,
 }
 
 /// Options of the request socket.

@@ -139,6 +139,7 @@ pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
             privilege: match raw.needs.privilege {
                 RawPrivilege::Root => Privilege::Root,
                 RawPrivilege::Unprivileged => Privilege::Unprivileged,
+                RawPrivilege::Jailed => Privilege::Jailed,
             },
             os: systems(path, &raw.needs.os)?,
             modules: raw.needs.modules.into_iter().map(|module| module.value).collect(),

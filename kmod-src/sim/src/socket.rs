@@ -36,6 +36,8 @@ pub enum Privilege {
     Root,
     /// Anybody else in there: may look.
     Unprivileged,
+    /// The superuser of a jail that shares this network stack and its addresses: may look where the branch lets it.
+    Jailed,
 }
 
 /// `struct nlpcb` and its socket.
@@ -99,7 +101,7 @@ impl Requester for Socket {
     }
 
     fn owns_network_stack(&self) -> bool {
-        true
+        self.privilege != Privilege::Jailed
     }
 
     fn may_see(&self, _address: &Address) -> bool {

@@ -151,6 +151,20 @@ fn write_line(path: &core::ffi::CStr, line: &str) -> Result<(), Errno> {
     write_all(open(path, Access::Write)?.raw(), line.as_bytes())
 }
 
+/// Puts this process into a jail that shares the network stack it is in.
+#[cfg(feature = "freebsd")]
+fn enter_within() -> Result<(), (Errno, String)> {
+    crate::sys::jail::enter_within(c"within").map_err(|(errno, words)| {
+        (errno, format!("no jail within the jail ({errno}: {words}); the agent must run as root"))
+    })
+}
+
+/// There are no jails.
+#[cfg(not(feature = "freebsd"))]
+fn enter_within() -> Result<(), (Errno, String)> {
+    Err((crate::sys::errno::EPERM, String::from("there are no jails here: the vector is for FreeBSD alone")))
+}
+
 /// Takes the credentials that the program asks for.
 ///
 /// # Errors
@@ -158,6 +172,7 @@ fn write_line(path: &core::ffi::CStr, line: &str) -> Result<(), Errno> {
 pub(crate) fn take_privilege(privilege: Privilege) -> Result<(), (Errno, String)> {
     match privilege {
         Privilege::Root => Ok(()),
+        Privilege::Jailed => enter_within(),
         Privilege::Unprivileged => process::become_user(NOBODY, NOBODY)
             // Linux forgets this with the change of user.
             .and_then(|()| process::die_with_parent())

@@ -18,6 +18,7 @@ const JAIL_CREATE: usize = 0x01;
 const JAIL_UPDATE: usize = 0x02;
 const JAIL_ATTACH: usize = 0x04;
 const JAIL_SYS_NEW: i32 = 1;
+const JAIL_SYS_INHERIT: i32 = 2;
 
 /// A parameter's name or value. The kernel writes into one value only, that of `errmsg`.
 fn part(bytes: &[u8]) -> IoVec {
@@ -35,6 +36,8 @@ enum Deed {
     EnterWaiting,
     /// From now on it goes with its last process.
     LetGo,
+    /// It is created within the jail that this process is in, shares its network stack, and is entered.
+    CreateWithin,
 }
 
 /// Creates a jail with a network stack of its own and puts this process into it. It is not persistent: it
@@ -72,27 +75,43 @@ pub(crate) fn let_go(name: &CStr) -> Result<(), (Errno, String)> {
     set(name, Deed::LetGo)
 }
 
+/// Creates a jail within the one that this process is in, with that one's network stack and addresses, and puts this
+/// process into it. It goes with its last process.
+///
+/// # Errors
+/// As [`enter_fresh`].
+pub(crate) fn enter_within(name: &CStr) -> Result<(), (Errno, String)> {
+    set(name, Deed::CreateWithin)
+}
+
 fn set(name: &CStr, deed: Deed) -> Result<(), (Errno, String)> {
     let vnet = JAIL_SYS_NEW.to_ne_bytes();
-    let children = 0i32.to_ne_bytes();
+    // Room for the one of `CreateWithin`.
+    let children = i32::from(deed != Deed::CreateWithin).to_ne_bytes();
+    let inherit = JAIL_SYS_INHERIT.to_ne_bytes();
     let nothing = || IoVec { base: core::ptr::null_mut(), len: 0 };
     let name = || part(name.to_bytes_with_nul());
     let mut words = [0u8; 256];
     let mut parameters = vec![part(b"name\0"), name()];
-    if matches!(deed, Deed::CreateAndEnter | Deed::CreateWaiting) {
+    if matches!(deed, Deed::CreateAndEnter | Deed::CreateWaiting | Deed::CreateWithin) {
         parameters.extend([part(b"path\0"), part(b"/\0"), part(b"host.hostname\0"), name()]);
-        parameters.extend([part(b"vnet\0"), part(&vnet), part(b"children.max\0"), part(&children)]);
+        parameters.extend([part(b"children.max\0"), part(&children)]);
+        if deed == Deed::CreateWithin {
+            parameters.extend([part(b"ip4\0"), part(&inherit), part(b"ip6\0"), part(&inherit)]);
+        } else {
+            parameters.extend([part(b"vnet\0"), part(&vnet)]);
+        }
         // Commands of a vector may be ping(8).
         parameters.extend([part(b"allow.raw_sockets\0"), nothing()]);
     }
     match deed {
-        Deed::CreateAndEnter | Deed::EnterWaiting => {}
+        Deed::CreateAndEnter | Deed::CreateWithin | Deed::EnterWaiting => {}
         Deed::CreateWaiting => parameters.extend([part(b"persist\0"), nothing()]),
         Deed::LetGo => parameters.extend([part(b"nopersist\0"), nothing()]),
     }
     parameters.extend([part(b"errmsg\0"), IoVec { base: words.as_mut_ptr(), len: words.len() }]);
     let flags = match deed {
-        Deed::CreateAndEnter => JAIL_CREATE | JAIL_ATTACH,
+        Deed::CreateAndEnter | Deed::CreateWithin => JAIL_CREATE | JAIL_ATTACH,
         Deed::CreateWaiting => JAIL_CREATE,
         Deed::EnterWaiting => JAIL_UPDATE | JAIL_ATTACH,
         Deed::LetGo => JAIL_UPDATE,
