@@ -30,7 +30,7 @@ pub(super) fn main(project: &ProjectArgs, args: &DiffArgs) -> Result<ExitCode, C
         different += usize::from(!changes.is_empty());
         for change in changes {
             let vectors = differences.entry(change).or_default();
-            let id = described(&vector.id, &old, &new);
+            let id = described(&vector.id, [(from, &old), (to, &new)]);
             if !vectors.contains(&id) {
                 vectors.push(id);
             }
@@ -57,10 +57,10 @@ pub(super) fn main(project: &ProjectArgs, args: &DiffArgs) -> Result<ExitCode, C
     Ok(ExitCode::OK)
 }
 
-/// A vector's id; with a mark if one of the goldens is a prediction.
-fn described(id: &str, old: &Found, new: &Found) -> String {
-    let predicted = |found: &Found| !found.golden.origins.iter().any(|origin| origin.is_observed());
-    if predicted(old) || predicted(new) { format!("{id} (predicted)") } else { id.to_owned() }
+/// A vector's id; with a mark if the golden of one of the cells is a prediction there, whoever recorded it.
+fn described(id: &str, goldens: [(&Cell, &Found); 2]) -> String {
+    let observed = goldens.iter().all(|(cell, found)| cell.observed(&found.golden.origins));
+    if observed { id.to_owned() } else { format!("{id} (predicted)") }
 }
 
 fn shown(vectors: &[String], all: bool) -> String {
@@ -82,4 +82,40 @@ fn cell<'a>(cells: &'a [Cell], name: &str) -> Result<&'a Cell, CliError> {
         };
         CliError::Usage(format!("no cell `{name}`\n  help: {help}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use iface_core::Profile;
+
+    use super::*;
+    use crate::golden::{Golden, Origin};
+    use crate::matrix::{ModuleKind, TargetKind};
+
+    #[test]
+    fn what_another_branch_answered_is_a_prediction_here() {
+        let sim = |profile| Cell {
+            target: TargetKind::Sim,
+            release: None,
+            profile,
+            module: ModuleKind::Stock,
+            without: Vec::new(),
+        };
+        let origin = |release: &str, osreldate| Origin::Observed {
+            release: release.into(),
+            osreldate,
+            kernel_sha256: "a".repeat(64),
+        };
+        let found = |origin| Found {
+            layer: "common".into(),
+            path: "common/v.trace".into(),
+            golden: Golden::new("v", origin, ""),
+        };
+        let old = found(origin("14.0-STABLE", 1_400_507));
+        let new = found(origin("15.1-RELEASE", 1_501_000));
+        let (r14_0, r14_3, r15) = (sim(Profile::R14_0), sim(Profile::R14_3), sim(Profile::R15));
+        assert_eq!(described("v", [(&r14_0, &old), (&r15, &new)]), "v");
+        assert_eq!(described("v", [(&r14_3, &old), (&r15, &new)]), "v (predicted)");
+        assert_eq!(described("v", [(&r14_0, &old), (&r15, &old)]), "v (predicted)");
+    }
 }
