@@ -101,6 +101,7 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
         state: cache.join("nlproof"),
         accelerator: Accelerator::Auto,
         start: Start::Warm,
+        stock_rc: false,
         patience_factor: 1.0,
         console: Some(directory.join("console")),
         supervisor: env!("CARGO_BIN_EXE_nlproof").into(),

@@ -117,6 +117,10 @@ pub(super) struct GuestArgs {
     /// Boot every guest instead of restoring it from the state that was saved after an earlier boot.
     #[arg(long)]
     pub(super) cold: bool,
+    /// Start guests with the release's own /etc/rc; without, a few lines do what a guest needs, and
+    /// sooner.
+    #[arg(long)]
+    pub(super) stock_rc: bool,
     /// Load the Rust-backed module even if verification rejects it; every report says so.
     #[arg(long)]
     pub(super) unverified: bool,
@@ -489,6 +493,9 @@ pub(super) enum ImageCommand {
     Build {
         /// The release's directory name, such as 14.0-STABLE.
         release: String,
+        /// With the release's own /etc/rc.
+        #[arg(long)]
+        stock_rc: bool,
     },
     /// List the images in the cache, their sizes, and what each was built from.
     List,

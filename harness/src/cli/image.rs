@@ -19,14 +19,14 @@ const SHORTEST_KEY: usize = 4;
 
 pub(super) fn main(args: &ImageArgs) -> Result<ExitCode, CliError> {
     match &args.command {
-        ImageCommand::Build { release } => build_one(release),
+        ImageCommand::Build { release, stock_rc } => build_one(release, *stock_rc),
         ImageCommand::List => list(),
         ImageCommand::Rm { images } => remove(images),
         ImageCommand::Gc => collect(),
     }
 }
 
-fn build_one(release: &str) -> Result<ExitCode, CliError> {
+fn build_one(release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
     let directory = dists.find(release).map_err(|error| CliError::Usage(error.to_string()))?;
     let started = Instant::now();
@@ -39,7 +39,7 @@ fn build_one(release: &str) -> Result<ExitCode, CliError> {
     let live = std::io::stderr().is_terminal();
     // The archives are extracted side by side and take turns: a log gets one line a stage.
     let mut shown = Vec::new();
-    let result = build(&directory, &image_options(), &cache, interrupt::flag(), &mut |progress| {
+    let result = build(&directory, &image_options(stock_rc), &cache, interrupt::flag(), &mut |progress| {
         if !live && !shown.contains(&progress.stage) {
             eprintln!("{}", progress.stage);
             shown.push(progress.stage);

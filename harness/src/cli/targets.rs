@@ -62,6 +62,7 @@ impl Targets {
                 AccelArg::Tcg => Accelerator::Forced(AcceleratorKind::Tcg),
             },
             start: if args.cold { Start::Cold } else { Start::Warm },
+            stock_rc: args.stock_rc,
             patience_factor: args.timeout_factor,
             console: None,
             supervisor,

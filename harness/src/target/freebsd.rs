@@ -48,6 +48,8 @@ pub struct FreebsdOptions {
     pub accelerator: Accelerator,
     /// Whether a saved state may be used.
     pub start: Start,
+    /// Whether the release's own `/etc/rc` starts the guest instead of a few lines of ours.
+    pub stock_rc: bool,
     /// Every limit is multiplied by this.
     pub patience_factor: f64,
     /// Where to keep the console's log, if anywhere.
@@ -83,9 +85,9 @@ pub struct FreebsdTarget {
     pub(super) cancel: Arc<AtomicBool>,
 }
 
-/// The options with which guests' images are built.
-pub fn image_options() -> BuildOptions {
-    BuildOptions::default()
+/// The options with which guests' images are built; `stock_rc`: with the release's own `/etc/rc`.
+pub fn image_options(stock_rc: bool) -> BuildOptions {
+    BuildOptions { stock_rc, ..BuildOptions::default() }
 }
 
 impl FreebsdTarget {
@@ -234,7 +236,7 @@ fn image(
     options: &FreebsdOptions,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Image, OpenError> {
-    build(directory, &image_options(), &options.cache, &options.cancel, &mut |progress| {
+    build(directory, &image_options(options.stock_rc), &options.cache, &options.cancel, &mut |progress| {
         let bytes = (progress.bytes_total > 0).then_some((progress.bytes_done, progress.bytes_total));
         on_stage(&progress.stage.to_string(), bytes);
     })
