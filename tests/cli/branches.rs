@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What a branch answers otherwise than the one before it: what is known of its sources, and nothing else.
+
+use super::support::{Project, text};
+
+/// What `diff` says of the goldens of two profiles of the simulator.
+fn diff(from: &str, to: &str) -> String {
+    let output =
+        Project::copy().nlproof().args(["diff", "--all"]).args([from, to].map(sim)).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn sim(profile: &str) -> String {
+    format!("sim/{profile}")
+}
+
+/// The differences: their place, what was, what is, and the vectors.
+fn differences(diff: &str) -> Vec<Vec<&str>> {
+    let all = diff.split("\n\n").skip(1);
+    all.map(|block| block.trim_end().lines().map(str::trim).collect())
+        .filter(|d: &Vec<_>| d.len() > 1)
+        .collect()
+}
+
+#[test]
+fn seed_answers_as_13() {
+    let diff = diff("seed", "13");
+    assert_eq!(differences(&diff), Vec::<Vec<&str>>::new(), "{diff}");
+    assert!(diff.contains("\n0 of "), "{diff}");
+}
+
+#[test]
+fn from_14_0_to_14_3_only_the_scope_of_inet_addresses_differs() {
+    let diff = diff("14.0", "14.3");
+    let differences = differences(&diff);
+    assert!(!differences.is_empty(), "{diff}");
+    // Without `scope=...`, which is a word of the line.
+    let rest = |line: &str| -> Vec<String> {
+        line[2..].split(' ').filter(|word| !word.starts_with("scope=")).map(str::to_owned).collect()
+    };
+    for difference in differences {
+        let [place, from, to, vectors] = difference[..] else { panic!("{difference:?}") };
+        assert_eq!(place, "< newaddr", "{difference:?}");
+        assert!(
+            from.contains("family=inet ") && from.starts_with("- ") && to.starts_with("+ "),
+            "{difference:?}"
+        );
+        assert_eq!(rest(from), rest(to), "{difference:?}");
+        assert!(vectors.split(", ").all(|vector| vector.ends_with(" (predicted)")), "{vectors}");
+    }
+}
+
+#[test]
+fn from_15_to_16_only_renames_and_optimistic_addresses_differ() {
+    let diff = diff("15", "16");
+    let differences = differences(&diff);
+    let places: Vec<_> = differences.iter().map(|difference| difference[0]).collect();
+    assert_eq!(places, ["* link: dellink", "* link: newlink", "< newaddr freebsd flags"], "{diff}");
+    for rename in &differences[..2] {
+        assert_eq!(rename[1].replace("|renaming", ""), rename[2].replace("+ ", "- "), "{diff}");
+        assert_ne!(rename[1][2..], rename[2][2..], "{diff}");
+    }
+}
