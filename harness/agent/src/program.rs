@@ -77,6 +77,9 @@ pub struct SocketOptions {
     pub strict: bool,
     /// SO_RCVBUF of the request socket in bytes.
     pub receive_buffer: Option<u32>,
+    /// SO_RCVBUF of the groups' sockets in bytes. They are then read only when a step is over, so that what
+    /// does not fit is lost, and lost every time.
+    pub event_buffer: Option<u32>,
 }
 
 /// One step of a program.

@@ -79,6 +79,9 @@ pub fn converse<'a>(
 
 fn conversation(vector: &Vector, records: Vec<Record>, os: nlproof_wire::Os) -> Conversation<'_> {
     let mut trace = Trace::from_records(os, &records, vector.ordered);
+    if vector.socket.event_buffer.is_some() {
+        trace.expect_drops();
+    }
     normalise(&mut trace, |step| FIRST_SEQ + step * SEQ_STEP);
     let span = match (records.first(), records.last()) {
         (Some(first), Some(last)) => last.t_ns.saturating_sub(first.t_ns),

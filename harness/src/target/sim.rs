@@ -52,7 +52,8 @@ struct Run<'a> {
     program: &'a Program,
     sim: Sim,
     request: SocketId,
-    groups: Vec<(u32, SocketId)>,
+    /// Group, its socket, and how many datagrams it had lost when that was last recorded.
+    groups: Vec<(u32, SocketId, usize)>,
     resolved: Vec<(String, u32)>,
     step: u32,
     /// The simulator's time stands still: records are a nanosecond apart, which keeps their order.
@@ -78,7 +79,10 @@ impl<'a> Run<'a> {
         if let Some(bytes) = program.socket.receive_buffer {
             sim.set_receive_buffer(request, bytes as usize);
         }
-        let groups = program.groups.iter().map(|group| (*group, sim.join(*group))).collect();
+        let groups: Vec<_> = program.groups.iter().map(|group| (*group, sim.join(*group), 0)).collect();
+        if let Some(bytes) = program.socket.event_buffer {
+            groups.iter().for_each(|(_, socket, _)| sim.set_receive_buffer(*socket, bytes as usize));
+        }
         Self { program, sim, request, groups, resolved: Vec::new(), step: u32::MAX, t_ns: 0, on_record }
     }
 
@@ -146,14 +150,19 @@ impl<'a> Run<'a> {
     }
 
     fn events(&mut self) {
-        for (group, socket) in self.groups.clone() {
-            while let Some(data) = self.sim.recv(socket) {
-                self.record(Body::Event { group, data });
+        let mut groups = std::mem::take(&mut self.groups);
+        for (group, socket, recorded) in &mut groups {
+            while let Some(data) = self.sim.recv(*socket) {
+                self.record(Body::Event { group: *group, data });
             }
-            if self.sim.dropped(socket) > 0 {
-                self.record(Body::Drop { source: DropSource::Group(group), errno: 0 });
+            // A receive call fails with ENOBUFS once the buffer is empty, where the kernel tells.
+            let dropped = self.sim.dropped(*socket);
+            if dropped > *recorded && self.sim.tells_loss() {
+                *recorded = dropped;
+                self.record(Body::Drop { source: DropSource::Group(*group), errno: 0 });
             }
         }
+        self.groups = groups;
     }
 
     /// Records the interfaces that were not there before, as the agent does.

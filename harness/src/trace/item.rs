@@ -76,11 +76,36 @@ impl std::fmt::Display for Lossy {
 }
 
 impl Trace {
+    /// What the kernel dropped is an observation: the program made its buffers small on purpose.
+    pub fn expect_drops(&mut self) {
+        for item in &mut self.items {
+            if let Kind::Lossy(lossy @ Lossy::Dropped(_)) = &item.kind {
+                item.kind = Kind::Note(lossy.to_string());
+            }
+        }
+    }
+
     /// Why the trace cannot be compared, if so: the first loss with its step.
     pub fn loss(&self) -> Option<(Option<u32>, &Lossy)> {
         self.items.iter().find_map(|item| match &item.kind {
             Kind::Lossy(lossy) => Some((item.step, lossy)),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_drops_can_be_expected() {
+        for (lossy, expected) in [(Lossy::Dropped("link".into()), true), (Lossy::Timeout, false)] {
+            let items = vec![Item { step: Some(1), t_ns: 0, kind: Kind::Lossy(lossy.clone()) }];
+            let mut trace = Trace { items, pid: 0, ordered: false };
+            assert_eq!(trace.loss(), Some((Some(1), &lossy)));
+            trace.expect_drops();
+            assert_eq!(trace.loss().is_none(), expected);
+        }
     }
 }

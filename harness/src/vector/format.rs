@@ -65,6 +65,9 @@ pub(super) struct RawSocket {
     pub(super) strict: bool,
     #[serde(default)]
     pub(super) receive_buffer: Option<u32>,
+    /// SO_RCVBUF of the groups' sockets; what it loses is then part of the trace.
+    #[serde(default)]
+    pub(super) event_buffer: Option<u32>,
 }
 
 /// One step: exactly one of the keys.

@@ -151,6 +151,7 @@ pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
             cap_ack: raw.socket.cap_ack,
             strict: raw.socket.strict,
             receive_buffer: raw.socket.receive_buffer,
+            event_buffer: raw.socket.event_buffer,
         },
         ordered: raw.ordered,
         malformed_place: raw.malformed.first().map_or((1, 1), place),

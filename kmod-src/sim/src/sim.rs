@@ -63,7 +63,9 @@ impl Sim {
             Ok(0) | Err(_) => FIRST_PORT,
             Ok(number) => FURTHER_PORTS + number,
         };
-        sockets.push(Rc::new(Socket::new(options, privilege, port, group)));
+        let mut socket = Socket::new(options, privilege, port, group);
+        socket.overhead = self.stack.variant.address_in_buffer;
+        sockets.push(Rc::new(socket));
         SocketId(id)
     }
 
@@ -104,6 +106,12 @@ impl Sim {
     #[must_use]
     pub fn dropped(&self, socket: SocketId) -> usize {
         self.get(socket).map_or(0, |socket| socket.dropped())
+    }
+
+    /// Whether a reader that has SO_RERROR hears of datagrams that were lost.
+    #[must_use]
+    pub fn tells_loss(&self) -> bool {
+        self.stack.variant.loss_told
     }
 
     /// The port of a socket, which replies carry as `nlmsg_pid`.

@@ -51,6 +51,9 @@ pub(crate) struct Socket {
     pub(crate) group: Option<u32>,
     /// `sb_hiwat` of the receive buffer, in bytes.
     pub(crate) receive_buffer: Cell<usize>,
+    /// What each datagram needs in the buffer beside itself, where it must fit as a whole; `None`: it is taken
+    /// as long as the buffer is not full.
+    pub(crate) overhead: Option<usize>,
     received: RefCell<VecDeque<Vec<u8>>>,
     waiting: Cell<usize>,
     dropped: Cell<usize>,
@@ -65,6 +68,7 @@ impl Socket {
             port,
             group,
             receive_buffer: Cell::new(BUFFER),
+            overhead: None,
             received,
             waiting: Cell::new(0),
             dropped: Cell::new(0),
@@ -74,18 +78,20 @@ impl Socket {
     /// Puts a datagram into the receive buffer. Replies are never dropped (`nlmsg_ignore_limit`), events are
     /// when the buffer is full.
     pub(crate) fn deliver(&self, datagram: Vec<u8>, limited: bool) {
-        if limited && self.waiting.get() + datagram.len() > self.receive_buffer.get() {
+        let room = self.receive_buffer.get().saturating_sub(self.waiting.get());
+        let fits = self.overhead.map_or(room > 0, |overhead| overhead + datagram.len() <= room);
+        if limited && !fits {
             self.dropped.set(self.dropped.get() + 1);
             return;
         }
-        self.waiting.set(self.waiting.get() + datagram.len());
+        self.waiting.set(self.waiting.get() + self.overhead.unwrap_or(0) + datagram.len());
         self.received.borrow_mut().push_back(datagram);
     }
 
     /// Takes the oldest datagram.
     pub(crate) fn receive(&self) -> Option<Vec<u8>> {
         let datagram = self.received.borrow_mut().pop_front()?;
-        self.waiting.set(self.waiting.get() - datagram.len());
+        self.waiting.set(self.waiting.get() - self.overhead.unwrap_or(0) - datagram.len());
         Some(datagram)
     }
 
@@ -123,9 +129,24 @@ mod tests {
         assert_eq!(socket.receive().map(|datagram| datagram.len()), Some(BUFFER));
         assert_eq!(socket.receive(), Some(vec![3]));
         assert_eq!(socket.receive(), None);
+        // As long as there is any room a datagram is taken whole.
         socket.receive_buffer.set(2);
-        socket.deliver(vec![4; 2], true);
+        socket.deliver(vec![4; 3], true);
         socket.deliver(vec![5], true);
-        assert_eq!((socket.dropped(), socket.receive()), (2, Some(vec![4; 2])));
+        assert_eq!((socket.dropped(), socket.receive()), (2, Some(vec![4; 3])));
+    }
+
+    #[test]
+    fn where_a_datagram_must_fit_its_address_counts() {
+        let mut socket = Socket::new(SocketOptions::default(), Privilege::Root, 1, None);
+        socket.overhead = Some(12);
+        socket.receive_buffer.set(30);
+        socket.deliver(vec![1; 19], true);
+        assert_eq!((socket.dropped(), socket.receive()), (1, None));
+        socket.deliver(vec![2; 18], true);
+        socket.deliver(vec![3; 1], true);
+        assert_eq!((socket.dropped(), socket.receive()), (2, Some(vec![2; 18])));
+        socket.deliver(vec![4; 18], true);
+        assert_eq!(socket.receive(), Some(vec![4; 18]));
     }
 }

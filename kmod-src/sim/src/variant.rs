@@ -12,6 +12,11 @@ pub(crate) struct Variant {
     /// A datagram longer than one mbuf of a page is taken up last page first: `sbcut_locked`
     /// (`kern/uipc_sockbuf.c`) turns the chain round. 15 keeps a datagram in one buffer.
     pub(crate) pages_reversed: bool,
+    /// Bytes of the sender's address before each datagram in a receive buffer, whose room the whole must fit into
+    /// (`sbappendaddr_locked`). 15 has no address there and only asks whether the buffer is full (`nl_send`).
+    pub(crate) address_in_buffer: Option<usize>,
+    /// A socket that asks for it (SO_RERROR) hears ENOBUFS after events were lost. 15's `nl_send` tells nobody.
+    pub(crate) loss_told: bool,
     /// What SIOCAIFADDR_IN6 found wrong is returned. In 14 `in6_control_ioctl` overwrites it with 0.
     pub(crate) inet6_add_errors: bool,
     /// Capabilities of epair(4): IFCAP_* of `net/if.h`.
@@ -50,6 +55,8 @@ impl Variant {
             Profile::Seed | Profile::R13 | Profile::R14_0 | Profile::R14_3 => Self {
                 first_buffer: 160,
                 pages_reversed: true,
+                address_in_buffer: Some(12),
+                loss_told: true,
                 inet6_add_errors: false,
                 epair_capabilities: IFCAP_VLAN_MTU,
                 epair_prefix: [0x02, 0, 0],
@@ -62,6 +69,8 @@ impl Variant {
             Profile::R15 | Profile::R16 => Self {
                 first_buffer: 128,
                 pages_reversed: false,
+                address_in_buffer: None,
+                loss_told: false,
                 inet6_add_errors: true,
                 epair_capabilities: CHECKSUMS | IFCAP_VLAN_MTU | IFCAP_VLAN_HWTAGGING,
                 epair_prefix: [0x58, 0x9c, 0xfc],

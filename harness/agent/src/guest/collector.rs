@@ -49,6 +49,8 @@ pub(crate) struct Collector {
     /// Groups first, the request socket last. The kernel sends the events of a change before it
     /// acknowledges the change, so where both are there the events were first.
     sockets: Vec<Netlink>,
+    /// Nothing is taken from the groups' sockets.
+    pub(crate) held: bool,
     buffer: Vec<u8>,
     polled: Vec<PollFd>,
 }
@@ -57,7 +59,7 @@ impl Collector {
     pub(crate) fn new(request: Netlink, groups: Vec<Netlink>) -> Self {
         let mut sockets = groups;
         sockets.push(request);
-        Self { sockets, buffer: vec![0; BUFFER], polled: Vec::new() }
+        Self { sockets, held: false, buffer: vec![0; BUFFER], polled: Vec::new() }
     }
 
     /// The request socket; `None` once it is broken.
@@ -76,7 +78,8 @@ impl Collector {
         loop {
             self.polled.clear();
             self.polled.extend(self.sockets.iter().map(|socket| {
-                if socket.broken { PollFd::none() } else { PollFd::readable(socket.fd.raw()) }
+                let held = self.held && socket.source != DropSource::Request;
+                if socket.broken || held { PollFd::none() } else { PollFd::readable(socket.fd.raw()) }
             }));
             self.polled.extend_from_slice(further);
             if let Err(errno) = poll(&mut self.polled, until.poll_ms()) {

@@ -57,13 +57,16 @@ impl Netlink {
         Ok((Self::new(fd, DropSource::Request), pid))
     }
 
-    /// A socket that has joined one group.
-    pub(crate) fn group(group: u32) -> Result<Self, Failed> {
+    /// A socket that has joined one group; its receive buffer is as large as can be, or as given.
+    pub(crate) fn group(group: u32, buffer: Option<u32>) -> Result<Self, Failed> {
         let fd = step("opening the socket of a group", socket::open_netlink())?;
         step("SO_RERROR", socket::report_overflow(&fd))?;
         // Where neither is allowed the system's default stays: it may lose events, but never silently,
         // that is a `Drop` record.
-        for bytes in GROUP_BUFFERS {
+        if let Some(bytes) = buffer {
+            step(&format!("a receive buffer of {bytes} bytes"), socket::set_receive_buffer(&fd, bytes))?;
+        }
+        for bytes in GROUP_BUFFERS.into_iter().filter(|_| buffer.is_none()) {
             if socket::force_receive_buffer(&fd, bytes)
                 .or_else(|_| socket::set_receive_buffer(&fd, bytes))
                 .is_ok()

@@ -30,6 +30,8 @@ struct Session<'a> {
     reporter: Reporter<'a>,
     collector: Collector,
     stack: Stack,
+    /// Groups are read only when a step is over.
+    late: bool,
     known: Vec<Interface>,
     fences: u32,
 }
@@ -47,7 +49,11 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
         return 0;
     }
     let opened = Netlink::request(&program.socket).and_then(|(request, pid)| {
-        let groups = program.groups.iter().map(|group| Netlink::group(*group)).collect::<Result<_, _>>()?;
+        let groups = program
+            .groups
+            .iter()
+            .map(|group| Netlink::group(*group, program.socket.event_buffer))
+            .collect::<Result<_, _>>()?;
         let stack =
             Stack::open().map_err(|errno| (errno, format!("no socket to look at interfaces ({errno})")))?;
         Ok((Collector::new(request, groups), stack, pid))
@@ -60,7 +66,9 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
         }
     };
     reporter.report(Body::Start { pid });
-    let mut session = Session { reporter, collector, stack, known: Vec::new(), fences: 0 };
+    let late = program.socket.event_buffer.is_some();
+    let mut session = Session { reporter, collector, stack, late, known: Vec::new(), fences: 0 };
+    session.collector.held = late;
     session.name_interfaces(Which::New);
     for (index, step) in (0..).zip(&program.steps) {
         session.reporter.step = index;
@@ -233,18 +241,20 @@ impl Session<'_> {
 
     /// Records what comes until no event has come for `quiet_ms`, at most for `limit_ms`.
     fn settle(&mut self, quiet_ms: u32, limit_ms: u32) {
+        self.collector.held = false;
         let limit = Deadline::after_ms(limit_ms);
         let mut quiet = Deadline::after_ms(quiet_ms).min(limit);
         loop {
             let seen = self.collector.next(quiet, &mut []);
             match self.record(seen) {
-                Recorded::Quiet => return,
+                Recorded::Quiet => break,
                 // What is there already is taken even after the deadline, but not for ever.
-                _ if quiet_ms > 0 && limit.passed() => return,
+                _ if quiet_ms > 0 && limit.passed() => break,
                 Recorded::Event => quiet = Deadline::after_ms(quiet_ms).min(limit),
                 Recorded::Reply { .. } | Recorded::Other => {}
             }
         }
+        self.collector.held = self.late;
     }
 
     /// Serves a command until it ends or its time is over.

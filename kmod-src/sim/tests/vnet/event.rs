@@ -199,3 +199,17 @@ fn a_small_receive_buffer_loses_events_but_no_replies() {
     assert_eq!(vnet.ack(&create("lo12", "lo", &[])).error, 0);
     assert_eq!((vnet.drain(listener).len(), vnet.sim.dropped(listener)), (1, 1));
 }
+
+#[test]
+fn a_full_buffer_takes_one_more_on_15_and_nobody_is_told() {
+    for (profile, heard, lost, told) in [(Profile::R14_0, 1, 2, true), (Profile::R15, 2, 4, false)] {
+        let vnet = Vnet::new(profile);
+        let listener = vnet.sim.join(RTNLGRP_LINK);
+        vnet.sim.set_receive_buffer(listener, 400);
+        for name in ["lo10", "lo11", "lo12"] {
+            assert_eq!(vnet.ack(&create(name, "lo", &[])).error, 0);
+        }
+        assert_eq!((vnet.drain(listener).len(), vnet.sim.dropped(listener)), (heard, lost));
+        assert_eq!(vnet.sim.tells_loss(), told);
+    }
+}
