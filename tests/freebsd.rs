@@ -127,7 +127,7 @@ fn the_module_survives_loads_mode_switches_and_vanishing_interfaces() {
         support::say(&format!("skipped: {test}: {}", reason.lines().next().unwrap_or_default()));
         return;
     }
-    let rounds = ["--loads", "3", "--requests", "60", "--interfaces", "8"];
+    let rounds = ["--loads", "3", "--busy", "2", "--requests", "60", "--interfaces", "8"];
     let output = nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], &rounds[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("bench kmod: 0 complaints"), "{}", text(&output));

@@ -16,6 +16,9 @@
 #include "kernel.h"
 
 #include <sys/linker.h>
+#include <sys/mutex.h>
+#include <sys/pcpu.h>
+#include <sys/sched.h>
 #include <sys/smp.h>
 
 #include <net/route.h>
@@ -262,6 +265,45 @@ nlproof_take_over(void)
 	return (0);
 }
 
+/* Moves the thread to a processor, or lets it run anywhere again. */
+static void
+bind(int cpu)
+{
+	thread_lock(curthread);
+	if (cpu == NOCPU)
+		sched_unbind(curthread);
+	else
+		sched_bind(curthread, cpu);
+	thread_unlock(curthread);
+}
+
+/*
+ * Waits until every processor had nothing left to run at least once, so that each thread that was interrupted
+ * has gone on. Not quiesce_all_cpus(), which waits for ever on a processor that never rests. Being bound to a
+ * processor makes its idle thread give way, so that one that is always idle is seen to be.
+ */
+static bool
+all_rested(int deadline)
+{
+	bool rested = true;
+	u_int cpu;
+
+	CPU_FOREACH(cpu) {
+		const struct thread *idle = pcpu_find(cpu)->pc_idlethread;
+		u_int generation = atomic_load_int(&idle->td_generation);
+
+		bind(cpu);
+		while (rested && atomic_load_int(&idle->td_generation) == generation) {
+			pause("nlproof", 1);
+			rested = deadline - ticks > 0;
+		}
+		if (!rested)
+			break;
+	}
+	bind(NOCPU);
+	return (rested);
+}
+
 int
 nlproof_hand_back(void)
 {
@@ -275,19 +317,24 @@ nlproof_hand_back(void)
 	put(false);
 	NET_EPOCH_WAIT();
 	/*
-	 * A thread may have read one of our pointers and not yet counted itself. Let every processor switch
-	 * threads, twice, before believing the count.
+	 * A thread may have read one of our pointers and not yet counted itself, or have counted itself out and
+	 * not yet returned. Let every processor finish what it has to run, twice, before believing the count.
 	 */
-	for (int settled = 0, ticks_left = 10 * hz; settled < 2; ticks_left -= hz / 20 + 1) {
-		if (ticks_left <= 0) {
+	int deadline = ticks + 10 * hz;
+	for (int settled = 0; settled < 2;) {
+		bool rested = all_rested(deadline);
+
+		settled = rested && atomic_load_acq_int(&in_flight) == 0 ? settled + 1 : 0;
+		if (settled == 0 && deadline - ticks <= 0) {
 			put(true);
-			printf("nlproof_iface: not unloaded: %u handlers are still running\n",
+			printf("nlproof_iface: still loaded: for ten seconds %s (%u handlers are running)\n",
+			    rested ? "handlers did not return" : "a processor never rested",
 			    atomic_load_int(&in_flight));
 			return (EBUSY);
 		}
-		quiesce_all_cpus("nlproof", 0);
-		pause("nlproof", hz / 20 + 1);
-		settled = atomic_load_acq_int(&in_flight) == 0 ? settled + 1 : 0;
+		/* A handler that sleeps lets its processor rest: do not spin while it does. */
+		if (settled == 0)
+			pause("nlproof", hz / 20 + 1);
 	}
 	taken = false;
 	printf("nlproof_iface: the stock code answers again\n");

@@ -468,6 +468,9 @@ pub(super) struct EnduranceArgs {
     /// How often the module is unloaded and loaded.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub(super) loads: u32,
+    /// How often unloading it is tried while four clients ask without a rest.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(super) busy: u32,
     /// How many messages it is asked.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(super) requests: u32,

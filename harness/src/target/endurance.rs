@@ -12,6 +12,8 @@ use super::freebsd::FreebsdTarget;
 const LOOK: Duration = Duration::from_secs(60);
 /// For each round of a phase, under hardware virtualisation.
 const ROUND: Duration = Duration::from_secs(2);
+/// For an attempt to unload, which the module gives up after ten seconds, and a load.
+const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// One kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,9 @@ pub enum Phase {
     /// So many times unloaded and loaded, while four clients run `ifconfig -a`, whose output must not change. They
     /// rest between two questions, because the module's unloading waits until every processor was idle once.
     Loads(u32),
+    /// So many attempts to unload while four clients ask without a rest, one after another, and to load a second
+    /// time. Each attempt ends, either way: unloaded, and loaded again, or refused and still answering.
+    Busy(u32),
     /// So many messages by four clients, while the mode is switched.
     Requests(u32),
     /// So many interfaces created and destroyed by four clients.
@@ -46,6 +51,7 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Phase::Loads(_) => "loads",
+            Phase::Busy(_) => "busy",
             Phase::Requests(_) => "requests",
             Phase::Interfaces(_) => "interfaces",
         }
@@ -53,7 +59,10 @@ impl Phase {
 
     /// How many rounds it has.
     pub fn rounds(self) -> u32 {
-        let (Phase::Loads(rounds) | Phase::Requests(rounds) | Phase::Interfaces(rounds)) = self;
+        let (Phase::Loads(rounds)
+        | Phase::Busy(rounds)
+        | Phase::Requests(rounds)
+        | Phase::Interfaces(rounds)) = self;
         rounds
     }
 
@@ -68,6 +77,22 @@ for w in 1 2 3 4; do client $w & done
 i=0; while [ $i -lt $rounds ]; do kldunload nlproof_iface 2>> $bad || echo unload $i >> $bad; kldload /tmp/nlproof_iface.ko 2>> $bad || echo load $i >> $bad; i=$((i + 1)); done
 rm $go; wait
 echo clients ran ifconfig -a $(($(cat $dir/n1) + $(cat $dir/n2) + $(cat $dir/n3) + $(cat $dir/n4))) times"
+            }
+            Phase::Busy(_) => {
+                "go=$dir/go; : > $go; ifconfig -a > $dir/all; node=net.netlink.nlproof
+client() { while [ -e $go ]; do ifconfig -a 2>> $bad | cmp -s - $dir/all || echo 'ifconfig -a: another answer' >> $bad; done; }
+for w in 1 2 3 4; do client & done
+i=0; unloaded=0; refused=0
+while [ $i -lt $rounds ]; do
+ kldload /tmp/nlproof_iface.ko 2> $dir/second && echo a second load succeeded >> $bad
+ grep -q 'already loaded' $dir/second || cat $dir/second >> $bad
+ if kldunload nlproof_iface 2> $dir/refusal; then unloaded=$((unloaded + 1)); kldload /tmp/nlproof_iface.ko 2>> $bad || echo load $i >> $bad
+ else refused=$((refused + 1)); grep -q busy $dir/refusal || cat $dir/refusal >> $bad
+  had=$(sysctl -n $node.requests); ifconfig lo0 > /dev/null 2>> $bad; [ $(sysctl -n $node.requests) -gt $had ] || echo refused, but no longer answering >> $bad; fi
+ i=$((i + 1)); done
+rm $go; wait
+kldunload nlproof_iface 2>> $bad || echo unload at rest >> $bad; kldload /tmp/nlproof_iface.ko 2>> $bad || echo load at rest >> $bad
+echo unloaded $unloaded times, refused $refused times"
             }
             Phase::Requests(_) => {
                 "go=$dir/go; : > $go; ifconfig -a > $dir/all
@@ -99,7 +124,8 @@ impl FreebsdTarget {
     /// The guest was lost.
     pub fn endure(&mut self, phase: Phase) -> Result<PhaseResult, TargetError> {
         let started = Instant::now();
-        let output = self.shell(&phase.script(), LOOK + ROUND.saturating_mul(phase.rounds()))?;
+        let round = if matches!(phase, Phase::Busy(_)) { ATTEMPT } else { ROUND };
+        let output = self.shell(&phase.script(), LOOK + round.saturating_mul(phase.rounds()))?;
         let lines = |bytes: &[u8]| -> Vec<String> {
             String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()
         };
@@ -183,6 +209,7 @@ mod tests {
     #[test]
     fn a_script_has_its_rounds() {
         assert!(Phase::Loads(12).script().contains("rounds=12\n"));
+        assert!(Phase::Busy(7).script().contains("rounds=7\n"));
         assert_eq!((Phase::Requests(3).name(), Phase::Requests(3).rounds()), ("requests", 3));
     }
 }

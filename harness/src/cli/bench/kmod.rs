@@ -21,7 +21,7 @@ pub(super) fn main(project: &ProjectArgs, args: &EnduranceArgs) -> Result<ExitCo
     }
     let mut complaints = Vec::new();
     // Once of everything first: what the kernel allocates once and keeps is no loss.
-    for phase in [Phase::Loads(2), Phase::Requests(50), Phase::Interfaces(8)] {
+    for phase in [Phase::Loads(2), Phase::Busy(1), Phase::Requests(50), Phase::Interfaces(8)] {
         eprintln!("{}: warm up: {}", args.release, phase.name());
         let result = guest.endure(phase).map_err(lost)?;
         complaints.extend(result.failed.into_iter().map(|line| format!("warm up: {}: {line}", phase.name())));
@@ -42,7 +42,9 @@ pub(super) fn main(project: &ProjectArgs, args: &EnduranceArgs) -> Result<ExitCo
     }
     let after = guest.memory().map_err(lost)?;
     show(&before, &after);
-    let rounds = phases.iter().map(|phase| phase.rounds()).min().unwrap_or(0);
+    // There are few attempts of the kind Busy: they would make the judgement of all others too strict.
+    let many = phases.iter().filter(|phase| !matches!(phase, Phase::Busy(_)));
+    let rounds = many.map(|phase| phase.rounds()).min().unwrap_or(0);
     complaints.extend(losses(&before, &after, rounds));
     let finish = guest.finish();
     for (name, value) in &finish.lines {
@@ -56,8 +58,13 @@ pub(super) fn main(project: &ProjectArgs, args: &EnduranceArgs) -> Result<ExitCo
     Ok(if complaints.is_empty() { ExitCode::OK } else { ExitCode::GUEST })
 }
 
-fn phases(args: &EnduranceArgs) -> [Phase; 3] {
-    [Phase::Loads(args.loads), Phase::Requests(args.requests), Phase::Interfaces(args.interfaces)]
+fn phases(args: &EnduranceArgs) -> [Phase; 4] {
+    [
+        Phase::Loads(args.loads),
+        Phase::Busy(args.busy),
+        Phase::Requests(args.requests),
+        Phase::Interfaces(args.interfaces),
+    ]
 }
 
 /// Every type and zone that has more or less in use than before.
