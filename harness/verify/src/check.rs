@@ -31,6 +31,8 @@ pub enum Check {
     Indirect,
     /// No way to a panic.
     Panic,
+    /// Acquire and release balance on every path.
+    Balance,
     /// No page that is writable and executable.
     Wx,
     /// No sections whose meaning the loader does not keep.
@@ -45,7 +47,7 @@ pub enum Check {
 
 impl Check {
     /// All checks in the order of the report.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Elf,
         Self::Code,
         Self::Imports,
@@ -57,6 +59,7 @@ impl Check {
         Self::Recursion,
         Self::Indirect,
         Self::Panic,
+        Self::Balance,
         Self::Wx,
         Self::Sections,
         Self::Modmeta,
@@ -78,6 +81,7 @@ impl Check {
             Self::Recursion => "recursion",
             Self::Indirect => "indirect",
             Self::Panic => "panic",
+            Self::Balance => "balance",
             Self::Wx => "wx",
             Self::Sections => "sections",
             Self::Modmeta => "modmeta",
@@ -171,6 +175,13 @@ pub fn explain(check: Check) -> &'static str {
              stop the kernel.\n\
              Fix: `get` for indexing, `checked_*` or `wrapping_*` arithmetic, no `unwrap`; a linked panic-free module\n\
              does not even import the panic symbol."
+        }
+        Check::Balance => {
+            "What a function acquires (a reference, a lock, an epoch) it releases on every path to its return. The\n\
+             policy's `balance` table names the functions that acquire and release; those of the module may stand there\n\
+             too and are then held to what they are listed as. Each resource is counted, not told apart by object; a\n\
+             null result of `acquire-or-null` counts as nothing acquired where the code tests it in a register.\n\
+             Fix: release on the path shown; list a function that hands on what it took; or waive it with the reason."
         }
         Check::Wx => {
             "link_elf_protect gives a page that two sections share the union of their protections. The sections are\n\

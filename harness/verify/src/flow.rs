@@ -25,6 +25,8 @@ pub(crate) struct Flow {
     pub(crate) below: Vec<usize>,
     /// Which instructions can be reached from the entry.
     pub(crate) reached: Vec<bool>,
+    /// Calls that do not return.
+    pub(crate) stops: Vec<usize>,
     /// A `ret`, or a branch out of the function, is reached.
     pub(crate) returns: bool,
     /// Control reaches the end of the function.
@@ -84,7 +86,10 @@ pub(crate) fn follow(function: &Function, stops: impl Fn(&Goes) -> bool) -> Flow
                 continue;
             }
             FlowControl::Exception => continue,
-            FlowControl::Call | FlowControl::IndirectCall if stops(&insn.goes) => continue,
+            FlowControl::Call | FlowControl::IndirectCall if stops(&insn.goes) => {
+                flow.stops.push(at);
+                continue;
+            }
             _ => {}
         }
         let is_call = matches!(insn.ins.flow_control(), FlowControl::Call | FlowControl::IndirectCall);

@@ -33,6 +33,6 @@ mod verify;
 pub use check::{Check, explain};
 pub use elf::{IntakeError, MAX_BYTES};
 pub use kernel::{KernelError, KernelSymbols};
-pub use policy::{DEFAULT_CHAIN, DEFAULT_FRAME, Policy, PolicyError, Waiver};
+pub use policy::{DEFAULT_CHAIN, DEFAULT_FRAME, Policy, PolicyError, Resource, Waiver};
 pub use report::{Finding, FunctionRow, Report, Row, SCHEMA, Severity, Stats, Step, Verdict};
 pub use verify::{ObjectBytes, verify};

@@ -34,6 +34,8 @@ pub struct Policy {
     pub kernel_version: Option<i32>,
     /// Functions that must be traceable by fbt, by exact name; `*` means all.
     pub traced: BTreeSet<String>,
+    /// What is acquired and released: each function gives back what it takes.
+    pub balance: Vec<Resource>,
     /// Declared exceptions.
     pub waivers: Vec<Waiver>,
 }
@@ -62,9 +64,27 @@ impl Default for Policy {
             metadata: true,
             kernel_version: None,
             traced: BTreeSet::new(),
+            balance: Vec::new(),
             waivers: Vec::new(),
         }
     }
+}
+
+/// A kind of reference, lock or epoch, and the functions (imported or the module's own) that take and give
+/// it. A function of the module that is listed is held to it: it returns with one more, or one less.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Resource {
+    /// Its name in messages.
+    pub resource: String,
+    /// Functions that always acquire one.
+    #[serde(default)]
+    pub acquire: BTreeSet<String>,
+    /// Functions that acquire one or return null.
+    #[serde(default)]
+    pub acquire_or_null: BTreeSet<String>,
+    /// Functions that release one.
+    pub release: BTreeSet<String>,
 }
 
 /// One declared exception.
@@ -129,6 +149,24 @@ impl Policy {
         }
         let policy: Self =
             serde_saphyr::from_str(text).map_err(|error| yaml_error(path, error.without_snippet()))?;
+        for Resource { resource, acquire, acquire_or_null, release } in &policy.balance {
+            if release.is_empty() || (acquire.is_empty() && acquire_or_null.is_empty()) {
+                return Err(whole(
+                    format!("`{resource}` in `balance` lacks names on one side"),
+                    "name what acquires it and what releases it",
+                ));
+            }
+            let all = acquire.iter().chain(acquire_or_null).chain(release);
+            let mut seen = BTreeSet::new();
+            for name in all {
+                if !seen.insert(name) {
+                    return Err(whole(
+                        format!("`{name}` stands twice under `{resource}` in `balance`"),
+                        "a function either acquires or releases",
+                    ));
+                }
+            }
+        }
         for waiver in &policy.waivers {
             let name = &waiver.symbol;
             if waiver.reason.trim().is_empty() {

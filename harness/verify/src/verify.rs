@@ -34,7 +34,7 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
         findings.push(Finding::error(Check::Elf, object.name, what));
     }
     let facts = Facts::gather(&module, policy, kernel, &mut findings);
-    let runs: [(Check, Run); 13] = [
+    let runs: [(Check, Run); 14] = [
         (Check::Imports, checks::imports),
         (Check::Relocs, checks::relocs),
         (Check::Fpu, checks::fpu),
@@ -44,6 +44,7 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
         (Check::Recursion, checks::recursion),
         (Check::Indirect, checks::indirect),
         (Check::Panic, checks::panic),
+        (Check::Balance, checks::balance),
         (Check::Wx, checks::wx),
         (Check::Sections, checks::sections),
         (Check::Modmeta, checks::modmeta),

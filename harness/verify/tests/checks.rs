@@ -225,3 +225,104 @@ fn privileged_instructions_are_refused() {
         accepts(&fixture, &policy("waivers: [{symbol: f, check: insn, reason: a test}]"));
     }
 }
+
+/// An epoch and an interface's reference, as in the kernel.
+const TABLE: &str = "balance:\n\
+    - {resource: epoch, acquire: [enter], release: [leave]}\n\
+    - {resource: interface, acquire-or-null: [ifunit_ref], release: [if_rele]}\n";
+
+fn resources() -> KernelSymbols {
+    KernelSymbols::from_globals(["enter", "leave", "ifunit_ref", "if_rele"], Some(VERSION))
+}
+
+/// Verifies `code` of one function whose calls (offset of the displacement, import) are relocated.
+fn balance(name: &str, code: &[u8], calls: &[(u64, &str)], table: &str) -> nlproof_verify::Report {
+    let mut fixture = Fixture::new();
+    let f = fixture.bytes(name, code, code.len() as u64);
+    for (place, import) in calls {
+        let import = fixture.import(import);
+        let at = fixture.start_of(f) + place;
+        fixture.reloc(fixture.text(), at, import, -4, object::elf::R_X86_64_PLT32);
+    }
+    verify(&ObjectBytes { name: "m.ko", bytes: &fixture.build() }, &policy(table), Some(&resources()))
+}
+
+#[track_caller]
+fn unbalanced(report: &nlproof_verify::Report) -> &nlproof_verify::Finding {
+    for finding in report.findings.iter().filter(|finding| finding.rejects()) {
+        assert_eq!(finding.check, Check::Balance, "{report}");
+    }
+    report.findings.iter().find(|finding| finding.check == Check::Balance).unwrap()
+}
+
+#[test]
+fn balance_needs_a_release_on_every_path_and_shows_the_shortest_that_has_none() {
+    // call enter; test edi,edi; je out; call leave; out: ret
+    let code = [0xe8, 0, 0, 0, 0, 0x85, 0xff, 0x74, 5, 0xe8, 0, 0, 0, 0, 0xc3];
+    let calls = [(1, "enter"), (10, "leave")];
+    let report = balance("f", &code, &calls, TABLE);
+    let finding = unbalanced(&report);
+    assert_eq!((&*finding.subject, &*finding.what), ("f", "returns with `epoch` held (1×)"));
+    let offsets: Vec<u64> = finding.path.iter().map(|step| step.offset).collect();
+    assert_eq!(offsets, [0, 7, 14], "{report}");
+    assert!(report.to_string().contains("0: f+0x0") && report.to_string().contains("call enter"), "{report}");
+    // Without the branch it balances.
+    let straight = [0xe8, 0, 0, 0, 0, 0x85, 0xff, 0x90, 0x90, 0xe8, 0, 0, 0, 0, 0xc3];
+    assert!(balance("f", &straight, &calls, TABLE).accepted);
+    // A waiver excuses it, and nobody looks without a table.
+    let waiver = format!("{TABLE}waivers: [{{symbol: f, check: balance, reason: a test}}]");
+    assert!(balance("f", &code, &calls, &waiver).accepted);
+    assert!(balance("f", &code, &calls, "").accepted);
+}
+
+#[test]
+fn balance_counts_loops_early_releases_and_calls_that_end_the_function() {
+    // again: call enter; test edi,edi; jne again; ret
+    let code = [0xe8, 0, 0, 0, 0, 0x85, 0xff, 0x75, 0xf7, 0xc3];
+    let report = balance("f", &code, &[(1, "enter")], TABLE);
+    assert!(unbalanced(&report).what.contains("`epoch`"), "{report}");
+    let report = balance("f", &[0xe8, 0, 0, 0, 0, 0xc3], &[(1, "leave")], TABLE);
+    assert_eq!(unbalanced(&report).what, "gives back `epoch` without holding it");
+    // call enter; jmp leave
+    let tail = [0xe8, 0, 0, 0, 0, 0xe9, 0, 0, 0, 0];
+    assert!(balance("f", &tail, &[(1, "enter"), (6, "leave")], TABLE).accepted);
+    let report = balance("f", &tail, &[(1, "enter"), (6, "enter")], TABLE);
+    assert_eq!(unbalanced(&report).what, "returns with `epoch` held (2×)");
+}
+
+#[test]
+fn balance_knows_that_null_is_no_reference() {
+    // push rbx; call ifunit_ref; mov rbx,rax; test rbx,rbx; je out; mov rdi,rbx; call if_rele; out: pop rbx; ret
+    let code = [
+        0x53, 0xe8, 0, 0, 0, 0, 0x48, 0x89, 0xc3, 0x48, 0x85, 0xdb, 0x74, 8, 0x48, 0x89, 0xdf, 0xe8, 0, 0, 0,
+        0, 0x5b, 0xc3,
+    ];
+    let calls = [(2, "ifunit_ref"), (18, "if_rele")];
+    let report = balance("f", &code, &calls, TABLE);
+    assert!(report.accepted, "{report}");
+    // The other way round: released if there is none, kept if there is one.
+    let mut wrong = code;
+    wrong[12] = 0x75;
+    assert_eq!(unbalanced(&balance("f", &wrong, &calls, TABLE)).subject, "f");
+    // The test of a register that holds something else says nothing.
+    let mut other = code;
+    other[9..12].copy_from_slice(&[0x48, 0x85, 0xff]);
+    assert_eq!(unbalanced(&balance("f", &other, &calls, TABLE)).subject, "f");
+}
+
+#[test]
+fn balance_holds_a_function_of_the_table_to_what_it_is_listed_as() {
+    let table = "balance: [{resource: epoch, acquire: [enter, begin], release: [leave, end]}]";
+    let call = [0xe8, 0, 0, 0, 0, 0xc3];
+    assert!(balance("begin", &call, &[(1, "enter")], table).accepted);
+    assert!(balance("end", &call, &[(1, "leave")], table).accepted);
+    assert_eq!(unbalanced(&balance("begin", &[0xc3], &[], table)).what, "returns with 0 of `epoch`, not 1");
+    assert_eq!(
+        unbalanced(&balance("end", &call, &[(1, "enter")], table)).what,
+        "returns with `epoch` held (1×)"
+    );
+    let error = Policy::parse(Path::new("p.yaml"), "balance: [{resource: x, acquire: [a], release: [a]}]");
+    assert!(error.unwrap_err().what.contains("stands twice"));
+    let error = Policy::parse(Path::new("p.yaml"), "balance: [{resource: x, release: [a]}]");
+    assert!(error.unwrap_err().what.contains("lacks names"));
+}
