@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, Report, Verdict};
+use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, Report, Resource, Verdict};
 
 /// A kernel with what the kept inputs import.
 static KERNEL: LazyLock<KernelSymbols> = LazyLock::new(|| {
@@ -24,13 +24,28 @@ const REPORT_BYTES: (usize, usize) = (4096, 64 * 1024);
 /// could be worth.
 pub fn verify(data: &[u8]) {
     let strict = report(data, &Policy::default(), Some(&KERNEL));
-    let plain = Policy { metadata: false, traced: ["*".to_owned()].into(), ..Policy::default() };
+    let plain = Policy {
+        metadata: false,
+        traced: ["*".to_owned()].into(),
+        balance: vec![resource()],
+        ..Policy::default()
+    };
     let again = report(data, &plain, None);
     assert_eq!(strict.stats, again.stats, "what is counted depends on the bytes alone");
     assert_eq!(strict.to_json(), report(data, &Policy::default(), Some(&KERNEL)).to_json());
     if let Ok(symbols) = KernelSymbols::from_elf(data) {
         assert!(symbols.len() <= data.len());
         report(data, &plain, Some(&symbols));
+    }
+}
+
+/// Imports of the kept inputs as a lock, so that paths are followed.
+fn resource() -> Resource {
+    Resource {
+        resource: "lock".to_owned(),
+        acquire: ["if_up".to_owned()].into(),
+        acquire_or_null: ["malloc".to_owned()].into(),
+        release: ["if_down".to_owned(), "free".to_owned()].into(),
     }
 }
 
