@@ -4,7 +4,7 @@
 use alloc::string::String;
 
 use crate::frame::FENCE_SEQ_BASE;
-use crate::{Program, Step};
+use crate::{Program, Send, Step};
 
 /// The most groups a program may join: each is a socket, and RTNLGRP_* ends at 36 on Linux (rtnetlink.h)
 /// and at 7 used ones on FreeBSD (sys/netlink/route/common.h).
@@ -86,16 +86,10 @@ impl Program {
 
 fn check_step(step: usize, what: &Step) -> Result<(), Refusal> {
     match what {
-        Step::Send(send) => {
-            if send.seq >= FENCE_SEQ_BASE {
-                return Err(Refusal::ReservedSeq { step, seq: send.seq });
-            }
-            let len = send.data.len();
-            let outside = send.patches.iter().find(|patch| patch.offset as usize + 4 > len);
-            outside.map_or(Ok(()), |patch| {
-                let (ifname, offset) = (patch.ifname.clone(), patch.offset);
-                Err(Refusal::PatchOutside { step, ifname, offset, len })
-            })
+        Step::Send(send) => check_send(step, send),
+        Step::Race(race) => {
+            let racing = race.lanes.iter().flatten();
+            race.before.iter().chain(racing).chain(&race.after).try_for_each(|send| check_send(step, send))
         }
         Step::Exec { argv, .. } => {
             let command = argv.first().cloned().unwrap_or_default();
@@ -111,6 +105,18 @@ fn check_step(step: usize, what: &Step) -> Result<(), Refusal> {
     }
 }
 
+fn check_send(step: usize, send: &Send) -> Result<(), Refusal> {
+    if send.seq >= FENCE_SEQ_BASE {
+        return Err(Refusal::ReservedSeq { step, seq: send.seq });
+    }
+    let len = send.data.len();
+    let outside = send.patches.iter().find(|patch| patch.offset as usize + 4 > len);
+    outside.map_or(Ok(()), |patch| {
+        let (ifname, offset) = (patch.ifname.clone(), patch.offset);
+        Err(Refusal::PatchOutside { step, ifname, offset, len })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use alloc::string::ToString;
@@ -118,7 +124,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::{Patch, Privilege, ReplyEnd, Send, SocketOptions};
+    use crate::{Patch, Privilege, ReplyEnd, SocketOptions};
 
     fn program(steps: Vec<Step>) -> Program {
         Program {

@@ -29,5 +29,7 @@ pub mod status;
 
 pub use check::{MAX_GROUPS, Refusal};
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
-pub use program::{Batch, Patch, Privilege, Program, ReplyEnd, Request, Send, SocketOptions, Stay, Step};
+pub use program::{
+    Batch, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, SocketOptions, Stay, Step,
+};
 pub use record::{Body, DropSource, ErrorStage, Record};

@@ -94,6 +94,8 @@ pub enum Step {
         /// The command is killed after this many milliseconds.
         limit_ms: u32,
     },
+    /// Has several sockets ask at once.
+    Race(Race),
     /// Waits until no event has come for `quiet_ms`, at most `limit_ms`.
     Wait {
         /// Milliseconds without an event that end the step.
@@ -101,6 +103,21 @@ pub enum Step {
         /// The step ends after this many milliseconds whatever comes.
         limit_ms: u32,
     },
+}
+
+/// Several sockets that ask at once, again and again. Each datagram holds one message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Race {
+    /// How often.
+    pub rounds: u32,
+    /// Sent before each round, one after the other; each must be acknowledged without an error.
+    pub before: Vec<Send>,
+    /// What each socket asks, in its order. Interfaces are resolved before anything of the round is sent.
+    pub lanes: Vec<Vec<Send>>,
+    /// Sent after each round, one after the other, whatever comes of it.
+    pub after: Vec<Send>,
+    /// A round that takes longer has lost an answer.
+    pub limit_ms: u32,
 }
 
 /// One datagram to send.

@@ -46,6 +46,15 @@ pub enum Body {
         /// Its length when the receive buffer cut it (MSG_TRUNC): then larger than `data`.
         full_len: u32,
     },
+    /// A datagram from one of the sockets of a [`Race`](crate::Race).
+    Race {
+        /// The round, from 0.
+        round: u32,
+        /// Index into [`Race::lanes`](crate::Race::lanes).
+        lane: u32,
+        /// The bytes.
+        data: Vec<u8>,
+    },
     /// A datagram from the socket of one multicast group.
     Event {
         /// RTNLGRP_* number.

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Record};
+use nlproof_agent::{Batch, Body, Program, Record};
 
 use crate::file::FileError;
 use crate::target::{Facts, Target, TargetError};
 use crate::trace::{Trace, normalise};
-use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile};
+use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile, judge_races};
 
 /// One vector that has run.
 pub struct Conversation<'a> {
@@ -62,27 +62,37 @@ pub fn converse<'a>(
     for (id, vector) in (0..).zip(vectors) {
         programs.push(compile(vector, os, id).map_err(ConversationError::Vector)?);
     }
+    let batch = Batch { programs };
     let mut records: Vec<Vec<Record>> = vectors.iter().map(|_| Vec::new()).collect();
     let mut on_record = |record: Record| {
         let index = record.program as usize;
         // A record of a program that was never asked for cannot be attributed to a vector.
-        let (Some(vector), Some(records)) = (vectors.get(index), records.get_mut(index)) else { return };
+        let found = (vectors.get(index), batch.programs.get(index), records.get_mut(index));
+        let (Some(vector), Some(program), Some(records)) = found else { return };
         let ended = matches!(record.body, Body::End { .. });
         records.push(record);
         if ended {
-            on_end(conversation(vector, std::mem::take(records), os));
+            on_end(conversation(vector, program, std::mem::take(records), os));
         }
     };
-    target.run(&Batch { programs }, &mut on_record)?;
+    target.run(&batch, &mut on_record)?;
     Ok(())
 }
 
-fn conversation(vector: &Vector, records: Vec<Record>, os: nlproof_wire::Os) -> Conversation<'_> {
+fn conversation<'a>(
+    vector: &'a Vector,
+    program: &Program,
+    records: Vec<Record>,
+    os: nlproof_wire::Os,
+) -> Conversation<'a> {
     let mut trace = Trace::from_records(os, &records, vector.ordered);
     if vector.socket.event_buffer.is_some() {
         trace.expect_drops();
     }
     normalise(&mut trace, |step| FIRST_SEQ + step * SEQ_STEP);
+    for (step, line) in judge_races(vector, &program.steps, os, &records) {
+        trace.note(step, line);
+    }
     let span = match (records.first(), records.last()) {
         (Some(first), Some(last)) => last.t_ns.saturating_sub(first.t_ns),
         _ => 0,

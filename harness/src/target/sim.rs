@@ -3,7 +3,9 @@
 
 use iface_core::Profile;
 use iface_sim::{Ifconfig, Sim, SocketId};
-use nlproof_agent::{Batch, Body, DropSource, ErrorStage, Privilege, Program, Record, ReplyEnd, Send, Step};
+use nlproof_agent::{
+    Batch, Body, DropSource, ErrorStage, Privilege, Program, Race, Record, ReplyEnd, Send, Step,
+};
 use nlproof_wire::Os;
 use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
 use nlproof_wire::view::{MessageItem, messages};
@@ -51,6 +53,8 @@ impl Target for SimTarget {
 struct Run<'a> {
     program: &'a Program,
     sim: Sim,
+    /// What every socket that asks is opened with.
+    sim_options: (iface_sim::SocketOptions, iface_sim::Privilege),
     request: SocketId,
     /// Group, its socket, and how many datagrams it had lost when that was last recorded.
     groups: Vec<(u32, SocketId, usize)>,
@@ -83,7 +87,17 @@ impl<'a> Run<'a> {
         if let Some(bytes) = program.socket.event_buffer {
             groups.iter().for_each(|(_, socket, _)| sim.set_receive_buffer(*socket, bytes as usize));
         }
-        Self { program, sim, request, groups, resolved: Vec::new(), step: u32::MAX, t_ns: 0, on_record }
+        Self {
+            program,
+            sim,
+            sim_options: (options, privilege),
+            request,
+            groups,
+            resolved: Vec::new(),
+            step: u32::MAX,
+            t_ns: 0,
+            on_record,
+        }
     }
 
     fn all(mut self) {
@@ -94,6 +108,7 @@ impl<'a> Run<'a> {
             self.step = index;
             match step {
                 Step::Send(send) => self.send(send),
+                Step::Race(race) => self.race(race),
                 Step::Wait { .. } => self.events(),
                 Step::Exec { argv, .. } => self.exec(argv),
             }
@@ -103,19 +118,77 @@ impl<'a> Run<'a> {
         self.record(Body::End { died: None });
     }
 
-    fn send(&mut self, send: &Send) {
+    /// The datagram with its interface indexes; `None`: a name is unknown, which is recorded.
+    fn patched(&mut self, send: &Send) -> Option<Vec<u8>> {
         let mut data = send.data.clone();
         for patch in &send.patches {
             let index = self.sim.interfaces().find(|(name, _)| *name == patch.ifname).map(|(_, index)| index);
             let Some(index) = index else {
                 let text = format!("no interface {}", patch.ifname);
-                return self.record(Body::Error { stage: ErrorStage::Resolve, errno: 0, text });
+                self.record(Body::Error { stage: ErrorStage::Resolve, errno: 0, text });
+                return None;
             };
             let start = patch.offset as usize;
             if let Some(place) = data.get_mut(start..start + 4) {
                 place.copy_from_slice(&index.to_le_bytes());
             }
         }
+        Some(data)
+    }
+
+    /// A race, one request after the other: another socket begins in each round.
+    fn race(&mut self, race: &Race) {
+        let options = self.sim_options;
+        let referee = self.sim.socket(options.0, options.1);
+        let lanes: Vec<_> = race.lanes.iter().map(|_| self.sim.socket(options.0, options.1)).collect();
+        for round in 0..race.rounds {
+            for send in &race.before {
+                let Some(data) = self.patched(send) else { return };
+                if !self.succeeds(referee, &data) {
+                    let text = "what prepares a round was refused".into();
+                    return self.record(Body::Error { stage: ErrorStage::Isolate, errno: 0, text });
+                }
+            }
+            let mut asked = Vec::new();
+            for (number, requests) in (0..).zip(&race.lanes) {
+                for (place, send) in requests.iter().enumerate() {
+                    let Some(data) = self.patched(send) else { return };
+                    asked.push((place, number, data));
+                }
+            }
+            let turn = |lane: u32| (lane as usize + lanes.len() - round as usize % lanes.len()) % lanes.len();
+            asked.sort_by_key(|(place, lane, _)| (*place, turn(*lane)));
+            for (_, number, data) in asked {
+                let Some(lane) = lanes.get(number as usize) else { continue };
+                // What the socket refuses stays unanswered.
+                self.sim.send(*lane, &data).unwrap_or(());
+                while let Some(data) = self.sim.recv(*lane) {
+                    self.record(Body::Race { round, lane: number, data });
+                }
+            }
+            for send in &race.after {
+                let Some(data) = self.patched(send) else { continue };
+                self.succeeds(referee, &data);
+            }
+        }
+    }
+
+    /// Sends, and whether no answer was an error.
+    fn succeeds(&self, socket: SocketId, data: &[u8]) -> bool {
+        let mut fine = self.sim.send(socket, data).is_ok();
+        while let Some(reply) = self.sim.recv(socket) {
+            fine &= messages(&reply).all(|item| match item {
+                MessageItem::Message(message) if message.header.kind == NLMSG_ERROR => {
+                    message.payload.first_chunk().is_some_and(|error| i32::from_ne_bytes(*error) == 0)
+                }
+                _ => true,
+            });
+        }
+        fine
+    }
+
+    fn send(&mut self, send: &Send) {
+        let Some(data) = self.patched(send) else { return };
         self.record(Body::Sent { data: data.clone() });
         if let Err(errno) = self.sim.send(self.request, &data) {
             let text = "the socket refused the datagram".to_owned();

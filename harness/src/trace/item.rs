@@ -85,6 +85,14 @@ impl Trace {
         }
     }
 
+    /// Puts a note behind what a step has.
+    pub fn note(&mut self, step: u32, text: String) {
+        let before = |item: &Item| item.step.is_some_and(|other| other <= step);
+        let place = self.items.iter().rposition(before).map_or(0, |last| last + 1);
+        let t_ns = place.checked_sub(1).and_then(|last| self.items.get(last)).map_or(0, |item| item.t_ns);
+        self.items.insert(place, Item { step: Some(step), t_ns, kind: Kind::Note(text) });
+    }
+
     /// Why the trace cannot be compared, if so: the first loss with its step.
     pub fn loss(&self) -> Option<(Option<u32>, &Lossy)> {
         self.items.iter().find_map(|item| match &item.kind {

@@ -59,6 +59,11 @@ impl<'a> RawLine<'a> {
                     line.text = Some(format!("cut, {full_len} bytes in all"));
                 }
             }
+            Body::Race { round, lane, data } => {
+                line.src = "race";
+                line.raw = Some(hex(data));
+                line.text = Some(format!("round={round} lane={lane}"));
+            }
             Body::Event { group, data } => {
                 line.src = "mcast";
                 line.group = Some(*group);

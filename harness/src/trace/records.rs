@@ -27,7 +27,8 @@ impl Trace {
 /// What a record says; a datagram says one thing a message.
 fn kinds(os: Os, body: &Body) -> Vec<Kind> {
     match body {
-        Body::Start { .. } | Body::End { died: None } => Vec::new(),
+        // What a race came to is said when its rounds are over.
+        Body::Start { .. } | Body::End { died: None } | Body::Race { .. } => Vec::new(),
         Body::Resolved { ifname, ifindex } => vec![Kind::Resolved(ifname.clone(), *ifindex)],
         Body::Sent { data } => decode_datagram(os, Role::Request, data).into_iter().map(Kind::Sent).collect(),
         Body::Reply { data, full_len } => {

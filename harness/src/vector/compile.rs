@@ -10,6 +10,7 @@ use super::format::{RawMessage, RawStep};
 use super::load::Vector;
 use super::message::put_message;
 use super::place::{At, place};
+use super::race::compile_race;
 use super::repeat::expand;
 use crate::file::FileError;
 
@@ -20,7 +21,7 @@ pub const SEQ_STEP: u32 = 1024;
 
 /// A reply that has not come after this is not coming. The destruction of an interface takes 300 ms under TCG,
 /// but after many vectors more than 10 s were seen on 14.0, while the jails of the earlier ones were removed.
-const REPLY_LIMIT_MS: u32 = 45_000;
+pub(super) const REPLY_LIMIT_MS: u32 = 45_000;
 /// After the reply, events are awaited until none has come for this long. Events that a request causes
 /// directly are queued before its reply; link-state changes come from a taskqueue a little later.
 ///
@@ -48,6 +49,11 @@ pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
     }
     let mut steps = Vec::new();
     for (index, step) in (0..).zip(&vector.steps) {
+        if step.value.race.is_some() && !numbers.is_empty() {
+            return Err(at
+                .error(place(step), "a vector with a race joins no groups")
+                .help("events of racing requests have no one order: leave out `groups`"));
+        }
         steps.push(compile_step(at, os, index, place(step), &step.value)?);
     }
     Ok(Program {
@@ -85,6 +91,9 @@ fn compile_step(
             return Err(at.error(place(&wait.limit_ms), format!("the limit is above {PROGRAM_LIMIT_MS} ms")));
         }
         return Ok(Step::Wait { quiet_ms: wait.quiet_ms.value, limit_ms: wait.limit_ms.value });
+    }
+    if let Some(race) = &step.race {
+        return compile_race(at, os, FIRST_SEQ + index * SEQ_STEP, place_of_step, race).map(Step::Race);
     }
     let messages: &[RawMessage] = match (&step.send, &step.datagram) {
         (Some(message), _) => std::slice::from_ref(message),

@@ -80,6 +80,26 @@ pub(super) struct RawStep {
     pub(super) datagram: Option<Vec<RawMessage>>,
     pub(super) exec: Option<RawExec>,
     pub(super) wait: Option<RawWait>,
+    /// Several sockets that ask at once.
+    pub(super) race: Option<RawRace>,
+}
+
+/// Several sockets that ask at once. A vector with a race joins no groups: what arrives there has no one order.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawRace {
+    /// How often.
+    pub(super) rounds: Spanned<u32>,
+    /// What is sent before each round; all of it must succeed.
+    #[serde(default)]
+    pub(super) before: Vec<RawMessage>,
+    /// What each socket asks.
+    pub(super) sockets: Vec<Vec<RawMessage>>,
+    /// What is sent after each round, whatever comes of it.
+    #[serde(default)]
+    pub(super) after: Vec<RawMessage>,
+    /// What may come of a round: one word a request, in the order of `sockets`.
+    pub(super) permit: Vec<Spanned<String>>,
 }
 
 /// One netlink message.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use nlproof_agent::Step;
+use nlproof_agent::{Send, Step};
 use nlproof_wire::Os;
 use nlproof_wire::strict::{self, Fault, FaultKind, Options};
 
@@ -38,18 +38,29 @@ pub fn lint(vector: &Vector) -> Vec<FileError> {
 fn check_form(at: At<'_>, vector: &Vector, os: Os, steps: &[Step], errors: &mut Vec<FileError>) {
     let mut found = BTreeSet::new();
     for (step, spanned) in steps.iter().zip(&vector.steps) {
-        let Step::Send(send) = step else { continue };
-        strict::faults(os, &send.data, Options { unknown: true }, &mut |fault| {
-            let malformation = malformation(&fault);
-            found.insert(malformation);
-            if !vector.malformed.contains(&malformation) {
-                errors.push(
-                    at.error(place(spanned), format!("the datagram is malformed ({malformation}): {fault}"))
-                        .help(format!("mend it, or declare `malformed: [{malformation}]`")),
-                );
+        let sends: Vec<&Send> = match step {
+            Step::Send(send) => vec![send],
+            Step::Race(race) => {
+                race.before.iter().chain(race.lanes.iter().flatten()).chain(&race.after).collect()
             }
-            ControlFlow::Continue(())
-        });
+            Step::Exec { .. } | Step::Wait { .. } => vec![],
+        };
+        for send in sends {
+            strict::faults(os, &send.data, Options { unknown: true }, &mut |fault| {
+                let malformation = malformation(&fault);
+                found.insert(malformation);
+                if !vector.malformed.contains(&malformation) {
+                    errors.push(
+                        at.error(
+                            place(spanned),
+                            format!("the datagram is malformed ({malformation}): {fault}"),
+                        )
+                        .help(format!("mend it, or declare `malformed: [{malformation}]`")),
+                    );
+                }
+                ControlFlow::Continue(())
+            });
+        }
     }
     for declared in vector.malformed.difference(&found) {
         errors.push(

@@ -162,11 +162,17 @@ pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
 
 fn check_step(path: &Path, step: &Spanned<RawStep>) -> Result<(), FileError> {
     let raw = &step.value;
-    let kinds = [raw.send.is_some(), raw.datagram.is_some(), raw.exec.is_some(), raw.wait.is_some()];
+    let kinds = [
+        raw.send.is_some(),
+        raw.datagram.is_some(),
+        raw.exec.is_some(),
+        raw.wait.is_some(),
+        raw.race.is_some(),
+    ];
     match kinds.into_iter().filter(|is| *is).count() {
         1 => Ok(()),
         count => Err(FileError::at(path, place(step), format!("a step is one thing, and this is {count}"))
-            .help("give one of: send, datagram, exec, wait")),
+            .help("give one of: send, datagram, exec, wait, race")),
     }
 }
 

@@ -14,6 +14,7 @@ mod load;
 mod malformed;
 mod message;
 mod place;
+mod race;
 mod repeat;
 mod values;
 
@@ -21,4 +22,5 @@ pub use compile::{FIRST_SEQ, SEQ_STEP, compile};
 pub use lint::lint;
 pub use load::{Needs, Suite, Vector, load_suite, load_vector};
 pub use malformed::Malformation;
+pub use race::judge_races;
 pub use values::hex;

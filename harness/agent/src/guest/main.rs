@@ -25,6 +25,7 @@ mod heap;
 mod isolate;
 mod netlink;
 mod parent;
+mod race;
 mod reporter;
 mod session;
 mod stack;

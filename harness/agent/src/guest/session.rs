@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use nlproof_agent::datagram::{ends, fence, without_fences};
 use nlproof_agent::interfaces::{Interface, newcomers};
-use nlproof_agent::{Body, DropSource, ErrorStage, Program, ReplyEnd, Send, Step};
+use nlproof_agent::{Body, DropSource, ErrorStage, Program, ReplyEnd, Send, SocketOptions, Step};
 
 use crate::collector::{Collector, Seen};
 use crate::command::Command;
@@ -26,14 +26,16 @@ const FENCE_ATTEMPTS: u32 = 8;
 const SLICE_MS: u32 = 5;
 
 /// A program that runs.
-struct Session<'a> {
-    reporter: Reporter<'a>,
+pub(crate) struct Session<'a> {
+    pub(crate) reporter: Reporter<'a>,
     collector: Collector,
     stack: Stack,
     /// Groups are read only when a step is over.
     late: bool,
     known: Vec<Interface>,
     fences: u32,
+    /// Options of every socket that asks.
+    pub(crate) options: SocketOptions,
 }
 
 /// Runs a program from isolation to end and gives the number of interfaces that it left. What fails is reported. The caller keeps the pipe open until this
@@ -67,7 +69,8 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
     };
     reporter.report(Body::Start { pid });
     let late = program.socket.event_buffer.is_some();
-    let mut session = Session { reporter, collector, stack, late, known: Vec::new(), fences: 0 };
+    let options = program.socket;
+    let mut session = Session { reporter, collector, stack, late, known: Vec::new(), fences: 0, options };
     session.collector.held = late;
     session.name_interfaces(Which::New);
     for (index, step) in (0..).zip(&program.steps) {
@@ -133,6 +136,11 @@ impl Session<'_> {
                 self.settle(0, 0);
                 self.name_interfaces(Which::New);
             }
+            Step::Race(race) => {
+                self.race(race);
+                self.settle(0, 0);
+                self.name_interfaces(Which::New);
+            }
             Step::Wait { quiet_ms, limit_ms } => self.settle(*quiet_ms, *limit_ms),
         }
     }
@@ -159,7 +167,7 @@ impl Session<'_> {
     }
 
     /// The datagram with its interface indexes; `None`: a name is unknown, which is reported.
-    fn patched(&mut self, send: &Send) -> Option<Vec<u8>> {
+    pub(crate) fn patched(&mut self, send: &Send) -> Option<Vec<u8>> {
         let mut data = send.data.clone();
         for patch in &send.patches {
             let index = match self.stack.index(&patch.ifname) {

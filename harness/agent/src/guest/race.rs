@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A race: several sockets ask at once. The kernel serves each socket in a thread of its own (FreeBSD: a taskqueue a
+//! socket), so what is sent without waiting is carried out side by side.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use nlproof_agent::datagram::{ends, messages};
+use nlproof_agent::{Body, ErrorStage, Race, Send};
+
+use crate::netlink::Netlink;
+use crate::session::Session;
+use crate::sys::Errno;
+use crate::sys::clock::Deadline;
+use crate::sys::errno;
+use crate::sys::io::poll;
+use crate::sys::socket::{self, Received};
+
+/// Larger than any datagram of either kernel, in bytes.
+const BUFFER: usize = 256 << 10;
+/// Between two looks at sockets that have nothing, in milliseconds.
+const LOOK_MS: i32 = 1;
+/// sys/netlink/netlink.h.
+const NLMSG_ERROR: u16 = 2;
+
+/// One socket of the race and what it asks.
+struct Lane {
+    socket: Netlink,
+    requests: Vec<(Send, Vec<u8>)>,
+    /// How many of the requests have been answered.
+    ended: usize,
+}
+
+/// What ended a race early, for people, with the kernel's number.
+type Failed = (ErrorStage, Errno, String);
+
+impl Session<'_> {
+    /// Runs all rounds. What goes wrong is reported, and ends the race.
+    pub(crate) fn race(&mut self, race: &Race) {
+        if let Err((stage, errno, text)) = self.rounds(race) {
+            self.reporter.error(stage, errno, text);
+        }
+    }
+
+    fn rounds(&mut self, race: &Race) -> Result<(), Failed> {
+        let open =
+            |options| Netlink::request(options).map_err(|(errno, text)| (ErrorStage::Socket, errno, text));
+        let (referee, _) = open(&self.options)?;
+        let mut lanes = Vec::new();
+        for _ in &race.lanes {
+            lanes.push(Lane { socket: open(&self.options)?.0, requests: Vec::new(), ended: 0 });
+        }
+        for round in 0..race.rounds {
+            for send in &race.before {
+                self.alone(&referee, send, true)?;
+            }
+            for (lane, sends) in lanes.iter_mut().zip(&race.lanes) {
+                lane.requests.clear();
+                lane.ended = 0;
+                for send in sends {
+                    // What is not there has been reported.
+                    let Some(data) = self.patched(send) else { return Ok(()) };
+                    lane.requests.push((send.clone(), data));
+                }
+            }
+            start(&lanes, round)?;
+            self.finish(&mut lanes, round, Deadline::after_ms(race.limit_ms))?;
+            for send in &race.after {
+                self.alone(&referee, send, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what belongs to no socket of the race, and waits for its answer.
+    fn alone(&mut self, referee: &Netlink, send: &Send, must: bool) -> Result<(), Failed> {
+        let Some(data) = self.patched(send) else { return Ok(()) };
+        transmit(referee, &data)?;
+        let until = Deadline::after_ms(send.limit_ms);
+        let mut buffer = alloc::vec![0; BUFFER];
+        while let Some(data) = receive(referee, &mut buffer, until)? {
+            let refused = |kind: u16, payload: &[u8]| {
+                kind == NLMSG_ERROR
+                    && payload.first_chunk().is_none_or(|error| i32::from_ne_bytes(*error) != 0)
+            };
+            if must && messages(&data).any(|message| refused(message.kind, message.payload)) {
+                let text = "what prepares a round was refused".into();
+                return Err((ErrorStage::Isolate, Errno(0), text));
+            }
+            if ends(send.end, send.seq, &data) {
+                return Ok(());
+            }
+        }
+        self.reporter.report(Body::Timeout);
+        Ok(())
+    }
+
+    /// Takes what comes until every request has its answer.
+    fn finish(&self, lanes: &mut [Lane], round: u32, until: Deadline) -> Result<(), Failed> {
+        let mut buffer = alloc::vec![0; BUFFER];
+        loop {
+            let mut quiet = true;
+            for (number, lane) in (0..).zip(lanes.iter_mut()) {
+                while let Some(data) = receive(&lane.socket, &mut buffer, Deadline::after_ms(0))? {
+                    quiet = false;
+                    lane.ended +=
+                        lane.requests.iter().filter(|(send, _)| ends(send.end, send.seq, &data)).count();
+                    self.reporter.report(Body::Race { round, lane: number, data });
+                }
+            }
+            if lanes.iter().all(|lane| lane.ended >= lane.requests.len()) {
+                return Ok(());
+            }
+            if until.passed() {
+                self.reporter.report(Body::Timeout);
+                return Ok(());
+            }
+            if quiet {
+                // An interrupted wait is a shorter one.
+                poll(&mut [], LOOK_MS).unwrap_or(());
+            }
+        }
+    }
+}
+
+/// Sends everything, the first request of each socket first. Another socket begins in each round.
+fn start(lanes: &[Lane], round: u32) -> Result<(), Failed> {
+    let most = lanes.iter().map(|lane| lane.requests.len()).max().unwrap_or(0);
+    for place in 0..most {
+        let (left, right) = lanes.split_at(round as usize % lanes.len());
+        for lane in right.iter().chain(left) {
+            if let Some((_, data)) = lane.requests.get(place) {
+                transmit(&lane.socket, data)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn transmit(socket: &Netlink, data: &[u8]) -> Result<(), Failed> {
+    let failed =
+        |errno| (ErrorStage::Isolate, errno, String::from("a datagram of the race could not be sent"));
+    socket::send(&socket.fd, data).map_err(failed)
+}
+
+/// One datagram, if one comes in time.
+fn receive(socket: &Netlink, buffer: &mut [u8], until: Deadline) -> Result<Option<Vec<u8>>, Failed> {
+    loop {
+        match socket::receive(&socket.fd, buffer) {
+            Ok(Received { len, .. }) => return Ok(Some(buffer.get(..len).unwrap_or_default().to_vec())),
+            Err(errno::EAGAIN | errno::EINTR) if until.passed() => return Ok(None),
+            Err(errno::EAGAIN | errno::EINTR) => poll(&mut [], LOOK_MS).unwrap_or(()),
+            Err(errno) => return Err((ErrorStage::Isolate, errno, "a socket of the race failed".into())),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Races: what several sockets ask at once, and whether what came of it is permitted.
+//!
+//! A round comes to one word a request: `ok` or the error's name for an acknowledgement, `done` for the end of a dump
+//! (`done:ENOENT` with an error), `reply` for a message alone. `unanswered`, `answered-twice` and `malformed` are never
+//! permitted by accident: they would have to be written down.
+
+use nlproof_agent::{Body, Race, Record, ReplyEnd, Send};
+use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
+use nlproof_wire::view::{MessageItem, messages};
+use nlproof_wire::{Os, errno_name};
+
+use super::compile::REPLY_LIMIT_MS;
+use super::datagram::Datagram;
+use super::format::{RawMessage, RawRace};
+use super::load::Vector;
+use super::message::put_message;
+use super::place::{At, place};
+use crate::file::FileError;
+
+/// More rounds take longer than a vector may.
+const MOST_ROUNDS: u32 = 100;
+
+/// The race as bytes; its messages are numbered from `seq`, those before it first.
+pub(super) fn compile_race(
+    at: At<'_>,
+    os: Os,
+    seq: u32,
+    place_of_step: (u64, u64),
+    raw: &RawRace,
+) -> Result<Race, FileError> {
+    if !(1..=MOST_ROUNDS).contains(&raw.rounds.value) {
+        return Err(at.error(place(&raw.rounds), format!("a race has 1 to {MOST_ROUNDS} rounds")));
+    }
+    if raw.sockets.len() < 2 || raw.sockets.iter().any(Vec::is_empty) {
+        return Err(at.error(place_of_step, "a race needs two sockets or more, and each something to ask"));
+    }
+    let requests: usize = raw.sockets.iter().map(Vec::len).sum();
+    if raw.permit.is_empty() {
+        return Err(at.error(place_of_step, "`permit` is empty: nothing could come of the race"));
+    }
+    if let Some(odd) = raw.permit.iter().find(|permit| permit.value.split(' ').count() != requests) {
+        return Err(at
+            .error(place(odd), format!("`{}` is not one word for each of {requests} requests", odd.value))
+            .help("such as `ok EEXIST`: the first socket's requests first"));
+    }
+    let mut seqs = seq..;
+    let mut sends = |raw: &[RawMessage]| -> Result<Vec<Send>, FileError> {
+        raw.iter().zip(&mut seqs).map(|(message, seq)| send(at, os, seq, message)).collect()
+    };
+    Ok(Race {
+        rounds: raw.rounds.value,
+        before: sends(&raw.before)?,
+        lanes: raw.sockets.iter().map(|messages| sends(messages)).collect::<Result<_, _>>()?,
+        after: sends(&raw.after)?,
+        limit_ms: REPLY_LIMIT_MS,
+    })
+}
+
+fn send(at: At<'_>, os: Os, seq: u32, message: &RawMessage) -> Result<Send, FileError> {
+    let mut datagram = Datagram::default();
+    let end = put_message(at, os, message, seq, &mut datagram)?;
+    if end == ReplyEnd::Nothing {
+        return Err(at
+            .error(message.message.place, "a racing request without an answer tells nothing")
+            .help("give it the flag `ack`"));
+    }
+    Ok(Send {
+        data: datagram.data,
+        patches: datagram.patches,
+        seq,
+        end,
+        limit_ms: REPLY_LIMIT_MS,
+        settle_ms: 0,
+    })
+}
+
+/// What came of every race of a vector, as one line each with the index of its step. Rounds that are not there say so
+/// as requests without an answer.
+pub fn judge_races(
+    vector: &Vector,
+    steps: &[nlproof_agent::Step],
+    os: Os,
+    records: &[Record],
+) -> Vec<(u32, String)> {
+    let mut lines = Vec::new();
+    for (index, (step, raw)) in (0..).zip(steps.iter().zip(&vector.steps)) {
+        let (nlproof_agent::Step::Race(race), Some(raw)) = (step, &raw.value.race) else { continue };
+        let sockets = race.lanes.len();
+        let odd = (0..race.rounds).find_map(|round| {
+            let outcome = outcome(race, os, records.iter().filter(|record| record.step == index), round);
+            let permitted = raw.permit.iter().any(|permit| permit.value == outcome);
+            (!permitted)
+                .then(|| format!("race of {sockets} sockets: `{outcome}` in round {round} is not permitted"))
+        });
+        let fine =
+            || format!("race of {sockets} sockets, {} rounds: what came of each is permitted", race.rounds);
+        lines.push((index, odd.unwrap_or_else(fine)));
+    }
+    lines
+}
+
+/// One word a request.
+fn outcome<'a>(race: &Race, os: Os, records: impl Iterator<Item = &'a Record>, round: u32) -> String {
+    let mut seen: Vec<Vec<Option<String>>> =
+        race.lanes.iter().map(|requests| requests.iter().map(|_| None).collect()).collect();
+    for record in records {
+        let Body::Race { round: of, lane, data } = &record.body else { continue };
+        let lane = *lane as usize;
+        let (Some(requests), Some(seen)) = (race.lanes.get(lane), seen.get_mut(lane)) else { continue };
+        if *of != round {
+            continue;
+        }
+        for item in messages(data) {
+            let MessageItem::Message(message) = item else {
+                seen.fill(Some("malformed".into()));
+                continue;
+            };
+            let Some(place) = requests.iter().position(|send| send.seq == message.header.seq) else {
+                continue;
+            };
+            let word = word(os, message.header.kind, message.header.flags, message.payload);
+            if let (Some(word), Some(slot)) = (word, seen.get_mut(place)) {
+                *slot = Some(if slot.is_some() { "answered-twice".into() } else { word });
+            }
+        }
+    }
+    let words: Vec<_> =
+        seen.into_iter().flatten().map(|word| word.unwrap_or_else(|| "unanswered".into())).collect();
+    words.join(" ")
+}
+
+/// What a message says about its request; `None`: only that more comes.
+fn word(os: Os, kind: u16, flags: u16, payload: &[u8]) -> Option<String> {
+    let error = || {
+        let number = payload.first_chunk().map_or(i32::MIN, |bytes| i32::from_ne_bytes(*bytes));
+        // Linux negates.
+        (number != 0).then(|| {
+            errno_name(os, number.saturating_abs()).map_or_else(|| format!("errno{number}"), str::to_owned)
+        })
+    };
+    match kind {
+        NLMSG_ERROR => Some(error().unwrap_or_else(|| "ok".into())),
+        NLMSG_DONE => Some(error().map_or_else(|| "done".into(), |error| format!("done:{error}"))),
+        _ if flags & NLM_F_MULTI == 0 => Some("reply".into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use nlproof_wire::view::NlMsgHdr;
+
+    use super::super::{compile, load_vector};
+    use super::*;
+
+    fn vector(race: &str) -> Result<Vector, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("v.yaml");
+        std::fs::write(&path, format!("about: x\nneeds: {{os: [freebsd]}}\nsteps:\n- race: {race}\n"))
+            .unwrap();
+        load_vector(Path::new("/"), &path).map_err(|error| error.to_string())
+    }
+
+    const ASK: &str = "{message: getlink, flags: [request, dump]}";
+    const MAKE: &str = "{message: newlink, flags: [request, ack, create]}";
+
+    /// What is said about records of one round of a race between a creation and a dump.
+    fn said(records: &[(u32, u16, u16, Option<i32>)]) -> String {
+        let race = format!("{{rounds: 1, sockets: [[{MAKE}], [{ASK}]], permit: [ok done, EEXIST done]}}");
+        let vector = vector(&race).unwrap();
+        let steps = compile(&vector, Os::FreeBsd, 0).unwrap().steps;
+        let nlproof_agent::Step::Race(race) = &steps[0] else { panic!("{steps:?}") };
+        let record = |&(lane, kind, flags, error): &(u32, u16, u16, Option<i32>)| {
+            let seq = race.lanes[lane as usize][0].seq;
+            let payload = error.map(|error: i32| error.to_ne_bytes().to_vec()).unwrap_or_default();
+            let len = 16 + payload.len() as u32;
+            let header = NlMsgHdr { len, kind, flags, seq, pid: 7 };
+            let data = [&header.to_bytes()[..], &payload].concat();
+            Record { program: 0, step: 0, t_ns: 0, body: Body::Race { round: 0, lane, data } }
+        };
+        let records: Vec<_> = records.iter().map(record).collect();
+        let lines = judge_races(&vector, &steps, Os::FreeBsd, &records);
+        assert_eq!(lines.len(), 1);
+        lines[0].1.clone()
+    }
+
+    #[test]
+    fn what_is_permitted_and_what_is_not() {
+        const FINE: &str = "race of 2 sockets, 1 rounds: what came of each is permitted";
+        let (made, part) = ((0, NLMSG_ERROR, 0, Some(0)), (1, 16, NLM_F_MULTI, None));
+        let done = (1, NLMSG_DONE, NLM_F_MULTI, Some(0));
+        assert_eq!(said(&[made, part, done]), FINE);
+        assert_eq!(said(&[(0, NLMSG_ERROR, 0, Some(17)), part, done]), FINE);
+        let odd = |outcome: &str| format!("race of 2 sockets: `{outcome}` in round 0 is not permitted");
+        assert_eq!(said(&[(0, NLMSG_ERROR, 0, Some(22)), done]), odd("EINVAL done"));
+        assert_eq!(said(&[made, part]), odd("ok unanswered"));
+        assert_eq!(said(&[made, done, done]), odd("ok answered-twice"));
+        assert_eq!(said(&[made, (1, NLMSG_DONE, NLM_F_MULTI, Some(12))]), odd("ok done:ENOMEM"));
+        assert_eq!(said(&[made, (1, 16, 0, None)]), odd("ok reply"));
+        assert_eq!(said(&[]), odd("unanswered unanswered"));
+    }
+
+    #[test]
+    fn a_race_that_cannot_tell_anything_is_refused() {
+        for (race, what) in [
+            (format!("{{rounds: 0, sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"), "1 to 100 rounds"),
+            (format!("{{rounds: 1, sockets: [[{ASK}]], permit: [done]}}"), "two sockets"),
+            (format!("{{rounds: 1, sockets: [[{ASK}], []], permit: [done]}}"), "something to ask"),
+            (format!("{{rounds: 1, sockets: [[{ASK}], [{ASK}]], permit: []}}"), "`permit` is empty"),
+            (format!("{{rounds: 1, sockets: [[{ASK}], [{ASK}]], permit: [done]}}"), "one word for each of 2"),
+            (
+                format!(
+                    "{{rounds: 1, sockets: [[{ASK}], [{{message: newlink, flags: [request]}}]], permit: [a b]}}"
+                ),
+                "without an answer",
+            ),
+        ] {
+            let vector = vector(&race).unwrap();
+            let error = compile(&vector, Os::FreeBsd, 0).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(what), "{race}: {error}");
+        }
+    }
+}
