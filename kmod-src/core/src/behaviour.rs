@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! In what the branches differ, each difference under a name.
 
+use crate::cloner::Cloners;
 use crate::profile::Profile;
 
 /// What one branch does where the branches differ. Everything else is the same in all of them.
@@ -130,7 +131,7 @@ pub enum LinkParent {
 pub enum LinkCloner {
     /// netlink's own cloner for IFLA_INFO_KIND (`nl_cloners`; there is one, vlan), else a generic one. The
     /// driver is found by the name of the interface and sees nothing of the request.
-    ByKind,
+    ByKind(Cloners),
     /// The driver whose name is in IFLA_IFNAME (`ifc_create_ifp_nl`), which then also sees changes.
     ByName,
 }
@@ -181,7 +182,7 @@ impl Behaviours {
         let release_13 = Self {
             link_modify: LinkModify::A,
             link_parent: LinkParent::OverIndex,
-            link_cloner: LinkCloner::ByKind,
+            link_cloner: LinkCloner::ByKind(Cloners::of_the_kernel()),
             cookie_on_create: false,
             capability_bits: None,
             link_info: false,

@@ -35,6 +35,7 @@ mod address_list;
 mod address_request;
 mod attributes;
 mod behaviour;
+mod cloner;
 mod context;
 mod cookie;
 mod dispatch;
@@ -61,6 +62,7 @@ pub use behaviour::{
     AddressChanges, AddressDump, Behaviours, Inet4Scope, LinkCloner, LinkModify, LinkParent, MtuError,
     Promiscuity, Rename, UpDown,
 };
+pub use cloner::{Cloner, Cloners};
 pub use context::{Epoch, Sleepable, in_epoch};
 pub use cookie::Cookie;
 pub use dispatch::handle;

@@ -14,7 +14,6 @@ use crate::link_dump::{self, Shown};
 use crate::link_modify;
 use crate::link_request::LinkRequest;
 use crate::report::Report;
-use crate::vlan::VlanRequest;
 use crate::writer::{MessageHeader, Writer};
 
 /// RTM_GETLINK: one interface by index or name, or a dump of those that match.
@@ -94,33 +93,26 @@ fn create<K: Kernel, R: Requester>(
 ) -> Result<(), Errno> {
     let name = given(wanted.name, "empty IFLA_IFNAME attribute", report)?;
     let driver = given(wanted.driver, "empty IFLA_INFO_KIND attribute", report)?;
-    if call.behaviours.link_cloner == LinkCloner::ByKind && driver == b"vlan" {
-        return create_vlan(call, thread, name, wanted, report);
+    match call.behaviours.link_cloner {
+        LinkCloner::ByKind(cloners) => cloners.find(driver).create(call, thread, name, wanted, report),
+        LinkCloner::ByName => create_by_name(call, thread, name, wanted, report),
     }
-    let ifp = call.kernel.create(thread, name, wanted)?;
-    change(call, thread, &ifp, wanted, report)?;
-    if call.behaviours.cookie_on_create {
-        report.set_cookie(Cookie::of(ifp.index(), ifp.name()));
-    }
-    Ok(())
 }
 
-/// What `create_vlan` takes for the last id; the driver refuses the last itself, but never hears of it.
-const LAST_VLAN_ID: u16 = 4095;
-
-/// `create_vlan` of netlink's own cloners. The VLAN's id and parent are checked and then forgotten: what is
-/// made is whatever the name says, and a VLAN of that name is on nothing.
-fn create_vlan<K: Kernel, R: Requester>(
+/// The driver is found by the name.
+pub(crate) fn create_by_name<K: Kernel, R: Requester>(
     call: &Call<'_, K, R>,
     thread: &mut Sleepable,
     name: &[u8],
     wanted: &LinkRequest<'_>,
     report: &mut Report,
 ) -> Result<(), Errno> {
-    let kernel = call.kernel;
-    VlanRequest::for_create(wanted.driver_data.as_ref(), LAST_VLAN_ID, report)?;
-    in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index)).ok_or(Errno::ENOENT)?;
-    kernel.create(thread, name, wanted).map(drop)
+    let ifp = call.kernel.create(thread, name, wanted)?;
+    change(call, thread, &ifp, wanted, report)?;
+    if call.behaviours.cookie_on_create {
+        report.set_cookie(Cookie::of(ifp.index(), ifp.name()));
+    }
+    Ok(())
 }
 
 fn given<'a>(value: Option<&'a [u8]>, missing: &str, report: &mut Report) -> Result<&'a [u8], Errno> {
