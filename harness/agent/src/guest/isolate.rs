@@ -9,6 +9,10 @@ use nlproof_agent::Privilege;
 
 use crate::sys::{Errno, process};
 
+/// Longer than any vector looks.
+#[cfg(feature = "freebsd")]
+const DAD_COUNT: i32 = 600;
+
 /// "nobody" and its group on both systems.
 const NOBODY: u32 = 65534;
 
@@ -108,7 +112,14 @@ pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
         Jail::Fresh(name) => crate::sys::jail::enter_fresh(name),
         Jail::Waiting(name) => crate::sys::jail::enter_waiting(name),
     }
-    .map_err(|failed| jail_failed(jail.name(), failed))
+    .map_err(|failed| jail_failed(jail.name(), failed))?;
+    // An IPv6 address is tentative until nobody has objected so many times, a second each (RFC 4862 5.4). With the
+    // default of one a vector on a busy host would now see it tentative and now not.
+    match crate::sys::sysctl::set_int("net.inet6.ip6.dad_count", DAD_COUNT) {
+        // A kernel without IPv6.
+        Ok(()) | Err(crate::sys::errno::ENOENT) => Ok(()),
+        Err(errno) => Err((errno, format!("net.inet6.ip6.dad_count cannot be set ({errno})"))),
+    }
 }
 
 /// Puts this process into a fresh network namespace; without privilege into a user namespace as well, in

@@ -41,12 +41,14 @@ pub(super) mod number {
     pub(crate) const ACCEPT4: usize = 541;
     pub(crate) const PIPE2: usize = 542;
     pub(crate) const PROCCTL: usize = 544;
+    pub(crate) const SYSCTLBYNAME: usize = 570;
 }
 
 /// sys/sys/errno.h.
 pub(crate) mod errno {
     use crate::sys::Errno;
 
+    pub(crate) const ENOENT: Errno = Errno(2);
     pub(crate) const EINTR: Errno = Errno(4);
     pub(crate) const EAGAIN: Errno = Errno(35);
     pub(crate) const ENOBUFS: Errno = Errno(55);

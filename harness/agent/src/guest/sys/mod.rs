@@ -19,6 +19,8 @@ pub(crate) mod namespace;
 pub(crate) mod process;
 mod raw;
 pub(crate) mod socket;
+#[cfg(feature = "freebsd")]
+pub(crate) mod sysctl;
 
 pub(crate) use abi::errno;
 pub(crate) use raw::Errno;
