@@ -118,8 +118,9 @@ impl Kernel {
             let sent = self.sim.send(self.requests, datagram);
             assert_eq!(sent.is_ok(), datagram.len() >= NLMSG_HDRLEN, "{}: {sent:?}", self.profile);
             assert_eq!(self.sim.held(), 0, "{}: a reference is held after a request", self.profile);
+            let taken_up = self.sim.as_taken_up(datagram);
             while let Some(reply) = self.sim.recv(self.requests) {
-                self.well_formed(&reply, Some(datagram));
+                self.well_formed(&reply, Some(&taken_up));
             }
             for &group in &self.groups {
                 while let Some(event) = self.sim.recv(group) {

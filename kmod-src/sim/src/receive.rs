@@ -28,13 +28,17 @@ fn pages_reversed(datagram: &[u8]) -> Vec<u8> {
 }
 
 impl Stack {
+    /// A datagram as the kernel takes it up.
+    pub(crate) fn as_taken_up(&self, datagram: &[u8]) -> Vec<u8> {
+        if self.variant.pages_reversed { pages_reversed(datagram) } else { datagram.to_vec() }
+    }
+
     /// Answers every message of a datagram. One whose length is below its header's or beyond the datagram
     /// ends the processing without any answer; what came before it stays done.
     pub(crate) fn receive(&self, socket: &Rc<Socket>, datagram: &[u8]) {
         let mut thread = Sleepable::at_entry();
         let mut writer = NlWriter::unicast(socket.clone(), self.variant.first_buffer);
-        let mut datagram =
-            if self.variant.pages_reversed { pages_reversed(datagram) } else { datagram.to_vec() };
+        let mut datagram = self.as_taken_up(datagram);
         let mut offset = 0;
         while let Some(header) = datagram.get(offset..).and_then(NlMsgHdr::parse) {
             let len = header.len as usize;

@@ -96,6 +96,13 @@ impl Sim {
         Ok(())
     }
 
+    /// A datagram as the kernel takes it up: before 15 the pages of a long one come in reverse order. What is
+    /// acknowledged is quoted from this.
+    #[must_use]
+    pub fn as_taken_up(&self, datagram: &[u8]) -> Vec<u8> {
+        self.stack.as_taken_up(datagram)
+    }
+
     /// Takes the oldest datagram that waits in a socket.
     #[must_use]
     pub fn recv(&self, socket: SocketId) -> Option<Vec<u8>> {
