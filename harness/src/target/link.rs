@@ -113,7 +113,12 @@ impl Link {
 
 /// What a failed conversation means for a guest that is being opened.
 pub(super) fn open_failure(error: SshError, vm: &Vm) -> OpenError {
-    match error.into_failure(vm) {
+    guest_failure(error.into_failure(vm))
+}
+
+/// What a guest's failure means while it is being opened.
+pub(super) fn guest_failure(failure: GuestFailure) -> OpenError {
+    match failure {
         GuestFailure::Interrupted { .. } => OpenError::Interrupted,
         failure => OpenError::Guest(failure.to_string()),
     }

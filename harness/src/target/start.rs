@@ -22,18 +22,20 @@ use super::agents;
 use super::error::OpenError;
 use super::facts::RunningKernel;
 use super::freebsd::{FreebsdOptions, machine};
-use super::link::{Link, open_failure};
+use super::link::{Link, guest_failure, open_failure};
 use super::loaded::{Loaded, load};
 use super::module::Prepared;
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
 use crate::guest::{agent_path, install_agent, leave_agent};
 use crate::vm::{
-    AGENT_PORT, DiskWrites, Patience, SelectedAccelerator, Tools, Vm, Wait, create_overlay, machine_identity,
-    restore, save,
+    AGENT_PORT, ConsoleEvent, DiskWrites, GuestFailure, Patience, SelectedAccelerator, Tools, Vm, Wait,
+    create_overlay, machine_identity, restore, save,
 };
 
-/// From QEMU's start to an authenticated command, under hardware virtualisation.
+/// To an authenticated command, under hardware virtualisation.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
+/// From QEMU's start to the guest's word on the console that sshd listens.
+const READY_LIMIT: Duration = Duration::from_secs(20);
 /// From a loaded state to the agent's answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// For the network stacks that are made before the state is saved.
@@ -254,6 +256,13 @@ impl Starter<'_> {
             .map_err(|error| OpenError::Guest(error.to_string()))?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let mut link = Link::new(&vm, image, agent, &self.patience)?;
+        // Who connects before the guest listens waits for QEMU to try again, which takes it twice as long each time.
+        let ready = Wait::new("the guest's start-up", READY_LIMIT);
+        match vm.wait_for(&ready, |event| *event == ConsoleEvent::Ready) {
+            // A message of the kernel may have torn the word apart.
+            Ok(_) | Err(GuestFailure::Hung(_)) => {}
+            Err(failure) => return Err(guest_failure(failure)),
+        }
         let connected = link.connect(&mut vm, BOOT_LIMIT).map(drop);
         connected.map_err(|error| open_failure(error, &vm))?;
         on_stage("install the agent", None);

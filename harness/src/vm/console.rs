@@ -28,6 +28,13 @@ pub enum ConsoleEvent {
     SingleUser,
     /// A login prompt.
     Login,
+    /// Our start-up is through: sshd listens.
+    Ready,
+    /// Our start-up failed.
+    StartUpFailed {
+        /// At this step.
+        step: String,
+    },
     /// A panic or fatal trap begins; its backtrace is still to come.
     Panicking {
         /// The panic message or the trap line.
@@ -42,6 +49,10 @@ pub enum ConsoleEvent {
     /// Loader or kernel started a second time.
     RebootLoop,
 }
+
+/// What the guest's start-up says when it is through, and when it is not (image's guest/rc and guest/rc.ready).
+const READY: &str = "nlproof: ready";
+const START_UP_FAILED: &str = "nlproof: failed: ";
 
 /// How far the boot has come; some texts mean something in one stage only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +151,11 @@ impl Console {
         }
         self.banner(line, events);
         self.panic_line(line.trim_end(), events);
+        if line.trim_end().ends_with(READY) {
+            events.push(ConsoleEvent::Ready);
+        } else if let Some(step) = line.trim_end().strip_prefix(START_UP_FAILED) {
+            events.push(ConsoleEvent::StartUpFailed { step: step.to_owned() });
+        }
         if line.starts_with("Automatic reboot in ") {
             self.close_report(events);
             events.push(ConsoleEvent::AutomaticReboot);

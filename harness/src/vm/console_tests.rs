@@ -57,6 +57,17 @@ fn an_ordinary_boot_reaches_login() {
 }
 
 #[test]
+fn our_start_up_is_ready_or_names_the_step_that_failed() {
+    assert_eq!(events("lo0: link state changed to UP\r\nnlproof: ready\r\n"), [ConsoleEvent::Ready]);
+    let step = "ifconfig vtnet0 inet 10.0.2.15/24 up".to_owned();
+    let failed = events(&format!("nlproof: failed: {step}\r\n"));
+    assert_eq!(failed, [ConsoleEvent::StartUpFailed { step }]);
+    // Behind what the kernel printed without ending its line.
+    assert_eq!(events("vtnet0: link nlproof: ready\r\n"), [ConsoleEvent::Ready]);
+    assert_eq!(events("nlproof: ready to fail\r\n"), []);
+}
+
+#[test]
 fn a_page_fault_is_reported_with_trap_message_and_frames() {
     let events = events(PAGE_FAULT);
     let [ConsoleEvent::Panicking { message }, ConsoleEvent::Panicked(panic), ConsoleEvent::AutomaticReboot] =

@@ -22,7 +22,8 @@ use serde_json::json;
 
 use super::accel::AcceleratorKind;
 use super::config::{CommandLine, VmConfig};
-use super::machine::{Vm, VmError};
+use super::error::VmError;
+use super::machine::Vm;
 use super::qmp::{Qmp, QmpError};
 use super::tools::Tools;
 use super::wait::{Deadline, Patience, Wait, WaitError};

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The control socket of a QEMU that starts, and the ports that it forwards.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::config::HostPort;
+use super::error::VmError;
+use super::process::Supervised;
+use super::qmp::{Qmp, QmpError};
+use super::wait::Deadline;
+
+/// QEMU opens its QMP socket before it loads anything.
+pub(super) const QMP_LIMIT: Duration = Duration::from_secs(15);
+/// Between two tries.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Connects as soon as QEMU listens, or finds out why it never will.
+pub(super) fn connect(
+    qemu: &Supervised,
+    socket: &Path,
+    port: Option<HostPort>,
+    deadline: &Deadline,
+) -> Result<Qmp, VmError> {
+    loop {
+        let exit = qemu.exit();
+        match Qmp::connect(socket) {
+            Ok(qmp) => return Ok(qmp),
+            Err(QmpError::Io(error))
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
+            // QEMU opens the socket first and may then find that something else is wrong.
+            Err(QmpError::Closed) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if let Some(exit) = exit {
+            let stderr = qemu.stderr();
+            return Err(match port {
+                Some(HostPort::Fixed(port)) if stderr.contains("Could not set up host forwarding rule") => {
+                    VmError::PortTaken { port }
+                }
+                _ => VmError::Qemu { exit, stderr },
+            });
+        }
+        deadline.pause(LOOK)?;
+    }
+}
+
+/// The port that the host's kernel picked, from lines such as
+/// `  TCP[HOST_FORWARD]   3       127.0.0.1 44089       10.0.2.15    22     0     0`.
+pub(super) fn forwarded_port(qmp: &mut Qmp, guest: u16) -> Result<u16, VmError> {
+    let shown = qmp.human("info usernet", QMP_LIMIT)?;
+    parse_forward(&shown, guest).ok_or(VmError::NoForward { shown })
+}
+
+/// The host's port of the forward to this port of the guest.
+fn parse_forward(shown: &str, guest: u16) -> Option<u16> {
+    let forwards = shown.lines().filter(|line| line.trim_start().starts_with("TCP[HOST_FORWARD]"));
+    forwards.map(|line| line.split_whitespace().collect::<Vec<_>>()).find_map(|words| {
+        let to = words.get(5)?.parse::<u16>().ok()?;
+        (to == guest).then(|| words.get(3)?.parse().ok()).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::AGENT_PORT;
+    use super::*;
+
+    #[test]
+    fn the_forwarded_port_is_read_from_the_monitor() {
+        let shown = "Hub -1 (net0):\r\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ \
+                     SendQ\r\n  TCP[HOST_FORWARD]   3       127.0.0.1 44089       10.0.2.15    22     0     0\r\n";
+        assert_eq!(parse_forward(shown, 22), Some(44089));
+        assert_eq!(parse_forward(shown, AGENT_PORT), None);
+        assert_eq!(parse_forward("Hub -1 (net0):\r\n", 22), None);
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What has become of a running machine: its console, its control socket and QEMU's end, as one verdict.
+
+use std::time::Duration;
+
+use super::console::ConsoleEvent;
+use super::machine::{LOOK, Vm};
+use super::outcome::{GuestFailure, Watch};
+use super::process::QemuExit;
+use super::qmp::QmpEvent;
+use super::wait::Wait;
+
+/// From the first line of a panic to the end of its backtrace.
+const REPORT_LIMIT: Duration = Duration::from_secs(5);
+/// From a broken connection to the first line of the panic that broke it.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(2);
+/// QEMU's run state after an instruction that the accelerator could not run (qapi's RunState).
+const INTERNAL_ERROR: &str = "internal-error";
+
+impl Vm {
+    /// Console and QEMU's state, as one verdict.
+    fn verdict(&mut self) -> Option<GuestFailure> {
+        let exit = self.qemu.exit();
+        // Read after the exit was seen: then nothing can follow.
+        if let Err(error) = self.read_console() {
+            return Some(GuestFailure::BootFailed {
+                reason: format!("{}: cannot read the serial log: {error}", self.serial_log().display()),
+                console: Vec::new(),
+            });
+        }
+        let mut stopped = false;
+        if let Ok(events) = self.qmp.events() {
+            for event in events {
+                match event {
+                    QmpEvent::Shutdown { by_guest, reason } => self.shutdown = Some((by_guest, reason)),
+                    QmpEvent::Stop => stopped = true,
+                    _ => {}
+                }
+            }
+        }
+        self.console_verdict(exit.is_some())
+            .or_else(|| exit.map(|exit| self.exit_verdict(exit)))
+            .or_else(|| if stopped { self.stop_verdict() } else { None })
+    }
+
+    fn console_verdict(&mut self, ended: bool) -> Option<GuestFailure> {
+        let has = |wanted: fn(&ConsoleEvent) -> bool| self.seen.iter().any(wanted);
+        if has(|event| matches!(event, ConsoleEvent::Panicking { .. })) {
+            if !ended && !has(|event| matches!(event, ConsoleEvent::Panicked(_))) {
+                self.await_report();
+            }
+            let panic = self.console.panic().cloned().unwrap_or_default();
+            return Some(GuestFailure::Panicked(Box::new(panic)));
+        }
+        let console = || self.console.tail();
+        let boot_failed =
+            |reason: &str| GuestFailure::BootFailed { reason: reason.into(), console: console() };
+        self.seen.iter().find_map(|event| match event {
+            ConsoleEvent::Debugger => Some(GuestFailure::Debugger { console: console() }),
+            ConsoleEvent::RebootLoop => Some(GuestFailure::RebootLoop { console: console() }),
+            ConsoleEvent::LoaderPrompt => Some(boot_failed("the loader stopped at its prompt")),
+            ConsoleEvent::MountRoot => Some(boot_failed("the kernel found no root file system")),
+            ConsoleEvent::StartUpFailed { step } => Some(boot_failed(&format!("`{step}` failed in it"))),
+            ConsoleEvent::SingleUser => Some(boot_failed("/etc/rc failed, init asks for a shell")),
+            _ => None,
+        })
+    }
+
+    /// The backtrace follows the panic within moments.
+    fn await_report(&mut self) {
+        let deadline = Wait::new("the panic's backtrace", REPORT_LIMIT).begin(&self.patience);
+        while !self.seen.iter().any(|event| matches!(event, ConsoleEvent::Panicked(_)))
+            && self.qemu.exit().is_none()
+            && deadline.pause(LOOK).is_ok()
+            && self.read_console().is_ok()
+        {}
+    }
+
+    /// A machine that was paused over QMP goes on later; one that QEMU gave up does not.
+    fn stop_verdict(&mut self) -> Option<GuestFailure> {
+        let status = self.qmp.status().ok()?;
+        (status == INTERNAL_ERROR)
+            .then(|| GuestFailure::ProcessorStopped { status, stderr: self.qemu.stderr() })
+    }
+
+    fn exit_verdict(&self, exit: QemuExit) -> GuestFailure {
+        let console = self.console.tail();
+        match &self.shutdown {
+            Some((true, reason)) if reason == "guest-reset" => GuestFailure::RebootLoop { console },
+            Some((true, _)) => GuestFailure::PoweredOff { console },
+            _ => GuestFailure::QemuFailed { exit, stderr: self.qemu.stderr() },
+        }
+    }
+}
+
+impl Watch for Vm {
+    fn check(&mut self) -> Result<(), GuestFailure> {
+        if self.failure.is_none() {
+            self.failure = self.verdict();
+        }
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    fn cause_of_death(&mut self) -> Option<GuestFailure> {
+        let deadline = Wait::new("the guest's last words", LAST_WORDS_LIMIT).begin(&self.patience);
+        loop {
+            if let Err(failure) = self.check() {
+                return Some(failure);
+            }
+            deadline.pause(LOOK).ok()?;
+        }
+    }
+
+    fn console_tail(&self) -> Vec<String> {
+        self.console.tail()
+    }
+
+    fn why_silent(&mut self) -> Option<GuestFailure> {
+        self.diagnose_silence()
+    }
+}
