@@ -102,6 +102,7 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc: false,
+        cpus: 1,
         patience_factor: 1.0,
         console: Some(directory.join("console")),
         supervisor: env!("CARGO_BIN_EXE_nlproof").into(),

@@ -121,6 +121,10 @@ pub(super) struct GuestArgs {
     /// sooner.
     #[arg(long)]
     pub(super) stock_rc: bool,
+    /// Virtual processors of each guest. With more than one, requests of several sockets really overlap; goldens
+    /// are those of one.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(super) cpus: u32,
     /// Load the Rust-backed module even if verification rejects it; every report says so.
     #[arg(long)]
     pub(super) unverified: bool,

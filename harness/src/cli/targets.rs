@@ -63,6 +63,7 @@ impl Targets {
             },
             start: if args.cold { Start::Cold } else { Start::Warm },
             stock_rc: args.stock_rc,
+            cpus: args.cpus,
             patience_factor: args.timeout_factor,
             console: None,
             supervisor,

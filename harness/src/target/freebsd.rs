@@ -50,6 +50,8 @@ pub struct FreebsdOptions {
     pub start: Start,
     /// Whether the release's own `/etc/rc` starts the guest instead of a few lines of ours.
     pub stock_rc: bool,
+    /// Virtual processors of a guest.
+    pub cpus: u32,
     /// Every limit is multiplied by this.
     pub patience_factor: f64,
     /// Where to keep the console's log, if anywhere.
@@ -144,6 +146,9 @@ impl FreebsdTarget {
         };
         let booted = booting.elapsed();
         let mut facts = facts(release, &image, &accelerator, &started, (built, booted));
+        if options.cpus != 1 {
+            facts.lines.push(("processors".into(), options.cpus.to_string()));
+        }
         let Started { vm, link, module: loaded, .. } = started;
         if let Some(module) = module {
             facts.lines.push(("module".into(), module.measures()));
@@ -253,7 +258,7 @@ fn image(
 /// The machine, but for its disk.
 pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
     let mut config = VmConfig::default();
-    config.memory_mib(MEMORY_MIB).ssh(HostPort::Any);
+    config.memory_mib(MEMORY_MIB).cpus(options.cpus).ssh(HostPort::Any);
     if let Some(console) = &options.console {
         config.serial_log(console);
     }
