@@ -359,6 +359,12 @@ pub(super) struct VerifyArgs {
     /// How to print the report.
     #[arg(long, value_enum, default_value_t = FormatArg::Text)]
     pub(super) format: FormatArg,
+    /// Refuse growth in imports, deepest stack and instructions against this file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) baseline: Option<PathBuf>,
+    /// Write imports, deepest stack and instructions of an accepted module to a file for --baseline.
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
+    pub(super) write_baseline: Option<PathBuf>,
     /// Say what a check is for, and verify nothing.
     #[arg(long, value_name = "CHECK", conflicts_with = "module")]
     pub(super) explain: Option<String>,
@@ -371,6 +377,8 @@ pub(super) enum FormatArg {
     Text,
     /// For programs.
     Json,
+    /// For code hosts: SARIF 2.1.0.
+    Sarif,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, explain, verify};
+use nlproof_verify::{Baseline, Check, KernelSymbols, ObjectBytes, Policy, explain, verify};
 
 use super::args::{FormatArg, VerifyArgs};
 use super::exit::{CliError, ExitCode};
@@ -35,17 +35,33 @@ pub(super) fn main(args: &VerifyArgs) -> Result<ExitCode, CliError> {
     };
     let bytes = read(module)?;
     let name = module.file_name().unwrap_or_default().to_string_lossy();
+    let baseline = match &args.baseline {
+        Some(path) => Some((path, read_baseline(path)?)),
+        None => None,
+    };
     let started = Instant::now();
-    let report = verify(&ObjectBytes { name: &name, bytes: &bytes }, &policy, kernel.as_ref());
+    let mut report = verify(&ObjectBytes { name: &name, bytes: &bytes }, &policy, kernel.as_ref());
+    report.elapsed_micros = u64::try_from(started.elapsed().as_micros()).ok();
+    if let Some((path, baseline)) = &baseline {
+        report.compare(baseline).map_err(|error| CliError::Usage(format!("{}: {error}", path.display())))?;
+    }
     match args.format {
         FormatArg::Text => {
             say_text!(report);
-            say!("in {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
             if kernel.is_none() {
                 say!("not checked: whether the kernel has what the module imports (give --kernel)");
             }
         }
         FormatArg::Json => say!("{}", report.to_json()),
+        FormatArg::Sarif => say!("{}", report.to_sarif()),
+    }
+    if let Some(path) = &args.write_baseline {
+        if report.accepted {
+            std::fs::write(path, Baseline::of(&report).to_json())
+                .map_err(|error| CliError::Output { what: path.display().to_string(), error })?;
+        } else {
+            eprintln!("{}: not written, because the module is rejected", path.display());
+        }
     }
     Ok(if report.accepted { ExitCode::OK } else { ExitCode::REFUSED })
 }
@@ -53,6 +69,12 @@ pub(super) fn main(args: &VerifyArgs) -> Result<ExitCode, CliError> {
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     std::fs::read(path)
         .map_err(|error| CliError::Usage(format!("{}: cannot be read: {error}", path.display())))
+}
+
+fn read_baseline(path: &Path) -> Result<Baseline, CliError> {
+    let usage = |what: String| CliError::Usage(format!("{}: {what}", path.display()));
+    let text = String::from_utf8(read(path)?).map_err(|_| usage("not UTF-8".into()))?;
+    Baseline::parse(&text).map_err(|error| usage(error.to_string()))
 }
 
 fn explain_check(name: &str) -> Result<ExitCode, CliError> {

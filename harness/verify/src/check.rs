@@ -43,11 +43,13 @@ pub enum Check {
     Traceable,
     /// Waivers that excuse nothing.
     Waiver,
+    /// No growth against an earlier report.
+    Baseline,
 }
 
 impl Check {
     /// All checks in the order of the report.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Elf,
         Self::Code,
         Self::Imports,
@@ -65,6 +67,7 @@ impl Check {
         Self::Modmeta,
         Self::Traceable,
         Self::Waiver,
+        Self::Baseline,
     ];
 
     /// The name in policies, reports and on the command line.
@@ -87,6 +90,7 @@ impl Check {
             Self::Modmeta => "modmeta",
             Self::Traceable => "traceable",
             Self::Waiver => "waiver",
+            Self::Baseline => "baseline",
         }
     }
 
@@ -96,9 +100,9 @@ impl Check {
     }
 
     /// Whether a waiver may excuse it: without sound input, known code or honest waivers nothing else
-    /// in the report means anything.
+    /// in the report means anything; and growth is accepted by writing the baseline anew.
     pub fn can_be_waived(self) -> bool {
-        !matches!(self, Self::Elf | Self::Waiver)
+        !matches!(self, Self::Elf | Self::Waiver | Self::Baseline)
     }
 }
 
@@ -208,6 +212,12 @@ pub fn explain(check: Check) -> &'static str {
             "A waiver excuses one finding: exact symbol, check and reason. One that excuses nothing is an error, so that\n\
              the list never outlives its causes.\n\
              Fix: delete it."
+        }
+        Check::Baseline => {
+            "Imports, the deepest chain and the number of instructions against an earlier report (`--baseline FILE`):\n\
+             each import is something that another kernel may lack, and stack is shared with the kernel. Growth is\n\
+             rejected so that somebody looks at it; what has shrunk is noted, so that the file can follow.\n\
+             Fix: undo the growth, or accept it: `--write-baseline FILE` writes what the module has now."
         }
     }
 }

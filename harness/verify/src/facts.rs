@@ -90,7 +90,14 @@ impl<'a> Facts<'a> {
     pub(crate) fn step(&self, function: usize, insn: usize) -> Step {
         let home = &self.code.functions[function];
         let Some(found) = home.insns.get(insn) else {
-            return Step { function: short_name(&home.name), offset: 0, text: String::new(), stack: None };
+            return Step {
+                function: short_name(&home.name),
+                offset: 0,
+                text: String::new(),
+                stack: None,
+                source: None,
+                place: None,
+            };
         };
         let verb = match found.ins.flow_control() {
             FlowControl::Call | FlowControl::IndirectCall => "call",
@@ -111,7 +118,14 @@ impl<'a> Facts<'a> {
                 }
             }
         };
-        Step { function: short_name(&home.name), offset: found.ins.ip() - home.start, text, stack: None }
+        Step {
+            function: short_name(&home.name),
+            offset: found.ins.ip() - home.start,
+            text,
+            stack: None,
+            source: None,
+            place: Some((home.section, found.ins.ip())),
+        }
     }
 }
 

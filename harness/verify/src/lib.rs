@@ -15,6 +15,7 @@
 //! 4. A pointer to a function that is called through an indirect branch is only followed where a waiver declares it.
 //! 5. What the kernel calls back during an imported function is an entry of its own; its chain is not added.
 
+mod baseline;
 mod check;
 mod checks;
 mod code;
@@ -26,13 +27,17 @@ mod kernel;
 mod policy;
 mod report;
 mod resolve;
+mod sarif;
 mod sizes;
 mod text;
 mod verify;
 
+pub use baseline::{Baseline, BaselineError};
 pub use check::{Check, explain};
 pub use elf::{IntakeError, MAX_BYTES};
 pub use kernel::{KernelError, KernelSymbols};
 pub use policy::{DEFAULT_CHAIN, DEFAULT_FRAME, Policy, PolicyError, Resource, Waiver};
-pub use report::{Finding, FunctionRow, Report, Row, SCHEMA, Severity, Stats, Step, Verdict};
-pub use verify::{ObjectBytes, verify};
+pub use report::{Finding, FunctionRow, Report, Row, SCHEMA, Severity, Source, Stats, Step, Verdict, counts};
+pub use sarif::{Rule, Subject, sarif};
+pub use text::{details, elapsed, table, verdict_line};
+pub use verify::{ObjectBytes, row, verify};

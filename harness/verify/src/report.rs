@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a verification found: records first, the two presentations in `text` and [`Report::to_json`].
+//! What a verification found: records first, the presentations in `text`, `sarif` and [`Report::to_json`].
 
 use serde::Serialize;
 
 use crate::check::Check;
 
-/// Version of the JSON form. A higher number may break readers.
-pub const SCHEMA: u32 = 1;
+/// Version of the JSON form. A higher number may break readers. 2: the verdict `not-checked`, digest, imports,
+/// elapsed time and source lines.
+pub const SCHEMA: u32 = 2;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -16,6 +17,17 @@ pub enum Severity {
     Error,
     /// Shown, but no reason to reject.
     Warning,
+}
+
+/// A place in a source file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// The file as the compiler or the user named it.
+    pub file: String,
+    /// From 1.
+    pub line: u64,
+    /// From 1, if known.
+    pub column: Option<u64>,
 }
 
 /// One step of a path through the module.
@@ -29,13 +41,18 @@ pub struct Step {
     pub text: String,
     /// Stack of this function and of the path so far, in bytes; `None` where it does not matter.
     pub stack: Option<(u64, u64)>,
+    /// Where it comes from, if the file's DWARF says.
+    pub source: Option<Source>,
+    /// Section and offset of the instruction.
+    #[serde(skip)]
+    pub(crate) place: Option<(usize, u64)>,
 }
 
-/// One thing that is wrong.
+/// One thing that is wrong, by a check of modules or by another set of rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct Finding<C = Check> {
     /// Which check found it.
-    pub check: Check,
+    pub check: C,
     /// Whether it rejects.
     pub severity: Severity,
     /// The symbol or section as in the file; what a waiver names.
@@ -44,6 +61,8 @@ pub struct Finding {
     pub what: String,
     /// The shortest way there; empty if there is none to show.
     pub path: Vec<Step>,
+    /// Where the subject is written, if it is a file that a person wrote.
+    pub source: Option<Source>,
     /// Why it is so, if known.
     pub cause: Option<String>,
     /// What would put it right, if known.
@@ -52,21 +71,23 @@ pub struct Finding {
     pub waived: Option<String>,
 }
 
-impl Finding {
-    pub(crate) fn error(check: Check, subject: impl Into<String>, what: impl Into<String>) -> Self {
+impl<C> Finding<C> {
+    /// One that rejects, without path, cause and help.
+    pub fn error(check: C, subject: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             check,
             severity: Severity::Error,
             subject: subject.into(),
             what: what.into(),
             path: Vec::new(),
+            source: None,
             cause: None,
             help: None,
             waived: None,
         }
     }
 
-    pub(crate) fn warning(check: Check, subject: impl Into<String>, what: impl Into<String>) -> Self {
+    pub(crate) fn warning(check: C, subject: impl Into<String>, what: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(check, subject, what) }
     }
 
@@ -105,13 +126,15 @@ pub enum Verdict {
     Reject,
     /// Not run, because an earlier check leaves nothing to look at; the module is rejected.
     NotRun,
+    /// Not run, because what it compares with was not given; the detail names it. No reason to reject.
+    NotChecked,
 }
 
 /// A row of the table of checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct Row<C = Check> {
     /// The check.
-    pub check: Check,
+    pub check: C,
     /// What became of it.
     pub verdict: Verdict,
     /// What was looked at, or the first finding's subject.
@@ -156,13 +179,16 @@ pub struct Stats {
     pub deepest_chain: u64,
 }
 
-/// The result of a verification. The same input gives the same report, byte for byte.
+/// The result of a verification. The same input gives the same report, byte for byte; only a caller that
+/// measures sets [`Report::elapsed_micros`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
     /// The module's name as it was given.
     pub module: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
     /// Whether it may be loaded.
     pub accepted: bool,
     /// One row for each check, in the order of [`Check::ALL`].
@@ -171,8 +197,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// By deepest chain, then by name.
     pub functions: Vec<FunctionRow>,
+    /// What it imports, by name.
+    pub imports: Vec<String>,
     /// Sizes.
     pub stats: Stats,
+    /// How long it took in microseconds, if the caller measured it: the verification itself knows no clock.
+    pub elapsed_micros: Option<u64>,
 }
 
 impl Report {
@@ -184,13 +214,17 @@ impl Report {
 
     /// How many findings reject, are waived, and are warnings.
     pub fn counts(&self) -> (usize, usize, usize) {
-        let errors = self.findings.iter().filter(|finding| finding.rejects()).count();
-        let waived = self.findings.iter().filter(|finding| finding.waived.is_some()).count();
-        let warnings = self
-            .findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Warning && finding.waived.is_none())
-            .count();
-        (errors, waived, warnings)
+        counts(&self.findings)
     }
+}
+
+/// How many findings reject, are waived, and are warnings.
+pub fn counts<C>(findings: &[Finding<C>]) -> (usize, usize, usize) {
+    let errors = findings.iter().filter(|finding| finding.rejects()).count();
+    let waived = findings.iter().filter(|finding| finding.waived.is_some()).count();
+    let warnings = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Warning && finding.waived.is_none())
+        .count();
+    (errors, waived, warnings)
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::policy::demangle;
-use crate::report::{Report, Severity, Verdict};
+use crate::report::{Finding, Report, Row, Severity, Verdict, counts};
 
 /// How many functions the table shows.
 const TOP: usize = 5;
@@ -20,22 +20,23 @@ impl fmt::Display for Verdict {
             Self::Waived => "waived",
             Self::Reject => "REJECT",
             Self::NotRun => "not run",
+            Self::NotChecked => "not checked",
         })
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (errors, waived, warnings) = self.counts();
-        let verdict = if self.accepted { "ACCEPTED" } else { "REJECTED" };
-        let s = if errors == 1 { "" } else { "s" };
-        writeln!(
+        // Twelve digits tell modules apart; all of them are in the last line.
+        let digest = self.sha256.get(..12).unwrap_or_default();
+        verdict_line(
             f,
-            "{}  amd64 FreeBSD  {verdict}: {errors} error{s}, {waived} waived, {warnings} warnings\n",
-            clean(&self.module)
+            &format!("{}  amd64 FreeBSD  sha256:{digest}…", self.module),
+            self.accepted,
+            &self.findings,
         )?;
-        self.table(f)?;
-        self.details(f)?;
+        table(f, &self.checks)?;
+        details(f, &self.findings)?;
         if !self.functions.is_empty() {
             writeln!(
                 f,
@@ -57,67 +58,119 @@ impl fmt::Display for Report {
             )?;
         }
         let stats = &self.stats;
-        writeln!(
+        write!(
             f,
             "\nverified {} functions, {} insns, {} relocs, {} imports",
             stats.functions, stats.insns, stats.relocs, stats.imports
-        )
+        )?;
+        elapsed(f, self.elapsed_micros)?;
+        writeln!(f, "; sha256 {}", self.sha256)
     }
 }
 
-impl Report {
-    fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  {:<10} {:<8} {:<32} detail", "check", "verdict", "subject")?;
-        for row in &self.checks {
-            let subject = clean(&demangle(&row.subject));
-            writeln!(f, "  {:<10} {:<8} {subject:<32} {}", row.check, row.verdict, clean(&row.detail))?;
-        }
-        Ok(())
+/// ` in 1.2 ms`, if it was measured.
+///
+/// # Errors
+/// Those of the formatter.
+pub fn elapsed(f: &mut fmt::Formatter<'_>, micros: Option<u64>) -> fmt::Result {
+    match micros {
+        Some(micros) => write!(f, " in {}.{} ms", micros / 1000, micros % 1000 / 100),
+        None => Ok(()),
     }
+}
 
-    fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = 0;
-        let mut check = None;
-        for finding in self.findings.iter().filter(|finding| finding.waived.is_none()) {
-            if check != Some(finding.check) {
-                (check, shown) = (Some(finding.check), 0);
-            }
-            shown += 1;
-            if shown == SHOWN + 1 {
-                let all = self
-                    .findings
-                    .iter()
-                    .filter(|other| other.check == finding.check && other.waived.is_none());
-                writeln!(f, "\n{}: {} more of these", finding.check, all.count() - SHOWN)?;
-            }
-            if shown > SHOWN {
-                continue;
-            }
-            let level = if finding.severity == Severity::Error { "error" } else { "warning" };
-            writeln!(
-                f,
-                "\n{level}[{}]: `{}` {}",
-                finding.check,
-                clean(&demangle(&finding.subject)),
-                clean(&finding.what)
-            )?;
-            for (number, step) in finding.path.iter().enumerate() {
-                let place = format!("{}+{:#x}", clean(&step.function), step.offset);
-                write!(f, "  {number}: {place:<44} {}", clean(&step.text))?;
-                match step.stack {
-                    Some((own, sum)) => writeln!(f, "  [+{own} = {sum}]")?,
-                    None => writeln!(f)?,
-                }
-            }
-            if let Some(cause) = &finding.cause {
-                writeln!(f, "  cause: {}", clean(cause))?;
-            }
-            if let Some(help) = &finding.help {
-                writeln!(f, "  help:  {}", clean(help))?;
-            }
-        }
-        Ok(())
+/// The verdict: what was looked at, and how much is wrong with it.
+///
+/// # Errors
+/// Those of the formatter.
+pub fn verdict_line<C>(
+    f: &mut fmt::Formatter<'_>,
+    of: &str,
+    accepted: bool,
+    findings: &[Finding<C>],
+) -> fmt::Result {
+    let (errors, waived, warnings) = counts(findings);
+    let verdict = if accepted { "ACCEPTED" } else { "REJECTED" };
+    let s = if errors == 1 { "" } else { "s" };
+    writeln!(f, "{}  {verdict}: {errors} error{s}, {waived} waived, {warnings} warnings\n", clean(of))
+}
+
+/// The table of checks.
+///
+/// # Errors
+/// Those of the formatter.
+pub fn table<C: fmt::Display>(f: &mut fmt::Formatter<'_>, rows: &[Row<C>]) -> fmt::Result {
+    writeln!(f, "  {:<10} {:<11} {:<32} detail", "check", "verdict", "subject")?;
+    for row in rows {
+        let subject = clean(&demangle(&row.subject));
+        writeln!(f, "  {:<10} {:<11} {subject:<32} {}", row.check, row.verdict, clean(&row.detail))?;
     }
+    Ok(())
+}
+
+/// Each finding with its path, cause and help, but for those that are waived.
+///
+/// # Errors
+/// Those of the formatter.
+pub fn details<C: fmt::Display + PartialEq + Copy>(
+    f: &mut fmt::Formatter<'_>,
+    findings: &[Finding<C>],
+) -> fmt::Result {
+    let mut shown = 0;
+    let mut check = None;
+    for finding in findings.iter().filter(|finding| finding.waived.is_none()) {
+        if check != Some(finding.check) {
+            (check, shown) = (Some(finding.check), 0);
+        }
+        shown += 1;
+        if shown == SHOWN + 1 {
+            let all = findings.iter().filter(|other| other.check == finding.check && other.waived.is_none());
+            writeln!(f, "\n{}: {} more of these", finding.check, all.count() - SHOWN)?;
+        }
+        if shown <= SHOWN {
+            detail(f, finding)?;
+        }
+    }
+    Ok(())
+}
+
+fn detail<C: fmt::Display>(f: &mut fmt::Formatter<'_>, finding: &Finding<C>) -> fmt::Result {
+    let level = if finding.severity == Severity::Error { "error" } else { "warning" };
+    writeln!(
+        f,
+        "\n{level}[{}]: `{}` {}",
+        finding.check,
+        clean(&demangle(&finding.subject)),
+        clean(&finding.what)
+    )?;
+    if let Some(source) = &finding.source {
+        let column = source.column.map_or(String::new(), |column| format!(":{column}"));
+        writeln!(f, "  at     {}:{}{column}", clean(&source.file), source.line)?;
+    }
+    let with_source = finding.path.iter().any(|step| step.source.is_some());
+    for (number, step) in finding.path.iter().enumerate() {
+        let place = format!("{}+{:#x}", clean(&step.function), step.offset);
+        write!(f, "  {number}: {place:<44} ")?;
+        if with_source {
+            let source = step.source.as_ref().map(|source| {
+                let file = source.file.rsplit('/').next().unwrap_or_default();
+                format!("{}:{}", clean(file), source.line)
+            });
+            write!(f, "{:<20} ", source.as_deref().unwrap_or("?"))?;
+        }
+        write!(f, "{}", clean(&step.text))?;
+        match step.stack {
+            Some((own, sum)) => writeln!(f, "  [+{own} = {sum}]")?,
+            None => writeln!(f)?,
+        }
+    }
+    if let Some(cause) = &finding.cause {
+        writeln!(f, "  cause: {}", clean(cause))?;
+    }
+    if let Some(help) = &finding.help {
+        writeln!(f, "  help:  {}", clean(help))?;
+    }
+    Ok(())
 }
 
 /// Names come from the file: control characters must not reach a terminal.

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! From bytes, policy and kernel to a report.
 
+use std::collections::BTreeSet;
+
+use sha2::{Digest as _, Sha256};
+
 use crate::check::Check;
 use crate::checks;
-use crate::elf::Module;
+use crate::elf::{Home, Module};
 use crate::facts::Facts;
 use crate::kernel::KernelSymbols;
 use crate::policy::{Policy, demangle};
@@ -66,16 +70,53 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
         "each excuses something".to_owned(),
     ));
     waive(policy, &mut findings);
+    summaries.push((Check::Baseline, String::new(), String::new()));
     findings.sort_by_key(|finding| finding.check);
     let checks = summaries
         .into_iter()
-        .map(|(check, subject, detail)| row(check, subject, detail, &findings))
+        .map(|(check, subject, detail)| match check {
+            Check::Baseline => not_checked(check, "no baseline was given"),
+            _ => row(check, subject, detail, &findings),
+        })
         .collect();
     let accepted = !findings.iter().any(Finding::rejects);
-    Report { schema: SCHEMA, module: object.name.to_owned(), accepted, checks, findings, functions, stats }
+    Report {
+        schema: SCHEMA,
+        module: object.name.to_owned(),
+        sha256: sha256(object.bytes),
+        accepted,
+        checks,
+        findings,
+        functions,
+        imports: imports(&module),
+        stats,
+        elapsed_micros: None,
+    }
 }
 
-fn row(check: Check, subject: String, detail: String, findings: &[Finding]) -> Row {
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names of undefined symbols, each once, sorted.
+fn imports(module: &Module<'_>) -> Vec<String> {
+    let named =
+        module.symbols.iter().filter(|symbol| symbol.home == Home::Undefined && !symbol.name.is_empty());
+    let names: BTreeSet<&str> = named.map(|symbol| symbol.name.as_str()).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+fn not_checked(check: Check, why: &str) -> Row {
+    Row { check, verdict: Verdict::NotChecked, subject: String::new(), detail: why.to_owned() }
+}
+
+/// The row of a check: what the first finding says, or subject and detail if none rejects.
+pub fn row<C: Copy + PartialEq>(
+    check: C,
+    subject: String,
+    detail: String,
+    findings: &[Finding<C>],
+) -> Row<C> {
     let of_check = || findings.iter().filter(move |finding| finding.check == check);
     let first = of_check().find(|finding| finding.rejects()).or_else(|| of_check().next());
     let verdict = match first {
@@ -120,6 +161,7 @@ fn unreadable(object: &ObjectBytes<'_>, error: &str) -> Report {
         .into_iter()
         .map(|check| match check {
             Check::Elf => row(check, String::new(), String::new(), std::slice::from_ref(&finding)),
+            Check::Baseline => not_checked(check, "no baseline was given"),
             _ => Row {
                 check,
                 verdict: Verdict::NotRun,
@@ -131,11 +173,14 @@ fn unreadable(object: &ObjectBytes<'_>, error: &str) -> Report {
     Report {
         schema: SCHEMA,
         module: object.name.to_owned(),
+        sha256: sha256(object.bytes),
         accepted: false,
         checks,
         findings: vec![finding],
         functions: Vec::new(),
+        imports: Vec::new(),
         stats: Stats::default(),
+        elapsed_micros: None,
     }
 }
 
@@ -174,9 +219,7 @@ fn stats(facts: &Facts<'_>) -> Stats {
             .filter(|(index, _)| loaded(*index))
             .map(|(_, list)| list.len())
             .sum(),
-        imports: symbols
-            .filter(|symbol| symbol.home == crate::elf::Home::Undefined && !symbol.name.is_empty())
-            .count(),
+        imports: symbols.filter(|symbol| symbol.home == Home::Undefined && !symbol.name.is_empty()).count(),
         deepest_chain: facts.graph.chain.iter().copied().max().unwrap_or(0),
     }
 }

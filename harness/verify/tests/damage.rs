@@ -29,6 +29,7 @@ fn report(bytes: &[u8]) -> Report {
     let report = verify(&ObjectBytes { name: "damaged.ko", bytes }, &Policy::default(), Some(&kernel()));
     assert!(report.to_string().lines().count() > 16);
     assert!(report.to_json().starts_with('{'));
+    assert!(report.to_sarif().starts_with('{'));
     assert!(
         report.stats.insns <= bytes.len(),
         "{} instructions of {} bytes",
