@@ -35,7 +35,7 @@ global_asm!(
 );
 
 extern "C" fn start() -> ! {
-    process::exit(crate::parent::serve(crate::isolate::Stacks::NONE))
+    process::exit(crate::parent::serve(crate::stacks::Stacks::NONE))
 }
 
 #[panic_handler]

@@ -9,25 +9,18 @@ use nlproof_agent::Privilege;
 
 use crate::sys::{Errno, process};
 
-/// Longer than any vector looks.
+/// Settings of a network stack, and values longer than any vector looks.
 #[cfg(feature = "freebsd")]
-const DAD_COUNT: i32 = 600;
+const STILL: &[(&str, i32)] = &[
+    // An address is tentative until nobody has objected so many times, a second each (RFC 4862 5.4). The default is one.
+    ("net.inet6.ip6.dad_count", 600),
+    // How many seconds pass until the addresses are looked at again (sys/netinet6/nd6.c `nd6_timer`): those of an
+    // interface that is down become tentative then. The default is one.
+    ("net.inet6.icmp6.nd6_prune", 600),
+];
 
 /// "nobody" and its group on both systems.
 const NOBODY: u32 = 65534;
-
-/// The name of a child's jail: the agent's process id and the place of the program in its batch. Without a
-/// dot, which would name a child of another jail (jail(8)).
-fn jail_name(agent: process::Pid, index: usize) -> CString {
-    // Neither number can hold a NUL.
-    CString::new(format!("nlproof{agent}_{index}")).unwrap_or_default()
-}
-
-/// The name of a jail that was made beforehand.
-#[cfg(feature = "freebsd")]
-fn waiting_name(number: u32) -> CString {
-    CString::new(format!("nlproof_waiting_{number}")).unwrap_or_default()
-}
 
 /// The jail of one program.
 pub(crate) enum Jail {
@@ -46,51 +39,6 @@ impl Jail {
             #[cfg(feature = "freebsd")]
             Self::Waiting(name) => name,
         }
-    }
-}
-
-/// Network stacks that were made beforehand. Each is taken once: nobody could prove that one in which a program
-/// has run is as it was.
-#[derive(Clone, Copy)]
-#[cfg_attr(not(feature = "freebsd"), expect(dead_code, reason = "a namespace without a process cannot wait"))]
-pub(crate) struct Stacks {
-    /// How many were made.
-    made: u32,
-    /// The first that may be left.
-    next: u32,
-}
-
-impl Stacks {
-    pub(crate) const NONE: Self = Self { made: 0, next: 0 };
-
-    /// Makes them.
-    #[cfg(feature = "freebsd")]
-    pub(crate) fn make(count: u32) -> Result<Self, (Errno, String)> {
-        for number in 0..count {
-            let name = waiting_name(number);
-            crate::sys::jail::create_waiting(&name).map_err(|failed| jail_failed(&name, failed))?;
-        }
-        Ok(Self { made: count, next: 0 })
-    }
-
-    /// A network namespace lives as long as a process is in it: none can wait.
-    #[cfg(not(feature = "freebsd"))]
-    pub(crate) fn make(_count: u32) -> Result<Self, (Errno, String)> {
-        Ok(Self::NONE)
-    }
-
-    /// The jail for a program: the place of the program in its batch names one that is to be made.
-    pub(crate) fn next(&mut self, agent: process::Pid, index: usize) -> Jail {
-        #[cfg(feature = "freebsd")]
-        while self.next < self.made {
-            let name = waiting_name(self.next);
-            self.next += 1;
-            // Another connection may have taken it.
-            if crate::sys::jail::exists(&name) {
-                return Jail::Waiting(name);
-            }
-        }
-        Jail::Fresh(jail_name(agent, index))
     }
 }
 
@@ -113,13 +61,47 @@ pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
         Jail::Waiting(name) => crate::sys::jail::enter_waiting(name),
     }
     .map_err(|failed| jail_failed(jail.name(), failed))?;
-    // An IPv6 address is tentative until nobody has objected so many times, a second each (RFC 4862 5.4). With the
-    // default of one a vector on a busy host would now see it tentative and now not.
-    match crate::sys::sysctl::set_int("net.inet6.ip6.dad_count", DAD_COUNT) {
-        // A kernel without IPv6.
-        Ok(()) | Err(crate::sys::errno::ENOENT) => Ok(()),
-        Err(errno) => Err((errno, format!("net.inet6.ip6.dad_count cannot be set ({errno})"))),
+    still()
+}
+
+/// Makes a jail that waits, with a network stack in which nothing happens by itself.
+///
+/// # Errors
+/// As [`enter`].
+#[cfg(feature = "freebsd")]
+pub(crate) fn prepare(name: &core::ffi::CStr) -> Result<(), (Errno, String)> {
+    let system = |errno: Errno| (errno, format!("no process to prepare a jail ({errno})"));
+    crate::sys::jail::create_waiting(name).map_err(|failed| jail_failed(name, failed))?;
+    // A process that has entered a jail cannot leave it.
+    match process::fork().map_err(system)? {
+        process::Forked::Child => {
+            let result = crate::sys::jail::enter_waiting(name).map_err(|(errno, _)| errno);
+            let result = result.and_then(|()| still().map_err(|(errno, _)| errno));
+            // An error number fits into an exit status.
+            process::exit(result.map_or_else(|errno| errno.0, |()| 0))
+        }
+        process::Forked::Parent(pid) => match process::wait(pid, true).map_err(system)? {
+            Some(0) => Ok(()),
+            status => {
+                let errno = Errno(status.unwrap_or_default());
+                Err(jail_failed(name, (errno, String::from("it could not be prepared"))))
+            }
+        },
     }
+}
+
+/// Keeps the network stack of this process from changing IPv6 addresses as time goes by, which a vector on a busy host
+/// would see and one on an idle host would not.
+#[cfg(feature = "freebsd")]
+fn still() -> Result<(), (Errno, String)> {
+    for (name, value) in STILL {
+        match crate::sys::sysctl::set_int(name, *value) {
+            // ENOENT: a kernel without IPv6.
+            Ok(()) | Err(crate::sys::errno::ENOENT) => {}
+            Err(errno) => return Err((errno, format!("{name} cannot be set ({errno})"))),
+        }
+    }
+    Ok(())
 }
 
 /// Puts this process into a fresh network namespace; without privilege into a user namespace as well, in

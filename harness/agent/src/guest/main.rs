@@ -29,11 +29,12 @@ mod race;
 mod reporter;
 mod session;
 mod stack;
+mod stacks;
 mod stay;
 mod sys;
 
 /// The ordinary program of profiles that unwind.
 #[cfg(not(panic = "abort"))]
 fn main() {
-    sys::process::exit(parent::serve(isolate::Stacks::NONE))
+    sys::process::exit(parent::serve(stacks::Stacks::NONE))
 }

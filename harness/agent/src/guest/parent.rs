@@ -10,8 +10,9 @@ use core::fmt::{self, Write};
 use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
 use nlproof_agent::{Batch, Body, ErrorStage, Program, Record, Request, status};
 
-use crate::isolate::{Jail, Stacks};
+use crate::isolate::Jail;
 use crate::reporter::NO_STEP;
+use crate::stacks::Stacks;
 use crate::sys::Errno;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::io::{self, Fd, PollFd, STDIN, STDOUT, Stderr};
@@ -95,9 +96,13 @@ fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
         seen.push(program.id);
         match refusal {
             Some(text) => give_up(program, ErrorStage::Refused, Errno(0), text)?,
-            None => run(program, stacks.next(process::id(), index))?,
+            None => {
+                let left = batch.programs.len() - index;
+                run(program, stacks.next(left))?;
+            }
         }
     }
+    stacks.let_go();
     Ok(())
 }
 

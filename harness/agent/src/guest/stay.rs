@@ -6,8 +6,8 @@ use alloc::format;
 
 use nlproof_agent::{GREETING_LEN, Greeting, Stay, status};
 
-use crate::isolate::Stacks;
 use crate::parent::{self, Failure};
+use crate::stacks::Stacks;
 use crate::sys::io::{self, Access, Fd, STDERR, STDIN, STDOUT};
 use crate::sys::process::{self, Forked};
 use crate::sys::{Errno, socket};
@@ -21,7 +21,7 @@ pub(crate) fn begin(stay: &Stay) -> Result<(), Failure> {
     match process::fork().map_err(|errno| Failure::System("fork", errno))? {
         Forked::Parent(_) => Ok(()),
         Forked::Child => {
-            let status = if stand_apart().is_ok() { serve(&listener, stay, stacks) } else { status::SYSTEM };
+            let status = if stand_apart().is_ok() { serve(&listener, stay, &stacks) } else { status::SYSTEM };
             process::exit(status)
         }
     }
@@ -38,14 +38,14 @@ fn stand_apart() -> Result<(), Errno> {
     io::duplicate(console.raw(), STDERR)
 }
 
-fn serve(listener: &Fd, stay: &Stay, stacks: Stacks) -> i32 {
+fn serve(listener: &Fd, stay: &Stay, stacks: &Stacks) -> i32 {
     loop {
         // A connection that was given up before it was accepted is not the last one.
         let Ok(connection) = socket::accept(listener) else { continue };
         match process::fork() {
             // Out of processes: the harness sees its connection close.
             Err(_) => {}
-            Ok(Forked::Child) => process::exit(answer(&connection, stay, stacks)),
+            Ok(Forked::Child) => process::exit(answer(&connection, stay, stacks.clone())),
             Ok(Forked::Parent(pid)) => {
                 drop(connection);
                 // Its status is of no use: the harness sees what is missing.

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Network stacks that are made before they are needed. Each is taken once: nobody could prove that one in which a
+//! program has run is as it was.
+
+#[cfg(feature = "freebsd")]
+use alloc::collections::VecDeque;
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::String;
+
+use crate::isolate::Jail;
+use crate::sys::Errno;
+#[cfg(feature = "freebsd")]
+use crate::sys::clock::Deadline;
+use crate::sys::process;
+
+/// A stack looks after its IPv6 addresses for the first time a second after it was made, whatever its settings are
+/// (sys/netinet6/nd6.c `nd6_init`). No vector shall see that: it gets a stack of this age, in milliseconds.
+#[cfg(feature = "freebsd")]
+const SETTLED_MS: u32 = 1100;
+/// So many are made ahead: while that many vectors run, a stack comes of age.
+#[cfg(feature = "freebsd")]
+const AHEAD: usize = 64;
+
+/// Those of a guest, as one connection sees them.
+#[derive(Clone)]
+pub(crate) struct Stacks {
+    /// How many jails of this process have a name.
+    named: usize,
+    /// How many wait for the programs of any connection.
+    #[cfg(feature = "freebsd")]
+    made: u32,
+    /// The first of them that may be left.
+    #[cfg(feature = "freebsd")]
+    next: u32,
+    /// Those of this connection, the oldest first, and when each is old enough.
+    #[cfg(feature = "freebsd")]
+    own: VecDeque<(CString, Deadline)>,
+}
+
+/// The name of a jail that was made before any connection.
+#[cfg(feature = "freebsd")]
+fn waiting_name(number: u32) -> CString {
+    // A number holds no NUL.
+    CString::new(format!("nlproof_waiting_{number}")).unwrap_or_default()
+}
+
+#[cfg(feature = "freebsd")]
+impl Stacks {
+    pub(crate) const NONE: Self = Self { named: 0, made: 0, next: 0, own: VecDeque::new() };
+
+    /// Makes them, and returns when they are old enough.
+    pub(crate) fn make(count: u32) -> Result<Self, (Errno, String)> {
+        for number in 0..count {
+            crate::isolate::prepare(&waiting_name(number))?;
+        }
+        if count > 0 {
+            wait(Deadline::after_ms(SETTLED_MS));
+        }
+        Ok(Self { made: count, ..Self::NONE })
+    }
+
+    /// The jail for a program, of `left` that are still to come, this one included.
+    pub(crate) fn next(&mut self, left: usize) -> Jail {
+        let waiting = self.next_waiting();
+        let ready = usize::from(waiting.is_some()) + self.made.saturating_sub(self.next) as usize;
+        while ready + self.own.len() < left.min(AHEAD) {
+            let name = self.name();
+            if crate::isolate::prepare(&name).is_err() {
+                // Whoever is to enter one that cannot be made says why.
+                break;
+            }
+            self.own.push_back((name, Deadline::after_ms(SETTLED_MS)));
+        }
+        if let Some(name) = waiting {
+            return Jail::Waiting(name);
+        }
+        match self.own.pop_front() {
+            Some((name, settled)) => {
+                wait(settled);
+                Jail::Waiting(name)
+            }
+            None => Jail::Fresh(self.name()),
+        }
+    }
+
+    /// Lets those go that no program took.
+    pub(crate) fn let_go(self) {
+        for (name, _) in self.own {
+            // One that cannot be let go stays until the end of its guest.
+            crate::sys::jail::let_go(&name).ok();
+        }
+    }
+
+    /// One that was made before this connection and is still there.
+    fn next_waiting(&mut self) -> Option<CString> {
+        while self.next < self.made {
+            let name = waiting_name(self.next);
+            self.next += 1;
+            // Another connection may have taken it.
+            if crate::sys::jail::exists(&name) {
+                return Some(name);
+            }
+        }
+        None
+    }
+}
+
+/// An error is a signal: the time is asked for again.
+#[cfg(feature = "freebsd")]
+fn wait(until: Deadline) {
+    while !until.passed() {
+        crate::sys::io::poll(&mut [], until.poll_ms()).ok();
+    }
+}
+
+/// A network namespace lives as long as a process is in it: none can wait.
+#[cfg(not(feature = "freebsd"))]
+impl Stacks {
+    pub(crate) const NONE: Self = Self { named: 0 };
+
+    pub(crate) fn make(_count: u32) -> Result<Self, (Errno, String)> {
+        Ok(Self::NONE)
+    }
+
+    pub(crate) fn next(&mut self, _left: usize) -> Jail {
+        Jail::Fresh(self.name())
+    }
+
+    pub(crate) fn let_go(self) {}
+}
+
+impl Stacks {
+    /// A name for a jail: the agent's process id and a number. Without a dot, which would name a child of another jail
+    /// (jail(8)).
+    fn name(&mut self) -> CString {
+        let number = self.named;
+        self.named += 1;
+        // Neither number can hold a NUL.
+        CString::new(format!("nlproof{}_{number}", process::id())).unwrap_or_default()
+    }
+}
