@@ -37,6 +37,8 @@ pub enum Check {
     Wx,
     /// No sections whose meaning the loader does not keep.
     Sections,
+    /// Layouts of shared structures agree.
+    Abi,
     /// Module metadata and version range.
     Modmeta,
     /// Functions that fbt can trace.
@@ -49,7 +51,7 @@ pub enum Check {
 
 impl Check {
     /// All checks in the order of the report.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Elf,
         Self::Code,
         Self::Imports,
@@ -64,6 +66,7 @@ impl Check {
         Self::Balance,
         Self::Wx,
         Self::Sections,
+        Self::Abi,
         Self::Modmeta,
         Self::Traceable,
         Self::Waiver,
@@ -87,6 +90,7 @@ impl Check {
             Self::Balance => "balance",
             Self::Wx => "wx",
             Self::Sections => "sections",
+            Self::Abi => "abi",
             Self::Modmeta => "modmeta",
             Self::Traceable => "traceable",
             Self::Waiver => "waiver",
@@ -196,6 +200,15 @@ pub fn explain(check: Check) -> &'static str {
             "Constructors run (.init_array, .ctors) or never run, thread-local storage is not set up, and bitcode\n\
              (.llvmbc) makes nm fail; .eh_frame is only dead weight and a warning.\n\
              Fix: `-C force-unwind-tables=no`, `-C embed-bitcode=no` or `objcopy -R .llvmbc -R .llvmcmd`."
+        }
+        Check::Abi => {
+            "Structures that two sides read must lie the same in memory: size, alignment, and each field's name, offset and\n\
+             size. The policy's `abi` table names them; their layouts come from the module's own debug information, once as\n\
+             C and once as Rust has them, from the kernel's (DWARF, or the types of .SUNW_ctf), and from numbers in the\n\
+             table. Structures inside are taken apart; arrays and unions count as a whole. Every file of C that has the\n\
+             structure must agree with the others. What cannot be found in the module or in the kernel's types is refused;\n\
+             a kernel without types is a warning, because then nothing was compared.\n\
+             Fix: change one side; compile with -g and -C debuginfo=2; build against the headers of that kernel."
         }
         Check::Modmeta => {
             "The loader reads set_modmetadata_set: a MDT_MODULE record, and MDT_DEPEND records with version ranges.\n\

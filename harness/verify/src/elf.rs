@@ -114,6 +114,8 @@ pub(crate) struct Module<'d> {
     pub(crate) symbols: Vec<Symbol>,
     /// For each loaded section, and `.stack_sizes`, (same index) the relocations applied to it, by offset.
     pub(crate) relocs: Vec<Vec<Reloc>>,
+    /// The relocations of debug sections, with the section that each list is for; as they stand in the file.
+    pub(crate) debug: Vec<(usize, &'d [elf::Rela64<Le>])>,
     /// `EI_OSABI`.
     pub(crate) os_abi: u8,
 }
@@ -171,6 +173,7 @@ impl<'d> Module<'d> {
         }
         let symbols = read_symbols(&table, data, sections.len(), &mut names)?;
         let mut relocs: Vec<Vec<Reloc>> = vec![Vec::new(); sections.len()];
+        let mut debug = Vec::new();
         for (index, section) in table.iter().enumerate() {
             // The target is what sh_info says. Names lie: lld -r calls it after the first input.
             let target = section.sh_info(Le) as usize;
@@ -191,6 +194,9 @@ impl<'d> Module<'d> {
                 return Err(damaged(format!("relocation section {index} has no target section {target}")));
             };
             if !alloc {
+                if sections.get(target).is_some_and(|target| target.name.starts_with(".debug_")) {
+                    debug.push((target, entries));
+                }
                 continue;
             }
             for entry in entries {
@@ -207,7 +213,7 @@ impl<'d> Module<'d> {
         for list in &mut relocs {
             list.sort_by_key(|reloc| reloc.offset);
         }
-        Ok(Self { sections, symbols, relocs, os_abi: header.e_ident.os_abi.0 })
+        Ok(Self { sections, symbols, relocs, debug, os_abi: header.e_ident.os_abi.0 })
     }
 
     /// The relocation at exactly `offset` of `section`.

@@ -96,6 +96,7 @@ impl<'a> Facts<'a> {
                 text: String::new(),
                 stack: None,
                 source: None,
+                inlined: Vec::new(),
                 place: None,
             };
         };
@@ -124,6 +125,7 @@ impl<'a> Facts<'a> {
             text,
             stack: None,
             source: None,
+            inlined: Vec::new(),
             place: Some((home.section, found.ins.ip())),
         }
     }

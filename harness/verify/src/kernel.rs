@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What the kernel (and the modules loaded before) offers to a module.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 
-use crate::policy::LONGEST_NAME;
+use crate::dwarf::{DebugSections, Language, structures};
+use crate::layout::Layout;
+use crate::policy::{LONGEST_NAME, Policy};
 
 /// Global and local symbols of a kernel, and its `__FreeBSD_version`.
 ///
@@ -19,6 +21,16 @@ pub struct KernelSymbols {
     global: BTreeSet<String>,
     local: BTreeSet<String>,
     version: Option<i32>,
+    layouts: Option<Layouts>,
+}
+
+/// What a kernel says of its structures.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layouts {
+    /// `DWARF` or `CTF`; `None` if it has neither.
+    pub(crate) from: Option<&'static str>,
+    /// The structures that were asked for; `None` stands for one that cannot be followed.
+    pub(crate) found: BTreeMap<String, Vec<Option<Layout>>>,
 }
 
 /// A kernel or module file whose symbols cannot be read.
@@ -29,7 +41,7 @@ pub struct KernelError(String);
 impl KernelSymbols {
     /// A list made elsewhere, for instance from `nm`: every name is global.
     pub fn from_globals<I: IntoIterator<Item = S>, S: Into<String>>(names: I, version: Option<i32>) -> Self {
-        Self { global: names.into_iter().map(Into::into).collect(), local: BTreeSet::new(), version }
+        Self { global: names.into_iter().map(Into::into).collect(), local: BTreeSet::new(), version, layouts: None }
     }
 
     /// Reads `boot/kernel/kernel`. The version is the value of `osreldate`.
@@ -79,6 +91,36 @@ impl KernelSymbols {
             self.version = word.try_into().ok().map(i32::from_le_bytes);
         }
         Ok(())
+    }
+
+    /// Reads the layouts that the policy's `abi` table asks of the kernel: from DWARF if the file has it (such as
+    /// `kernel.debug`), else from `.SUNW_ctf`. A file with neither is no error; the check says so.
+    ///
+    /// # Errors
+    /// Not an amd64 ELF file, or types that cannot be read.
+    pub fn add_layouts(&mut self, bytes: &[u8], policy: &Policy) -> Result<(), KernelError> {
+        let wanted: BTreeSet<String> = policy.abi.iter().filter_map(|shared| shared.kernel.clone()).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let debug = DebugSections::of_linked(bytes).map_err(KernelError)?;
+        let mut layouts = Layouts::default();
+        if !debug.get(".debug_info").is_empty() {
+            layouts.from = Some("DWARF");
+            let found = structures(&debug, Language::C, &wanted).map_err(|error| KernelError(error.to_string()))?;
+            let bare = |list: Vec<(String, Option<Layout>)>| list.into_iter().map(|(_, layout)| layout).collect();
+            layouts.found = found.into_iter().map(|(name, list)| (name, bare(list))).collect();
+        } else if let Some(types) = crate::ctf::of_elf(bytes).map_err(KernelError)? {
+            layouts.from = Some("CTF");
+            layouts.found = crate::ctf::structures(&types, &wanted).map_err(KernelError)?;
+        }
+        self.layouts = Some(layouts);
+        Ok(())
+    }
+
+    /// What [`Self::add_layouts`] found; `None` if it was not called.
+    pub(crate) fn layouts(&self) -> Option<&Layouts> {
+        self.layouts.as_ref()
     }
 
     /// `__FreeBSD_version` of the kernel, if it could be read.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What a module may do: imports, budgets, declared exceptions. A YAML file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +36,8 @@ pub struct Policy {
     pub traced: BTreeSet<String>,
     /// What is acquired and released: each function gives back what it takes.
     pub balance: Vec<Resource>,
+    /// Structures whose layout more than one side relies on.
+    pub abi: Vec<Shared>,
     /// Declared exceptions.
     pub waivers: Vec<Waiver>,
 }
@@ -65,6 +67,7 @@ impl Default for Policy {
             kernel_version: None,
             traced: BTreeSet::new(),
             balance: Vec::new(),
+            abi: Vec::new(),
             waivers: Vec::new(),
         }
     }
@@ -85,6 +88,36 @@ pub struct Resource {
     pub acquire_or_null: BTreeSet<String>,
     /// Functions that release one.
     pub release: BTreeSet<String>,
+}
+
+/// A structure whose layout more than one side relies on, by its name on each of them. At least two sides are
+/// given; numbers count as one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Shared {
+    /// As the module's C has it: the name behind `struct`, or a typedef.
+    pub c: Option<String>,
+    /// As the module's Rust has it, with its path: `iface_kmod::abi::Create`.
+    pub rust: Option<String>,
+    /// As the kernel has it.
+    pub kernel: Option<String>,
+    /// In bytes.
+    pub size: Option<u64>,
+    /// In bytes.
+    pub align: Option<u64>,
+    /// Bytes from the start, by field.
+    pub offsets: BTreeMap<String, u64>,
+}
+
+impl Shared {
+    /// The name that findings and waivers use.
+    pub(crate) fn subject(&self) -> &str {
+        self.c.as_deref().or(self.rust.as_deref()).or(self.kernel.as_deref()).unwrap_or_default()
+    }
+
+    pub(crate) fn has_numbers(&self) -> bool {
+        self.size.is_some() || self.align.is_some() || !self.offsets.is_empty()
+    }
 }
 
 /// One declared exception.
@@ -165,6 +198,15 @@ impl Policy {
                         "a function either acquires or releases",
                     ));
                 }
+            }
+        }
+        for shared in &policy.abi {
+            let sides = [&shared.c, &shared.rust, &shared.kernel].into_iter().flatten().count();
+            if sides + usize::from(shared.has_numbers()) < 2 || sides == 0 {
+                return Err(whole(
+                    format!("`{}` in `abi` has nothing to be compared with", shared.subject()),
+                    "give its name on two of the sides c, rust and kernel, or numbers: size, align, offsets",
+                ));
             }
         }
         for waiver in &policy.waivers {
@@ -286,6 +328,18 @@ mod tests {
             error.to_string().starts_with("p.yaml:2:1: unknown key `frames`\n  help: known here: imports"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_shared_structure_needs_two_sides() {
+        let policy = parse("abi:\n- {c: s, rust: 'm::S'}\n- {kernel: nl_writer, size: 56}\n").unwrap();
+        assert_eq!(policy.abi[0].subject(), "s");
+        assert_eq!(policy.abi[1].size, Some(56));
+        for bad in ["{c: s}", "{size: 8}", "{size: 8, offsets: {a: 0}}"] {
+            let error = parse(&format!("abi:\n- {bad}\n")).unwrap_err();
+            assert!(error.what.contains("nothing to be compared with"), "{error}");
+        }
+        assert!(parse("abi:\n- {c: s, python: S}\n").unwrap_err().what.contains("unknown key `python`"));
     }
 
     #[test]

@@ -30,6 +30,15 @@ pub struct Source {
     pub column: Option<u64>,
 }
 
+/// A function that the compiler put into another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inlined {
+    /// Its name, demangled.
+    pub function: String,
+    /// Where it is called in the function around it.
+    pub call: Option<Source>,
+}
+
 /// One step of a path through the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
@@ -43,6 +52,9 @@ pub struct Step {
     pub stack: Option<(u64, u64)>,
     /// Where it comes from, if the file's DWARF says.
     pub source: Option<Source>,
+    /// Functions that the instruction is in by inlining, innermost first; `function` is around all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inlined: Vec<Inlined>,
     /// Section and offset of the instruction.
     #[serde(skip)]
     pub(crate) place: Option<(usize, u64)>,
@@ -201,6 +213,8 @@ pub struct Report {
     pub imports: Vec<String>,
     /// Sizes.
     pub stats: Stats,
+    /// Why steps of paths are without their source line, if some are.
+    pub without_lines: Option<String>,
     /// How long it took in microseconds, if the caller measured it: the verification itself knows no clock.
     pub elapsed_micros: Option<u64>,
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::policy::demangle;
-use crate::report::{Finding, Report, Row, Severity, Verdict, counts};
+use crate::report::{Finding, Report, Row, Severity, Source, Verdict, counts};
 
 /// How many functions the table shows.
 const TOP: usize = 5;
@@ -56,6 +56,9 @@ impl fmt::Display for Report {
                 row.indirect,
                 row.insns
             )?;
+        }
+        if let Some(why) = &self.without_lines {
+            writeln!(f, "\npaths without source lines: {}", clean(why))?;
         }
         let stats = &self.stats;
         write!(
@@ -152,16 +155,19 @@ fn detail<C: fmt::Display>(f: &mut fmt::Formatter<'_>, finding: &Finding<C>) -> 
         let place = format!("{}+{:#x}", clean(&step.function), step.offset);
         write!(f, "  {number}: {place:<44} ")?;
         if with_source {
-            let source = step.source.as_ref().map(|source| {
-                let file = source.file.rsplit('/').next().unwrap_or_default();
-                format!("{}:{}", clean(file), source.line)
-            });
+            let source = step.source.as_ref();
+            let source = source.map(|source| format!("{}:{}", clean(file_name(source)), source.line));
             write!(f, "{:<20} ", source.as_deref().unwrap_or("?"))?;
         }
         write!(f, "{}", clean(&step.text))?;
         match step.stack {
             Some((own, sum)) => writeln!(f, "  [+{own} = {sum}]")?,
             None => writeln!(f)?,
+        }
+        for inlined in &step.inlined {
+            let call = inlined.call.as_ref().map(|call| format!(", called at {}:{}", file_name(call), call.line));
+            let call = call.unwrap_or_default();
+            writeln!(f, "       in {}, inlined{}", clean(&inlined.function), clean(&call))?;
         }
     }
     if let Some(cause) = &finding.cause {
@@ -171,6 +177,10 @@ fn detail<C: fmt::Display>(f: &mut fmt::Formatter<'_>, finding: &Finding<C>) -> 
         writeln!(f, "  help:  {}", clean(help))?;
     }
     Ok(())
+}
+
+fn file_name(source: &Source) -> &str {
+    source.file.rsplit('/').next().unwrap_or_default()
 }
 
 /// Names come from the file: control characters must not reach a terminal.

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::check::Check;
 use crate::checks;
+use crate::dwarf::place_steps;
 use crate::elf::{Home, Module};
 use crate::facts::Facts;
 use crate::kernel::KernelSymbols;
@@ -38,7 +39,7 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
         findings.push(Finding::error(Check::Elf, object.name, what));
     }
     let facts = Facts::gather(&module, policy, kernel, &mut findings);
-    let runs: [(Check, Run); 14] = [
+    let runs: [(Check, Run); 15] = [
         (Check::Imports, checks::imports),
         (Check::Relocs, checks::relocs),
         (Check::Fpu, checks::fpu),
@@ -51,6 +52,7 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
         (Check::Balance, checks::balance),
         (Check::Wx, checks::wx),
         (Check::Sections, checks::sections),
+        (Check::Abi, checks::abi),
         (Check::Modmeta, checks::modmeta),
         (Check::Traceable, checks::traceable),
     ];
@@ -72,10 +74,18 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
     waive(policy, &mut findings);
     summaries.push((Check::Baseline, String::new(), String::new()));
     findings.sort_by_key(|finding| finding.check);
+    let without_lines = place_steps(&module, &mut findings);
     let checks = summaries
         .into_iter()
         .map(|(check, subject, detail)| match check {
             Check::Baseline => not_checked(check, "no baseline was given"),
+            Check::Abi if policy.abi.is_empty() => not_checked(check, "the policy has no `abi` table"),
+            Check::Balance if policy.balance.is_empty() => {
+                not_checked(check, "the policy has no `balance` table")
+            }
+            Check::Traceable if policy.traced.is_empty() => {
+                Row { verdict: Verdict::NotChecked, ..row(check, subject, detail, &findings) }
+            }
             _ => row(check, subject, detail, &findings),
         })
         .collect();
@@ -90,6 +100,7 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
         functions,
         imports: imports(&module),
         stats,
+        without_lines,
         elapsed_micros: None,
     }
 }
@@ -180,6 +191,7 @@ fn unreadable(object: &ObjectBytes<'_>, error: &str) -> Report {
         functions: Vec::new(),
         imports: Vec::new(),
         stats: Stats::default(),
+        without_lines: None,
         elapsed_micros: None,
     }
 }

@@ -231,6 +231,10 @@ pub(crate) fn traceable(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (Stri
     }
     (
         format!("{asked} functions"),
-        format!("{seen} of {} have entry and return probes", facts.code.functions.len()),
+        format!(
+            "{seen} of {} have entry and return probes{}",
+            facts.code.functions.len(),
+            if traced.is_empty() { "; the policy names none in `traced`" } else { "" }
+        ),
     )
 }
