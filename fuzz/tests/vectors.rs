@@ -33,7 +33,7 @@ fn conversation(program: &Program) -> Conversation {
         bound: true,
     };
     let privilege = match program.privilege {
-        nlproof_agent::Privilege::Root => Privilege::Root,
+        nlproof_agent::Privilege::Root | nlproof_agent::Privilege::Outside => Privilege::Root,
         nlproof_agent::Privilege::Unprivileged => Privilege::Unprivileged,
         nlproof_agent::Privilege::Jailed => Privilege::Jailed,
     };

@@ -2,9 +2,10 @@
 //! What a program must be before a child is started for it.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::frame::FENCE_SEQ_BASE;
-use crate::{Program, Send, Step};
+use crate::{Count, Program, Send, Step, Until};
 
 /// The most groups a program may join: each is a socket, and RTNLGRP_* ends at 36 on Linux (rtnetlink.h)
 /// and at 7 used ones on FreeBSD (sys/netlink/route/common.h).
@@ -46,6 +47,12 @@ pub enum Refusal {
         step: usize,
         /// [`Send::seq`](crate::Send::seq).
         seq: u32,
+    },
+    /// A socket that has nothing to ask, or a wait for a command that there is not.
+    #[error("step {step}: a socket has nothing to ask, or the end of no command is waited for")]
+    EmptyCount {
+        /// The step.
+        step: usize,
     },
     /// The command is empty or not an absolute path.
     #[error("step {step}: command `{command}` is not an absolute path; the agent searches no PATH")]
@@ -91,17 +98,31 @@ fn check_step(step: usize, what: &Step) -> Result<(), Refusal> {
             let racing = race.lanes.iter().flatten();
             race.before.iter().chain(racing).chain(&race.after).try_for_each(|send| check_send(step, send))
         }
-        Step::Exec { argv, .. } => {
-            let command = argv.first().cloned().unwrap_or_default();
-            if !command.starts_with('/') {
-                return Err(Refusal::Command { step, command });
-            }
-            match argv.iter().position(|argument| argument.contains('\0')) {
-                Some(argument) => Err(Refusal::Nul { step, argument }),
-                None => Ok(()),
-            }
-        }
+        Step::Count(count) => check_count(step, count),
+        Step::Exec { argv, .. } => check_command(step, argv),
         Step::Wait { .. } => Ok(()),
+    }
+}
+
+fn check_count(step: usize, count: &Count) -> Result<(), Refusal> {
+    // Nothing that ends it: it would end with the program's limit, and nobody would learn what was counted.
+    if count.lanes.iter().any(Vec::is_empty) || (count.command.is_empty() && count.until == Until::Command) {
+        return Err(Refusal::EmptyCount { step });
+    }
+    if !count.command.is_empty() {
+        check_command(step, &count.command)?;
+    }
+    count.lanes.iter().flatten().try_for_each(|send| check_send(step, send))
+}
+
+fn check_command(step: usize, argv: &[String]) -> Result<(), Refusal> {
+    let command = argv.first().cloned().unwrap_or_default();
+    if !command.starts_with('/') {
+        return Err(Refusal::Command { step, command });
+    }
+    match argv.iter().position(|argument| argument.contains('\0')) {
+        Some(argument) => Err(Refusal::Nul { step, argument }),
+        None => Ok(()),
     }
 }
 
@@ -121,7 +142,6 @@ fn check_send(step: usize, send: &Send) -> Result<(), Refusal> {
 mod tests {
     use alloc::string::ToString;
     use alloc::vec;
-    use alloc::vec::Vec;
 
     use super::*;
     use crate::{Patch, Privilege, ReplyEnd, SocketOptions};
@@ -181,6 +201,21 @@ mod tests {
     fn a_seq_of_the_fences_is_refused() {
         let refusal = program(vec![send(FENCE_SEQ_BASE, 0)]).check();
         assert_eq!(refusal, Err(Refusal::ReservedSeq { step: 0, seq: FENCE_SEQ_BASE }));
+    }
+
+    #[test]
+    fn a_count_has_requests_and_an_end() {
+        let count = |lanes: Vec<Vec<Send>>, until, argv: &[&str]| {
+            let command = argv.iter().map(ToString::to_string).collect();
+            program(vec![Step::Count(Count { lanes, until, command, rest_ms: 0, limit_ms: 1 })]).check()
+        };
+        let Step::Send(asked) = send(1, 20) else { unreachable!() };
+        let lanes = || vec![vec![asked.clone()]];
+        assert_eq!(count(lanes(), Until::Requests(1), &[]), Ok(()));
+        assert_eq!(count(vec![], Until::Command, &["/bin/true"]), Ok(()));
+        assert_eq!(count(vec![vec![]], Until::Requests(1), &[]), Err(Refusal::EmptyCount { step: 0 }));
+        assert_eq!(count(lanes(), Until::Command, &[]), Err(Refusal::EmptyCount { step: 0 }));
+        assert!(matches!(count(lanes(), Until::Command, &["true"]), Err(Refusal::Command { .. })));
     }
 
     #[test]

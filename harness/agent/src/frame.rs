@@ -20,7 +20,7 @@ pub const FENCE_SEQ_BASE: u32 = 0xfe00_0000;
 /// The first four bytes of either direction.
 pub const MAGIC: [u8; 4] = *b"NLPA";
 /// The version of everything in this crate that crosses the frame: any change of shape raises it.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Length of a hello in bytes.
 pub const HELLO_LEN: usize = 8;
 /// The longest body that is accepted, in bytes. A batch of thousands of vectors is below 1 MiB; what
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn hello_is_eight_bytes_with_magic_and_version() {
-        assert_eq!(encode_hello(), *b"NLPA\x02\0\0\0");
+        assert_eq!(encode_hello(), *b"NLPA\x03\0\0\0");
     }
 
     #[test]

@@ -30,6 +30,6 @@ pub mod status;
 pub use check::{MAX_GROUPS, Refusal};
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use program::{
-    Batch, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, SocketOptions, Stay, Step,
+    Batch, Count, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, SocketOptions, Stay, Step, Until,
 };
-pub use record::{Body, DropSource, ErrorStage, Record};
+pub use record::{Body, Counted, DropSource, ErrorStage, Record};

@@ -64,6 +64,9 @@ pub enum Privilege {
     Jailed,
     /// uid and gid 65534 ("nobody"), no supplementary groups, before any socket is opened.
     Unprivileged,
+    /// As the agent itself runs, in the guest's own network stack: for what concerns the whole guest. What such a
+    /// program changes, those after it find changed.
+    Outside,
 }
 
 /// Options of the request socket.
@@ -96,6 +99,8 @@ pub enum Step {
     },
     /// Has several sockets ask at once.
     Race(Race),
+    /// Has several sockets ask very often, and counts what comes.
+    Count(Count),
     /// Waits until no event has come for `quiet_ms`, at most `limit_ms`.
     Wait {
         /// Milliseconds without an event that end the step.
@@ -118,6 +123,32 @@ pub struct Race {
     pub after: Vec<Send>,
     /// A round that takes longer has lost an answer.
     pub limit_ms: u32,
+}
+
+/// Several sockets that ask again and again. What comes is counted and not recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// What each socket asks, one request after the other and then from the first again. Each datagram holds one
+    /// message. A socket asks when the answer to its last request has come.
+    pub lanes: Vec<Vec<Send>>,
+    /// When it is enough.
+    pub until: Until,
+    /// A command that runs meanwhile: the program (absolute path) and its arguments. Empty: none. It is killed if
+    /// it has not ended when it is enough.
+    pub command: Vec<String>,
+    /// How long each socket rests after an answer, in milliseconds.
+    pub rest_ms: u32,
+    /// A request that is not answered in this time has lost its answer, which ends the step.
+    pub limit_ms: u32,
+}
+
+/// What ends a [`Count`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Until {
+    /// Each socket has asked so many requests.
+    Requests(u32),
+    /// The command has ended.
+    Command,
 }
 
 /// One datagram to send.

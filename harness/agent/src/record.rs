@@ -55,6 +55,8 @@ pub enum Body {
         /// The bytes.
         data: Vec<u8>,
     },
+    /// What a [`Count`](crate::Count) came to.
+    Counted(Counted),
     /// A datagram from the socket of one multicast group.
     Event {
         /// RTNLGRP_* number.
@@ -95,6 +97,26 @@ pub enum Body {
         /// `None`: ran to its end. `Some(status)`: the child died (128 + signal, or its exit status).
         died: Option<i32>,
     },
+}
+
+/// What came of very many requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Requests that were sent.
+    pub asked: u64,
+    /// Requests that were answered to the end.
+    pub answered: u64,
+    /// Answers that were an error.
+    pub errors: u64,
+    /// Messages of all answers.
+    pub messages: u64,
+    /// Bytes of all answers.
+    pub bytes: u64,
+    /// Messages from the groups that the program joined.
+    pub events: u64,
+    /// What the processor's time stamp counter advanced by from the first request to the last answer. In a guest
+    /// under QEMU's `-icount shift=0`: instructions.
+    pub ticks: u64,
 }
 
 /// Which socket lost messages.

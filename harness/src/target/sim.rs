@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
             bound: true,
         };
         let privilege = match program.privilege {
-            Privilege::Root => iface_sim::Privilege::Root,
+            Privilege::Root | Privilege::Outside => iface_sim::Privilege::Root,
             Privilege::Unprivileged => iface_sim::Privilege::Unprivileged,
             Privilege::Jailed => iface_sim::Privilege::Jailed,
         };
@@ -109,6 +109,10 @@ impl<'a> Run<'a> {
             match step {
                 Step::Send(send) => self.send(send),
                 Step::Race(race) => self.race(race),
+                Step::Count(_) => {
+                    let text = "the simulator does not count: no vector does".to_owned();
+                    self.record(Body::Error { stage: ErrorStage::Refused, errno: 0, text });
+                }
                 Step::Wait { .. } => self.events(),
                 Step::Exec { argv, .. } => self.exec(argv),
             }

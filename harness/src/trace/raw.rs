@@ -64,6 +64,10 @@ impl<'a> RawLine<'a> {
                 line.raw = Some(hex(data));
                 line.text = Some(format!("round={round} lane={lane}"));
             }
+            Body::Counted(counted) => {
+                line.src = "counted";
+                line.text = Some(format!("{counted:?}"));
+            }
             Body::Event { group, data } => {
                 line.src = "mcast";
                 line.group = Some(*group);

@@ -28,7 +28,7 @@ impl Trace {
 fn kinds(os: Os, body: &Body) -> Vec<Kind> {
     match body {
         // What a race came to is said when its rounds are over.
-        Body::Start { .. } | Body::End { died: None } | Body::Race { .. } => Vec::new(),
+        Body::Start { .. } | Body::End { died: None } | Body::Race { .. } | Body::Counted(_) => Vec::new(),
         Body::Resolved { ifname, ifindex } => vec![Kind::Resolved(ifname.clone(), *ifindex)],
         Body::Sent { data } => decode_datagram(os, Role::Request, data).into_iter().map(Kind::Sent).collect(),
         Body::Reply { data, full_len } => {

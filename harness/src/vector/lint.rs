@@ -43,6 +43,7 @@ fn check_form(at: At<'_>, vector: &Vector, os: Os, steps: &[Step], errors: &mut 
             Step::Race(race) => {
                 race.before.iter().chain(race.lanes.iter().flatten()).chain(&race.after).collect()
             }
+            Step::Count(count) => count.lanes.iter().flatten().collect(),
             Step::Exec { .. } | Step::Wait { .. } => vec![],
         };
         for send in sends {

@@ -67,6 +67,11 @@ impl Collector {
         self.sockets.last().filter(|socket| !socket.broken)
     }
 
+    /// The sockets of the groups that still work.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Netlink> {
+        self.sockets.iter().filter(|socket| socket.source != DropSource::Request && !socket.broken)
+    }
+
     /// Whether any group is joined.
     pub(crate) fn has_groups(&self) -> bool {
         self.sockets.len() > 1

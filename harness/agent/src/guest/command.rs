@@ -23,6 +23,8 @@ pub(crate) struct Command {
     pid: Pid,
     stdout: Stream,
     stderr: Stream,
+    /// Known once it has ended, and not to be asked for again.
+    status: Option<i32>,
 }
 
 /// One output of a command.
@@ -74,7 +76,7 @@ impl Command {
             process::wait(pid, true)?;
             return Err(Errno(i32::from_ne_bytes(errno)));
         }
-        Ok(Self { pid, stdout: Stream::new(stdout), stderr: Stream::new(stderr) })
+        Ok(Self { pid, stdout: Stream::new(stdout), stderr: Stream::new(stderr), status: None })
     }
 
     /// What to wait for.
@@ -99,8 +101,11 @@ impl Command {
     }
 
     /// Its status if it has ended.
-    pub(crate) fn status(&self) -> Result<Option<i32>, Errno> {
-        process::wait(self.pid, false)
+    pub(crate) fn status(&mut self) -> Result<Option<i32>, Errno> {
+        if self.status.is_none() {
+            self.status = process::wait(self.pid, false)?;
+        }
+        Ok(self.status)
     }
 
     /// Ends it and gives its status: its own if it ended in this very moment.

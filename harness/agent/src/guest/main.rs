@@ -18,6 +18,7 @@ extern crate alloc;
 
 mod collector;
 mod command;
+mod count;
 #[cfg(panic = "abort")]
 mod entry;
 #[cfg(panic = "abort")]

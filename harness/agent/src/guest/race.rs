@@ -32,7 +32,7 @@ struct Lane {
 }
 
 /// What ended a race early, for people, with the kernel's number.
-type Failed = (ErrorStage, Errno, String);
+pub(crate) type Failed = (ErrorStage, Errno, String);
 
 impl Session<'_> {
     /// Runs all rounds. What goes wrong is reported, and ends the race.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use nlproof_agent::datagram::{ends, fence, without_fences};
 use nlproof_agent::interfaces::{Interface, newcomers};
-use nlproof_agent::{Body, DropSource, ErrorStage, Program, ReplyEnd, Send, SocketOptions, Step};
+use nlproof_agent::{Body, DropSource, ErrorStage, Privilege, Program, ReplyEnd, Send, SocketOptions, Step};
 
 use crate::collector::{Collector, Seen};
 use crate::command::Command;
@@ -28,7 +28,7 @@ const SLICE_MS: u32 = 5;
 /// A program that runs.
 pub(crate) struct Session<'a> {
     pub(crate) reporter: Reporter<'a>,
-    collector: Collector,
+    pub(crate) collector: Collector,
     stack: Stack,
     /// Groups are read only when a step is over.
     late: bool,
@@ -44,7 +44,10 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
     let reporter = Reporter::new(pipe, program.id);
     let isolated = stand_alone()
         .map_err(|errno| (errno, format!("cannot prepare the child ({errno})")))
-        .and_then(|()| isolate::enter(jail))
+        .and_then(|()| match program.privilege {
+            Privilege::Outside => Ok(()),
+            _ => isolate::enter(jail),
+        })
         .and_then(|()| isolate::take_privilege(program.privilege));
     if let Err((errno, text)) = isolated {
         reporter.error(ErrorStage::Isolate, errno, text);
@@ -138,6 +141,11 @@ impl Session<'_> {
             }
             Step::Race(race) => {
                 self.race(race);
+                self.settle(0, 0);
+                self.name_interfaces(Which::New);
+            }
+            Step::Count(count) => {
+                self.count(count);
                 self.settle(0, 0);
                 self.name_interfaces(Which::New);
             }

@@ -4,7 +4,8 @@
 use nlproof_agent::datagram::messages;
 use nlproof_agent::frame::FENCE_SEQ_BASE;
 use nlproof_agent::{
-    Body, DropSource, ErrorStage, Patch, Privilege, Program, ReplyEnd, Send, SocketOptions, Step,
+    Body, Count, Counted, DropSource, ErrorStage, Patch, Privilege, Program, ReplyEnd, Send, SocketOptions,
+    Step, Until,
 };
 
 use crate::support::*;
@@ -181,4 +182,88 @@ fn events_of_a_command_come_with_the_waiting_after_it() {
     let event = |body: &&Body| matches!(body, Body::Event { group: 24, .. });
     let seen: Vec<_> = run.step(3).into_iter().chain(run.step(4)).filter(event).collect();
     assert_eq!(seen.len(), 1, "{:?} {:?}", run.step(3), run.step(4));
+}
+
+/// What is counted of a [`Count`] step, and the other bodies of step 0.
+fn counted(run: &Run) -> (Counted, Vec<&Body>) {
+    let mut found = None;
+    let mut others = run.step(0);
+    others.retain(|body| match body {
+        Body::Counted(counted) => {
+            found = Some(*counted);
+            false
+        }
+        _ => true,
+    });
+    (found.expect("a count"), others)
+}
+
+fn links() -> Send {
+    send(message(RTM_GETLINK, REQUEST | DUMP, &[0; 16]), ReplyEnd::End)
+}
+
+#[test]
+fn many_requests_of_several_sockets_are_counted_and_not_recorded() {
+    let Some(agent) = agent("many_requests_of_several_sockets_are_counted_and_not_recorded") else { return };
+    let absent = message(RTM_GETLINK, REQUEST, &[&[0; 4][..], &99u32.to_ne_bytes(), &[0; 8]].concat());
+    let lanes = vec![vec![links(), send(absent, ReplyEnd::End)], vec![links()]];
+    let until = Until::Requests(20);
+    let count = Count { lanes, until, command: vec![], rest_ms: 0, limit_ms: 5000 };
+    let run =
+        run(agent, vec![Program { groups: vec![1], ..program(vec![Step::Count(count), set_lo(true)]) }]);
+    let (counted, others) = counted(&run);
+    assert_eq!(others, Vec::<&Body>::new(), "{}", run.stderr);
+    assert_eq!((counted.asked, counted.answered, counted.errors, counted.events), (40, 40, 10, 0));
+    // Of each dump at least `lo` and the end, and ten errors.
+    assert!(counted.messages >= 70 && counted.bytes > counted.messages * 16, "{counted:?}");
+    assert!(counted.ticks > 0);
+    assert_eq!(run.died(1), None);
+}
+
+#[test]
+fn sockets_ask_while_a_command_runs_and_their_events_are_counted() {
+    let Some(agent) = agent("sockets_ask_while_a_command_runs_and_their_events_are_counted") else { return };
+    let argv = ["/bin/sh", "-c", "ip link set lo up; ip link set lo down; sleep 0.1; echo done; exit 3"];
+    let command = argv.map(str::to_owned).to_vec();
+    let count = Count {
+        lanes: vec![vec![links()], vec![links()]],
+        until: Until::Command,
+        command: command.clone(),
+        rest_ms: 1,
+        limit_ms: 5000,
+    };
+    let run = run(agent, vec![Program { groups: vec![1], ..program(vec![Step::Count(count)]) }]);
+    let (counted, others) = counted(&run);
+    assert_eq!(counted.asked, counted.answered);
+    assert!(counted.asked > 4 && counted.errors == 0, "{counted:?}");
+    let ended = Body::Exec { status: 3, stdout: b"done\n".to_vec(), stderr: vec![] };
+    assert_eq!(others, [&ended]);
+    // Without `ip` there is nothing to see of it.
+    assert!(counted.events == 2 || run.stderr.contains("ip"), "{counted:?}");
+}
+
+#[test]
+fn a_command_that_outlives_the_requests_is_killed_and_said_to_be() {
+    let Some(agent) = agent("a_command_that_outlives_the_requests_is_killed_and_said_to_be") else { return };
+    let command = ["/bin/sh", "-c", "echo begun; exec sleep 60"].map(str::to_owned).to_vec();
+    let until = Until::Requests(300);
+    let count = Count { lanes: vec![vec![links()]], until, command, rest_ms: 1, limit_ms: 5000 };
+    let run = run(agent, vec![program(vec![Step::Count(count)])]);
+    let (counted, others) = counted(&run);
+    assert_eq!((counted.asked, counted.answered), (300, 300));
+    let killed = Body::Exec { status: 137, stdout: b"begun\n".to_vec(), stderr: vec![] };
+    assert_eq!(others, [&killed]);
+}
+
+#[test]
+fn a_request_that_nobody_answers_ends_the_count() {
+    let Some(agent) = agent("a_request_that_nobody_answers_ends_the_count") else { return };
+    // A request without NLM_F_ACK that asks for nothing: Linux says nothing to it.
+    let silent = Send { seq: SEQ + 1, ..send(message(RTM_GETLINK, ACK, &[0; 16]), ReplyEnd::End) };
+    let until = Until::Requests(2);
+    let count = Count { lanes: vec![vec![silent]], until, command: vec![], rest_ms: 0, limit_ms: 50 };
+    let run = run(agent, vec![program(vec![Step::Count(count)])]);
+    let (counted, others) = counted(&run);
+    assert_eq!((counted.asked, counted.answered), (1, 0));
+    assert!(matches!(others[..], [Body::Timeout, Body::Error { .. }]), "{others:?}");
 }
