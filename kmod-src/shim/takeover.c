@@ -289,7 +289,7 @@ all_rested(int deadline)
 	u_int cpu;
 
 	CPU_FOREACH(cpu) {
-		const struct thread *idle = pcpu_find(cpu)->pc_idlethread;
+		struct thread *idle = pcpu_find(cpu)->pc_idlethread;
 		u_int generation = atomic_load_int(&idle->td_generation);
 
 		bind(cpu);

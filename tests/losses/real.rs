@@ -96,6 +96,7 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
     }
     let cache = xdg.clone().map_or_else(|| Path::new(home.as_ref().unwrap()).join(".cache"), Into::into);
     let options = FreebsdOptions {
+        instruction_clock: false,
         dists,
         cache: Cache::from_values(xdg.as_deref(), home.as_deref()).unwrap(),
         state: cache.join("nlproof"),

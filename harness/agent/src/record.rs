@@ -112,6 +112,8 @@ pub struct Counted {
     pub messages: u64,
     /// Bytes of all answers.
     pub bytes: u64,
+    /// Answers that had another length than the first one to the same request on the same socket.
+    pub uneven: u64,
     /// Messages from the groups that the program joined.
     pub events: u64,
     /// What the processor's time stamp counter advanced by from the first request to the last answer. In a guest

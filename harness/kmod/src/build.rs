@@ -141,7 +141,12 @@ fn key(tools: &Toolchain, sources: &Sources, headers: &Headers) -> Result<String
     let mut key = Key::default();
     tools.versions.iter().for_each(|version| key.text(version));
     key.text(&headers.digest);
-    flags::RUST.iter().chain(flags::C).chain(flags::ENTRIES).for_each(|flag| key.text(flag));
+    flags::RUST
+        .iter()
+        .chain(flags::C)
+        .chain(flags::OWN_C)
+        .chain(flags::ENTRIES)
+        .for_each(|flag| key.text(flag));
     for (name, text) in flags::OPTIONS {
         key.text(name);
         key.text(text);
@@ -225,7 +230,10 @@ impl Work<'_> {
             let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let object = self.out.join(format!("{name}.o"));
             let mut command = Command::new(&self.tools.clang);
-            command.arg(format!("--target=x86_64-unknown-freebsd{major}.0")).args(flags::C);
+            command
+                .arg(format!("--target=x86_64-unknown-freebsd{major}.0"))
+                .args(flags::C)
+                .args(flags::OWN_C);
             for directory in [&include, sys, &sys.join("contrib/ck/include"), &self.sources.shim] {
                 command.arg("-I").arg(directory);
             }

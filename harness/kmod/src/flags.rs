@@ -23,7 +23,7 @@ pub(crate) const RUST: &[&str] = &[
     "--cap-lints=warn",
 ];
 
-/// For the shim, as sys/conf/kern.mk and kmod.mk compile modules on amd64.
+/// For the shim, as sys/conf/kern.mk and kmod.mk compile modules on amd64; kmod-src/Makefile gets them from there.
 pub(crate) const C: &[&str] = &[
     "-std=gnu99",
     "-O2",
@@ -32,12 +32,17 @@ pub(crate) const C: &[&str] = &[
     "-DKLD_MODULE",
     "-DHAVE_KERNEL_OPTION_HEADERS",
     "-Wall",
-    "-Wextra",
-    "-Wno-unused-parameter",
-    "-Wno-sign-compare",
-    "-Wno-missing-field-initializers",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wpointer-arith",
+    "-Wcast-qual",
+    "-Wundef",
+    "-Wno-pointer-sign",
+    "-Wno-address-of-packed-member",
+    "-D__printf__=__freebsd_kprintf__",
     "-Werror",
     "-fno-common",
+    "-fno-strict-aliasing",
     "-ffreestanding",
     "-fwrapv",
     "-fno-pic",
@@ -49,8 +54,16 @@ pub(crate) const C: &[&str] = &[
     "-fno-asynchronous-unwind-tables",
     "-fno-omit-frame-pointer",
     "-mno-omit-leaf-frame-pointer",
-    "-fstack-size-section",
     "-g1",
+];
+
+/// For the shim, beyond that; kmod-src/Makefile has the same.
+pub(crate) const OWN_C: &[&str] = &[
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-Wno-sign-compare",
+    "-Wno-missing-field-initializers",
+    "-fstack-size-section",
 ];
 
 /// The option headers of a kernel with the options of GENERIC that reach into structures and inline functions.
@@ -71,3 +84,62 @@ pub(crate) const ENTRIES: &[&str] = &[
 /// The crate that rustc wants beside `core`: nothing of it is used.
 pub(crate) const COMPILER_BUILTINS: &str = "#![no_std]\n#![no_builtins]\n#![allow(internal_features)]\n\
      #![feature(compiler_builtins)]\n#![compiler_builtins]\n";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    fn kmod_src() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kmod-src")
+    }
+
+    /// What a makefile assigns, word by word; `+=` adds. What it says about other variables is not looked into.
+    fn assigned(makefile: &str) -> BTreeMap<String, Vec<String>> {
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let joined = makefile.replace("\\\n", " ");
+        for line in joined.lines().filter(|line| !line.starts_with(['#', '\t', '.'])) {
+            let Some((name, value)) = line.split_once('=') else { continue };
+            let words = value.split_whitespace().map(str::to_owned);
+            match name.strip_suffix('+') {
+                Some(name) => values.entry(name.trim().to_owned()).or_default().extend(words),
+                None => drop(values.insert(name.trim().to_owned(), words.collect())),
+            }
+        }
+        values
+    }
+
+    #[test]
+    fn the_makefile_has_the_sources_flags_and_entries_of_the_harness() {
+        let text = fs::read_to_string(kmod_src().join("Makefile")).unwrap();
+        let makefile = assigned(&text);
+        let mut sources: Vec<String> = fs::read_dir(kmod_src().join("shim"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".c"))
+            .collect();
+        sources.sort();
+        sources.extend(["opt_inet.h", "opt_inet6.h"].map(str::to_owned));
+        assert_eq!(makefile["SRCS"], sources);
+        assert_eq!(makefile["RUSTFLAGS_KERNEL"], RUST);
+        assert_eq!(makefile["ENTRIES"], ENTRIES);
+        assert_eq!(makefile["CFLAGS"], [&["-I${.CURDIR}/shim"], OWN_C].concat());
+        assert_eq!(makefile["KMOD"], ["nlproof_iface"]);
+        for line in COMPILER_BUILTINS.lines() {
+            assert!(text.contains(&format!("'{line}'")), "{line}");
+        }
+        // bsd.kmod.mk makes the headers of OPTIONS that are asked for by name, and opt_global.h by itself.
+        let asked: Vec<_> = OPTIONS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(asked, ["opt_global.h", "opt_inet.h", "opt_inet6.h"]);
+    }
+
+    #[test]
+    fn assignments_are_read_over_lines_and_added_to() {
+        let values = assigned("# A=\nA=\tb \\\n\tc\nA+= d\n\tA=e\n.if A=f\nB?=g\n");
+        assert_eq!(values["A"], ["b", "c", "d"]);
+        assert_eq!(values.get("B?").map(Vec::len), Some(1));
+    }
+}

@@ -421,11 +421,16 @@ pub(super) enum BenchCommand {
     /// Exit code 100: a limit of the table was exceeded; 103: a saved state could not be restored, or a cell
     /// lost its guest. The limits are for two processors without hardware virtualisation that are not shared.
     Guest(GuestBenchArgs),
-    /// Load and unload the module under traffic, ask it while its mode is switched, create and destroy
-    /// interfaces; then compare what the kernel has allocated with before.
+    /// The module in a real kernel: under load, and its speed against the stock code's.
     ///
-    /// Exit code 103: something failed, was lost, or the console complained. The defaults take long under TCG.
-    Kmod(EnduranceArgs),
+    /// Endurance: load and unload it under traffic of four sockets, ask it and create and destroy interfaces while
+    /// its mode is switched; no answer and no event may be missing, and after each phase what the kernel has
+    /// allocated is compared with before. Speed: under QEMU's `-icount`, where the time stamp counter counts
+    /// instructions, the stock code and the module answer the same questions in turn in one guest.
+    ///
+    /// Exit code 103: something failed, was lost, or the console complained; 100: an answer of the module costs more
+    /// instructions than the stock code's.
+    Kmod(KmodBenchArgs),
     /// Decode interface messages: through views, by the strict walk, into owned trees.
     ///
     /// Exit code 100: an optimised build decodes fewer than 2,000,000 messages a second through views.
@@ -473,24 +478,45 @@ pub(super) struct GuestBenchArgs {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct EnduranceArgs {
+pub(super) struct KmodBenchArgs {
     /// The release's directory name, such as 14.0-STABLE.
     #[arg(long)]
     pub(super) release: String,
+    /// Only this part; both if it is not given.
+    #[arg(long, value_enum)]
+    pub(super) part: Vec<KmodPart>,
     /// How often the module is unloaded and loaded.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub(super) loads: u32,
     /// How often unloading it is tried while four clients ask without a rest.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(super) busy: u32,
-    /// How many messages it is asked.
+    /// How many requests it is asked, of eight kinds.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(super) requests: u32,
     /// How many interfaces come and go.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(super) interfaces: u32,
+    /// Speed: dumps of a tenth and of all of so many interfaces.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=19_999))]
+    pub(super) links: u32,
+    /// Speed: dumps of so many addresses.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) addresses: u32,
+    /// Speed: how often each side answers; the middle one counts.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(super) turns: u32,
     #[command(flatten)]
     pub(super) guest: GuestArgs,
+}
+
+/// What of `bench kmod` is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum KmodPart {
+    /// Loads, requests and interfaces.
+    Endurance,
+    /// Instructions of an answer.
+    Speed,
 }
 
 #[derive(Debug, Args)]

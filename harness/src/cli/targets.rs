@@ -64,6 +64,7 @@ impl Targets {
             start: if args.cold { Start::Cold } else { Start::Warm },
             stock_rc: args.stock_rc,
             cpus: args.cpus,
+            instruction_clock: false,
             patience_factor: args.timeout_factor,
             console: None,
             supervisor,
@@ -119,6 +120,15 @@ impl Targets {
         on_stage: &mut OnStage<'_>,
     ) -> Result<FreebsdTarget, OpenError> {
         FreebsdTarget::open(release, &self.freebsd, Some(&self.module), on_stage)
+    }
+
+    /// The same, but under TCG with one processor whose clocks count instructions.
+    pub(super) fn counting_instructions(&self) -> Targets {
+        let mut cold = self.cold();
+        cold.freebsd.accelerator = Accelerator::Forced(AcceleratorKind::Tcg);
+        cold.freebsd.instruction_clock = true;
+        cold.freebsd.cpus = 1;
+        cold
     }
 
     /// Opens the target of a cell.

@@ -5,8 +5,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use nlproof_agent::{Counted, Send, Step, Until};
+use nlproof_wire::consts::{RTNLGRP_IPV4_IFADDR, RTNLGRP_LINK};
+
 use super::error::TargetError;
 use super::freebsd::FreebsdTarget;
+use super::requests::{
+    Outcome, count, create, describe, destroy, dump_addresses, dump_links, get_link, give, set, shell, take,
+};
 
 /// A command that only looks.
 const LOOK: Duration = Duration::from_secs(60);
@@ -14,19 +20,27 @@ const LOOK: Duration = Duration::from_secs(60);
 const ROUND: Duration = Duration::from_secs(2);
 /// For an attempt to unload, which the module gives up after ten seconds, and a load.
 const ATTEMPT: Duration = Duration::from_secs(30);
+/// Sockets that ask at once.
+const SOCKETS: u32 = 4;
+/// How long a socket rests between two questions while the module is unloaded, which waits until every processor was
+/// idle once.
+const REST_MS: u32 = 20;
+/// Switches the mode until it is killed, a dot each time.
+const SWITCHING: &str = "while :; do for mode in observe replace; do sysctl -q net.netlink.nlproof.mode=$mode > /dev/null || exit 1; echo -n .; done; done";
 
 /// One kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// So many times unloaded and loaded, while four clients run `ifconfig -a`, whose output must not change. They
+    /// So many times unloaded and loaded, while four sockets ask for dumps, whose lengths must not change. They
     /// rest between two questions, because the module's unloading waits until every processor was idle once.
     Loads(u32),
-    /// So many attempts to unload while four clients ask without a rest, one after another, and to load a second
+    /// So many attempts to unload while four sockets ask without a rest, one after another, and to load a second
     /// time. Each attempt ends, either way: unloaded, and loaded again, or refused and still answering.
     Busy(u32),
-    /// So many messages by four clients, while the mode is switched.
+    /// So many requests of eight kinds by four sockets, while the mode is switched. Of each eight one is to be
+    /// refused, and two change an address, of which the group's listeners have to learn.
     Requests(u32),
-    /// So many interfaces created and destroyed by four clients.
+    /// So many interfaces created and destroyed by four sockets, while the mode is switched.
     Interfaces(u32),
 }
 
@@ -37,9 +51,9 @@ pub struct PhaseResult {
     pub phase: Phase,
     /// How long it took, on this host's clock.
     pub duration: Duration,
-    /// What the guest counted.
+    /// What was counted, for people.
     pub said: String,
-    /// What failed there, at most some lines.
+    /// What is not as it has to be.
     pub failed: Vec<String>,
 }
 
@@ -66,55 +80,144 @@ impl Phase {
         rounds
     }
 
-    /// The guest's part of it, for `/bin/sh`. It prints what it counted; what failed goes to $bad.
-    fn script(self) -> String {
+    /// What the guest does, and the groups whose events are counted meanwhile.
+    fn steps(self) -> (Vec<Step>, Vec<u32>) {
         let rounds = self.rounds();
-        let body = match self {
+        let each = |requests: u32| Until::Requests(rounds.div_ceil(SOCKETS) * requests);
+        match self {
             Phase::Loads(_) => {
-                "go=$dir/go; : > $go; ifconfig -a > $dir/all
-client() { n=0; while [ -e $go ]; do ifconfig -a 2>> $bad | cmp -s - $dir/all || echo 'ifconfig -a: another answer' >> $bad; n=$((n + 1)); sleep 0.5; done; echo $n > $dir/n$1; }
-for w in 1 2 3 4; do client $w & done
-i=0; while [ $i -lt $rounds ]; do kldunload nlproof_iface 2>> $bad || echo unload $i >> $bad; kldload /tmp/nlproof_iface.ko 2>> $bad || echo load $i >> $bad; i=$((i + 1)); done
-rm $go; wait
-echo clients ran ifconfig -a $(($(cat $dir/n1) + $(cat $dir/n2) + $(cat $dir/n3) + $(cat $dir/n4))) times"
+                let loop_of = format!(
+                    "i=0; while [ $i -lt {rounds} ]; do kldunload nlproof_iface || exit 1; \
+                     kldload /tmp/nlproof_iface.ko || exit 2; i=$((i + 1)); done"
+                );
+                (vec![count(lanes(dumps), Until::Command, shell(&loop_of), REST_MS)], vec![])
             }
-            Phase::Busy(_) => {
-                "go=$dir/go; : > $go; ifconfig -a > $dir/all; node=net.netlink.nlproof
-client() { while [ -e $go ]; do ifconfig -a 2>> $bad | cmp -s - $dir/all || echo 'ifconfig -a: another answer' >> $bad; done; }
-for w in 1 2 3 4; do client & done
-i=0; unloaded=0; refused=0
-while [ $i -lt $rounds ]; do
- kldload /tmp/nlproof_iface.ko 2> $dir/second && echo a second load succeeded >> $bad
- grep -q 'already loaded' $dir/second || cat $dir/second >> $bad
- if kldunload nlproof_iface 2> $dir/refusal; then unloaded=$((unloaded + 1)); kldload /tmp/nlproof_iface.ko 2>> $bad || echo load $i >> $bad
- else refused=$((refused + 1)); grep -q busy $dir/refusal || cat $dir/refusal >> $bad
-  had=$(sysctl -n $node.requests); ifconfig lo0 > /dev/null 2>> $bad; [ $(sysctl -n $node.requests) -gt $had ] || echo refused, but no longer answering >> $bad; fi
- i=$((i + 1)); done
-rm $go; wait
-kldunload nlproof_iface 2>> $bad || echo unload at rest >> $bad; kldload /tmp/nlproof_iface.ko 2>> $bad || echo load at rest >> $bad
-echo unloaded $unloaded times, refused $refused times"
-            }
+            Phase::Busy(_) => (vec![count(lanes(dumps), Until::Command, shell(&busy(rounds)), 0)], vec![]),
             Phase::Requests(_) => {
-                "go=$dir/go; : > $go; ifconfig -a > $dir/all
-client() { while [ -e $go ]; do ifconfig -a 2>> $bad | cmp -s - $dir/all || echo 'ifconfig -a: another answer' >> $bad; ifconfig lo0 > /dev/null 2>> $bad || echo 'ifconfig lo0' >> $bad; arp -an > /dev/null 2>> $bad || echo arp >> $bad; done; }
-for w in 1 2 3 4; do client & done
-node=net.netlink.nlproof; m=0
-counted() { echo $(($(sysctl -n $node.requests) + $(sysctl -n $node.observed))); }
-while [ $(counted) -lt $rounds ]; do for mode in observe replace; do sysctl -q $node.mode=$mode > /dev/null 2>> $bad || echo $mode >> $bad; m=$((m + 1)); done; done
-rm $go; wait
-echo mode switched $m times, requests $(sysctl -n $node.requests), observed $(sysctl -n $node.observed)"
+                let own = || (0..SOCKETS).map(interface);
+                let made = own().map(|name| create(&name)).collect::<Vec<_>>();
+                let gone = own().map(|name| destroy(&name)).collect::<Vec<_>>();
+                let all = Until::Requests(SOCKETS);
+                let until = Until::Requests(rounds.div_ceil(SOCKETS).next_multiple_of(KINDS));
+                let steps = vec![
+                    count(vec![made], all, Vec::new(), 0),
+                    count(lanes(mixed), until, shell(SWITCHING), 0),
+                    replace(),
+                    count(vec![gone], all, Vec::new(), 0),
+                ];
+                (steps, vec![RTNLGRP_IPV4_IFADDR])
             }
             Phase::Interfaces(_) => {
-                "client() { i=0; while [ $i -lt $((rounds / 4 + 1)) ]; do ifconfig lo10$1 create 2>> $bad && ifconfig lo10$1 destroy 2>> $bad || echo lo10$1 >> $bad; i=$((i + 1)); done; }
-for w in 1 2 3 4; do client $w & done
-wait
-echo interfaces left: $(ifconfig -l)"
+                let come_and_go = |socket| vec![create(&interface(socket)), destroy(&interface(socket))];
+                let steps = vec![count(lanes(come_and_go), each(2), shell(SWITCHING), 0), replace()];
+                (steps, vec![RTNLGRP_LINK])
+            }
+        }
+    }
+
+    /// What has to be true of what was counted.
+    fn judge(self, outcome: &Outcome) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let counted = self.main(outcome);
+        let mut expect = |what: &str, wanted: u64, had: u64| {
+            if wanted != had {
+                wrong.push(format!("{had} {what} instead of {wanted}"));
             }
         };
-        format!(
-            "dir=/tmp/nlproof-endurance; rm -rf $dir; mkdir $dir; bad=$dir/bad; : > $bad; rounds={rounds}\n{body}\nhead -n 5 $bad >&2\n"
-        )
+        let asked = counted.asked;
+        match self {
+            Phase::Loads(_) | Phase::Busy(_) => {
+                expect("refusals", 0, counted.errors);
+                expect("answers of another length", 0, counted.uneven);
+            }
+            Phase::Requests(_) => {
+                let kinds = u64::from(KINDS);
+                expect("refusals", asked / kinds, counted.errors);
+                expect("events of addresses", asked / kinds * 2, counted.events);
+            }
+            Phase::Interfaces(_) => {
+                expect("refusals", 0, counted.errors);
+                // Two requests a round; every round has the same events.
+                expect(
+                    "events beyond the same number for each interface",
+                    0,
+                    counted.events % (asked / 2).max(1),
+                );
+                expect("rounds without an event", 0, u64::from(counted.events == 0));
+            }
+        }
+        wrong
     }
+
+    /// What was counted under load: not what prepares for it.
+    fn main(self, outcome: &Outcome) -> Counted {
+        let place = usize::from(matches!(self, Phase::Requests(_)));
+        outcome.counted.get(place).copied().unwrap_or_default()
+    }
+
+    /// For people.
+    fn said(self, outcome: &Outcome) -> String {
+        let Counted { answered, errors, messages, bytes, events, .. } = self.main(outcome);
+        let beside = match self {
+            Phase::Loads(_) => String::new(),
+            Phase::Busy(_) => format!(", {}", outcome.said.trim()),
+            Phase::Requests(_) | Phase::Interfaces(_) => {
+                format!(", {errors} refused, {events} events, mode switched {} times", outcome.said.len())
+            }
+        };
+        format!("{answered} requests answered by {messages} messages, {bytes} bytes{beside}")
+    }
+}
+
+/// Requests of [`mixed`].
+const KINDS: u32 = 8;
+
+/// The interface that a socket has for itself.
+fn interface(socket: u32) -> String {
+    format!("lo10{socket}")
+}
+
+/// One of each kind.
+fn mixed(socket: u32) -> Vec<Send> {
+    let name = interface(socket);
+    let inet = [10, 200, u8::try_from(socket).unwrap_or_default(), 1];
+    vec![
+        dump_links(),
+        get_link(&name),
+        set(&name, true, 9000),
+        give(&name, inet),
+        dump_addresses(),
+        describe(&name, "under load"),
+        take(&name, inet),
+        get_link("nlproof-absent"),
+    ]
+}
+
+fn dumps(_socket: u32) -> Vec<Send> {
+    vec![dump_links(), dump_addresses(), get_link("lo0")]
+}
+
+fn lanes(of: impl Fn(u32) -> Vec<Send>) -> Vec<Vec<Send>> {
+    (0..SOCKETS).map(of).collect()
+}
+
+/// After the switching, which may have stopped in either mode.
+fn replace() -> Step {
+    Step::Exec { argv: shell("sysctl -q net.netlink.nlproof.mode=replace > /dev/null"), limit_ms: u32::MAX }
+}
+
+fn busy(rounds: u32) -> String {
+    format!(
+        "node=net.netlink.nlproof; i=0; unloaded=0; refused=0
+while [ $i -lt {rounds} ]; do
+ said=$(kldload /tmp/nlproof_iface.ko 2>&1) && echo a second load succeeded >&2
+ case $said in *'already loaded'*) ;; *) echo $said >&2;; esac
+ if said=$(kldunload nlproof_iface 2>&1); then unloaded=$((unloaded + 1)); kldload /tmp/nlproof_iface.ko
+ else refused=$((refused + 1)); case $said in *busy*) ;; *) echo $said >&2;; esac
+  had=$(sysctl -n $node.requests); ifconfig lo0 > /dev/null; [ $(sysctl -n $node.requests) -gt $had ] || echo refused, but no longer answering >&2; fi
+ i=$((i + 1)); done
+echo unloaded $unloaded times, refused $refused times"
+    )
 }
 
 impl FreebsdTarget {
@@ -124,16 +227,18 @@ impl FreebsdTarget {
     /// The guest was lost.
     pub fn endure(&mut self, phase: Phase) -> Result<PhaseResult, TargetError> {
         let started = Instant::now();
-        let round = if matches!(phase, Phase::Busy(_)) { ATTEMPT } else { ROUND };
-        let output = self.shell(&phase.script(), LOOK + round.saturating_mul(phase.rounds()))?;
-        let lines = |bytes: &[u8]| -> Vec<String> {
-            String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()
+        let round = match phase {
+            Phase::Busy(_) => ATTEMPT,
+            Phase::Requests(_) => ROUND / 20,
+            Phase::Loads(_) | Phase::Interfaces(_) => ROUND,
         };
-        let mut failed = lines(&output.stderr);
-        if !output.status.is_success() {
-            failed.push(format!("the guest's shell ended with {}", output.status));
-        }
-        Ok(PhaseResult { phase, duration: started.elapsed(), said: lines(&output.stdout).join("; "), failed })
+        let (steps, groups) = phase.steps();
+        let outcome =
+            self.outside(phase.name(), steps, groups, LOOK + round.saturating_mul(phase.rounds()))?;
+        let duration = started.elapsed();
+        let mut failed = phase.judge(&outcome);
+        failed.extend(outcome.failed.iter().cloned());
+        Ok(PhaseResult { phase, duration, said: phase.said(&outcome), failed })
     }
 
     /// What the guest's kernel has allocated now.
@@ -206,10 +311,46 @@ mod tests {
         assert_eq!(losses(&memory(110), &memory(10), 100), [""; 0]);
     }
 
+    fn counted(phase: Phase, counted: Counted) -> Vec<String> {
+        let counts = vec![counted; 3];
+        phase.judge(&Outcome { counted: counts, ..Outcome::default() })
+    }
+
     #[test]
-    fn a_script_has_its_rounds() {
-        assert!(Phase::Loads(12).script().contains("rounds=12\n"));
-        assert!(Phase::Busy(7).script().contains("rounds=7\n"));
+    fn a_phase_is_held_against_what_its_requests_come_to() {
+        let good = Counted { asked: 80, answered: 80, errors: 10, events: 20, ..Counted::default() };
+        assert_eq!(counted(Phase::Requests(80), good), [""; 0]);
+        assert_eq!(
+            counted(Phase::Requests(80), Counted { errors: 11, events: 19, ..good }),
+            ["11 refusals instead of 10", "19 events of addresses instead of 20"]
+        );
+        let loads = Counted { asked: 9, answered: 9, ..Counted::default() };
+        assert_eq!(counted(Phase::Loads(3), loads), [""; 0]);
+        assert_eq!(counted(Phase::Loads(3), Counted { errors: 1, uneven: 2, ..loads }).len(), 2);
+        let interfaces = Counted { asked: 20, answered: 20, events: 30, ..Counted::default() };
+        assert_eq!(counted(Phase::Interfaces(10), interfaces), [""; 0]);
+        assert_eq!(counted(Phase::Interfaces(10), Counted { events: 31, ..interfaces }).len(), 1);
+        assert_eq!(counted(Phase::Interfaces(10), Counted { events: 0, ..interfaces }).len(), 1);
+    }
+
+    #[test]
+    fn phases_have_their_rounds() {
+        let of = |phase: Phase| -> (u32, usize) {
+            let (steps, _) = phase.steps();
+            let counts = steps.iter().filter_map(|step| match step {
+                Step::Count(count) => Some(count),
+                _ => None,
+            });
+            let until = |count: &nlproof_agent::Count| match count.until {
+                Until::Requests(requests) => requests,
+                Until::Command => 0,
+            };
+            (counts.map(until).max().unwrap(), steps.len())
+        };
+        assert_eq!(of(Phase::Loads(12)), (0, 1));
+        assert_eq!(of(Phase::Interfaces(10_000)), (5_000, 2));
+        assert_eq!(of(Phase::Requests(100_000)), (25_000, 4));
         assert_eq!((Phase::Requests(3).name(), Phase::Requests(3).rounds()), ("requests", 3));
+        assert!(busy(7).contains("-lt 7 ]"));
     }
 }

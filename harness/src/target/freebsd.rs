@@ -52,6 +52,8 @@ pub struct FreebsdOptions {
     pub stock_rc: bool,
     /// Virtual processors of a guest.
     pub cpus: u32,
+    /// Whether the guest's clocks count instructions (TCG only).
+    pub instruction_clock: bool,
     /// Every limit is multiplied by this.
     pub patience_factor: f64,
     /// Where to keep the console's log, if anywhere.
@@ -75,7 +77,7 @@ impl FreebsdOptions {
 /// A booted guest with the agent in place.
 pub struct FreebsdTarget {
     pub(super) vm: Vm,
-    link: Link,
+    pub(super) link: Link,
     facts: Facts,
     module: Option<Loaded>,
     /// How much of the console's log was there before the first vector, in bytes.
@@ -187,7 +189,7 @@ impl FreebsdTarget {
         }
     }
 
-    fn lost(&self, error: SshError) -> TargetError {
+    pub(super) fn lost(&self, error: SshError) -> TargetError {
         match error.into_failure(&self.vm) {
             GuestFailure::Interrupted { .. } => TargetError::Interrupted,
             failure => TargetError::Guest(failure.into()),
@@ -259,6 +261,7 @@ fn image(
 pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
     let mut config = VmConfig::default();
     config.memory_mib(MEMORY_MIB).cpus(options.cpus).ssh(HostPort::Any);
+    config.instruction_clock(options.instruction_clock);
     if let Some(console) = &options.console {
         config.serial_log(console);
     }

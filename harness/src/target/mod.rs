@@ -12,8 +12,10 @@ mod link;
 mod linux;
 mod loaded;
 mod module;
+mod requests;
 mod sim;
 mod snapshots;
+mod speed;
 mod start;
 
 pub use endurance::{Memory, Phase, PhaseResult, losses};
@@ -24,6 +26,7 @@ pub use linux::LinuxTarget;
 pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
 pub use sim::SimTarget;
 pub use snapshots::saved_guests;
+pub use speed::{Question, Speed, middle};
 pub use start::Start;
 
 use nlproof_agent::{Batch, Record};

@@ -62,6 +62,7 @@ pub struct VmConfig {
     debug_exit: bool,
     serial_log: Option<PathBuf>,
     memory_file: Option<MemoryFile>,
+    instruction_clock: bool,
 }
 
 impl Default for VmConfig {
@@ -74,6 +75,7 @@ impl Default for VmConfig {
             debug_exit: false,
             serial_log: None,
             memory_file: None,
+            instruction_clock: false,
         }
     }
 }
@@ -146,6 +148,13 @@ impl VmConfig {
         self
     }
 
+    /// Has the guest's clocks, the time stamp counter among them, advance by a nanosecond an instruction: what they
+    /// measure is instructions. TCG only, and one CPU at a time.
+    pub fn instruction_clock(&mut self, on: bool) -> &mut Self {
+        self.instruction_clock = on;
+        self
+    }
+
     /// The guest's memory, if it is a file.
     pub fn kept_memory(&self) -> Option<&MemoryFile> {
         self.memory_file.as_ref()
@@ -185,6 +194,9 @@ impl VmConfig {
             AcceleratorKind::Kvm => args.option("-accel", "kvm").option("-cpu", "host"),
             AcceleratorKind::Tcg => args.option("-accel", "tcg"),
         };
+        if self.instruction_clock {
+            args.option("-icount", "shift=0");
+        }
         args.option("-m", format!("{}M", self.memory_mib)).option("-smp", self.cpus.to_string());
         args.path_option("-chardev", "file,id=serial0,append=on,path=", line.serial_log, "");
         args.option("-serial", "chardev:serial0");
@@ -301,6 +313,15 @@ mod tests {
         for absent in ["-drive", "-netdev", "isa-debug-exit"] {
             assert!(!text.contains(absent), "{absent} in {text}");
         }
+    }
+
+    #[test]
+    fn a_clock_of_instructions_is_asked_for_by_name() {
+        let mut config = VmConfig::default();
+        assert!(!arguments(&config, AcceleratorKind::Tcg).contains("-icount"));
+        config.instruction_clock(true);
+        let text = arguments(&config, AcceleratorKind::Tcg);
+        assert!(text.contains("-accel tcg -icount shift=0 -m 512M"), "{text}");
     }
 
     #[test]

@@ -122,7 +122,8 @@ impl Ctf {
         let mut ctf = Self { version, body, places: Vec::new(), strings: (strings, end) };
         let mut at = types;
         while at < strings {
-            let Some(next) = ctf.entry_at(at).and_then(|entry| ctf.end_of(&entry)).filter(|next| *next <= strings)
+            let Some(next) =
+                ctf.entry_at(at).and_then(|entry| ctf.end_of(&entry)).filter(|next| *next <= strings)
             else {
                 return Err(format!(".SUNW_ctf has a type at {at:#x} that is cut"));
             };
@@ -187,7 +188,11 @@ impl Ctf {
     }
 
     fn id(&self, at: usize) -> Option<usize> {
-        if self.version == 3 { word(&self.body, at).map(|id| id as usize) } else { half(&self.body, at).map(usize::from) }
+        if self.version == 3 {
+            word(&self.body, at).map(|id| id as usize)
+        } else {
+            half(&self.body, at).map(usize::from)
+        }
     }
 
     fn members(&self, entry: &Entry) -> Option<Vec<Member<usize>>> {

@@ -41,7 +41,12 @@ pub struct KernelError(String);
 impl KernelSymbols {
     /// A list made elsewhere, for instance from `nm`: every name is global.
     pub fn from_globals<I: IntoIterator<Item = S>, S: Into<String>>(names: I, version: Option<i32>) -> Self {
-        Self { global: names.into_iter().map(Into::into).collect(), local: BTreeSet::new(), version, layouts: None }
+        Self {
+            global: names.into_iter().map(Into::into).collect(),
+            local: BTreeSet::new(),
+            version,
+            layouts: None,
+        }
     }
 
     /// Reads `boot/kernel/kernel`. The version is the value of `osreldate`.
@@ -107,8 +112,10 @@ impl KernelSymbols {
         let mut layouts = Layouts::default();
         if !debug.get(".debug_info").is_empty() {
             layouts.from = Some("DWARF");
-            let found = structures(&debug, Language::C, &wanted).map_err(|error| KernelError(error.to_string()))?;
-            let bare = |list: Vec<(String, Option<Layout>)>| list.into_iter().map(|(_, layout)| layout).collect();
+            let found =
+                structures(&debug, Language::C, &wanted).map_err(|error| KernelError(error.to_string()))?;
+            let bare =
+                |list: Vec<(String, Option<Layout>)>| list.into_iter().map(|(_, layout)| layout).collect();
             layouts.found = found.into_iter().map(|(name, list)| (name, bare(list))).collect();
         } else if let Some(types) = crate::ctf::of_elf(bytes).map_err(KernelError)? {
             layouts.from = Some("CTF");

@@ -200,7 +200,9 @@ pub(crate) fn differences(here: (&str, &Layout), there: (&str, &Layout)) -> Vec<
             return found;
         }
     }
-    for field in b.fields.iter().filter(|field| !a.fields.iter().any(|other| other.name == field.name)).take(64) {
+    for field in
+        b.fields.iter().filter(|field| !a.fields.iter().any(|other| other.name == field.name)).take(64)
+    {
         found.push(format!("has `{}` at {} in {two} only", field.name, place(field.offset)));
     }
     found

@@ -165,7 +165,8 @@ fn detail<C: fmt::Display>(f: &mut fmt::Formatter<'_>, finding: &Finding<C>) -> 
             None => writeln!(f)?,
         }
         for inlined in &step.inlined {
-            let call = inlined.call.as_ref().map(|call| format!(", called at {}:{}", file_name(call), call.line));
+            let call =
+                inlined.call.as_ref().map(|call| format!(", called at {}:{}", file_name(call), call.line));
             let call = call.unwrap_or_default();
             writeln!(f, "       in {}, inlined{}", clean(&inlined.function), clean(&call))?;
         }

@@ -31,6 +31,10 @@ struct Lane<'a> {
     requests: &'a [Send],
     asked: u32,
     state: State,
+    /// Bytes of the answer so far.
+    length: u64,
+    /// Bytes of the first answer to each request.
+    lengths: Vec<u64>,
 }
 
 /// What a socket does.
@@ -48,6 +52,19 @@ impl Lane<'_> {
     /// The request that was sent last, or is to be sent if none was.
     fn request(&self, number: u32) -> Option<&Send> {
         self.requests.get(number as usize % self.requests.len().max(1))
+    }
+
+    /// Whether the answer that is complete has another length than the first one to its request.
+    fn is_uneven(&mut self) -> bool {
+        let length = core::mem::take(&mut self.length);
+        match self.lengths.get((self.asked as usize).saturating_sub(1) % self.requests.len().max(1)) {
+            Some(first) => *first != length,
+            // The requests are asked in their order.
+            None => {
+                self.lengths.push(length);
+                false
+            }
+        }
     }
 }
 
@@ -69,7 +86,7 @@ impl Session<'_> {
             let (socket, _) =
                 Netlink::request(&self.options).map_err(|(errno, text)| (ErrorStage::Socket, errno, text))?;
             let state = State::Resting(Deadline::after_ms(0));
-            lanes.push(Lane { socket, requests, asked: 0, state });
+            lanes.push(Lane { socket, requests, asked: 0, state, length: 0, lengths: Vec::new() });
         }
         let mut command = match count.command.as_slice() {
             [] => None,
@@ -203,6 +220,7 @@ impl Session<'_> {
                 };
                 let data = buffer.get(..len).unwrap_or_default();
                 counted.bytes += len as u64;
+                lane.length += len as u64;
                 for message in messages(data) {
                     counted.messages += 1;
                     let error = message.payload.first_chunk().map_or(0, |error| i32::from_ne_bytes(*error));
@@ -210,6 +228,7 @@ impl Session<'_> {
                 }
                 if lane.request(lane.asked - 1).is_some_and(|request| ends(request.end, request.seq, data)) {
                     counted.answered += 1;
+                    counted.uneven += u64::from(lane.is_uneven());
                     lane.state = State::Resting(Deadline::after_ms(count.rest_ms));
                 }
                 Ok(true)

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
-use nlproof_agent::{Batch, Body, ErrorStage, Program, Record, Request, status};
+use nlproof_agent::{Batch, Body, ErrorStage, Privilege, Program, Record, Request, status};
 
 use crate::isolate::Jail;
 use crate::reporter::NO_STEP;
@@ -96,6 +96,7 @@ fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
         seen.push(program.id);
         match refusal {
             Some(text) => give_up(program, ErrorStage::Refused, Errno(0), text)?,
+            None if program.privilege == Privilege::Outside => run(program, stacks.none())?,
             None => {
                 let left = batch.programs.len() - index;
                 run(program, stacks.next(left))?;

@@ -131,6 +131,11 @@ impl Stacks {
 }
 
 impl Stacks {
+    /// A name alone, for a program that enters no jail.
+    pub(crate) fn none(&mut self) -> Jail {
+        Jail::Fresh(self.name())
+    }
+
     /// A name for a jail: the agent's process id and a number. Without a dot, which would name a child of another jail
     /// (jail(8)).
     fn name(&mut self) -> CString {

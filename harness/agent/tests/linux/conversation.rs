@@ -216,6 +216,7 @@ fn many_requests_of_several_sockets_are_counted_and_not_recorded() {
     assert_eq!((counted.asked, counted.answered, counted.errors, counted.events), (40, 40, 10, 0));
     // Of each dump at least `lo` and the end, and ten errors.
     assert!(counted.messages >= 70 && counted.bytes > counted.messages * 16, "{counted:?}");
+    assert_eq!(counted.uneven, 0, "{counted:?}");
     assert!(counted.ticks > 0);
     assert_eq!(run.died(1), None);
 }

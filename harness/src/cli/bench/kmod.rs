@@ -1,36 +1,60 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `bench kmod`: the Rust-backed module under load in a real kernel.
+//! `bench kmod`: the Rust-backed module in a real kernel, under load and against the stock code's speed.
 
-use crate::cli::args::{EnduranceArgs, ProjectArgs};
+use crate::cli::args::{KmodBenchArgs, KmodPart, ProjectArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, open_error};
-use crate::target::{Memory, Phase, Target as _, TargetError, losses};
+use crate::target::{
+    FreebsdTarget, Memory, Phase, Question, Speed, Target as _, TargetError, losses, middle,
+};
 
-pub(super) fn main(project: &ProjectArgs, args: &EnduranceArgs) -> Result<ExitCode, CliError> {
+/// What an answer of the module may cost, as a ratio to the stock code's.
+const AT_MOST: f64 = 1.0;
+/// Questions of one interface.
+const ONE: u32 = 500;
+
+pub(super) fn main(project: &ProjectArgs, args: &KmodBenchArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
     let targets = Targets::new(&args.guest, &project)?;
     interrupt::flag();
-    let mut guest = targets
-        .open_module(&args.release, &mut |stage, _| eprintln!("{}: {stage}", args.release))
-        .map_err(open_error)?;
-    for (name, value) in &guest.facts().lines {
-        say!("{name:<14} {value}");
+    let wanted = |part| args.part.is_empty() || args.part.contains(&part);
+    let mut code = ExitCode::OK;
+    if wanted(KmodPart::Endurance) && !endurance(&targets, args)? {
+        code = ExitCode::GUEST;
     }
+    if wanted(KmodPart::Speed) {
+        let kept = speed(&targets, args)?;
+        if code == ExitCode::OK && !kept {
+            code = ExitCode::COMPARISON;
+        }
+    }
+    Ok(code)
+}
+
+/// Puts the module under load; whether nobody complained.
+fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
+    let mut guest = open(targets, args)?;
     let mut complaints = Vec::new();
     // Once of everything first: what the kernel allocates once and keeps is no loss.
-    for phase in [Phase::Loads(2), Phase::Busy(1), Phase::Requests(50), Phase::Interfaces(8)] {
+    for phase in [Phase::Loads(2), Phase::Busy(1), Phase::Requests(64), Phase::Interfaces(16)] {
         eprintln!("{}: warm up: {}", args.release, phase.name());
         let result = guest.endure(phase).map_err(lost)?;
         complaints.extend(result.failed.into_iter().map(|line| format!("warm up: {}: {line}", phase.name())));
     }
-    let before = guest.memory().map_err(lost)?;
-    let phases = phases(args);
-    for phase in phases {
+    let first = guest.memory().map_err(lost)?;
+    let mut before = first.clone();
+    for phase in phases(args).into_iter().filter(|phase| phase.rounds() > 0) {
         eprintln!("{}: {} {}", args.release, phase.rounds(), phase.name());
         let result = guest.endure(phase).map_err(lost)?;
+        let after = guest.memory().map_err(lost)?;
+        let mut failed = result.failed;
+        // There are too few attempts of the kind Busy to tell growth with them from growth.
+        if !matches!(phase, Phase::Busy(_)) {
+            failed.extend(losses(&before, &after, phase.rounds()));
+        }
         say!(
             "{:<12} {:>7} in {:>7.1} s   {}",
             phase.name(),
@@ -38,14 +62,10 @@ pub(super) fn main(project: &ProjectArgs, args: &EnduranceArgs) -> Result<ExitCo
             result.duration.as_secs_f64(),
             result.said
         );
-        complaints.extend(result.failed.into_iter().map(|line| format!("{}: {line}", phase.name())));
+        complaints.extend(failed.into_iter().map(|line| format!("{}: {line}", phase.name())));
+        before = after;
     }
-    let after = guest.memory().map_err(lost)?;
-    show(&before, &after);
-    // There are few attempts of the kind Busy: they would make the judgement of all others too strict.
-    let many = phases.iter().filter(|phase| !matches!(phase, Phase::Busy(_)));
-    let rounds = many.map(|phase| phase.rounds()).min().unwrap_or(0);
-    complaints.extend(losses(&before, &after, rounds));
+    show(&first, &before);
     let finish = guest.finish();
     for (name, value) in &finish.lines {
         say!("{name:<14} {value}");
@@ -55,10 +75,20 @@ pub(super) fn main(project: &ProjectArgs, args: &EnduranceArgs) -> Result<ExitCo
         say!("FAILED: {complaint}");
     }
     say!("bench kmod: {} complaints", complaints.len());
-    Ok(if complaints.is_empty() { ExitCode::OK } else { ExitCode::GUEST })
+    Ok(complaints.is_empty())
 }
 
-fn phases(args: &EnduranceArgs) -> [Phase; 4] {
+fn open(targets: &Targets, args: &KmodBenchArgs) -> Result<FreebsdTarget, CliError> {
+    let guest = targets
+        .open_module(&args.release, &mut |stage, _| eprintln!("{}: {stage}", args.release))
+        .map_err(open_error)?;
+    for (name, value) in &guest.facts().lines {
+        say!("{name:<14} {value}");
+    }
+    Ok(guest)
+}
+
+fn phases(args: &KmodBenchArgs) -> [Phase; 4] {
     [
         Phase::Loads(args.loads),
         Phase::Busy(args.busy),
@@ -76,6 +106,67 @@ fn show(before: &Memory, after: &Memory) {
             say!("  {name:<34} {had:>9} {used:>9}");
         }
     }
+}
+
+/// Compares the module with the stock code; whether no answer costs more.
+fn speed(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
+    let mut guest = open(&targets.counting_instructions(), args)?;
+    say!(
+        "instructions of a guest from a request to the end of its answer, middle of {} turns, each of the stock code \
+         and then of the module",
+        args.turns
+    );
+    say!(
+        "{:<36} {:>8} {:>14} {:>14} {:>8} {:>8}",
+        "question",
+        "messages",
+        "stock",
+        "rust",
+        "ratio",
+        "spread"
+    );
+    let mut kept = true;
+    let mut links = 0;
+    for question in questions(args) {
+        eprintln!("{}: {}", args.release, question.name());
+        let speed = guest.compare(question, args.turns, links).map_err(lost)?;
+        if let Question::Links(count) = question {
+            links = count;
+        }
+        kept &= show_speed(&speed);
+    }
+    let finish = guest.finish();
+    for complaint in &finish.complaints {
+        say!("FAILED: {complaint}");
+    }
+    Ok(kept && finish.complaints.is_empty())
+}
+
+fn questions(args: &KmodBenchArgs) -> Vec<Question> {
+    let mut links: Vec<u32> = vec![args.links.div_ceil(10), args.links];
+    links.dedup();
+    let dumps = links.into_iter().map(Question::Links);
+    [Question::Link(ONE), Question::Addresses(args.addresses)].into_iter().chain(dumps).collect()
+}
+
+fn show_speed(speed: &Speed) -> bool {
+    let of = |ticks: &[u64]| middle(ticks).map_or_else(|| "-".to_owned(), |ticks| ticks.to_string());
+    let ratio = speed.ratio();
+    let kept = ratio.is_some_and(|ratio| ratio <= AT_MOST);
+    say!(
+        "{:<36} {:>8} {:>14} {:>14} {:>8} {:>7.2}%  [at most {AT_MOST:.2}: {}]",
+        speed.question.name(),
+        speed.messages,
+        of(&speed.stock),
+        of(&speed.rust),
+        ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}")),
+        speed.spread() * 100.0,
+        if kept { "kept" } else { "NOT KEPT" }
+    );
+    for failure in &speed.failed {
+        say!("FAILED: {}: {failure}", speed.question.name());
+    }
+    kept && speed.failed.is_empty()
 }
 
 fn lost(error: TargetError) -> CliError {

@@ -171,8 +171,10 @@ fn against_numbers(shared: &Shared, side: &str, layout: &Layout) -> Vec<String> 
     for (name, offset) in &shared.offsets {
         match layout.fields.iter().find(|field| field.name == *name) {
             Some(field) if Some(field.offset) == offset.checked_mul(8) => {}
-            Some(field) => found
-                .push(format!("has `{name}` at {} in {side} and at {offset} in the policy", place(field.offset))),
+            Some(field) => found.push(format!(
+                "has `{name}` at {} in {side} and at {offset} in the policy",
+                place(field.offset)
+            )),
             None => found.push(format!("has no field `{name}` in {side}")),
         }
     }

@@ -79,11 +79,7 @@ fn function<'a>(units: &mut Units<'a>, unit: usize, die: &Die<'a>) -> Result<Str
 }
 
 /// Addresses of an entry, from and to.
-fn ranges<'a>(
-    units: &mut Units<'a>,
-    unit: usize,
-    die: &Die<'a>,
-) -> Result<Vec<(u64, u64)>, UnitsError> {
+fn ranges<'a>(units: &mut Units<'a>, unit: usize, die: &Die<'a>) -> Result<Vec<(u64, u64)>, UnitsError> {
     let here = &units.list[unit];
     if let Some(low) = units.address(here, die.value(constants::DW_AT_low_pc)) {
         let high = die.value(constants::DW_AT_high_pc);

@@ -43,5 +43,7 @@ pub(crate) fn place_steps(module: &Module<'_>, findings: &mut [Finding]) -> Opti
         }
     }
     let without = wanted.len() - found.len();
-    why.or_else(|| (without > 0).then(|| format!(".debug_line has nothing for {without} of the places shown")))
+    why.or_else(|| {
+        (without > 0).then(|| format!(".debug_line has nothing for {without} of the places shown"))
+    })
 }

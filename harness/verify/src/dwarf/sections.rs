@@ -46,14 +46,17 @@ impl<'d> DebugSections<'d> {
     pub(crate) fn of_module(module: &Module<'d>) -> Result<Self, String> {
         let mut bases = vec![0_u64; module.sections.len()];
         let mut next = FIRST;
-        for (base, section) in bases.iter_mut().zip(&module.sections).filter(|(_, section)| section.is_exec()) {
+        for (base, section) in bases.iter_mut().zip(&module.sections).filter(|(_, section)| section.is_exec())
+        {
             *base = next;
             // A gap, so that the end of one is not the start of the next.
             next = next.saturating_add(section.data.len() as u64).saturating_add(16);
         }
         let mut found = Self { data: BTreeMap::new(), bases };
         for (index, section) in module.sections.iter().enumerate() {
-            let Some(name) = known(&section.name).filter(|name| !found.data.contains_key(name)) else { continue };
+            let Some(name) = known(&section.name).filter(|name| !found.data.contains_key(name)) else {
+                continue;
+            };
             if section.flags & elf::SHF_COMPRESSED.0 != 0 {
                 return Err(format!("{name} is compressed (link without --compress-debug-sections)"));
             }

@@ -167,7 +167,11 @@ impl<'a> DwarfTypes<'_, 'a> {
         Ok(count)
     }
 
-    fn members(&mut self, unit: usize, die: &Die<'a>) -> Result<Option<Vec<Member<(usize, usize)>>>, UnitsError> {
+    fn members(
+        &mut self,
+        unit: usize,
+        die: &Die<'a>,
+    ) -> Result<Option<Vec<Member<(usize, usize)>>>, UnitsError> {
         let mut members = Some(Vec::new());
         if !die.has_children {
             return Ok(members);

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What an answer of the module costs, as a ratio to what the stock code's costs: both in one guest, in turn, on a
+//! clock that counts instructions.
+
+use std::time::Duration;
+
+use nlproof_agent::{Send, Step, Until};
+
+use super::error::TargetError;
+use super::freebsd::FreebsdTarget;
+use super::requests::{count, create, dump_addresses, dump_links, get_link, give, set, shell};
+
+/// For one kind of question, both sides and all turns, and what makes the interfaces and addresses for it. Under
+/// hardware virtualisation, which nobody uses for this.
+const LIMIT: Duration = Duration::from_secs(120);
+/// The interface that has the addresses.
+const OF_ADDRESSES: &str = "lo20000";
+
+/// One kind of question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// RTM_GETADDR dump of so many addresses of an interface.
+    Addresses(u32),
+    /// RTM_GETLINK dump of so many interfaces, and those that a guest has.
+    Links(u32),
+    /// RTM_GETLINK of one interface, so often.
+    Link(u32),
+}
+
+/// What both sides needed for one kind of question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speed {
+    /// The question.
+    pub question: Question,
+    /// Messages of an answer.
+    pub messages: u64,
+    /// Ticks of the stock code for each turn.
+    pub stock: Vec<u64>,
+    /// Ticks of the module for each turn.
+    pub rust: Vec<u64>,
+    /// What is not as it has to be.
+    pub failed: Vec<String>,
+}
+
+impl Question {
+    /// What it is called in reports.
+    pub fn name(self) -> String {
+        match self {
+            Self::Addresses(count) => format!("RTM_GETADDR dump of {count} addresses"),
+            Self::Links(count) => format!("RTM_GETLINK dump of {count} interfaces"),
+            Self::Link(count) => format!("RTM_GETLINK of one, {count} times"),
+        }
+    }
+
+    fn request(self) -> Send {
+        match self {
+            Self::Addresses(_) => dump_addresses(),
+            Self::Links(_) => dump_links(),
+            Self::Link(_) => get_link("lo0"),
+        }
+    }
+
+    fn times(self) -> u32 {
+        match self {
+            Self::Addresses(_) | Self::Links(_) => 1,
+            Self::Link(times) => times,
+        }
+    }
+
+    /// What has to be there, beyond what an earlier question had.
+    fn preparation(self, links_before: u32) -> Vec<Send> {
+        match self {
+            Self::Addresses(addresses) => {
+                let inet = |number: u32| {
+                    let [_, a, b, c] = number.to_be_bytes();
+                    give(OF_ADDRESSES, [10, a, b, c])
+                };
+                let first = [create(OF_ADDRESSES), set(OF_ADDRESSES, true, 16_384)];
+                first.into_iter().chain((1..=addresses).map(inet)).collect()
+            }
+            Self::Links(links) => {
+                (links_before + 1..=links).map(|number| create(&format!("lo{number}"))).collect()
+            }
+            Self::Link(_) => Vec::new(),
+        }
+    }
+}
+
+impl Speed {
+    /// Ticks of the module over those of the stock code: of the middle turn of each.
+    pub fn ratio(&self) -> Option<f64> {
+        let (stock, rust) = (middle(&self.stock)?, middle(&self.rust)?);
+        (stock > 0).then(|| rust as f64 / stock as f64)
+    }
+
+    /// How far the turns of one side are apart, as a part of the middle one: the larger of both sides.
+    pub fn spread(&self) -> f64 {
+        let of = |ticks: &[u64]| -> f64 {
+            let (Some(low), Some(high), Some(middle)) =
+                (ticks.iter().min(), ticks.iter().max(), middle(ticks))
+            else {
+                return 0.0;
+            };
+            (high - low) as f64 / middle.max(1) as f64
+        };
+        of(&self.stock).max(of(&self.rust))
+    }
+}
+
+/// The one in the middle.
+pub fn middle(ticks: &[u64]) -> Option<u64> {
+    let mut sorted = ticks.to_vec();
+    sorted.sort_unstable();
+    sorted.get(sorted.len() / 2).copied()
+}
+
+impl FreebsdTarget {
+    /// Asks one kind of question in turn of the stock code and of the module, which is unloaded and loaded
+    /// in between. `links_before`: so many interfaces an earlier question has made.
+    ///
+    /// # Errors
+    /// The guest was lost.
+    pub fn compare(
+        &mut self,
+        question: Question,
+        turns: u32,
+        links_before: u32,
+    ) -> Result<Speed, TargetError> {
+        let exec = |script: &str| Step::Exec { argv: shell(script), limit_ms: u32::MAX };
+        let ask = |times| count(vec![vec![question.request()]], Until::Requests(times), Vec::new(), 0);
+        let mut steps = Vec::new();
+        let preparation = question.preparation(links_before);
+        let prepared = u32::try_from(preparation.len()).unwrap_or(u32::MAX);
+        if prepared > 0 {
+            steps.push(count(vec![preparation], Until::Requests(prepared), Vec::new(), 0));
+        }
+        for _ in 0..turns {
+            // The first answer after a change of code finds caches cold, and is not counted.
+            steps.extend([exec("kldunload nlproof_iface"), ask(1), ask(question.times())]);
+            steps.extend([exec("kldload /tmp/nlproof_iface.ko"), ask(1), ask(question.times())]);
+        }
+        let outcome =
+            self.outside(&question.name(), steps, Vec::new(), LIMIT.saturating_mul(turns.max(1)))?;
+        let mut speed =
+            Speed { question, messages: 0, stock: Vec::new(), rust: Vec::new(), failed: outcome.failed };
+        let mut counted = outcome.counted.as_slice();
+        if prepared > 0 {
+            if counted.first().is_some_and(|first| first.errors > 0) {
+                speed.failed.push("what the question needs could not be made".into());
+            }
+            counted = counted.get(1..).unwrap_or_default();
+        }
+        let mut answers = Vec::new();
+        for turn in counted.chunks_exact(4) {
+            let [_, stock, _, rust] = turn else { continue };
+            speed.stock.push(stock.ticks);
+            speed.rust.push(rust.ticks);
+            answers.extend([stock, rust].map(|counted| (counted.messages, counted.bytes)));
+            if stock.errors + rust.errors > 0 {
+                speed.failed.push("an answer was an error".into());
+            }
+        }
+        if speed.rust.len() < turns as usize {
+            speed.failed.push(format!("only {} of {turns} turns came to their end", speed.rust.len()));
+        }
+        answers.dedup();
+        speed.messages = answers.first().map_or(0, |(messages, _)| *messages);
+        if answers.len() > 1 {
+            speed.failed.push(format!("answers differ in messages or bytes: {answers:?}"));
+        }
+        Ok(speed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn speed(stock: &[u64], rust: &[u64]) -> Speed {
+        Speed {
+            question: Question::Links(3),
+            messages: 4,
+            stock: stock.to_vec(),
+            rust: rust.to_vec(),
+            failed: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_ratio_is_of_the_middle_turns() {
+        assert_eq!(speed(&[100, 900, 200], &[100, 90, 10]).ratio(), Some(0.45));
+        assert_eq!(speed(&[], &[]).ratio(), None);
+        assert_eq!(speed(&[0], &[1]).ratio(), None);
+        assert!((speed(&[100, 110, 100], &[50, 50, 50]).spread() - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_question_brings_what_it_asks_for() {
+        assert_eq!(Question::Links(1000).preparation(0).len(), 1000);
+        assert_eq!(Question::Links(10_000).preparation(1000).len(), 9000);
+        assert_eq!(Question::Addresses(10).preparation(0).len(), 12);
+        assert!(Question::Link(5).preparation(0).is_empty());
+        assert_eq!(Question::Link(5).times(), 5);
+    }
+}
