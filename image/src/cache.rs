@@ -148,7 +148,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    fn try_take(path: PathBuf) -> Result<Option<Self>, ImageError> {
+    /// Takes the lock in that file if nobody has it.
+    pub(crate) fn try_take(path: PathBuf) -> Result<Option<Self>, ImageError> {
         let fail = |error| ImageError::io("lock", &path, error);
         loop {
             let file =

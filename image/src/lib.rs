@@ -13,6 +13,7 @@ mod digest;
 mod disk;
 mod error;
 mod extract;
+mod fetch;
 mod image;
 mod kernel;
 mod keys;
@@ -34,6 +35,10 @@ pub use build::build;
 pub use cache::{Cache, CacheEntry};
 pub use digest::{NotADigest, Sha256};
 pub use error::ImageError;
+pub use fetch::{
+    AnyDigest, BASIC_CI, ChecksumError, Checksums, FetchError, FetchEvent, Fetched, FetchedFile, Fetcher,
+    How, Limits, Pins, Sets, VmImages,
+};
 pub use image::{Image, ImageInfo, Input, SCHEMA};
 pub use kernel::KernelInfo;
 pub use keys::GuestKeys;

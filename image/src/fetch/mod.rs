@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Release directories from http(s) mirrors in FreeBSD's layout: verified, resumed, retried, shared.
+
+mod checksum;
+mod download;
+mod error;
+mod http;
+mod images;
+mod pins;
+mod place;
+mod sets;
+
+pub use checksum::{AnyDigest, BASIC_CI, ChecksumError, Checksums};
+pub use download::{FetchEvent, Fetcher, Limits};
+pub use error::FetchError;
+pub use images::VmImages;
+pub use pins::Pins;
+pub use place::{Fetched, FetchedFile, How};
+pub use sets::Sets;
