@@ -10,6 +10,7 @@ pub mod coverage;
 pub mod file;
 pub mod golden;
 pub mod guest;
+pub mod ktrace;
 pub mod matrix;
 pub mod report;
 pub mod target;

@@ -13,10 +13,12 @@ use crate::address_dump::in6_iff;
 use crate::address_request::AddressRequest;
 use crate::attributes::{Request, SOCKADDR_IN};
 use crate::behaviour::Behaviours;
-use crate::context::{Sleepable, in_epoch};
+use crate::context::Sleepable;
 use crate::dispatch::Call;
 use crate::errno::Errno;
 use crate::kernel::{Interface, Kernel, Requester};
+use crate::name::Name;
+use crate::probe::{self, Change, Probe};
 use crate::report::Report;
 
 /// `IN6_IFF_PREFER_SOURCE`'s neighbour in 16: optimistic duplicate address detection (RFC 4429).
@@ -32,7 +34,12 @@ pub(crate) fn change<K: Kernel, R: Requester>(
 ) -> Result<(), Errno> {
     let kernel = call.kernel;
     let wanted = AddressRequest::parse(request, call.behaviours, report)?;
-    let found = in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index));
+    kernel.probe(Probe::RequestParsed {
+        message: request.header.kind,
+        index: wanted.index,
+        name: Name::truncated(&[]),
+    });
+    let found = probe::by_index(kernel, thread, wanted.index);
     let ifp = found.ok_or_else(|| {
         report.say(|text| {
             text.str("Unable to find interface with index ").number(wanted.index);
@@ -41,23 +48,36 @@ pub(crate) fn change<K: Kernel, R: Requester>(
     })?;
     let before = ifp.flags();
     match (wanted.family, request.header.kind == RTM_NEWADDR) {
-        (AF_INET, true) => kernel.add_inet(thread, &ifp, &inet_alias(&wanted, before, report)?),
+        (AF_INET, true) => {
+            let alias = inet_alias(&wanted, before, report)?;
+            let value = u32::from(wanted.prefix_len);
+            probe::change(kernel, Change::AddInet, &ifp, value, || kernel.add_inet(thread, &ifp, &alias))
+        }
         (AF_INET, false) => {
             let address = inet(wanted.local.or(wanted.address));
             let address = present(address, "empty IFA_ADDRESS/IFA_LOCAL", report)?;
-            kernel.delete_inet(thread, &ifp, address)
+            let delete = || kernel.delete_inet(thread, &ifp, address);
+            probe::change(kernel, Change::DeleteInet, &ifp, 0, delete)
         }
-        (AF_INET6, true) => kernel.add_inet6(thread, &ifp, &inet6_alias(&wanted, call.behaviours, report)?),
+        (AF_INET6, true) => {
+            let alias = inet6_alias(&wanted, call.behaviours, report)?;
+            let value = u32::from(wanted.prefix_len);
+            probe::change(kernel, Change::AddInet6, &ifp, value, || kernel.add_inet6(thread, &ifp, &alias))
+        }
         (AF_INET6, false) => {
             let address = inet6(wanted.local.or(wanted.address));
             let address = present(address, "Empty IFA_LOCAL/IFA_ADDRESS", report)?;
-            kernel.delete_inet6(thread, &ifp, address)
+            let delete = || kernel.delete_inet6(thread, &ifp, address);
+            probe::change(kernel, Change::DeleteInet6, &ifp, 0, delete)
         }
         _ => Err(Errno::EAFNOSUPPORT),
     }?;
     // The first address brings most interfaces up: the rest of the kernel has to hear of it.
     if before & IFF_UP == 0 && ifp.flags() & IFF_UP != 0 {
-        kernel.up(thread, &ifp);
+        probe::change(kernel, Change::Up, &ifp, 0, || {
+            kernel.up(thread, &ifp);
+            Ok(())
+        })?;
     }
     Ok(())
 }

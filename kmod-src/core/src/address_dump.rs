@@ -12,7 +12,8 @@ use nlproof_wire::view::{IfAddrMsg, IfaCacheInfo};
 use crate::address::{Address, CacheInfo, SocketAddress, is_link_local, is_loopback, without_scope};
 use crate::behaviour::{AddressDump, Behaviours, Inet4Scope};
 use crate::errno::Errno;
-use crate::kernel::Interface;
+use crate::kernel::{Interface, Kernel};
+use crate::probe::Probe;
 use crate::writer::{MessageHeader, Writer};
 
 /// Flags of IPv6 addresses (`netinet6/in6_var.h`).
@@ -25,11 +26,12 @@ pub(crate) mod in6_iff {
 }
 
 /// Writes the message about one address of `ifp`.
-pub(crate) fn address(
+pub(crate) fn address<K: Kernel>(
+    kernel: &K,
     behaviours: &Behaviours,
     writer: &mut impl Writer,
     header: &MessageHeader,
-    ifp: &impl Interface,
+    ifp: &K::Ref,
     address: &Address,
 ) -> Result<(), Errno> {
     let info = IfAddrMsg {
@@ -76,6 +78,8 @@ pub(crate) fn address(
         writer.end_nest(nest);
     }
     if writer.end() {
+        let MessageHeader { kind: message, flags, seq, .. } = *header;
+        kernel.probe(Probe::MessageWritten { message, flags, seq, index: ifp.index() });
         Ok(())
     } else {
         writer.abort();

@@ -12,6 +12,8 @@ use crate::context::Epoch;
 use crate::dispatch::Call;
 use crate::errno::Errno;
 use crate::kernel::{Kernel, Requester};
+use crate::name::Name;
+use crate::probe::{self, Probe, number};
 use crate::report::Report;
 use crate::writer::{MessageHeader, Writer};
 
@@ -25,8 +27,14 @@ pub(crate) fn get<K: Kernel, R: Requester>(
 ) -> Result<(), Errno> {
     let kernel = call.kernel;
     let wanted = AddressRequest::parse(request, call.behaviours, report)?;
+    kernel.probe(Probe::RequestParsed {
+        message: request.header.kind,
+        index: wanted.index,
+        name: Name::truncated(&[]),
+    });
     let flags = request.header.flags | NLM_F_MULTI;
     let reply = MessageHeader { kind: RTM_NEWADDR, flags, ..request.header };
+    kernel.probe(Probe::DumpBegin { message: reply.kind, seq: reply.seq });
     let mut list = |ifp: &K::Ref| {
         kernel.for_each_address(epoch, ifp, |address| {
             let family = address.local.family();
@@ -35,14 +43,14 @@ pub(crate) fn get<K: Kernel, R: Requester>(
             if !asked || family == AF_LINK || hidden {
                 return Ok(());
             }
-            address_dump::address(call.behaviours, writer, &reply, ifp, address)
+            address_dump::address(kernel, call.behaviours, writer, &reply, ifp, address)
         })
     };
     let listed = if wanted.index != 0 {
-        kernel.by_index(epoch, wanted.index).ok_or(Errno::ENOENT).and_then(|ifp| list(&ifp))
+        probe::by_index_in(kernel, epoch, wanted.index).ok_or(Errno::ENOENT).and_then(|ifp| list(&ifp))
     } else {
         kernel.for_each_interface_in(epoch, list)
     };
-    let error = listed.map_or_else(Errno::number, |()| 0);
-    if writer.end_dump(error, &reply) { listed } else { Err(Errno::ENOMEM) }
+    call.end_dump(writer, number(&listed), &reply)?;
+    listed
 }

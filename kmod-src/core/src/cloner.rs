@@ -6,12 +6,14 @@
 //! closed set and the registry says which of them are there, so that no call goes through a pointer that a verifier
 //! would have to trust.
 
-use crate::context::{Sleepable, in_epoch};
+use crate::context::Sleepable;
 use crate::dispatch::Call;
 use crate::errno::Errno;
 use crate::kernel::{Kernel, Requester};
 use crate::link;
 use crate::link_request::LinkRequest;
+use crate::name::Name;
+use crate::probe::{self, CloneOp};
 use crate::report::Report;
 use crate::vlan::VlanRequest;
 
@@ -82,9 +84,10 @@ impl Cloner {
             Self::Generic => link::create_by_name(call, thread, name, wanted, report),
             Self::Vlan => {
                 VlanRequest::for_create(wanted.driver_data.as_ref(), LAST_VLAN_ID, report)?;
-                in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index))
-                    .ok_or(Errno::ENOENT)?;
-                kernel.create(thread, name, wanted).map(drop)
+                probe::by_index(kernel, thread, wanted.index).ok_or(Errno::ENOENT)?;
+                probe::cloner(kernel, CloneOp::Create, 0, Name::truncated(name), || {
+                    kernel.create(thread, name, wanted).map(drop)
+                })
             }
         }
     }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! From a request to its handler: `rtnl_handle_message` of `netlink/netlink_route.c`.
 
+use core::cell::Cell;
+
+use nlproof_wire::consts::NLMSG_HDRLEN;
+
 use crate::address_change;
 use crate::address_list;
 use crate::attributes::Request;
@@ -10,14 +14,34 @@ use crate::errno::Errno;
 use crate::kernel::{Kernel, Requester};
 use crate::link;
 use crate::message::{Handler, Message};
+use crate::probe::{Probe, number};
 use crate::report::Report;
-use crate::writer::Writer;
+use crate::writer::{MessageHeader, Writer};
 
 /// What every handler needs to know of its surroundings.
 pub(crate) struct Call<'c, K, R> {
     pub(crate) kernel: &'c K,
     pub(crate) behaviours: &'c Behaviours,
     pub(crate) requester: &'c R,
+    /// NLMSG_DONE was written: the request has its answer, and no acknowledgement will carry its error.
+    pub(crate) dump_ended: Cell<bool>,
+}
+
+impl<K: Kernel, R> Call<'_, K, R> {
+    /// Ends a dump whose messages had `reply`.
+    pub(crate) fn end_dump(
+        &self,
+        writer: &mut impl Writer,
+        error: i32,
+        reply: &MessageHeader,
+    ) -> Result<(), Errno> {
+        if !writer.end_dump(error, reply) {
+            return Err(Errno::ENOMEM);
+        }
+        self.dump_ended.set(true);
+        self.kernel.probe(Probe::DumpEnd { message: reply.kind, seq: reply.seq, errno: error });
+        Ok(())
+    }
 }
 
 /// Answers one request: replies go to `writer`, and what the acknowledgement has to carry to `report`.
@@ -35,6 +59,27 @@ pub fn handle<K: Kernel, R: Requester>(
     writer: &mut impl Writer,
     report: &mut Report,
 ) -> Result<(), Errno> {
+    let MessageHeader { kind: message, flags, seq, pid } = request.header;
+    let len = u32::try_from(request.payload.len().saturating_add(NLMSG_HDRLEN)).unwrap_or(u32::MAX);
+    kernel.probe(Probe::RequestIn { message, flags, seq, pid, len });
+    let call = Call { kernel, behaviours, requester, dump_ended: Cell::new(false) };
+    let result = answer(&call, thread, request, writer, report);
+    let errno = number(&result);
+    if errno != 0 && !call.dump_ended.get() {
+        kernel.probe(Probe::Error { message, seq, errno });
+    }
+    kernel.probe(Probe::RequestOut { message, seq, errno });
+    result
+}
+
+fn answer<K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    thread: &mut Sleepable,
+    request: &Request<'_>,
+    writer: &mut impl Writer,
+    report: &mut Report,
+) -> Result<(), Errno> {
+    let Call { kernel, behaviours, requester, .. } = *call;
     let message = Message::of(behaviours, request.header.kind).ok_or_else(|| {
         report.say(|text| {
             text.str("unknown message type: ").number(request.header.kind);
@@ -47,14 +92,13 @@ pub fn handle<K: Kernel, R: Requester>(
     if !message.jailed && !requester.owns_network_stack() {
         return Err(Errno::EPERM);
     }
-    let call = Call { kernel, behaviours, requester };
     match message.handler {
-        Handler::GetLink => link::get(&call, thread, request, writer, report),
-        Handler::NewLink => link::new(&call, thread, request, report),
-        Handler::DelLink => link::delete(&call, thread, request, report),
+        Handler::GetLink => link::get(call, thread, request, writer, report),
+        Handler::NewLink => link::new(call, thread, request, report),
+        Handler::DelLink => link::delete(call, thread, request, report),
         Handler::GetAddr => {
-            in_epoch(kernel, thread, |epoch| address_list::get(&call, epoch, request, writer, report))
+            in_epoch(kernel, thread, |epoch| address_list::get(call, epoch, request, writer, report))
         }
-        Handler::ChangeAddr => address_change::change(&call, thread, request, report),
+        Handler::ChangeAddr => address_change::change(call, thread, request, report),
     }
 }

@@ -11,9 +11,10 @@ use crate::address::{Address, SocketAddress};
 use crate::address_dump;
 use crate::behaviour::Behaviours;
 use crate::context::Sleepable;
-use crate::kernel::Kernel;
+use crate::kernel::{Interface, Kernel};
 use crate::link_dump::{self, Shown};
 use crate::name::Name;
+use crate::probe::{Happening, Probe};
 use crate::writer::{GroupWriter, MessageHeader};
 
 /// What happened to an interface.
@@ -47,12 +48,18 @@ pub fn link_event<K: Kernel>(
     ifp: &K::Ref,
     event: LinkEvent,
 ) {
-    let (kind, shown) = match event {
-        LinkEvent::Departed => (RTM_DELLINK, Shown::default()),
-        LinkEvent::Arrived | LinkEvent::LinkState => (RTM_NEWLINK, Shown::default()),
-        LinkEvent::Changed(change) => (RTM_NEWLINK, Shown { change, ..Shown::default() }),
+    let (what, change) = match event {
+        LinkEvent::Arrived => (Happening::Arrived, 0),
+        LinkEvent::Departed => (Happening::Departed, 0),
+        LinkEvent::LinkState => (Happening::LinkState, 0),
+        LinkEvent::Changed(change) => (Happening::Changed, change),
     };
+    let kind = if event == LinkEvent::Departed { RTM_DELLINK } else { RTM_NEWLINK };
+    let shown = Shown { change, ..Shown::default() };
+    let index = ifp.index();
+    kernel.probe(Probe::EventBegin { what, index, change, name: ifp.name() });
     announce(kernel, behaviours, thread, ifp, kind, shown);
+    kernel.probe(Probe::EventEnd { what, index });
 }
 
 /// Announces that `ifp`, once `old`, has another name now (`ifnet_rename_event`).
@@ -63,8 +70,11 @@ pub fn link_renamed<K: Kernel>(
     ifp: &K::Ref,
     old: Name,
 ) {
+    let (what, index) = (Happening::Renamed, ifp.index());
+    kernel.probe(Probe::EventBegin { what, index, change: 0, name: ifp.name() });
     announce(kernel, behaviours, thread, ifp, RTM_DELLINK, Shown { name: Some(old), change: 0 });
     announce(kernel, behaviours, thread, ifp, RTM_NEWLINK, Shown::default());
+    kernel.probe(Probe::EventEnd { what, index });
 }
 
 fn announce<K: Kernel>(
@@ -78,7 +88,9 @@ fn announce<K: Kernel>(
     if let Some(mut writer) = kernel.group_writer(RTNLGRP_LINK) {
         let header = MessageHeader { kind, ..MessageHeader::default() };
         // Without memory the event is lost; there is nobody to tell.
-        link_dump::link(kernel, behaviours, thread, &mut writer, &header, ifp, shown).unwrap_or(());
+        if link_dump::link(kernel, behaviours, thread, &mut writer, &header, ifp, shown).is_ok() {
+            kernel.probe(Probe::EventOut { message: kind, group: RTNLGRP_LINK, index: ifp.index() });
+        }
         writer.flush();
     }
 }
@@ -96,13 +108,18 @@ pub fn address_event<K: Kernel>(
         SocketAddress::Inet6(_) => RTNLGRP_IPV6_IFADDR,
         SocketAddress::Link(_) | SocketAddress::Other(_) => return,
     };
+    let (kind, what) = match event {
+        AddressEvent::Added => (RTM_NEWADDR, Happening::AddressAdded),
+        AddressEvent::Deleted => (RTM_DELADDR, Happening::AddressDeleted),
+    };
+    let index = ifp.index();
+    kernel.probe(Probe::EventBegin { what, index, change: 0, name: ifp.name() });
     if let Some(mut writer) = kernel.group_writer(group) {
-        let kind = match event {
-            AddressEvent::Added => RTM_NEWADDR,
-            AddressEvent::Deleted => RTM_DELADDR,
-        };
         let header = MessageHeader { kind, ..MessageHeader::default() };
-        address_dump::address(behaviours, &mut writer, &header, ifp, address).unwrap_or(());
+        if address_dump::address(kernel, behaviours, &mut writer, &header, ifp, address).is_ok() {
+            kernel.probe(Probe::EventOut { message: kind, group, index });
+        }
         writer.flush();
     }
+    kernel.probe(Probe::EventEnd { what, index });
 }

@@ -10,6 +10,7 @@ use crate::context::{Epoch, Sleepable};
 use crate::errno::Errno;
 use crate::link_request::LinkRequest;
 use crate::name::Name;
+use crate::probe::Probe;
 use crate::report::Report;
 use crate::writer::GroupWriter;
 
@@ -108,6 +109,10 @@ pub trait Kernel {
     type EpochTracker;
     /// Writes to a multicast group.
     type GroupWriter: GroupWriter;
+
+    /// A point of the path was passed. Who traces hears of it here; the default does nothing and costs nothing.
+    #[inline(always)]
+    fn probe(&self, _probe: Probe) {}
 
     /// NET_EPOCH_ENTER. Use [`in_epoch`](crate::in_epoch).
     fn epoch_enter(&self) -> Self::EpochTracker;

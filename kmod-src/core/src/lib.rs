@@ -49,6 +49,7 @@ mod link_modify;
 mod link_request;
 mod message;
 mod name;
+mod probe;
 mod profile;
 mod report;
 mod text;
@@ -73,6 +74,7 @@ pub use kernel::{Capabilities, Counter, Interface, Kernel, Media, Privilege, Req
 pub use link_request::LinkRequest;
 pub use message::Message;
 pub use name::Name;
+pub use probe::{Change, CloneOp, Fired, Happening, Probe, WORDS};
 pub use profile::{Profile, UnknownProfile};
 pub use report::Report;
 pub use text::{TEXT_CAPACITY, Text};

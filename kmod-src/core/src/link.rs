@@ -5,7 +5,7 @@ use nlproof_wire::consts::{NLM_F_CREATE, NLM_F_MULTI, RTM_NEWLINK};
 
 use crate::attributes::Request;
 use crate::behaviour::LinkCloner;
-use crate::context::{Sleepable, in_epoch};
+use crate::context::Sleepable;
 use crate::cookie::Cookie;
 use crate::dispatch::Call;
 use crate::errno::Errno;
@@ -13,6 +13,8 @@ use crate::kernel::{Interface, Kernel, Requester};
 use crate::link_dump::{self, Shown};
 use crate::link_modify;
 use crate::link_request::LinkRequest;
+use crate::name::Name;
+use crate::probe::{self, CloneOp, Probe};
 use crate::report::Report;
 use crate::writer::{MessageHeader, Writer};
 
@@ -25,19 +27,20 @@ pub(crate) fn get<K: Kernel, R: Requester>(
     report: &mut Report,
 ) -> Result<(), Errno> {
     let (kernel, behaviours) = (call.kernel, call.behaviours);
-    let wanted = LinkRequest::parse(request, behaviours, report)?;
+    let wanted = parse(call, request, report)?;
     let mut reply = MessageHeader { kind: RTM_NEWLINK, ..request.header };
 
     if wanted.index != 0 || wanted.name.is_some() {
         let found = match wanted.name {
-            Some(name) if wanted.index == 0 => kernel.by_name(name),
-            _ => in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index)),
+            Some(name) if wanted.index == 0 => probe::by_name(kernel, name),
+            _ => probe::by_index(kernel, thread, wanted.index),
         };
         let ifp = found.filter(|ifp| matches(ifp, &wanted)).ok_or(Errno::ENODEV)?;
         return link_dump::link(kernel, behaviours, thread, writer, &reply, &ifp, Shown::default());
     }
 
     reply.flags |= NLM_F_MULTI;
+    kernel.probe(Probe::DumpBegin { message: reply.kind, seq: reply.seq });
     // A dump that was cut short ends like one that was not: the kernel drops this result too.
     let dumped = kernel.for_each_interface(
         thread,
@@ -45,7 +48,22 @@ pub(crate) fn get<K: Kernel, R: Requester>(
         |thread, ifp| link_dump::link(kernel, behaviours, thread, writer, &reply, ifp, Shown::default()),
     );
     dumped.unwrap_or(());
-    if writer.end_dump(0, &reply) { Ok(()) } else { Err(Errno::ENOMEM) }
+    call.end_dump(writer, 0, &reply)
+}
+
+/// Reads a request.
+fn parse<'a, K: Kernel, R: Requester>(
+    call: &Call<'_, K, R>,
+    request: &Request<'a>,
+    report: &mut Report,
+) -> Result<LinkRequest<'a>, Errno> {
+    let wanted = LinkRequest::parse(request, call.behaviours, report)?;
+    call.kernel.probe(Probe::RequestParsed {
+        message: request.header.kind,
+        index: wanted.index,
+        name: Name::truncated(wanted.name.unwrap_or(&[])),
+    });
+    Ok(wanted)
 }
 
 /// `match_iface`. The type is compared with the requested *index*: a slip of the kernel, which finds nothing
@@ -64,9 +82,9 @@ pub(crate) fn delete<K: Kernel, R: Requester>(
     report: &mut Report,
 ) -> Result<(), Errno> {
     let kernel = call.kernel;
-    let wanted = LinkRequest::parse(request, call.behaviours, report)?;
-    let ifp = in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index)).ok_or(Errno::ENOENT)?;
-    kernel.destroy(thread, &ifp)
+    let wanted = parse(call, request, report)?;
+    let ifp = probe::by_index(kernel, thread, wanted.index).ok_or(Errno::ENOENT)?;
+    probe::cloner(kernel, CloneOp::Destroy, ifp.index(), ifp.name(), || kernel.destroy(thread, &ifp))
 }
 
 /// RTM_NEWLINK: NLM_F_CREATE tells creation from modification; NLM_F_EXCL and NLM_F_REPLACE mean nothing.
@@ -76,7 +94,7 @@ pub(crate) fn new<K: Kernel, R: Requester>(
     request: &Request<'_>,
     report: &mut Report,
 ) -> Result<(), Errno> {
-    let wanted = LinkRequest::parse(request, call.behaviours, report)?;
+    let wanted = parse(call, request, report)?;
     if request.header.flags & NLM_F_CREATE != 0 {
         create(call, thread, &wanted, report)
     } else {
@@ -107,7 +125,10 @@ pub(crate) fn create_by_name<K: Kernel, R: Requester>(
     wanted: &LinkRequest<'_>,
     report: &mut Report,
 ) -> Result<(), Errno> {
-    let ifp = call.kernel.create(thread, name, wanted)?;
+    let kernel = call.kernel;
+    let ifp = probe::cloner(kernel, CloneOp::Create, 0, Name::truncated(name), || {
+        kernel.create(thread, name, wanted)
+    })?;
     change(call, thread, &ifp, wanted, report)?;
     if call.behaviours.cookie_on_create {
         report.set_cookie(Cookie::of(ifp.index(), ifp.name()));
@@ -134,14 +155,14 @@ fn modify<K: Kernel, R: Requester>(
 ) -> Result<(), Errno> {
     let kernel = call.kernel;
     let found = if wanted.index != 0 {
-        in_epoch(kernel, thread, |epoch| kernel.by_index(epoch, wanted.index)).ok_or_else(|| {
+        probe::by_index(kernel, thread, wanted.index).ok_or_else(|| {
             report.say(|text| {
                 text.str("unable to find interface #").number(wanted.index);
             });
             Errno::ENOENT
         })
     } else if let Some(name) = wanted.name {
-        kernel.by_name(name).ok_or_else(|| {
+        probe::by_name(kernel, name).ok_or_else(|| {
             report.say(|text| {
                 text.str("unable to find interface ").bytes(name);
             });
@@ -155,7 +176,9 @@ fn modify<K: Kernel, R: Requester>(
     };
     let ifp = found?;
     if call.behaviours.link_cloner == LinkCloner::ByName {
-        kernel.configure(thread, &ifp, wanted, report)?;
+        probe::cloner(kernel, CloneOp::Modify, ifp.index(), ifp.name(), || {
+            kernel.configure(thread, &ifp, wanted, report)
+        })?;
     }
     change(call, thread, &ifp, wanted, report)
 }

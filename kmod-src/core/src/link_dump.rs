@@ -18,6 +18,7 @@ use crate::context::Sleepable;
 use crate::errno::Errno;
 use crate::kernel::{Counter, Interface, Kernel};
 use crate::name::Name;
+use crate::probe::Probe;
 use crate::writer::{MessageHeader, Writer};
 
 /// IFLA_OPERSTATE and IFLA_CARRIER.
@@ -109,6 +110,8 @@ pub(crate) fn link<K: Kernel>(
         writer.end_nest(nest);
     }
     if writer.end() {
+        let MessageHeader { kind: message, flags, seq, .. } = *header;
+        kernel.probe(Probe::MessageWritten { message, flags, seq, index: ifp.index() });
         Ok(())
     } else {
         writer.abort();

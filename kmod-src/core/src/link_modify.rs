@@ -8,6 +8,7 @@ use crate::context::Sleepable;
 use crate::errno::Errno;
 use crate::kernel::{Kernel, Privilege, Requester};
 use crate::link_request::LinkRequest;
+use crate::probe::{self, Change};
 use crate::report::Report;
 
 /// Does what the request asks for, in the kernel's order. What was done before a failure stays done.
@@ -22,12 +23,16 @@ pub(crate) fn modify<K: Kernel>(
 ) -> Result<(), Errno> {
     if let Some(alias) = request.alias {
         need(requester, Privilege::SetIfDescr, "Not enough privileges to set descr", report)?;
-        kernel.set_description(thread, ifp, alias);
+        probe::change(kernel, Change::Description, ifp, 0, || {
+            kernel.set_description(thread, ifp, alias);
+            Ok(())
+        })?;
     }
-    up_or_down(kernel, variant.up_down(), thread, ifp, request);
+    up_or_down(kernel, variant.up_down(), thread, ifp, request)?;
     if request.mtu > 0 {
         need(requester, Privilege::SetIfMtu, "Not enough privileges to set mtu", report)?;
-        let set = kernel.set_mtu(thread, ifp, request.mtu);
+        let set =
+            probe::change(kernel, Change::Mtu, ifp, request.mtu, || kernel.set_mtu(thread, ifp, request.mtu));
         if variant.mtu_error() == MtuError::Returned {
             set.inspect_err(|_| say(report, "Failed to set mtu"))?;
         }
@@ -37,7 +42,8 @@ pub(crate) fn modify<K: Kernel>(
         && let Some(address) = request.link_address
     {
         need(requester, Privilege::SetIfMac, "Not enough privileges to set IFLA_ADDRESS", report)?;
-        kernel.set_link_address(thread, ifp, address).inspect_err(|error| {
+        let set = || kernel.set_link_address(thread, ifp, address);
+        probe::change(kernel, Change::LinkAddress, ifp, 0, set).inspect_err(|error| {
             report.say(|text| {
                 text.str(match variant {
                     LinkModify::D => "unable to set IFLA_ADDRESS",
@@ -58,16 +64,23 @@ fn up_or_down<K: Kernel>(
     thread: &mut Sleepable,
     ifp: &K::Ref,
     request: &LinkRequest<'_>,
-) {
+) -> Result<(), Errno> {
     let wanted_up = request.flags & IFF_UP != 0;
     let asked = request.change & IFF_UP != 0;
-    match rule {
-        UpDown::DownOnly if asked && !wanted_up => kernel.down(thread, ifp),
-        UpDown::DownOnly => {}
-        UpDown::Both if !asked && request.change != 0 => {}
-        UpDown::Both if wanted_up => kernel.up(thread, ifp),
-        UpDown::Both => kernel.down(thread, ifp),
-    }
+    let change = match rule {
+        UpDown::DownOnly if asked && !wanted_up => Change::Down,
+        UpDown::DownOnly => return Ok(()),
+        UpDown::Both if !asked && request.change != 0 => return Ok(()),
+        UpDown::Both if wanted_up => Change::Up,
+        UpDown::Both => Change::Down,
+    };
+    probe::change(kernel, change, ifp, 0, || {
+        match change {
+            Change::Up => kernel.up(thread, ifp),
+            _ => kernel.down(thread, ifp),
+        }
+        Ok(())
+    })
 }
 
 fn promiscuity<K: Kernel>(
@@ -85,12 +98,14 @@ fn promiscuity<K: Kernel>(
         Promiscuity::Counted if !asked => Ok(()),
         Promiscuity::CountedOrAll | Promiscuity::Permanent if !asked_or_all => Ok(()),
         Promiscuity::Counted | Promiscuity::CountedOrAll => {
-            kernel.count_promiscuous(thread, ifp, on).inspect_err(|_| say(report, "unable to set promisc"))
+            let count = || kernel.count_promiscuous(thread, ifp, on);
+            probe::change(kernel, Change::CountPromiscuous, ifp, u32::from(on), count)
+                .inspect_err(|_| say(report, "unable to set promisc"))
         }
-        Promiscuity::Permanent => {
+        Promiscuity::Permanent => probe::change(kernel, Change::Promiscuous, ifp, u32::from(on), || {
             kernel.set_promiscuous(thread, ifp, on);
             Ok(())
-        }
+        }),
     }
 }
 

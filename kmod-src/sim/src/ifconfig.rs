@@ -9,6 +9,7 @@ use nlproof_wire::consts::freebsd::{IFF_MONITOR, IFF_RENAMING};
 use nlproof_wire::consts::{IFF_BROADCAST, IFF_UP, IFNAMSIZ};
 
 use crate::interface::IfRef;
+use crate::reference::CountedRef;
 use crate::sim::Sim;
 use crate::stack::Stack;
 
@@ -98,6 +99,10 @@ impl Sim {
     /// What it prints about the first ioctl that failed. The texts are ifconfig(8)'s own where a kernel's run has shown
     /// them; others name the error's number.
     pub fn ifconfig(&self, command: &Ifconfig) -> Result<String, String> {
+        self.stack.tracer.in_command(|| self.run_ifconfig(command))
+    }
+
+    fn run_ifconfig(&self, command: &Ifconfig) -> Result<String, String> {
         let mut thread = Sleepable::at_entry();
         let stack = &self.stack;
         let mut name = command.interface.clone();
@@ -205,7 +210,7 @@ impl Stack {
             }
             Rename::EventOfItsOwn => {
                 let old = ifp.name.replace(Name::truncated(name));
-                link_renamed(self, &self.behaviours, thread, ifp, old);
+                link_renamed(self, &self.behaviours, thread, &CountedRef::lent(ifp), old);
             }
         }
         Ok(())

@@ -5,8 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
 
-use iface_core::{Address, Capabilities, Counter, Interface, LinkAddress, Name, SocketAddress};
-use nlproof_wire::consts::freebsd::IFT_ETHER;
+use iface_core::{Address, Capabilities, LinkAddress, Name, SocketAddress};
 
 /// What drives an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,60 +155,5 @@ impl Ifnet {
 
     pub(crate) fn clear(&self, flag: u32) {
         self.flags.set(self.flags.get() & !flag);
-    }
-}
-
-impl Interface for IfRef {
-    fn index(&self) -> u32 {
-        self.0.index
-    }
-
-    fn name(&self) -> Name {
-        self.0.name.get()
-    }
-
-    fn kind(&self) -> u8 {
-        self.0.kind.get()
-    }
-
-    fn flags(&self) -> u32 {
-        self.0.flags.get()
-    }
-
-    fn driver_flags(&self) -> u32 {
-        self.0.driver_flags.get()
-    }
-
-    fn mtu(&self) -> u32 {
-        self.0.mtu.get()
-    }
-
-    fn link_address_len(&self) -> u8 {
-        self.0.link_address_len.get()
-    }
-
-    fn link_address(&self) -> Option<LinkAddress> {
-        Some(self.0.link_address.get())
-    }
-
-    fn broadcast_address(&self) -> Option<LinkAddress> {
-        self.0.broadcast_address.get()
-    }
-
-    fn hardware_address(&self) -> Option<LinkAddress> {
-        (u16::from(self.0.kind.get()) == IFT_ETHER).then(|| self.0.hardware_address.get())
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities.get()
-    }
-
-    /// No packet ever passes.
-    fn counter(&self, _counter: Counter) -> u64 {
-        0
-    }
-
-    fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R {
-        show(self.0.description.borrow().as_deref())
     }
 }

@@ -5,20 +5,29 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use iface_core::{
-    Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Name, Report, Sleepable,
+    Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Name, Probe, Report, Sleepable,
 };
 
 use crate::interface::{Driver, IfRef};
+use crate::reference::CountedRef;
 use crate::stack::Stack;
+use crate::tracer::{Fault, Tracer};
 use crate::writer::NlWriter;
 
 /// Leaves the network epoch when dropped.
 #[derive(Debug)]
-pub(crate) struct EpochTracker(Rc<Cell<u32>>);
+pub(crate) struct EpochTracker {
+    epochs: Rc<Cell<u32>>,
+    tracer: Rc<Tracer>,
+}
 
 impl Drop for EpochTracker {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        if self.tracer.makes(Fault::EpochNotLeft) {
+            return;
+        }
+        self.tracer.fire(Probe::EpochExit { depth: self.epochs.get() });
+        self.epochs.set(self.epochs.get() - 1);
     }
 }
 
@@ -38,52 +47,60 @@ fn carrier(ifp: &IfRef) -> Option<IfRef> {
 }
 
 impl Kernel for Stack {
-    type Ref = IfRef;
+    type Ref = CountedRef;
     type EpochTracker = EpochTracker;
     type GroupWriter = NlWriter;
 
+    fn probe(&self, probe: Probe) {
+        self.tracer.fire(probe);
+    }
+
     fn epoch_enter(&self) -> EpochTracker {
         self.epochs.set(self.epochs.get() + 1);
-        EpochTracker(self.epochs.clone())
+        self.tracer.fire(Probe::EpochEnter { depth: self.epochs.get() });
+        EpochTracker { epochs: self.epochs.clone(), tracer: self.tracer.clone() }
     }
 
-    fn by_index(&self, _epoch: &Epoch<'_>, index: u32) -> Option<IfRef> {
-        self.living().into_iter().find(|ifp| ifp.index == index)
+    fn by_index(&self, _epoch: &Epoch<'_>, index: u32) -> Option<CountedRef> {
+        let found = self.living().into_iter().find(|ifp| ifp.index == index)?;
+        Some(CountedRef::counted(found, &self.tracer))
     }
 
-    fn by_name(&self, name: &[u8]) -> Option<IfRef> {
-        self.living().into_iter().find(|ifp| ifp.name.get().as_bytes() == name)
+    fn by_name(&self, name: &[u8]) -> Option<CountedRef> {
+        let found = self.living().into_iter().find(|ifp| ifp.name.get().as_bytes() == name)?;
+        Some(CountedRef::counted(found, &self.tracer))
     }
 
     fn for_each_interface(
         &self,
         thread: &mut Sleepable,
-        mut matches: impl FnMut(&IfRef) -> bool,
-        mut each: impl FnMut(&mut Sleepable, &IfRef) -> Result<(), Errno>,
+        mut matches: impl FnMut(&CountedRef) -> bool,
+        mut each: impl FnMut(&mut Sleepable, &CountedRef) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
-        let matching: Vec<IfRef> = self.living().into_iter().filter(|ifp| matches(ifp)).collect();
+        let matching: Vec<_> =
+            self.living().iter().map(CountedRef::lent).filter(|ifp| matches(ifp)).collect();
         matching.iter().try_for_each(|ifp| each(thread, ifp))
     }
 
     fn for_each_interface_in(
         &self,
         _epoch: &Epoch<'_>,
-        each: impl FnMut(&IfRef) -> Result<(), Errno>,
+        mut each: impl FnMut(&CountedRef) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
-        self.living().iter().try_for_each(each)
+        self.living().iter().map(CountedRef::lent).try_for_each(|ifp| each(&ifp))
     }
 
     fn for_each_address(
         &self,
         _epoch: &Epoch<'_>,
-        ifp: &IfRef,
+        ifp: &CountedRef,
         mut each: impl FnMut(&Address) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
         let addresses = ifp.addresses.borrow().clone();
         addresses.iter().try_for_each(|ifa| each(&ifa.address.get()))
     }
 
-    fn media(&self, _thread: &mut Sleepable, ifp: &IfRef) -> Result<Media, Errno> {
+    fn media(&self, _thread: &mut Sleepable, ifp: &CountedRef) -> Result<Media, Errno> {
         match carrier(ifp).ok_or(Errno::EINVAL)?.driver {
             Driver::Epair => Ok(Media { ethernet: true, active: true }),
             Driver::Tap => Ok(Media { ethernet: true, active: false }),
@@ -93,69 +110,85 @@ impl Kernel for Stack {
         }
     }
 
-    fn cloner(&self, ifp: &IfRef) -> Option<Name> {
+    fn cloner(&self, ifp: &CountedRef) -> Option<Name> {
         Some(Name::truncated(ifp.driver.name().as_bytes()))
     }
 
-    fn create(&self, thread: &mut Sleepable, name: &[u8], request: &LinkRequest<'_>) -> Result<IfRef, Errno> {
-        self.clone_create(thread, name, Some(request))
+    fn create(
+        &self,
+        thread: &mut Sleepable,
+        name: &[u8],
+        request: &LinkRequest<'_>,
+    ) -> Result<CountedRef, Errno> {
+        let ifp = self.clone_create(thread, name, Some(request))?;
+        Ok(CountedRef::counted(ifp, &self.tracer))
     }
 
     fn configure(
         &self,
         thread: &mut Sleepable,
-        ifp: &IfRef,
+        ifp: &CountedRef,
         request: &LinkRequest<'_>,
         report: &mut Report,
     ) -> Result<(), Errno> {
         if ifp.driver == Driver::Vlan { self.vlan_change(thread, ifp, request, report) } else { Ok(()) }
     }
 
-    fn destroy(&self, thread: &mut Sleepable, ifp: &IfRef) -> Result<(), Errno> {
+    fn destroy(&self, thread: &mut Sleepable, ifp: &CountedRef) -> Result<(), Errno> {
         self.clone_destroy(thread, ifp.name.get())
     }
 
-    fn set_description(&self, _thread: &mut Sleepable, ifp: &IfRef, description: &[u8]) {
+    fn set_description(&self, _thread: &mut Sleepable, ifp: &CountedRef, description: &[u8]) {
         *ifp.description.borrow_mut() = Some(description.to_vec());
     }
 
-    fn up(&self, thread: &mut Sleepable, ifp: &IfRef) {
+    fn up(&self, thread: &mut Sleepable, ifp: &CountedRef) {
         self.interface_up(thread, ifp);
     }
 
-    fn down(&self, thread: &mut Sleepable, ifp: &IfRef) {
+    fn down(&self, thread: &mut Sleepable, ifp: &CountedRef) {
         self.interface_down(thread, ifp);
     }
 
-    fn set_mtu(&self, thread: &mut Sleepable, ifp: &IfRef, mtu: u32) -> Result<(), Errno> {
+    fn set_mtu(&self, thread: &mut Sleepable, ifp: &CountedRef, mtu: u32) -> Result<(), Errno> {
         self.change_mtu(thread, ifp, mtu)
     }
 
-    fn count_promiscuous(&self, thread: &mut Sleepable, ifp: &IfRef, on: bool) -> Result<(), Errno> {
+    fn count_promiscuous(&self, thread: &mut Sleepable, ifp: &CountedRef, on: bool) -> Result<(), Errno> {
         self.count_promiscuity(thread, ifp, on)
     }
 
-    fn set_promiscuous(&self, _thread: &mut Sleepable, ifp: &IfRef, on: bool) {
+    fn set_promiscuous(&self, _thread: &mut Sleepable, ifp: &CountedRef, on: bool) {
         self.permanent_promiscuity(ifp, on);
     }
 
-    fn set_link_address(&self, _thread: &mut Sleepable, ifp: &IfRef, address: &[u8]) -> Result<(), Errno> {
+    fn set_link_address(
+        &self,
+        _thread: &mut Sleepable,
+        ifp: &CountedRef,
+        address: &[u8],
+    ) -> Result<(), Errno> {
         self.change_link_address(ifp, address)
     }
 
-    fn add_inet(&self, thread: &mut Sleepable, ifp: &IfRef, alias: &InetAlias) -> Result<(), Errno> {
+    fn add_inet(&self, thread: &mut Sleepable, ifp: &CountedRef, alias: &InetAlias) -> Result<(), Errno> {
         self.inet_add(thread, ifp, alias)
     }
 
-    fn delete_inet(&self, _thread: &mut Sleepable, ifp: &IfRef, address: [u8; 4]) -> Result<(), Errno> {
+    fn delete_inet(&self, _thread: &mut Sleepable, ifp: &CountedRef, address: [u8; 4]) -> Result<(), Errno> {
         self.inet_delete(ifp, address)
     }
 
-    fn add_inet6(&self, thread: &mut Sleepable, ifp: &IfRef, alias: &Inet6Alias) -> Result<(), Errno> {
+    fn add_inet6(&self, thread: &mut Sleepable, ifp: &CountedRef, alias: &Inet6Alias) -> Result<(), Errno> {
         self.inet6_add(thread, ifp, alias)
     }
 
-    fn delete_inet6(&self, _thread: &mut Sleepable, ifp: &IfRef, address: [u8; 16]) -> Result<(), Errno> {
+    fn delete_inet6(
+        &self,
+        _thread: &mut Sleepable,
+        ifp: &CountedRef,
+        address: [u8; 16],
+    ) -> Result<(), Errno> {
         self.inet6_delete(ifp, address)
     }
 

@@ -14,6 +14,7 @@ use nlproof_wire::consts::{IFF_LOOPBACK, IFF_PROMISC, IFF_UP};
 use crate::bridge::bridge_flags;
 use crate::interface::{Driver, IfRef, Ifnet, LinkState};
 use crate::stack::Stack;
+use crate::tracer::LINK_THREAD;
 use crate::tunnel::GIF_MTU_RANGE;
 use crate::vlan::vlan_mtu_possible;
 
@@ -115,8 +116,10 @@ impl Stack {
         let mut waiting = VecDeque::from([ifp.clone()]);
         while let Some(ifp) = waiting.pop_front() {
             if ifp.link_state.replace(state) != state {
-                self.announce(thread, &ifp, LinkEvent::Changed(0));
-                self.announce(thread, &ifp, LinkEvent::LinkState);
+                self.tracer.in_thread(LINK_THREAD, || {
+                    self.announce(thread, &ifp, LinkEvent::Changed(0));
+                    self.announce(thread, &ifp, LinkEvent::LinkState);
+                });
                 // `vlan_link_state`: VLANs follow their parent.
                 waiting.extend(self.vlans_on(&ifp));
             }

@@ -8,6 +8,7 @@ use nlproof_wire::consts::NLMSG_HDRLEN;
 
 use crate::socket::{BUFFER, Privilege, Socket, SocketOptions};
 use crate::stack::Stack;
+use crate::tracer::{Fault, KernelRecord};
 
 /// Interfaces that the host has before the vnet gets its first: a network card and its own lo0.
 const HOST_INTERFACES: u32 = 2;
@@ -131,6 +132,21 @@ impl Sim {
     pub fn interfaces(&self) -> impl Iterator<Item = (String, u32)> {
         let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
         self.stack.living().into_iter().map(move |ifp| (name(ifp.name.get().as_bytes()), ifp.index))
+    }
+
+    /// Records from now on which probes fire; `clock` gives nanoseconds that never fall.
+    pub fn trace(&self, clock: impl Fn() -> u64 + 'static) {
+        self.stack.tracer.start(Box::new(clock));
+    }
+
+    /// Takes what has been recorded of the probes, in order.
+    pub fn kernel_records(&self) -> Vec<KernelRecord> {
+        self.stack.tracer.take()
+    }
+
+    /// Makes a mistake once, at the next occasion: for testing what watches a kernel.
+    pub fn inject(&self, fault: Fault) {
+        self.stack.tracer.inject(fault);
     }
 
     /// Seconds since the kernel booted. Time stands still but for [`advance`](Self::advance).

@@ -12,7 +12,9 @@ use nlproof_wire::consts::freebsd::IFF_DYING;
 use crate::cloner::Cloners;
 use crate::index_table::IndexTable;
 use crate::interface::{IfAddr, IfRef};
+use crate::reference::CountedRef;
 use crate::socket::Socket;
+use crate::tracer::Tracer;
 use crate::variant::Variant;
 
 /// A network stack.
@@ -34,6 +36,8 @@ pub(crate) struct Stack {
     pub(crate) driver_report: RefCell<Report>,
     /// How often the network epoch has been entered and not left.
     pub(crate) epochs: Rc<Cell<u32>>,
+    /// Who hears of the probes.
+    pub(crate) tracer: Rc<Tracer>,
 }
 
 impl Stack {
@@ -50,6 +54,7 @@ impl Stack {
             uptime: Cell::new(100),
             driver_report: RefCell::default(),
             epochs: Rc::default(),
+            tracer: Rc::default(),
         }
     }
 
@@ -65,11 +70,11 @@ impl Stack {
 
     /// Announces what happened to an interface.
     pub(crate) fn announce(&self, thread: &mut Sleepable, ifp: &IfRef, event: LinkEvent) {
-        link_event(self, &self.behaviours, thread, ifp, event);
+        link_event(self, &self.behaviours, thread, &CountedRef::lent(ifp), event);
     }
 
     /// `rt_addrmsg`.
     pub(crate) fn announce_address(&self, ifp: &IfRef, ifa: &IfAddr, event: AddressEvent) {
-        address_event(self, &self.behaviours, ifp, &ifa.address.get(), event);
+        address_event(self, &self.behaviours, &CountedRef::lent(ifp), &ifa.address.get(), event);
     }
 }

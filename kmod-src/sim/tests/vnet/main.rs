@@ -8,4 +8,5 @@ mod framing;
 mod hostile;
 mod link;
 mod observed;
+mod probes;
 mod support;
