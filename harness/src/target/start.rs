@@ -101,7 +101,11 @@ pub(super) fn start(
     }
     let place = match starter.place() {
         Ok(place) => place,
-        Err(reason) => return starter.boot(&format!("no warm start: {reason}"), on_stage),
+        Err(reason) => {
+            let why = format!("no warm start: {reason}");
+            on_stage(&why, None);
+            return starter.boot(&why, on_stage);
+        }
     };
     let began = Instant::now();
     let mut why = "no snapshot yet".to_owned();
@@ -127,6 +131,7 @@ pub(super) fn start(
         },
         Err(NotMade::Guest(error)) => Err(error),
         Err(NotMade::Snapshot(reason)) => {
+            on_stage(&format!("this guest cannot be saved, and later runs boot again: {reason}"), None);
             starter.boot(&format!("{why}; no snapshot made: {reason}"), on_stage)
         }
     };
