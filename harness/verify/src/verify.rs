@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 
 use crate::check::Check;
-use crate::checks;
+use crate::checks::{self, NO_SETS};
 use crate::dwarf::place_steps;
 use crate::elf::{Home, Module};
 use crate::facts::Facts;
@@ -82,6 +82,9 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
             Check::Abi if policy.abi.is_empty() => not_checked(check, "the policy has no `abi` table"),
             Check::Balance if policy.balance.is_empty() => {
                 not_checked(check, "the policy has no `balance` table")
+            }
+            Check::Modmeta if !policy.metadata && detail == NO_SETS => {
+                not_checked(check, "the policy asks for no metadata, and there is none")
             }
             Check::Traceable if policy.traced.is_empty() => {
                 Row { verdict: Verdict::NotChecked, ..row(check, subject, detail, &findings) }

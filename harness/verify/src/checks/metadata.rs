@@ -14,6 +14,8 @@ const MDT_DEPEND: u32 = 1;
 const MDT_MODULE: u32 = 2;
 const MDT_VERSION: u32 = 3;
 const MDT_PNP_INFO: u32 = 4;
+/// What the row says if there is no metadata.
+pub(crate) const NO_SETS: &str = "no set";
 /// The linker set.
 const SET: &str = "set_modmetadata_set";
 
@@ -29,7 +31,10 @@ pub(crate) fn modmeta(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
                     .help("DECLARE_MODULE in the C shim; `metadata: false` for a plain object"),
             );
         }
-        return ("no metadata".to_owned(), format!("{} sets", sets.len()));
+        return (
+            "no metadata".to_owned(),
+            if sets.is_empty() { NO_SETS.to_owned() } else { format!("{} sets", sets.len()) },
+        );
     }
     let set = sets[0];
     let (mut modules, mut depends, mut versions) = (Vec::new(), Vec::new(), 0);

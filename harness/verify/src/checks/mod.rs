@@ -13,6 +13,6 @@ pub(crate) use abi::abi;
 pub(crate) use balance::balance;
 pub(crate) use graph::{indirect, panic, recursion, stack};
 pub(crate) use insns::{fpu, insn, is_traceable, red_zone, traceable};
-pub(crate) use metadata::modmeta;
+pub(crate) use metadata::{NO_SETS, modmeta};
 pub(crate) use sections::{sections, wx};
 pub(crate) use symbols::{imports, relocs};
