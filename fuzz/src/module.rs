@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, Report, Resource, Verdict};
+use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, Report, Resource, Shared, Verdict};
 
 /// A kernel with what the kept inputs import.
 static KERNEL: LazyLock<KernelSymbols> = LazyLock::new(|| {
@@ -28,14 +28,28 @@ pub fn verify(data: &[u8]) {
         metadata: false,
         traced: ["*".to_owned()].into(),
         balance: vec![resource()],
+        abi: vec![shared()],
         ..Policy::default()
     };
     let again = report(data, &plain, None);
     assert_eq!(strict.stats, again.stats, "what is counted depends on the bytes alone");
     assert_eq!(strict.to_json(), report(data, &Policy::default(), Some(&KERNEL)).to_json());
-    if let Ok(symbols) = KernelSymbols::from_elf(data) {
+    if let Ok(mut symbols) = KernelSymbols::from_elf(data) {
+        let _types = symbols.add_layouts(data, &plain);
         assert!(symbols.len() <= data.len());
         report(data, &plain, Some(&symbols));
+    }
+}
+
+/// The structure of the kept inputs with debug information, in C, in Rust and in the kernel.
+fn shared() -> Shared {
+    let name = |text: &str| Some(text.to_owned());
+    Shared {
+        c: name("request"),
+        rust: name("m::Request"),
+        kernel: name("request"),
+        size: Some(16),
+        ..Shared::default()
     }
 }
 

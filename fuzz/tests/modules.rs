@@ -2,6 +2,8 @@
 //! Small modules that reach each part of the verifier, whole and cut. `NLPROOF_FUZZ_SEEDS=DIR` writes them
 //! there, as inputs to begin with.
 
+#[path = "../../harness/verify/tests/support/dwarf.rs"]
+mod dwarf;
 #[path = "../../harness/verify/tests/support/mod.rs"]
 mod support;
 
@@ -125,6 +127,47 @@ fn doubling() -> Fixture {
     fixture
 }
 
+/// Lines, an inlined function, a structure in C and in Rust, in a version of DWARF.
+fn described(version: u16) -> Fixture {
+    use gimli::constants::{DW_LANG_C99, DW_LANG_Rust, DW_TAG_namespace};
+    let fields = [("data", 0, 8), ("len", 8, 4), ("kind", 12, 2)];
+    let mut fixture = Fixture::bare();
+    let panic = fixture.import("panic");
+    let first = fixture.caller("first", &[panic]);
+    let start = fixture.start_of(first);
+    let mut debug = dwarf::Debug::new(version);
+    let unit = debug.unit(DW_LANG_C99, "first.c", start, &[(0, 1), (4, 2)], 20);
+    let root = debug.root(unit);
+    debug.structure(unit, root, "request", 16, &fields);
+    debug.inlined(unit, "second", (start + 4, start + 9), 3);
+    let unit = debug.unit(DW_LANG_Rust, "lib.rs", 0, &[], 0);
+    let root = debug.root(unit);
+    let module = debug.entry(unit, root, DW_TAG_namespace, "m");
+    let inner = debug.structure(unit, module, "Inner", 8, &fields[..1]);
+    let outer = debug.structure(unit, module, "Request", 16, &fields[1..]);
+    debug.member(unit, outer, "data", 0, inner);
+    debug.add_to(&mut fixture);
+    fixture
+}
+
+/// An archive of two members that call each other, and one that is no object.
+fn archive() -> Vec<u8> {
+    let member = |name: &str, calls: &str| {
+        let mut fixture = Fixture::bare();
+        let other = fixture.import(calls);
+        fixture.caller(name, &[other]);
+        fixture.build()
+    };
+    let mut file = b"!<arch>\n".to_vec();
+    for (name, data) in [("a.o", member("a", "b")), ("b.o", member("b", "if_up")), ("c", b"text".to_vec())] {
+        let header =
+            format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", format!("{name}/"), 0, 0, 0, 644, data.len());
+        file.extend(header.bytes());
+        file.extend(data);
+    }
+    file
+}
+
 /// `set_modmetadata_set` as SHT_NOBITS of 2^63 bytes.
 fn claimed_size() -> Vec<u8> {
     use object::read::elf::FileHeader as _;
@@ -149,6 +192,9 @@ fn small_modules_whole_and_cut() {
         ("refused", refused().build()),
         ("doubling", doubling().build()),
         ("claimed-size", claimed_size()),
+        ("dwarf-4", described(4).build()),
+        ("dwarf-5", described(5).build()),
+        ("archive", archive()),
     ];
     for (name, bytes) in modules {
         assert!(bytes.len() < 8192, "{name}: {} bytes are more than libFuzzer makes", bytes.len());

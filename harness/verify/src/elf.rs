@@ -20,9 +20,14 @@ pub enum IntakeError {
     /// Longer than [`MAX_BYTES`].
     #[error("{0} bytes are more than the limit of {MAX_BYTES}")]
     TooLong(usize),
-    /// An `ar` archive.
-    #[error("an archive: link its members with `ld -r` first and verify the result")]
-    Archive,
+    /// A member of an archive.
+    #[error("member `{name}`: {error}")]
+    Member {
+        /// The member.
+        name: String,
+        /// What is wrong with it.
+        error: Box<IntakeError>,
+    },
     /// Not ELF, or a header that does not fit into the file.
     #[error("not a readable ELF file: {0}")]
     NotElf(String),
@@ -116,8 +121,21 @@ pub(crate) struct Module<'d> {
     pub(crate) relocs: Vec<Vec<Reloc>>,
     /// The relocations of debug sections, with the section that each list is for; as they stand in the file.
     pub(crate) debug: Vec<(usize, &'d [elf::Rela64<Le>])>,
+    /// The files it is made of: one, or the members of an archive.
+    pub(crate) members: Vec<Member>,
     /// `EI_OSABI`.
     pub(crate) os_abi: u8,
+}
+
+/// A file of a module, as the parts of the lists that are its.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    /// Its name in the archive; empty for a file of its own.
+    pub(crate) name: String,
+    /// Its sections in [`Module::sections`].
+    pub(crate) sections: std::ops::Range<usize>,
+    /// Where its symbols begin in [`Module::symbols`].
+    pub(crate) symbols: usize,
 }
 
 impl<'d> Module<'d> {
@@ -128,9 +146,6 @@ impl<'d> Module<'d> {
     pub(crate) fn parse(data: &'d [u8]) -> Result<Self, IntakeError> {
         if data.len() > MAX_BYTES {
             return Err(IntakeError::TooLong(data.len()));
-        }
-        if data.starts_with(b"!<arch>\n") {
-            return Err(IntakeError::Archive);
         }
         let not_elf = |error: object::Error| IntakeError::NotElf(error.to_string());
         let header = FileHeader64::<Le>::parse(data).map_err(not_elf)?;
@@ -213,7 +228,13 @@ impl<'d> Module<'d> {
         for list in &mut relocs {
             list.sort_by_key(|reloc| reloc.offset);
         }
-        Ok(Self { sections, symbols, relocs, debug, os_abi: header.e_ident.os_abi.0 })
+        let members = vec![Member { name: String::new(), sections: 0..sections.len(), symbols: 0 }];
+        Ok(Self { sections, symbols, relocs, debug, members, os_abi: header.e_ident.os_abi.0 })
+    }
+
+    /// Whether it is one file, as the loader takes it, and not an archive.
+    pub(crate) fn is_one_file(&self) -> bool {
+        self.members.len() == 1 && self.members[0].name.is_empty()
     }
 
     /// The relocation at exactly `offset` of `section`.

@@ -15,6 +15,7 @@
 //! 4. A pointer to a function that is called through an indirect branch is only followed where a waiver declares it.
 //! 5. What the kernel calls back during an imported function is an entry of its own; its chain is not added.
 
+mod archive;
 mod baseline;
 mod check;
 mod checks;

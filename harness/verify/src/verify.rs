@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::archive;
 use crate::check::Check;
 use crate::checks::{self, NO_SETS};
 use crate::dwarf::place_steps;
@@ -28,11 +29,11 @@ type Run = fn(&Facts<'_>, &mut Vec<Finding>) -> (String, String);
 /// Verifies a module: pure, without I/O, never panics, work bounded by the length of the bytes. Whatever
 /// cannot be known is rejected by name.
 pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelSymbols>) -> Report {
-    let module = match Module::parse(object.bytes) {
+    let mut findings = Vec::new();
+    let module = match archive::read(object.bytes, &mut findings) {
         Ok(module) => module,
         Err(error) => return unreadable(object, &error.to_string()),
     };
-    let mut findings = Vec::new();
     // ELFOSABI_FREEBSD and ELFOSABI_NONE: clang and rustc mark plain objects with 0.
     if ![0, 9].contains(&module.os_abi) {
         let what = format!("is marked for another system (OS ABI {})", module.os_abi);
@@ -59,7 +60,7 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
     let functions = function_rows(&facts);
     let stats = stats(&facts);
     let mut summaries = vec![
-        (Check::Elf, "ET_REL amd64".to_owned(), format!("{} bytes", object.bytes.len())),
+        (Check::Elf, kind(&module), format!("{} bytes", object.bytes.len())),
         (Check::Code, format!("{} functions", stats.functions), format!("{} insns", stats.insns)),
     ];
     for (check, run) in runs {
@@ -105,6 +106,13 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
         stats,
         without_lines,
         elapsed_micros: None,
+    }
+}
+
+fn kind(module: &Module<'_>) -> String {
+    match module.members.len() {
+        1 if module.is_one_file() => "ET_REL amd64".to_owned(),
+        members => format!("archive of {members} × ET_REL amd64"),
     }
 }
 

@@ -235,3 +235,43 @@ fn damaged_types_are_refused_and_never_panic() {
     }
     assert!(refused > 20, "{refused}");
 }
+
+/// A module whose report shows lines, inlined functions and layouts.
+fn with_everything(version: u16) -> Vec<u8> {
+    let mut fixture = Fixture::bare();
+    let panic = fixture.import("panic");
+    let function = fixture.caller("f", &[panic]);
+    let start = fixture.start_of(function);
+    let mut debug = Debug::new(version);
+    let unit = debug.unit(DW_LANG_C99, "a.c", start, &[(0, 1), (4, 2)], 20);
+    let root = debug.root(unit);
+    let inner = debug.structure(unit, root, "inner", 16, &FIELDS);
+    let outer = debug.structure(unit, root, "request", 24, &[("first", 0, 8)]);
+    debug.member(unit, outer, "second", 8, inner);
+    debug.inlined(unit, "g", (start + 4, start + 9), 3);
+    debug.add_to(&mut fixture);
+    fixture.build()
+}
+
+#[test]
+fn every_byte_of_a_module_with_debug_information_flipped() {
+    let policy = Policy { metadata: false, ..policy("{c: request, size: 24, offsets: {second.len: 16}}") };
+    for version in [4, 5] {
+        let good = with_everything(version);
+        let judge = |bytes: &[u8]| {
+            let report = verify(&ObjectBytes { name: "m.ko", bytes }, &policy, Some(&kernel()));
+            assert!(report.to_string().len() + report.to_json().len() + report.to_sarif().len() > 0);
+            assert_eq!(report.accepted, report.counts().0 == 0);
+            report
+        };
+        let report = judge(&good);
+        assert_eq!(verdict(&report, Check::Abi), Verdict::Ok, "{report}");
+        let mut noticed = 0;
+        for at in 0..good.len() {
+            let mut bytes = good.clone();
+            bytes[at] ^= 0xff;
+            noticed += usize::from(verdict(&judge(&bytes), Check::Abi) != Verdict::Ok);
+        }
+        assert!(noticed > 50, "{noticed}");
+    }
+}

@@ -72,17 +72,32 @@ fn of_module(facts: &Facts<'_>) -> Result<(Found, Found), String> {
     if c.is_empty() && rust.is_empty() {
         return Ok((Found::new(), Found::new()));
     }
-    let debug = DebugSections::of_module(facts.module)?;
-    if debug.get(".debug_info").is_empty() {
-        return Err("the module has no .debug_info".to_owned());
-    }
-    let look = |language, wanted: &BTreeSet<String>| {
-        if wanted.is_empty() {
-            return Ok(Found::new());
+    let (mut found, mut any) = ((Found::new(), Found::new()), false);
+    for member in &facts.module.members {
+        let debug = DebugSections::of_member(facts.module, member)?;
+        if debug.get(".debug_info").is_empty() {
+            continue;
         }
-        structures(&debug, language, wanted).map_err(|error| error.to_string())
-    };
-    Ok((look(Language::C, &c)?, look(Language::Rust, &rust)?))
+        any = true;
+        for (language, wanted, list) in
+            [(Language::C, &c, &mut found.0), (Language::Rust, &rust, &mut found.1)]
+        {
+            if wanted.is_empty() {
+                continue;
+            }
+            let more = structures(&debug, language, wanted).map_err(|error| error.to_string())?;
+            for (name, layouts) in more {
+                let list: &mut Vec<_> = list.entry(name).or_default();
+                // One of each kind is enough to say that they differ.
+                for (unit, layout) in layouts {
+                    if list.len() < 8 && !list.iter().any(|(_, other)| *other == layout) {
+                        list.push((unit, layout));
+                    }
+                }
+            }
+        }
+    }
+    if any { Ok(found) } else { Err("the module has no .debug_info".to_owned()) }
 }
 
 /// The layout of one side of the module; its definitions must agree among themselves.

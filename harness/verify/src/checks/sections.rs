@@ -51,6 +51,7 @@ fn layout<'f>(facts: &'f Facts<'_>) -> Vec<(usize, &'f Section<'f>, u64)> {
 pub(crate) fn wx(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, String) {
     let sections = &facts.module.sections;
     let placed = layout(facts);
+    let one_file = facts.module.is_one_file();
     // Only a section's first and last page can be shared, so two pages for each section are enough.
     let mut pages: BTreeMap<u64, Page> = BTreeMap::new();
     let mut loaded = 0_u64;
@@ -64,7 +65,7 @@ pub(crate) fn wx(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, Str
         }
         let last = at.saturating_add(section.size - 1);
         loaded = last / PAGE + 1;
-        if section.name == "set_vnet" || section.name == "set_pcpu" {
+        if section.name == "set_vnet" || section.name == "set_pcpu" || !one_file {
             continue;
         }
         let mut ends = vec![at / PAGE, last / PAGE];
@@ -102,7 +103,11 @@ pub(crate) fn wx(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, Str
     }
     (
         format!("{} sections", placed.len()),
-        format!("{loaded} pages, protections as link_elf_protect gives them"),
+        if one_file {
+            format!("{loaded} pages, protections as link_elf_protect gives them")
+        } else {
+            "sections alone: an archive has no pages before it is linked".to_owned()
+        },
     )
 }
 

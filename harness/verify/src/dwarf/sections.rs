@@ -9,7 +9,7 @@ use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _};
 
-use crate::elf::{Home, Module};
+use crate::elf::{Home, Member, Module};
 
 /// Bytes of a debug section.
 pub(crate) type Reader<'a> = EndianSlice<'a, LittleEndian>;
@@ -34,26 +34,33 @@ const FIRST: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct DebugSections<'d> {
     data: BTreeMap<&'static str, Cow<'d, [u8]>>,
-    /// By section of the module: the address that it was given. In a relocatable file all are at 0.
+    /// The member's first section.
+    first: usize,
+    /// By section from the first on: the address that it was given. In a relocatable file all are at 0.
     bases: Vec<u64>,
 }
 
 impl<'d> DebugSections<'d> {
-    /// Those of a module. Sections with code are placed one behind the other, so that an address names one place.
+    /// Those of a member of a module. Sections with code are placed one behind the other, so that an address
+    /// names one place.
     ///
     /// # Errors
     /// A relocation or a section that cannot be read, in words.
-    pub(crate) fn of_module(module: &Module<'d>) -> Result<Self, String> {
-        let mut bases = vec![0_u64; module.sections.len()];
+    pub(crate) fn of_member(module: &Module<'d>, member: &Member) -> Result<Self, String> {
+        let mut bases = vec![0_u64; member.sections.len()];
         let mut next = FIRST;
-        for (base, section) in bases.iter_mut().zip(&module.sections).filter(|(_, section)| section.is_exec())
-        {
+        for (base, index) in bases.iter_mut().zip(member.sections.clone()) {
+            let section = &module.sections[index];
+            if !section.is_exec() {
+                continue;
+            }
             *base = next;
             // A gap, so that the end of one is not the start of the next.
             next = next.saturating_add(section.data.len() as u64).saturating_add(16);
         }
-        let mut found = Self { data: BTreeMap::new(), bases };
-        for (index, section) in module.sections.iter().enumerate() {
+        let mut found = Self { data: BTreeMap::new(), first: member.sections.start, bases };
+        for index in member.sections.clone() {
+            let section = &module.sections[index];
             let Some(name) = known(&section.name).filter(|name| !found.data.contains_key(name)) else {
                 continue;
             };
@@ -63,7 +70,7 @@ impl<'d> DebugSections<'d> {
             let mut data = Cow::Borrowed(section.data);
             for (_, relocs) in module.debug.iter().filter(|(target, _)| *target == index) {
                 for reloc in *relocs {
-                    let symbol = reloc.r_sym(Le, false) as usize;
+                    let symbol = (reloc.r_sym(Le, false) as usize).saturating_add(member.symbols);
                     let kind = reloc.r_type(Le, false);
                     let width = match kind {
                         elf::R_X86_64_NONE => continue,
@@ -75,7 +82,7 @@ impl<'d> DebugSections<'d> {
                     };
                     let value = match module.symbols.get(symbol).map(|symbol| symbol.home) {
                         Some(Home::Section { section, offset }) => {
-                            let base = found.bases.get(section).copied().unwrap_or(0);
+                            let base = found.base(section).unwrap_or(0);
                             base.wrapping_add(offset).wrapping_add_signed(reloc.r_addend(Le))
                         }
                         Some(Home::Undefined | Home::Other) => 0,
@@ -126,8 +133,12 @@ impl<'d> DebugSections<'d> {
 
     /// The address that a place in a section with code was given.
     pub(crate) fn address(&self, section: usize, offset: u64) -> Option<u64> {
-        let base = *self.bases.get(section)?;
+        let base = self.base(section)?;
         (base != 0).then(|| base.wrapping_add(offset))
+    }
+
+    fn base(&self, section: usize) -> Option<u64> {
+        self.bases.get(section.checked_sub(self.first)?).copied()
     }
 
     /// The text at `offset` of a section with strings, up to its NUL.

@@ -97,13 +97,17 @@ fn language_of(language: u64) -> Option<Language> {
     }
 }
 
+/// Names a type: unit and offset in it.
+type Place = (usize, usize);
+type Members = Vec<Member<Place>>;
+
 struct DwarfTypes<'u, 'a> {
     units: &'u mut Units<'a>,
     failed: Option<UnitsError>,
 }
 
 impl Types for DwarfTypes<'_, '_> {
-    type Id = (usize, usize);
+    type Id = Place;
 
     fn shape(&mut self, id: Self::Id) -> Option<Shape<Self::Id>> {
         match self.read(id) {
@@ -117,7 +121,7 @@ impl Types for DwarfTypes<'_, '_> {
 }
 
 impl<'a> DwarfTypes<'_, 'a> {
-    fn read(&mut self, id: (usize, usize)) -> Result<Option<Shape<(usize, usize)>>, UnitsError> {
+    fn read(&mut self, id: Place) -> Result<Option<Shape<Place>>, UnitsError> {
         let (unit, at) = id;
         let Some(die) = self.units.entry(unit, at)? else { return Ok(None) };
         let of = self.units.target(unit, die.value(constants::DW_AT_type));
@@ -167,11 +171,7 @@ impl<'a> DwarfTypes<'_, 'a> {
         Ok(count)
     }
 
-    fn members(
-        &mut self,
-        unit: usize,
-        die: &Die<'a>,
-    ) -> Result<Option<Vec<Member<(usize, usize)>>>, UnitsError> {
+    fn members(&mut self, unit: usize, die: &Die<'a>) -> Result<Option<Members>, UnitsError> {
         let mut members = Some(Vec::new());
         if !die.has_children {
             return Ok(members);
