@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `nlproof` proves that a FreeBSD kernel's netlink interface code behaves.
 //!
-//! Rooms, from the top: `cli` → `matrix`, `report`, `coverage` → `target`, `golden` → `trace`, `vector` → wire. `vm` and
+//! Rooms, from the top: `cli` → `matrix`, `report`, `coverage`, `releases` → `target`, `golden` → `trace`, `vector` → wire. `vm` and
 //! `guest` are used by `target` alone. A room may use only rooms below it.
 
 pub mod bench;
@@ -12,6 +12,7 @@ pub mod golden;
 pub mod guest;
 pub mod ktrace;
 pub mod matrix;
+pub mod releases;
 pub mod report;
 pub mod target;
 pub mod trace;

@@ -97,7 +97,7 @@ fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageErro
     Ok(Sha256(hasher.finalize().into()))
 }
 
-fn wait_for_lock(
+pub(crate) fn wait_for_lock(
     cache: &Cache,
     key: &Sha256,
     cancel: &AtomicBool,
@@ -178,7 +178,7 @@ impl Build<'_> {
             host_key: keys.host_public()?,
             disk_bytes,
         };
-        self.describe(&info, &keys)?;
+        describe(self.dir, &info, &keys)?;
         Ok(info)
     }
 
@@ -311,25 +311,6 @@ impl Build<'_> {
         [BASE, KERNEL].into_iter().map(input).collect()
     }
 
-    /// Writes what stands beside the disk; `image.json` last, for it makes the image whole.
-    fn describe(&self, info: &ImageInfo, keys: &GuestKeys) -> Result<(), ImageError> {
-        let json = serde_json::to_vec_pretty(info)
-            .map_err(|error| ImageError::io("write", &self.dir.join(image::INFO), error.into()))?;
-        let files = [
-            (image::CLIENT_KEY, keys.client_private()?.into_bytes()),
-            (image::KNOWN_HOSTS, format!("* {}\n", keys.host_public()?).into_bytes()),
-            (image::INFO, json),
-        ];
-        for (name, contents) in files {
-            let path = self.dir.join(name);
-            let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-            opened
-                .and_then(|mut file| std::io::Write::write_all(&mut file, &contents))
-                .map_err(|error| ImageError::io("write", &path, error))?;
-        }
-        Ok(())
-    }
-
     fn unusable(&self, archive: &'static str, file: &'static str, reason: &str) -> ImageError {
         let release = self.release.name.clone();
         ImageError::Unusable { release, archive, file, reason: reason.to_owned() }
@@ -338,6 +319,25 @@ impl Build<'_> {
     fn report(&mut self, stage: Stage, bytes_done: u64, bytes_total: u64) {
         (self.progress)(Progress { stage, bytes_done, bytes_total });
     }
+}
+
+/// Writes what stands beside the disk; `image.json` last, for it makes the image whole.
+pub(crate) fn describe(dir: &Path, info: &ImageInfo, keys: &GuestKeys) -> Result<(), ImageError> {
+    let json = serde_json::to_vec_pretty(info)
+        .map_err(|error| ImageError::io("write", &dir.join(image::INFO), error.into()))?;
+    let files = [
+        (image::CLIENT_KEY, keys.client_private()?.into_bytes()),
+        (image::KNOWN_HOSTS, format!("* {}\n", keys.host_public()?).into_bytes()),
+        (image::INFO, json),
+    ];
+    for (name, contents) in files {
+        let path = dir.join(name);
+        let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        opened
+            .and_then(|mut file| std::io::Write::write_all(&mut file, &contents))
+            .map_err(|error| ImageError::io("write", &path, error))?;
+    }
+    Ok(())
 }
 
 /// The results in the order of the archives. Of several errors, the one that made the others give up.

@@ -98,20 +98,62 @@ pub(crate) fn configure(tree: &mut Tree, keys: &GuestKeys, options: &BuildOption
     // sshd refuses keys in a directory that others may write to.
     tree.dir(TreePath::known("root/.ssh"), Meta::ours(0o700)).map_err(|error| refused("root/.ssh", error))?;
     for (path, mode, body, _) in FILES {
-        let contents = match body {
-            Body::OwnRc(_) if options.stock_rc => continue,
-            Body::StockRc(_) if !options.stock_rc => continue,
-            Body::Text(text) | Body::OwnRc(text) | Body::StockRc(text) => (*text).to_owned().into_bytes(),
-            Body::Loader(text) => loader_conf(text, tree).into_bytes(),
-            Body::HostKey => keys.host_private()?.into_bytes(),
-            Body::HostPublicKey => line(keys.host_public()?),
-            Body::AuthorizedKeys => line(keys.client_public()?),
-            Body::Entropy => entropy(&keys.host_private()?),
-        };
+        let Some(contents) = contents(body, keys, options, |text| loader_conf(text, tree))? else { continue };
         tree.write(TreePath::known(path), Meta::ours(*mode), &contents)
             .map_err(|error| refused(path, error))?;
     }
     Ok(())
+}
+
+/// What a file holds; `None` if this guest does not get it.
+fn contents(
+    body: &Body,
+    keys: &GuestKeys,
+    options: &BuildOptions,
+    loader: impl Fn(&str) -> String,
+) -> Result<Option<Vec<u8>>, ImageError> {
+    Ok(Some(match body {
+        Body::OwnRc(_) if options.stock_rc => return Ok(None),
+        Body::StockRc(_) if !options.stock_rc => return Ok(None),
+        Body::Text(text) | Body::OwnRc(text) | Body::StockRc(text) => (*text).to_owned().into_bytes(),
+        Body::Loader(text) => loader(text).into_bytes(),
+        Body::HostKey => keys.host_private()?.into_bytes(),
+        Body::HostPublicKey => line(keys.host_public()?),
+        Body::AuthorizedKeys => line(keys.client_public()?),
+        Body::Entropy => entropy(&keys.host_private()?),
+    }))
+}
+
+/// Our files as an archive for a guest that has a root tree of its own: all but what depends on how our disks are made.
+pub(crate) fn archive(keys: &GuestKeys, options: &BuildOptions) -> Result<Vec<u8>, ImageError> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let failed = |error| ImageError::io("make", std::path::Path::new("the archive of our files"), error);
+    for (path, mode, body, _) in FILES {
+        if THE_IMAGES_OWN.contains(path) {
+            continue;
+        }
+        let Some(contents) = contents(body, keys, options, str::to_owned)? else { continue };
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(*mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(contents.len() as u64);
+        header.set_entry_type(tar::EntryType::Regular);
+        archive.append_data(&mut header, path, contents.as_slice()).map_err(failed)?;
+    }
+    archive.into_inner().map_err(failed)
+}
+
+/// What a ready image keeps of its own: its fstab names its own root and swap.
+const THE_IMAGES_OWN: &[&str] = &["etc/fstab"];
+
+/// What sh(1) has to do in such a guest once the archive is unpacked: which modules there are is known only there.
+pub(crate) fn script() -> String {
+    format!(
+        "set -e\nchmod 700 /root/.ssh\nfor module in {}; do\n\
+         \t[ ! -f /boot/kernel/$module.ko ] || echo \"${{module}}_load=\\\"YES\\\"\" >> /boot/loader.conf\ndone\n",
+        MODULES.join(" ")
+    )
 }
 
 /// A digest over everything above, so that an image of an older builder is not taken for a new one.
@@ -209,6 +251,28 @@ mod tests {
     fn the_root_file_system_is_named_as_its_partition_is() {
         let (_dir, tree) = configured(false);
         assert!(text(&tree, "etc/fstab").starts_with(&format!("/dev/gpt/{}\t/\t", crate::disk::ROOT_LABEL)));
+    }
+
+    #[test]
+    fn a_ready_image_gets_our_files_but_not_our_fstab() {
+        let keys = GuestKeys::generate().unwrap();
+        let bytes = archive(&keys, &BuildOptions::default()).unwrap();
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        let entries: Vec<(String, u32)> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                (entry.path().unwrap().display().to_string(), entry.header().mode().unwrap())
+            })
+            .collect();
+        for expected in [("etc/rc", 0o755), ("root/.ssh/authorized_keys", 0o600), ("boot/loader.conf", 0o644)]
+        {
+            assert!(entries.contains(&(expected.0.to_owned(), expected.1)), "{entries:?}");
+        }
+        assert!(!entries.iter().any(|(path, _)| path == "etc/fstab" || path.contains("nlproof_ready")));
+        assert!(script().contains("for module in if_epair if_bridge"), "{}", script());
+        assert!(script().contains(r#"echo "${module}_load=\"YES\"" >> /boot/loader.conf"#), "{}", script());
     }
 
     #[test]

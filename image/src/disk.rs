@@ -14,7 +14,7 @@
 use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom},
+    io::{self, Read},
     os::unix::fs::FileExt as _,
     path::Path,
 };
@@ -113,31 +113,30 @@ fn guid(seed: &Sha256, what: &str) -> Uuid {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
-enum CopyError {
+pub(crate) enum CopyError {
     Stopped,
     Read(io::Error),
     Write(io::Error),
 }
 
-/// Copies all of `from` to `to` at `offset` and leaves holes where it is zero.
-fn copy_sparse(
-    from: &mut File,
+/// Copies all of `from` to `to` at `offset` and leaves holes where it is zero. How many bytes that were.
+pub(crate) fn copy_sparse(
+    from: &mut dyn Read,
     to: &File,
     offset: u64,
     stop: Stop<'_>,
     mut progress: impl FnMut(u64),
-) -> Result<(), CopyError> {
+) -> Result<u64, CopyError> {
     const CHUNK: usize = 1 << 16;
     let zeros = vec![0; CHUNK];
     let mut buffer = vec![0; 1 << 20];
     let mut done = 0;
-    from.seek(SeekFrom::Start(0)).map_err(CopyError::Read)?;
     loop {
         if stop.is_set() {
             return Err(CopyError::Stopped);
         }
         let n = match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(done),
             Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(CopyError::Read(error)),

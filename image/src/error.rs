@@ -15,8 +15,8 @@ use crate::{digest::Sha256, manifest::ManifestError};
 pub enum ImageError {
     /// No directory of that name on the search path.
     #[error(
-        "no release `{name}`; looked in: {}; available: {}; put {{MANIFEST,base.txz,kernel.txz}} into \
-         a directory of that name there, or name the place with NLPROOF_DISTS",
+        "no release `{name}`; looked in: {}; available: {}; `nlproof image fetch` downloads releases; or put \
+         {{MANIFEST,base.txz,kernel.txz}} into a directory of that name there, or name the place with NLPROOF_DISTS",
         joined(looked_in.iter().map(|path| path.display().to_string())),
         joined(available.iter().cloned())
     )]
@@ -112,6 +112,25 @@ pub enum ImageError {
         /// What it is needed for, or what is wrong with it.
         reason: String,
     },
+    /// A ready VM image cannot be used.
+    #[error("{}: {reason}", path.display())]
+    VmImage {
+        /// The image, or its CHECKSUM file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A ready VM image did not become a guest of ours.
+    #[error("the ready image of {release} could not be made ours: {reason}")]
+    Provision {
+        /// The release.
+        release: String,
+        /// What the guest, or the way to it, did.
+        reason: String,
+    },
+    /// `qemu-img` is not installed.
+    #[error("qemu-img not found; a qcow2 image needs it: `apt-get install qemu-utils` on Debian and Ubuntu")]
+    QemuImgMissing,
     /// `makefs` is not installed.
     #[error(
         "makefs not found (looked for {}); install it: `apt-get install makefs` on Debian and Ubuntu; \

@@ -39,6 +39,12 @@ pub enum Stage {
     Configure,
     /// Run `makefs`; in bytes of the file system.
     Filesystem,
+    /// Verify a ready VM image; in its bytes.
+    VerifyImage,
+    /// Unpack a ready VM image; in packed bytes.
+    Unpack,
+    /// Boot a ready VM image and make it ours.
+    Provision,
     /// Put boot code, partition table and file system into one disk; in bytes of the file system.
     Assemble,
 }
@@ -51,6 +57,9 @@ impl fmt::Display for Stage {
             Self::Kernel => "verify and extract kernel.txz",
             Self::Configure => "configure",
             Self::Filesystem => "make the file system",
+            Self::VerifyImage => "verify the ready image",
+            Self::Unpack => "unpack the ready image",
+            Self::Provision => "boot the ready image and make it ours",
             Self::Assemble => "assemble the disk",
         })
     }

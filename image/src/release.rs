@@ -9,7 +9,9 @@ use std::{
 
 use crate::{
     error::ImageError,
+    fetch::CHECKSUM_FILES,
     manifest::{Manifest, ManifestEntry},
+    vmimage::VmImageDir,
 };
 
 /// The file that makes a directory a release.
@@ -36,6 +38,15 @@ pub struct ReleaseDir {
     pub path: PathBuf,
     /// What its `MANIFEST` says.
     pub manifest: Manifest,
+}
+
+/// What is in a directory of that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Distribution sets.
+    Sets(ReleaseDir),
+    /// A ready VM image, and no distribution sets.
+    Image(VmImageDir),
 }
 
 impl Dists {
@@ -71,22 +82,43 @@ impl Dists {
             .filter_map(|dir| fs::read_dir(dir).ok())
             .flatten()
             .filter_map(Result::ok)
-            .filter(|entry| entry.path().join(MANIFEST).is_file())
+            .filter(|entry| is_release(&entry.path()))
             .filter_map(|entry| entry.file_name().into_string().ok())
+            // One that is being fetched is none yet.
+            .filter(|name| !name.ends_with(".partial"))
             .collect();
         names.sort();
         names.dedup();
         names
     }
 
-    /// The first release of that name on the search path.
+    /// The first release of that name on the search path, with its distribution sets.
     ///
     /// # Errors
     /// [`ImageError::NoSuchRelease`], and what [`ReleaseDir::open`] gives.
     pub fn find(&self, name: &str) -> Result<ReleaseDir, ImageError> {
+        ReleaseDir::open(&self.directory(name)?)
+    }
+
+    /// The same, but a ready VM image will do where there are no distribution sets.
+    ///
+    /// # Errors
+    /// As [`Dists::find`], and what [`VmImageDir::open`] gives.
+    pub fn find_any(&self, name: &str) -> Result<Found, ImageError> {
+        let path = self.directory(name)?;
+        if path.join(MANIFEST).is_file() {
+            return ReleaseDir::open(&path).map(Found::Sets);
+        }
+        match VmImageDir::open(&path)? {
+            Some(image) => Ok(Found::Image(image)),
+            None => ReleaseDir::open(&path).map(Found::Sets),
+        }
+    }
+
+    fn directory(&self, name: &str) -> Result<PathBuf, ImageError> {
         let one_name = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
         match self.search.iter().map(|dir| dir.join(name)).find(|path| one_name && path.is_dir()) {
-            Some(path) => ReleaseDir::open(&path),
+            Some(path) => Ok(path),
             None => Err(ImageError::NoSuchRelease {
                 name: name.to_owned(),
                 looked_in: self.search.clone(),
@@ -94,6 +126,11 @@ impl Dists {
             }),
         }
     }
+}
+
+/// What makes a directory one.
+fn is_release(path: &Path) -> bool {
+    [MANIFEST].iter().chain(&CHECKSUM_FILES).any(|listing| path.join(listing).is_file())
 }
 
 impl ReleaseDir {

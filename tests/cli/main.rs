@@ -3,6 +3,7 @@
 
 mod branches;
 mod developer;
+mod fetch;
 mod jobs;
 #[path = "../support/skip.rs"]
 mod skip;
@@ -29,7 +30,10 @@ fn the_main_job_runs_on_a_machine_with_nothing() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("not run  no release directory 14.0-STABLE"), "{stderr}");
-    assert!(stderr.contains("to run it: put MANIFEST, base.txz and kernel.txz"), "{stderr}");
+    assert!(
+        stderr.contains("to run it: put MANIFEST, base.txz and kernel.txz of 14.0-STABLE into"),
+        "{stderr}"
+    );
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(stdout.contains("vectors passed, 0 did not, in 6 cells; 8 cells not run"), "{stdout}");
 

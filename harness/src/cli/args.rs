@@ -71,7 +71,7 @@ pub(super) enum Command {
     Kmod(KmodArgs),
     /// Measure nlproof's own parts, or put the module under load in a real kernel.
     Bench(BenchArgs),
-    /// Build, list and remove guest images.
+    /// Fetch releases; build, list and remove guest images.
     Image(ImageArgs),
     /// Show what this machine has, what it lacks, and the command that installs it.
     Doctor,
@@ -177,6 +177,9 @@ pub(super) struct TestMatrixArgs {
     /// A cell that cannot run here is a failure.
     #[arg(long)]
     pub(super) require_all: bool,
+    /// First download the releases of the selected cells that are not here and that tests/releases.yaml knows.
+    #[arg(long)]
+    pub(super) fetch: bool,
 }
 
 #[derive(Debug, Args)]
@@ -525,20 +528,56 @@ pub(super) struct ImageArgs {
     pub(super) command: ImageCommand,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct FetchArgs {
+    /// Which: a name in tests/releases.yaml, or a branch (`14`), of which the newest release is meant.
+    #[arg(long, required = true, value_name = "RELEASE")]
+    pub(super) release: Vec<String>,
+    /// Which distribution sets [default: base.txz,kernel.txz,src.txz].
+    #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with = "image")]
+    pub(super) sets: Vec<String>,
+    /// The ready VM image (BASIC-CI) instead of distribution sets.
+    #[arg(long)]
+    pub(super) image: bool,
+    /// Ask this mirror first: a directory with one directory a release.
+    #[arg(long, value_name = "URL", value_parser = mirror_address)]
+    pub(super) mirror: Vec<String>,
+    /// Ask for the MANIFEST even if the release is there: what a snapshot is made of changes.
+    #[arg(long)]
+    pub(super) refresh: bool,
+    /// Pin what comes: write its digests and sizes to tests/releases.lock, whatever stood there.
+    #[arg(long)]
+    pub(super) lock: bool,
+}
+
+/// An address of http or https.
+fn mirror_address(text: &str) -> Result<String, String> {
+    let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
+        _ => Err("a mirror begins with https:// or http:// and a host".into()),
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ImageCommand {
+    /// Download releases from the mirrors that tests/releases.yaml names.
+    ///
+    /// A download that was interrupted goes on where it ended; what is not what its MANIFEST or CHECKSUM file, or
+    /// tests/releases.lock, says is refused and removed. Exit code 101: a release could not be fetched.
+    Fetch(FetchArgs),
     /// Build the guest image of a release, or find it in the cache.
     ///
     /// A release is a directory with MANIFEST, base.txz and kernel.txz below $NLPROOF_DISTS or
-    /// $XDG_CACHE_HOME/nlproof/dists.
+    /// $XDG_CACHE_HOME/nlproof/dists; `image fetch` makes one.
     Build {
-        /// The release's directory name, such as 14.0-STABLE.
+        /// The release's directory name, such as 14.0-STABLE, or a branch (`14`): the newest of it that is there.
         release: String,
         /// With the release's own /etc/rc.
         #[arg(long)]
         stock_rc: bool,
     },
-    /// List the images in the cache, their sizes, and what each was built from.
+    /// List the releases that are here, and the images in the cache: sizes, and what each was built from.
     List,
     /// Remove images from the cache.
     Rm {

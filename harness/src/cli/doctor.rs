@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use nlproof_kmod::{ToolPaths, Toolchain};
 
+use super::args::ProjectArgs;
 use super::exit::{CliError, ExitCode};
 use super::out::say;
+use super::project::Project;
 use super::targets::places;
 use crate::vm::{Accelerator, Tools, choose_accelerator};
 
@@ -16,7 +18,7 @@ struct Finding {
     found: Result<String, String>,
 }
 
-pub(super) fn main() -> Result<ExitCode, CliError> {
+pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
     let exe = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("nlproof"));
     let tools = Tools::find(exe);
@@ -42,8 +44,10 @@ pub(super) fn main() -> Result<ExitCode, CliError> {
         name: "releases",
         found: if releases.is_empty() {
             Err(format!(
-                "none in {}; put RELEASE/{{MANIFEST,base.txz,kernel.txz}} there, or set NLPROOF_DISTS",
-                places.join(", ")
+                "none in {}; nlproof image fetch --release {} downloads one; or put \
+                 RELEASE/{{MANIFEST,base.txz,kernel.txz}} there, or set NLPROOF_DISTS",
+                places.join(", "),
+                fetchable(project).unwrap_or_else(|| "RELEASE".into())
             ))
         } else {
             Ok(format!("{} in {}", releases.join(", "), places.join(", ")))
@@ -73,6 +77,12 @@ pub(super) fn main() -> Result<ExitCode, CliError> {
         say!("the simulator works without these; real kernels need them, kmod tools only for the module");
     }
     Ok(ExitCode::OK)
+}
+
+/// The first release that can be downloaded.
+fn fetchable(project: &ProjectArgs) -> Option<String> {
+    let releases = Project::find(project).ok()?.releases().ok()?;
+    releases.names().next().map(str::to_owned)
 }
 
 /// What compiles the Rust-backed module.

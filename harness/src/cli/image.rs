@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `image build` and `image list`.
+//! `image build`, `list`, `rm` and `gc`.
 
 use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use nlproof_image::{Cache, CacheEntry, ImageError, build};
+use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, build};
 
-use super::args::{ImageArgs, ImageCommand};
+use super::args::{ImageArgs, ImageCommand, ProjectArgs};
 use super::exit::{CliError, ExitCode};
+use super::fetch;
 use super::interrupt;
 use super::out::say;
-use super::targets::{cache_directory, places};
-use crate::target::{image_options, saved_guests};
+use super::targets::{cache_directory, open_error, places, plain_guests};
+use crate::releases::newest_of;
+use crate::target::{FreebsdTarget, image_options, saved_guests};
 
 /// Fewer digits of a key name an image only by accident.
 const SHORTEST_KEY: usize = 4;
 
-pub(super) fn main(args: &ImageArgs) -> Result<ExitCode, CliError> {
+pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, CliError> {
     match &args.command {
+        ImageCommand::Fetch(args) => fetch::main(project, args),
         ImageCommand::Build { release, stock_rc } => build_one(release, *stock_rc),
         ImageCommand::List => list(),
         ImageCommand::Rm { images } => remove(images),
@@ -28,7 +31,9 @@ pub(super) fn main(args: &ImageArgs) -> Result<ExitCode, CliError> {
 
 fn build_one(release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
-    let directory = dists.find(release).map_err(|error| CliError::Usage(error.to_string()))?;
+    let here = dists.list();
+    let release = newest_of(release, here.iter().map(String::as_str)).unwrap_or(release);
+    let found = dists.find_any(release).map_err(|error| CliError::Usage(error.to_string()))?;
     let started = Instant::now();
     let bar = ProgressBar::new(0);
     if let Ok(style) =
@@ -39,20 +44,32 @@ fn build_one(release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
     let live = std::io::stderr().is_terminal();
     // The archives are extracted side by side and take turns: a log gets one line a stage.
     let mut shown = Vec::new();
-    let result = build(&directory, &image_options(stock_rc), &cache, interrupt::flag(), &mut |progress| {
-        if !live && !shown.contains(&progress.stage) {
-            eprintln!("{}", progress.stage);
-            shown.push(progress.stage);
+    let mut on_stage = |stage: &str, bytes: Option<(u64, u64)>| {
+        if !live && !shown.iter().any(|other| other == stage) {
+            eprintln!("{stage}");
+            shown.push(stage.to_owned());
         }
-        bar.set_message(progress.stage.to_string());
-        bar.set_length(progress.bytes_total);
-        bar.set_position(progress.bytes_done);
-    });
+        let (done, total) = bytes.unwrap_or_default();
+        bar.set_message(stage.to_owned());
+        bar.set_length(total);
+        bar.set_position(done);
+    };
+    let result = match &found {
+        Found::Sets(sets) => {
+            build(sets, &image_options(stock_rc), &cache, interrupt::flag(), &mut |progress| {
+                on_stage(&progress.stage.to_string(), Some((progress.bytes_done, progress.bytes_total)));
+            })
+            .map_err(|error| match error {
+                ImageError::Cancelled => CliError::Interrupted,
+                error => CliError::Build(error.to_string()),
+            })
+        }
+        Found::Image(_) => {
+            FreebsdTarget::image(release, &plain_guests(stock_rc)?, &mut on_stage).map_err(open_error)
+        }
+    };
     bar.finish_and_clear();
-    let image = result.map_err(|error| match error {
-        ImageError::Cancelled => CliError::Interrupted,
-        error => CliError::Build(error.to_string()),
-    })?;
+    let image = result?;
     let how = if image.cached { "found in the cache" } else { "built" };
     say!("{release}: {how} in {:.2} s", started.elapsed().as_secs_f64());
     say!("  disk    {} ({})", image.disk().display(), HumanBytes(image.info.disk_bytes));
@@ -64,7 +81,8 @@ fn build_one(release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
 }
 
 fn list() -> Result<ExitCode, CliError> {
-    let (_, cache) = places()?;
+    let (dists, cache) = places()?;
+    list_releases(&dists)?;
     let entries = cache.list().map_err(|error| CliError::Build(error.to_string()))?;
     for entry in &entries {
         say!(
@@ -91,6 +109,31 @@ fn list() -> Result<ExitCode, CliError> {
     Ok(ExitCode::OK)
 }
 
+/// The release directories, with what is in them and how much.
+fn list_releases(dists: &Dists) -> Result<(), CliError> {
+    let names = dists.list();
+    for name in &names {
+        match dists.find_any(name) {
+            Ok(Found::Image(image)) => {
+                say!("release {name:<20} ready image {}  {}", image.file, image.path.display());
+            }
+            Ok(Found::Sets(release)) => {
+                let sizes = release.manifest.entries.iter().filter_map(|entry| {
+                    let bytes = std::fs::metadata(release.path.join(&entry.file)).ok()?.len();
+                    Some(format!("{} {}", entry.file, HumanBytes(bytes)))
+                });
+                let sizes: Vec<_> = sizes.collect();
+                say!("release {name:<20} {}  {}", sizes.join(", "), release.path.display());
+            }
+            Err(error) => say!("release {name:<20} cannot be used: {error}"),
+        }
+    }
+    if names.is_empty() {
+        say!("no releases; nlproof image fetch --release RELEASE downloads one");
+    }
+    Ok(())
+}
+
 fn remove(wanted: &[String]) -> Result<ExitCode, CliError> {
     let (_, cache) = places()?;
     let entries = cache.list().map_err(failed)?;
@@ -111,10 +154,11 @@ fn collect() -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
     let entries = cache.list().map_err(failed)?;
     let stale =
-        |entry: &&CacheEntry| match dists.find(&entry.image.info.release) {
-            Ok(release) => entry.image.info.inputs.iter().any(|input| {
-                release.manifest.entry(&input.file).is_some_and(|now| now.sha256 != input.sha256)
+        |entry: &&CacheEntry| match dists.find_any(&entry.image.info.release) {
+            Ok(Found::Sets(release)) => entry.image.info.inputs.iter().any(|input| {
+                release.manifest.entry(&input.file).is_none_or(|now| now.sha256 != input.sha256)
             }),
+            Ok(Found::Image(image)) => entry.image.info.inputs.iter().any(|input| input.file != image.file),
             Err(ImageError::NoSuchRelease { .. }) => true,
             // A directory that cannot be read now may be mended: its image stays.
             Err(_) => false,

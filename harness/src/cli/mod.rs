@@ -10,6 +10,7 @@ mod decode;
 mod diff;
 mod doctor;
 mod exit;
+mod fetch;
 mod image;
 mod interrupt;
 mod kmod;
@@ -52,8 +53,8 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Verify(args) => verify::main(&args),
         Command::Kmod(args) => kmod::main(&cli.project, &args),
         Command::Bench(args) => bench::main(&cli.project, &args),
-        Command::Image(args) => image::main(&args),
-        Command::Doctor => doctor::main(),
+        Command::Image(args) => image::main(&cli.project, &args),
+        Command::Doctor => doctor::main(&cli.project),
         Command::Supervise { args } => return supervise::main(&args),
     };
     match result {

@@ -8,6 +8,7 @@ use super::exit::CliError;
 use super::targets::{Targets, cache_directory};
 use crate::golden::{Divergences, Store};
 use crate::matrix::{Cell, Matrix, Selection, VectorFilter, load_matrix};
+use crate::releases::{Releases, load_releases};
 use crate::target::ModuleOptions;
 use crate::vector::{Vector, lint, load_suite};
 
@@ -49,6 +50,11 @@ impl Project {
     /// The matrix.
     pub(super) fn matrix(&self) -> Result<Matrix, CliError> {
         Ok(load_matrix(&self.root.join("matrix.yaml"))?)
+    }
+
+    /// The releases that are known and where they come from.
+    pub(super) fn releases(&self) -> Result<Releases, CliError> {
+        Ok(load_releases(&self.root.join("releases.yaml"))?)
     }
 
     /// The selected cells.

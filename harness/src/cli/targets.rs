@@ -4,13 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nlproof_image::{Cache, Dists, ImageError};
+use nlproof_image::{Cache, Dists, Found, ImageError};
 
 use super::args::{AccelArg, GuestArgs};
 use super::exit::CliError;
 use super::interrupt;
 use super::project::Project;
 use crate::matrix::{Cell, Event, ModuleKind, TargetKind};
+use crate::releases::Releases;
 use crate::report::Screen;
 use crate::target::{
     FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, SimTarget, Start, Target,
@@ -23,6 +24,7 @@ pub(super) struct Targets {
     freebsd: FreebsdOptions,
     module: ModuleOptions,
     consoles: Option<PathBuf>,
+    releases: Releases,
 }
 
 /// Where releases and images are, from the environment.
@@ -43,34 +45,46 @@ pub(super) fn cache_directory() -> Result<PathBuf, CliError> {
         .ok_or_else(|| CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no cache".into()))
 }
 
+/// Guests as they are when nobody wants them otherwise.
+pub(super) fn plain_guests(stock_rc: bool) -> Result<FreebsdOptions, CliError> {
+    let (dists, cache) = places()?;
+    let supervisor = std::env::current_exe()
+        .map_err(|error| CliError::Usage(format!("nlproof does not find itself: {error}")))?;
+    Ok(FreebsdOptions {
+        dists,
+        cache,
+        state: cache_directory()?,
+        accelerator: Accelerator::Auto,
+        start: Start::Warm,
+        stock_rc,
+        cpus: 1,
+        patience_factor: 1.0,
+        console: None,
+        supervisor,
+        cancel: Arc::clone(interrupt::flag()),
+    })
+}
+
 impl Targets {
     /// Targets as the user wants them.
     pub(super) fn new(args: &GuestArgs, project: &Project) -> Result<Targets, CliError> {
         if !(args.timeout_factor.is_finite() && args.timeout_factor > 0.0) {
             return Err(CliError::Usage(format!("--timeout-factor {} is not above 0", args.timeout_factor)));
         }
-        let (dists, cache) = places()?;
-        let supervisor = std::env::current_exe()
-            .map_err(|error| CliError::Usage(format!("nlproof does not find itself: {error}")))?;
         let freebsd = FreebsdOptions {
-            dists,
-            cache,
-            state: cache_directory()?,
             accelerator: match args.accel {
                 AccelArg::Auto => Accelerator::Auto,
                 AccelArg::Kvm => Accelerator::Forced(AcceleratorKind::Kvm),
                 AccelArg::Tcg => Accelerator::Forced(AcceleratorKind::Tcg),
             },
             start: if args.cold { Start::Cold } else { Start::Warm },
-            stock_rc: args.stock_rc,
             cpus: args.cpus,
             instruction_clock: false,
             patience_factor: args.timeout_factor,
-            console: None,
-            supervisor,
-            cancel: Arc::clone(interrupt::flag()),
+            ..plain_guests(args.stock_rc)?
         };
-        Ok(Targets { freebsd, module: project.module_options(args.unverified)?, consoles: None })
+        let module = project.module_options(args.unverified)?;
+        Ok(Targets { freebsd, module, consoles: None, releases: project.releases()? })
     }
 
     /// Keeps the consoles of guests as `CELL.console` in this directory.
@@ -86,25 +100,40 @@ impl Targets {
             _ => return None,
         };
         // A directory that is there and cannot be used is no obstacle but a fault, and opening it says so.
-        let directory = self.freebsd.dists.find(release);
+        let directory = self.freebsd.dists.find_any(release);
         if let Err(ImageError::NoSuchRelease { .. }) = directory {
             let place = self.freebsd.dists.search.first().map(|path| path.join(release)).unwrap_or_default();
-            return Some((
-                format!("no release directory {release}"),
-                format!("put MANIFEST, base.txz and kernel.txz of {release} into {}", place.display()),
-            ));
+            let by_hand =
+                format!("put MANIFEST, base.txz and kernel.txz of {release} into {}", place.display());
+            let remedy = match self.releases.get(release) {
+                Some(_) => format!("nlproof image fetch --release {release}"),
+                None => by_hand,
+            };
+            return Some((format!("no release directory {release}"), remedy));
         }
         if let Err(error) = Tools::find(&self.freebsd.supervisor) {
             return Some((error.to_string(), "nlproof doctor shows what is missing".into()));
         }
-        directory.ok().filter(|_| cell.module == ModuleKind::Rust).and_then(|found| module_obstacle(&found))
+        match directory {
+            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_obstacle(&sets),
+            Ok(Found::Image(_)) if cell.module == ModuleKind::Rust => Some((
+                format!("{release} is here as a ready image, and the module is built from src.txz"),
+                format!("nlproof image fetch --release {release}"),
+            )),
+            _ => None,
+        }
     }
 
     /// The same, but guests are booted.
     pub(super) fn cold(&self) -> Targets {
         let mut freebsd = self.freebsd.clone();
         freebsd.start = Start::Cold;
-        Targets { freebsd, module: self.module.clone(), consoles: self.consoles.clone() }
+        Targets {
+            freebsd,
+            module: self.module.clone(),
+            consoles: self.consoles.clone(),
+            releases: self.releases.clone(),
+        }
     }
 
     /// Builds the release's image in a cache of its own and gives the bytes of its disk.

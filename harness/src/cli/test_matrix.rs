@@ -4,15 +4,18 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use nlproof_image::ImageError;
+
 use super::args::{ProjectArgs, TestMatrixArgs};
 use super::exit::{CliError, ExitCode};
+use super::fetch::{Freshness, NEEDED, Store, What};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use super::targets::{Targets, cache_directory};
+use super::targets::{Targets, cache_directory, places};
 use super::verdict::{closing_line, exit_code};
 use crate::golden::layers;
-use crate::matrix::{Cell, Engine, RunResult, Timings, VectorsOfRun, Wanted, selection_digest};
+use crate::matrix::{Cell, Engine, ModuleKind, RunResult, Timings, VectorsOfRun, Wanted, selection_digest};
 use crate::report::{Screen, write_json, write_junit};
 use crate::vector::Vector;
 
@@ -37,6 +40,9 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         return Err(CliError::NothingRan(format!(
             "slice {slice} has none of the selected vectors\n  help: cut the run into fewer slices"
         )));
+    }
+    if args.fetch {
+        fetch_missing(&project, &cells)?;
     }
     let goldens = project.goldens();
     let divergences = project.divergences()?;
@@ -70,6 +76,31 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     }
     say!("test-matrix: {}", closing_line(&result));
     Ok(exit_code(&result, args.require_all))
+}
+
+/// Downloads what the cells lack. A release that cannot be had leaves its cells as not run, or ends the run if that is
+/// because of the user or the disk.
+fn fetch_missing(project: &Project, cells: &[Cell]) -> Result<(), CliError> {
+    let (dists, _) = places()?;
+    let (releases, store) = (project.releases()?, Store::open(&project.root, &dists)?);
+    let mut wanted: Vec<_> = cells.iter().filter_map(|cell| cell.release.as_deref()).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    for release in wanted {
+        let missing = matches!(dists.find_any(release), Err(ImageError::NoSuchRelease { .. }));
+        let Some(known) = releases.get(release).filter(|_| missing) else { continue };
+        let mut files = NEEDED.map(str::to_owned).to_vec();
+        let of_it = |cell: &&Cell| cell.release.as_deref() == Some(release);
+        if cells.iter().filter(of_it).any(|cell| cell.module == ModuleKind::Rust) {
+            files.push("src.txz".to_owned());
+        }
+        match store.fetch(known, &What::Sets(files), Freshness::default()) {
+            Ok(fetched) => eprintln!("{release}: fetched into {}", fetched.dir.display()),
+            Err(CliError::Build(reason)) => eprintln!("warning: {release} could not be fetched: {reason}"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// One guest a processor, because under TCG each keeps one busy, as far as memory reaches.

@@ -35,6 +35,8 @@ pub enum SshKey {
     File(PathBuf),
     /// Its text, OpenSSH or PEM, without a passphrase.
     Memory(String),
+    /// None: the user has an empty password, as root has in FreeBSD's images for CI.
+    EmptyPassword,
 }
 
 /// Never shows the key.
@@ -43,15 +45,17 @@ impl fmt::Debug for SshKey {
         match self {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Memory(_) => f.write_str("Memory(…)"),
+            Self::EmptyPassword => f.write_str("EmptyPassword"),
         }
     }
 }
 
 impl SshKey {
-    fn text(&self) -> Result<String, SshError> {
+    fn text(&self) -> Result<Option<String>, SshError> {
         match self {
-            Self::File(path) => read_key(path),
-            Self::Memory(text) => Ok(text.clone()),
+            Self::File(path) => read_key(path).map(Some),
+            Self::Memory(text) => Ok(Some(text.clone())),
+            Self::EmptyPassword => Ok(None),
         }
     }
 }
@@ -89,7 +93,7 @@ impl Ssh {
         let mut limit = patience.stretch(FIRST_TRY);
         let mut last_error = None;
         loop {
-            let error = match attempt(target, &key, &deadline, limit, patience, watch) {
+            let error = match attempt(target, key.as_deref(), &deadline, limit, patience, watch) {
                 Ok(ssh) => return Ok(ssh),
                 Err(error @ (SshError::Lost { .. } | SshError::NotReady { .. })) => error.to_string(),
                 // The try's own limit, not the whole wait's.
@@ -143,7 +147,7 @@ impl Watch for Trying<'_> {
 
 fn attempt(
     target: &SshTarget,
-    key: &str,
+    key: Option<&str>,
     deadline: &Deadline,
     limit: Duration,
     patience: &Patience,
@@ -180,7 +184,11 @@ fn attempt(
 
     // A server that shows the right key is our guest: now it gets the time it needs.
     let refused = drive(&session, &socket, "logging in", deadline, watch, |session| {
-        match session.userauth_pubkey_memory(&target.user, None, key, None) {
+        let tried = match key {
+            Some(key) => session.userauth_pubkey_memory(&target.user, None, key, None),
+            None => empty_password(session, &target.user),
+        };
+        match tried {
             Ok(()) => Ok(None),
             Err(error) if is_refusal(&error) => Ok(Some(error.to_string())),
             Err(error) => Err(error),
@@ -199,6 +207,15 @@ fn attempt(
             status: output.status.to_string(),
             stderr: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
         })
+    }
+}
+
+/// sshd lets a user without a password in before it is asked for one (method `none`), if it lets him in at all.
+fn empty_password(session: &Session, user: &str) -> Result<(), ssh2::Error> {
+    match session.auth_methods(user) {
+        _ if session.authenticated() => Ok(()),
+        Err(error) if would_block(&error) => Err(error),
+        _ => session.userauth_password(user, ""),
     }
 }
 

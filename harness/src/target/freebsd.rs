@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Record};
-use nlproof_image::{BuildOptions, Cache, Dists, Image, ImageError, ReleaseDir, build};
+use nlproof_image::{BuildOptions, Cache, Dists, Found, Image, ImageError, Progress, VmImageDir, build};
 use nlproof_wire::Os;
 
 use super::error::{OpenError, TargetError};
@@ -20,6 +20,7 @@ use super::facts::{Commands, Facts, Kernel};
 use super::link::Link;
 use super::loaded::{Loaded, complaints, console, console_since};
 use super::module::{ModuleOptions, prepare_module};
+use super::provision::provisioned;
 use super::start::{Start, Started, Wanted, start};
 use super::{Finish, OnStage, Target};
 use crate::guest::{ExecOutput, Output, SshError};
@@ -125,8 +126,13 @@ impl FreebsdTarget {
         })?;
         let directory = release_dir(release, options)?;
         // Before the image: what must not be loaded shall not cost a boot.
-        let module =
-            module.map(|module| prepare_module(&directory, module, &options.cancel, on_stage)).transpose()?;
+        let module = match (module, &directory) {
+            (None, _) => None,
+            (Some(module), Found::Sets(sets)) => {
+                Some(prepare_module(sets, module, &options.cancel, on_stage)?)
+            }
+            (Some(_), Found::Image(image)) => return Err(no_sources(image)),
+        };
         let image = image(&directory, options, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
@@ -228,8 +234,8 @@ impl Target for FreebsdTarget {
     }
 }
 
-fn release_dir(release: &str, options: &FreebsdOptions) -> Result<ReleaseDir, OpenError> {
-    options.dists.find(release).map_err(|error| match error {
+fn release_dir(release: &str, options: &FreebsdOptions) -> Result<Found, OpenError> {
+    options.dists.find_any(release).map_err(|error| match error {
         ImageError::NoSuchRelease { .. } => OpenError::NotHere {
             reason: error.to_string(),
             remedy: "nlproof doctor shows where releases are looked for".into(),
@@ -238,18 +244,32 @@ fn release_dir(release: &str, options: &FreebsdOptions) -> Result<ReleaseDir, Op
     })
 }
 
+/// A ready image has no kernel headers in it.
+fn no_sources(image: &VmImageDir) -> OpenError {
+    OpenError::NotHere {
+        reason: format!("the module is built from src.txz, and {} holds a ready image", image.path.display()),
+        remedy: format!("nlproof image fetch --release {}", image.name),
+    }
+}
+
 fn image(
-    directory: &ReleaseDir,
+    directory: &Found,
     options: &FreebsdOptions,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Image, OpenError> {
-    build(directory, &image_options(options.stock_rc), &options.cache, &options.cancel, &mut |progress| {
+    let mut progress = |progress: Progress| {
         let bytes = (progress.bytes_total > 0).then_some((progress.bytes_done, progress.bytes_total));
         on_stage(&progress.stage.to_string(), bytes);
-    })
+    };
+    match directory {
+        Found::Sets(sets) => {
+            build(sets, &image_options(options.stock_rc), &options.cache, &options.cancel, &mut progress)
+        }
+        Found::Image(image) => provisioned(image, options, &mut progress),
+    }
     .map_err(|error| match error {
         ImageError::Cancelled => OpenError::Interrupted,
-        error @ ImageError::MakefsMissing { .. } => OpenError::NotHere {
+        error @ (ImageError::MakefsMissing { .. } | ImageError::QemuImgMissing) => OpenError::NotHere {
             reason: error.to_string(),
             remedy: "nlproof doctor shows what is missing and how to install it".into(),
         },

@@ -10,9 +10,11 @@ mod pins;
 mod place;
 mod sets;
 
+pub(crate) use checksum::Digests;
 pub use checksum::{AnyDigest, BASIC_CI, ChecksumError, Checksums};
 pub use download::{FetchEvent, Fetcher, Limits};
 pub use error::FetchError;
+pub(crate) use images::CHECKSUM_FILES;
 pub use images::VmImages;
 pub use pins::Pins;
 pub use place::{Fetched, FetchedFile, How};

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The first boot of a ready VM image: root logs in with an empty password, gets our keys, modules and start-up, and
+//! the guest shuts down. From then on the disk is an image like those that are built.
+//!
+//! Nothing of what such a guest brings is trusted longer than that: the keys that its sshd shows came into being a
+//! moment ago, on a machine that only we can reach, and they are replaced.
+
+use std::io::Cursor;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nlproof_image::{
+    Image, ImageError, KernelInfo, Progress, Provisioned, Provisioning, Sha256, VmImageDir, provision,
+};
+
+use super::freebsd::{FreebsdOptions, image_options, machine};
+use crate::guest::{HostKey, Output, Ssh, SshError, SshKey, SshTarget};
+use crate::vm::{
+    DiskWrites, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools, Vm, Wait,
+    remembered_accelerator,
+};
+
+/// To an authenticated command: keys are made, the file system grows, and the whole `/etc/rc` runs.
+const FIRST_BOOT_LIMIT: Duration = Duration::from_secs(180);
+/// For each of our commands.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+/// From `shutdown -p` to QEMU's end.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
+/// As much as the people who made the image had in mind.
+const MEMORY_MIB: u32 = 1024;
+
+/// Finds the image in the cache, or makes it.
+pub(super) fn provisioned(
+    source: &VmImageDir,
+    options: &FreebsdOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Image, ImageError> {
+    let mut boot = |provisioning: &Provisioning<'_>| {
+        let failed = |reason: String| ImageError::Provision { release: source.name.clone(), reason };
+        let tools = Tools::find(&options.supervisor).map_err(|error| failed(error.to_string()))?;
+        let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
+            .map_err(|error| failed(error.to_string()))?;
+        first_boot(provisioning, options, &tools, &accelerator).map_err(|error| match error {
+            Failure::Interrupted => ImageError::Cancelled,
+            Failure::Other(reason) => failed(reason),
+        })
+    };
+    let build = image_options(options.stock_rc);
+    provision(source, &build, &options.cache, &options.cancel, progress, &mut boot)
+}
+
+/// Why the first boot did not do its work.
+enum Failure {
+    Interrupted,
+    Other(String),
+}
+
+impl From<GuestFailure> for Failure {
+    fn from(failure: GuestFailure) -> Self {
+        match failure {
+            GuestFailure::Interrupted { .. } => Self::Interrupted,
+            failure => Self::Other(failure.to_string()),
+        }
+    }
+}
+
+fn first_boot(
+    provisioning: &Provisioning<'_>,
+    options: &FreebsdOptions,
+    tools: &Tools,
+    accelerator: &SelectedAccelerator,
+) -> Result<Provisioned, Failure> {
+    let patience =
+        Patience::new(accelerator.kind, options.patience_factor).with_cancel(Arc::clone(&options.cancel));
+    let other = |error: &dyn std::fmt::Display| Failure::Other(error.to_string());
+    let mut config = machine(options);
+    config.memory_mib(MEMORY_MIB).cpus(1).ssh(HostPort::Any).raw_disk(provisioning.disk, DiskWrites::Keep);
+    let mut vm = Vm::start(&config, accelerator.kind, tools, &patience).map_err(|error| other(&error))?;
+    let port = vm.ssh_port().ok_or_else(|| Failure::Other("qemu named no port for ssh".into()))?;
+    let target = SshTarget {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        user: "root".into(),
+        key: SshKey::EmptyPassword,
+        host_key: HostKey::any(),
+    };
+    let wait = Wait::new("ssh of the ready image's first boot", FIRST_BOOT_LIMIT);
+    let ssh = Ssh::connect(&target, &wait, &patience, &mut vm).map_err(|error| lost(error, &vm))?;
+    let kernel = said(&ssh, "sysctl -n kern.bootfile", &[], &mut vm)?;
+    let sha256 = said(&ssh, &format!("sha256 -q {}", kernel.trim()), &[], &mut vm)?;
+    let sha256: Sha256 =
+        sha256.trim().parse().map_err(|_| Failure::Other(format!("the digest of {kernel} is {sha256}")))?;
+    let version = said(&ssh, "sysctl -n kern.version", &[], &mut vm)?;
+    let version = version.lines().next().unwrap_or_default().to_owned();
+    let osreldate = said(&ssh, "sysctl -n kern.osreldate", &[], &mut vm)?;
+    let freebsd_version =
+        osreldate.trim().parse().map_err(|_| Failure::Other(format!("kern.osreldate is {osreldate}")))?;
+    said(&ssh, "tar -xpf - -C /", &provisioning.archive, &mut vm)?;
+    said(&ssh, "/bin/sh -s", provisioning.script.as_bytes(), &mut vm)?;
+    // In the background, with an answer before the network goes.
+    said(&ssh, "/bin/sh -c 'sync; (sleep 1; shutdown -p now) > /dev/null 2>&1 < /dev/null &'", &[], &mut vm)?;
+    drop(ssh);
+    vm.wait_exit(&Wait::new("the ready image's shutdown", SHUTDOWN_LIMIT))?;
+    Ok(Provisioned { kernel: KernelInfo { version, sha256 }, freebsd_version })
+}
+
+/// What a command says on standard output; another status than 0 is a failure.
+fn said(ssh: &Ssh, command: &str, input: &[u8], vm: &mut Vm) -> Result<String, Failure> {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let name = command.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let wait = Wait::new(format!("`{name}` in the ready image"), COMMAND_LIMIT);
+    let status = ssh
+        .exec(command, &mut Cursor::new(input), &wait, vm, &mut |output| {
+            match output {
+                Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
+                Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
+            }
+            ControlFlow::Continue(())
+        })
+        .map_err(|error| lost(error, vm))?;
+    if status.is_success() {
+        return Ok(String::from_utf8_lossy(&stdout).into_owned());
+    }
+    let words = String::from_utf8_lossy(&stderr).trim_end().to_owned();
+    Err(Failure::Other(format!("`{name}` ended with {status}: {words}")))
+}
+
+fn lost(error: SshError, vm: &Vm) -> Failure {
+    error.into_failure(vm).into()
+}

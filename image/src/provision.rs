@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! From a ready VM image to an image of ours: unpacked, booted once by the caller, who hands our files to it over ssh.
+
+use std::sync::atomic::AtomicBool;
+use std::{fs, path::Path};
+
+use sha2::Digest as _;
+
+use crate::{
+    build::{describe, wait_for_lock},
+    cache::{Cache, WorkDir},
+    config,
+    digest::Sha256,
+    error::ImageError,
+    image::{self, Image, ImageInfo, Input, SCHEMA},
+    kernel::KernelInfo,
+    keys::GuestKeys,
+    options::{BuildOptions, Progress, Stage},
+    space,
+    stop::Stop,
+    vmimage::VmImageDir,
+};
+
+/// To be raised when the same image and options give another guest than before, unless a table in `config` is all
+/// that changed.
+const PROVISIONER: u32 = 1;
+/// Room that is needed, as a multiple of the packed image: half of what is in it is zeros, the rest packs to a third.
+const SPACE_FACTOR: u64 = 5;
+
+/// What is to be done to a disk: boot it, log in as root with an empty password, unpack `archive` in `/`, run `script`
+/// with sh(1), and let it shut down.
+#[derive(Debug)]
+pub struct Provisioning<'a> {
+    /// The raw disk, to be written to.
+    pub disk: &'a Path,
+    /// Our files, as tar(5).
+    pub archive: Vec<u8>,
+    /// What is left to do once they are there.
+    pub script: String,
+}
+
+/// What the guest said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provisioned {
+    /// Its kernel.
+    pub kernel: KernelInfo,
+    /// `kern.osreldate`.
+    pub freebsd_version: u32,
+}
+
+/// The image made of a ready VM image, from the cache or made now. `boot` does what a [`Provisioning`] says; whatever
+/// it did not finish leaves nothing behind.
+///
+/// # Errors
+/// [`ImageError`]; what `boot` gives is passed on.
+pub fn provision(
+    source: &VmImageDir,
+    options: &BuildOptions,
+    cache: &Cache,
+    cancel: &AtomicBool,
+    progress: &mut dyn FnMut(Progress),
+    boot: &mut dyn FnMut(&Provisioning<'_>) -> Result<Provisioned, ImageError>,
+) -> Result<Image, ImageError> {
+    let key = key(source, options)?;
+    if let Some(image) = cache.get(&key) {
+        return Ok(image);
+    }
+    let _lock = wait_for_lock(cache, &key, cancel, progress)?;
+    if let Some(image) = cache.get(&key) {
+        return Ok(image);
+    }
+    cache.sweep()?;
+    let bytes = source.bytes()?;
+    space::require(cache.images(), bytes * SPACE_FACTOR)?;
+    let work = WorkDir::create(cache, &key)?;
+    let failed = AtomicBool::new(false);
+    let stop = Stop { cancel, failed: &failed };
+
+    progress(Progress { stage: Stage::VerifyImage, bytes_done: 0, bytes_total: bytes });
+    let digests = source.verify(stop)?;
+    let disk = work.path().join(image::DISK);
+    source.unpack(&disk, stop, &mut |bytes_done| {
+        progress(Progress { stage: Stage::Unpack, bytes_done: bytes_done.min(bytes), bytes_total: bytes });
+    })?;
+    let keys = match &options.keys {
+        Some(keys) => keys.clone(),
+        None => GuestKeys::generate()?,
+    };
+    progress(Progress { stage: Stage::Provision, bytes_done: 0, bytes_total: 0 });
+    let provisioning =
+        Provisioning { disk: &disk, archive: config::archive(&keys, options)?, script: config::script() };
+    let Provisioned { kernel, freebsd_version } = boot(&provisioning)?;
+    let info = ImageInfo {
+        schema: SCHEMA,
+        release: source.name.clone(),
+        freebsd_version: Some(freebsd_version),
+        kernel,
+        stock_rc: options.stock_rc,
+        inputs: vec![Input { file: source.file.clone(), sha256: digests.sha256, bytes: digests.bytes }],
+        host_key: keys.host_public()?,
+        disk_bytes: fs::metadata(&disk).map_err(|error| ImageError::io("read", &disk, error))?.len(),
+    };
+    describe(work.path(), &info, &keys)?;
+    let dir = work.keep(cache, &key)?;
+    Ok(Image { dir, info, cached: false })
+}
+
+/// What goes into an image, as one digest.
+fn key(source: &VmImageDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
+    let BuildOptions { stock_rc, free_mib: _, makefs: _, keys } = options;
+    let mut hasher = sha2::Sha256::new();
+    hasher.update(format!("nlproof-image from a vm image {PROVISIONER} {SCHEMA}\n{}\n", source.name));
+    hasher.update(format!("{} {}\nstock_rc {stock_rc}\n", source.file, source.digest));
+    if let Some(keys) = keys {
+        hasher.update(format!("{}\n{}\n", keys.host_public()?, keys.client_public()?));
+    }
+    config::version(&mut hasher);
+    Ok(Sha256(hasher.finalize().into()))
+}
