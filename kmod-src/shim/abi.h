@@ -92,6 +92,34 @@ struct nlproof_inet6 {
 };
 _Static_assert(sizeof(struct nlproof_inet6) == 56, "also in abi.rs");
 
+/* What a message says of an interface in numbers, read at once. */
+struct nlproof_link {
+	uint32_t	index;
+	uint32_t	flags;
+	uint32_t	driver_flags;
+	uint32_t	mtu;
+	uint32_t	supported[2];	/* capabilities */
+	uint32_t	enabled[2];
+	uint64_t	counters[10];	/* in the order of iface_core::Counter */
+	uint8_t		type;
+	uint8_t		address_len;
+};
+_Static_assert(sizeof(struct nlproof_link) == 120, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_link, counters) == 32, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_link, type) == 112, "also in abi.rs");
+
+/*
+ * Where a message that was begun goes on. Rust writes attributes there by itself, as far as there is room, and
+ * tells with its next call how many bytes of it are used. The message is in one piece from its header on.
+ */
+struct nlproof_window {
+	uint8_t		*next;
+	uint32_t	 room;		/* bytes that may be written from next on */
+	uint32_t	 offset;	/* of next from the message's header; 0: there was no memory */
+};
+_Static_assert(sizeof(struct nlproof_window) == 16, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_window, offset) == 12, "also in abi.rs");
+
 /* SIOCGIFMEDIA's answer. */
 struct nlproof_media {
 	uint8_t	ethernet;
@@ -130,8 +158,8 @@ int		 nlproof_if_foreach_sleep(nlproof_match_f *, void *, nlproof_each_f *, void
 int		 nlproof_if_foreach(nlproof_each_f *, void *);
 uint32_t	 nlproof_if_index(struct ifnet *);
 const char	*nlproof_if_name(struct ifnet *);
-const char	*nlproof_if_driver(struct ifnet *);
 const char	*nlproof_if_description(struct ifnet *);
+void		 nlproof_if_read(struct ifnet *, struct nlproof_link *);
 uint8_t		 nlproof_if_type(struct ifnet *);
 uint32_t	 nlproof_if_flags(struct ifnet *);
 uint32_t	 nlproof_if_driver_flags(struct ifnet *);
@@ -154,7 +182,7 @@ void	nlproof_if_set_promiscuous(struct ifnet *, bool);
 int	nlproof_if_set_address(struct ifnet *, const uint8_t *, size_t);
 
 /* clone.c */
-bool	nlproof_clone_exists(struct ifnet *);
+void	nlproof_clone_describe(struct ifnet *, struct nl_writer *, uint32_t used, struct nlproof_window *);
 int	nlproof_clone_create(struct nlproof_call *, const struct nlproof_create *, struct ifnet **);
 int	nlproof_clone_configure(struct nlproof_call *, struct ifnet *, const struct nlproof_create *);
 int	nlproof_clone_destroy(struct ifnet *);
@@ -178,12 +206,12 @@ void	nlproof_report_cookie(struct nlproof_call *, const uint8_t *, size_t);
 struct nl_writer *nlproof_writer_to_group(struct nlproof_call *, uint32_t group);
 void	nlproof_writer_flush(struct nlproof_call *, struct nl_writer *);
 bool	nlproof_writer_begin(struct nl_writer *, uint16_t kind, uint16_t flags, uint32_t seq, uint32_t pid,
-	    const uint8_t *payload, size_t len);
-void	nlproof_writer_attribute(struct nl_writer *, uint16_t kind, const uint8_t *, size_t);
-void	nlproof_writer_string(struct nl_writer *, uint16_t kind, const uint8_t *, size_t);
-uint32_t nlproof_writer_nest(struct nl_writer *, uint16_t kind);
-void	nlproof_writer_end_nest(struct nl_writer *, uint32_t offset);
-bool	nlproof_writer_end(struct nl_writer *);
+	    const uint8_t *payload, size_t len, struct nlproof_window *);
+void	nlproof_writer_attribute(struct nl_writer *, uint32_t used, uint16_t kind, const uint8_t *, size_t,
+	    struct nlproof_window *);
+void	nlproof_writer_string(struct nl_writer *, uint32_t used, uint16_t kind, const uint8_t *, size_t,
+	    struct nlproof_window *);
+bool	nlproof_writer_end(struct nl_writer *, uint32_t used);
 void	nlproof_writer_abort(struct nl_writer *);
 bool	nlproof_writer_end_dump(struct nl_writer *, int error, uint16_t kind, uint16_t flags, uint32_t seq,
 	    uint32_t pid);

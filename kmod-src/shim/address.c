@@ -13,27 +13,26 @@ extern int	(*carp_get_vhid_p)(struct ifaddr *);
 static void
 sockaddr_of(const struct sockaddr *sa, struct nlproof_sockaddr *out)
 {
-	const void *bytes = NULL;
-	size_t len = 0;
+	const struct sockaddr_dl *sdl;
 
+	/* Bytes beyond the length are not read. */
+	out->family = sa->sa_family;
+	out->len = 0;
 	switch (sa->sa_family) {
 	case AF_INET:
-		bytes = &((const struct sockaddr_in *)sa)->sin_addr;
-		len = sizeof(struct in_addr);
+		out->len = sizeof(struct in_addr);
+		memcpy(out->bytes, &((const struct sockaddr_in *)sa)->sin_addr, sizeof(struct in_addr));
 		break;
 	case AF_INET6:
-		bytes = &((const struct sockaddr_in6 *)sa)->sin6_addr;
-		len = sizeof(struct in6_addr);
+		out->len = sizeof(struct in6_addr);
+		memcpy(out->bytes, &((const struct sockaddr_in6 *)sa)->sin6_addr, sizeof(struct in6_addr));
 		break;
 	case AF_LINK:
-		bytes = ((const struct sockaddr_dl *)sa)->sdl_data + ((const struct sockaddr_dl *)sa)->sdl_nlen;
-		len = ((const struct sockaddr_dl *)sa)->sdl_alen;
+		sdl = (const struct sockaddr_dl *)sa;
+		out->len = MIN(sdl->sdl_alen, sizeof(out->bytes));
+		memcpy(out->bytes, sdl->sdl_data + sdl->sdl_nlen, out->len);
 		break;
 	}
-	out->family = sa->sa_family;
-	out->len = MIN(len, sizeof(out->bytes));
-	if (out->len != 0)
-		memcpy(out->bytes, bytes, out->len);
 }
 
 static uint8_t
@@ -57,17 +56,16 @@ ones_of(const struct sockaddr *mask)
 void
 nlproof_address_of(struct ifaddr *ifa, struct nlproof_address *out)
 {
-	bzero(out, sizeof(*out));
+	/* What is not there is not read either. */
 	sockaddr_of(ifa->ifa_addr, &out->local);
-	if (ifa->ifa_dstaddr != NULL) {
-		out->has_destination = 1;
+	out->has_destination = ifa->ifa_dstaddr != NULL;
+	if (out->has_destination)
 		sockaddr_of(ifa->ifa_dstaddr, &out->destination);
-	}
 	out->prefix_len = ones_of(ifa->ifa_netmask);
-	if (ifa->ifa_carp != NULL && carp_get_vhid_p != NULL) {
-		out->has_vhid = 1;
+	out->has_vhid = ifa->ifa_carp != NULL && carp_get_vhid_p != NULL;
+	if (out->has_vhid)
 		out->vhid = (*carp_get_vhid_p)(ifa);
-	}
+	out->has_inet6 = false;
 	if (ifa->ifa_addr->sa_family == AF_INET6) {
 		const struct in6_ifaddr *ia = (const struct in6_ifaddr *)ifa;
 

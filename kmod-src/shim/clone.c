@@ -12,17 +12,13 @@
  */
 #define	NO_FLAG	0x80000000u
 
-/*
- * Cloners are private to if_clone.c. The one question about them that has no side effect is to let them
- * describe the interface; what they write is thrown away.
- */
-bool
-nlproof_clone_exists(struct ifnet *ifp)
+/* An interface without a cloner has nothing to add. */
+void
+nlproof_clone_describe(struct ifnet *ifp, struct nl_writer *nw, uint32_t used, struct nlproof_window *window)
 {
-	struct version_scratch scratch;
-
-	version_scratch_init(&scratch);
-	return (ifc_dump_ifp_nl(ifp, &scratch.nw) && version_scratch_used(&scratch));
+	version_advance(nw, used);
+	ifc_dump_ifp_nl(ifp, nw);
+	version_window(nw, window);
 }
 
 /*

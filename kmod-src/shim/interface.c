@@ -7,6 +7,13 @@
 
 #include "counters.h"
 
+/* In the order of iface_core::Counter. */
+static const ift_counter counters[] = {
+	IFCOUNTER_IPACKETS, IFCOUNTER_OPACKETS, IFCOUNTER_IBYTES, IFCOUNTER_OBYTES, IFCOUNTER_IERRORS,
+	IFCOUNTER_OERRORS, IFCOUNTER_IQDROPS, IFCOUNTER_OQDROPS, IFCOUNTER_IMCASTS, IFCOUNTER_NOPROTO,
+};
+_Static_assert(nitems(counters) == nitems(((struct nlproof_link *)0)->counters), "every counter is read");
+
 static struct ifnet *
 counted(struct ifnet *ifp)
 {
@@ -64,17 +71,25 @@ nlproof_if_name(struct ifnet *ifp)
 	return (if_name(ifp));
 }
 
-const char *
-nlproof_if_driver(struct ifnet *ifp)
-{
-	return (if_getdname(ifp));
-}
-
 /* The stock code reads it unlocked as well: the lock is private to net/if.c. */
 const char *
 nlproof_if_description(struct ifnet *ifp)
 {
 	return (if_getdescr(ifp));
+}
+
+void
+nlproof_if_read(struct ifnet *ifp, struct nlproof_link *out)
+{
+	out->index = if_getindex(ifp);
+	out->flags = if_getflags(ifp);
+	out->driver_flags = if_getdrvflags(ifp);
+	out->mtu = if_getmtu(ifp);
+	nlproof_if_capabilities(ifp, out->supported, out->enabled);
+	for (u_int i = 0; i < nitems(counters); i++)
+		out->counters[i] = if_getcounter(ifp, counters[i]);
+	out->type = if_gettype(ifp);
+	out->address_len = if_getaddrlen(ifp);
 }
 
 uint8_t
@@ -171,12 +186,6 @@ nlproof_if_capabilities(struct ifnet *ifp, uint32_t supported[2], uint32_t enabl
 uint64_t
 nlproof_if_counter(struct ifnet *ifp, uint32_t counter)
 {
-	/* In the order of iface_core::Counter. */
-	static const ift_counter counters[] = {
-		IFCOUNTER_IPACKETS, IFCOUNTER_OPACKETS, IFCOUNTER_IBYTES, IFCOUNTER_OBYTES, IFCOUNTER_IERRORS,
-		IFCOUNTER_OERRORS, IFCOUNTER_IQDROPS, IFCOUNTER_OQDROPS, IFCOUNTER_IMCASTS, IFCOUNTER_NOPROTO,
-	};
-
 	return (counter < nitems(counters) ? if_getcounter(ifp, counters[counter]) : 0);
 }
 

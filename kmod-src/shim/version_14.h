@@ -16,27 +16,22 @@ version_group_writer(struct nl_writer *nw, uint16_t group)
 	    nlmsg_get_group_writer(nw, NLMSG_LARGE, NETLINK_ROUTE, group));
 }
 
-/* A writer into memory that is large enough never to be refilled, and what was written to it. */
-struct version_scratch {
-	struct nl_writer	nw;
-	struct nlmsghdr		hdr;
-	char			room[256];
-};
-
+/* Where a message that was begun goes on. */
 static inline void
-version_scratch_init(struct version_scratch *scratch)
+version_window(const struct nl_writer *nw, struct nlproof_window *window)
 {
-	bzero(scratch, sizeof(*scratch));
-	scratch->nw.hdr = &scratch->hdr;
-	scratch->nw.data = (char *)&scratch->hdr;
-	scratch->nw.alloc_len = sizeof(scratch->hdr) + sizeof(scratch->room);
-	scratch->nw.offset = sizeof(scratch->hdr);
+	bool memory = !nw->enomem;
+
+	window->next = memory ? (uint8_t *)nw->data + nw->offset : NULL;
+	window->room = memory ? nw->alloc_len - nw->offset : 0;
+	window->offset = memory ? nlattr_save_offset(nw) : 0;
 }
 
-static inline bool
-version_scratch_used(const struct version_scratch *scratch)
+/* Takes bytes that were written there. */
+static inline void
+version_advance(struct nl_writer *nw, uint32_t used)
 {
-	return (scratch->nw.offset > (int)sizeof(scratch->hdr));
+	nw->offset += used;
 }
 
 /* 14 destroys clones with the interface list's lock held. */

@@ -12,29 +12,22 @@ version_group_writer(struct nl_writer *nw, uint16_t group)
 	return (nl_writer_group(nw, NLMSG_LARGE, NETLINK_ROUTE, group, 0, false));
 }
 
-/* A writer into memory that is large enough never to be refilled, and what was written to it. */
-struct version_scratch {
-	struct nl_writer	nw;
-	union {
-		struct nl_buf	buf;
-		char		room[256 + sizeof(struct nl_buf)];
-	};
-};
-
+/* Where a message that was begun goes on. */
 static inline void
-version_scratch_init(struct version_scratch *scratch)
+version_window(const struct nl_writer *nw, struct nlproof_window *window)
 {
-	bzero(scratch, sizeof(*scratch));
-	scratch->buf.buflen = 256;
-	scratch->buf.datalen = sizeof(struct nlmsghdr);
-	scratch->nw.buf = &scratch->buf;
-	scratch->nw.hdr = (struct nlmsghdr *)scratch->buf.data;
+	bool memory = !nw->enomem;
+
+	window->next = memory ? (uint8_t *)nw->buf->data + nw->buf->datalen : NULL;
+	window->room = memory ? nw->buf->buflen - nw->buf->datalen : 0;
+	window->offset = memory ? nlattr_save_offset(nw) : 0;
 }
 
-static inline bool
-version_scratch_used(const struct version_scratch *scratch)
+/* Takes bytes that were written there. */
+static inline void
+version_advance(struct nl_writer *nw, uint32_t used)
 {
-	return (scratch->buf.datalen > sizeof(struct nlmsghdr));
+	nw->buf->datalen += used;
 }
 
 /* 15.1 leaves the lock to if_clone_destroy; 15.0 took it here, and is not supported. */

@@ -23,7 +23,7 @@ nlproof_writer_flush(struct nlproof_call *call, struct nl_writer *nw)
 
 bool
 nlproof_writer_begin(struct nl_writer *nw, uint16_t kind, uint16_t flags, uint32_t seq, uint32_t pid,
-    const uint8_t *payload, size_t len)
+    const uint8_t *payload, size_t len, struct nlproof_window *window)
 {
 	if (!nlmsg_add(nw, pid, seq, kind, flags, len))
 		return (false);
@@ -33,47 +33,42 @@ nlproof_writer_begin(struct nl_writer *nw, uint16_t kind, uint16_t flags, uint32
 		return (false);
 	}
 	memcpy(room, payload, len);
+	version_window(nw, window);
 	return (true);
 }
 
 void
-nlproof_writer_attribute(struct nl_writer *nw, uint16_t kind, const uint8_t *data, size_t len)
+nlproof_writer_attribute(struct nl_writer *nw, uint32_t used, uint16_t kind, const uint8_t *data, size_t len,
+    struct nlproof_window *window)
 {
+	version_advance(nw, used);
 	nlattr_add(nw, kind, len, data);
+	version_window(nw, window);
 }
 
 void
-nlproof_writer_string(struct nl_writer *nw, uint16_t kind, const uint8_t *text, size_t len)
+nlproof_writer_string(struct nl_writer *nw, uint32_t used, uint16_t kind, const uint8_t *text, size_t len,
+    struct nlproof_window *window)
 {
 	/* Reserved bytes are zero: there is the NUL, and the padding. */
+	version_advance(nw, used);
 	struct nlattr *nla = nlmsg_reserve_data(nw, sizeof(*nla) + len + 1, struct nlattr);
 
-	if (nla == NULL)
-		return;
-	nla->nla_len = sizeof(*nla) + len + 1;
-	nla->nla_type = kind;
-	memcpy(nla + 1, text, len);
-}
-
-uint32_t
-nlproof_writer_nest(struct nl_writer *nw, uint16_t kind)
-{
-	return (nlattr_add_nested(nw, kind));
-}
-
-void
-nlproof_writer_end_nest(struct nl_writer *nw, uint32_t offset)
-{
-	/* Without memory there may be no message left to stand in. */
-	if (!nw->enomem)
-		nlattr_set_len(nw, offset);
+	if (nla != NULL) {
+		nla->nla_len = sizeof(*nla) + len + 1;
+		nla->nla_type = kind;
+		memcpy(nla + 1, text, len);
+	}
+	version_window(nw, window);
 }
 
 bool
-nlproof_writer_end(struct nl_writer *nw)
+nlproof_writer_end(struct nl_writer *nw, uint32_t used)
 {
-	if (!nw->enomem)
+	if (!nw->enomem) {
+		version_advance(nw, used);
 		atomic_add_long(&nlproof_bytes, nlattr_save_offset(nw));
+	}
 	return (nlmsg_end(nw));
 }
 

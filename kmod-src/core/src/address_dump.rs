@@ -13,6 +13,7 @@ use crate::address::{Address, CacheInfo, SocketAddress, is_link_local, is_loopba
 use crate::behaviour::{AddressDump, Behaviours, Inet4Scope};
 use crate::errno::Errno;
 use crate::kernel::{Interface, Kernel};
+use crate::name::Name;
 use crate::probe::Probe;
 use crate::writer::{MessageHeader, Writer};
 
@@ -25,13 +26,28 @@ pub(crate) mod in6_iff {
     pub(crate) const TEMPORARY: u32 = 0x80;
 }
 
-/// Writes the message about one address of `ifp`.
+/// What every message about an address of an interface says of the interface.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    index: u32,
+    flags: u32,
+    name: Name,
+}
+
+impl Owner {
+    /// As it is now.
+    pub(crate) fn of(ifp: &impl Interface) -> Self {
+        Self { index: ifp.index(), flags: ifp.flags(), name: ifp.name() }
+    }
+}
+
+/// Writes the message about one address of `owner`.
 pub(crate) fn address<K: Kernel>(
     kernel: &K,
     behaviours: &Behaviours,
     writer: &mut impl Writer,
     header: &MessageHeader,
-    ifp: &K::Ref,
+    owner: &Owner,
     address: &Address,
 ) -> Result<(), Errno> {
     let info = IfAddrMsg {
@@ -39,17 +55,17 @@ pub(crate) fn address<K: Kernel>(
         prefixlen: address.prefix_len,
         flags: 0,
         scope: scope(behaviours.inet4_scope, &address.local),
-        index: ifp.index(),
+        index: owner.index,
     };
     if !writer.begin(header, &info.to_bytes()) {
         return Err(Errno::ENOMEM);
     }
     let full = behaviours.address_dump == AddressDump::Full;
-    let peer = address.destination.filter(|_| ifp.flags() & IFF_POINTOPOINT != 0);
+    let peer = address.destination.filter(|_| owner.flags & IFF_POINTOPOINT != 0);
     if let Some(peer) = peer.filter(|peer| !full || peer.family() != 0) {
         socket_address(writer, IFA_ADDRESS, &peer);
         socket_address(writer, IFA_LOCAL, &address.local);
-    } else if !full && ifp.flags() & IFF_POINTOPOINT != 0 {
+    } else if !full && owner.flags & IFF_POINTOPOINT != 0 {
         socket_address(writer, IFA_LOCAL, &address.local);
     } else {
         socket_address(writer, IFA_ADDRESS, &address.local);
@@ -57,12 +73,12 @@ pub(crate) fn address<K: Kernel>(
             socket_address(writer, IFA_LOCAL, &address.local);
         }
     }
-    if ifp.flags() & IFF_BROADCAST != 0
+    if owner.flags & IFF_BROADCAST != 0
         && let Some(broadcast) = address.destination
     {
         socket_address(writer, IFA_BROADCAST, &broadcast);
     }
-    writer.string(IFA_LABEL, ifp.name().as_bytes());
+    writer.string(IFA_LABEL, owner.name.as_bytes());
     let inet6 = address.inet6.filter(|_| full);
     writer.u32(IFA_FLAGS, inet6.map_or(0, |inet6| flags(inet6.flags)));
     if let Some(inet6) = inet6 {
@@ -79,7 +95,7 @@ pub(crate) fn address<K: Kernel>(
     }
     if writer.end() {
         let MessageHeader { kind: message, flags, seq, .. } = *header;
-        kernel.probe(Probe::MessageWritten { message, flags, seq, index: ifp.index() });
+        kernel.probe(Probe::MessageWritten { message, flags, seq, index: owner.index });
         Ok(())
     } else {
         writer.abort();

@@ -5,7 +5,7 @@
 use nlproof_wire::consts::freebsd::AF_LINK;
 use nlproof_wire::consts::{NLM_F_MULTI, RTM_NEWADDR};
 
-use crate::address_dump;
+use crate::address_dump::{self, Owner};
 use crate::address_request::AddressRequest;
 use crate::attributes::Request;
 use crate::context::Epoch;
@@ -22,7 +22,7 @@ pub(crate) fn get<K: Kernel, R: Requester>(
     call: &Call<'_, K, R>,
     epoch: &Epoch<'_>,
     request: &Request<'_>,
-    writer: &mut impl Writer,
+    writer: &mut impl Writer<Stream = K::Stream>,
     report: &mut Report,
 ) -> Result<(), Errno> {
     let kernel = call.kernel;
@@ -35,15 +35,18 @@ pub(crate) fn get<K: Kernel, R: Requester>(
     let flags = request.header.flags | NLM_F_MULTI;
     let reply = MessageHeader { kind: RTM_NEWADDR, flags, ..request.header };
     kernel.probe(Probe::DumpBegin { message: reply.kind, seq: reply.seq });
+    // `prison_if` asks this first: who is in no jail that shares its network stack sees every address.
+    let sees_all = !call.behaviours.jailed_gets || call.requester.owns_network_stack();
     let mut list = |ifp: &K::Ref| {
+        let owner = Owner::of(ifp);
         kernel.for_each_address(epoch, ifp, |address| {
             let family = address.local.family();
             let asked = wanted.family == 0 || wanted.family == family;
-            let hidden = call.behaviours.jailed_gets && !call.requester.may_see(address);
+            let hidden = !sees_all && !call.requester.may_see(address);
             if !asked || family == AF_LINK || hidden {
                 return Ok(());
             }
-            address_dump::address(kernel, call.behaviours, writer, &reply, ifp, address)
+            address_dump::address(kernel, call.behaviours, writer, &reply, &owner, address)
         })
     };
     let listed = if wanted.index != 0 {

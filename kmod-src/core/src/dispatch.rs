@@ -31,7 +31,7 @@ impl<K: Kernel, R> Call<'_, K, R> {
     /// Ends a dump whose messages had `reply`.
     pub(crate) fn end_dump(
         &self,
-        writer: &mut impl Writer,
+        writer: &mut impl Writer<Stream = K::Stream>,
         error: i32,
         reply: &MessageHeader,
     ) -> Result<(), Errno> {
@@ -56,7 +56,7 @@ pub fn handle<K: Kernel, R: Requester>(
     thread: &mut Sleepable,
     requester: &R,
     request: &Request<'_>,
-    writer: &mut impl Writer,
+    writer: &mut impl Writer<Stream = K::Stream>,
     report: &mut Report,
 ) -> Result<(), Errno> {
     let MessageHeader { kind: message, flags, seq, pid } = request.header;
@@ -76,7 +76,7 @@ fn answer<K: Kernel, R: Requester>(
     call: &Call<'_, K, R>,
     thread: &mut Sleepable,
     request: &Request<'_>,
-    writer: &mut impl Writer,
+    writer: &mut impl Writer<Stream = K::Stream>,
     report: &mut Report,
 ) -> Result<(), Errno> {
     let Call { kernel, behaviours, requester, .. } = *call;

@@ -8,7 +8,7 @@ use nlproof_wire::consts::{
 };
 
 use crate::address::{Address, SocketAddress};
-use crate::address_dump;
+use crate::address_dump::{self, Owner};
 use crate::behaviour::Behaviours;
 use crate::context::Sleepable;
 use crate::kernel::{Interface, Kernel};
@@ -116,7 +116,7 @@ pub fn address_event<K: Kernel>(
     kernel.probe(Probe::EventBegin { what, index, change: 0, name: ifp.name() });
     if let Some(mut writer) = kernel.group_writer(group) {
         let header = MessageHeader { kind, ..MessageHeader::default() };
-        if address_dump::address(kernel, behaviours, &mut writer, &header, ifp, address).is_ok() {
+        if address_dump::address(kernel, behaviours, &mut writer, &header, &Owner::of(ifp), address).is_ok() {
             kernel.probe(Probe::EventOut { message: kind, group, index });
         }
         writer.flush();

@@ -20,6 +20,10 @@ pub trait Interface {
     fn index(&self) -> u32;
     /// `if_name`.
     fn name(&self) -> Name;
+    /// Shows the name, without its NUL, to `show`.
+    fn show_name<R>(&self, show: impl FnOnce(&[u8]) -> R) -> R {
+        show(self.name().as_bytes())
+    }
     /// `if_gettype`: IFT_* of `net/if_types.h`.
     fn kind(&self) -> u8;
     /// `if_getflags`: IFF_* that the stack owns.
@@ -40,6 +44,19 @@ pub trait Interface {
     fn capabilities(&self) -> Capabilities;
     /// `if_getcounter`.
     fn counter(&self, counter: Counter) -> u64;
+    /// Everything that a message says in numbers, read at once.
+    fn state(&self) -> LinkState {
+        LinkState {
+            index: self.index(),
+            kind: self.kind(),
+            link_address_len: self.link_address_len(),
+            flags: self.flags(),
+            driver_flags: self.driver_flags(),
+            mtu: self.mtu(),
+            capabilities: self.capabilities(),
+            counters: Counter::ALL.map(|counter| self.counter(counter)),
+        }
+    }
     /// Shows the description (`if_getdescr`), without its NUL, to `show`; `None` if there is none.
     fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R;
 }
@@ -51,6 +68,21 @@ pub struct Capabilities {
     pub supported: [u32; 2],
     /// What is switched on.
     pub enabled: [u32; 2],
+}
+
+/// What a message says of an interface in numbers: what the accessors of [`Interface`] give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the accessors")]
+pub struct LinkState {
+    pub index: u32,
+    pub kind: u8,
+    pub link_address_len: u8,
+    pub flags: u32,
+    pub driver_flags: u32,
+    pub mtu: u32,
+    pub capabilities: Capabilities,
+    /// In the order of [`Counter::ALL`].
+    pub counters: [u64; 10],
 }
 
 /// The counters that are sent (`IFCOUNTER_*` of `net/if.h`).
@@ -67,6 +99,22 @@ pub enum Counter {
     TxDropped,
     Multicast,
     RxNoHandler,
+}
+
+impl Counter {
+    /// All of them, in the order of `rtnl_link_stats64`.
+    pub const ALL: [Self; 10] = [
+        Self::RxPackets,
+        Self::TxPackets,
+        Self::RxBytes,
+        Self::TxBytes,
+        Self::RxErrors,
+        Self::TxErrors,
+        Self::RxDropped,
+        Self::TxDropped,
+        Self::Multicast,
+        Self::RxNoHandler,
+    ];
 }
 
 /// What SIOCGIFMEDIA tells about an interface.
@@ -107,8 +155,10 @@ pub trait Kernel {
     type Ref: Interface;
     /// Leaves the network epoch when dropped (`struct epoch_tracker`).
     type EpochTracker;
+    /// What drivers write to.
+    type Stream;
     /// Writes to a multicast group.
-    type GroupWriter: GroupWriter;
+    type GroupWriter: GroupWriter<Stream = Self::Stream>;
 
     /// A point of the path was passed. Who traces hears of it here; the default does nothing and costs nothing.
     #[inline(always)]
@@ -157,8 +207,10 @@ pub trait Kernel {
     /// # Errors
     /// The driver's error.
     fn media(&self, thread: &mut Sleepable, ifp: &Self::Ref) -> Result<Media, Errno>;
-    /// The driver's name (`if_dname`) if a cloner of that name exists in this network stack.
-    fn cloner(&self, ifp: &Self::Ref) -> Option<Name>;
+    /// `ifc_dump_ifp_nl`: if there is a cloner of the driver's name in this network stack, it adds what it has to say
+    /// of the interface to the message: [`link_info`](crate::link_info). No kernel so far asks a driver's own
+    /// function (vlan(4) has one): `ifc_attach_cloner` overwrites it.
+    fn describe(&self, ifp: &Self::Ref, stream: &mut Self::Stream);
 
     /// `ifc_create_ifp`: makes an interface with the cloner that matches the name.
     ///

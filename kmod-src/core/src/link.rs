@@ -23,7 +23,7 @@ pub(crate) fn get<K: Kernel, R: Requester>(
     call: &Call<'_, K, R>,
     thread: &mut Sleepable,
     request: &Request<'_>,
-    writer: &mut impl Writer,
+    writer: &mut impl Writer<Stream = K::Stream>,
     report: &mut Report,
 ) -> Result<(), Errno> {
     let (kernel, behaviours) = (call.kernel, call.behaviours);

@@ -33,11 +33,20 @@ impl Nest {
     }
 }
 
+/// Numbers in `struct rtnl_link_stats64`.
+pub const STATISTICS: usize = 24;
+
 /// One stream of messages to one socket or group.
 ///
 /// A failure to get memory is latched: the calls after it do nothing, and [`end`](Self::end) reports it.
 /// Callers need not look at the result of every attribute.
 pub trait Writer {
+    /// What the kernel's own functions write to.
+    type Stream;
+
+    /// The stream itself, for what a driver adds to the message.
+    fn stream(&mut self) -> &mut Self::Stream;
+
     /// Begins a message whose fixed header is `payload` (`nlmsg_add` and `nlmsg_reserve_data`). False
     /// when there is no memory: nothing was begun then.
     fn begin(&mut self, header: &MessageHeader, payload: &[u8]) -> bool;
@@ -71,6 +80,15 @@ pub trait Writer {
     /// Adds a number of four bytes.
     fn u32(&mut self, kind: u16, value: u32) {
         self.attribute(kind, &value.to_ne_bytes());
+    }
+
+    /// Adds 24 numbers of eight bytes.
+    fn statistics(&mut self, kind: u16, values: &[u64; STATISTICS]) {
+        let mut bytes = [0; STATISTICS.saturating_mul(8)];
+        for (slot, value) in bytes.chunks_exact_mut(8).zip(values) {
+            slot.copy_from_slice(&value.to_ne_bytes());
+        }
+        self.attribute(kind, &bytes);
     }
 
     /// Adds a string with its NUL.

@@ -100,6 +100,29 @@ pub(crate) struct Inet6 {
     pub(crate) vhid: u32,
 }
 
+/// `struct nlproof_link`.
+#[repr(C)]
+#[derive(Default)]
+pub(crate) struct RawLink {
+    pub(crate) index: u32,
+    pub(crate) flags: u32,
+    pub(crate) driver_flags: u32,
+    pub(crate) mtu: u32,
+    pub(crate) supported: [u32; 2],
+    pub(crate) enabled: [u32; 2],
+    pub(crate) counters: [u64; 10],
+    pub(crate) kind: u8,
+    pub(crate) address_len: u8,
+}
+
+/// `struct nlproof_window`.
+#[repr(C)]
+pub(crate) struct Window {
+    pub(crate) next: *mut u8,
+    pub(crate) room: u32,
+    pub(crate) offset: u32,
+}
+
 /// `struct nlproof_media`.
 #[repr(C)]
 #[derive(Default)]
@@ -117,6 +140,9 @@ const _: () = {
     assert!(size_of::<Inet>() == 20);
     assert!(size_of::<Inet6>() == 56);
     assert!(size_of::<RawMedia>() == 2);
+    assert!(size_of::<RawLink>() == 120);
+    assert!(offset_of!(RawLink, counters) == 32 && offset_of!(RawLink, kind) == 112);
+    assert!(size_of::<Window>() == 16 && offset_of!(Window, offset) == 12);
 };
 
 /// `nlproof_match_f`.
@@ -142,8 +168,8 @@ unsafe extern "C" {
     pub(crate) fn nlproof_if_foreach(each: Each, arg: *mut c_void) -> c_int;
     pub(crate) fn nlproof_if_index(ifp: *mut IfNet) -> u32;
     pub(crate) fn nlproof_if_name(ifp: *mut IfNet) -> *const c_char;
-    pub(crate) fn nlproof_if_driver(ifp: *mut IfNet) -> *const c_char;
     pub(crate) fn nlproof_if_description(ifp: *mut IfNet) -> *const c_char;
+    pub(crate) fn nlproof_if_read(ifp: *mut IfNet, out: *mut RawLink);
     pub(crate) fn nlproof_if_type(ifp: *mut IfNet) -> u8;
     pub(crate) fn nlproof_if_flags(ifp: *mut IfNet) -> u32;
     pub(crate) fn nlproof_if_driver_flags(ifp: *mut IfNet) -> u32;
@@ -164,7 +190,7 @@ unsafe extern "C" {
     pub(crate) fn nlproof_if_set_promiscuous(ifp: *mut IfNet, on: bool);
     pub(crate) fn nlproof_if_set_address(ifp: *mut IfNet, address: *const u8, len: usize) -> c_int;
 
-    pub(crate) fn nlproof_clone_exists(ifp: *mut IfNet) -> bool;
+    pub(crate) fn nlproof_clone_describe(ifp: *mut IfNet, nw: *mut NlWriter, used: u32, window: *mut Window);
     pub(crate) fn nlproof_clone_create(
         call: *mut Call,
         create: *const Create,
@@ -196,12 +222,25 @@ unsafe extern "C" {
         pid: u32,
         payload: *const u8,
         len: usize,
+        window: *mut Window,
     ) -> bool;
-    pub(crate) fn nlproof_writer_attribute(nw: *mut NlWriter, kind: u16, data: *const u8, len: usize);
-    pub(crate) fn nlproof_writer_string(nw: *mut NlWriter, kind: u16, text: *const u8, len: usize);
-    pub(crate) fn nlproof_writer_nest(nw: *mut NlWriter, kind: u16) -> u32;
-    pub(crate) fn nlproof_writer_end_nest(nw: *mut NlWriter, offset: u32);
-    pub(crate) fn nlproof_writer_end(nw: *mut NlWriter) -> bool;
+    pub(crate) fn nlproof_writer_attribute(
+        nw: *mut NlWriter,
+        used: u32,
+        kind: u16,
+        data: *const u8,
+        len: usize,
+        window: *mut Window,
+    );
+    pub(crate) fn nlproof_writer_string(
+        nw: *mut NlWriter,
+        used: u32,
+        kind: u16,
+        text: *const u8,
+        len: usize,
+        window: *mut Window,
+    );
+    pub(crate) fn nlproof_writer_end(nw: *mut NlWriter, used: u32) -> bool;
     pub(crate) fn nlproof_writer_abort(nw: *mut NlWriter);
     pub(crate) fn nlproof_writer_end_dump(
         nw: *mut NlWriter,

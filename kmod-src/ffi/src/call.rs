@@ -7,13 +7,13 @@ use core::mem::ManuallyDrop;
 use core::ptr::{NonNull, null, null_mut};
 
 use iface_core::{
-    Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Name, Report, Sleepable,
+    Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Report, Sleepable,
 };
 
 use crate::abi::{self, Call, Create, IfAddress, IfNet, Inet, Inet6, RawMedia};
 use crate::errno::{number, result};
 use crate::interface::IfRef;
-use crate::writer::GroupStream;
+use crate::writer::{GroupStream, Stream};
 
 /// Bytes of an interface's name that the kernel compares (`IFNAMSIZ`), and a NUL.
 const NAME: usize = 17;
@@ -117,6 +117,7 @@ unsafe extern "C" fn each_address<F: FnMut(&Address) -> Result<(), Errno>>(
 impl<'c> Kernel for Stack<'c> {
     type Ref = IfRef;
     type EpochTracker = EpochGuard<'c>;
+    type Stream = Stream<'c>;
     type GroupWriter = GroupStream<'c>;
 
     fn epoch_enter(&self) -> EpochGuard<'c> {
@@ -195,9 +196,11 @@ impl<'c> Kernel for Stack<'c> {
         Ok(Media { ethernet: media.ethernet != 0, active: media.active != 0 })
     }
 
-    fn cloner(&self, ifp: &IfRef) -> Option<Name> {
-        // SAFETY: the interface is valid.
-        unsafe { abi::nlproof_clone_exists(ifp.as_ptr()) }.then(|| ifp.driver())
+    fn describe(&self, ifp: &IfRef, stream: &mut Stream<'c>) {
+        stream.let_write(|nw, used, window| {
+            // SAFETY: the interface is valid; the stream hands its writer, what it has used, and its window.
+            unsafe { abi::nlproof_clone_describe(ifp.as_ptr(), nw, used, window) }
+        });
     }
 
     fn create(

@@ -4,9 +4,9 @@
 use core::ffi::{CStr, c_char};
 use core::ptr::NonNull;
 
-use iface_core::{Capabilities, Counter, Interface, LinkAddress, Name};
+use iface_core::{Capabilities, Counter, Interface, LinkAddress, LinkState, Name};
 
-use crate::abi::{self, IfNet, SockAddr};
+use crate::abi::{self, IfNet, RawLink, SockAddr};
 
 /// A counted reference to an interface; dropping it gives it back (`if_rele`).
 ///
@@ -27,13 +27,6 @@ impl IfRef {
 
     pub(crate) fn as_ptr(&self) -> *mut IfNet {
         self.0.as_ptr()
-    }
-
-    /// `if_dname`.
-    pub(crate) fn driver(&self) -> Name {
-        // SAFETY: the interface is valid by the type's invariant; its driver's name is a static string of the
-        // driver, or null.
-        unsafe { name(abi::nlproof_if_driver(self.as_ptr())) }
     }
 
     fn sockaddr(&self, ask: unsafe extern "C" fn(*mut IfNet, *mut SockAddr) -> bool) -> Option<LinkAddress> {
@@ -71,6 +64,13 @@ impl Interface for IfRef {
         // SAFETY: the interface is valid by the type's invariant; its name is part of it. While it is renamed
         // the bytes change under us, as under the stock code, but a NUL stays within IFNAMSIZ.
         unsafe { name(abi::nlproof_if_name(self.as_ptr())) }
+    }
+
+    fn show_name<R>(&self, show: impl FnOnce(&[u8]) -> R) -> R {
+        // SAFETY: as for `name`.
+        let text = unsafe { abi::nlproof_if_name(self.as_ptr()) };
+        // SAFETY: as for `name`: it is part of the interface, and not null.
+        show(unsafe { CStr::from_ptr(text) }.to_bytes())
     }
 
     fn kind(&self) -> u8 {
@@ -138,6 +138,22 @@ impl Interface for IfRef {
         };
         // SAFETY: the interface is valid by the type's invariant.
         unsafe { abi::nlproof_if_counter(self.as_ptr(), place) }
+    }
+
+    fn state(&self) -> LinkState {
+        let mut raw = RawLink::default();
+        // SAFETY: the interface is valid by the type's invariant, and `raw` is writable.
+        unsafe { abi::nlproof_if_read(self.as_ptr(), &raw mut raw) }
+        LinkState {
+            index: raw.index,
+            kind: raw.kind,
+            link_address_len: raw.address_len,
+            flags: raw.flags,
+            driver_flags: raw.driver_flags,
+            mtu: raw.mtu,
+            capabilities: Capabilities { supported: raw.supported, enabled: raw.enabled },
+            counters: raw.counters,
+        }
     }
 
     fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use iface_core::{
     Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Name, Probe, Report, Sleepable,
+    link_info,
 };
 
 use crate::interface::{Driver, IfRef};
@@ -49,6 +50,7 @@ fn carrier(ifp: &IfRef) -> Option<IfRef> {
 impl Kernel for Stack {
     type Ref = CountedRef;
     type EpochTracker = EpochTracker;
+    type Stream = NlWriter;
     type GroupWriter = NlWriter;
 
     fn probe(&self, probe: Probe) {
@@ -110,8 +112,8 @@ impl Kernel for Stack {
         }
     }
 
-    fn cloner(&self, ifp: &CountedRef) -> Option<Name> {
-        Some(Name::truncated(ifp.driver.name().as_bytes()))
+    fn describe(&self, ifp: &CountedRef, stream: &mut NlWriter) {
+        link_info(stream, Name::truncated(ifp.driver.name().as_bytes()));
     }
 
     fn create(

@@ -108,6 +108,12 @@ impl NlWriter {
 }
 
 impl Writer for NlWriter {
+    type Stream = Self;
+
+    fn stream(&mut self) -> &mut Self {
+        self
+    }
+
     fn begin(&mut self, header: &MessageHeader, payload: &[u8]) -> bool {
         self.add(header, payload.len());
         self.put(payload);
