@@ -82,6 +82,13 @@ pub enum Body {
     },
     /// The step's answer did not come within its limit.
     Timeout,
+    /// A probe of the kernel's interface code fired. `t_ns` of the record is when it did.
+    Kernel(KernelEvent),
+    /// Probes fired that there was no room to record.
+    KernelLost {
+        /// How many.
+        count: u64,
+    },
     /// Something that the program needs failed; `stage` tells whether the program goes on.
     Error {
         /// What failed.
@@ -119,6 +126,19 @@ pub struct Counted {
     /// What the processor's time stamp counter advanced by from the first request to the last answer. In a guest
     /// under QEMU's `-icount shift=0`: instructions.
     pub ticks: u64,
+}
+
+/// A probe that fired: as the module's ring and the simulator keep it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelEvent {
+    /// The processor.
+    pub cpu: u16,
+    /// The thread.
+    pub tid: u32,
+    /// The probe's number: its place in `kmod-src/probes.yaml`.
+    pub probe: u16,
+    /// Its arguments as words.
+    pub args: [u64; 5],
 }
 
 /// Which socket lost messages.

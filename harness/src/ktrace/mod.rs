@@ -3,6 +3,8 @@
 //!
 //! Probes ([`table`]) fire in the simulator, in the module, and by fbt in stock kernels.
 
+mod event;
 mod table;
 
+pub use event::{Event, KernelTrace, Value, raw_args};
 pub use table::{Arg, ArgType, Place, Probe, Redaction, Simple, Span, Stock, Table, table};

@@ -13,3 +13,52 @@ mod linux;
 mod loaded;
 mod module;
 mod provision;
+mod requests;
+mod sim;
+mod snapshots;
+mod speed;
+mod start;
+
+pub use endurance::{Memory, Phase, PhaseResult, losses};
+pub use error::{Loss, OpenError, TargetError};
+pub use facts::{Commands, Facts, Kernel, RunningKernel};
+pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
+pub use linux::LinuxTarget;
+pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
+pub use sim::{SimTarget, SimTrace};
+pub use snapshots::saved_guests;
+pub use speed::{Question, Speed, middle};
+pub use start::Start;
+
+use nlproof_agent::{Batch, Record};
+
+/// Hears what an opening target is doing: a stage, and bytes done and in all where that is known.
+pub type OnStage<'a> = dyn FnMut(&str, Option<(u64, u64)>) + 'a;
+
+/// Something that runs programs.
+pub trait Target {
+    /// What is known of it.
+    fn facts(&self) -> &Facts;
+
+    /// Runs the programs in order. `on_record` gets every record as it comes.
+    ///
+    /// # Errors
+    /// The target was lost; the programs that had not ended did not run to their end.
+    fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError>;
+
+    /// Looks at what the programs left behind, once after the last of them.
+    fn finish(&mut self) -> Finish {
+        Finish::default()
+    }
+}
+
+/// What is left to say after the last program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finish {
+    /// For people and reports, as [`Facts::lines`].
+    pub lines: Vec<(String, String)>,
+    /// One line for the terminal.
+    pub note: Option<String>,
+    /// What is not as it has to be, whatever the vectors say.
+    pub complaints: Vec<String>,
+}

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The embedded simulator as a target: the same programs, the same records, in this process.
 
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Instant;
+
 use iface_core::Profile;
-use iface_sim::{Ifconfig, Sim, SocketId};
+use iface_sim::{Fault, Ifconfig, KernelRecord, Sim, SocketId};
 use nlproof_agent::{
-    Batch, Body, DropSource, ErrorStage, Privilege, Program, Race, Record, ReplyEnd, Send, Step,
+    Batch, Body, DropSource, ErrorStage, KernelEvent, Privilege, Program, Race, Record, ReplyEnd, Send, Step,
 };
 use nlproof_wire::Os;
 use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
@@ -14,15 +18,33 @@ use super::Target;
 use super::error::TargetError;
 use super::facts::{Commands, Facts};
 
+/// How the simulator's kernel is traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SimTrace {
+    /// Not at all.
+    Off,
+    /// By a clock that counts what happens: the same program gives the same records.
+    Counted,
+    /// By this machine's clock.
+    Timed,
+}
+
 /// The simulator.
 pub struct SimTarget {
     profile: Profile,
+    trace: SimTrace,
+    fault: Option<Fault>,
     facts: Facts,
 }
 
 impl SimTarget {
-    /// A simulator that behaves as `profile`.
+    /// A simulator that behaves as `profile`, and whose kernel is not traced.
     pub fn new(profile: Profile) -> Self {
+        Self::traced(profile, SimTrace::Off)
+    }
+
+    /// A simulator that behaves as `profile`.
+    pub fn traced(profile: Profile, trace: SimTrace) -> Self {
         let lines = vec![("simulator".to_owned(), format!("profile {profile}"))];
         let facts = Facts {
             os: Os::FreeBsd,
@@ -32,7 +54,13 @@ impl SimTarget {
             fallbacks: 0,
             lines,
         };
-        Self { profile, facts }
+        Self { profile, trace, fault: None, facts }
+    }
+
+    /// Makes a mistake once in every program, for testing what watches a kernel.
+    pub fn inject(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
     }
 }
 
@@ -43,9 +71,32 @@ impl Target for SimTarget {
 
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
         for program in &batch.programs {
-            Run::new(self.profile, program, on_record).all();
+            let mut run = Run::new(self.profile, program, on_record);
+            run.trace(self.trace);
+            if let Some(fault) = self.fault {
+                run.sim.inject(fault);
+            }
+            run.all();
         }
         Ok(())
+    }
+}
+
+/// The clock of one program's records. The simulator's own time stands still: unless the clock is started, records are
+/// a nanosecond apart, which keeps their order.
+#[derive(Debug, Clone, Default)]
+struct Clock {
+    last: Rc<Cell<u64>>,
+    started: Option<Instant>,
+}
+
+impl Clock {
+    /// Nanoseconds, later than every time before.
+    fn now(&self) -> u64 {
+        let elapsed = self.started.map_or(0, |started| started.elapsed().as_nanos());
+        let now = u64::try_from(elapsed).unwrap_or(u64::MAX).max(self.last.get() + 1);
+        self.last.set(now);
+        now
     }
 }
 
@@ -60,8 +111,7 @@ struct Run<'a> {
     groups: Vec<(u32, SocketId, usize)>,
     resolved: Vec<(String, u32)>,
     step: u32,
-    /// The simulator's time stands still: records are a nanosecond apart, which keeps their order.
-    t_ns: u64,
+    clock: Clock,
     on_record: &'a mut dyn FnMut(Record),
 }
 
@@ -95,7 +145,7 @@ impl<'a> Run<'a> {
             groups,
             resolved: Vec::new(),
             step: u32::MAX,
-            t_ns: 0,
+            clock: Clock::default(),
             on_record,
         }
     }
@@ -117,6 +167,7 @@ impl<'a> Run<'a> {
                 Step::Exec { argv, .. } => self.exec(argv),
             }
             self.resolve();
+            self.rest_of_step();
         }
         self.step = u32::MAX;
         self.record(Body::End { died: None });
@@ -253,9 +304,31 @@ impl<'a> Run<'a> {
         self.resolved = now;
     }
 
+    /// Records what the kernel's probes said since the last record, and then `body`.
     fn record(&mut self, body: Body) {
-        self.t_ns += 1;
-        (self.on_record)(Record { program: self.program.id, step: self.step, t_ns: self.t_ns, body });
+        self.rest_of_step();
+        let (program, step) = (self.program.id, self.step);
+        (self.on_record)(Record { program, step, t_ns: self.clock.now(), body });
+    }
+
+    /// Records what the kernel's probes said since the last record.
+    fn rest_of_step(&mut self) {
+        let (program, step) = (self.program.id, self.step);
+        for KernelRecord { t_ns, tid, fired } in self.sim.kernel_records() {
+            let event = KernelEvent { cpu: 0, tid, probe: fired.probe, args: fired.args };
+            (self.on_record)(Record { program, step, t_ns, body: Body::Kernel(event) });
+        }
+    }
+
+    /// Has the kernel traced from now on.
+    fn trace(&mut self, trace: SimTrace) {
+        match trace {
+            SimTrace::Off => return,
+            SimTrace::Counted => {}
+            SimTrace::Timed => self.clock.started = Some(Instant::now()),
+        }
+        let clock = self.clock.clone();
+        self.sim.trace(move || clock.now());
     }
 }
 

@@ -4,6 +4,8 @@
 use nlproof_agent::{Body, DropSource, Record};
 use serde::Serialize;
 
+use crate::ktrace::raw_args;
+
 /// Version of the raw format.
 const VERSION: u32 = 1;
 
@@ -18,6 +20,16 @@ pub struct RawLine<'a> {
     src: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tid: Option<u32>,
+    /// A probe's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<String>,
+    /// Its arguments by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<serde_json::Map<String, serde_json::Value>>,
     /// The datagram in hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
@@ -36,6 +48,10 @@ impl<'a> RawLine<'a> {
             t_ns: record.t_ns,
             src: "",
             group: None,
+            cpu: None,
+            tid: None,
+            probe: None,
+            args: None,
             raw: None,
             text: None,
         };
@@ -84,6 +100,18 @@ impl<'a> RawLine<'a> {
                     line.group = Some(*group);
                 }
                 line.text = Some(format!("errno={errno}"));
+            }
+            Body::Kernel(event) => {
+                line.src = "kern";
+                line.cpu = Some(event.cpu);
+                line.tid = Some(event.tid);
+                let (probe, args) = raw_args(event);
+                line.probe = Some(probe);
+                line.args = Some(args);
+            }
+            Body::KernelLost { count } => {
+                line.src = "drop";
+                line.text = Some(format!("{count} kernel records"));
             }
             Body::Timeout => line.src = "timeout",
             Body::Error { stage, errno, text } => {

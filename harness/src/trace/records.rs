@@ -29,6 +29,8 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
     match body {
         // What a race came to is said when its rounds are over.
         Body::Start { .. } | Body::End { died: None } | Body::Race { .. } | Body::Counted(_) => Vec::new(),
+        // Kernel traces are looked at by themselves (`ktrace`).
+        Body::Kernel(_) | Body::KernelLost { .. } => Vec::new(),
         Body::Resolved { ifname, ifindex } => vec![Kind::Resolved(ifname.clone(), *ifindex)],
         Body::Sent { data } => decode_datagram(os, Role::Request, data).into_iter().map(Kind::Sent).collect(),
         Body::Reply { data, full_len } => {
