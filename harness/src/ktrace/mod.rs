@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Kernel traces: which way a request or an event took through the interface code.
 //!
-//! Probes ([`table`]) fire in the simulator, in the module, and by fbt in stock kernels.
+//! Probes ([`table`]) fire in the simulator, in the module, and by fbt in stock kernels. Their records
+//! ([`KernelTrace`]) are checked against what holds in every trace ([`check`]), and normalised ([`normalise`]) to the
+//! text that goldens hold ([`KernelTrace::to_text`]).
 
 mod event;
+mod invariants;
+mod passes;
+mod render;
 mod table;
 
 pub use event::{Event, KernelTrace, Value, raw_args};
+pub use invariants::{Rule, Violation, check};
+pub use passes::{Program, normalise};
 pub use table::{Arg, ArgType, Place, Probe, Redaction, Simple, Span, Stock, Table, table};
+
+/// The suites whose vectors have a golden of the kernel's part too, beside that of what is said.
+pub const SUITES: [&str; 3] = ["link", "addr", "event"];
+
+/// Whether a vector has a golden of the kernel's part.
+pub fn has_golden(vector: &str) -> bool {
+    vector.split('/').next().is_some_and(|suite| SUITES.contains(&suite))
+}

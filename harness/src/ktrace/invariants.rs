@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What holds in every kernel trace, whatever the vector: checked without a golden.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use nlproof_agent::{Body, Record};
+use nlproof_wire::consts::{
+    NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, RTM_DELADDR, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK,
+};
+use nlproof_wire::view::{MessageItem, RawMessage, messages};
+
+use super::event::{Event, KernelTrace};
+use super::table::Span;
+
+/// A rule was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which rule.
+    pub rule: Rule,
+    /// The step of the culprit.
+    pub step: Option<u32>,
+    /// The record that broke it, or that nothing came after.
+    pub culprit: String,
+    /// In which request or event that was, if in any.
+    pub within: Option<String>,
+}
+
+/// The rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// Each reference that a request takes is released before it ends.
+    ReferenceReleased,
+    /// No reference is released that was not taken.
+    ReferenceTaken,
+    /// The epoch is left as often as it is entered.
+    EpochBalance,
+    /// Nothing that may sleep happens inside the epoch.
+    NoSleepInEpoch,
+    /// Spans end in the reverse order in which they began.
+    Nesting,
+    /// Every request ends in exactly one of reply, error or dump end (or is carried out, and acknowledged).
+    OneEnd,
+    /// What the kernel says to a request is what the socket hears.
+    EndIsHeard,
+    /// Every event has a cause: something that the kernel told, in a step that asked for something.
+    EventHasCause,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rule::ReferenceReleased => "a reference was taken and not released",
+            Rule::ReferenceTaken => "a reference was released that was not taken",
+            Rule::EpochBalance => "the epoch is not left as often as it is entered",
+            Rule::NoSleepInEpoch => "what may sleep happens inside the epoch",
+            Rule::Nesting => "a span ends that is not the last that began",
+            Rule::OneEnd => "a request does not end in exactly one of reply, error or dump end",
+            Rule::EndIsHeard => "the socket did not hear how its request ended",
+            Rule::EventHasCause => "an event has no cause",
+        })
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let step = self.step.map_or("outside any step".to_owned(), |step| format!("step {step}"));
+        write!(f, "{}: {step}: {}", self.rule, self.culprit)?;
+        match &self.within {
+            Some(within) => write!(f, "\n    in {within}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks all rules. `records` are those of the whole program: with the kernel's also what the sockets heard. The
+/// violations come in the order of their culprits.
+pub fn check(trace: &KernelTrace, records: &[Record]) -> Vec<Violation> {
+    let mut checker = Checker::default();
+    for (place, event) in trace.events.iter().enumerate() {
+        checker.event(place, event);
+    }
+    checker.end(trace);
+    checker.heard(trace, records);
+    checker.causes(trace, records);
+    checker.found.sort_by_key(|(place, violation)| (*place, violation.rule));
+    checker.found.into_iter().map(|(_, violation)| violation).collect()
+}
+
+/// What a thread is in the middle of.
+#[derive(Default)]
+struct Thread<'a> {
+    /// Spans that have begun: name, where, and the event.
+    open: Vec<(&'a str, usize, &'a Event)>,
+    /// References taken and not released.
+    references: Vec<(usize, &'a Event)>,
+    /// How its request ends so far.
+    ends: Ends,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Ends {
+    dumps: u32,
+    errors: u32,
+    replies: u32,
+}
+
+#[derive(Default)]
+struct Checker<'a> {
+    threads: HashMap<u32, Thread<'a>>,
+    found: Vec<(usize, Violation)>,
+    /// Requests that have ended: where, the beginning, how.
+    ended: Vec<(usize, &'a Event, Ends, i32)>,
+}
+
+impl<'a> Checker<'a> {
+    fn break_rule(&mut self, rule: Rule, place: usize, culprit: &Event) {
+        let within = self.threads.get(&culprit.tid).and_then(|thread| {
+            let around = |(name, _, _): &&(&str, usize, &Event)| matches!(*name, "request" | "event");
+            let (_, at, event) = thread.open.iter().find(around)?;
+            (*at != place).then(|| event.text())
+        });
+        let violation = Violation { rule, step: culprit.step, culprit: culprit.text(), within };
+        self.found.push((place, violation));
+    }
+
+    fn event(&mut self, place: usize, event: &'a Event) {
+        let thread = self.threads.entry(event.tid).or_default();
+        let within = |span: &str| thread.open.iter().any(|(name, _, _)| *name == span);
+        let (in_epoch, in_dump, in_event) = (within("epoch"), within("dump"), within("event"));
+        if event.probe.sleeps && in_epoch {
+            self.break_rule(Rule::NoSleepInEpoch, place, event);
+        }
+        match event.probe.name.as_str() {
+            "reference-taken" => self.thread(event).references.push((place, event)),
+            "reference-released" => {
+                let references = &mut self.thread(event).references;
+                let same = |(_, taken): &(usize, &Event)| taken.get("interface") == event.get("interface");
+                match references.iter().rposition(same) {
+                    Some(found) => {
+                        references.remove(found);
+                    }
+                    None => self.break_rule(Rule::ReferenceTaken, place, event),
+                }
+            }
+            "message-written" if !in_dump && !in_event => self.thread(event).ends.replies += 1,
+            "dump-end" => self.thread(event).ends.dumps += 1,
+            "error" => self.thread(event).ends.errors += 1,
+            "event-out" if !in_event => self.break_rule(Rule::EventHasCause, place, event),
+            _ => {}
+        }
+        match &event.probe.span {
+            Some(Span::Opens(span)) => {
+                let thread = self.thread(event);
+                if span == "request" {
+                    thread.ends = Ends::default();
+                }
+                thread.open.push((span, place, event));
+                if span == "event" && event.step.is_none() {
+                    self.break_rule(Rule::EventHasCause, place, event);
+                }
+            }
+            Some(Span::Closes(span)) => self.close(span, place, event),
+            None => {}
+        }
+    }
+
+    fn thread(&mut self, event: &Event) -> &mut Thread<'a> {
+        self.threads.entry(event.tid).or_default()
+    }
+
+    /// A span ends. What it held inside must have ended before; when a request or event ends, nothing may be left.
+    fn close(&mut self, span: &str, place: usize, event: &'a Event) {
+        let open = self.thread(event).open.iter().rposition(|(name, _, _)| *name == span);
+        let Some(open) = open else {
+            let rule = if span == "epoch" { Rule::EpochBalance } else { Rule::Nesting };
+            return self.break_rule(rule, place, event);
+        };
+        let left: Vec<_> = self.thread(event).open.drain(open + 1..).collect();
+        for (name, at, begun) in left {
+            let rule = if name == "epoch" { Rule::EpochBalance } else { Rule::Nesting };
+            self.break_rule(rule, at, begun);
+        }
+        if span == "request" {
+            let begun = self.thread(event).open.get(open).map(|(_, _, begun)| *begun);
+            self.request_ended(place, event, begun);
+        }
+        self.thread(event).open.truncate(open);
+    }
+
+    fn request_ended(&mut self, place: usize, event: &'a Event, begun: Option<&'a Event>) {
+        let thread = self.thread(event);
+        let ends = thread.ends;
+        for (at, taken) in std::mem::take(&mut thread.references) {
+            self.break_rule(Rule::ReferenceReleased, at, taken);
+        }
+        let errno = event.errno().unwrap_or(0);
+        let is_get = begun.and_then(|begun| begun.number("message")) == Some(u64::from(RTM_GETLINK));
+        // A dump that failed says so in NLMSG_DONE. A request that is carried out has nothing to say but that.
+        let fine = match ends {
+            Ends { dumps: 1, errors: 0, replies: 0 } => true,
+            Ends { dumps: 0, errors: 1, replies: 0 } => errno != 0,
+            Ends { dumps: 0, errors: 0, replies } => errno == 0 && replies == u32::from(is_get),
+            _ => false,
+        };
+        match begun {
+            Some(begun) if fine => self.ended.push((place, begun, ends, errno)),
+            _ => self.break_rule(Rule::OneEnd, place, event),
+        }
+    }
+
+    /// Nothing may be left when the program is over.
+    fn end(&mut self, trace: &KernelTrace) {
+        let mut left = Vec::new();
+        for thread in self.threads.values() {
+            left.extend(thread.references.iter().map(|(at, _)| (Rule::ReferenceReleased, *at)));
+            for (name, at, _) in &thread.open {
+                let rule = match *name {
+                    "epoch" => Rule::EpochBalance,
+                    "request" => Rule::OneEnd,
+                    _ => Rule::Nesting,
+                };
+                left.push((rule, *at));
+            }
+        }
+        for (rule, at) in left {
+            if let Some(event) = trace.events.get(at) {
+                self.break_rule(rule, at, event);
+            }
+        }
+    }
+
+    /// What the kernel says of the ends of the vector's own requests, the vector's own socket must have heard.
+    fn heard(&mut self, trace: &KernelTrace, records: &[Record]) {
+        let own = records.iter().find_map(|record| match record.body {
+            Body::Start { pid } => Some(u64::from(pid)),
+            _ => None,
+        });
+        // A trace with a hole is inconclusive anyway, and silence would prove nothing.
+        let hole = |record: &Record| {
+            matches!(
+                record.body,
+                Body::Timeout | Body::Drop { .. } | Body::Error { .. } | Body::End { died: Some(_) }
+            )
+        };
+        if own.is_none() || records.iter().any(hole) {
+            return;
+        }
+        let mut replies: Vec<(u32, Heard)> = Vec::new();
+        for record in records {
+            if let Body::Reply { data, .. } = &record.body {
+                replies.extend(each_message(data).map(|message| (message.header.seq, Heard::of(&message))));
+            }
+        }
+        let mut broken = Vec::new();
+        for (place, begun, ends, errno) in &self.ended {
+            let end = match ends {
+                Ends { dumps: 1, .. } => Heard::Done,
+                Ends { errors: 1, .. } => Heard::Error(*errno),
+                Ends { replies: 1, .. } => Heard::Message,
+                _ => continue,
+            };
+            if begun.number("pid") != own {
+                continue;
+            }
+            let seq = begun.number("seq").unwrap_or(0);
+            match replies.iter().position(|(of, heard)| u64::from(*of) == seq && *heard == end) {
+                Some(found) => {
+                    replies.swap_remove(found);
+                }
+                None => broken.push(*place),
+            }
+        }
+        for place in broken {
+            if let Some(event) = trace.events.get(place) {
+                self.break_rule(Rule::EndIsHeard, place, event);
+            }
+        }
+    }
+
+    /// Every message about an interface or address that a group's socket heard went out before.
+    fn causes(&mut self, trace: &KernelTrace, records: &[Record]) {
+        let mut out: Vec<&Event> =
+            trace.events.iter().filter(|event| event.probe.name == "event-out").collect();
+        for record in records {
+            let Body::Event { group, data } = &record.body else { continue };
+            for message in each_message(data) {
+                let kind = message.header.kind;
+                let index = match kind {
+                    RTM_NEWLINK | RTM_DELLINK | RTM_NEWADDR | RTM_DELADDR => message
+                        .payload
+                        .get(4..8)
+                        .and_then(|bytes| bytes.try_into().ok())
+                        .map(u32::from_le_bytes),
+                    _ => None,
+                };
+                let Some(index) = index else { continue };
+                let fits = |event: &&Event| {
+                    let is = |name: &str, value: u32| event.number(name) == Some(u64::from(value));
+                    event.t_ns <= record.t_ns
+                        && is("message", kind.into())
+                        && is("group", *group)
+                        && is("index", index)
+                };
+                match out.iter().position(fits) {
+                    Some(found) => {
+                        out.remove(found);
+                    }
+                    None => {
+                        let step = (record.step != u32::MAX).then_some(record.step);
+                        let culprit =
+                            format!("message {kind} of group {group} about index {index} was heard");
+                        let rule = Rule::EventHasCause;
+                        let violation = Violation { rule, step, culprit, within: None };
+                        self.found.push((trace.events.len(), violation));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a socket heard of a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    Done,
+    Error(i32),
+    Message,
+    /// One message of a dump.
+    Part,
+}
+
+impl Heard {
+    fn of(message: &RawMessage<'_>) -> Heard {
+        match message.header.kind {
+            NLMSG_DONE => Heard::Done,
+            NLMSG_ERROR => {
+                Heard::Error(message.payload.first_chunk().map_or(0, |error| i32::from_le_bytes(*error)))
+            }
+            _ if message.header.flags & NLM_F_MULTI != 0 => Heard::Part,
+            _ => Heard::Message,
+        }
+    }
+}
+
+fn each_message(data: &[u8]) -> impl Iterator<Item = RawMessage<'_>> {
+    messages(data).filter_map(|item| match item {
+        MessageItem::Message(message) => Some(message),
+        MessageItem::Trailing(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use iface_core::{CloneOp, Happening, Name, Probe};
+
+    use super::super::event::tests::record;
+    use super::*;
+
+    const GET: u16 = RTM_GETLINK;
+
+    fn begin(message: u16) -> Probe {
+        Probe::RequestIn { message, flags: 1, seq: 7, pid: 9, len: 32 }
+    }
+
+    fn end(message: u16, errno: i32) -> Probe {
+        Probe::RequestOut { message, seq: 7, errno }
+    }
+
+    fn written(flags: u16) -> Probe {
+        Probe::MessageWritten { message: RTM_NEWLINK, flags, seq: 7, index: 3 }
+    }
+
+    const TAKEN: Probe = Probe::ReferenceTaken { index: 3, interface: 0x1000 };
+    const RELEASED: Probe = Probe::ReferenceReleased { index: 3, interface: 0x1000 };
+    const ENTER: Probe = Probe::EpochEnter { depth: 1 };
+    const EXIT: Probe = Probe::EpochExit { depth: 1 };
+
+    fn records(probes: &[Probe]) -> Vec<Record> {
+        (1..).zip(probes).map(|(t_ns, probe)| record(0, t_ns, 1, *probe)).collect()
+    }
+
+    fn broken(probes: &[Probe]) -> Vec<(Rule, String)> {
+        let records = records(probes);
+        let violations = check(&KernelTrace::from_records(&records), &records);
+        violations.into_iter().map(|violation| (violation.rule, violation.culprit)).collect()
+    }
+
+    fn rules(probes: &[Probe]) -> Vec<Rule> {
+        broken(probes).into_iter().map(|(rule, _)| rule).collect()
+    }
+
+    #[test]
+    fn each_reference_taken_is_released() {
+        assert_eq!(broken(&[begin(GET), TAKEN, written(1), RELEASED, end(GET, 0)]), []);
+        let leak = broken(&[begin(GET), TAKEN, written(1), end(GET, 0)]);
+        assert_eq!(leak, [(Rule::ReferenceReleased, "reference-taken index=3 interface=0x1000".into())]);
+        assert_eq!(rules(&[begin(GET), written(1), RELEASED, end(GET, 0)]), [Rule::ReferenceTaken]);
+        // Also outside of a request, once the program is over.
+        assert_eq!(rules(&[TAKEN]), [Rule::ReferenceReleased]);
+    }
+
+    #[test]
+    fn the_epoch_is_left_as_often_as_it_is_entered() {
+        assert_eq!(broken(&[begin(GET), ENTER, EXIT, written(1), end(GET, 0)]), []);
+        assert_eq!(rules(&[begin(GET), ENTER, written(1), end(GET, 0)]), [Rule::EpochBalance]);
+        assert_eq!(rules(&[begin(GET), EXIT, written(1), end(GET, 0)]), [Rule::EpochBalance]);
+        assert_eq!(rules(&[ENTER]), [Rule::EpochBalance]);
+    }
+
+    #[test]
+    fn nothing_sleeps_inside_the_epoch() {
+        let op = CloneOp::Destroy;
+        let ask = Probe::ClonerIn { op, index: 3, name: Name::truncated(b"lo0") };
+        let answer = Probe::ClonerOut { op, index: 3, errno: 0 };
+        assert_eq!(broken(&[begin(17), ENTER, EXIT, ask, answer, end(17, 0)]), []);
+        let asleep = broken(&[begin(17), ENTER, ask, answer, EXIT, end(17, 0)]);
+        assert_eq!(asleep, [(Rule::NoSleepInEpoch, "cloner-in op=destroy index=3 name=lo0".into())]);
+    }
+
+    #[test]
+    fn a_request_ends_once() {
+        let error = Probe::Error { message: GET, seq: 7, errno: 2 };
+        let dump = [
+            Probe::DumpBegin { message: RTM_NEWLINK, seq: 7 },
+            written(3),
+            Probe::DumpEnd { message: RTM_NEWLINK, seq: 7, errno: 0 },
+        ];
+        let [dump_begin, part, dump_end] = dump;
+        assert_eq!(rules(&[begin(GET), dump_begin, part, dump_end, end(GET, 0)]), []);
+        assert_eq!(rules(&[begin(GET), error, end(GET, 2)]), []);
+        assert_eq!(rules(&[begin(16), end(16, 0)]), [], "carried out");
+        for both in [
+            vec![begin(GET), end(GET, 0)],
+            vec![begin(GET), end(GET, 2)],
+            vec![begin(GET), written(1), written(1), end(GET, 0)],
+            vec![begin(GET), written(1), error, end(GET, 2)],
+            vec![begin(GET), dump_begin, dump_end, error, end(GET, 2)],
+            vec![begin(GET), dump_begin, dump_end, dump_begin, dump_end, end(GET, 0)],
+            vec![begin(GET), error],
+        ] {
+            assert_eq!(rules(&both), [Rule::OneEnd], "{both:?}");
+        }
+    }
+
+    #[test]
+    fn spans_nest() {
+        let dump = Probe::DumpBegin { message: RTM_NEWLINK, seq: 7 };
+        let found = rules(&[begin(GET), dump, written(1), end(GET, 0)]);
+        assert!(found.contains(&Rule::Nesting), "{found:?}");
+        assert_eq!(rules(&[end(GET, 0)]), [Rule::Nesting]);
+    }
+
+    fn said(body: Body) -> Record {
+        Record { program: 0, step: 0, t_ns: 100, body }
+    }
+
+    fn datagram(kind: u16, seq: u32, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = (16 + u32::try_from(payload.len()).unwrap()).to_le_bytes().to_vec();
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend(seq.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    #[test]
+    fn the_socket_hears_how_its_request_ended() {
+        let kernel = records(&[begin(GET), Probe::Error { message: GET, seq: 7, errno: 2 }, end(GET, 2)]);
+        let with = |errno: u32, extra: Option<Record>| {
+            let data = datagram(NLMSG_ERROR, 7, &errno.to_le_bytes());
+            let full_len = u32::try_from(data.len()).unwrap();
+            let mut all = vec![said(Body::Start { pid: 9 })];
+            all.extend(kernel.clone());
+            all.push(said(Body::Reply { data, full_len }));
+            all.extend(extra);
+            let violations = check(&KernelTrace::from_records(&all), &all);
+            violations.into_iter().map(|violation| violation.rule).collect::<Vec<_>>()
+        };
+        assert_eq!(with(2, None), []);
+        assert_eq!(with(5, None), [Rule::EndIsHeard]);
+        // Where something is missing anyway, silence proves nothing.
+        assert_eq!(with(5, Some(said(Body::Timeout))), []);
+    }
+
+    #[test]
+    fn every_event_has_a_cause() {
+        let name = Name::truncated(b"lo10");
+        let told = Probe::EventBegin { what: Happening::Arrived, index: 4, change: 0, name };
+        let out = Probe::EventOut { message: RTM_NEWLINK, group: 1, index: 4 };
+        let done = Probe::EventEnd { what: Happening::Arrived, index: 4 };
+        let heard = |probes: &[Probe], index: u32| {
+            let mut payload = [0; 16];
+            payload[4..8].copy_from_slice(&index.to_le_bytes());
+            let mut all = records(probes);
+            all.push(said(Body::Event { group: 1, data: datagram(RTM_NEWLINK, 0, &payload) }));
+            let violations = check(&KernelTrace::from_records(&all), &all);
+            violations.into_iter().map(|violation| violation.rule).collect::<Vec<_>>()
+        };
+        assert_eq!(heard(&[told, out, done], 4), []);
+        assert_eq!(heard(&[told, out, done], 5), [Rule::EventHasCause], "of another interface");
+        assert_eq!(heard(&[out], 4), [Rule::EventHasCause], "nothing was told");
+        let outside = [record(u32::MAX, 1, 1, told), record(u32::MAX, 2, 1, done)];
+        let violations = check(&KernelTrace::from_records(&outside), &outside);
+        assert_eq!(violations.len(), 1);
+        assert_eq!(
+            violations[0].to_string(),
+            "an event has no cause: outside any step: event-begin what=arrived index=4 change=- name=lo10"
+        );
+    }
+
+    #[test]
+    fn a_violation_names_request_and_line() {
+        let records = records(&[begin(GET), TAKEN, written(1), end(GET, 0)]);
+        let violations = check(&KernelTrace::from_records(&records), &records);
+        assert_eq!(
+            violations[0].to_string(),
+            "a reference was taken and not released: step 0: reference-taken index=3 interface=0x1000\n    \
+             in request-in message=getlink flags=request seq=7 pid=9 len=32"
+        );
+    }
+}

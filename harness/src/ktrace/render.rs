@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A kernel trace as text, which goldens hold: steps, in each its threads, in each what it passed, one level deeper
+//! inside each span.
+//!
+//! ```text
+//! step 0
+//!   T0
+//!     request-in message=getlink flags=request seq=+0 pid=$self len=32
+//!       request-parsed message=getlink index=$lo0 name=-
+//!       ...
+//!     request-out message=getlink seq=+0 errno=0
+//! ```
+//! The order within one thread is the kernel's; threads of a step stand one after the other, because nothing promises
+//! an order between them.
+
+use std::collections::HashMap;
+
+use super::event::{Event, KernelTrace};
+use super::table::Span;
+
+impl KernelTrace {
+    /// The trace as text.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let mut depths: HashMap<u32, usize> = HashMap::new();
+        let mut steps: Vec<Option<u32>> = self.events.iter().map(|event| event.step).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        for step in steps {
+            let events = || self.events.iter().filter(|event| event.step == step);
+            match step {
+                Some(number) => text.push_str(&format!("step {number}\n")),
+                None => text.push_str("outside any step\n"),
+            }
+            let mut threads: Vec<u32> = events().map(|event| event.tid).collect();
+            threads.sort_unstable();
+            threads.dedup();
+            for thread in threads {
+                text.push_str(&format!("  T{thread}\n"));
+                let depth = depths.entry(thread).or_default();
+                for event in events().filter(|event| event.tid == thread) {
+                    let level = level(event, depth);
+                    text.push_str(&format!("{}{}\n", "  ".repeat(2 + level), event.text()));
+                }
+            }
+        }
+        text
+    }
+}
+
+/// The level at which an event stands, and the depth of its thread after it.
+pub(super) fn level(event: &Event, depth: &mut usize) -> usize {
+    match event.probe.span {
+        Some(Span::Opens(_)) => {
+            *depth += 1;
+            *depth - 1
+        }
+        Some(Span::Closes(_)) => {
+            *depth = depth.saturating_sub(1);
+            *depth
+        }
+        None => *depth,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use iface_core::Probe;
+
+    use super::super::event::tests::record;
+    use super::*;
+
+    #[test]
+    fn spans_indent_and_threads_stand_apart() {
+        let enter = |step, t_ns, tid| record(step, t_ns, tid, Probe::EpochEnter { depth: 1 });
+        let exit = |step, t_ns, tid| record(step, t_ns, tid, Probe::EpochExit { depth: 1 });
+        let end = |t_ns| record(0, t_ns, 0, Probe::HandBack { errno: 0 });
+        let records = [enter(0, 1, 0), enter(0, 2, 1), end(3), exit(0, 4, 1), exit(0, 5, 0), enter(1, 6, 0)];
+        assert_eq!(
+            KernelTrace::from_records(&records).to_text(),
+            "step 0\n  T0\n    epoch-enter depth=1\n      hand-back errno=0\n    epoch-exit depth=1\n  \
+             T1\n    epoch-enter depth=1\n    epoch-exit depth=1\nstep 1\n  T0\n    epoch-enter depth=1\n"
+        );
+    }
+}
