@@ -9,6 +9,7 @@ mod jobs;
 mod skip;
 #[path = "../support/mod.rs"]
 mod support;
+mod trace;
 
 use std::fs;
 use std::path::Path;

@@ -2,5 +2,6 @@
 //! Guests that are lost in the middle of a suite: what is said about it, and what it costs.
 
 mod engine;
+mod mistakes;
 mod real;
 mod simulated;

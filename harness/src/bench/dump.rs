@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A simulated kernel with many interfaces, asked for all of them.
 
+use std::time::Instant;
+
 use iface_sim::{Errno, Privilege, Profile, Sim, SocketId, SocketOptions};
 use nlproof_wire::consts::*;
 use nlproof_wire::tree::{Attr, Message};
@@ -28,6 +30,19 @@ impl Dump {
         }
         let request = message(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, Vec::new());
         Ok(Self { sim, socket, request })
+    }
+
+    /// Has the simulated kernel traced from now on, by this machine's clock.
+    pub fn trace(&self) {
+        let started = Instant::now();
+        self.sim.trace(move || u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Asks once and takes what the probes said; how many interfaces the answer has, and how many probes fired.
+    #[must_use]
+    pub fn ask_traced(&self) -> (u64, u64) {
+        let links = self.ask();
+        (links, self.sim.kernel_records().len() as u64)
     }
 
     /// Asks once; the datagrams of the answer.
@@ -66,6 +81,15 @@ fn message(kind: u16, flags: u16, attrs: Vec<Attr>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_traced_dump_says_so_for_every_interface() {
+        let dump = Dump::new(Profile::R15, 7).unwrap();
+        assert_eq!(dump.ask_traced(), (7, 0));
+        dump.trace();
+        // The request with its parsing, the dump, and each message.
+        assert_eq!(dump.ask_traced(), (7, 5 + 7));
+    }
 
     #[test]
     fn a_dump_has_every_interface_in_every_profile() {

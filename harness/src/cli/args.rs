@@ -38,6 +38,8 @@ pub(super) enum Command {
     TestMatrix(TestMatrixArgs),
     /// Run one vector in one cell and show the decoded conversation.
     Run(RunArgs),
+    /// Show the way that a vector's requests and events take through the kernel, beside what is said.
+    Trace(ShowTraceArgs),
     /// Run a vector again in the cell in which it failed, and keep the guest for a look.
     Repro(ReproArgs),
     /// Log in to a guest of the matrix, started for it and gone afterwards.
@@ -108,6 +110,14 @@ pub(super) struct VectorArgs {
     pub(super) filter: Vec<String>,
 }
 
+/// What is compared.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct TraceArgs {
+    /// Compare only what is said: the kernel's part is neither traced nor checked.
+    #[arg(long)]
+    pub(super) no_kernel_trace: bool,
+}
+
 /// How guests are run.
 #[derive(Debug, Clone, Args)]
 pub(super) struct GuestArgs {
@@ -158,6 +168,8 @@ pub(super) struct TestMatrixArgs {
     pub(super) vectors: VectorArgs,
     #[command(flatten)]
     pub(super) guest: GuestArgs,
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
     /// List cells and vectors, and run nothing.
     #[arg(long)]
     pub(super) list: bool,
@@ -190,12 +202,36 @@ pub(super) struct RunArgs {
     pub(super) cells: CellArgs,
     #[command(flatten)]
     pub(super) guest: GuestArgs,
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
     /// Run on this machine's own Linux kernel, in a network namespace, to compare with FreeBSD.
     #[arg(long, conflicts_with_all = ["target", "release", "module"])]
     pub(super) linux: bool,
     /// Show every message's bytes too, and values as they came instead of normalised.
     #[arg(long)]
     pub(super) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowTraceArgs {
+    /// The vector's id, such as link/create-lo.
+    pub(super) vector: String,
+    #[command(flatten)]
+    pub(super) cells: CellArgs,
+    #[command(flatten)]
+    pub(super) guest: GuestArgs,
+    /// Show only probes whose name matches (`request-*`, `nlproof:::event-*`); may be given more than once.
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) probe: Vec<String>,
+    /// Show how often each probe fired and how long each kind of span took, instead of the trace.
+    #[arg(long)]
+    pub(super) aggregate: bool,
+    /// Print folded stacks with the nanoseconds spent in each, for flame graphs, instead of the trace.
+    #[arg(long, conflicts_with = "aggregate")]
+    pub(super) flame: bool,
+    /// Also write the trace to this file in the trace event format, which ui.perfetto.dev opens.
+    #[arg(long, value_name = "FILE")]
+    pub(super) perfetto: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -246,6 +282,8 @@ pub(super) struct RecordArgs {
     pub(super) vectors: VectorArgs,
     #[command(flatten)]
     pub(super) guest: GuestArgs,
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -440,6 +478,11 @@ pub(super) enum BenchCommand {
     Wire(SpeedArgs),
     /// Dump 1, 40 and 1,000 interfaces of the simulated kernel, in every profile.
     Sim(SpeedArgs),
+    /// Dump 1,000 interfaces of the simulated kernel with and without its probes traced, taking turns.
+    ///
+    /// Says what tracing costs in the simulator; what it costs a real kernel is not measured yet. Exit code 100:
+    /// an optimised build records fewer than 100,000 probes a second.
+    Trace(SpeedArgs),
     /// Verify synthetic modules of 1,000 to 1,000,000 instructions.
     ///
     /// Exit code 100: an optimised build takes 100 ms or more for 10,000 instructions, or the time for one

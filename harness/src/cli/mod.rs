@@ -26,6 +26,7 @@ mod shell;
 mod supervise;
 mod targets;
 mod test_matrix;
+mod trace;
 mod verdict;
 mod verify;
 
@@ -39,6 +40,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
     let result = match cli.command {
         Command::TestMatrix(args) => test_matrix::main(&cli.project, &args),
         Command::Run(args) => run::main(&cli.project, &args),
+        Command::Trace(args) => trace::main(&cli.project, &args),
         Command::Repro(args) => repro::main(&cli.project, &args),
         Command::Shell(args) => shell::main(&cli.project, &args),
         Command::Console(args) => console::main(&args),

@@ -6,8 +6,9 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use super::targets::{Targets, open_error, open_shown};
+use super::targets::{Targets, open_error, open_shown, sim_trace};
 use crate::golden::{Origin, Recorded, Recorder, layers};
+use crate::ktrace::has_golden;
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
 use crate::target::{Facts, OpenError};
 use crate::vector::Vector;
@@ -15,9 +16,9 @@ use crate::vector::Vector;
 pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
     let vectors = project.vectors(&args.vectors)?;
-    let targets = Targets::new(&args.guest, &project)?;
-    let goldens = project.goldens();
-    let mut recorder = Recorder::new(&goldens);
+    let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
+    let [goldens, kernel_goldens] = project.goldens().both();
+    let mut recorders = Recorders { wire: Recorder::new(&goldens), kernel: Recorder::new(&kernel_goldens) };
     let mut tally = Tally::default();
     interrupt::flag();
     for cell in project.cells(&args.cells)? {
@@ -25,7 +26,7 @@ pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode,
             say!("{}: not recorded: goldens come from stock kernels", cell.name());
             continue;
         }
-        record_cell(&cell, &vectors, &targets, &mut recorder, &mut tally)?;
+        record_cell(&cell, &vectors, &targets, &mut recorders, &mut tally)?;
     }
     say!(
         "{} written for review, {} unchanged, {} refused; see them with: nlproof review",
@@ -40,6 +41,11 @@ pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode,
     })
 }
 
+struct Recorders<'a> {
+    wire: Recorder<'a>,
+    kernel: Recorder<'a>,
+}
+
 #[derive(Default)]
 struct Tally {
     written: usize,
@@ -51,7 +57,7 @@ fn record_cell(
     cell: &Cell,
     vectors: &[Vector],
     targets: &Targets,
-    recorder: &mut Recorder<'_>,
+    recorders: &mut Recorders<'_>,
     tally: &mut Tally,
 ) -> Result<(), CliError> {
     let mut target = match open_shown(targets, cell) {
@@ -76,13 +82,25 @@ fn record_cell(
             tally.refused += 1;
             return;
         }
-        match recorder.record(layers(cell.profile), id, &origin, &conversation.trace.to_text()) {
-            Ok(Recorded::Unchanged) => tally.unchanged += 1,
-            Ok(Recorded::Written(path)) => {
-                say!("{}: {id}: {}", cell.name(), path.display());
-                tally.written += 1;
+        let layers = layers(cell.profile);
+        let wire = recorders.wire.record(layers, id, &origin, &conversation.trace.to_text());
+        let kernel = &conversation.kernel;
+        let has_kernel = kernel.present && has_golden(id);
+        if has_kernel && (kernel.lost > 0 || !conversation.violations.is_empty()) {
+            say!("{}: {id}: refused: the kernel trace is not whole or breaks a rule", cell.name());
+            tally.refused += 1;
+            return;
+        }
+        let kernel = has_kernel.then(|| recorders.kernel.record(layers, id, &origin, &kernel.to_text()));
+        for recorded in [Some(wire), kernel].into_iter().flatten() {
+            match recorded {
+                Ok(Recorded::Unchanged) => tally.unchanged += 1,
+                Ok(Recorded::Written(path)) => {
+                    say!("{}: {id}: {}", cell.name(), path.display());
+                    tally.written += 1;
+                }
+                Err(error) => failed = failed.take().or(Some(error)),
             }
-            Err(error) => failed = failed.take().or(Some(error)),
         }
     });
     if let Some(error) = failed {

@@ -7,20 +7,30 @@ use super::args::{ProjectArgs, ReviewArgs};
 use super::exit::{CliError, ExitCode};
 use super::out::say;
 use super::project::Project;
+use crate::golden::Store;
 
 pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode, CliError> {
-    let store = Project::find(project)?.goldens();
+    let mut count = 0;
+    for store in Project::find(project)?.goldens().both() {
+        count += show(&store)?;
+    }
+    match count {
+        0 => say!("nothing awaits review"),
+        count => say!("{count} await review; accept them with: nlproof accept LAYER/VECTOR, or --all"),
+    }
+    Ok(if args.check && count > 0 { ExitCode::COMPARISON } else { ExitCode::OK })
+}
+
+/// Shows what awaits review in one store, and says how much that is.
+fn show(store: &Store) -> Result<usize, CliError> {
     let pending = store.pending()?;
     for one in &pending {
         let new = store.read_new(&one.layer, &one.vector)?.map(|golden| golden.to_text()).unwrap_or_default();
         let old = store.read(&one.layer, &one.vector)?.map(|golden| golden.to_text()).unwrap_or_default();
-        say!("{}/{}{}", one.layer, one.vector, if old.is_empty() { " (new)" } else { "" });
+        let kind = store.kind();
+        say!("{}/{}{kind}{}", one.layer, one.vector, if old.is_empty() { " (new)" } else { "" });
         let diff = TextDiff::from_lines(&old, &new);
         say!("{}", diff.unified_diff().context_radius(3));
     }
-    match pending.len() {
-        0 => say!("nothing awaits review"),
-        count => say!("{count} await review; accept them with: nlproof accept LAYER/VECTOR, or --all"),
-    }
-    Ok(if args.check && !pending.is_empty() { ExitCode::COMPARISON } else { ExitCode::OK })
+    Ok(pending.len())
 }

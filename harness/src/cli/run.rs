@@ -6,9 +6,10 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, say_text};
 use super::project::Project;
-use super::targets::{Targets, open_error, open_shown};
+use super::targets::{Targets, open_error, open_shown, sim_trace};
 use crate::file::nearest;
-use crate::golden::{compare, layers};
+use crate::golden::{Compared, compare, layers};
+use crate::ktrace::has_golden;
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
 use crate::target::{LinuxTarget, Target};
 use crate::trace::{RawLine, Trace};
@@ -22,7 +23,7 @@ pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Cl
     let (mut target, cell): (Box<dyn Target>, Option<Cell>) = if args.linux {
         (Box::new(LinuxTarget::open().map_err(open_error)?), None)
     } else {
-        let targets = Targets::new(&args.guest, &project)?;
+        let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
         let cell = project.first_cell_here(&targets, &args.cells)?;
         let target = open_shown(&targets, &cell);
         (target.map_err(open_error)?, Some(cell))
@@ -106,15 +107,52 @@ fn verdict(
             say!("no golden in {}", cell.name());
             Ok(ExitCode::COMPARISON)
         }
-        Some(found) => match compare(&found.golden.body, &conversation.trace.to_text()) {
+        Some(found) => match compare(Compared::Wire, &found.golden.body, &conversation.trace.to_text()) {
             None => {
                 say!("{}: equal to the golden of {}", cell.name(), found.layer);
-                Ok(ExitCode::OK)
+                kernel_verdict(project, cell, conversation)
             }
             Some(divergence) => {
                 say!("{}: differs from the golden of {}\n  {divergence}", cell.name(), found.layer);
                 Ok(ExitCode::COMPARISON)
             }
         },
+    }
+}
+
+/// Compares the kernel's part, if there is one.
+fn kernel_verdict(
+    project: &Project,
+    cell: &Cell,
+    conversation: &Conversation<'_>,
+) -> Result<ExitCode, CliError> {
+    let kernel = &conversation.kernel;
+    if !kernel.present {
+        return Ok(ExitCode::OK);
+    }
+    if kernel.lost > 0 {
+        say!("inconclusive: {} records of the kernel trace were lost", kernel.lost);
+        return Ok(ExitCode::GUEST);
+    }
+    for violation in &conversation.violations {
+        say!("{}: kernel trace: {violation}", cell.name());
+    }
+    if !conversation.violations.is_empty() {
+        return Ok(ExitCode::COMPARISON);
+    }
+    if !has_golden(&conversation.vector.id) {
+        return Ok(ExitCode::OK);
+    }
+    let store = project.goldens().kernel();
+    let Some(found) = store.find(layers(cell.profile), &conversation.vector.id)? else {
+        say!("{}: no golden of the kernel trace", cell.name());
+        return Ok(ExitCode::COMPARISON);
+    };
+    match compare(Compared::Kernel, &found.golden.body, &kernel.to_text()) {
+        None => Ok(ExitCode::OK),
+        Some(divergence) => {
+            say!("{}: differs from the golden of {}\n  {divergence}", cell.name(), found.layer);
+            Ok(ExitCode::COMPARISON)
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nlproof_image::{Cache, Dists, Found, ImageError};
 
-use super::args::{AccelArg, GuestArgs};
+use super::args::{AccelArg, GuestArgs, TraceArgs};
 use super::exit::CliError;
 use super::interrupt;
 use super::project::Project;
@@ -14,7 +14,7 @@ use crate::matrix::{Cell, Event, ModuleKind, TargetKind};
 use crate::releases::Releases;
 use crate::report::Screen;
 use crate::target::{
-    FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, SimTarget, Start, Target,
+    FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, SimTarget, SimTrace, Start, Target,
     module_obstacle,
 };
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
@@ -25,6 +25,12 @@ pub(super) struct Targets {
     module: ModuleOptions,
     consoles: Option<PathBuf>,
     releases: Releases,
+    trace: SimTrace,
+}
+
+/// How the simulator is traced in a command that compares.
+pub(super) fn sim_trace(args: TraceArgs) -> SimTrace {
+    if args.no_kernel_trace { SimTrace::Off } else { SimTrace::Counted }
 }
 
 /// Where releases and images are, from the environment.
@@ -58,6 +64,7 @@ pub(super) fn plain_guests(stock_rc: bool) -> Result<FreebsdOptions, CliError> {
         start: Start::Warm,
         stock_rc,
         cpus: 1,
+        instruction_clock: false,
         patience_factor: 1.0,
         console: None,
         supervisor,
@@ -79,12 +86,18 @@ impl Targets {
             },
             start: if args.cold { Start::Cold } else { Start::Warm },
             cpus: args.cpus,
-            instruction_clock: false,
             patience_factor: args.timeout_factor,
             ..plain_guests(args.stock_rc)?
         };
         let module = project.module_options(args.unverified)?;
-        Ok(Targets { freebsd, module, consoles: None, releases: project.releases()? })
+        let (consoles, trace) = (None, SimTrace::Counted);
+        Ok(Targets { freebsd, module, consoles, releases: project.releases()?, trace })
+    }
+
+    /// How the simulator's kernel is traced.
+    pub(super) fn traced(mut self, trace: SimTrace) -> Targets {
+        self.trace = trace;
+        self
     }
 
     /// Keeps the consoles of guests as `CELL.console` in this directory.
@@ -133,6 +146,7 @@ impl Targets {
             module: self.module.clone(),
             consoles: self.consoles.clone(),
             releases: self.releases.clone(),
+            trace: self.trace,
         }
     }
 
@@ -163,7 +177,7 @@ impl Targets {
     /// Opens the target of a cell.
     pub(super) fn open(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> {
         match cell.target {
-            TargetKind::Sim => Ok(Box::new(SimTarget::new(cell.profile))),
+            TargetKind::Sim => Ok(Box::new(SimTarget::traced(cell.profile, self.trace))),
             TargetKind::Freebsd => Ok(Box::new(self.open_freebsd(cell, on_stage)?)),
         }
     }

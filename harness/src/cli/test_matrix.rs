@@ -12,7 +12,7 @@ use super::fetch::{Freshness, NEEDED, Store, What};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use super::targets::{Targets, cache_directory, places};
+use super::targets::{Targets, cache_directory, places, sim_trace};
 use super::verdict::{closing_line, exit_code};
 use crate::golden::layers;
 use crate::matrix::{Cell, Engine, ModuleKind, RunResult, Timings, VectorsOfRun, Wanted, selection_digest};
@@ -27,7 +27,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     if let Some(slice) = args.partition {
         vectors.retain(|vector| slice.takes(&vector.id));
     }
-    let targets = Targets::new(&args.guest, &project)?;
+    let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
     if args.list {
         list(&project, &cells, &vectors, &targets)?;
         return Ok(ExitCode::OK);
@@ -121,11 +121,12 @@ fn guests_in_memory(meminfo: &str) -> Option<NonZeroUsize> {
 
 /// Under CI a `.new` file in the tree means that somebody forgot to review it.
 fn refuse_unreviewed(goldens: &crate::golden::Store) -> Result<(), CliError> {
-    let pending = goldens.pending()?;
-    if pending.is_empty() {
+    let [wire, kernel] = goldens.both();
+    let pending = wire.pending()?.len() + kernel.pending()?.len();
+    if pending == 0 {
         return Ok(());
     }
-    let text = format!("{} recorded goldens await review (nlproof review)", pending.len());
+    let text = format!("{pending} recorded goldens await review (nlproof review)");
     if is_ci() {
         return Err(CliError::Usage(text));
     }

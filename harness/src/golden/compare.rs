@@ -8,9 +8,20 @@ use similar::{ChangeTag, TextDiff};
 /// Lines shown around the first difference.
 const CONTEXT: usize = 3;
 
+/// Which trace was compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared {
+    /// What was said.
+    Wire,
+    /// The kernel's part.
+    Kernel,
+}
+
 /// How a trace differs from its golden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Divergence {
+    /// Which trace.
+    pub compared: Compared,
     /// The `step N` line above the first difference, or an empty text before the first step.
     pub step: String,
     /// Line of the first difference in the golden's body, from 1.
@@ -26,7 +37,11 @@ pub struct Divergence {
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let step = if self.step.is_empty() { "before the first step" } else { &self.step };
-        writeln!(f, "first difference in {step}, golden line {} (- golden, + seen):", self.line)?;
+        let of = match self.compared {
+            Compared::Wire => "",
+            Compared::Kernel => " of the kernel trace",
+        };
+        writeln!(f, "first difference{of} in {step}, golden line {} (- golden, + seen):", self.line)?;
         for line in &self.hunk {
             writeln!(f, "    {line}")?;
         }
@@ -35,12 +50,13 @@ impl fmt::Display for Divergence {
 }
 
 /// Compares a golden's body with a trace's text. `None`: they are equal.
-pub fn compare(golden: &str, seen: &str) -> Option<Divergence> {
+pub fn compare(compared: Compared, golden: &str, seen: &str) -> Option<Divergence> {
     if golden == seen {
         return None;
     }
     let diff = TextDiff::from_lines(golden, seen);
-    let mut divergence = Divergence { step: String::new(), line: 0, hunk: Vec::new(), missing: 0, extra: 0 };
+    let mut divergence =
+        Divergence { compared, step: String::new(), line: 0, hunk: Vec::new(), missing: 0, extra: 0 };
     let mut golden_line = 0;
     for change in diff.iter_all_changes() {
         let text = change.value();
@@ -79,14 +95,15 @@ mod tests {
 
     #[test]
     fn equal_texts_do_not_diverge() {
-        assert_eq!(compare("step 0\n  a\n", "step 0\n  a\n"), None);
+        assert_eq!(compare(Compared::Wire, "step 0\n  a\n", "step 0\n  a\n"), None);
     }
 
     #[test]
     fn the_first_difference_is_shown_with_its_step() {
         let golden = "step 0\n  a\n  b\nstep 1\n  c\n  d\n";
         let seen = "step 0\n  a\n  b\nstep 1\n  c\n  D\n";
-        let divergence = compare(golden, seen).unwrap();
+        let divergence = compare(Compared::Kernel, golden, seen).unwrap();
+        assert!(divergence.to_string().starts_with("first difference of the kernel trace in step 1,"));
         assert_eq!(divergence.step, "step 1");
         assert_eq!(divergence.line, 6);
         assert_eq!((divergence.missing, divergence.extra), (1, 1));
@@ -95,6 +112,6 @@ mod tests {
 
     #[test]
     fn a_final_newline_counts() {
-        assert!(compare("step 0\n", "step 0").is_some());
+        assert!(compare(Compared::Wire, "step 0\n", "step 0").is_some());
     }
 }

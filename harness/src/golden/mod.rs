@@ -12,7 +12,7 @@ mod store;
 
 pub use cascade::{layers, profile_of};
 pub use changes::{Change, changes};
-pub use compare::{Divergence, compare};
+pub use compare::{Compared, Divergence, compare};
 pub use divergences::Divergences;
 pub use file::{Golden, Origin, SCHEMA};
 pub use message::{Message, messages};

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The directory of goldens: `LAYER/VECTOR.trace`, and `LAYER/VECTOR.trace.new` for what awaits review.
+//! The directory of goldens: `LAYER/VECTOR.trace`, and `LAYER/VECTOR.trace.new` for what awaits review. Beside them
+//! stand those of the kernel's part, `LAYER/VECTOR.ktrace`: files of their own with origins of their own, so that what a
+//! stock kernel was seen to say stays as it was.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,13 +11,16 @@ use crate::file::FileError;
 
 /// Ends the name of a golden.
 const SUFFIX: &str = ".trace";
-/// Ends the name of a golden that nobody has accepted yet.
-const NEW_SUFFIX: &str = ".trace.new";
+/// Ends the name of a golden of a kernel trace.
+const KERNEL_SUFFIX: &str = ".ktrace";
+/// Stands behind that as long as nobody has accepted the golden.
+const NEW: &str = ".new";
 
 /// The goldens of a project.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    suffix: &'static str,
 }
 
 /// The golden that holds for a cell.
@@ -41,7 +46,22 @@ pub struct Pending {
 impl Store {
     /// The goldens below `root`. The directory need not exist.
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), suffix: SUFFIX }
+    }
+
+    /// The goldens of kernel traces in the same place.
+    pub fn kernel(&self) -> Store {
+        Self { root: self.root.clone(), suffix: KERNEL_SUFFIX }
+    }
+
+    /// The goldens of both kinds in the same place.
+    pub fn both(&self) -> [Store; 2] {
+        [Self { root: self.root.clone(), suffix: SUFFIX }, self.kernel()]
+    }
+
+    /// What an id of this store's goldens is shown with: nothing, or that it is a kernel trace.
+    pub fn kind(&self) -> &'static str {
+        if self.suffix == KERNEL_SUFFIX { " (kernel trace)" } else { "" }
     }
 
     /// The accepted golden that holds for `vector` in a cell that looks in `layers`, most specific first.
@@ -139,17 +159,17 @@ impl Store {
     fn pending_of(&self, path: &Path) -> Option<Pending> {
         let relative = path.strip_prefix(&self.root).ok()?.to_str()?;
         let (layer, rest) = relative.split_once('/')?;
-        let vector = rest.strip_suffix(NEW_SUFFIX)?;
+        let vector = rest.strip_suffix(NEW)?.strip_suffix(self.suffix)?;
         Some(Pending { layer: layer.to_owned(), vector: vector.to_owned() })
     }
 
     /// Where the accepted golden of one layer stands.
     pub fn file(&self, layer: &str, vector: &str) -> PathBuf {
-        self.root.join(layer).join(format!("{vector}{SUFFIX}"))
+        self.root.join(layer).join(format!("{vector}{}", self.suffix))
     }
 
     fn new_path(&self, layer: &str, vector: &str) -> PathBuf {
-        self.root.join(layer).join(format!("{vector}{NEW_SUFFIX}"))
+        self.root.join(layer).join(format!("{vector}{}{NEW}", self.suffix))
     }
 }
 
@@ -189,6 +209,20 @@ mod tests {
         store.accept(&store.pending().unwrap()[0]).unwrap();
         let found = store.find(&layers, "link/x").unwrap().unwrap();
         assert_eq!((found.layer.as_str(), found.golden.body.as_str()), ("freebsd-14", "b\n"));
+    }
+
+    #[test]
+    fn goldens_of_kernel_traces_stand_beside_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        store.kernel().write_new("common", &golden("k\n")).unwrap();
+        assert!(store.pending().unwrap().is_empty());
+        let pending = store.kernel().pending().unwrap();
+        assert_eq!(pending, [Pending { layer: "common".into(), vector: "link/x".into() }]);
+        let path = store.kernel().accept(&pending[0]).unwrap();
+        assert!(path.ends_with("common/link/x.ktrace"));
+        assert_eq!(store.find(&["common"], "link/x").unwrap(), None);
+        assert_eq!(store.kernel().find(&["common"], "link/x").unwrap().unwrap().golden.body, "k\n");
     }
 
     #[test]

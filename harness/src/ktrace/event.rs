@@ -126,6 +126,12 @@ impl Event {
         line
     }
 
+    /// An argument as text, if its value is known.
+    pub fn argument(&self, name: &str) -> Option<String> {
+        let place = self.probe.args.iter().position(|arg| arg.name == name)?;
+        Some(self.shown(self.probe.args.get(place)?, self.values.get(place)?.as_ref()?))
+    }
+
     fn shown(&self, arg: &Arg, value: &Value) -> String {
         let number = match value {
             Value::Text(text) => return text.clone(),

@@ -264,7 +264,9 @@ impl<'a> Checker<'a> {
                 continue;
             }
             let seq = begun.number("seq").unwrap_or(0);
-            match replies.iter().position(|(of, heard)| u64::from(*of) == seq && *heard == end) {
+            // A reply has the flags of its request, NLM_F_MULTI too.
+            let is = |heard: &Heard| *heard == end || (end == Heard::Message && *heard == Heard::Part);
+            match replies.iter().position(|(of, heard)| u64::from(*of) == seq && is(heard)) {
                 Some(found) => {
                     replies.swap_remove(found);
                 }
@@ -326,7 +328,7 @@ enum Heard {
     Done,
     Error(i32),
     Message,
-    /// One message of a dump.
+    /// One message of several, or of a request that had that flag itself.
     Part,
 }
 

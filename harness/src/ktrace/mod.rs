@@ -7,13 +7,19 @@
 
 mod event;
 mod invariants;
+mod live;
 mod passes;
+mod perfetto;
 mod render;
+mod spans;
 mod table;
 
 pub use event::{Event, KernelTrace, Value, raw_args};
 pub use invariants::{Rule, Violation, check};
+pub use live::{Said, live, matches};
 pub use passes::{Program, normalise};
+pub use perfetto::{Moment, perfetto};
+pub use spans::{Spent, aggregate, folded, spans};
 pub use table::{Arg, ArgType, Place, Probe, Redaction, Simple, Span, Stock, Table, table};
 
 /// The suites whose vectors have a golden of the kernel's part too, beside that of what is said.

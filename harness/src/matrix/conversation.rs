@@ -6,6 +6,7 @@ use std::time::Duration;
 use nlproof_agent::{Batch, Body, Program, Record};
 
 use crate::file::FileError;
+use crate::ktrace::{self, KernelTrace, Violation};
 use crate::target::{Facts, Target, TargetError};
 use crate::trace::{Trace, normalise};
 use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile, judge_races};
@@ -18,6 +19,10 @@ pub struct Conversation<'a> {
     pub records: Vec<Record>,
     /// The normalised trace.
     pub trace: Trace,
+    /// The normalised kernel trace.
+    pub kernel: KernelTrace,
+    /// Rules that the kernel trace breaks.
+    pub violations: Vec<Violation>,
     /// From the first record to the last, on the guest's clock.
     pub duration: Duration,
 }
@@ -97,7 +102,10 @@ fn conversation<'a>(
         (Some(first), Some(last)) => last.t_ns.saturating_sub(first.t_ns),
         _ => 0,
     };
-    Conversation { vector, records, trace, duration: Duration::from_nanos(span) }
+    let mut kernel = KernelTrace::from_records(&records);
+    let violations = if kernel.lost == 0 { ktrace::check(&kernel, &records) } else { Vec::new() };
+    ktrace::normalise(&mut kernel, &ktrace::Program::of(&records), |step| FIRST_SEQ + step * SEQ_STEP);
+    Conversation { vector, records, trace, kernel, violations, duration: Duration::from_nanos(span) }
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, RunResult, Vect
 use super::raw::RawFile;
 use super::timings::Timings;
 use crate::file::FileError;
-use crate::golden::{Divergences, Found, Store, compare, layers};
+use crate::golden::{Compared, Divergences, Found, Store, compare, layers};
+use crate::ktrace::has_golden;
 use crate::target::{Loss, OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
@@ -224,16 +225,21 @@ impl Engine<'_> {
             if cell.module == ModuleKind::Rust {
                 golden = golden.map(|found| self.divergences.apply(cell.profile, found)).transpose()?;
             }
-            goldens.insert(&vector.id, golden);
+            let kernel = if has_golden(&vector.id) {
+                self.goldens.kernel().find(layers(cell.profile), &vector.id)?
+            } else {
+                None
+            };
+            goldens.insert(&vector.id, (golden, kernel));
         }
         let mut failed = None;
         let mut ended = HashSet::new();
         let run = converse(target, vectors, &mut |conversation: Conversation<'_>| {
             ended.insert(conversation.vector.id.clone());
-            let golden = goldens.remove(&conversation.vector.id).flatten();
+            let (golden, kernel) = goldens.remove(&conversation.vector.id).unwrap_or_default();
             match raw.append(&conversation) {
                 Ok(()) => {
-                    let result = judge(cell, &conversation, golden);
+                    let result = judge(cell, &conversation, golden, kernel);
                     emit(&Event::VectorFinished { cell, result: &result });
                     results.push(result);
                 }
@@ -299,8 +305,13 @@ fn not_opened(error: OpenError) -> CellStatus {
     }
 }
 
-/// Compares a vector's trace with the golden that holds for it.
-fn judge(cell: &Cell, conversation: &Conversation<'_>, golden: Option<Found>) -> VectorResult {
+/// Compares a vector's trace with the golden that holds for it, and the kernel's part, where there is one, with its own.
+fn judge(
+    cell: &Cell,
+    conversation: &Conversation<'_>,
+    golden: Option<Found>,
+    kernel: Option<Found>,
+) -> VectorResult {
     let mut result = VectorResult {
         id: conversation.vector.id.clone(),
         outcome: Outcome::NoGolden,
@@ -311,15 +322,44 @@ fn judge(cell: &Cell, conversation: &Conversation<'_>, golden: Option<Found>) ->
     if let Some((step, lossy)) = conversation.trace.loss() {
         let place = step.map_or(String::new(), |step| format!("step {step}: "));
         result.outcome = Outcome::Inconclusive(format!("{place}{lossy}"));
+    } else if conversation.kernel.lost > 0 {
+        let lost = conversation.kernel.lost;
+        result.outcome = Outcome::Inconclusive(format!("{lost} records of the kernel trace were lost"));
     } else if let Some(found) = golden {
-        result.outcome = match compare(&found.golden.body, &conversation.trace.to_text()) {
+        let seen = conversation.trace.to_text();
+        result.outcome = match compare(Compared::Wire, &found.golden.body, &seen) {
             None => Outcome::Passed,
             Some(divergence) => Outcome::Failed(divergence),
         };
         result.observed = Some(cell.observed(&found.golden.origins));
         result.golden_layer = Some(found.layer);
     }
+    if matches!(result.outcome, Outcome::Passed | Outcome::NoGolden) && conversation.kernel.present {
+        judge_kernel(conversation, kernel, &mut result);
+    }
     result
+}
+
+/// Looks at the kernel's part of a vector that said what it should.
+fn judge_kernel(conversation: &Conversation<'_>, golden: Option<Found>, result: &mut VectorResult) {
+    if let Some(violation) = conversation.violations.first() {
+        let others = match conversation.violations.len() - 1 {
+            0 => String::new(),
+            more => format!("\n  and {more} more"),
+        };
+        result.outcome = Outcome::Violated(format!("{violation}{others}"));
+    } else if result.outcome == Outcome::Passed && has_golden(&conversation.vector.id) {
+        let Some(found) = golden else {
+            result.outcome = Outcome::NoGolden;
+            return;
+        };
+        if let Some(divergence) =
+            compare(Compared::Kernel, &found.golden.body, &conversation.kernel.to_text())
+        {
+            result.outcome = Outcome::Failed(divergence);
+            result.golden_layer = Some(found.layer);
+        }
+    }
 }
 
 /// A lock whose holder panicked still guards what it guards; the panic itself ends the run.

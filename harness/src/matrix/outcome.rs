@@ -15,6 +15,8 @@ pub enum Outcome {
     Passed,
     /// It does not.
     Failed(Divergence),
+    /// The kernel trace breaks a rule that holds in every trace. Which, and the record that broke it.
+    Violated(String),
     /// Something is missing from the trace: it says nothing about the kernel. The reason.
     Inconclusive(String),
     /// There is no golden to compare with.
@@ -29,6 +31,7 @@ impl Outcome {
         match self {
             Outcome::Passed => "passed",
             Outcome::Failed(_) => "failed",
+            Outcome::Violated(_) => "violated",
             Outcome::Inconclusive(_) => "inconclusive",
             Outcome::NoGolden => "no-golden",
             Outcome::NotRun(_) => "not-run",
@@ -56,7 +59,7 @@ pub struct VectorResult {
 pub struct Counts {
     /// Equal to their golden.
     pub passed: usize,
-    /// Different from it.
+    /// Different from it, or with a kernel trace that breaks a rule.
     pub failed: usize,
     /// Traces with a loss.
     pub inconclusive: usize,
@@ -141,7 +144,7 @@ impl CellResult {
         for vector in &self.vectors {
             *match vector.outcome {
                 Outcome::Passed => &mut counts.passed,
-                Outcome::Failed(_) => &mut counts.failed,
+                Outcome::Failed(_) | Outcome::Violated(_) => &mut counts.failed,
                 Outcome::Inconclusive(_) => &mut counts.inconclusive,
                 Outcome::NoGolden => &mut counts.no_golden,
                 Outcome::NotRun(_) => &mut counts.not_run,
@@ -169,7 +172,9 @@ impl CellResult {
 
     /// The status that follows from the vectors of a cell that ran.
     pub fn status_of(vectors: &[VectorResult]) -> CellStatus {
-        let bad = |vector: &VectorResult| matches!(vector.outcome, Outcome::Failed(_) | Outcome::NoGolden);
+        let bad = |vector: &VectorResult| {
+            matches!(vector.outcome, Outcome::Failed(_) | Outcome::Violated(_) | Outcome::NoGolden)
+        };
         let lost = |vector: &&VectorResult| matches!(vector.outcome, Outcome::Inconclusive(_));
         if vectors.iter().any(bad) {
             CellStatus::Failed

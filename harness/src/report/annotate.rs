@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use crate::golden::Compared;
 use crate::matrix::{CellStatus, Outcome, RunResult};
 
 /// One line for every problem of the run, to be printed in a job of GitHub Actions. `tests` is the project's `tests`
@@ -37,10 +38,18 @@ pub fn annotations(run: &RunResult, tests: &Path) -> Vec<String> {
             match &vector.outcome {
                 Outcome::Passed | Outcome::NotRun(_) => {}
                 Outcome::Failed(divergence) => {
+                    let suffix = match divergence.compared {
+                        Compared::Wire => "trace",
+                        Compared::Kernel => "ktrace",
+                    };
                     let layer = vector.golden_layer.as_deref().unwrap_or_default();
-                    let golden = tests.join("golden").join(layer).join(format!("{}.trace", vector.id));
+                    let golden = tests.join("golden").join(layer).join(format!("{}.{suffix}", vector.id));
                     // The line is one of the golden's body: its header makes it a hint, not a place.
                     lines.push(command("error", Some(&golden), &title, &divergence.to_string()));
+                }
+                Outcome::Violated(what) => {
+                    let title = format!("{title}: violated");
+                    lines.push(command("error", Some(&own_file), &title, what));
                 }
                 Outcome::Inconclusive(reason) => {
                     lines.push(command("error", Some(&own_file), &format!("{title}: inconclusive"), reason));

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::schema::{Cell, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
+use crate::golden::Compared;
 use crate::matrix::{CellResult, CellStatus, LostGuest, Outcome, RunResult};
 use crate::target::Loss;
 
@@ -74,7 +75,9 @@ fn lost(lost: &LostGuest) -> Lost {
 fn vector(result: &crate::matrix::VectorResult) -> Vector {
     let (reason, divergence) = match &result.outcome {
         Outcome::Failed(divergence) => (None, Some(divergence)),
-        Outcome::Inconclusive(reason) | Outcome::NotRun(reason) => (Some(reason.as_str()), None),
+        Outcome::Inconclusive(reason) | Outcome::NotRun(reason) | Outcome::Violated(reason) => {
+            (Some(reason.as_str()), None)
+        }
         Outcome::Passed | Outcome::NoGolden => (None, None),
     };
     Vector {
@@ -85,6 +88,7 @@ fn vector(result: &crate::matrix::VectorResult) -> Vector {
         duration_us: u64::try_from(result.duration.as_micros()).unwrap_or(u64::MAX),
         reason: reason.map(str::to_owned),
         divergence: divergence.map(|divergence| Divergence {
+            kernel: divergence.compared == Compared::Kernel,
             step: divergence.step.clone(),
             golden_line: divergence.line,
             missing: divergence.missing,

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::golden::Compared;
 use crate::matrix::{CellResult, CellStatus, Outcome, RunResult};
 
 /// Writes `junit.xml`; it appears whole or not at all.
@@ -64,10 +65,17 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
         Outcome::Passed => TestCaseStatus::success(),
         Outcome::Failed(divergence) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status
-                .set_type("comparison")
-                .set_message(format!("differs from its golden in {}", divergence.step));
+            status.set_type("comparison").set_message(match divergence.compared {
+                Compared::Wire => format!("differs from its golden in {}", divergence.step),
+                Compared::Kernel => format!("the kernel trace differs in {}", divergence.step),
+            });
             status.set_description(divergence.to_string());
+            status
+        }
+        Outcome::Violated(what) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type("violation").set_message("the kernel trace breaks a rule");
+            status.set_description(what.clone());
             status
         }
         Outcome::NoGolden => {

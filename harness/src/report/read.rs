@@ -9,7 +9,7 @@ use serde::de::Error as _;
 
 use super::schema::{self, REPORT_SCHEMA, Report};
 use crate::file::FileError;
-use crate::golden::Divergence;
+use crate::golden::{Compared, Divergence};
 use crate::matrix::{
     Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, TargetKind, VectorResult,
     VectorsOfRun,
@@ -107,12 +107,14 @@ fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {
     let outcome = match (vector.status.as_str(), vector.divergence) {
         ("passed", None) => Outcome::Passed,
         ("failed", Some(divergence)) => Outcome::Failed(Divergence {
+            compared: if divergence.kernel { Compared::Kernel } else { Compared::Wire },
             step: divergence.step,
             line: divergence.golden_line,
             hunk: divergence.hunk,
             missing: divergence.missing,
             extra: divergence.extra,
         }),
+        ("violated", None) => Outcome::Violated(reason),
         ("inconclusive", None) => Outcome::Inconclusive(reason),
         ("no-golden", None) => Outcome::NoGolden,
         ("not-run", None) => Outcome::NotRun(reason),

@@ -91,6 +91,9 @@ pub(super) struct Vector {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Divergence {
+    /// The kernel trace differs, not what was said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) kernel: bool,
     pub(super) step: String,
     pub(super) golden_line: usize,
     pub(super) missing: usize,

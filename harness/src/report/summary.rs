@@ -57,6 +57,7 @@ pub fn problems(result: &CellResult) -> Vec<String> {
                 let golden = vector.golden_layer.as_deref().unwrap_or("?");
                 Some(format!("FAILED {cell} {} (golden: {golden})\n  {divergence}", vector.id))
             }
+            Outcome::Violated(what) => Some(format!("VIOLATED {cell} {}\n  {what}", vector.id)),
             Outcome::Inconclusive(reason) => Some(format!("INCONCLUSIVE {cell} {}: {reason}", vector.id)),
             Outcome::NoGolden => Some(format!(
                 "NO GOLDEN {cell} {}\n  to make one: nlproof record --filter {}, then nlproof review",
@@ -73,12 +74,12 @@ pub(super) mod tests {
     use iface_core::Profile;
 
     use super::*;
-    use crate::golden::compare;
+    use crate::golden::{Compared, compare};
     use crate::matrix::{Cell, ModuleKind, RunResult, TargetKind, VectorsOfRun};
 
     /// A failed cell with one vector of every outcome, some with bytes that XML forbids.
     pub(in crate::report) fn sample() -> CellResult {
-        let divergence = compare("step 0\n  a\n", "step 0\n  \u{1}<b>\n").unwrap();
+        let divergence = compare(Compared::Wire, "step 0\n  a\n", "step 0\n  \u{1}<b>\n").unwrap();
         let vector = |id: &str, outcome, observed| VectorResult {
             id: id.into(),
             outcome,

@@ -39,6 +39,15 @@ impl Trace {
         text
     }
 
+    /// The first line of each thing that was seen, with its step and time: for showing them among others.
+    pub fn headlines(&self) -> Vec<(Option<u32>, u64, String)> {
+        let headline = |item: &Item| {
+            let line = item_to_text(item).lines().next()?.trim().to_owned();
+            Some((item.step, item.t_ns, line))
+        };
+        self.items.iter().filter_map(headline).collect()
+    }
+
     fn step_to_text(&self, items: &[Item], text: &mut String) {
         let (mut texts, mut events) = (Vec::new(), Vec::new());
         for item in items {

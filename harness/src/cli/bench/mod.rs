@@ -4,6 +4,7 @@
 mod guest;
 mod kmod;
 mod speed;
+mod trace;
 
 use super::args::{BenchArgs, BenchCommand, ProjectArgs};
 use super::exit::{CliError, ExitCode};
@@ -14,6 +15,7 @@ pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, 
         BenchCommand::Kmod(args) => kmod::main(project, args),
         BenchCommand::Wire(args) => speed::wire(args),
         BenchCommand::Sim(args) => speed::sim(args),
+        BenchCommand::Trace(args) => trace::main(args),
         BenchCommand::Verify => speed::verify(),
     }
 }

@@ -130,7 +130,7 @@ fn drop_value<T>(value: T) {
 }
 
 /// Whether a promise counts as kept, and what is said about it. An unoptimised build promises nothing.
-fn judge(kept: bool, promise: &str) -> (bool, String) {
+pub(super) fn judge(kept: bool, promise: &str) -> (bool, String) {
     if cfg!(debug_assertions) {
         return (true, format!("[{promise}: not judged, unoptimised build]"));
     }
@@ -138,6 +138,6 @@ fn judge(kept: bool, promise: &str) -> (bool, String) {
 }
 
 /// How this program was compiled.
-fn build() -> &'static str {
+pub(super) fn build() -> &'static str {
     if cfg!(debug_assertions) { "UNOPTIMISED build: `cargo run --release`" } else { "optimised build" }
 }

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A trace for a person: what was said and which way it took, one after the other with the time.
+
+use std::collections::HashMap;
+
+use super::event::KernelTrace;
+use super::perfetto::Moment;
+use super::render::level;
+use super::table::Span;
+
+/// One line of what was said, with its step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Index of the step; `None` outside any step.
+    pub step: Option<u32>,
+    /// When, and what.
+    pub moment: Moment,
+}
+
+/// Both interleaved, one line each: microseconds since the first line, the thread of the kernel's part, and for what
+/// ends a span how long that took. Only probes that `shown` wants are shown; time and depth are counted all the same.
+pub fn live(trace: &KernelTrace, said: &[Said], shown: impl Fn(&str) -> bool) -> String {
+    let times = said.iter().map(|said| said.moment.t_ns).chain(trace.events.iter().map(|event| event.t_ns));
+    let zero = times.min().unwrap_or(0);
+    let us = |t_ns: u64| t_ns.saturating_sub(zero) as f64 / 1000.0;
+    let mut lines: Vec<(u64, Option<u32>, String)> = said
+        .iter()
+        .map(|said| {
+            let Moment { t_ns, text } = &said.moment;
+            (*t_ns, said.step, format!("{:>11.3} us  {text}", us(*t_ns)))
+        })
+        .collect();
+    let mut depths: HashMap<u32, usize> = HashMap::new();
+    let mut begun: HashMap<u32, Vec<u64>> = HashMap::new();
+    for event in &trace.events {
+        let indent = "  ".repeat(level(event, depths.entry(event.tid).or_default()));
+        let begun = begun.entry(event.tid).or_default();
+        let took = match event.probe.span {
+            Some(Span::Opens(_)) => {
+                begun.push(event.t_ns);
+                None
+            }
+            Some(Span::Closes(_)) => begun.pop().map(|begin| event.t_ns.saturating_sub(begin)),
+            None => None,
+        };
+        if shown(&event.probe.name) {
+            let took = took.map_or(String::new(), |took| format!("  ({:.3} us)", took as f64 / 1000.0));
+            let text =
+                format!("{:>11.3} us    T{} {indent}{}{took}", us(event.t_ns), event.tid, event.text());
+            lines.push((event.t_ns, event.step, text));
+        }
+    }
+    lines.sort_by_key(|(t_ns, _, _)| *t_ns);
+    let (mut text, mut last) = (String::new(), None);
+    for (_, step, line) in lines {
+        if let Some(number) = step.filter(|_| step != last) {
+            text.push_str(&format!("step {number}\n"));
+        }
+        last = step;
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+/// Whether a probe of ours is meant by a pattern as DTrace has them: its name, or `nlproof:::NAME`, with `*` and `?`.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let parts: Vec<&str> = pattern.split(':').collect();
+    match parts[..] {
+        [own] => glob(own.as_bytes(), name.as_bytes()),
+        [provider, "", "", own] | [provider, "*", "*", own] => {
+            glob(provider.as_bytes(), b"nlproof") && (own.is_empty() || glob(own.as_bytes(), name.as_bytes()))
+        }
+        _ => false,
+    }
+}
+
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => text.is_empty(),
+        Some((b'*', rest)) => (0..=text.len()).any(|skipped| glob(rest, &text[skipped..])),
+        Some((b'?', rest)) => text.split_first().is_some_and(|(_, text)| glob(rest, text)),
+        Some((byte, rest)) => {
+            text.split_first().is_some_and(|(first, text)| first == byte && glob(rest, text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spans::tests::sample;
+    use super::*;
+
+    #[test]
+    fn both_are_interleaved_by_time() {
+        let moment = Moment { t_ns: 900, text: "> newlink".into() };
+        let text = live(&sample(), &[Said { step: Some(0), moment }], |name| name != "epoch-enter");
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "step 0");
+        assert_eq!(lines[1], "      0.000 us  > newlink");
+        assert!(lines[2].starts_with("      0.100 us    T0 request-in message=newlink"), "{text}");
+        assert!(lines[3].starts_with("      0.200 us    T0   cloner-in"), "{text}");
+        assert!(lines[4].ends_with("(0.600 us)") && lines[5].ends_with("(1.000 us)"), "{text}");
+        assert_eq!(lines.len(), 6);
+    }
+
+    #[test]
+    fn patterns_are_dtraces() {
+        for pattern in
+            ["request-in", "request-*", "*", "nlproof:::request-in", "nlproof:::", "nl*:*:*:r?quest*"]
+        {
+            assert!(matches(pattern, "request-in"), "{pattern}");
+        }
+        for pattern in ["request", "", "fbt::nlmsg_*", "fbt:::request-in", "nlproof::x:request-in"] {
+            assert!(!matches(pattern, "request-in"), "{pattern}");
+        }
+    }
+}
