@@ -100,6 +100,7 @@ mod tests {
             profile,
             module: ModuleKind::Stock,
             without: Vec::new(),
+            soft: false,
         };
         let origin = |release: &str, osreldate| Origin::Observed {
             release: release.into(),

@@ -49,7 +49,12 @@ impl Project {
 
     /// The matrix.
     pub(super) fn matrix(&self) -> Result<Matrix, CliError> {
-        Ok(load_matrix(&self.root.join("matrix.yaml"))?)
+        let mut matrix = load_matrix(&self.root.join("matrix.yaml"))?;
+        let releases = self.releases()?;
+        for cell in &mut matrix.cells {
+            cell.soft = cell.release.as_deref().is_some_and(|release| releases.is_soft(release));
+        }
+        Ok(matrix)
     }
 
     /// The releases that are known and where they come from.

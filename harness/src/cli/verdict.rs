@@ -2,7 +2,7 @@
 //! A run in one line and in one exit code.
 
 use super::exit::ExitCode;
-use crate::matrix::{CellStatus, RunResult};
+use crate::matrix::{CellResult, CellStatus, RunResult};
 
 /// The run in one line.
 pub(super) fn closing_line(result: &RunResult) -> String {
@@ -12,6 +12,11 @@ pub(super) fn closing_line(result: &RunResult) -> String {
         passed += counts.passed;
         bad += counts.failed + counts.inconclusive + counts.no_golden;
     }
+    let soft = result.cells.iter().filter(|cell| cell.cell.soft && fails(&cell.status)).count();
+    let soft = match soft {
+        0 => String::new(),
+        count => format!("; {count} cells failed whose releases are only tried"),
+    };
     let not_run = |status: &CellStatus| matches!(status, CellStatus::NotRun { .. });
     let ran = result.cells.iter().filter(|cell| !not_run(&cell.status)).count();
     let skipped = result.cells.len() - ran;
@@ -30,13 +35,23 @@ pub(super) fn closing_line(result: &RunResult) -> String {
     };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
     format!(
-        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{fallbacks}{interrupted}"
+        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{soft}{fallbacks}{interrupted}"
     )
+}
+
+/// Whether a cell ran, or was to run, and it did not come to a good end.
+fn fails(status: &CellStatus) -> bool {
+    !matches!(status, CellStatus::Passed | CellStatus::NotRun { .. })
 }
 
 /// The worst of what happened decides: a lost guest hides comparisons, so it comes before them.
 pub(super) fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
-    let any = |wanted: fn(&CellStatus) -> bool| result.cells.iter().any(|cell| wanted(&cell.status));
+    let counts = |cell: &&CellResult| !(cell.cell.soft && fails(&cell.status));
+    let any =
+        |wanted: fn(&CellStatus) -> bool| result.cells.iter().filter(counts).any(|cell| wanted(&cell.status));
+    // A cell that failed softly ran all the same.
+    let ran =
+        any(|status| matches!(status, CellStatus::Passed)) || !result.cells.iter().all(|cell| counts(&cell));
     if result.interrupted {
         ExitCode::INTERRUPTED
     } else if any(|status| matches!(status, CellStatus::BuildFailed(_))) {
@@ -49,7 +64,7 @@ pub(super) fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
         ExitCode::GUEST
     } else if any(|status| matches!(status, CellStatus::Failed)) {
         ExitCode::COMPARISON
-    } else if !any(|status| matches!(status, CellStatus::Passed))
+    } else if !ran
         || !result.missing.is_empty()
         || (require_all && any(|status| matches!(status, CellStatus::NotRun { .. })))
     {
@@ -64,7 +79,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::matrix::{Cell, CellResult, ModuleKind, TargetKind, VectorsOfRun};
+    use crate::matrix::{Cell, ModuleKind, TargetKind, VectorsOfRun};
 
     fn run(statuses: Vec<CellStatus>, interrupted: bool) -> RunResult {
         let cell = Cell {
@@ -73,6 +88,7 @@ mod tests {
             profile: iface_core::Profile::R15,
             module: ModuleKind::Stock,
             without: vec![],
+            soft: false,
         };
         let result = |status| CellResult {
             cell: cell.clone(),
@@ -125,5 +141,18 @@ mod tests {
             closing_line(&joined)
         );
         assert_eq!(exit_code(&run(vec![passed()], true), false), ExitCode::INTERRUPTED);
+    }
+
+    #[test]
+    fn a_cell_that_is_only_tried_is_told_and_fails_nothing() {
+        let mut result = run(vec![CellStatus::Passed, CellStatus::GuestFailed("x".into())], false);
+        assert_eq!(exit_code(&result, false), ExitCode::GUEST);
+        result.cells[1].cell.soft = true;
+        assert_eq!(exit_code(&result, false), ExitCode::OK);
+        assert!(closing_line(&result).ends_with("1 cells failed whose releases are only tried"));
+        result.cells.remove(0);
+        assert_eq!(exit_code(&result, false), ExitCode::OK, "it ran");
+        result.cells[0].status = CellStatus::NotRun { reason: "r".into(), remedy: "m".into() };
+        assert_eq!(exit_code(&result, false), ExitCode::NOTHING_RAN);
     }
 }

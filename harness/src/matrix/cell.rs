@@ -38,6 +38,8 @@ pub struct Cell {
     pub module: ModuleKind,
     /// Vectors that this kernel cannot be asked.
     pub without: Vec<Without>,
+    /// What fails in it does not fail a run: its release is one that is only tried.
+    pub soft: bool,
 }
 
 /// A vector that a cell leaves out, and why: one that stops this kernel, say.

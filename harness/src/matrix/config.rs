@@ -117,7 +117,7 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
         .help("leave out `release`")),
         (TargetKind::Freebsd, None) => Err(FileError::at(path, place, "a freebsd cell needs a `release`")
             .help("the name of a release directory, such as 14.0-STABLE")),
-        _ => Ok(Cell { target, release, profile, module, without }),
+        _ => Ok(Cell { target, release, profile, module, without, soft: false }),
     }
 }
 

@@ -243,6 +243,7 @@ mod tests {
                 profile: iface_core::Profile::R15,
                 module: super::super::ModuleKind::Stock,
                 without: vec![],
+                soft: false,
             },
             status: CellStatus::Passed,
             fallbacks: 0,

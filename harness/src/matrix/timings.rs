@@ -72,7 +72,14 @@ mod tests {
     use super::*;
 
     fn cell(profile: Profile) -> Cell {
-        Cell { target: TargetKind::Sim, release: None, profile, module: ModuleKind::Stock, without: vec![] }
+        Cell {
+            target: TargetKind::Sim,
+            release: None,
+            profile,
+            module: ModuleKind::Stock,
+            without: vec![],
+            soft: false,
+        }
     }
 
     fn result(profile: Profile, seconds: u64, status: CellStatus) -> CellResult {

@@ -47,6 +47,7 @@ fn cell(result: &CellResult) -> Cell {
         release: result.cell.release_or_profile(),
         profile: result.cell.profile.to_string(),
         module: result.cell.module.to_string(),
+        soft: result.cell.soft,
         origin: result.origin().map(str::to_owned),
         status: status.to_owned(),
         failure: failure.map(str::to_owned),

@@ -87,7 +87,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
     let facts = facts.collect::<Result<_, serde_json::Error>>()?;
     let release = (target != TargetKind::Sim).then(|| cell.release.clone());
     Ok(CellResult {
-        cell: Cell { target, release, profile, module, without: Vec::new() },
+        cell: Cell { target, release, profile, module, without: Vec::new(), soft: cell.soft },
         status,
         fallbacks: cell.fallbacks,
         losses: cell.losses.into_iter().map(lost).collect(),

@@ -33,6 +33,9 @@ pub(super) struct Cell {
     pub(super) release: String,
     pub(super) profile: String,
     pub(super) module: String,
+    /// What fails in it does not fail the run.
+    #[serde(default)]
+    pub(super) soft: bool,
     /// `observed`, `predicted`, or null when nothing was compared.
     pub(super) origin: Option<String>,
     /// `passed`, `failed`, `not-run`.

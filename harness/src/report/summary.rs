@@ -94,6 +94,7 @@ pub(super) mod tests {
                 profile: Profile::R14_0,
                 module: ModuleKind::Stock,
                 without: vec![],
+                soft: false,
             },
             status: CellStatus::Failed,
             fallbacks: 0,
