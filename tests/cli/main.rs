@@ -177,7 +177,7 @@ fn recording_the_simulator_predicts_and_never_overrules_an_observation() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let golden = fs::read_to_string(project.path("golden/common/link/create-lo.trace")).unwrap();
     assert!(golden.contains("# predicted: profile 14.0"), "{golden}");
-    assert!(text(&record("14.0")).contains("0 written for review, 1 unchanged"));
+    assert!(text(&record("14.0")).contains("0 written for review, 2 unchanged"));
     let output = project
         .nlproof()
         .args(["test-matrix", "--target", "sim", "--release", "14.0", "--filter", "link/create-lo"])

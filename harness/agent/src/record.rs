@@ -84,7 +84,8 @@ pub enum Body {
     Timeout,
     /// A probe of the kernel's interface code fired. `t_ns` of the record is when it did.
     Kernel(KernelEvent),
-    /// Probes fired that there was no room to record.
+    /// The kernel was traced while the program ran; so many probes fired that there was no room to record. Without it
+    /// nothing is known of the kernel's part, not even that it had none.
     KernelLost {
         /// How many.
         count: u64,

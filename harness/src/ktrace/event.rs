@@ -19,7 +19,7 @@ pub struct KernelTrace {
     pub events: Vec<Event>,
     /// Records that there was no room for.
     pub lost: u64,
-    /// Something kept a kernel trace. Without, that nothing is there says nothing.
+    /// Somebody kept a kernel trace and said so. Without, that nothing is there says nothing.
     pub present: bool,
 }
 
@@ -61,7 +61,6 @@ impl KernelTrace {
         for record in records {
             match &record.body {
                 Body::Kernel(event) => {
-                    trace.present = true;
                     let step = (record.step != u32::MAX).then_some(record.step);
                     match Event::of(step, record.t_ns, event) {
                         Some(event) => trace.events.push(event),
@@ -251,6 +250,6 @@ pub(super) mod tests {
         let trace = KernelTrace::from_records(&[enter(9), enter(2), unknown, lost]);
         assert_eq!(trace.events.iter().map(|event| event.t_ns).collect::<Vec<_>>(), [2, 9]);
         assert_eq!((trace.lost, trace.present), (5, true));
-        assert!(!KernelTrace::from_records(&[]).present);
+        assert!(!KernelTrace::from_records(&[enter(1)]).present, "nobody said that this is all");
     }
 }

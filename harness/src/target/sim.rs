@@ -112,6 +112,8 @@ struct Run<'a> {
     resolved: Vec<(String, u32)>,
     step: u32,
     clock: Clock,
+    /// What the kernel's probes say is recorded.
+    traced: bool,
     on_record: &'a mut dyn FnMut(Record),
 }
 
@@ -146,6 +148,7 @@ impl<'a> Run<'a> {
             resolved: Vec::new(),
             step: u32::MAX,
             clock: Clock::default(),
+            traced: false,
             on_record,
         }
     }
@@ -170,6 +173,9 @@ impl<'a> Run<'a> {
             self.rest_of_step();
         }
         self.step = u32::MAX;
+        if self.traced {
+            self.record(Body::KernelLost { count: 0 });
+        }
         self.record(Body::End { died: None });
     }
 
@@ -327,6 +333,7 @@ impl<'a> Run<'a> {
             SimTrace::Counted => {}
             SimTrace::Timed => self.clock.started = Some(Instant::now()),
         }
+        self.traced = true;
         let clock = self.clock.clone();
         self.sim.trace(move || clock.now());
     }

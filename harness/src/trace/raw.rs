@@ -110,8 +110,8 @@ impl<'a> RawLine<'a> {
                 line.args = Some(args);
             }
             Body::KernelLost { count } => {
-                line.src = "drop";
-                line.text = Some(format!("{count} kernel records"));
+                line.src = "kern";
+                line.text = Some(format!("lost={count}"));
             }
             Body::Timeout => line.src = "timeout",
             Body::Error { stage, errno, text } => {
