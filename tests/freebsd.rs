@@ -117,18 +117,34 @@ fn a_module_that_verification_rejects_is_neither_handed_out_nor_loaded() {
     assert!(file.exists() && text(&output).contains("REJECTED ("), "{}", text(&output));
 }
 
-/// Few rounds: what only many show is for `bench kmod` with its defaults.
-#[test]
-fn the_module_survives_loads_mode_switches_and_vanishing_interfaces() {
-    let test = "the_module_survives_loads_mode_switches_and_vanishing_interfaces";
+/// The end of `bench kmod` with these arguments; `None`, said with the test's name, if the module cannot run here.
+fn bench_kmod(test: &str, arguments: &[&str]) -> Option<Output> {
     let cell = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
     let plan = text(&nlproof(&[&["test-matrix", "--dry-run"], &cell[..]].concat()));
     if let Some((_, reason)) = plan.split_once("would not run: ") {
         support::say(&format!("skipped: {test}: {}", reason.lines().next().unwrap_or_default()));
-        return;
+        return None;
     }
-    let rounds = ["--loads", "3", "--busy", "2", "--requests", "60", "--interfaces", "8"];
-    let output = nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], &rounds[..]].concat());
+    Some(nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], arguments].concat()))
+}
+
+/// Few rounds: what only many show is for `bench kmod` with its defaults.
+#[test]
+fn the_module_survives_loads_mode_switches_and_vanishing_interfaces() {
+    let test = "the_module_survives_loads_mode_switches_and_vanishing_interfaces";
+    let rounds =
+        ["--part", "endurance", "--loads", "3", "--busy", "2", "--requests", "64", "--interfaces", "8"];
+    let Some(output) = bench_kmod(test, &rounds) else { return };
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("bench kmod: 0 complaints"), "{}", text(&output));
+}
+
+#[test]
+fn what_must_not_load_is_refused_and_nothing_has_changed() {
+    let test = "what_must_not_load_is_refused_and_nothing_has_changed";
+    let Some(output) = bench_kmod(test, &["--part", "refusals"]) else { return };
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    for attempt in ["another major", "other headers", "without its netlink", "a second load"] {
+        assert!(text(&output).contains(attempt), "{attempt}: {}", text(&output));
+    }
 }

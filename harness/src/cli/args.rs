@@ -464,6 +464,7 @@ pub(super) enum BenchCommand {
     Guest(GuestBenchArgs),
     /// The module in a real kernel: under load, and its speed against the stock code's.
     ///
+    /// Refusals: what must not load does not, the console says why, and nothing has changed.
     /// Endurance: load and unload it under traffic of four sockets, ask it and create and destroy interfaces while
     /// its mode is switched; no answer and no event may be missing, and after each phase what the kernel has
     /// allocated is compared with before. Speed: under QEMU's `-icount`, where the time stamp counter counts
@@ -528,7 +529,7 @@ pub(super) struct KmodBenchArgs {
     /// The release's directory name, such as 14.0-STABLE.
     #[arg(long)]
     pub(super) release: String,
-    /// Only this part; both if it is not given.
+    /// Only this part; all if it is not given.
     #[arg(long, value_enum)]
     pub(super) part: Vec<KmodPart>,
     /// How often the module is unloaded and loaded.
@@ -559,6 +560,8 @@ pub(super) struct KmodBenchArgs {
 /// What of `bench kmod` is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum KmodPart {
+    /// Modules that must not load: of another major, for other headers, without its netlink, a second time.
+    Refusals,
     /// Loads, requests and interfaces.
     Endurance,
     /// Instructions of an answer.

@@ -14,8 +14,8 @@ use crate::matrix::{Cell, Event, ModuleKind, TargetKind};
 use crate::releases::Releases;
 use crate::report::Screen;
 use crate::target::{
-    FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, SimTarget, SimTrace, Start, Target,
-    module_obstacle,
+    FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, Prepared, SimTarget, SimTrace, Start,
+    Target, module_obstacle, prepare_module,
 };
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
@@ -172,6 +172,15 @@ impl Targets {
         cold.freebsd.instruction_clock = true;
         cold.freebsd.cpus = 1;
         cold
+    }
+
+    /// The module for a release, verified.
+    pub(super) fn module(&self, release: &str) -> Result<Prepared, OpenError> {
+        let directory = self.freebsd.dists.find(release).map_err(|error| OpenError::NotHere {
+            reason: error.to_string(),
+            remedy: "nlproof doctor shows where releases are looked for".into(),
+        })?;
+        prepare_module(&directory, &self.module, &self.freebsd.cancel, &mut |_, _| ())
     }
 
     /// Opens the target of a cell.

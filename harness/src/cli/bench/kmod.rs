@@ -8,7 +8,7 @@ use crate::cli::out::say;
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, open_error};
 use crate::target::{
-    FreebsdTarget, Memory, Phase, Question, Speed, Target as _, TargetError, losses, middle,
+    Attempt, FreebsdTarget, Memory, Phase, Question, Speed, Target as _, TargetError, losses, middle,
 };
 
 /// What an answer of the module may cost, as a ratio to the stock code's.
@@ -22,6 +22,9 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodBenchArgs) -> Result<ExitCo
     interrupt::flag();
     let wanted = |part| args.part.is_empty() || args.part.contains(&part);
     let mut code = ExitCode::OK;
+    if wanted(KmodPart::Refusals) && !refusals(&targets, args)? {
+        code = ExitCode::GUEST;
+    }
     if wanted(KmodPart::Endurance) && !endurance(&targets, args)? {
         code = ExitCode::GUEST;
     }
@@ -32,6 +35,22 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodBenchArgs) -> Result<ExitCo
         }
     }
     Ok(code)
+}
+
+/// Tries what must be refused; whether all of it was.
+fn refusals(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
+    let module = targets.module(&args.release).map_err(open_error)?;
+    let mut guest = open(targets, args)?;
+    let mut refused = true;
+    for attempt in Attempt::ALL {
+        let result = guest.try_refused(attempt, &module.bytes).map_err(lost)?;
+        say!("{:<28} refused: {}", attempt.name(), result.reason);
+        for failure in &result.failed {
+            say!("FAILED: {}: {failure}", attempt.name());
+        }
+        refused &= result.failed.is_empty();
+    }
+    Ok(refused)
 }
 
 /// Puts the module under load; whether nobody complained.

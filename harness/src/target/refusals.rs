@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Modules that must not load and unloads that must not happen: each is refused with a reason, and the guest goes on
+//! as before.
+
+use std::time::Duration;
+
+use super::error::TargetError;
+use super::freebsd::FreebsdTarget;
+use super::loaded::{console, console_since};
+use crate::vm::Wait;
+
+/// An upload of some 300 kB, or a command.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// A module whose headers were those of the next major.
+    OtherMajor,
+    /// A module whose headers were of a later version of this major than the kernel.
+    OtherHeaders,
+    /// A module that needs a netlink which the image has not.
+    NoNetlink,
+    /// The module under another name while it is loaded.
+    Second,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What was tried.
+    pub attempt: Attempt,
+    /// What the console says of it.
+    pub reason: String,
+    /// What is not as it has to be.
+    pub failed: Vec<String>,
+}
+
+impl Attempt {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::OtherMajor, Self::OtherHeaders, Self::NoNetlink, Self::Second];
+
+    /// What it is called in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OtherMajor => "a module of another major",
+            Self::OtherHeaders => "a module of other headers",
+            Self::NoNetlink => "a module without its netlink",
+            Self::Second => "a second load",
+        }
+    }
+
+    /// What the console has to say.
+    fn words(self) -> &'static str {
+        match self {
+            Self::OtherMajor | Self::OtherHeaders => "depends on kernel - not available or version mismatch",
+            Self::NoNetlink => "depends on netlinq - not available or version mismatch",
+            Self::Second => "already present in the KLD",
+        }
+    }
+
+    /// The module as it would be; `None` if what has to be exchanged is not in it.
+    fn module(self, module: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Second => Some(module.to_vec()),
+            // No kernel has a module of this name.
+            Self::NoNetlink => exchange(module, b"\0netlink\0", b"\0netlinq\0"),
+            Self::OtherMajor | Self::OtherHeaders => {
+                let (place, version) = kernel_dependency(module)?;
+                let last = version / 100_000 * 100_000 + 99_999;
+                let (from, to) = match self {
+                    Self::OtherMajor => (last + 1, last + 100_000),
+                    _ => (last, last),
+                };
+                let mut changed = module.to_vec();
+                let words: Vec<u8> =
+                    [from, from, to].iter().flat_map(|word: &u32| word.to_le_bytes()).collect();
+                changed.get_mut(place..place + 12)?.copy_from_slice(&words);
+                Some(changed)
+            }
+        }
+    }
+}
+
+/// Where `struct mod_depend` of the kernel (sys/sys/module.h: lowest, preferred and highest version) is, and the
+/// version: `MODULE_KERNEL_MAXVER` makes it recognisable.
+fn kernel_dependency(module: &[u8]) -> Option<(usize, u32)> {
+    (0..module.len().saturating_sub(11)).step_by(4).find_map(|place| {
+        let word = |n: usize| -> Option<u32> {
+            Some(u32::from_le_bytes(*module.get(place + 4 * n..)?.first_chunk()?))
+        };
+        let (lowest, preferred, highest) = (word(0)?, word(1)?, word(2)?);
+        let is_it = (1_300_000..2_000_000).contains(&lowest)
+            && preferred == lowest
+            && highest == lowest / 100_000 * 100_000 + 99_999;
+        is_it.then_some((place, lowest))
+    })
+}
+
+fn exchange(bytes: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
+    let mut changed = bytes.to_vec();
+    let places: Vec<usize> =
+        (0..bytes.len().saturating_sub(old.len())).filter(|place| bytes[*place..].starts_with(old)).collect();
+    for place in &places {
+        changed[*place..place + new.len()].copy_from_slice(new);
+    }
+    (!places.is_empty()).then_some(changed)
+}
+
+impl FreebsdTarget {
+    /// Tries what must be refused, while the module is loaded and answers.
+    ///
+    /// # Errors
+    /// The guest was lost.
+    pub fn try_refused(&mut self, attempt: Attempt, module: &[u8]) -> Result<Refused, TargetError> {
+        let mut failed = Vec::new();
+        let Some(bytes) = attempt.module(module) else {
+            let failed = vec!["the module has nothing to exchange".to_owned()];
+            return Ok(Refused { attempt, reason: String::new(), failed });
+        };
+        // The kernel would not look into a file whose name is loaded.
+        let place = format!("/tmp/nlproof_{attempt:?}.ko").to_lowercase();
+        let wait = Wait::new("a module's upload", LIMIT);
+        let uploaded =
+            self.link.ssh(&mut self.vm).and_then(|ssh| ssh.upload(&bytes, &place, &wait, &mut self.vm));
+        if let Err(error) = uploaded {
+            return Err(self.lost(error));
+        }
+        let console_from = console(&self.vm).len();
+        let script = format!(
+            "before=$(kldstat | wc -l); had=$(sysctl -n net.netlink.nlproof.requests)
+kldload {place} 2> /tmp/refusal && echo it was loaded
+grep -q 'load {place}' /tmp/refusal || cat /tmp/refusal
+[ $(kldstat | wc -l) -eq $before ] || echo kldstat lists another file
+ifconfig lo0 > /dev/null || echo ifconfig fails
+[ $(sysctl -n net.netlink.nlproof.requests) -gt $had ] || echo the loaded module answers no longer
+[ $(sysctl -n net.netlink.nlproof.mode) = replace ] || echo the mode has changed
+rm {place}\n"
+        );
+        let output = self.shell(&script, LIMIT)?;
+        failed.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
+        let said = console_since(&self.vm, console_from);
+        let reason =
+            said.lines().find(|line| line.contains(attempt.words())).map(|line| line.trim().to_owned());
+        if reason.is_none() {
+            failed.push(format!("the console does not say \"{}\": {}", attempt.words(), said.trim()));
+        }
+        Ok(Refused { attempt, reason: reason.unwrap_or_default(), failed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module() -> Vec<u8> {
+        let mut bytes = b"\x7fELF\0kernel\0netlink\0".to_vec();
+        bytes.resize(24, 0);
+        for word in [1_400_507_u32, 1_400_507, 1_499_999, 1, 1, 1] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn versions_and_names_are_exchanged_where_they_stand() {
+        assert_eq!(kernel_dependency(&module()), Some((24, 1_400_507)));
+        let versions = |attempt: Attempt| {
+            let changed = attempt.module(&module()).unwrap();
+            assert_eq!(changed.len(), module().len());
+            kernel_dependency(&changed)
+        };
+        assert_eq!(versions(Attempt::OtherMajor), Some((24, 1_500_000)));
+        assert_eq!(versions(Attempt::OtherHeaders), Some((24, 1_499_999)));
+        assert!(Attempt::NoNetlink.module(&module()).unwrap().windows(7).any(|name| name == b"netlinq"));
+        assert_eq!(Attempt::Second.module(&module()), Some(module()));
+    }
+
+    #[test]
+    fn a_file_without_them_is_not_passed_off_as_one() {
+        assert_eq!(Attempt::OtherMajor.module(b"no module at all"), None);
+        assert_eq!(Attempt::NoNetlink.module(b"no module at all"), None);
+    }
+}
