@@ -65,9 +65,9 @@ pub(super) enum Command {
     Coverage(CoverageArgs),
     /// Decode netlink messages from hex or from a file of bytes.
     Decode(DecodeArgs),
-    /// Verify a FreeBSD kernel module before anything is loaded.
+    /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///
-    /// Exit code 102: the module is refused.
+    /// Exit code 102: the module, or a vector, is refused.
     Verify(VerifyArgs),
     /// Build the Rust-backed kernel module.
     Kmod(KmodArgs),
@@ -388,10 +388,14 @@ pub(super) enum OsArg {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct VerifyArgs {
-    /// The module, an amd64 ELF file such as /boot/kernel/if_epair.ko.
+    #[command(subcommand)]
+    pub(super) command: Option<VerifyCommand>,
+    /// The module, an amd64 ELF file such as /boot/kernel/if_epair.ko; or an object (.o), or an archive of them (.a).
     pub(super) module: Option<PathBuf>,
-    /// The kernel that it is meant for: what it imports must be global there.
+    /// The kernel that it is meant for: what it imports must be global there, and structures that the policy's
+    /// `abi` table names must lie there as in the module.
     #[arg(long, value_name = "FILE")]
     pub(super) kernel: Option<PathBuf>,
     /// Allowed imports, budgets and waivers, in YAML.
@@ -409,6 +413,18 @@ pub(super) struct VerifyArgs {
     /// Say what a check is for, and verify nothing.
     #[arg(long, value_name = "CHECK", conflicts_with = "module")]
     pub(super) explain: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum VerifyCommand {
+    /// Lint every vector: lengths, names, references, declared malformation.
+    Vectors {
+        /// The directory with the vectors; the project's own if it is absent.
+        directory: Option<PathBuf>,
+        /// How to print the report.
+        #[arg(long, value_enum, default_value_t = FormatArg::Text)]
+        format: FormatArg,
+    },
 }
 
 /// How a report is printed.

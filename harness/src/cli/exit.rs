@@ -18,7 +18,7 @@ impl ExitCode {
     pub const COMPARISON: ExitCode = ExitCode(100);
     /// An image or a module could not be built.
     pub const BUILD: ExitCode = ExitCode(101);
-    /// Verification refused a module.
+    /// Verification refused a module or a vector.
     pub const REFUSED: ExitCode = ExitCode(102);
     /// A guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved.
     pub const GUEST: ExitCode = ExitCode(103);
@@ -41,7 +41,7 @@ Exit codes:
     2  the command line or an input file is wrong
   100  a comparison failed
   101  an image could not be built
-  102  verification refused a module
+  102  verification refused a module or a vector
   103  a guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved
   104  nothing ran, or a part of a joined run is missing
   130  interrupted";

@@ -52,7 +52,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Matrix(args) => matrix::main(&cli.project, &args),
         Command::Report(args) => report::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
-        Command::Verify(args) => verify::main(&args),
+        Command::Verify(args) => verify::main(&cli.project, &args),
         Command::Kmod(args) => kmod::main(&cli.project, &args),
         Command::Bench(args) => bench::main(&cli.project, &args),
         Command::Image(args) => image::main(&cli.project, &args),

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `verify`: a kernel module against its policy, before anything is loaded.
+//! `verify`: a kernel module against its policy, before anything is loaded; `verify vectors`: the vectors, before
+//! anything is sent.
 
 use std::path::Path;
 use std::time::Instant;
 
-use nlproof_verify::{Baseline, Check, KernelSymbols, ObjectBytes, Policy, explain, verify};
+use nlproof_verify::{Baseline, Check, KernelSymbols, ObjectBytes, Policy, Rule as _, explain, verify};
 
-use super::args::{FormatArg, VerifyArgs};
+use super::args::{FormatArg, ProjectArgs, VerifyArgs, VerifyCommand};
 use super::exit::{CliError, ExitCode};
 use super::out::{say, say_text};
+use super::project::Project;
 use crate::file::nearest;
+use crate::vector::{VectorCheck, judge_vectors};
 
-pub(super) fn main(args: &VerifyArgs) -> Result<ExitCode, CliError> {
+pub(super) fn main(project: &ProjectArgs, args: &VerifyArgs) -> Result<ExitCode, CliError> {
+    if let Some(VerifyCommand::Vectors { directory, format }) = &args.command {
+        return vectors(project, directory.as_deref(), *format);
+    }
     if let Some(name) = &args.explain {
         return explain_check(name);
     }
@@ -27,10 +33,13 @@ pub(super) fn main(args: &VerifyArgs) -> Result<ExitCode, CliError> {
         None => Policy::default(),
     };
     let kernel = match &args.kernel {
-        Some(path) => Some(
-            KernelSymbols::from_elf(&read(path)?)
-                .map_err(|error| CliError::Usage(format!("{}: {error}", path.display())))?,
-        ),
+        Some(path) => {
+            let bytes = read(path)?;
+            let wrong = |error| CliError::Usage(format!("{}: {error}", path.display()));
+            let mut symbols = KernelSymbols::from_elf(&bytes).map_err(wrong)?;
+            symbols.add_layouts(&bytes, &policy).map_err(wrong)?;
+            Some(symbols)
+        }
         None => None,
     };
     let bytes = read(module)?;
@@ -66,6 +75,22 @@ pub(super) fn main(args: &VerifyArgs) -> Result<ExitCode, CliError> {
     Ok(if report.accepted { ExitCode::OK } else { ExitCode::REFUSED })
 }
 
+fn vectors(project: &ProjectArgs, directory: Option<&Path>, format: FormatArg) -> Result<ExitCode, CliError> {
+    let root = match directory {
+        Some(directory) => directory.to_owned(),
+        None => Project::find(project)?.relative_root().join("vectors"),
+    };
+    let started = Instant::now();
+    let mut report = judge_vectors(&root).map_err(CliError::Files)?;
+    report.elapsed_micros = u64::try_from(started.elapsed().as_micros()).ok();
+    match format {
+        FormatArg::Text => say_text!(report),
+        FormatArg::Json => say!("{}", report.to_json()),
+        FormatArg::Sarif => say!("{}", report.to_sarif()),
+    }
+    Ok(if report.accepted { ExitCode::OK } else { ExitCode::REFUSED })
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     std::fs::read(path)
         .map_err(|error| CliError::Usage(format!("{}: cannot be read: {error}", path.display())))
@@ -78,14 +103,22 @@ fn read_baseline(path: &Path) -> Result<Baseline, CliError> {
 }
 
 fn explain_check(name: &str) -> Result<ExitCode, CliError> {
-    let check = Check::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = Check::ALL.iter().map(|check| check.name()).collect();
-        let help = match nearest(name, names.iter().copied()) {
+    let text = Check::from_name(name)
+        .map(explain)
+        .or_else(|| VectorCheck::from_name(name).map(nlproof_verify::Rule::explain));
+    let text = text.ok_or_else(|| {
+        let modules: Vec<_> = Check::ALL.iter().map(|check| check.name()).collect();
+        let vectors: Vec<_> = VectorCheck::ALL.iter().map(|check| check.name()).collect();
+        let help = match nearest(name, modules.iter().chain(&vectors).copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the checks are: {}", names.join(", ")),
+            None => format!(
+                "the checks of modules are: {}; of vectors: {}",
+                modules.join(", "),
+                vectors.join(", ")
+            ),
         };
         CliError::Usage(format!("no check `{name}`\n  help: {help}"))
     })?;
-    say!("{}: {}", check.name(), explain(check));
+    say!("{name}: {text}");
     Ok(ExitCode::OK)
 }

@@ -98,9 +98,11 @@ pub fn prepare_module(
     .map_err(failure)?;
     on_stage("module: verify", None);
     let kernel = kernel(release, cache).map_err(failure)?;
-    let symbols = KernelSymbols::from_elf(&read(&kernel)?)
-        .map_err(|error| OpenError::Build(format!("{}: {error}", kernel.display())))?;
     let policy = policy(&options.policy)?;
+    let unreadable = |error| OpenError::Build(format!("{}: {error}", kernel.display()));
+    let kernel_bytes = read(&kernel)?;
+    let mut symbols = KernelSymbols::from_elf(&kernel_bytes).map_err(unreadable)?;
+    symbols.add_layouts(&kernel_bytes, &policy).map_err(unreadable)?;
     let bytes = read(&module.path)?;
     let report = verify(&ObjectBytes { name: "nlproof_iface.ko", bytes: &bytes }, &policy, Some(&symbols));
     if !report.accepted && !options.unverified {

@@ -8,6 +8,7 @@ use nlproof_agent::{Send, Step};
 use nlproof_wire::Os;
 use nlproof_wire::strict::{self, Fault, FaultKind, Options};
 
+use super::check::VectorCheck;
 use super::compile::compile;
 use super::load::Vector;
 use super::malformed::Malformation;
@@ -16,17 +17,23 @@ use crate::file::FileError;
 
 /// Everything wrong with a vector, for every system that it is for.
 pub fn lint(vector: &Vector) -> Vec<FileError> {
+    lint_by_check(vector).into_iter().map(|(_, error)| error).collect()
+}
+
+/// The same, with the check that each belongs to.
+pub(super) fn lint_by_check(vector: &Vector) -> Vec<(VectorCheck, FileError)> {
     let at = At(&vector.path);
     let mut errors = Vec::new();
     for os in &vector.needs.os {
         match compile(vector, *os, 0) {
             Ok(program) => check_form(at, vector, *os, &program.steps, &mut errors),
-            Err(error) => errors.push(error),
+            Err(error) => errors.push((VectorCheck::Program, error)),
         }
     }
     for module in &vector.needs.modules {
         if module.is_empty() || !module.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            errors.push(FileError::whole(&vector.path, format!("`{module}` is no kernel module's name")));
+            let error = FileError::whole(&vector.path, format!("`{module}` is no kernel module's name"));
+            errors.push((VectorCheck::Needs, error));
         }
     }
     // A vector for both systems has the same fault in both: one complaint is enough.
@@ -35,7 +42,13 @@ pub fn lint(vector: &Vector) -> Vec<FileError> {
 }
 
 /// The deviations that the bytes have must be those that the vector declares.
-fn check_form(at: At<'_>, vector: &Vector, os: Os, steps: &[Step], errors: &mut Vec<FileError>) {
+fn check_form(
+    at: At<'_>,
+    vector: &Vector,
+    os: Os,
+    steps: &[Step],
+    errors: &mut Vec<(VectorCheck, FileError)>,
+) {
     let mut found = BTreeSet::new();
     for (step, spanned) in steps.iter().zip(&vector.steps) {
         let sends: Vec<&Send> = match step {
@@ -51,23 +64,18 @@ fn check_form(at: At<'_>, vector: &Vector, os: Os, steps: &[Step], errors: &mut 
                 let malformation = malformation(&fault);
                 found.insert(malformation);
                 if !vector.malformed.contains(&malformation) {
-                    errors.push(
-                        at.error(
-                            place(spanned),
-                            format!("the datagram is malformed ({malformation}): {fault}"),
-                        )
-                        .help(format!("mend it, or declare `malformed: [{malformation}]`")),
-                    );
+                    let what = format!("the datagram is malformed ({malformation}): {fault}");
+                    let help = format!("mend it, or declare `malformed: [{malformation}]`");
+                    errors.push((VectorCheck::Form, at.error(place(spanned), what).help(help)));
                 }
                 ControlFlow::Continue(())
             });
         }
     }
     for declared in vector.malformed.difference(&found) {
-        errors.push(
-            at.error(vector.malformed_place, format!("`{declared}` is declared, and no datagram has it"))
-                .help("take it out, or make the datagram so"),
-        );
+        let what = format!("`{declared}` is declared, and no datagram has it");
+        let error = at.error(vector.malformed_place, what).help("take it out, or make the datagram so");
+        errors.push((VectorCheck::Declared, error));
     }
 }
 

@@ -67,6 +67,21 @@ pub struct Suite {
 /// # Errors
 /// Every file that is not a vector; or the directory cannot be listed or holds none.
 pub fn load_suite(root: &Path) -> Result<Suite, Vec<FileError>> {
+    let (mut vectors, mut errors) = (Vec::new(), Vec::new());
+    for loaded in load_each(root)? {
+        match loaded {
+            Ok(vector) => vectors.push(vector),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(Suite { vectors }) } else { Err(errors) }
+}
+
+/// Every `.yaml` file below `root`, by path: the vector, or why it is none.
+///
+/// # Errors
+/// A directory cannot be listed, or there is no such file.
+pub(super) fn load_each(root: &Path) -> Result<Vec<Result<Vector, FileError>>, Vec<FileError>> {
     let mut files = Vec::new();
     let mut errors = Vec::new();
     let mut directories = vec![root.to_owned()];
@@ -91,14 +106,10 @@ pub fn load_suite(root: &Path) -> Result<Suite, Vec<FileError>> {
     if files.is_empty() && errors.is_empty() {
         errors.push(FileError::whole(root, "holds no vectors").help("a vector is a file that ends in .yaml"));
     }
-    let mut vectors = Vec::new();
-    for file in files {
-        match load_vector(root, &file) {
-            Ok(vector) => vectors.push(vector),
-            Err(error) => errors.push(error),
-        }
+    if !errors.is_empty() {
+        return Err(errors);
     }
-    if errors.is_empty() { Ok(Suite { vectors }) } else { Err(errors) }
+    Ok(files.iter().map(|file| load_vector(root, file)).collect())
 }
 
 /// Loads one vector; its id is the file's path below `root`.

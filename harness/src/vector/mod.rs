@@ -2,9 +2,11 @@
 //! Netlink test vectors: YAML files that say what to send, and under which circumstances.
 //!
 //! `format` is the file as written, [`Vector`] the validated form, [`compile`] turns it into the bytes of a
-//! [`Program`](nlproof_agent::Program) for one ABI, [`lint`] refuses a vector that is not what it says.
+//! [`Program`](nlproof_agent::Program) for one ABI, [`lint`] refuses a vector that is not what it says,
+//! [`judge_vectors`] is the lint of all of them as a report.
 
 mod attrs;
+mod check;
 mod compile;
 mod datagram;
 mod format;
@@ -16,11 +18,14 @@ mod message;
 mod place;
 mod race;
 mod repeat;
+mod report;
 mod values;
 
+pub use check::VectorCheck;
 pub use compile::{FIRST_SEQ, SEQ_STEP, compile};
 pub use lint::lint;
 pub use load::{Needs, Suite, Vector, load_suite, load_vector};
 pub use malformed::Malformation;
 pub use race::judge_races;
+pub use report::{VECTORS_SCHEMA, VectorReport, VectorStats, judge_vectors};
 pub use values::hex;

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The lint of a directory of vectors as a report like that of a module: the same records and presentations.
+
+use std::fmt;
+use std::path::Path;
+
+use nlproof_verify::{
+    Finding, Row, Rule as _, Source, Subject, details, elapsed, row, sarif, table, verdict_line,
+};
+use serde::Serialize;
+
+use super::check::VectorCheck;
+use super::lint::lint_by_check;
+use super::load::{Vector, load_each};
+use crate::file::FileError;
+
+/// Version of the JSON form. A higher number may break readers.
+pub const VECTORS_SCHEMA: u32 = 1;
+
+/// What the lint says of the vectors below a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VectorReport {
+    /// [`VECTORS_SCHEMA`].
+    pub schema: u32,
+    /// The directory, as it was given.
+    pub vectors: String,
+    /// Whether all of them may be sent.
+    pub accepted: bool,
+    /// One row for each check.
+    pub checks: Vec<Row<VectorCheck>>,
+    /// By check, then by file.
+    pub findings: Vec<Finding<VectorCheck>>,
+    /// Sizes.
+    pub stats: VectorStats,
+    /// How long it took in microseconds, if the caller measured it.
+    pub elapsed_micros: Option<u64>,
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct VectorStats {
+    /// Files.
+    pub files: usize,
+    /// Steps of those that are vectors.
+    pub steps: usize,
+    /// Vectors that are malformed on purpose.
+    pub malformed: usize,
+    /// Programs: a vector for two systems is two.
+    pub programs: usize,
+}
+
+/// Lints every vector below `root`, those beside a broken one too.
+///
+/// # Errors
+/// The directory, or one below, cannot be listed, or holds no vectors.
+pub fn judge_vectors(root: &Path) -> Result<VectorReport, Vec<FileError>> {
+    let loaded = load_each(root)?;
+    let mut stats = VectorStats { files: loaded.len(), ..VectorStats::default() };
+    let mut findings = Vec::new();
+    for result in &loaded {
+        match result {
+            Ok(vector) => {
+                stats.steps += vector.steps.len();
+                stats.malformed += usize::from(!vector.malformed.is_empty());
+                stats.programs += vector.needs.os.len();
+                let found = lint_by_check(vector);
+                findings.extend(found.into_iter().map(|(check, error)| finding(root, check, error)));
+            }
+            Err(error) => findings.push(finding(root, VectorCheck::File, error.clone())),
+        }
+    }
+    findings.sort_by_key(|finding| finding.check);
+    let read: Vec<&Vector> = loaded.iter().flatten().collect();
+    let checks = VectorCheck::ALL
+        .iter()
+        .map(|check| {
+            let detail = match check {
+                VectorCheck::File => format!("{} steps", stats.steps),
+                VectorCheck::Program => format!("{} programs", stats.programs),
+                VectorCheck::Form => format!("{} malformed on purpose", stats.malformed),
+                VectorCheck::Declared => {
+                    let kinds = read.iter().flat_map(|vector| &vector.malformed).count();
+                    format!("{kinds} deviations declared")
+                }
+                VectorCheck::Needs => {
+                    format!("{} kernel modules", read.iter().flat_map(|vector| &vector.needs.modules).count())
+                }
+            };
+            row(*check, format!("{} vectors", read.len()), detail, &findings)
+        })
+        .collect();
+    Ok(VectorReport {
+        schema: VECTORS_SCHEMA,
+        vectors: root.display().to_string(),
+        accepted: !findings.iter().any(Finding::rejects),
+        checks,
+        findings,
+        stats,
+        elapsed_micros: None,
+    })
+}
+
+fn finding(root: &Path, check: VectorCheck, error: FileError) -> Finding<VectorCheck> {
+    let id = error.path.strip_prefix(root).unwrap_or(&error.path).with_extension("");
+    let (line, column) = error.place.map_or((1, None), |(line, column)| (line, Some(column)));
+    let source = Source { file: error.path.display().to_string(), line, column };
+    let mut finding = Finding::error(check, id.display().to_string(), error.what);
+    (finding.source, finding.help) = (Some(source), error.help);
+    finding
+}
+
+impl VectorReport {
+    /// The report for programs: one JSON object, keys in a fixed order.
+    pub fn to_json(&self) -> String {
+        // Strings, numbers and lists only: serialising them has no error case.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// The report as a SARIF 2.1.0 log.
+    pub fn to_sarif(&self) -> String {
+        sarif(Subject { name: &self.vectors, sha256: None }, &self.findings)
+    }
+}
+
+impl fmt::Display for VectorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        verdict_line(f, &self.vectors, self.accepted, &self.findings)?;
+        table(f, &self.checks)?;
+        details(f, &self.findings)?;
+        let VectorStats { files, steps, programs, .. } = self.stats;
+        write!(f, "\nverified {files} vectors, {steps} steps, {programs} programs")?;
+        elapsed(f, self.elapsed_micros)?;
+        writeln!(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use nlproof_verify::Verdict;
+
+    use super::*;
+
+    const GOOD: &str = "about: a dump\nsteps:\n- send: {type: getlink, flags: [request, dump]}\n";
+
+    fn judge(files: &[(&str, &str)]) -> VectorReport {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(root.path().join(name), text).unwrap();
+        }
+        judge_vectors(root.path()).unwrap()
+    }
+
+    fn verdict(report: &VectorReport, check: VectorCheck) -> Verdict {
+        report.checks.iter().find(|row| row.check == check).unwrap().verdict
+    }
+
+    #[test]
+    fn good_vectors_are_accepted_and_counted() {
+        let report = judge(&[("a.yaml", GOOD), ("b.yaml", GOOD)]);
+        assert!(report.accepted, "{report}");
+        assert_eq!((report.stats.files, report.stats.steps, report.stats.programs), (2, 2, 4));
+        assert!(report.to_string().contains("ACCEPTED: 0 errors"), "{report}");
+        assert!(report.checks.iter().all(|row| row.verdict == Verdict::Ok), "{report}");
+    }
+
+    #[test]
+    fn each_check_rejects_what_it_is_for_and_nothing_else() {
+        let cases = [
+            (VectorCheck::File, format!("{GOOD}colour: red\n"), "colour"),
+            (VectorCheck::Program, GOOD.replace("getlink", "getlnk"), "getlnk"),
+            (VectorCheck::Declared, format!("{GOOD}malformed: [padding]\n"), "`padding` is declared"),
+            (
+                VectorCheck::Needs,
+                format!("{GOOD}needs: {{modules: ['if epair']}}\n"),
+                "no kernel module's name",
+            ),
+        ];
+        for (check, text, says) in cases {
+            let report = judge(&[("bad.yaml", &text), ("good.yaml", GOOD)]);
+            assert!(!report.accepted, "{report}");
+            for row in &report.checks {
+                assert_eq!(row.verdict == Verdict::Reject, row.check == check, "{report}");
+            }
+            let finding = &report.findings[0];
+            assert_eq!(finding.subject, "bad");
+            assert!(finding.what.contains(says), "{report}");
+            assert!(finding.source.as_ref().unwrap().file.ends_with("bad.yaml"));
+        }
+    }
+
+    #[test]
+    fn a_malformed_datagram_is_rejected_unless_it_is_declared() {
+        let text =
+            "about: half a header\nneeds: {os: [freebsd]}\nsteps:\n- datagram: {hex: '1400000012000103'}\n";
+        let report = judge(&[("m.yaml", text)]);
+        assert_eq!(verdict(&report, VectorCheck::Form), Verdict::Reject, "{report}");
+        let report = judge(&[("m.yaml", &format!("{text}malformed: [message-length]\n"))]);
+        assert!(report.accepted, "{report}");
+    }
+
+    #[test]
+    fn json_and_sarif_carry_the_findings_with_their_places() {
+        let report = judge(&[("bad.yaml", &format!("{GOOD}malformed: [padding]\n"))]);
+        let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
+        assert_eq!((json["schema"].as_u64(), json["accepted"].as_bool()), (Some(1), Some(false)));
+        assert_eq!(json["findings"][0]["check"], "declared");
+        let sarif: serde_json::Value = serde_json::from_str(&report.to_sarif()).unwrap();
+        let result = &sarif["runs"][0]["results"][0];
+        assert_eq!(result["ruleId"], "declared");
+        assert_eq!(result["locations"][0]["physicalLocation"]["region"]["startLine"], 4);
+    }
+
+    #[test]
+    fn no_vectors_are_no_report() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(judge_vectors(root.path()).unwrap_err()[0].what.contains("holds no vectors"));
+        assert!(judge_vectors(&root.path().join("none")).unwrap_err()[0].what.contains("cannot be listed"));
+    }
+}
