@@ -170,7 +170,9 @@ impl Ctf {
         let length = match entry.kind {
             INTEGER | FLOAT => 4,
             ARRAY => 2 * id + 4,
-            // Arguments are rounded up to whole words.
+            // Version 2 rounds its half words up to whole words; version 3 has whole words anyway, and no more
+            // (observed in the kernels of 14.0 and 15.1).
+            FUNCTION if self.version == 3 => entry.count.checked_mul(id)?,
             FUNCTION => (entry.count.checked_add(entry.count & 1)?).checked_mul(id)?,
             STRUCT | UNION => entry.count.checked_mul(self.member(entry).0)?,
             ENUM => entry.count.checked_mul(8)?,
