@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    const GOOD: &str = "about: a dump\nsteps:\n- send: {type: getlink, flags: [request, dump]}\n";
+    const GOOD: &str = "about: a dump\nsteps:\n- send: {message: getlink, flags: [request, dump]}\n";
 
     fn judge(files: &[(&str, &str)]) -> VectorReport {
         let root = tempfile::tempdir().unwrap();
@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn a_malformed_datagram_is_rejected_unless_it_is_declared() {
-        let text =
-            "about: half a header\nneeds: {os: [freebsd]}\nsteps:\n- datagram: {hex: '1400000012000103'}\n";
+        let send = "{message: getlink, flags: [request], len: 41, attrs: [{ifname: lo0}], reply: nothing}";
+        let text = &format!("about: longer than its datagram\nsteps:\n- send: {send}\n");
         let report = judge(&[("m.yaml", text)]);
         assert_eq!(verdict(&report, VectorCheck::Form), Verdict::Reject, "{report}");
         let report = judge(&[("m.yaml", &format!("{text}malformed: [message-length]\n"))]);
