@@ -46,7 +46,7 @@ fn an_epoch_that_is_not_left_is_found_with_the_line_that_entered_it() {
     let what = violation(&result, "link/create-lo");
     let expected = "the epoch is not left as often as it is entered: step 1: epoch-enter depth=1\n    in request-in message=getlink";
     assert!(what.starts_with(expected), "{what}");
-    // And what sleeps later on, inside the epoch that lasts.
-    let what = violation(&result, "link/delete-lo");
+    // And where what sleeps comes later on, inside the epoch that lasts.
+    let what = violation(&result, "link/delete-by-index");
     assert!(what.contains("epoch"), "{what}");
 }
