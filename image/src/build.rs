@@ -150,12 +150,13 @@ impl Build<'_> {
         let Some(kernel_file) = tree.file("boot/kernel/kernel") else {
             return Err(self.unusable(KERNEL, "boot/kernel/kernel", "the loader starts it"));
         };
-        let kernel =
+        let (kernel, osreldate) =
             KernelInfo::of_file(&kernel_file).map_err(|error| ImageError::io("read", &kernel_file, error))?;
-        let freebsd_version = tree
-            .file("usr/include/sys/param.h")
-            .and_then(|path| fs::read_to_string(path).ok())
-            .and_then(|text| kernel::freebsd_version(&text));
+        // The header is userland's and may be of another release than the kernel, or absent in a slim base.
+        let freebsd_version = osreldate.or_else(|| {
+            let text = fs::read_to_string(tree.file("usr/include/sys/param.h")?).ok()?;
+            kernel::freebsd_version(&text)
+        });
 
         self.report(Stage::Configure, 0, 1);
         config::configure(&mut tree, &keys, self.options)?;

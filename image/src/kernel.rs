@@ -3,6 +3,8 @@
 
 use std::{fs, io, path::Path};
 
+use object::{Object, ObjectSection, ObjectSymbol};
+
 use crate::digest::Sha256;
 
 /// The marker before the version in a kernel file (FreeBSD's `sys/conf/newvers.sh`, what(1)).
@@ -20,10 +22,22 @@ pub struct KernelInfo {
 }
 
 impl KernelInfo {
-    pub(crate) fn of_file(path: &Path) -> io::Result<Self> {
+    /// The kernel file, and its `kern.osreldate` when it tells.
+    pub(crate) fn of_file(path: &Path) -> io::Result<(Self, Option<u32>)> {
         let bytes = fs::read(path)?;
-        Ok(Self { version: version(&bytes).unwrap_or_default(), sha256: Sha256::of(&bytes) })
+        let info = Self { version: version(&bytes).unwrap_or_default(), sha256: Sha256::of(&bytes) };
+        Ok((info, osreldate(&bytes)))
     }
+}
+
+/// What `kern.osreldate` of a kernel will be: the `int osreldate` that FreeBSD's `sys/conf/newvers.sh` puts into
+/// `vers.c`. None when the file is no ELF or has no such variable.
+fn osreldate(kernel: &[u8]) -> Option<u32> {
+    let file = object::File::parse(kernel).ok()?;
+    let symbol = file.symbols().find(|symbol| symbol.name_bytes() == Ok(b"osreldate"))?;
+    let section = file.section_by_index(symbol.section_index()?).ok()?;
+    let value = section.data_range(symbol.address(), 4).ok()??;
+    Some(u32::from_le_bytes(value.try_into().ok()?))
 }
 
 fn version(kernel: &[u8]) -> Option<String> {
@@ -59,6 +73,36 @@ mod tests {
         assert_eq!(version(kernel).as_deref(), Some("FreeBSD 14.0-STABLE #0: today"));
         assert_eq!(version(b"\x7fELF@(#)FreeBSD cut off"), None);
         assert_eq!(version(b""), None);
+    }
+
+    #[test]
+    fn osreldate_is_read_from_the_kernels_symbol() {
+        use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope, write};
+        let kernel = |name: &str| {
+            let mut file = write::Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+            let data = file.section_id(write::StandardSection::Data);
+            file.append_section_data(data, &[0xff; 8], 8);
+            let symbol = write::Symbol {
+                name: name.into(),
+                value: 0,
+                size: 4,
+                kind: SymbolKind::Data,
+                scope: SymbolScope::Linkage,
+                weak: false,
+                section: write::SymbolSection::Undefined,
+                flags: SymbolFlags::None,
+            };
+            let symbol = file.add_symbol(symbol);
+            file.add_symbol_data(symbol, data, &1_501_000_u32.to_le_bytes(), 4);
+            file.write().unwrap()
+        };
+        assert_eq!(osreldate(&kernel("osreldate")), Some(1_501_000));
+        assert_eq!(osreldate(&kernel("osrelease")), None);
+        let whole = kernel("osreldate");
+        // Whatever of a kernel file is there, the answer is right or none.
+        for end in 0..whole.len() {
+            assert!(matches!(osreldate(&whole[..end]), None | Some(1_501_000)), "{end}");
+        }
     }
 
     #[test]
