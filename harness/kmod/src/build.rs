@@ -141,6 +141,7 @@ fn key(tools: &Toolchain, sources: &Sources, headers: &Headers) -> Result<String
     let mut key = Key::default();
     tools.versions.iter().for_each(|version| key.text(version));
     key.text(&headers.digest);
+    key.text(flags::RUST_DEBUG);
     flags::RUST
         .iter()
         .chain(flags::C)
@@ -184,7 +185,7 @@ impl Work<'_> {
             command.arg("--sysroot").arg(sysroot).arg("-L").arg(self.out);
             command.arg(remap(source, &format!("/{name}"))).arg(remap(self.out, "/out"));
             if kind == "staticlib" {
-                command.args(["-Clto=fat", "-Cdebuginfo=1"]);
+                command.args(["-Clto=fat", flags::RUST_DEBUG]);
                 command.arg(remap(&self.tools.library, "/rust-src"));
             }
             for needed in needs {

@@ -23,6 +23,9 @@ pub(crate) const RUST: &[&str] = &[
     "--cap-lints=warn",
 ];
 
+/// What the Rust part says about its own types, for the comparison of layouts (`nlproof verify`, check `abi`).
+pub(crate) const RUST_DEBUG: &str = "-Cdebuginfo=2";
+
 /// For the shim, as sys/conf/kern.mk and kmod.mk compile modules on amd64; kmod-src/Makefile gets them from there.
 pub(crate) const C: &[&str] = &[
     "-std=gnu99",
@@ -54,7 +57,7 @@ pub(crate) const C: &[&str] = &[
     "-fno-asynchronous-unwind-tables",
     "-fno-omit-frame-pointer",
     "-mno-omit-leaf-frame-pointer",
-    "-g1",
+    "-g",
 ];
 
 /// For the shim, beyond that; kmod-src/Makefile has the same.
