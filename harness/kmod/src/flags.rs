@@ -131,6 +131,7 @@ mod tests {
         assert_eq!(makefile["ENTRIES"], ENTRIES);
         assert_eq!(makefile["CFLAGS"], [&["-I${.CURDIR}/shim"], OWN_C].concat());
         assert_eq!(makefile["KMOD"], ["nlproof_iface"]);
+        assert!(text.contains(&format!(" -Clto=fat {RUST_DEBUG} ")), "{RUST_DEBUG}");
         for line in COMPILER_BUILTINS.lines() {
             assert!(text.contains(&format!("'{line}'")), "{line}");
         }
