@@ -410,6 +410,12 @@ pub(super) struct VerifyArgs {
     /// Write imports, deepest stack and instructions of an accepted module to a file for --baseline.
     #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
     pub(super) write_baseline: Option<PathBuf>,
+    /// Show every finding with its path, those that are waived with the reason, and every function.
+    #[arg(long)]
+    pub(super) verbose: bool,
+    /// Show names as they stand in the file instead of demangled ones.
+    #[arg(long)]
+    pub(super) raw_names: bool,
     /// Say what a check is for, and verify nothing.
     #[arg(long, value_name = "CHECK", conflicts_with = "module")]
     pub(super) explain: Option<String>,

@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use nlproof_verify::{Baseline, Check, KernelSymbols, ObjectBytes, Policy, Rule as _, explain, verify};
+use nlproof_verify::{
+    Baseline, Check, KernelSymbols, ObjectBytes, Policy, Rule as _, TextStyle, explain, verify,
+};
 
 use super::args::{FormatArg, ProjectArgs, VerifyArgs, VerifyCommand};
 use super::exit::{CliError, ExitCode};
@@ -56,7 +58,7 @@ pub(super) fn main(project: &ProjectArgs, args: &VerifyArgs) -> Result<ExitCode,
     }
     match args.format {
         FormatArg::Text => {
-            say_text!(report);
+            say_text!(report.text(TextStyle { verbose: args.verbose, raw_names: args.raw_names }));
             if kernel.is_none() {
                 say!("not checked: whether the kernel has what the module imports (give --kernel)");
             }

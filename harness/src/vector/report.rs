@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use nlproof_verify::{
-    Finding, Row, Rule as _, Source, Subject, details, elapsed, row, sarif, table, verdict_line,
+    Finding, Row, Rule as _, Source, Subject, TextStyle, details, elapsed, row, sarif, table, verdict_line,
 };
 use serde::Serialize;
 
@@ -125,8 +125,8 @@ impl VectorReport {
 impl fmt::Display for VectorReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         verdict_line(f, &self.vectors, self.accepted, &self.findings)?;
-        table(f, &self.checks)?;
-        details(f, &self.findings)?;
+        table(f, &self.checks, TextStyle::default())?;
+        details(f, &self.findings, TextStyle::default())?;
         let VectorStats { files, steps, programs, .. } = self.stats;
         write!(f, "\nverified {files} vectors, {steps} steps, {programs} programs")?;
         elapsed(f, self.elapsed_micros)?;

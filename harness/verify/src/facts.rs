@@ -11,7 +11,7 @@ use crate::elf::{Home, Module};
 use crate::flow::{self, Flow};
 use crate::graph::{Callee, Graph};
 use crate::kernel::KernelSymbols;
-use crate::policy::{Policy, demangle, short_name};
+use crate::policy::{Policy, demangle, short_name, shorten};
 use crate::report::{Finding, Step};
 
 /// Kernel functions that do not return (`__dead2` in `sys/systm.h`, `sys/proc.h`, `sys/kthread.h`) beside
@@ -97,6 +97,7 @@ impl<'a> Facts<'a> {
                 stack: None,
                 source: None,
                 inlined: Vec::new(),
+                raw: None,
                 place: None,
             };
         };
@@ -104,23 +105,26 @@ impl<'a> Facts<'a> {
             FlowControl::Call | FlowControl::IndirectCall => "call",
             _ => "jump",
         };
-        let text = match found.goes {
-            Goes::Function(to) => format!("{verb} {}", short_name(&self.code.functions[to].name)),
-            Goes::Import(to) => format!("{verb} {}", short_name(&self.module.symbols[to].name)),
-            Goes::Inside(0) if verb == "call" => format!("call {}", short_name(&home.name)),
+        let text = |name: fn(&str) -> String| match found.goes {
+            Goes::Function(to) => format!("{verb} {}", name(&self.code.functions[to].name)),
+            Goes::Import(to) => format!("{verb} {}", name(&self.module.symbols[to].name)),
+            Goes::Inside(0) if verb == "call" => format!("call {}", name(&home.name)),
             _ => {
                 let mut text = String::new();
                 FastFormatter::new().format(&found.ins, &mut text);
                 // The displacement in the file is only a placeholder where a relocation fills it in.
                 let reloc = self.module.relocs_in(home.section, found.ins.ip(), found.ins.next_ip()).first();
-                match reloc.and_then(|reloc| self.names(reloc)) {
+                match reloc.and_then(|reloc| self.names(reloc, name)) {
                     Some(name) => format!("{text}  ; {name}"),
                     None => text,
                 }
             }
         };
+        let raw = (shorten(home.name.clone()), text(|name| shorten(name.to_owned())));
+        let (function, text) = (short_name(&home.name), text(short_name));
         Step {
-            function: short_name(&home.name),
+            raw: (raw.0 != function || raw.1 != text).then_some(raw),
+            function,
             offset: found.ins.ip() - home.start,
             text,
             stack: None,
@@ -133,15 +137,15 @@ impl<'a> Facts<'a> {
 
 impl Facts<'_> {
     /// What a relocation names: its symbol, or section and offset behind a section symbol.
-    fn names(&self, reloc: &crate::elf::Reloc) -> Option<String> {
+    fn names(&self, reloc: &crate::elf::Reloc, name: fn(&str) -> String) -> Option<String> {
         let symbol = self.module.symbols.get(reloc.symbol)?;
         if !symbol.name.is_empty() {
-            return Some(short_name(&symbol.name));
+            return Some(name(&symbol.name));
         }
         let (section, offset) = self.module.points_to(reloc)?;
         // PC-relative addends count from the field, four bytes before what is meant.
         let offset = if reloc.kind == object::elf::R_X86_64_PC32.0 { offset.wrapping_add(4) } else { offset };
-        Some(format!("{}+{offset:#x}", short_name(&self.module.sections.get(section)?.name)))
+        Some(format!("{}+{offset:#x}", name(&self.module.sections.get(section)?.name)))
     }
 }
 

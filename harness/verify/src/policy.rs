@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::check::Check;
+use crate::kernel::KernelSymbols;
 
 /// Budgets of the default policy, in bytes (reference: the limit of freebsd-kpi-rs for a frame, and
 /// 16 KiB of kernel stack of which most belongs to the caller).
@@ -133,6 +134,28 @@ pub struct Waiver {
     /// For `indirect`: the functions (own or imported) that the symbol's indirect branches may reach.
     #[serde(default)]
     pub targets: BTreeSet<String>,
+    /// The kernels that it is for; every one if it is absent. For others it is not there.
+    #[serde(default)]
+    pub kernels: Option<Kernels>,
+}
+
+/// Kernels by `__FreeBSD_version` (`sys/sys/param.h`): an exception that one release needs ends with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Kernels {
+    /// The first.
+    #[serde(default)]
+    pub from: Option<i32>,
+    /// The first of those behind the last.
+    #[serde(default)]
+    pub before: Option<i32>,
+}
+
+impl Kernels {
+    /// Whether a kernel is one of them.
+    pub fn contains(self, version: i32) -> bool {
+        self.from.is_none_or(|from| from <= version) && self.before.is_none_or(|before| version < before)
+    }
 }
 
 /// A policy file that cannot be used. Displayed as `file:line:column: what`.
@@ -220,6 +243,15 @@ impl Policy {
                     "correct the module",
                 ));
             }
+            if let Some(Kernels { from, before }) = waiver.kernels {
+                let empty = from.zip(before).is_some_and(|(from, before)| before <= from);
+                if empty || from.or(before).is_none() {
+                    return Err(whole(
+                        format!("the waiver for `{name}` is for no kernel: `kernels` has no range"),
+                        "from: the first __FreeBSD_version, before: the first behind the last; or no `kernels`",
+                    ));
+                }
+            }
             if !waiver.targets.is_empty() && waiver.check != Check::Indirect {
                 return Err(whole(
                     format!("the waiver for `{name}` has `targets`, but is about `{}`", waiver.check),
@@ -228,6 +260,11 @@ impl Policy {
             }
         }
         Ok(policy)
+    }
+
+    /// `__FreeBSD_version` that a module is held to: the kernel's own, else the policy's.
+    pub(crate) fn version_with(&self, kernel: Option<&KernelSymbols>) -> Option<i32> {
+        kernel.and_then(KernelSymbols::version).or(self.kernel_version)
     }
 
     pub(crate) fn is_panic(&self, raw: &str) -> bool {
@@ -352,6 +389,20 @@ mod tests {
         assert!(elf.what.contains("cannot be waived"), "{elf}");
         let targets = parse("waivers:\n- {symbol: f, check: stack, reason: x, targets: [g]}\n").unwrap_err();
         assert!(targets.what.contains("has `targets`"), "{targets}");
+    }
+
+    #[test]
+    fn kernels_of_a_waiver_are_a_range_by_version() {
+        let of = |kernels: &str| {
+            parse(&format!("waivers:\n- {{symbol: f, check: stack, reason: x, kernels: {kernels}}}\n"))
+        };
+        let range = of("{from: 1400000, before: 1500000}").unwrap().waivers[0].kernels.unwrap();
+        assert!(range.contains(1_400_000) && range.contains(1_499_999));
+        assert!(!range.contains(1_399_999) && !range.contains(1_500_000));
+        assert!(of("{before: 1500000}").unwrap().waivers[0].kernels.unwrap().contains(1_300_000));
+        for bad in ["{}", "{from: 1500000, before: 1400000}"] {
+            assert!(of(bad).unwrap_err().what.contains("is for no kernel"), "{bad}");
+        }
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub struct Step {
     /// Functions that the instruction is in by inlining, innermost first; `function` is around all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inlined: Vec<Inlined>,
+    /// `function` and `text` with names as in the file, where that is something else.
+    #[serde(skip)]
+    pub(crate) raw: Option<(String, String)>,
     /// Section and offset of the instruction.
     #[serde(skip)]
     pub(crate) place: Option<(usize, u64)>,

@@ -4,13 +4,38 @@
 
 use std::fmt;
 
-use crate::policy::demangle;
+use crate::policy::demangle as demangled;
 use crate::report::{Finding, Report, Row, Severity, Source, Verdict, counts};
 
 /// How many functions the table shows.
 const TOP: usize = 5;
 /// How many findings of one check are shown in full.
 const SHOWN: usize = 10;
+
+/// How much a text says, and under which names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextStyle {
+    /// Every finding, those that are waived too with the reason; every function.
+    pub verbose: bool,
+    /// Names as they stand in the file instead of demangled ones.
+    pub raw_names: bool,
+}
+
+impl TextStyle {
+    fn name(self, raw: &str) -> String {
+        clean(&if self.raw_names { raw.to_owned() } else { demangled(raw) })
+    }
+}
+
+/// A report in a style; see [`Report::text`].
+struct Styled<'a>(&'a Report, TextStyle);
+
+impl Report {
+    /// The report for people; [`fmt::Display`] has the default style.
+    pub fn text(&self, style: TextStyle) -> impl fmt::Display + '_ {
+        Styled(self, style)
+    }
+}
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,47 +52,59 @@ impl fmt::Display for Verdict {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text(TextStyle::default()).fmt(f)
+    }
+}
+
+impl fmt::Display for Styled<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Styled(report, style) = *self;
         // Twelve digits tell modules apart; all of them are in the last line.
-        let digest = self.sha256.get(..12).unwrap_or_default();
+        let digest = report.sha256.get(..12).unwrap_or_default();
         verdict_line(
             f,
-            &format!("{}  amd64 FreeBSD  sha256:{digest}…", self.module),
-            self.accepted,
-            &self.findings,
+            &format!("{}  amd64 FreeBSD  sha256:{digest}…", report.module),
+            report.accepted,
+            &report.findings,
         )?;
-        table(f, &self.checks)?;
-        details(f, &self.findings)?;
-        if !self.functions.is_empty() {
+        table(f, &report.checks, style)?;
+        details(f, &report.findings, style)?;
+        if !report.functions.is_empty() {
             writeln!(
                 f,
                 "\n  {:<40} {:>7} {:>7} {:>6} {:>9} {:>7}  traceable",
-                "function (top by chain)", "frame", "chain", "calls", "indirect", "insns"
+                if style.verbose { "function (by chain)" } else { "function (top by chain)" },
+                "frame",
+                "chain",
+                "calls",
+                "indirect",
+                "insns"
             )?;
         }
-        for row in self.functions.iter().take(TOP) {
+        for row in report.functions.iter().take(if style.verbose { usize::MAX } else { TOP }) {
             let frame = row.frame.map_or("?".to_owned(), |frame| frame.to_string());
             let traceable = if row.traceable { "yes" } else { "no" };
             writeln!(
                 f,
                 "  {:<40} {frame:>7} {:>7} {:>6} {:>9} {:>7}  {traceable}",
-                clean(&row.name),
+                clean(if style.raw_names { &row.symbol } else { &row.name }),
                 row.chain,
                 row.calls,
                 row.indirect,
                 row.insns
             )?;
         }
-        if let Some(why) = &self.without_lines {
+        if let Some(why) = &report.without_lines {
             writeln!(f, "\npaths without source lines: {}", clean(why))?;
         }
-        let stats = &self.stats;
+        let stats = &report.stats;
         write!(
             f,
             "\nverified {} functions, {} insns, {} relocs, {} imports",
             stats.functions, stats.insns, stats.relocs, stats.imports
         )?;
-        elapsed(f, self.elapsed_micros)?;
-        writeln!(f, "; sha256 {}", self.sha256)
+        elapsed(f, report.elapsed_micros)?;
+        writeln!(f, "; sha256 {}", report.sha256)
     }
 }
 
@@ -102,23 +139,27 @@ pub fn verdict_line<C>(
 ///
 /// # Errors
 /// Those of the formatter.
-pub fn table<C: fmt::Display>(f: &mut fmt::Formatter<'_>, rows: &[Row<C>]) -> fmt::Result {
+pub fn table<C: fmt::Display>(f: &mut fmt::Formatter<'_>, rows: &[Row<C>], style: TextStyle) -> fmt::Result {
     writeln!(f, "  {:<10} {:<11} {:<32} detail", "check", "verdict", "subject")?;
     for row in rows {
-        let subject = clean(&demangle(&row.subject));
+        let subject = style.name(&row.subject);
         writeln!(f, "  {:<10} {:<11} {subject:<32} {}", row.check, row.verdict, clean(&row.detail))?;
     }
     Ok(())
 }
 
-/// Each finding with its path, cause and help, but for those that are waived.
+/// Each finding with its path, cause and help; those that are waived only in the verbose style.
 ///
 /// # Errors
 /// Those of the formatter.
 pub fn details<C: fmt::Display + PartialEq + Copy>(
     f: &mut fmt::Formatter<'_>,
     findings: &[Finding<C>],
+    style: TextStyle,
 ) -> fmt::Result {
+    if style.verbose {
+        return findings.iter().try_for_each(|finding| detail(f, finding, style));
+    }
     let mut shown = 0;
     let mut check = None;
     for finding in findings.iter().filter(|finding| finding.waived.is_none()) {
@@ -131,35 +172,41 @@ pub fn details<C: fmt::Display + PartialEq + Copy>(
             writeln!(f, "\n{}: {} more of these", finding.check, all.count() - SHOWN)?;
         }
         if shown <= SHOWN {
-            detail(f, finding)?;
+            detail(f, finding, style)?;
         }
     }
     Ok(())
 }
 
-fn detail<C: fmt::Display>(f: &mut fmt::Formatter<'_>, finding: &Finding<C>) -> fmt::Result {
-    let level = if finding.severity == Severity::Error { "error" } else { "warning" };
-    writeln!(
-        f,
-        "\n{level}[{}]: `{}` {}",
-        finding.check,
-        clean(&demangle(&finding.subject)),
-        clean(&finding.what)
-    )?;
+fn detail<C: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    finding: &Finding<C>,
+    style: TextStyle,
+) -> fmt::Result {
+    let level = match finding.severity {
+        _ if finding.waived.is_some() => "waived",
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    writeln!(f, "\n{level}[{}]: `{}` {}", finding.check, style.name(&finding.subject), clean(&finding.what))?;
     if let Some(source) = &finding.source {
         let column = source.column.map_or(String::new(), |column| format!(":{column}"));
         writeln!(f, "  at     {}:{}{column}", clean(&source.file), source.line)?;
     }
     let with_source = finding.path.iter().any(|step| step.source.is_some());
     for (number, step) in finding.path.iter().enumerate() {
-        let place = format!("{}+{:#x}", clean(&step.function), step.offset);
+        let (function, text) = match &step.raw {
+            Some((function, text)) if style.raw_names => (function, text),
+            _ => (&step.function, &step.text),
+        };
+        let place = format!("{}+{:#x}", clean(function), step.offset);
         write!(f, "  {number}: {place:<44} ")?;
         if with_source {
             let source = step.source.as_ref();
             let source = source.map(|source| format!("{}:{}", clean(file_name(source)), source.line));
             write!(f, "{:<20} ", source.as_deref().unwrap_or("?"))?;
         }
-        write!(f, "{}", clean(&step.text))?;
+        write!(f, "{}", clean(text))?;
         match step.stack {
             Some((own, sum)) => writeln!(f, "  [+{own} = {sum}]")?,
             None => writeln!(f)?,
@@ -176,6 +223,9 @@ fn detail<C: fmt::Display>(f: &mut fmt::Formatter<'_>, finding: &Finding<C>) -> 
     }
     if let Some(help) = &finding.help {
         writeln!(f, "  help:  {}", clean(help))?;
+    }
+    if let Some(reason) = &finding.waived {
+        writeln!(f, "  waived: {}", clean(reason))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! From bytes, policy and kernel to a report.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
@@ -39,6 +40,7 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
         let what = format!("is marked for another system (OS ABI {})", module.os_abi);
         findings.push(Finding::error(Check::Elf, object.name, what));
     }
+    let policy = &in_force(policy, kernel, &mut findings);
     let facts = Facts::gather(&module, policy, kernel, &mut findings);
     let runs: [(Check, Run); 15] = [
         (Check::Imports, checks::imports),
@@ -155,6 +157,33 @@ pub fn row<C: Copy + PartialEq>(
         }
         _ => Row { check, verdict, subject, detail },
     }
+}
+
+/// The policy with the waivers that are for this kernel. Which kernel it is has to be known if one asks.
+fn in_force<'a>(
+    policy: &'a Policy,
+    kernel: Option<&KernelSymbols>,
+    findings: &mut Vec<Finding>,
+) -> Cow<'a, Policy> {
+    if policy.waivers.iter().all(|waiver| waiver.kernels.is_none()) {
+        return Cow::Borrowed(policy);
+    }
+    let version = policy.version_with(kernel);
+    let mut policy = policy.clone();
+    policy.waivers.retain(|waiver| match (waiver.kernels, version) {
+        (None, _) => true,
+        (Some(kernels), Some(version)) => kernels.contains(version),
+        (Some(_), None) => {
+            let what =
+                format!("has a waiver for `{}` of some kernels, and this one is not known", waiver.check);
+            findings.push(
+                Finding::error(Check::Waiver, &*waiver.symbol, what)
+                    .help("give --kernel, or `kernel-version`"),
+            );
+            false
+        }
+    });
+    Cow::Owned(policy)
 }
 
 /// Marks what the policy excuses; a waiver that excuses nothing is itself a finding.

@@ -304,6 +304,31 @@ fn traced_functions_need_prologue_and_return() {
 }
 
 #[test]
+fn a_waiver_holds_for_its_kernels_alone() {
+    let mut fixture = Fixture::new();
+    let c = fixture.bytes("c", &[0xe8, 0, 0, 0, 0, 0xc3], 6);
+    fixture.reloc(fixture.text(), fixture.start_of(c) + 1, c, -4, R_X86_64_PLT32);
+    let with = |kernels: &str| {
+        policy(&format!("waivers: [{{symbol: c, check: recursion, reason: x, kernels: {kernels}}}]"))
+    };
+    accepts(&fixture, &with("{from: 1400000, before: 1500000}"));
+    // Of other kernels: it neither excuses nor is unused.
+    rejects(&fixture, &with("{from: 1500000}"), Check::Recursion, "c");
+    assert_eq!(fixture.verify(&with("{from: 1500000}")).counts(), (1, 0, 0));
+    // Not known which kernel: it does not excuse, and that is said.
+    let bytes = fixture.build();
+    let report = nlproof_verify::verify(
+        &nlproof_verify::ObjectBytes { name: "sample.ko", bytes: &bytes },
+        &with("{from: 1400000}"),
+        None,
+    );
+    assert_eq!(
+        (verdict(&report, Check::Recursion), verdict(&report, Check::Waiver)),
+        (nlproof_verify::Verdict::Reject, nlproof_verify::Verdict::Reject)
+    );
+}
+
+#[test]
 fn an_unused_waiver_is_an_error() {
     let mut fixture = Fixture::new();
     fixture.function("f", leaf);

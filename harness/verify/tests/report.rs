@@ -3,7 +3,7 @@
 
 mod support;
 
-use nlproof_verify::{Baseline, BaselineError, Check, Policy, Report, Verdict};
+use nlproof_verify::{Baseline, BaselineError, Check, Policy, Report, TextStyle, Verdict};
 use serde_json::Value;
 use support::*;
 
@@ -82,6 +82,33 @@ fn json_has_the_records_of_the_text() {
     assert_eq!(json["checks"].as_array().unwrap().len(), Check::ALL.len());
     assert_eq!(json["findings"].as_array().unwrap().len(), report.findings.len());
     assert_eq!(json["elapsed_micros"], Value::Null);
+}
+
+#[test]
+fn the_verbose_text_has_what_is_waived_and_raw_names_those_of_the_file() {
+    let mut fixture = Fixture::new();
+    let panic = fixture.import("panic");
+    for n in 0..7 {
+        fixture.caller(&format!("_RNvC1a2f{n}"), &[panic]);
+    }
+    let policy = "waivers: [{symbol: 'a::f0', check: panic, reason: only in tests}]";
+    let policy = Policy::parse(std::path::Path::new("p.yaml"), policy).unwrap();
+    let report = fixture.verify(&policy);
+    let text = |verbose, raw_names| report.text(TextStyle { verbose, raw_names }).to_string();
+    assert_eq!(text(false, false), report.to_string());
+    let functions =
+        |text: &str| text.lines().filter(|line| line.ends_with("  yes") || line.ends_with("  no")).count();
+    assert!(!text(false, false).contains("only in tests"));
+    assert_eq!(functions(&text(false, false)), 5);
+    let verbose = text(true, false);
+    assert!(
+        verbose.contains("waived[panic]: `a::f0`") && verbose.contains("  waived: only in tests"),
+        "{verbose}"
+    );
+    assert!(functions(&verbose) > 6 && !verbose.contains("_RNvC1a"), "{verbose}");
+    let raw = text(false, true);
+    assert!(raw.contains("`_RNvC1a2f1`") && raw.contains("0: _RNvC1a2f1+0x"), "{raw}");
+    assert!(!raw.contains("a::f1"), "{raw}");
 }
 
 /// What SARIF 2.1.0 (section 3) requires of the objects that are written here, and what values it allows.

@@ -103,7 +103,7 @@ pub(crate) fn modmeta(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
 }
 
 fn judge(facts: &Facts<'_>, depends: &[(String, (i32, i32, i32))], findings: &mut Vec<Finding>) {
-    let kernel = facts.kernel.and_then(crate::kernel::KernelSymbols::version).or(facts.policy.kernel_version);
+    let kernel = facts.policy.version_with(facts.kernel);
     for (name, (low, preferred, high)) in depends {
         let (low, preferred, high) = (*low, *preferred, *high);
         if !(low <= preferred && preferred <= high) {
