@@ -3,6 +3,7 @@
 //!
 //! Numbers mean something in an optimised build only; who shows them says which it was.
 
+mod debug_lines;
 mod dump;
 mod rate;
 mod synthetic;
@@ -10,5 +11,5 @@ mod view;
 
 pub use dump::Dump;
 pub use rate::{Rate, measure};
-pub use synthetic::Shape;
+pub use synthetic::{Shape, WriteError};
 pub use view::{Links, Seen, strict, tree, view};

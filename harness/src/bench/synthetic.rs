@@ -17,13 +17,15 @@ pub enum Shape {
     Chain,
     /// The same, and the first calls `panic`: every function is rejected, with the way there.
     Panics,
+    /// The same, with debug information: a source line for every four instructions.
+    Lines,
     /// One function of branches forwards and back.
     Branches,
 }
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Chain, Self::Panics, Self::Branches];
+    pub const ALL: [Self; 4] = [Self::Chain, Self::Panics, Self::Lines, Self::Branches];
 
     /// What reports call it.
     #[must_use]
@@ -31,6 +33,7 @@ impl Shape {
         match self {
             Self::Chain => "chain",
             Self::Panics => "panics",
+            Self::Lines => "lines",
             Self::Branches => "branches",
         }
     }
@@ -38,22 +41,37 @@ impl Shape {
     /// A relocatable amd64 file of about that many instructions.
     ///
     /// # Errors
-    /// What the writer of ELF files says.
-    pub fn module(self, insns: usize) -> object::write::Result<Vec<u8>> {
+    /// What the writers of ELF files and of debug information say.
+    pub fn module(self, insns: usize) -> Result<Vec<u8>, WriteError> {
         let mut module = Module::new();
         match self {
-            Self::Chain | Self::Panics => {
-                let mut before = (self == Self::Panics).then(|| module.symbol("panic", None, 0));
+            Self::Chain | Self::Panics | Self::Lines => {
+                let mut before = (self != Self::Chain).then(|| module.symbol("panic", None, 0));
                 for number in 0..insns.div_ceil(FUNCTION) {
                     before = Some(module.link(number, before)?);
+                }
+                if self == Self::Lines {
+                    let bytes = module.object.section(module.text).data().len() as u64;
+                    super::debug_lines::add(&mut module.object, module.text, bytes)?;
                 }
             }
             Self::Branches => {
                 module.branches(insns);
             }
         }
-        module.object.write()
+        Ok(module.object.write()?)
     }
+}
+
+/// A synthetic module that cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Its ELF file.
+    #[error(transparent)]
+    Elf(#[from] object::write::Error),
+    /// Its debug information.
+    #[error(transparent)]
+    Debug(#[from] gimli::write::Error),
 }
 
 struct Module {
@@ -145,12 +163,26 @@ mod tests {
     }
 
     #[test]
-    fn only_the_shape_that_panics_is_rejected_once_for_each_function() {
+    fn only_shapes_that_panic_are_rejected_once_for_each_function() {
         assert!(report(Shape::Chain, 1_000).accepted);
         assert!(report(Shape::Branches, 1_000).accepted);
-        let panics = report(Shape::Panics, 1_000);
-        let of_panic = panics.findings.iter().filter(|finding| finding.check == Check::Panic).count();
-        // Ten functions and the import.
-        assert_eq!(of_panic, 11, "{panics}");
+        for shape in [Shape::Panics, Shape::Lines] {
+            let panics = report(shape, 1_000);
+            let of_panic = panics.findings.iter().filter(|finding| finding.check == Check::Panic);
+            // Ten functions and the import.
+            assert_eq!(of_panic.count(), 11, "{panics}");
+        }
+    }
+
+    #[test]
+    fn the_paths_of_the_shape_with_lines_have_them() {
+        let steps = |shape: Shape| -> Vec<Option<u64>> {
+            let report = report(shape, 1_000);
+            let steps = report.findings.iter().flat_map(|finding| &finding.path);
+            steps.map(|step| step.source.as_ref().map(|source| source.line)).collect()
+        };
+        assert!(steps(Shape::Panics).iter().all(Option::is_none));
+        let lines = steps(Shape::Lines);
+        assert!(lines.len() >= 10 && lines.iter().all(|line| line.is_some_and(|line| line > 0)), "{lines:?}");
     }
 }

@@ -121,9 +121,14 @@ impl<'a> Facts<'a> {
             }
         };
         let raw = (shorten(home.name.clone()), text(|name| shorten(name.to_owned())));
-        let (function, text) = (short_name(&home.name), text(short_name));
+        let mangled = |text: &str| text.contains("_R") || text.contains("_ZN");
+        // Most names are C's, and there are many steps.
+        let (function, text, raw) = match mangled(&raw.0) || mangled(&raw.1) {
+            true => (short_name(&home.name), text(short_name), Some(raw)),
+            false => (raw.0, raw.1, None),
+        };
         Step {
-            raw: (raw.0 != function || raw.1 != text).then_some(raw),
+            raw,
             function,
             offset: found.ins.ip() - home.start,
             text,
