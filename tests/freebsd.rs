@@ -130,18 +130,16 @@ fn bench_kmod(test: &str, arguments: &[&str]) -> Option<Output> {
 
 /// Few rounds: what only many show is for `bench kmod` with its defaults.
 #[test]
-#[ignore = "the part that never rests does not end within its limit: bench kmod's new form hangs there"]
 fn the_module_survives_loads_mode_switches_and_vanishing_interfaces() {
     let test = "the_module_survives_loads_mode_switches_and_vanishing_interfaces";
     let rounds =
-        ["--part", "endurance", "--loads", "3", "--busy", "2", "--requests", "64", "--interfaces", "8"];
+        ["--part", "endurance", "--loads", "3", "--busy", "2", "--requests", "800", "--interfaces", "80"];
     let Some(output) = bench_kmod(test, &rounds) else { return };
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("bench kmod: 0 complaints"), "{}", text(&output));
 }
 
 #[test]
-#[ignore = "each is refused, but three with other words on the console than are looked for: the module is loaded already"]
 fn what_must_not_load_is_refused_and_nothing_has_changed() {
     let test = "what_must_not_load_is_refused_and_nothing_has_changed";
     let Some(output) = bench_kmod(test, &["--part", "refusals"]) else { return };

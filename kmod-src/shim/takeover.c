@@ -8,7 +8,7 @@
  *
  *  - messages: the handler of NETLINK_ROUTE in nl_handlers[]. What is not about interfaces goes on to the
  *    stock handler. (rtnl_register_messages() would refuse a second handler on a kernel with INVARIANTS.)
- *  - flag changes: netlink_callback_p, read inside the network epoch.
+ *  - flag changes: netlink_callback_p.
  *  - four event handlers: the function pointer inside the stock handler's entry in its event's list. Taking it
  *    off the list and registering another (rtnl_ifaces_destroy(), EVENTHANDLER_REGISTER) would leave a gap,
  *    and the way back (rtnl_ifaces_init()) registers the messages again.
@@ -16,10 +16,6 @@
 #include "kernel.h"
 
 #include <sys/linker.h>
-#include <sys/mutex.h>
-#include <sys/pcpu.h>
-#include <sys/sched.h>
-#include <sys/smp.h>
 
 #include <net/route.h>
 #include <net/route/route_ctl.h>
@@ -27,6 +23,7 @@
 #include "address.h"
 #include "counters.h"
 #include "takeover.h"
+#include "threads.h"
 
 /* The entry that eventhandler_register() makes; private to kern/subr_eventhandler.c. */
 struct entry {
@@ -265,45 +262,6 @@ nlproof_take_over(void)
 	return (0);
 }
 
-/* Moves the thread to a processor, or lets it run anywhere again. */
-static void
-bind(int cpu)
-{
-	thread_lock(curthread);
-	if (cpu == NOCPU)
-		sched_unbind(curthread);
-	else
-		sched_bind(curthread, cpu);
-	thread_unlock(curthread);
-}
-
-/*
- * Waits until every processor had nothing left to run at least once, so that each thread that was interrupted
- * has gone on. Not quiesce_all_cpus(), which waits for ever on a processor that never rests. Being bound to a
- * processor makes its idle thread give way, so that one that is always idle is seen to be.
- */
-static bool
-all_rested(int deadline)
-{
-	bool rested = true;
-	u_int cpu;
-
-	CPU_FOREACH(cpu) {
-		struct thread *idle = pcpu_find(cpu)->pc_idlethread;
-		u_int generation = atomic_load_int(&idle->td_generation);
-
-		bind(cpu);
-		while (rested && atomic_load_int(&idle->td_generation) == generation) {
-			pause("nlproof", 1);
-			rested = deadline - ticks > 0;
-		}
-		if (!rested)
-			break;
-	}
-	bind(NOCPU);
-	return (rested);
-}
-
 int
 nlproof_hand_back(void)
 {
@@ -315,26 +273,25 @@ nlproof_hand_back(void)
 		return (EBUSY);
 	}
 	put(false);
-	NET_EPOCH_WAIT();
 	/*
-	 * A thread may have read one of our pointers and not yet counted itself, or have counted itself out and
-	 * not yet returned. Let every processor finish what it has to run, twice, before believing the count.
+	 * A thread may have read one of our pointers and not yet counted itself, or have counted itself out and not
+	 * yet returned. It sleeps in neither place. So once every thread was seen elsewhere, nobody counts himself any
+	 * more; once the count is 0 then, nobody is inside; and once every thread was seen elsewhere again, nobody is
+	 * on the way out. Messages and events are the stock code's meanwhile.
 	 */
 	int deadline = ticks + 10 * hz;
-	for (int settled = 0; settled < 2;) {
-		bool rested = all_rested(deadline);
-
-		settled = rested && atomic_load_acq_int(&in_flight) == 0 ? settled + 1 : 0;
-		if (settled == 0 && deadline - ticks <= 0) {
-			put(true);
-			printf("nlproof_iface: still loaded: for ten seconds %s (%u handlers are running)\n",
-			    rested ? "handlers did not return" : "a processor never rested",
-			    atomic_load_int(&in_flight));
-			return (EBUSY);
-		}
-		/* A handler that sleeps lets its processor rest: do not spin while it does. */
-		if (settled == 0)
-			pause("nlproof", hz / 20 + 1);
+	int error = nlproof_all_elsewhere(deadline);
+	while (error == 0 && atomic_load_acq_int(&in_flight) != 0) {
+		error = deadline - ticks > 0 ? 0 : EWOULDBLOCK;
+		pause("nlproof", 1);
+	}
+	if (error == 0)
+		error = nlproof_all_elsewhere(deadline);
+	if (error != 0) {
+		put(true);
+		printf("nlproof_iface: still loaded: for ten seconds %u handlers did not return, or a thread ran or "
+		    "waited for a lock without a pause\n", atomic_load_int(&in_flight));
+		return (EBUSY);
 	}
 	taken = false;
 	printf("nlproof_iface: the stock code answers again\n");

@@ -13,7 +13,7 @@ use crate::guest::{ExecOutput, Ssh, SshError};
 use crate::vm::{Vm, Wait};
 
 /// Where the module is put in the guest.
-const PLACE: &str = "/tmp/nlproof_iface.ko";
+pub(super) const PLACE: &str = "/tmp/nlproof_iface.ko";
 /// The name under which the kernel knows it.
 const NAME: &str = "nlproof_iface";
 /// For an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::TargetError;
 use super::freebsd::FreebsdTarget;
-use super::loaded::{console, console_since};
+use super::loaded::{PLACE, console, console_since};
 use crate::vm::Wait;
 
 /// An upload of some 300 kB, or a command.
@@ -59,6 +59,33 @@ impl Attempt {
         }
     }
 
+    /// What the guest does. What it writes to its standard output is not as it has to be.
+    ///
+    /// A module's name can be loaded once only, and the kernel looks at that first: all but the second load are tried
+    /// while ours is not there. What kldstat(8) lists must be the same to the byte before and after.
+    fn script(self, place: &str) -> String {
+        let refused = format!(
+            "before=$(kldstat)
+kldload {place} 2> /tmp/refusal && echo it was loaded
+grep -q '{place}' /tmp/refusal || cat /tmp/refusal
+[ \"$(kldstat)\" = \"$before\" ] || echo kldstat lists other files than before
+ifconfig lo0 > /dev/null || echo ifconfig fails"
+        );
+        let answers = "had=$(sysctl -n net.netlink.nlproof.requests); ifconfig lo0 > /dev/null
+[ $(sysctl -n net.netlink.nlproof.requests) -gt $had ] || echo the module does not answer
+[ $(sysctl -n net.netlink.nlproof.mode) = replace ] || echo the mode has changed";
+        let tried = match self {
+            Self::Second => refused,
+            Self::OtherMajor | Self::OtherHeaders | Self::NoNetlink => format!(
+                "kldunload nlproof_iface 2>&1
+{refused}
+sysctl -n net.netlink.nlproof.requests > /dev/null 2>&1 && echo something of the module is left
+kldload {PLACE} 2>&1"
+            ),
+        };
+        format!("{tried}\n{answers}\nrm {place}\n")
+    }
+
     /// The module as it would be; `None` if what has to be exchanged is not in it.
     fn module(self, module: &[u8]) -> Option<Vec<u8>> {
         match self {
@@ -108,7 +135,7 @@ fn exchange(bytes: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl FreebsdTarget {
-    /// Tries what must be refused, while the module is loaded and answers.
+    /// Tries what must be refused in a guest in which the module is loaded and answers, as it does afterwards.
     ///
     /// # Errors
     /// The guest was lost.
@@ -127,16 +154,7 @@ impl FreebsdTarget {
             return Err(self.lost(error));
         }
         let console_from = console(&self.vm).len();
-        let script = format!(
-            "before=$(kldstat | wc -l); had=$(sysctl -n net.netlink.nlproof.requests)
-kldload {place} 2> /tmp/refusal && echo it was loaded
-grep -q 'load {place}' /tmp/refusal || cat /tmp/refusal
-[ $(kldstat | wc -l) -eq $before ] || echo kldstat lists another file
-ifconfig lo0 > /dev/null || echo ifconfig fails
-[ $(sysctl -n net.netlink.nlproof.requests) -gt $had ] || echo the loaded module answers no longer
-[ $(sysctl -n net.netlink.nlproof.mode) = replace ] || echo the mode has changed
-rm {place}\n"
-        );
+        let script = attempt.script(&place);
         let output = self.shell(&script, LIMIT)?;
         failed.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
         let said = console_since(&self.vm, console_from);
@@ -174,6 +192,17 @@ mod tests {
         assert_eq!(versions(Attempt::OtherHeaders), Some((24, 1_499_999)));
         assert!(Attempt::NoNetlink.module(&module()).unwrap().windows(7).any(|name| name == b"netlinq"));
         assert_eq!(Attempt::Second.module(&module()), Some(module()));
+    }
+
+    #[test]
+    fn a_name_that_is_loaded_is_no_reason_but_for_a_second_load() {
+        for attempt in Attempt::ALL {
+            let script = attempt.script("/tmp/other.ko");
+            let unloads = script.find("kldunload nlproof_iface");
+            let tries = script.find("kldload /tmp/other.ko");
+            assert!(tries.is_some(), "{script}");
+            assert_eq!(unloads.is_some_and(|at| Some(at) < tries), attempt != Attempt::Second, "{script}");
+        }
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl Session<'_> {
     ) -> Result<(), Failed> {
         let mut buffer = alloc::vec![0; BUFFER];
         let mut polled = Vec::new();
+        let mut look = Deadline::after_ms(LOOK_MS);
         loop {
             let mut nothing = true;
             for lane in lanes.iter_mut() {
@@ -127,7 +128,8 @@ impl Session<'_> {
             if lanes.iter().all(|lane| matches!(lane.state, State::Done)) && !lanes.is_empty() {
                 return Ok(());
             }
-            if !nothing {
+            // Sockets that are answered at once leave nothing to wait for; the command is looked at all the same.
+            if !nothing && (command.is_none() || !look.passed()) {
                 continue;
             }
             polled.clear();
@@ -138,12 +140,12 @@ impl Session<'_> {
                 polled.extend(command.pipes());
             }
             // The moment at which the next socket wants something, or a look at the command is due.
-            let look = Deadline::after_ms(if command.is_some() { LOOK_MS } else { count.limit_ms });
+            look = Deadline::after_ms(if command.is_some() { LOOK_MS } else { count.limit_ms });
             let next = lanes.iter().fold(look, |soonest, lane| match lane.state {
                 State::Resting(at) | State::Waiting(at) => soonest.min(at),
                 State::Done => soonest,
             });
-            poll(&mut polled, next.poll_ms())
+            poll(&mut polled, if nothing { next.poll_ms() } else { 0 })
                 .map_err(|errno| (ErrorStage::Receive, errno, String::from("poll failed")))?;
             if let Some(command) = &mut command {
                 if let Some(pipes @ [_, _]) = polled.get(own..)

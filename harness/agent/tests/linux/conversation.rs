@@ -243,6 +243,27 @@ fn sockets_ask_while_a_command_runs_and_their_events_are_counted() {
     assert!(counted.events == 2 || run.stderr.contains("ip"), "{counted:?}");
 }
 
+/// Linux answers within the call that asks, so that there is never nothing to take.
+#[test]
+fn sockets_that_never_rest_do_not_keep_the_command_from_being_heard() {
+    let Some(agent) = agent("sockets_that_never_rest_do_not_keep_the_command_from_being_heard") else {
+        return;
+    };
+    // More than a pipe holds: it ends only if somebody reads.
+    let long = "i=0; while [ $i -lt 2000 ]; do echo 0123456789012345678901234567890123456789012345678; i=$((i+1)); done";
+    let command = ["/bin/sh", "-c", long].map(str::to_owned).to_vec();
+    let lanes = vec![vec![links()]; 4];
+    let count = Count { lanes, until: Until::Command, command, rest_ms: 0, limit_ms: 5000 };
+    let run = run(agent, vec![program(vec![Step::Count(count)])]);
+    let (counted, others) = counted(&run);
+    assert_eq!(counted.asked, counted.answered);
+    assert!(
+        matches!(others[..], [Body::Exec { status: 0, stdout, .. }] if stdout.len() == 100_000),
+        "{}",
+        others.len()
+    );
+}
+
 #[test]
 fn a_command_that_outlives_the_requests_is_killed_and_said_to_be() {
     let Some(agent) = agent("a_command_that_outlives_the_requests_is_killed_and_said_to_be") else { return };
