@@ -16,7 +16,7 @@ use std::{
 use sha2::Digest as _;
 
 use crate::{
-    cache::{Cache, Lock, WorkDir},
+    cache::Cache,
     config,
     digest::Sha256,
     disk,
@@ -38,7 +38,7 @@ use crate::{
 /// is all that changed.
 const BUILDER: u32 = 1;
 
-/// How often progress is reported and the cancel flag is looked at, where nothing else wakes.
+/// How often progress of the two extractions is reported.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Room that a build needs, as a multiple of the compressed archives: xz makes FreeBSD's archives
@@ -61,23 +61,12 @@ pub fn build(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Image, ImageError> {
     let key = key(release, options)?;
-    if let Some(image) = cache.get(&key) {
-        return Ok(image);
-    }
-    let _lock = wait_for_lock(cache, &key, cancel, progress)?;
-    if let Some(image) = cache.get(&key) {
-        return Ok(image);
-    }
-    cache.sweep()?;
-    let needed = needed_bytes(release, options)?;
-    space::require(cache.images(), needed)?;
-    let work = WorkDir::create(cache, &key)?;
-    let failed = AtomicBool::new(false);
-    let mut build =
-        Build { release, options, dir: work.path(), stop: Stop { cancel, failed: &failed }, progress };
-    let info = build.run(&key).map_err(|error| space::explain(error, cache.images(), needed))?;
-    let dir = work.keep(cache, &key)?;
-    Ok(Image { dir, info, cached: false })
+    let needed = || needed_bytes(release, options);
+    cache.find_or_make(&key, cancel, progress, needed, |dir, progress| {
+        let failed = AtomicBool::new(false);
+        let stop = Stop { cancel, failed: &failed };
+        Build { release, options, dir, stop, progress }.run(&key)
+    })
 }
 
 /// What goes into an image, as one digest.
@@ -95,24 +84,6 @@ fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageErro
     config::version(&mut hasher);
     skip::version(&mut hasher);
     Ok(Sha256(hasher.finalize().into()))
-}
-
-pub(crate) fn wait_for_lock(
-    cache: &Cache,
-    key: &Sha256,
-    cancel: &AtomicBool,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Lock, ImageError> {
-    loop {
-        if let Some(lock) = cache.try_lock(key)? {
-            return Ok(lock);
-        }
-        if cancel.load(Ordering::Relaxed) {
-            return Err(ImageError::Cancelled);
-        }
-        progress(Progress { stage: Stage::Wait, bytes_done: 0, bytes_total: 0 });
-        thread::sleep(TICK);
-    }
 }
 
 fn needed_bytes(release: &ReleaseDir, options: &BuildOptions) -> Result<u64, ImageError> {

@@ -12,14 +12,22 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
 };
 
 use crate::{
     digest::Sha256,
     error::ImageError,
     image::{Image, ImageInfo},
+    options::{Progress, Stage},
+    space,
     tree::make_dir,
 };
+
+/// How often somebody else's lock is tried again.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The cache of images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,14 +78,56 @@ impl Cache {
         Ok(entries)
     }
 
-    pub(crate) fn images(&self) -> &Path {
-        &self.images
-    }
-
     /// The image of that key, when it is whole.
-    pub(crate) fn get(&self, key: &Sha256) -> Option<Image> {
+    fn get(&self, key: &Sha256) -> Option<Image> {
         let dir = self.images.join(key.to_string());
         Some(Image { info: ImageInfo::read(&dir)?, dir, cached: true })
+    }
+
+    /// The image of that key: the one that is there, also if another process makes it at this moment, or the one that
+    /// `make` makes in the directory that it is given. `needed` says how many bytes that takes. On any error nothing
+    /// of the image remains.
+    pub(crate) fn find_or_make(
+        &self,
+        key: &Sha256,
+        cancel: &AtomicBool,
+        progress: &mut dyn FnMut(Progress),
+        needed: impl FnOnce() -> Result<u64, ImageError>,
+        make: impl FnOnce(&Path, &mut dyn FnMut(Progress)) -> Result<ImageInfo, ImageError>,
+    ) -> Result<Image, ImageError> {
+        if let Some(image) = self.get(key) {
+            return Ok(image);
+        }
+        let _lock = self.wait_for_lock(key, cancel, progress)?;
+        if let Some(image) = self.get(key) {
+            return Ok(image);
+        }
+        self.sweep()?;
+        let needed = needed()?;
+        space::require(&self.images, needed)?;
+        let work = WorkDir::create(self, key)?;
+        let info =
+            make(work.path(), progress).map_err(|error| space::explain(error, &self.images, needed))?;
+        let dir = work.keep(self, key)?;
+        Ok(Image { dir, info, cached: false })
+    }
+
+    fn wait_for_lock(
+        &self,
+        key: &Sha256,
+        cancel: &AtomicBool,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Lock, ImageError> {
+        loop {
+            if let Some(lock) = self.try_lock(key)? {
+                return Ok(lock);
+            }
+            if cancel.load(Ordering::Relaxed) {
+                return Err(ImageError::Cancelled);
+            }
+            progress(Progress { stage: Stage::Wait, bytes_done: 0, bytes_total: 0 });
+            thread::sleep(TICK);
+        }
     }
 
     /// Removes an image. A guest that runs from it keeps its disk until it ends.
@@ -97,13 +147,13 @@ impl Cache {
     }
 
     /// Takes the lock of `key` if nobody has it.
-    pub(crate) fn try_lock(&self, key: &Sha256) -> Result<Option<Lock>, ImageError> {
+    fn try_lock(&self, key: &Sha256) -> Result<Option<Lock>, ImageError> {
         fs::create_dir_all(&self.images).map_err(|error| ImageError::io("create", &self.images, error))?;
         Lock::try_take(self.images.join(format!("{key}{LOCK}")))
     }
 
     /// Removes what killed builds left behind.
-    pub(crate) fn sweep(&self) -> Result<(), ImageError> {
+    fn sweep(&self) -> Result<(), ImageError> {
         for (name, path) in self.names()? {
             let Some(key) = name.strip_suffix(PARTIAL).or_else(|| name.strip_suffix(LOCK)) else {
                 continue;
@@ -182,26 +232,26 @@ impl Drop for Lock {
 
 /// The directory in which an image is built. Unless it is kept, it goes when it is dropped.
 #[derive(Debug)]
-pub(crate) struct WorkDir {
+struct WorkDir {
     path: PathBuf,
     kept: bool,
 }
 
 impl WorkDir {
     /// An empty directory for `key`, whose lock the caller holds.
-    pub(crate) fn create(cache: &Cache, key: &Sha256) -> Result<Self, ImageError> {
+    fn create(cache: &Cache, key: &Sha256) -> Result<Self, ImageError> {
         let path = cache.images.join(format!("{key}{PARTIAL}"));
         remove_if_there(&path)?;
         make_dir(&path)?;
         Ok(Self { path, kept: false })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.path
     }
 
     /// Makes it the image of `key`.
-    pub(crate) fn keep(mut self, cache: &Cache, key: &Sha256) -> Result<PathBuf, ImageError> {
+    fn keep(mut self, cache: &Cache, key: &Sha256) -> Result<PathBuf, ImageError> {
         let dir = cache.images.join(key.to_string());
         // What is there is not whole, or it would have been found.
         remove_if_there(&dir)?;

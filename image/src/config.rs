@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The files that make a release's root tree a guest of ours.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use sha2::Digest as _;
 
@@ -10,6 +10,7 @@ use crate::{
     keys::GuestKeys,
     options::BuildOptions,
     path::TreePath,
+    provision::GuestFile,
     tree::{Meta, Tree, TreeError},
 };
 
@@ -124,36 +125,47 @@ fn contents(
     }))
 }
 
-/// Our files as an archive for a guest that has a root tree of its own: all but what depends on how our disks are made.
-pub(crate) fn archive(keys: &GuestKeys, options: &BuildOptions) -> Result<Vec<u8>, ImageError> {
-    let mut archive = tar::Builder::new(Vec::new());
-    let failed = |error| ImageError::io("make", std::path::Path::new("the archive of our files"), error);
-    for (path, mode, body, _) in FILES {
-        if THE_IMAGES_OWN.contains(path) {
-            continue;
+/// Our files for a guest that has a root tree of its own: all but what depends on how our disks are made.
+pub(crate) fn files(keys: &GuestKeys, options: &BuildOptions) -> Result<Vec<GuestFile>, ImageError> {
+    let mut files = Vec::new();
+    for (path, mode, body, _) in FILES.iter().filter(|(path, ..)| !THE_IMAGES_OWN.contains(path)) {
+        if let Some(contents) = contents(body, keys, options, str::to_owned)? {
+            files.push(GuestFile { path: format!("/{path}"), mode: *mode, contents });
         }
-        let Some(contents) = contents(body, keys, options, str::to_owned)? else { continue };
-        let mut header = tar::Header::new_ustar();
-        header.set_mode(*mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_size(contents.len() as u64);
-        header.set_entry_type(tar::EntryType::Regular);
-        archive.append_data(&mut header, path, contents.as_slice()).map_err(failed)?;
     }
-    archive.into_inner().map_err(failed)
+    Ok(files)
 }
 
 /// What a ready image keeps of its own: its fstab names its own root and swap.
 const THE_IMAGES_OWN: &[&str] = &["etc/fstab"];
 
-/// What sh(1) has to do in such a guest once the archive is unpacked: which modules there are is known only there.
-pub(crate) fn script() -> String {
-    format!(
-        "set -e\nchmod 700 /root/.ssh\nfor module in {}; do\n\
-         \t[ ! -f /boot/kernel/$module.ko ] || echo \"${{module}}_load=\\\"YES\\\"\" >> /boot/loader.conf\ndone\n",
+/// What sh(1) has to do in such a guest before the files are written: they need their directories.
+pub(crate) fn prepare(files: &[GuestFile]) -> String {
+    let directories: BTreeSet<&str> =
+        files.iter().filter_map(|file| file.path.rsplit_once('/')).map(|(directory, _)| directory).collect();
+    let mut script = "set -e\n".to_owned();
+    for directory in directories.into_iter().filter(|directory| !directory.is_empty()) {
+        // A write to a String does not fail.
+        writeln!(script, "mkdir -p {directory}").ok();
+    }
+    script.push_str("chmod 700 /root/.ssh\n");
+    script
+}
+
+/// What is left for it to do once they are there: which modules there are is known only in the guest.
+pub(crate) fn script(files: &[GuestFile]) -> String {
+    let mut script = "set -e\n".to_owned();
+    for GuestFile { path, mode, .. } in files {
+        writeln!(script, "chmod {mode:04o} {path}").ok();
+    }
+    writeln!(
+        script,
+        "for module in {}; do\n\
+         \t[ ! -f /boot/kernel/$module.ko ] || echo \"${{module}}_load=\\\"YES\\\"\" >> /boot/loader.conf\ndone",
         MODULES.join(" ")
     )
+    .ok();
+    script
 }
 
 /// A digest over everything above, so that an image of an older builder is not taken for a new one.
@@ -256,23 +268,23 @@ mod tests {
     #[test]
     fn a_ready_image_gets_our_files_but_not_our_fstab() {
         let keys = GuestKeys::generate().unwrap();
-        let bytes = archive(&keys, &BuildOptions::default()).unwrap();
-        let mut archive = tar::Archive::new(bytes.as_slice());
-        let entries: Vec<(String, u32)> = archive
-            .entries()
-            .unwrap()
-            .map(|entry| {
-                let entry = entry.unwrap();
-                (entry.path().unwrap().display().to_string(), entry.header().mode().unwrap())
-            })
-            .collect();
-        for expected in [("etc/rc", 0o755), ("root/.ssh/authorized_keys", 0o600), ("boot/loader.conf", 0o644)]
+        let files = files(&keys, &BuildOptions::default()).unwrap();
+        let names: Vec<(&str, u32)> = files.iter().map(|file| (file.path.as_str(), file.mode)).collect();
+        for expected in
+            [("/etc/rc", 0o755), ("/root/.ssh/authorized_keys", 0o600), ("/boot/loader.conf", 0o644)]
         {
-            assert!(entries.contains(&(expected.0.to_owned(), expected.1)), "{entries:?}");
+            assert!(names.contains(&expected), "{names:?}");
         }
-        assert!(!entries.iter().any(|(path, _)| path == "etc/fstab" || path.contains("nlproof_ready")));
-        assert!(script().contains("for module in if_epair if_bridge"), "{}", script());
-        assert!(script().contains(r#"echo "${module}_load=\"YES\"" >> /boot/loader.conf"#), "{}", script());
+        assert!(!names.iter().any(|(path, _)| *path == "/etc/fstab" || path.contains("nlproof_ready")));
+        let (before, after) = (prepare(&files), script(&files));
+        assert!(
+            before.contains("mkdir -p /root/.ssh\n") && before.contains("chmod 700 /root/.ssh\n"),
+            "{before}"
+        );
+        assert!(!before.contains("mkdir -p \n"), "{before}");
+        assert!(after.contains("chmod 0600 /root/.ssh/authorized_keys\n"), "{after}");
+        assert!(after.contains("for module in if_epair if_bridge"), "{after}");
+        assert!(after.contains(r#"echo "${module}_load=\"YES\"" >> /boot/loader.conf"#), "{after}");
     }
 
     #[test]

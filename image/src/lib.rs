@@ -46,6 +46,6 @@ pub use kernel::KernelInfo;
 pub use keys::GuestKeys;
 pub use manifest::{Manifest, ManifestEntry, ManifestError};
 pub use options::{BuildOptions, Progress, Stage};
-pub use provision::{Provisioned, Provisioning, provision};
+pub use provision::{GuestFile, Provisioned, Provisioning, provision};
 pub use release::{Dists, Found, ReleaseDir};
 pub use vmimage::VmImageDir;

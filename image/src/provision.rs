@@ -7,8 +7,8 @@ use std::{fs, path::Path};
 use sha2::Digest as _;
 
 use crate::{
-    build::{describe, wait_for_lock},
-    cache::{Cache, WorkDir},
+    build::describe,
+    cache::Cache,
     config,
     digest::Sha256,
     error::ImageError,
@@ -16,27 +16,39 @@ use crate::{
     kernel::KernelInfo,
     keys::GuestKeys,
     options::{BuildOptions, Progress, Stage},
-    space,
     stop::Stop,
     vmimage::VmImageDir,
 };
 
 /// To be raised when the same image and options give another guest than before, unless a table in `config` is all
 /// that changed.
-const PROVISIONER: u32 = 1;
+const PROVISIONER: u32 = 2;
 /// Room that is needed, as a multiple of the packed image: half of what is in it is zeros, the rest packs to a third.
 const SPACE_FACTOR: u64 = 5;
 
-/// What is to be done to a disk: boot it, log in as root with an empty password, unpack `archive` in `/`, run `script`
-/// with sh(1), and let it shut down.
+/// What is to be done to a disk: boot it, log in as root with an empty password, run `prepare` with sh(1), write
+/// `files`, run `script`, and let it shut down.
 #[derive(Debug)]
 pub struct Provisioning<'a> {
     /// The raw disk, to be written to.
     pub disk: &'a Path,
-    /// Our files, as tar(5).
-    pub archive: Vec<u8>,
-    /// What is left to do once they are there.
+    /// Makes the directories that the files are put into.
+    pub prepare: String,
+    /// Our files.
+    pub files: Vec<GuestFile>,
+    /// Gives them their modes, and does what is left to do once they are there.
     pub script: String,
+}
+
+/// A file of ours in the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestFile {
+    /// Its absolute path.
+    pub path: String,
+    /// Its permissions; the owner is root.
+    pub mode: u32,
+    /// What is in it.
+    pub contents: Vec<u8>,
 }
 
 /// What the guest said of itself.
@@ -62,47 +74,47 @@ pub fn provision(
     boot: &mut dyn FnMut(&Provisioning<'_>) -> Result<Provisioned, ImageError>,
 ) -> Result<Image, ImageError> {
     let key = key(source, options)?;
-    if let Some(image) = cache.get(&key) {
-        return Ok(image);
-    }
-    let _lock = wait_for_lock(cache, &key, cancel, progress)?;
-    if let Some(image) = cache.get(&key) {
-        return Ok(image);
-    }
-    cache.sweep()?;
     let bytes = source.bytes()?;
-    space::require(cache.images(), bytes * SPACE_FACTOR)?;
-    let work = WorkDir::create(cache, &key)?;
-    let failed = AtomicBool::new(false);
-    let stop = Stop { cancel, failed: &failed };
-
-    progress(Progress { stage: Stage::VerifyImage, bytes_done: 0, bytes_total: bytes });
-    let digests = source.verify(stop)?;
-    let disk = work.path().join(image::DISK);
-    source.unpack(&disk, stop, &mut |bytes_done| {
-        progress(Progress { stage: Stage::Unpack, bytes_done: bytes_done.min(bytes), bytes_total: bytes });
-    })?;
-    let keys = match &options.keys {
-        Some(keys) => keys.clone(),
-        None => GuestKeys::generate()?,
-    };
-    progress(Progress { stage: Stage::Provision, bytes_done: 0, bytes_total: 0 });
-    let provisioning =
-        Provisioning { disk: &disk, archive: config::archive(&keys, options)?, script: config::script() };
-    let Provisioned { kernel, freebsd_version } = boot(&provisioning)?;
-    let info = ImageInfo {
-        schema: SCHEMA,
-        release: source.name.clone(),
-        freebsd_version: Some(freebsd_version),
-        kernel,
-        stock_rc: options.stock_rc,
-        inputs: vec![Input { file: source.file.clone(), sha256: digests.sha256, bytes: digests.bytes }],
-        host_key: keys.host_public()?,
-        disk_bytes: fs::metadata(&disk).map_err(|error| ImageError::io("read", &disk, error))?.len(),
-    };
-    describe(work.path(), &info, &keys)?;
-    let dir = work.keep(cache, &key)?;
-    Ok(Image { dir, info, cached: false })
+    let needed = || Ok(bytes * SPACE_FACTOR);
+    cache.find_or_make(&key, cancel, progress, needed, |dir, progress| {
+        let failed = AtomicBool::new(false);
+        let stop = Stop { cancel, failed: &failed };
+        progress(Progress { stage: Stage::VerifyImage, bytes_done: 0, bytes_total: bytes });
+        let digests = source.verify(stop)?;
+        let disk = dir.join(image::DISK);
+        source.unpack(&disk, stop, &mut |bytes_done| {
+            progress(Progress {
+                stage: Stage::Unpack,
+                bytes_done: bytes_done.min(bytes),
+                bytes_total: bytes,
+            });
+        })?;
+        let keys = match &options.keys {
+            Some(keys) => keys.clone(),
+            None => GuestKeys::generate()?,
+        };
+        progress(Progress { stage: Stage::Provision, bytes_done: 0, bytes_total: 0 });
+        let files = config::files(&keys, options)?;
+        let provisioning = Provisioning {
+            disk: &disk,
+            prepare: config::prepare(&files),
+            script: config::script(&files),
+            files,
+        };
+        let Provisioned { kernel, freebsd_version } = boot(&provisioning)?;
+        let info = ImageInfo {
+            schema: SCHEMA,
+            release: source.name.clone(),
+            freebsd_version: Some(freebsd_version),
+            kernel,
+            stock_rc: options.stock_rc,
+            inputs: vec![Input { file: source.file.clone(), sha256: digests.sha256, bytes: digests.bytes }],
+            host_key: keys.host_public()?,
+            disk_bytes: fs::metadata(&disk).map_err(|error| ImageError::io("read", &disk, error))?.len(),
+        };
+        describe(dir, &info, &keys)?;
+        Ok(info)
+    })
 }
 
 /// What goes into an image, as one digest.

@@ -20,6 +20,7 @@ use crate::target::{
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
 /// Opens the targets of cells.
+#[derive(Clone)]
 pub(super) struct Targets {
     freebsd: FreebsdOptions,
     module: ModuleOptions,
@@ -139,15 +140,9 @@ impl Targets {
 
     /// The same, but guests are booted.
     pub(super) fn cold(&self) -> Targets {
-        let mut freebsd = self.freebsd.clone();
-        freebsd.start = Start::Cold;
-        Targets {
-            freebsd,
-            module: self.module.clone(),
-            consoles: self.consoles.clone(),
-            releases: self.releases.clone(),
-            trace: self.trace,
-        }
+        let mut cold = self.clone();
+        cold.freebsd.start = Start::Cold;
+        cold
     }
 
     /// Builds the release's image in a cache of its own and gives the bytes of its disk.

@@ -96,7 +96,11 @@ fn first_boot(
     let osreldate = said(&ssh, "sysctl -n kern.osreldate", &[], &mut vm)?;
     let freebsd_version =
         osreldate.trim().parse().map_err(|_| Failure::Other(format!("kern.osreldate is {osreldate}")))?;
-    said(&ssh, "tar -xpf - -C /", &provisioning.archive, &mut vm)?;
+    said(&ssh, "/bin/sh -s", provisioning.prepare.as_bytes(), &mut vm)?;
+    for file in &provisioning.files {
+        let wait = Wait::new(format!("{} in the ready image", file.path), COMMAND_LIMIT);
+        ssh.upload(&file.contents, &file.path, &wait, &mut vm).map_err(|error| lost(error, &vm))?;
+    }
     said(&ssh, "/bin/sh -s", provisioning.script.as_bytes(), &mut vm)?;
     // In the background, with an answer before the network goes.
     said(&ssh, "/bin/sh -c 'sync; (sleep 1; shutdown -p now) > /dev/null 2>&1 < /dev/null &'", &[], &mut vm)?;

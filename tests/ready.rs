@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Ready images: a disk as FreeBSD's BASIC-CI ones are becomes a guest, and a cell runs in it. The disk is made of a
+//! release directory: its own `/etc/rc` starts it, and root may log in over ssh with the empty password that base.txz
+//! gives him. It stands in for FreeBSD's own, which nobody is asked for here.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+
+use nlproof::target::image_options;
+use nlproof::vm::Tools;
+use nlproof_image::{Cache, Dists, Sha256, build};
+
+#[path = "support/skip.rs"]
+mod support;
+
+const RELEASE: &str = "14.0-STABLE";
+const IMAGE: &str = "FreeBSD-14.0-STABLE-amd64-BASIC-CI-ufs.raw";
+/// What sshd_config says in our images, and what the BASIC-CI ones say.
+const OURS: &str =
+    "PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n";
+const THEIRS: &str = "PermitRootLogin yes\nPasswordAuthentication yes\nPermitEmptyPasswords yes\n";
+
+/// The disk, with root's door open.
+fn opened(mut disk: Vec<u8>) -> Vec<u8> {
+    let theirs = format!("{THEIRS}#{}\n", "-".repeat(OURS.len() - THEIRS.len() - 2));
+    let at = disk.windows(OURS.len()).position(|bytes| bytes == OURS.as_bytes()).unwrap();
+    disk[at..at + OURS.len()].copy_from_slice(theirs.as_bytes());
+    disk
+}
+
+#[test]
+fn a_ready_image_becomes_a_guest_in_which_a_cell_runs() {
+    let test = "a_ready_image_becomes_a_guest_in_which_a_cell_runs";
+    let skip = |reason: String| support::say(&format!("skipped: {test}: {reason}"));
+    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
+    let release = match Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref()).find(RELEASE) {
+        Ok(release) => release,
+        Err(error) => return skip(error.to_string()),
+    };
+    let program = env!("CARGO_BIN_EXE_nlproof");
+    if let Err(error) = Tools::find(program) {
+        return skip(error.to_string());
+    }
+    // A disk: the system's directory for temporary files may be memory.
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = |name: &str| place.path().join(name);
+    let made = build(
+        &release,
+        &image_options(true),
+        &Cache::new(&path("made")),
+        &AtomicBool::new(false),
+        &mut |_| (),
+    );
+    let disk = opened(fs::read(made.unwrap().disk()).unwrap());
+    let directory = path("dists").join(RELEASE);
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("CHECKSUM.SHA256"), format!("SHA256 ({IMAGE}) = {}\n", Sha256::of(&disk)))
+        .unwrap();
+    fs::write(directory.join(IMAGE), disk).unwrap();
+
+    let report = path("report");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    let output = Command::new(program)
+        .arg("--tests")
+        .arg(tests)
+        .args(["test-matrix", "--target", "freebsd", "--release", RELEASE, "--module", "stock"])
+        .args(["--suite", "link", "--report-dir", report.to_str().unwrap()])
+        .env("NLPROOF_DISTS", path("dists"))
+        .env("XDG_CACHE_HOME", path("cache"))
+        .output()
+        .unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(report.join("report.json")).unwrap()).unwrap();
+    let cell = &json["cells"][0];
+    let vectors = cell["vectors"].as_array().unwrap().len();
+    assert!(vectors > 20, "{cell}");
+    assert_eq!(cell["counts"]["passed"], vectors, "{cell}");
+    // The same kernel as in kernel.txz: what it answers was observed before.
+    assert_eq!(cell["origin"], "observed", "{cell}");
+}
