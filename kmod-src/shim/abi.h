@@ -26,24 +26,33 @@ struct nlproof_sockaddr {
 };
 _Static_assert(sizeof(struct nlproof_sockaddr) == 34, "also in abi.rs");
 
+/* The same, where the kernel has it. */
+struct nlproof_sockaddr_view {
+	const uint8_t	*bytes;
+	uint8_t		 family;	/* AF_* */
+	uint8_t		 len;		/* bytes readable there: 4 of AF_INET, 16 of AF_INET6 */
+};
+_Static_assert(sizeof(struct nlproof_sockaddr_view) == 16, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_sockaddr_view, family) == 8, "also in abi.rs");
+
 /* An address of an interface. */
 struct nlproof_address {
-	struct nlproof_sockaddr	local;
-	struct nlproof_sockaddr	destination;
-	uint8_t			has_destination;
-	uint8_t			prefix_len;
-	uint8_t			has_vhid;
-	uint8_t			has_inet6;
-	uint32_t		vhid;
-	uint32_t		inet6_flags;	/* IN6_IFF_* */
-	uint32_t		preferred;	/* seconds */
-	uint32_t		valid;		/* seconds */
-	uint64_t		created;	/* seconds since boot */
-	uint64_t		updated;	/* seconds since boot */
+	struct nlproof_sockaddr_view	local;
+	struct nlproof_sockaddr_view	destination;
+	uint8_t				has_destination;
+	uint8_t				prefix_len;
+	uint8_t				has_vhid;
+	uint8_t				has_inet6;
+	uint32_t			vhid;
+	uint32_t			inet6_flags;	/* IN6_IFF_* */
+	uint32_t			preferred;	/* seconds */
+	uint32_t			valid;		/* seconds */
+	uint64_t			created;	/* seconds since boot */
+	uint64_t			updated;	/* seconds since boot */
 };
-_Static_assert(sizeof(struct nlproof_address) == 104, "also in abi.rs");
-_Static_assert(offsetof(struct nlproof_address, has_destination) == 68, "also in abi.rs");
-_Static_assert(offsetof(struct nlproof_address, created) == 88, "also in abi.rs");
+_Static_assert(sizeof(struct nlproof_address) == 72, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_address, has_destination) == 32, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_address, created) == 56, "also in abi.rs");
 
 /* A request, without its header. */
 struct nlproof_request {
@@ -100,13 +109,29 @@ struct nlproof_link {
 	uint32_t	mtu;
 	uint32_t	supported[2];	/* capabilities */
 	uint32_t	enabled[2];
-	uint64_t	counters[10];	/* in the order of iface_core::Counter */
 	uint8_t		type;
 	uint8_t		address_len;
+	uint8_t		has_broadcast;
 };
-_Static_assert(sizeof(struct nlproof_link) == 120, "also in abi.rs");
-_Static_assert(offsetof(struct nlproof_link, counters) == 32, "also in abi.rs");
-_Static_assert(offsetof(struct nlproof_link, type) == 112, "also in abi.rs");
+_Static_assert(sizeof(struct nlproof_link) == 36, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_link, type) == 32, "also in abi.rs");
+
+/* struct rtnl_link_stats64, aligned as attributes are. */
+struct nlproof_statistics {
+	uint64_t	counted[9];	/* in the order of iface_core::Counter */
+	uint64_t	uncounted[14];
+	uint64_t	no_handler;
+} __packed __aligned(4);
+_Static_assert(sizeof(struct nlproof_statistics) == 192, "also in abi.rs");
+
+/* Header fields of a message. */
+struct nlproof_header {
+	uint16_t	kind;		/* nlmsg_type */
+	uint16_t	flags;		/* nlmsg_flags */
+	uint32_t	seq;
+	uint32_t	pid;
+};
+_Static_assert(sizeof(struct nlproof_header) == 12, "also in abi.rs");
 
 /*
  * Where a message that was begun goes on. Rust writes attributes there by itself, as far as there is room, and
@@ -114,11 +139,11 @@ _Static_assert(offsetof(struct nlproof_link, type) == 112, "also in abi.rs");
  */
 struct nlproof_window {
 	uint8_t		*next;
-	uint32_t	 room;		/* bytes that may be written from next on */
-	uint32_t	 offset;	/* of next from the message's header; 0: there was no memory */
+	uint8_t		*end;		/* the first byte that may not be written */
+	uint8_t		*message;	/* its header; all are NULL if there was no memory */
 };
-_Static_assert(sizeof(struct nlproof_window) == 16, "also in abi.rs");
-_Static_assert(offsetof(struct nlproof_window, offset) == 12, "also in abi.rs");
+_Static_assert(sizeof(struct nlproof_window) == 24, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_window, message) == 16, "also in abi.rs");
 
 /* SIOCGIFMEDIA's answer. */
 struct nlproof_media {
@@ -138,7 +163,7 @@ typedef int nlproof_each_f(struct ifnet *, void *);
 typedef int nlproof_each_address_f(const struct nlproof_address *, void *);
 
 /* What Rust answers. */
-int	nlproof_core_handles(int osreldate, uint16_t kind);
+int	nlproof_core_handles(uint16_t kind);
 int	nlproof_core_request(struct nlproof_call *, struct nlpcb *, struct nl_writer *,
 	    const struct nlproof_request *);
 void	nlproof_core_link_event(struct nlproof_call *, struct ifnet *, int osreldate, uint32_t event,
@@ -169,6 +194,7 @@ bool		 nlproof_if_address(struct ifnet *, struct nlproof_sockaddr *);
 bool		 nlproof_if_broadcast(struct ifnet *, struct nlproof_sockaddr *);
 bool		 nlproof_if_hardware(struct ifnet *, struct nlproof_sockaddr *);
 void		 nlproof_if_capabilities(struct ifnet *, uint32_t supported[2], uint32_t enabled[2]);
+void		 nlproof_if_statistics(struct ifnet *, struct nlproof_statistics *);
 uint64_t	 nlproof_if_counter(struct ifnet *, uint32_t);
 int		 nlproof_if_media(struct ifnet *, struct nlproof_media *);
 
@@ -205,15 +231,12 @@ void	nlproof_report_cookie(struct nlproof_call *, const uint8_t *, size_t);
 /* writer.c */
 struct nl_writer *nlproof_writer_to_group(struct nlproof_call *, uint32_t group);
 void	nlproof_writer_flush(struct nlproof_call *, struct nl_writer *);
-bool	nlproof_writer_begin(struct nl_writer *, uint16_t kind, uint16_t flags, uint32_t seq, uint32_t pid,
-	    const uint8_t *payload, size_t len, struct nlproof_window *);
-void	nlproof_writer_attribute(struct nl_writer *, uint32_t used, uint16_t kind, const uint8_t *, size_t,
+/* Room for len bytes is found; Rust writes them. */
+bool	nlproof_writer_begin(struct nl_writer *, const struct nlproof_header *, uint32_t len,
 	    struct nlproof_window *);
-void	nlproof_writer_string(struct nl_writer *, uint32_t used, uint16_t kind, const uint8_t *, size_t,
-	    struct nlproof_window *);
+void	nlproof_writer_find_room(struct nl_writer *, uint32_t used, uint32_t len, struct nlproof_window *);
 bool	nlproof_writer_end(struct nl_writer *, uint32_t used);
 void	nlproof_writer_abort(struct nl_writer *);
-bool	nlproof_writer_end_dump(struct nl_writer *, int error, uint16_t kind, uint16_t flags, uint32_t seq,
-	    uint32_t pid);
+bool	nlproof_writer_end_dump(struct nl_writer *, int error, const struct nlproof_header *);
 
 #endif

@@ -10,28 +10,30 @@
 /* CARP's hook, set while its module is there. */
 extern int	(*carp_get_vhid_p)(struct ifaddr *);
 
-static void
-sockaddr_of(const struct sockaddr *sa, struct nlproof_sockaddr *out)
+static inline void
+show(const struct sockaddr *sa, struct nlproof_sockaddr_view *out)
 {
 	const struct sockaddr_dl *sdl;
 
-	/* Bytes beyond the length are not read. */
 	out->family = sa->sa_family;
-	out->len = 0;
 	switch (sa->sa_family) {
 	case AF_INET:
+		out->bytes = (const uint8_t *)&((const struct sockaddr_in *)sa)->sin_addr;
 		out->len = sizeof(struct in_addr);
-		memcpy(out->bytes, &((const struct sockaddr_in *)sa)->sin_addr, sizeof(struct in_addr));
 		break;
 	case AF_INET6:
+		out->bytes = (const uint8_t *)&((const struct sockaddr_in6 *)sa)->sin6_addr;
 		out->len = sizeof(struct in6_addr);
-		memcpy(out->bytes, &((const struct sockaddr_in6 *)sa)->sin6_addr, sizeof(struct in6_addr));
 		break;
 	case AF_LINK:
 		sdl = (const struct sockaddr_dl *)sa;
-		out->len = MIN(sdl->sdl_alen, sizeof(out->bytes));
-		memcpy(out->bytes, sdl->sdl_data + sdl->sdl_nlen, out->len);
+		out->bytes = (const uint8_t *)sdl->sdl_data + sdl->sdl_nlen;
+		out->len = sdl->sdl_alen;
 		break;
+	default:
+		/* Of other families nothing but their name is sent. */
+		out->bytes = NULL;
+		out->len = 0;
 	}
 }
 
@@ -57,10 +59,10 @@ void
 nlproof_address_of(struct ifaddr *ifa, struct nlproof_address *out)
 {
 	/* What is not there is not read either. */
-	sockaddr_of(ifa->ifa_addr, &out->local);
+	show(ifa->ifa_addr, &out->local);
 	out->has_destination = ifa->ifa_dstaddr != NULL;
 	if (out->has_destination)
-		sockaddr_of(ifa->ifa_dstaddr, &out->destination);
+		show(ifa->ifa_dstaddr, &out->destination);
 	out->prefix_len = ones_of(ifa->ifa_netmask);
 	out->has_vhid = ifa->ifa_carp != NULL && carp_get_vhid_p != NULL;
 	if (out->has_vhid)

@@ -12,4 +12,13 @@ struct nlproof_call {
 	struct nl_pstate	*npt;		/* of the request; NULL in an event */
 };
 
+/* Tracker and writer are not looked at before they are used. */
+static inline void
+nlproof_call_begin(struct nlproof_call *call, struct nl_pstate *npt)
+{
+	call->depth = 0;
+	call->group_used = false;
+	call->npt = npt;
+}
+
 #endif

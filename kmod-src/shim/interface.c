@@ -12,7 +12,7 @@ static const ift_counter counters[] = {
 	IFCOUNTER_IPACKETS, IFCOUNTER_OPACKETS, IFCOUNTER_IBYTES, IFCOUNTER_OBYTES, IFCOUNTER_IERRORS,
 	IFCOUNTER_OERRORS, IFCOUNTER_IQDROPS, IFCOUNTER_OQDROPS, IFCOUNTER_IMCASTS, IFCOUNTER_NOPROTO,
 };
-_Static_assert(nitems(counters) == nitems(((struct nlproof_link *)0)->counters), "every counter is read");
+_Static_assert(nitems(counters) == nitems(((struct nlproof_statistics *)0)->counted) + 1, "every counter is read");
 
 static struct ifnet *
 counted(struct ifnet *ifp)
@@ -86,10 +86,18 @@ nlproof_if_read(struct ifnet *ifp, struct nlproof_link *out)
 	out->driver_flags = if_getdrvflags(ifp);
 	out->mtu = if_getmtu(ifp);
 	nlproof_if_capabilities(ifp, out->supported, out->enabled);
-	for (u_int i = 0; i < nitems(counters); i++)
-		out->counters[i] = if_getcounter(ifp, counters[i]);
 	out->type = if_gettype(ifp);
 	out->address_len = if_getaddrlen(ifp);
+	out->has_broadcast = if_getbroadcastaddr(ifp) != NULL;
+}
+
+void
+nlproof_if_statistics(struct ifnet *ifp, struct nlproof_statistics *out)
+{
+	for (u_int i = 0; i < nitems(out->counted); i++)
+		out->counted[i] = if_getcounter(ifp, counters[i]);
+	memset(out->uncounted, 0, sizeof(out->uncounted));
+	out->no_handler = if_getcounter(ifp, counters[nitems(out->counted)]);
 }
 
 uint8_t

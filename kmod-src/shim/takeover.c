@@ -85,7 +85,7 @@ leave(void)
 static int
 answer(struct nlmsghdr *hdr, struct nl_pstate *npt)
 {
-	struct nlproof_call call = { .npt = npt };
+	struct nlproof_call call;
 	struct nlproof_request request = {
 		.payload = (const uint8_t *)(hdr + 1),
 		.payload_len = hdr->nlmsg_len - sizeof(*hdr),
@@ -96,6 +96,8 @@ answer(struct nlmsghdr *hdr, struct nl_pstate *npt)
 		.strict = npt->strict,
 		.osreldate = osreldate,
 	};
+
+	nlproof_call_begin(&call, npt);
 	int error = nlproof_core_request(&call, npt->nlp, npt->nw, &request);
 
 	atomic_add_long(&nlproof_requests, 1);
@@ -110,7 +112,7 @@ on_message(struct nlmsghdr *hdr, struct nl_pstate *npt)
 	int error;
 
 	enter();
-	if (nlproof_core_handles(osreldate, hdr->nlmsg_type) && replacing())
+	if (nlproof_core_handles(hdr->nlmsg_type) && replacing())
 		error = answer(hdr, npt);
 	else
 		error = stock_message(hdr, npt);
@@ -124,8 +126,9 @@ announce(struct ifnet *ifp, uint32_t event, uint32_t change)
 {
 	if (!replacing())
 		return (false);
-	struct nlproof_call call = {};
+	struct nlproof_call call;
 
+	nlproof_call_begin(&call, NULL);
 	atomic_add_long(&nlproof_events, 1);
 	nlproof_core_link_event(&call, ifp, osreldate, event, change);
 	return (true);
@@ -172,9 +175,10 @@ on_address(void *arg, struct ifaddr *ifa, int cmd)
 {
 	enter();
 	if (replacing()) {
-		struct nlproof_call call = {};
+		struct nlproof_call call;
 		struct nlproof_address address;
 
+		nlproof_call_begin(&call, NULL);
 		atomic_add_long(&nlproof_events, 1);
 		nlproof_address_of(ifa, &address);
 		nlproof_core_address_event(&call, ifa->ifa_ifp, osreldate, &address, cmd == RTM_DELETE);

@@ -12,20 +12,29 @@ version_group_writer(struct nl_writer *nw, uint16_t group)
 	return (nl_writer_group(nw, NLMSG_LARGE, NETLINK_ROUTE, group, 0, false));
 }
 
+/* Bytes of the unfinished message, from its header on. */
+static inline uint32_t
+version_offset(const struct nl_writer *nw)
+{
+	return ((const char *)nw->buf->data + nw->buf->datalen - (const char *)nw->hdr);
+}
+
 /* Where a message that was begun goes on. */
 static inline void
 version_window(const struct nl_writer *nw, struct nlproof_window *window)
 {
-	bool memory = !nw->enomem;
-
-	window->next = memory ? (uint8_t *)nw->buf->data + nw->buf->datalen : NULL;
-	window->room = memory ? nw->buf->buflen - nw->buf->datalen : 0;
-	window->offset = memory ? nlattr_save_offset(nw) : 0;
+	if (nw->enomem) {
+		*window = (struct nlproof_window){};
+		return;
+	}
+	window->next = (uint8_t *)nw->buf->data + nw->buf->datalen;
+	window->end = (uint8_t *)nw->buf->data + nw->buf->buflen;
+	window->message = (uint8_t *)nw->hdr;
 }
 
-/* Takes bytes that were written there. */
+/* Takes bytes that were written there, or gives some back. */
 static inline void
-version_advance(struct nl_writer *nw, uint32_t used)
+version_advance(struct nl_writer *nw, int32_t used)
 {
 	nw->buf->datalen += used;
 }

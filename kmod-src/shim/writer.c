@@ -22,43 +22,22 @@ nlproof_writer_flush(struct nlproof_call *call, struct nl_writer *nw)
 }
 
 bool
-nlproof_writer_begin(struct nl_writer *nw, uint16_t kind, uint16_t flags, uint32_t seq, uint32_t pid,
-    const uint8_t *payload, size_t len, struct nlproof_window *window)
+nlproof_writer_begin(struct nl_writer *nw, const struct nlproof_header *header, uint32_t len,
+    struct nlproof_window *window)
 {
-	if (!nlmsg_add(nw, pid, seq, kind, flags, len))
+	if (!nlmsg_add(nw, header->pid, header->seq, header->kind, header->flags, len))
 		return (false);
-	void *room = nlmsg_reserve_data_raw(nw, len);
-	if (room == NULL) {
-		nlmsg_abort(nw);
-		return (false);
-	}
-	memcpy(room, payload, len);
 	version_window(nw, window);
 	return (true);
 }
 
+/* The stock code's way to more room; what it reserves is given back, for Rust to take. */
 void
-nlproof_writer_attribute(struct nl_writer *nw, uint32_t used, uint16_t kind, const uint8_t *data, size_t len,
-    struct nlproof_window *window)
+nlproof_writer_find_room(struct nl_writer *nw, uint32_t used, uint32_t len, struct nlproof_window *window)
 {
 	version_advance(nw, used);
-	nlattr_add(nw, kind, len, data);
-	version_window(nw, window);
-}
-
-void
-nlproof_writer_string(struct nl_writer *nw, uint32_t used, uint16_t kind, const uint8_t *text, size_t len,
-    struct nlproof_window *window)
-{
-	/* Reserved bytes are zero: there is the NUL, and the padding. */
-	version_advance(nw, used);
-	struct nlattr *nla = nlmsg_reserve_data(nw, sizeof(*nla) + len + 1, struct nlattr);
-
-	if (nla != NULL) {
-		nla->nla_len = sizeof(*nla) + len + 1;
-		nla->nla_type = kind;
-		memcpy(nla + 1, text, len);
-	}
+	if (nlmsg_reserve_data_raw(nw, len) != NULL)
+		version_advance(nw, -NETLINK_ALIGN(len));
 	version_window(nw, window);
 }
 
@@ -67,7 +46,7 @@ nlproof_writer_end(struct nl_writer *nw, uint32_t used)
 {
 	if (!nw->enomem) {
 		version_advance(nw, used);
-		atomic_add_long(&nlproof_bytes, nlattr_save_offset(nw));
+		atomic_add_long(&nlproof_bytes, version_offset(nw));
 	}
 	return (nlmsg_end(nw));
 }
@@ -79,14 +58,13 @@ nlproof_writer_abort(struct nl_writer *nw)
 }
 
 bool
-nlproof_writer_end_dump(struct nl_writer *nw, int error, uint16_t kind, uint16_t flags, uint32_t seq,
-    uint32_t pid)
+nlproof_writer_end_dump(struct nl_writer *nw, int error, const struct nlproof_header *header)
 {
 	struct nlmsghdr hdr = {
-		.nlmsg_type = kind,
-		.nlmsg_flags = flags,
-		.nlmsg_seq = seq,
-		.nlmsg_pid = pid,
+		.nlmsg_type = header->kind,
+		.nlmsg_flags = header->flags,
+		.nlmsg_seq = header->seq,
+		.nlmsg_pid = header->pid,
 	};
 
 	return (nlmsg_end_dump(nw, error, &hdr));

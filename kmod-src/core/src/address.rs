@@ -23,6 +23,12 @@ impl LinkAddress {
         Self { bytes, len }
     }
 
+    /// The first `len` of those bytes, the rest of which are 0; no more than there are.
+    #[must_use]
+    pub const fn of(bytes: [u8; 32], len: u8) -> Self {
+        Self { bytes, len: if len > 32 { 32 } else { len } }
+    }
+
     /// The bytes; none for an interface without link-level addresses.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -71,6 +77,48 @@ pub struct Address {
     pub vhid: Option<u32>,
     /// What only IPv6 addresses have.
     pub inet6: Option<Inet6State>,
+}
+
+/// An address of an interface as the kernel around this crate has it: each thing is read when it is asked for.
+pub trait InterfaceAddress {
+    /// `sa_family` of [`local`](Self::local).
+    fn family(&self) -> u8;
+    /// [`Address::local`].
+    fn local(&self) -> SocketAddress;
+    /// [`Address::destination`].
+    fn destination(&self) -> Option<SocketAddress>;
+    /// [`Address::prefix_len`].
+    fn prefix_len(&self) -> u8;
+    /// [`Address::vhid`].
+    fn vhid(&self) -> Option<u32>;
+    /// [`Address::inet6`].
+    fn inet6(&self) -> Option<Inet6State>;
+}
+
+impl InterfaceAddress for Address {
+    fn family(&self) -> u8 {
+        self.local.family()
+    }
+
+    fn local(&self) -> SocketAddress {
+        self.local
+    }
+
+    fn destination(&self) -> Option<SocketAddress> {
+        self.destination
+    }
+
+    fn prefix_len(&self) -> u8 {
+        self.prefix_len
+    }
+
+    fn vhid(&self) -> Option<u32> {
+        self.vhid
+    }
+
+    fn inet6(&self) -> Option<Inet6State> {
+        self.inet6
+    }
 }
 
 /// What only IPv6 addresses have.

@@ -9,13 +9,13 @@ use nlproof_wire::consts::{
 };
 use nlproof_wire::view::{IfAddrMsg, IfaCacheInfo};
 
-use crate::address::{Address, CacheInfo, SocketAddress, is_link_local, is_loopback, without_scope};
+use crate::address::{CacheInfo, InterfaceAddress, SocketAddress, is_link_local, is_loopback, without_scope};
 use crate::behaviour::{AddressDump, Behaviours, Inet4Scope};
 use crate::errno::Errno;
 use crate::kernel::{Interface, Kernel};
 use crate::name::Name;
 use crate::probe::Probe;
-use crate::writer::{MessageHeader, Writer};
+use crate::writer::{MessageHeader, Writer, attribute_header};
 
 /// Flags of IPv6 addresses (`netinet6/in6_var.h`).
 pub(crate) mod in6_iff {
@@ -48,50 +48,64 @@ pub(crate) fn address<K: Kernel>(
     writer: &mut impl Writer,
     header: &MessageHeader,
     owner: &Owner,
-    address: &Address,
+    address: &impl InterfaceAddress,
 ) -> Result<(), Errno> {
+    let local = address.local();
     let info = IfAddrMsg {
-        family: address.local.family(),
-        prefixlen: address.prefix_len,
+        family: address.family(),
+        prefixlen: address.prefix_len(),
         flags: 0,
-        scope: scope(behaviours.inet4_scope, &address.local),
+        scope: scope(behaviours.inet4_scope, &local),
         index: owner.index,
     };
     if !writer.begin(header, &info.to_bytes()) {
         return Err(Errno::ENOMEM);
     }
     let full = behaviours.address_dump == AddressDump::Full;
-    let peer = address.destination.filter(|_| owner.flags & IFF_POINTOPOINT != 0);
+    let point_to_point = owner.flags & IFF_POINTOPOINT != 0;
+    let peer = if point_to_point { address.destination() } else { None };
     if let Some(peer) = peer.filter(|peer| !full || peer.family() != 0) {
         socket_address(writer, IFA_ADDRESS, &peer);
-        socket_address(writer, IFA_LOCAL, &address.local);
-    } else if !full && owner.flags & IFF_POINTOPOINT != 0 {
-        socket_address(writer, IFA_LOCAL, &address.local);
+        socket_address(writer, IFA_LOCAL, &local);
+    } else if !full && point_to_point {
+        socket_address(writer, IFA_LOCAL, &local);
     } else {
-        socket_address(writer, IFA_ADDRESS, &address.local);
-        if address.local.family() == AF_INET {
-            socket_address(writer, IFA_LOCAL, &address.local);
+        match local {
+            SocketAddress::Inet(inet) => {
+                let inet = u32::from_ne_bytes(inet);
+                writer.words(&[attribute_header(IFA_ADDRESS, 4), inet, attribute_header(IFA_LOCAL, 4), inet]);
+            }
+            other => socket_address(writer, IFA_ADDRESS, &other),
         }
     }
     if owner.flags & IFF_BROADCAST != 0
-        && let Some(broadcast) = address.destination
+        && let Some(broadcast) = address.destination()
     {
         socket_address(writer, IFA_BROADCAST, &broadcast);
     }
-    writer.string(IFA_LABEL, owner.name.as_bytes());
-    let inet6 = address.inet6.filter(|_| full);
-    writer.u32(IFA_FLAGS, inet6.map_or(0, |inet6| flags(inet6.flags)));
-    if let Some(inet6) = inet6 {
-        writer.attribute(IFA_CACHEINFO, &cache_info(inet6.cache).to_bytes());
-    }
-    if full && let Some(nest) = writer.nest(IFA_FREEBSD) {
-        if let Some(vhid) = address.vhid {
-            writer.u32(IFAF_VHID, vhid);
+    writer.name(IFA_LABEL, owner.name);
+    let flags_header = attribute_header(IFA_FLAGS, 4);
+    let (inet6, vhid) = if full { (address.inet6(), address.vhid()) } else { (None, None) };
+    match inet6 {
+        None if !full => writer.words(&[flags_header, 0]),
+        None if vhid.is_none() => {
+            writer.words(&[flags_header, 0, attribute_header(IFA_FREEBSD, 0)]);
         }
-        if let Some(inet6) = inet6 {
-            writer.u32(IFAF_FLAGS, inet6.flags);
+        inet6 => {
+            writer.words(&[flags_header, inet6.map_or(0, |inet6| flags(inet6.flags))]);
+            if let Some(inet6) = inet6 {
+                writer.attribute(IFA_CACHEINFO, &cache_info(inet6.cache).to_bytes());
+            }
+            if let Some(nest) = writer.nest(IFA_FREEBSD) {
+                if let Some(vhid) = vhid {
+                    writer.words(&[attribute_header(IFAF_VHID, 4), vhid]);
+                }
+                if let Some(inet6) = inet6 {
+                    writer.words(&[attribute_header(IFAF_FLAGS, 4), inet6.flags]);
+                }
+                writer.end_nest(nest);
+            }
         }
-        writer.end_nest(nest);
     }
     if writer.end() {
         let MessageHeader { kind: message, flags, seq, .. } = *header;

@@ -5,6 +5,7 @@
 use nlproof_wire::consts::freebsd::AF_LINK;
 use nlproof_wire::consts::{NLM_F_MULTI, RTM_NEWADDR};
 
+use crate::address::InterfaceAddress as _;
 use crate::address_dump::{self, Owner};
 use crate::address_request::AddressRequest;
 use crate::attributes::Request;
@@ -40,10 +41,9 @@ pub(crate) fn get<K: Kernel, R: Requester>(
     let mut list = |ifp: &K::Ref| {
         let owner = Owner::of(ifp);
         kernel.for_each_address(epoch, ifp, |address| {
-            let family = address.local.family();
+            let family = address.family();
             let asked = wanted.family == 0 || wanted.family == family;
-            let hidden = !sees_all && !call.requester.may_see(address);
-            if !asked || family == AF_LINK || hidden {
+            if !asked || family == AF_LINK || (!sees_all && !call.requester.may_see(&address.local())) {
                 return Ok(());
             }
             address_dump::address(kernel, call.behaviours, writer, &reply, &owner, address)

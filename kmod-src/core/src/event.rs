@@ -2,12 +2,13 @@
 //! What is announced to multicast groups. Type, flags, sequence number and port of an event are 0 but for
 //! the type.
 
+use nlproof_wire::consts::freebsd::AF_INET6;
 use nlproof_wire::consts::{
-    RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+    AF_INET, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
     RTNLGRP_LINK,
 };
 
-use crate::address::{Address, SocketAddress};
+use crate::address::InterfaceAddress;
 use crate::address_dump::{self, Owner};
 use crate::behaviour::Behaviours;
 use crate::context::Sleepable;
@@ -100,13 +101,13 @@ pub fn address_event<K: Kernel>(
     kernel: &K,
     behaviours: &Behaviours,
     ifp: &K::Ref,
-    address: &Address,
+    address: &impl InterfaceAddress,
     event: AddressEvent,
 ) {
-    let group = match address.local {
-        SocketAddress::Inet(_) => RTNLGRP_IPV4_IFADDR,
-        SocketAddress::Inet6(_) => RTNLGRP_IPV6_IFADDR,
-        SocketAddress::Link(_) | SocketAddress::Other(_) => return,
+    let group = match address.family() {
+        AF_INET => RTNLGRP_IPV4_IFADDR,
+        AF_INET6 => RTNLGRP_IPV6_IFADDR,
+        _ => return,
     };
     let (kind, what) = match event {
         AddressEvent::Added => (RTM_NEWADDR, Happening::AddressAdded),

@@ -5,7 +5,7 @@
 //! they cannot be used wrongly: a reference to an interface gives itself back when it is dropped, what
 //! may sleep asks for a [`Sleepable`], what needs the network epoch for an [`Epoch`].
 
-use crate::address::{Address, Inet6Alias, InetAlias, LinkAddress};
+use crate::address::{Inet6Alias, InetAlias, InterfaceAddress, LinkAddress, SocketAddress};
 use crate::context::{Epoch, Sleepable};
 use crate::errno::Errno;
 use crate::link_request::LinkRequest;
@@ -20,10 +20,6 @@ pub trait Interface {
     fn index(&self) -> u32;
     /// `if_name`.
     fn name(&self) -> Name;
-    /// Shows the name, without its NUL, to `show`.
-    fn show_name<R>(&self, show: impl FnOnce(&[u8]) -> R) -> R {
-        show(self.name().as_bytes())
-    }
     /// `if_gettype`: IFT_* of `net/if_types.h`.
     fn kind(&self) -> u8;
     /// `if_getflags`: IFF_* that the stack owns.
@@ -50,11 +46,21 @@ pub trait Interface {
             index: self.index(),
             kind: self.kind(),
             link_address_len: self.link_address_len(),
+            has_broadcast: self.broadcast_address().is_some(),
             flags: self.flags(),
             driver_flags: self.driver_flags(),
             mtu: self.mtu(),
             capabilities: self.capabilities(),
-            counters: Counter::ALL.map(|counter| self.counter(counter)),
+        }
+    }
+    /// Writes `struct rtnl_link_stats64`: the counters, and 0 for what the kernel does not count.
+    fn statistics(&self, out: &mut [u8; STATISTICS]) {
+        *out = [0; STATISTICS];
+        for counter in Counter::ALL {
+            let place = counter.place();
+            if let Some(slot) = out.get_mut(place..place.saturating_add(8)) {
+                slot.copy_from_slice(&self.counter(counter).to_ne_bytes());
+            }
         }
     }
     /// Shows the description (`if_getdescr`), without its NUL, to `show`; `None` if there is none.
@@ -77,13 +83,15 @@ pub struct LinkState {
     pub index: u32,
     pub kind: u8,
     pub link_address_len: u8,
+    pub has_broadcast: bool,
     pub flags: u32,
     pub driver_flags: u32,
     pub mtu: u32,
     pub capabilities: Capabilities,
-    /// In the order of [`Counter::ALL`].
-    pub counters: [u64; 10],
 }
+
+/// Bytes of `struct rtnl_link_stats64`: 24 numbers of eight bytes.
+pub const STATISTICS: usize = 192;
 
 /// The counters that are sent (`IFCOUNTER_*` of `net/if.h`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +123,22 @@ impl Counter {
         Self::Multicast,
         Self::RxNoHandler,
     ];
+
+    /// Where it stands in `struct rtnl_link_stats64`: the first nine are the first in both, the last is the last.
+    const fn place(self) -> usize {
+        match self {
+            Self::RxPackets => 0,
+            Self::TxPackets => 8,
+            Self::RxBytes => 16,
+            Self::TxBytes => 24,
+            Self::RxErrors => 32,
+            Self::TxErrors => 40,
+            Self::RxDropped => 48,
+            Self::TxDropped => 56,
+            Self::Multicast => 64,
+            Self::RxNoHandler => 184,
+        }
+    }
 }
 
 /// What SIOCGIFMEDIA tells about an interface.
@@ -146,13 +170,15 @@ pub trait Requester {
     /// `nlp_unconstrained_vnet`: the socket's owner is not in a jail that shares its network stack.
     fn owns_network_stack(&self) -> bool;
     /// `prison_if`: the owner's jail may see an interface's address.
-    fn may_see(&self, address: &Address) -> bool;
+    fn may_see(&self, address: &SocketAddress) -> bool;
 }
 
 /// The network stack.
 pub trait Kernel {
     /// A counted reference to an interface (`if_ref`), which `Drop` gives back (`if_rele`).
     type Ref: Interface;
+    /// An address of an interface (`struct ifaddr`).
+    type Address: InterfaceAddress;
     /// Leaves the network epoch when dropped (`struct epoch_tracker`).
     type EpochTracker;
     /// What drivers write to.
@@ -199,7 +225,7 @@ pub trait Kernel {
         &self,
         epoch: &Epoch<'_>,
         ifp: &Self::Ref,
-        each: impl FnMut(&Address) -> Result<(), Errno>,
+        each: impl FnMut(&Self::Address) -> Result<(), Errno>,
     ) -> Result<(), Errno>;
 
     /// SIOCGIFMEDIA.

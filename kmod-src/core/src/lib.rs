@@ -56,7 +56,9 @@ mod text;
 mod vlan;
 mod writer;
 
-pub use address::{Address, CacheInfo, Inet6Alias, Inet6State, InetAlias, LinkAddress, SocketAddress};
+pub use address::{
+    Address, CacheInfo, Inet6Alias, Inet6State, InetAlias, InterfaceAddress, LinkAddress, SocketAddress,
+};
 pub use address_request::AddressRequest;
 pub use attributes::Request;
 pub use behaviour::{
@@ -70,7 +72,9 @@ pub use dispatch::handle;
 pub use driver_data::DriverData;
 pub use errno::Errno;
 pub use event::{AddressEvent, LinkEvent, address_event, link_event, link_renamed};
-pub use kernel::{Capabilities, Counter, Interface, Kernel, LinkState, Media, Privilege, Requester};
+pub use kernel::{
+    Capabilities, Counter, Interface, Kernel, LinkState, Media, Privilege, Requester, STATISTICS,
+};
 pub use link_dump::link_info;
 pub use link_request::LinkRequest;
 pub use message::Message;
@@ -80,4 +84,4 @@ pub use profile::{Profile, UnknownProfile};
 pub use report::Report;
 pub use text::{TEXT_CAPACITY, Text};
 pub use vlan::VlanRequest;
-pub use writer::{GroupWriter, MessageHeader, Nest, STATISTICS, Writer};
+pub use writer::{GroupWriter, MessageHeader, Nest, Writer, attribute_header};

@@ -42,9 +42,10 @@ pub(crate) fn get<K: Kernel, R: Requester>(
     reply.flags |= NLM_F_MULTI;
     kernel.probe(Probe::DumpBegin { message: reply.kind, seq: reply.seq });
     // A dump that was cut short ends like one that was not: the kernel drops this result too.
+    let all = wanted.kind == 0;
     let dumped = kernel.for_each_interface(
         thread,
-        |ifp| matches(ifp, &wanted),
+        |ifp| all || matches(ifp, &wanted),
         |thread, ifp| link_dump::link(kernel, behaviours, thread, writer, &reply, ifp, Shown::default()),
     );
     dumped.unwrap_or(());
@@ -68,6 +69,7 @@ fn parse<'a, K: Kernel, R: Requester>(
 
 /// `match_iface`. The type is compared with the requested *index*: a slip of the kernel, which finds nothing
 /// for any `ifi_type` but 0.
+#[cold]
 fn matches(ifp: &impl Interface, wanted: &LinkRequest<'_>) -> bool {
     (wanted.index == 0 || wanted.index == ifp.index())
         && (wanted.kind == 0 || wanted.index == u32::from(ifp.kind()))

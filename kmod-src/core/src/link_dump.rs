@@ -2,8 +2,8 @@
 //! The message about one interface: RTM_NEWLINK and RTM_DELLINK (`dump_iface` of iface.c).
 
 use nlproof_wire::consts::freebsd::{
-    IFF_LOWER_UP, IFF_MONITOR, IFLA_FREEBSD, IFLAF_CAPS, IFLAF_ORIG_HWADDR, IFT_ETHER, IFT_L2VLAN,
-    NLA_BITSET_MASK, NLA_BITSET_SIZE, NLA_BITSET_VALUE,
+    IFF_LOWER_UP, IFF_MONITOR, IFLA_FREEBSD, IFLAF_CAPS, IFLAF_ORIG_HWADDR, IFT_ETHER, IFT_IEEE8023ADLAG,
+    IFT_L2VLAN, NLA_BITSET_MASK, NLA_BITSET_SIZE, NLA_BITSET_VALUE,
 };
 use nlproof_wire::consts::{
     IF_OPER_DORMANT, IF_OPER_DOWN, IF_OPER_UNKNOWN, IF_OPER_UP, IFF_PROMISC, IFF_UP, IFLA_ADDRESS,
@@ -18,7 +18,7 @@ use crate::errno::Errno;
 use crate::kernel::{Interface, Kernel, LinkState};
 use crate::name::Name;
 use crate::probe::Probe;
-use crate::writer::{MessageHeader, Writer};
+use crate::writer::{MessageHeader, Writer, attribute_header};
 
 /// IFLA_OPERSTATE and IFLA_CARRIER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,21 +80,24 @@ pub(crate) fn link<K: Kernel>(
     if !writer.begin(header, &info.to_bytes()) {
         return Err(Errno::ENOMEM);
     }
-    match shown.name {
-        Some(name) => writer.string(IFLA_IFNAME, name.as_bytes()),
-        None => ifp.show_name(|name| writer.string(IFLA_IFNAME, name)),
-    }
-    writer.u8(IFLA_OPERSTATE, oper.state);
-    writer.u8(IFLA_CARRIER, oper.carrier);
+    writer.name(IFLA_IFNAME, shown.name.unwrap_or_else(|| ifp.name()));
+    writer.words(&[
+        attribute_header(IFLA_OPERSTATE, 1),
+        byte(oper.state),
+        attribute_header(IFLA_CARRIER, 1),
+        byte(oper.carrier),
+    ]);
     if (behaviours.empty_link_address || now.link_address_len != 0)
         && let Some(address) = ifp.link_address()
     {
         writer.attribute(IFLA_ADDRESS, address.as_bytes());
     }
-    if let Some(address) = ifp.broadcast_address() {
+    if now.has_broadcast
+        && let Some(address) = ifp.broadcast_address()
+    {
         writer.attribute(IFLA_BROADCAST, address.as_bytes());
     }
-    writer.u32(IFLA_MTU, now.mtu);
+    writer.words(&[attribute_header(IFLA_MTU, 4), now.mtu]);
     ifp.description(|description| {
         if let Some(description) = description {
             writer.string(IFLA_IFALIAS, description);
@@ -103,8 +106,8 @@ pub(crate) fn link<K: Kernel>(
     if let Some(bits) = behaviours.capability_bits {
         freebsd(writer, ifp, &now, bits);
     }
-    statistics(writer, &now);
-    writer.u32(IFLA_PROMISCUITY, u32::from(now.flags & IFF_PROMISC != 0));
+    writer.filled(IFLA_STATS64, |out| ifp.statistics(out));
+    writer.words(&[attribute_header(IFLA_PROMISCUITY, 4), u32::from(now.flags & IFF_PROMISC != 0)]);
     if behaviours.link_info {
         kernel.describe(ifp, writer.stream());
     }
@@ -118,6 +121,11 @@ pub(crate) fn link<K: Kernel>(
     }
 }
 
+/// A number of one byte and the padding behind it.
+const fn byte(value: u8) -> u32 {
+    u32::from_ne_bytes([value, 0, 0, 0])
+}
+
 /// IFLA_LINKINFO as every cloner but vlan(4)'s writes it (`ifc_dump_ifp_nl_default`).
 pub fn link_info(writer: &mut impl Writer, driver: Name) {
     if let Some(nest) = writer.nest(IFLA_LINKINFO) {
@@ -126,34 +134,25 @@ pub fn link_info(writer: &mut impl Writer, driver: Name) {
     }
 }
 
-/// IFLA_FREEBSD.
+/// IFLA_FREEBSD. The kernel has mask and value of the capabilities the wrong way round, and its users count on that.
 fn freebsd(writer: &mut impl Writer, ifp: &impl Interface, now: &LinkState, bits: u32) {
-    let Some(nest) = writer.nest(IFLA_FREEBSD) else { return };
-    if let Some(address) = ifp.hardware_address() {
-        writer.attribute(IFLAF_ORIG_HWADDR, address.as_bytes());
+    let ([low, high], [low_known, high_known]) = (now.capabilities.enabled, now.capabilities.supported);
+    let size = attribute_header(NLA_BITSET_SIZE, 4);
+    let mask = attribute_header(NLA_BITSET_MASK, 8);
+    let value = attribute_header(NLA_BITSET_VALUE, 8);
+    let capabilities = attribute_header(IFLAF_CAPS, 32);
+    // Others have none (`if_gethwaddr`).
+    let may_have = matches!(u16::from(now.kind), IFT_ETHER | IFT_IEEE8023ADLAG);
+    match if may_have { ifp.hardware_address() } else { None } {
+        None => {
+            let all = attribute_header(IFLA_FREEBSD, 36);
+            writer.words(&[all, capabilities, size, bits, mask, low, high, value, low_known, high_known]);
+        }
+        Some(address) => {
+            let Some(nest) = writer.nest(IFLA_FREEBSD) else { return };
+            writer.attribute(IFLAF_ORIG_HWADDR, address.as_bytes());
+            writer.words(&[capabilities, size, bits, mask, low, high, value, low_known, high_known]);
+            writer.end_nest(nest);
+        }
     }
-    if let Some(capabilities) = writer.nest(IFLAF_CAPS) {
-        let known = now.capabilities;
-        writer.u32(NLA_BITSET_SIZE, bits);
-        // The kernel has the two the wrong way round, and its users count on that.
-        writer.attribute(NLA_BITSET_MASK, &words(known.enabled));
-        writer.attribute(NLA_BITSET_VALUE, &words(known.supported));
-        writer.end_nest(capabilities);
-    }
-    writer.end_nest(nest);
-}
-
-fn words([low, high]: [u32; 2]) -> [u8; 8] {
-    (u64::from(low) | (u64::from(high) << 32)).to_le_bytes()
-}
-
-/// IFLA_STATS64: what the kernel does not count is 0.
-fn statistics(writer: &mut impl Writer, now: &LinkState) {
-    let [rx, tx, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped, multicast, no_handler] =
-        now.counters;
-    let values = [
-        rx, tx, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped, multicast, 0, 0, 0, 0, 0,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, no_handler,
-    ];
-    writer.statistics(IFLA_STATS64, &values);
 }

@@ -36,59 +36,52 @@ pub(crate) enum Handler {
 impl Message {
     /// The six messages of a branch.
     #[must_use]
-    pub const fn all(behaviours: &Behaviours) -> [Self; 6] {
-        let jailed = behaviours.jailed_gets;
-        let get_link = Self {
-            kind: RTM_GETLINK,
-            name: "RTM_GETLINK",
-            privilege: None,
-            in_epoch: false,
-            jailed,
-            handler: Handler::GetLink,
-        };
-        let get_addr = Self {
-            kind: RTM_GETADDR,
-            name: "RTM_GETADDR",
-            in_epoch: true,
-            handler: Handler::GetAddr,
-            ..get_link
-        };
-        let delete_link = Self {
-            kind: RTM_DELLINK,
-            name: "RTM_DELLINK",
-            privilege: Some(Privilege::IfDestroy),
-            in_epoch: false,
-            jailed: false,
-            handler: Handler::DelLink,
-        };
-        let new_link = Self {
-            kind: RTM_NEWLINK,
-            name: "RTM_NEWLINK",
-            privilege: Some(Privilege::IfCreate),
-            handler: Handler::NewLink,
-            ..delete_link
-        };
-        let (new_addr, delete_addr) = match behaviours.address_changes {
-            AddressChanges::ListInstead => (get_addr, get_addr),
-            AddressChanges::Change => {
-                let change = Self { handler: Handler::ChangeAddr, ..delete_link };
-                (
-                    Self { privilege: Some(Privilege::AddIfAddr), ..change },
-                    Self { privilege: Some(Privilege::DelIfAddr), ..change },
-                )
-            }
-        };
-        let new_addr = Self { kind: RTM_NEWADDR, name: "RTM_NEWADDR", ..new_addr };
-        let delete_addr = Self { kind: RTM_DELADDR, name: "RTM_DELADDR", ..delete_addr };
-        [get_link, delete_link, new_link, get_addr, new_addr, delete_addr]
+    pub fn all(behaviours: &Behaviours) -> [Self; 6] {
+        KINDS.map(|(kind, name)| Self::named(behaviours, kind, name))
     }
 
     /// The message of that type.
     #[must_use]
     pub fn of(behaviours: &Behaviours, kind: u16) -> Option<Self> {
-        Self::all(behaviours).into_iter().find(|message| message.kind == kind)
+        let (kind, name) = KINDS.into_iter().find(|(known, _)| *known == kind)?;
+        Some(Self::named(behaviours, kind, name))
+    }
+
+    /// Whether messages of that type are handled here, in every branch.
+    #[must_use]
+    pub const fn is_handled(kind: u16) -> bool {
+        matches!(kind, RTM_GETLINK | RTM_NEWLINK | RTM_DELLINK | RTM_GETADDR | RTM_NEWADDR | RTM_DELADDR)
+    }
+
+    /// One of [`KINDS`].
+    fn named(behaviours: &Behaviours, kind: u16, name: &'static str) -> Self {
+        let change =
+            Self { kind, name, privilege: None, in_epoch: false, jailed: false, handler: Handler::DelLink };
+        let get = Self { jailed: behaviours.jailed_gets, ..change };
+        let get_addr = Self { in_epoch: true, handler: Handler::GetAddr, ..get };
+        let changes_addresses = behaviours.address_changes == AddressChanges::Change;
+        let change_addr =
+            |privilege| Self { privilege: Some(privilege), handler: Handler::ChangeAddr, ..change };
+        match kind {
+            RTM_GETLINK => Self { handler: Handler::GetLink, ..get },
+            RTM_NEWLINK => Self { privilege: Some(Privilege::IfCreate), handler: Handler::NewLink, ..change },
+            RTM_DELLINK => Self { privilege: Some(Privilege::IfDestroy), ..change },
+            RTM_NEWADDR if changes_addresses => change_addr(Privilege::AddIfAddr),
+            RTM_DELADDR if changes_addresses => change_addr(Privilege::DelIfAddr),
+            _ => get_addr,
+        }
     }
 }
+
+/// The six messages by type, with their names.
+const KINDS: [(u16, &str); 6] = [
+    (RTM_GETLINK, "RTM_GETLINK"),
+    (RTM_DELLINK, "RTM_DELLINK"),
+    (RTM_NEWLINK, "RTM_NEWLINK"),
+    (RTM_GETADDR, "RTM_GETADDR"),
+    (RTM_NEWADDR, "RTM_NEWADDR"),
+    (RTM_DELADDR, "RTM_DELADDR"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -104,5 +97,9 @@ mod tests {
         assert!(of(Profile::R14_0, RTM_GETADDR).jailed && !of(Profile::R13, RTM_GETADDR).jailed);
         assert!(of(Profile::R15, RTM_GETADDR).in_epoch && !of(Profile::R15, RTM_NEWADDR).in_epoch);
         assert_eq!(Message::of(&Behaviours::of(Profile::R15), 19), None);
+        for kind in 0..u16::MAX {
+            let known = Message::of(&Behaviours::of(Profile::R15), kind);
+            assert_eq!(known.is_some(), Message::is_handled(kind), "{kind}");
+        }
     }
 }

@@ -2,8 +2,11 @@
 //! Writing messages: the part of `struct nl_writer` (`sys/netlink/netlink_message_writer.h`) that
 //! iface.c needs.
 
-/// Header fields of a message to be sent; its length is the writer's business.
+use crate::name::Name;
+
+/// Header fields of a message to be sent; its length is the writer's business. The layout is C's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct MessageHeader {
     /// `nlmsg_type`.
     pub kind: u16,
@@ -33,8 +36,13 @@ impl Nest {
     }
 }
 
-/// Numbers in `struct rtnl_link_stats64`.
-pub const STATISTICS: usize = 24;
+/// The header of an attribute with `len` bytes of payload, as [`Writer::words`] takes it: `nla_len` and `nla_type` of
+/// `struct nlattr`.
+#[must_use]
+pub const fn attribute_header(kind: u16, len: u16) -> u32 {
+    let ([a, b], [c, d]) = (len.wrapping_add(4).to_ne_bytes(), kind.to_ne_bytes());
+    u32::from_ne_bytes([a, b, c, d])
+}
 
 /// One stream of messages to one socket or group.
 ///
@@ -72,27 +80,29 @@ pub trait Writer {
     #[must_use]
     fn end_dump(&mut self, error: i32, header: &MessageHeader) -> bool;
 
-    /// Adds a number of one byte.
-    fn u8(&mut self, kind: u16, value: u8) {
-        self.attribute(kind, &[value]);
-    }
-
     /// Adds a number of four bytes.
     fn u32(&mut self, kind: u16, value: u32) {
         self.attribute(kind, &value.to_ne_bytes());
     }
 
-    /// Adds 24 numbers of eight bytes.
-    fn statistics(&mut self, kind: u16, values: &[u64; STATISTICS]) {
-        let mut bytes = [0; STATISTICS.saturating_mul(8)];
-        for (slot, value) in bytes.chunks_exact_mut(8).zip(values) {
-            slot.copy_from_slice(&value.to_ne_bytes());
-        }
+    /// Adds attributes that are encoded already: an [`attribute_header`] and its payload in host order, one after the
+    /// other. Of those with nothing of variable length in between, at once.
+    fn words<const N: usize>(&mut self, words: &[u32; N]);
+
+    /// Adds an attribute of `N` bytes that are written by `fill`, all of them.
+    fn filled<const N: usize>(&mut self, kind: u16, fill: impl FnOnce(&mut [u8; N])) {
+        let mut bytes = [0; N];
+        fill(&mut bytes);
         self.attribute(kind, &bytes);
     }
 
     /// Adds a string with its NUL.
     fn string(&mut self, kind: u16, value: &[u8]);
+
+    /// Adds a name with its NUL.
+    fn name(&mut self, kind: u16, name: Name) {
+        self.string(kind, name.as_bytes());
+    }
 }
 
 /// A writer to a multicast group.

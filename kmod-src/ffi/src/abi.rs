@@ -5,6 +5,8 @@ use core::ffi::{c_char, c_int, c_void};
 use core::marker::{PhantomData, PhantomPinned};
 use core::mem::{offset_of, size_of};
 
+use iface_core::{MessageHeader, STATISTICS};
+
 macro_rules! opaque {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
@@ -37,11 +39,19 @@ pub(crate) struct SockAddr {
     pub(crate) bytes: [u8; 32],
 }
 
+/// `struct nlproof_sockaddr_view`: what netlink sends of a socket address, where the kernel has it.
+#[repr(C)]
+pub(crate) struct SockAddrView {
+    pub(crate) bytes: *const u8,
+    pub(crate) family: u8,
+    pub(crate) len: u8,
+}
+
 /// `struct nlproof_address`.
 #[repr(C)]
 pub(crate) struct IfAddress {
-    pub(crate) local: SockAddr,
-    pub(crate) destination: SockAddr,
+    pub(crate) local: SockAddrView,
+    pub(crate) destination: SockAddrView,
     pub(crate) has_destination: u8,
     pub(crate) prefix_len: u8,
     pub(crate) has_vhid: u8,
@@ -102,7 +112,6 @@ pub(crate) struct Inet6 {
 
 /// `struct nlproof_link`.
 #[repr(C)]
-#[derive(Default)]
 pub(crate) struct RawLink {
     pub(crate) index: u32,
     pub(crate) flags: u32,
@@ -110,17 +119,17 @@ pub(crate) struct RawLink {
     pub(crate) mtu: u32,
     pub(crate) supported: [u32; 2],
     pub(crate) enabled: [u32; 2],
-    pub(crate) counters: [u64; 10],
     pub(crate) kind: u8,
     pub(crate) address_len: u8,
+    pub(crate) has_broadcast: u8,
 }
 
 /// `struct nlproof_window`.
 #[repr(C)]
 pub(crate) struct Window {
     pub(crate) next: *mut u8,
-    pub(crate) room: u32,
-    pub(crate) offset: u32,
+    pub(crate) end: *mut u8,
+    pub(crate) message: *mut u8,
 }
 
 /// `struct nlproof_media`.
@@ -133,16 +142,18 @@ pub(crate) struct RawMedia {
 
 const _: () = {
     assert!(size_of::<SockAddr>() == 34);
-    assert!(size_of::<IfAddress>() == 104);
-    assert!(offset_of!(IfAddress, has_destination) == 68 && offset_of!(IfAddress, created) == 88);
+    assert!(size_of::<SockAddrView>() == 16 && offset_of!(SockAddrView, family) == 8);
+    assert!(size_of::<IfAddress>() == 72);
+    assert!(offset_of!(IfAddress, has_destination) == 32 && offset_of!(IfAddress, created) == 56);
     assert!(size_of::<RawRequest>() == 32 && offset_of!(RawRequest, strict) == 24);
     assert!(size_of::<Create>() == 32);
     assert!(size_of::<Inet>() == 20);
     assert!(size_of::<Inet6>() == 56);
     assert!(size_of::<RawMedia>() == 2);
-    assert!(size_of::<RawLink>() == 120);
-    assert!(offset_of!(RawLink, counters) == 32 && offset_of!(RawLink, kind) == 112);
-    assert!(size_of::<Window>() == 16 && offset_of!(Window, offset) == 12);
+    assert!(size_of::<RawLink>() == 36 && offset_of!(RawLink, kind) == 32);
+    assert!(size_of::<MessageHeader>() == 12 && offset_of!(MessageHeader, flags) == 2);
+    assert!(offset_of!(MessageHeader, seq) == 4 && offset_of!(MessageHeader, pid) == 8);
+    assert!(size_of::<Window>() == 24 && offset_of!(Window, message) == 16);
 };
 
 /// `nlproof_match_f`.
@@ -179,6 +190,7 @@ unsafe extern "C" {
     pub(crate) fn nlproof_if_broadcast(ifp: *mut IfNet, out: *mut SockAddr) -> bool;
     pub(crate) fn nlproof_if_hardware(ifp: *mut IfNet, out: *mut SockAddr) -> bool;
     pub(crate) fn nlproof_if_capabilities(ifp: *mut IfNet, supported: *mut [u32; 2], enabled: *mut [u32; 2]);
+    pub(crate) fn nlproof_if_statistics(ifp: *mut IfNet, out: *mut [u8; STATISTICS]);
     pub(crate) fn nlproof_if_counter(ifp: *mut IfNet, counter: u32) -> u64;
     pub(crate) fn nlproof_if_media(ifp: *mut IfNet, out: *mut RawMedia) -> c_int;
 
@@ -216,38 +228,16 @@ unsafe extern "C" {
     pub(crate) fn nlproof_writer_flush(call: *mut Call, nw: *mut NlWriter);
     pub(crate) fn nlproof_writer_begin(
         nw: *mut NlWriter,
-        kind: u16,
-        flags: u16,
-        seq: u32,
-        pid: u32,
-        payload: *const u8,
-        len: usize,
+        header: *const MessageHeader,
+        len: u32,
         window: *mut Window,
     ) -> bool;
-    pub(crate) fn nlproof_writer_attribute(
-        nw: *mut NlWriter,
-        used: u32,
-        kind: u16,
-        data: *const u8,
-        len: usize,
-        window: *mut Window,
-    );
-    pub(crate) fn nlproof_writer_string(
-        nw: *mut NlWriter,
-        used: u32,
-        kind: u16,
-        text: *const u8,
-        len: usize,
-        window: *mut Window,
-    );
+    pub(crate) fn nlproof_writer_find_room(nw: *mut NlWriter, used: u32, len: u32, window: *mut Window);
     pub(crate) fn nlproof_writer_end(nw: *mut NlWriter, used: u32) -> bool;
     pub(crate) fn nlproof_writer_abort(nw: *mut NlWriter);
     pub(crate) fn nlproof_writer_end_dump(
         nw: *mut NlWriter,
         error: c_int,
-        kind: u16,
-        flags: u16,
-        seq: u32,
-        pid: u32,
+        header: *const MessageHeader,
     ) -> bool;
 }

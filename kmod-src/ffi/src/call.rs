@@ -6,9 +6,7 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::{NonNull, null, null_mut};
 
-use iface_core::{
-    Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Report, Sleepable,
-};
+use iface_core::{Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Report, Sleepable};
 
 use crate::abi::{self, Call, Create, IfAddress, IfNet, Inet, Inet6, RawMedia};
 use crate::errno::{number, result};
@@ -104,18 +102,19 @@ unsafe extern "C" fn matches<F: FnMut(&IfRef) -> bool>(ifp: *mut IfNet, arg: *mu
 /// Shows an address of C's to a closure at `arg`.
 ///
 /// # Safety
-/// `arg` is a `*mut F` that nothing else uses, and `address` is readable during the call.
-unsafe extern "C" fn each_address<F: FnMut(&Address) -> Result<(), Errno>>(
+/// `arg` is a `*mut F` that nothing else uses, and `address` and the addresses in it are readable during the call.
+unsafe extern "C" fn each_address<F: FnMut(&IfAddress) -> Result<(), Errno>>(
     address: *const IfAddress,
     arg: *mut c_void,
 ) -> c_int {
     // SAFETY: the caller's promises.
     let (show, address) = unsafe { (&mut *arg.cast::<F>(), &*address) };
-    number(show(&address.to_core()))
+    number(show(address))
 }
 
 impl<'c> Kernel for Stack<'c> {
     type Ref = IfRef;
+    type Address = IfAddress;
     type EpochTracker = EpochGuard<'c>;
     type Stream = Stream<'c>;
     type GroupWriter = GroupStream<'c>;
@@ -177,9 +176,9 @@ impl<'c> Kernel for Stack<'c> {
         &self,
         _epoch: &Epoch<'_>,
         ifp: &IfRef,
-        show: impl FnMut(&Address) -> Result<(), Errno>,
+        show: impl FnMut(&IfAddress) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
-        fn show_of<F: FnMut(&Address) -> Result<(), Errno>>(_: &F) -> abi::EachAddress {
+        fn show_of<F: FnMut(&IfAddress) -> Result<(), Errno>>(_: &F) -> abi::EachAddress {
             each_address::<F>
         }
         let mut show = show;

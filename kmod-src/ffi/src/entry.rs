@@ -24,8 +24,8 @@ const SOMEWHERE: u64 = 0xffff_f800_0000_0000;
 
 /// Whether messages of that type are answered here.
 #[unsafe(no_mangle)]
-pub extern "C" fn nlproof_core_handles(osreldate: i32, kind: u16) -> c_int {
-    c_int::from(Message::of(behaviours(osreldate), kind).is_some())
+pub extern "C" fn nlproof_core_handles(kind: u16) -> c_int {
+    c_int::from(Message::is_handled(kind))
 }
 
 /// Answers a request and returns its error number.
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn nlproof_core_link_event(
 /// Announces what happened to an address.
 ///
 /// # Safety
-/// All pointers are valid during the call.
+/// All pointers are valid during the call, those in `address` too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nlproof_core_address_event(
     call: NonNull<Call>,
@@ -125,6 +125,6 @@ pub unsafe extern "C" fn nlproof_core_address_event(
     let stack = unsafe { Stack::new(call) };
     // SAFETY: the interface is valid during the call and the reference to it is never dropped.
     if let Some(ifp) = unsafe { IfRef::from_raw(ifp) }.map(ManuallyDrop::new) {
-        address_event(&stack, behaviours(osreldate), &ifp, &address.to_core(), event);
+        address_event(&stack, behaviours(osreldate), &ifp, address, event);
     }
 }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Interfaces: `struct ifnet` behind a counted reference.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use iface_core::{Capabilities, Counter, Interface, LinkAddress, LinkState, Name};
+use iface_core::{Capabilities, Counter, Interface, LinkAddress, LinkState, Name, STATISTICS};
+
+use nlproof_wire::consts::IFNAMSIZ;
 
 use crate::abi::{self, IfNet, RawLink, SockAddr};
 
@@ -30,10 +33,10 @@ impl IfRef {
     }
 
     fn sockaddr(&self, ask: unsafe extern "C" fn(*mut IfNet, *mut SockAddr) -> bool) -> Option<LinkAddress> {
-        let mut out = SockAddr::EMPTY;
+        let mut out = MaybeUninit::<SockAddr>::uninit();
         // SAFETY: the interface is valid by the type's invariant, and `out` is writable; `ask` is one of the
-        // shim's functions that ask for nothing more.
-        unsafe { ask(self.as_ptr(), &raw mut out) }.then(|| out.link())
+        // shim's functions that ask for nothing more, and write all of it if they return true.
+        unsafe { ask(self.as_ptr(), out.as_mut_ptr()).then(|| out.assume_init_ref().link()) }
     }
 }
 
@@ -44,16 +47,6 @@ impl Drop for IfRef {
     }
 }
 
-/// # Safety
-/// `text` is null or a string with a NUL that lives during the call.
-unsafe fn name(text: *const c_char) -> Name {
-    if text.is_null() {
-        return Name::truncated(&[]);
-    }
-    // SAFETY: the caller's promise.
-    Name::truncated(unsafe { CStr::from_ptr(text) }.to_bytes())
-}
-
 impl Interface for IfRef {
     fn index(&self) -> u32 {
         // SAFETY: the interface is valid by the type's invariant.
@@ -62,15 +55,8 @@ impl Interface for IfRef {
 
     fn name(&self) -> Name {
         // SAFETY: the interface is valid by the type's invariant; its name is part of it. While it is renamed
-        // the bytes change under us, as under the stock code, but a NUL stays within IFNAMSIZ.
-        unsafe { name(abi::nlproof_if_name(self.as_ptr())) }
-    }
-
-    fn show_name<R>(&self, show: impl FnOnce(&[u8]) -> R) -> R {
-        // SAFETY: as for `name`.
-        let text = unsafe { abi::nlproof_if_name(self.as_ptr()) };
-        // SAFETY: as for `name`: it is part of the interface, and not null.
-        show(unsafe { CStr::from_ptr(text) }.to_bytes())
+        // the bytes change under us, as under the stock code. IFNAMSIZ bytes are there whatever the name is.
+        Name::of_array(unsafe { abi::nlproof_if_name(self.as_ptr()).cast::<[u8; IFNAMSIZ]>().read() })
     }
 
     fn kind(&self) -> u8 {
@@ -141,19 +127,27 @@ impl Interface for IfRef {
     }
 
     fn state(&self) -> LinkState {
-        let mut raw = RawLink::default();
-        // SAFETY: the interface is valid by the type's invariant, and `raw` is writable.
-        unsafe { abi::nlproof_if_read(self.as_ptr(), &raw mut raw) }
+        let mut raw = MaybeUninit::<RawLink>::uninit();
+        // SAFETY: the interface is valid by the type's invariant, and C writes every field.
+        let raw = unsafe {
+            abi::nlproof_if_read(self.as_ptr(), raw.as_mut_ptr());
+            raw.assume_init()
+        };
         LinkState {
             index: raw.index,
             kind: raw.kind,
             link_address_len: raw.address_len,
+            has_broadcast: raw.has_broadcast != 0,
             flags: raw.flags,
             driver_flags: raw.driver_flags,
             mtu: raw.mtu,
             capabilities: Capabilities { supported: raw.supported, enabled: raw.enabled },
-            counters: raw.counters,
         }
+    }
+
+    fn statistics(&self, out: &mut [u8; STATISTICS]) {
+        // SAFETY: the interface is valid by the type's invariant, and `out` is writable.
+        unsafe { abi::nlproof_if_statistics(self.as_ptr(), out) }
     }
 
     fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R {

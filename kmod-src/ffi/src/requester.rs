@@ -4,7 +4,7 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use iface_core::{Address, Privilege, Requester};
+use iface_core::{Privilege, Requester, SocketAddress};
 
 use crate::abi::{self, NlPcb, SockAddr};
 
@@ -45,8 +45,8 @@ impl Requester for Socket<'_> {
         unsafe { abi::nlproof_requester_owns_stack(self.nlp.as_ptr()) }
     }
 
-    fn may_see(&self, address: &Address) -> bool {
-        let address = SockAddr::of(&address.local);
+    fn may_see(&self, address: &SocketAddress) -> bool {
+        let address = SockAddr::of(address);
         // SAFETY: the socket is valid by the type's invariant, and `address` is readable during the call.
         unsafe { abi::nlproof_requester_may_see(self.nlp.as_ptr(), &raw const address) }
     }

@@ -49,6 +49,7 @@ fn carrier(ifp: &IfRef) -> Option<IfRef> {
 
 impl Kernel for Stack {
     type Ref = CountedRef;
+    type Address = Address;
     type EpochTracker = EpochTracker;
     type Stream = NlWriter;
     type GroupWriter = NlWriter;

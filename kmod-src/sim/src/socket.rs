@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use iface_core::{Address, Requester};
+use iface_core::{Requester, SocketAddress};
 
 /// `NLSNDQ` of `netlink/netlink_var.h`: bytes of a socket's send and receive buffer.
 pub(crate) const BUFFER: usize = 65536;
@@ -110,7 +110,7 @@ impl Requester for Socket {
         self.privilege != Privilege::Jailed
     }
 
-    fn may_see(&self, _address: &Address) -> bool {
+    fn may_see(&self, _address: &SocketAddress) -> bool {
         true
     }
 }

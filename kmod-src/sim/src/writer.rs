@@ -165,6 +165,11 @@ impl Writer for NlWriter {
         self.begin(&done, &error.to_le_bytes()) && self.end()
     }
 
+    fn words<const N: usize>(&mut self, words: &[u32; N]) {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        self.put(&bytes);
+    }
+
     fn string(&mut self, kind: u16, value: &[u8]) {
         let mut terminated = value.to_vec();
         terminated.push(0);
