@@ -109,12 +109,12 @@ struct nlproof_link {
 	uint32_t	mtu;
 	uint32_t	supported[2];	/* capabilities */
 	uint32_t	enabled[2];
-	uint8_t		type;
+	uint8_t		kind;		/* if_type */
 	uint8_t		address_len;
 	uint8_t		has_broadcast;
 };
 _Static_assert(sizeof(struct nlproof_link) == 36, "also in abi.rs");
-_Static_assert(offsetof(struct nlproof_link, type) == 32, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_link, kind) == 32, "also in abi.rs");
 
 /* struct rtnl_link_stats64, aligned as attributes are. */
 struct nlproof_statistics {

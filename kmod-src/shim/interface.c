@@ -86,7 +86,7 @@ nlproof_if_read(struct ifnet *ifp, struct nlproof_link *out)
 	out->driver_flags = if_getdrvflags(ifp);
 	out->mtu = if_getmtu(ifp);
 	nlproof_if_capabilities(ifp, out->supported, out->enabled);
-	out->type = if_gettype(ifp);
+	out->kind = if_gettype(ifp);
 	out->address_len = if_getaddrlen(ifp);
 	out->has_broadcast = if_getbroadcastaddr(ifp) != NULL;
 }
