@@ -49,7 +49,7 @@ fn a_ready_image_becomes_a_guest_in_which_a_cell_runs() {
     let path = |name: &str| place.path().join(name);
     let made = build(
         &release,
-        &image_options(true),
+        &image_options(true, &[]),
         &Cache::new(&path("made")),
         &AtomicBool::new(false),
         &mut |_| (),

@@ -25,7 +25,7 @@ use crate::{
     image::{self, Image, ImageInfo, Input, SCHEMA},
     kernel::{self, KernelInfo},
     keys::GuestKeys,
-    makefs, mtree,
+    makefs, modules, mtree,
     options::{BuildOptions, Progress, Stage},
     release::{BASE, KERNEL, ReleaseDir},
     skip, space,
@@ -36,7 +36,7 @@ use crate::{
 
 /// To be raised when the same inputs give other bytes than before, unless a table in `config` or `skip`
 /// is all that changed.
-const BUILDER: u32 = 1;
+const BUILDER: u32 = 2;
 
 /// How often progress of the two extractions is reported.
 const TICK: Duration = Duration::from_millis(100);
@@ -71,13 +71,14 @@ pub fn build(
 
 /// What goes into an image, as one digest.
 fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
-    let BuildOptions { stock_rc, free_mib, makefs: _, keys } = options;
+    let BuildOptions { stock_rc, modules: _, free_mib, makefs: _, keys } = options;
     let mut hasher = sha2::Sha256::new();
     hasher.update(format!("nlproof-image {BUILDER} {SCHEMA}\n{}\n", release.name));
     for file in [BASE, KERNEL] {
         hasher.update(format!("{file} {}\n", release.entry(file)?.sha256));
     }
     hasher.update(format!("stock_rc {stock_rc} free_mib {free_mib}\n"));
+    hasher.update(format!("modules {:?}\n", options.module_names()));
     if let Some(keys) = keys {
         hasher.update(format!("{}\n{}\n", keys.host_public()?, keys.client_public()?));
     }
@@ -130,6 +131,7 @@ impl Build<'_> {
         });
 
         self.report(Stage::Configure, 0, 1);
+        modules::prune(&mut tree, &self.options.modules)?;
         config::configure(&mut tree, &keys, self.options)?;
         self.report(Stage::Configure, 1, 1);
 

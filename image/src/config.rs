@@ -8,6 +8,7 @@ use sha2::Digest as _;
 use crate::{
     error::ImageError,
     keys::GuestKeys,
+    modules,
     options::BuildOptions,
     path::TreePath,
     provision::GuestFile,
@@ -64,6 +65,12 @@ const FILES: &[(&str, u32, Body, &str)] = &[
         "the same mark on the console when the stock /etc/rc starts the guest",
     ),
     ("etc/rc.conf", 0o644, Body::Text(include_str!("../guest/rc.conf")), "for the stock /etc/rc"),
+    (
+        "etc/sysctl.conf",
+        0o644,
+        Body::Text(include_str!("../guest/sysctl.conf")),
+        "what a panicked kernel is asked by its own debugger",
+    ),
     ("etc/ttys", 0o644, Body::Text(include_str!("../guest/ttys")), "ten getty processes less to start"),
     (
         "etc/ssh/sshd_config",
@@ -75,11 +82,6 @@ const FILES: &[(&str, u32, Body, &str)] = &[
     ("etc/ssh/ssh_host_ed25519_key.pub", 0o644, Body::HostPublicKey, "for the stock /etc/rc.d/sshd"),
     ("root/.ssh/authorized_keys", 0o600, Body::AuthorizedKeys, "the only way in"),
 ];
-
-/// What a vector may ask the kernel for and GENERIC does not hold: interface kinds and carp(4). A module that
-/// the kernel directory lacks is left out: the loader would complain and go on.
-const MODULES: &[&str] =
-    &["if_epair", "if_bridge", "if_disc", "if_edsc", "if_gre", "if_lagg", "if_vxlan", "carp"];
 
 /// As much as the stock `/etc/rc.d/random` keeps in `/boot/entropy`, in bytes.
 const ENTROPY_BYTES: usize = 4096;
@@ -98,8 +100,11 @@ pub(crate) const NEEDED: &[(&str, &str)] = &[
 pub(crate) fn configure(tree: &mut Tree, keys: &GuestKeys, options: &BuildOptions) -> Result<(), ImageError> {
     // sshd refuses keys in a directory that others may write to.
     tree.dir(TreePath::known("root/.ssh"), Meta::ours(0o700)).map_err(|error| refused("root/.ssh", error))?;
+    let modules = modules::to_load(tree, options.module_names())?;
     for (path, mode, body, _) in FILES {
-        let Some(contents) = contents(body, keys, options, |text| loader_conf(text, tree))? else { continue };
+        let Some(contents) = contents(body, keys, options, |text| loader_conf(text, &modules))? else {
+            continue;
+        };
         tree.write(TreePath::known(path), Meta::ours(*mode), &contents)
             .map_err(|error| refused(path, error))?;
     }
@@ -153,7 +158,7 @@ pub(crate) fn prepare(files: &[GuestFile]) -> String {
 }
 
 /// What is left for it to do once they are there: which modules there are is known only in the guest.
-pub(crate) fn script(files: &[GuestFile]) -> String {
+pub(crate) fn script(files: &[GuestFile], options: &BuildOptions) -> String {
     let mut script = "set -e\n".to_owned();
     for GuestFile { path, mode, .. } in files {
         writeln!(script, "chmod {mode:04o} {path}").ok();
@@ -161,8 +166,11 @@ pub(crate) fn script(files: &[GuestFile]) -> String {
     writeln!(
         script,
         "for module in {}; do\n\
-         \t[ ! -f /boot/kernel/$module.ko ] || echo \"${{module}}_load=\\\"YES\\\"\" >> /boot/loader.conf\ndone",
-        MODULES.join(" ")
+         \t[ -f /boot/kernel/$module.ko ] || continue\n\
+         \t# What the kernel holds itself is in no file that is loaded.\n\
+         \tkldstat -q -n $module.ko || ! kldstat -q -m $module || continue\n\
+         \techo \"${{module}}_load=\\\"YES\\\"\" >> /boot/loader.conf\ndone",
+        Vec::from_iter(options.module_names()).join(" ")
     )
     .ok();
     script
@@ -177,17 +185,13 @@ pub(crate) fn version(hasher: &mut sha2::Sha256) {
         };
         hasher.update(format!("{path} {mode:o} {}\n{text}", text.len()));
     }
-    hasher.update(MODULES.join(" "));
 }
 
-fn loader_conf(text: &str, tree: &Tree) -> String {
+fn loader_conf(text: &str, modules: &[&str]) -> String {
     let mut conf = text.to_owned();
-    for module in MODULES {
-        let path = format!("boot/kernel/{module}.ko");
-        if TreePath::from_archive(path.as_bytes()).is_ok_and(|path| tree.kind(&path).is_some()) {
-            // A write to a String does not fail.
-            writeln!(conf, "{module}_load=\"YES\"").ok();
-        }
+    for module in modules {
+        // A write to a String does not fail.
+        writeln!(conf, "{module}_load=\"YES\"").ok();
     }
     conf
 }
@@ -276,14 +280,14 @@ mod tests {
             assert!(names.contains(&expected), "{names:?}");
         }
         assert!(!names.iter().any(|(path, _)| *path == "/etc/fstab" || path.contains("nlproof_ready")));
-        let (before, after) = (prepare(&files), script(&files));
+        let (before, after) = (prepare(&files), script(&files, &BuildOptions::default()));
         assert!(
             before.contains("mkdir -p /root/.ssh\n") && before.contains("chmod 700 /root/.ssh\n"),
             "{before}"
         );
         assert!(!before.contains("mkdir -p \n"), "{before}");
         assert!(after.contains("chmod 0600 /root/.ssh/authorized_keys\n"), "{after}");
-        assert!(after.contains("for module in if_epair if_bridge"), "{after}");
+        assert!(after.contains("for module in carp if_bridge if_disc"), "{after}");
         assert!(after.contains(r#"echo "${module}_load=\"YES\"" >> /boot/loader.conf"#), "{after}");
     }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What the caller decides about an image, and what it is told while one is built.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeSet, fmt, path::PathBuf};
 
-use crate::keys::GuestKeys;
+use crate::{
+    keys::GuestKeys,
+    modules::{self, INTERFACE_MODULES},
+};
 
 /// What the caller decides about an image. All but `makefs` is part of the image's key in the cache.
 #[derive(Debug, Clone)]
@@ -11,6 +14,9 @@ pub struct BuildOptions {
     /// Keep the release's own `/etc/rc` (with a short `rc.conf`) rather than the six lines that start
     /// addresses and sshd.
     pub stock_rc: bool,
+    /// Kernel modules that are loaded at the start, by name, where the kernel has them: what the guest will be asked
+    /// for. Of the kernel's other modules it gets only what these depend on, and what a guest needs anyway.
+    pub modules: Vec<String>,
     /// Free space in the guest's root file system, in MiB.
     pub free_mib: u32,
     /// The `makefs` program; `None` looks for it in `PATH` and in the usual system directories.
@@ -21,7 +27,15 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { stock_rc: false, free_mib: 64, makefs: None, keys: None }
+        let modules = INTERFACE_MODULES.iter().map(|name| (*name).to_owned()).collect();
+        Self { stock_rc: false, modules, free_mib: 64, makefs: None, keys: None }
+    }
+}
+
+impl BuildOptions {
+    /// The modules that may be named to loader and shell, sorted, each once.
+    pub(crate) fn module_names(&self) -> BTreeSet<&str> {
+        self.modules.iter().map(String::as_str).filter(|name| modules::is_name(name)).collect()
     }
 }
 

@@ -98,7 +98,7 @@ pub fn provision(
         let provisioning = Provisioning {
             disk: &disk,
             prepare: config::prepare(&files),
-            script: config::script(&files),
+            script: config::script(&files, options),
             files,
         };
         let Provisioned { kernel, freebsd_version } = boot(&provisioning)?;
@@ -119,10 +119,11 @@ pub fn provision(
 
 /// What goes into an image, as one digest.
 fn key(source: &VmImageDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
-    let BuildOptions { stock_rc, free_mib: _, makefs: _, keys } = options;
+    let BuildOptions { stock_rc, modules: _, free_mib: _, makefs: _, keys } = options;
     let mut hasher = sha2::Sha256::new();
     hasher.update(format!("nlproof-image from a vm image {PROVISIONER} {SCHEMA}\n{}\n", source.name));
     hasher.update(format!("{} {}\nstock_rc {stock_rc}\n", source.file, source.digest));
+    hasher.update(format!("modules {:?}\n", options.module_names()));
     if let Some(keys) = keys {
         hasher.update(format!("{}\n{}\n", keys.host_public()?, keys.client_public()?));
     }

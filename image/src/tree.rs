@@ -150,6 +150,14 @@ impl Tree {
         Ok(())
     }
 
+    /// Removes a regular file.
+    pub(crate) fn remove_file(&mut self, path: &TreePath) -> Result<(), ImageError> {
+        let host = path.on_host(&self.root);
+        fs::remove_file(&host).map_err(|error| ImageError::io("remove", &host, error))?;
+        self.nodes.remove(path);
+        Ok(())
+    }
+
     /// Moves everything in `other` into this tree. Where both have a node, `other`'s stays.
     pub(crate) fn absorb(&mut self, other: Self) -> Result<(), TreeError> {
         for (path, (kind, meta)) in other.nodes {

@@ -67,6 +67,11 @@ fn a_kept_console_is_shown_and_others_are_named() {
     );
     assert_eq!(console(Some("freebsd/14.0-STABLE/rust")), (Some(0), "rust\n".into()));
     assert!(matches!(console(Some("sim/14.0")), (Some(2), said) if said.contains("no console of sim/14.0")));
+    let textdump =
+        || text(&project.nlproof().args(["console", "--textdump"]).arg(&directory).output().unwrap());
+    assert!(textdump().contains("no textdump was kept"), "{}", textdump());
+    fs::write(directory.join("freebsd-14.0-STABLE-stock.textdump"), "panic: x\n").unwrap();
+    assert_eq!(textdump(), "panic: x\n");
 }
 
 /// The program with the project's own tests, releases and cache.

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use nlproof::matrix::{CellResult, CellStatus, Outcome};
+use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
 use nlproof::target::{Facts, Finish, FreebsdOptions, FreebsdTarget, Start, Target, TargetError};
 use nlproof::vm::{Accelerator, Tools};
 use nlproof_agent::{Batch, Record};
@@ -19,6 +19,9 @@ use nlproof_image::{Cache, Dists};
 use serde_json::json;
 
 use crate::engine::{cell, run, vectors};
+
+/// What the suite's vectors ask a guest for.
+const MODULES: [&str; 7] = ["if_epair", "if_bridge", "if_disc", "if_gif", "if_tuntap", "if_vlan", "carp"];
 
 /// What is done to a guest.
 #[derive(Clone, Copy)]
@@ -103,6 +106,7 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc: false,
+        modules: MODULES.map(str::to_owned).to_vec(),
         cpus: 1,
         patience_factor: 1.0,
         console: Some(directory.join("console")),
@@ -110,7 +114,10 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
         cancel: Arc::new(AtomicBool::new(false)),
     };
     let opened = AtomicUsize::new(0);
-    let result = run(&cell(&format!("freebsd/{release}/stock")), &vectors("link"), &|cell, on_stage| {
+    // A kernel with a debugger is in no matrix; it is like the one that checks itself.
+    let known = if release == WITH_DEBUGGER { "14.0-STABLE-DEBUG" } else { release };
+    let cell = Cell { release: Some(release.to_owned()), ..cell(&format!("freebsd/{known}/stock")) };
+    let result = run(&cell, &vectors("link"), &|cell, on_stage| {
         let first = opened.fetch_add(1, Ordering::SeqCst) == 0;
         let target = FreebsdTarget::open(cell.release.as_ref().unwrap(), &options, None, on_stage)?;
         Ok(Box::new(Victim { target, deed: first.then_some(deed) }))
@@ -119,10 +126,17 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
     Some(result)
 }
 
-/// One guest is lost, in this way; one vector has no result, all others have passed.
-fn one_vector_is_lost(test: &str, release: &str, deed: Deed, kind: &str, fingerprint: &str) {
+/// One guest is lost, in this way; one vector has no result, all others have passed. What the kernel said as it died;
+/// `None`: it could not be run.
+fn one_vector_is_lost(
+    test: &str,
+    release: &str,
+    deed: Deed,
+    kind: &str,
+    fingerprint: &str,
+) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();
-    let Some(result) = run_with(test, release, deed, directory.path()) else { return };
+    let result = run_with(test, release, deed, directory.path())?;
     let [lost] = result.losses.as_slice() else { panic!("{:?}", result.losses) };
     assert_eq!(lost.loss.kind, kind, "{}", lost.loss.text);
     assert!(lost.loss.fingerprint.starts_with(fingerprint), "{}", lost.loss.fingerprint);
@@ -139,20 +153,56 @@ fn one_vector_is_lost(test: &str, release: &str, deed: Deed, kind: &str, fingerp
     let console = std::fs::read_to_string(directory.path().join("console")).unwrap();
     // Both guests': the lost one's and the one that went on.
     assert!(console.matches("nlproof: ready").count() >= 2, "{console}");
+    let textdump = std::fs::read_to_string(directory.path().join("console.textdump")).unwrap_or_default();
+    assert_eq!(textdump.is_empty(), !matches!(kind, "panicked" | "debugger"), "{textdump}");
+    Some(textdump)
+}
+
+/// A textdump has each of these.
+fn tells(textdump: Option<String>, parts: &[&str]) {
+    let Some(textdump) = textdump else { return };
+    for part in parts {
+        assert!(textdump.contains(part), "{part}: {textdump}");
+    }
 }
 
 #[test]
 fn a_panic_costs_one_vector() {
     let deed = Deed::Command("sleep 1; sysctl debug.kdb.panic=1");
     let fingerprint = "kdb_sysctl_panic | kdb_sysctl_panic < ";
-    one_vector_is_lost("a_panic_costs_one_vector", "14.0-STABLE", deed, "panicked", fingerprint);
+    let test = "a_panic_costs_one_vector";
+    let textdump = one_vector_is_lost(test, "14.0-STABLE", deed, "panicked", fingerprint);
+    tells(textdump, &["panic: kdb_sysctl_panic\n", "KDB: stack backtrace:\n", "kdb_sysctl_panic+0x"]);
+}
+
+/// A release whose kernel has `options DDB`, as CURRENT's GENERIC has and a stable branch's has not.
+const WITH_DEBUGGER: &str = "14.0-STABLE-DDB";
+
+/// What a kernel with a debugger in it is asked before it restarts, or waits for a command.
+const ASKED: [&str; 5] = ["show registers\n", "bt\n", "show pcpu\n", "ps\n", "alltrace\n"];
+
+#[test]
+fn a_panic_in_a_kernel_with_a_debugger_leaves_the_stacks_of_all_threads() {
+    let deed = Deed::Command("sleep 1; sysctl debug.kdb.panic=1");
+    let test = "a_panic_in_a_kernel_with_a_debugger_leaves_the_stacks_of_all_threads";
+    let fingerprint = "kdb_sysctl_panic | kdb_sysctl_panic < ";
+    let textdump = one_vector_is_lost(test, WITH_DEBUGGER, deed, "panicked", fingerprint);
+    let asked = ASKED.map(|command| format!("db:0:kdb.enter.panic> {command}"));
+    tells(textdump.clone(), &asked.each_ref().map(String::as_str));
+    tells(
+        textdump,
+        &["panic: kdb_sysctl_panic\n", "Tracing command init pid 1 ", "db:0:kdb.enter.panic> reset\n"],
+    );
 }
 
 #[test]
 fn the_debuggers_prompt_costs_one_vector() {
     let deed = Deed::Command("sleep 1; sysctl debug.kdb.enter=1");
     let test = "the_debuggers_prompt_costs_one_vector";
-    one_vector_is_lost(test, "14.0-STABLE-DEBUG", deed, "debugger", "debugger");
+    let textdump = one_vector_is_lost(test, WITH_DEBUGGER, deed, "debugger", "debugger");
+    let asked = ASKED.map(|command| format!("db:0:kdb.enter.default> {command}"));
+    tells(textdump.clone(), &asked.each_ref().map(String::as_str));
+    tells(textdump, &["KDB: enter: sysctl debug.kdb.enter\n", "Tracing command init pid 1 "]);
 }
 
 #[test]

@@ -272,6 +272,10 @@ pub(super) struct ConsoleArgs {
     pub(super) report: PathBuf,
     /// The cell, such as freebsd/14.0-STABLE/stock; not needed if only one kept a console.
     pub(super) cell: Option<String>,
+    /// Only what kernels said when they panicked or stopped in their debugger: message, registers, backtrace; with a
+    /// debugger in the kernel also its locks, processes and the stacks of all threads.
+    #[arg(long)]
+    pub(super) textdump: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `console`: the console's log that a run kept.
+//! `console`: the console's log that a run kept, or what of it a dying kernel said.
 
 use super::args::ConsoleArgs;
 use super::exit::{CliError, ExitCode};
@@ -12,9 +12,13 @@ pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
         FileError::whole(directory, format!("cannot be read: {error}"))
             .help("a report directory is what `nlproof test-matrix --report-dir DIR` leaves")
     })?;
+    let (what, ending, none) = match args.textdump {
+        false => ("console", ".console", "no guest was started"),
+        true => ("textdump", ".textdump", "no kernel panicked or stopped in its debugger"),
+    };
     let mut logs: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| name.strip_suffix(".console").map(str::to_owned))
+        .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
         .collect();
     logs.sort();
     let wanted = args.cell.as_deref().map(|cell| cell.replace('/', "-"));
@@ -24,12 +28,12 @@ pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
     };
     let [log] = found.as_slice() else {
         return Err(CliError::Usage(match (&args.cell, logs.as_slice()) {
-            (_, []) => format!("no console was kept in {}: no guest was started", directory.display()),
-            (Some(cell), _) => format!("no console of {cell}\n  help: there are {}", logs.join(", ")),
-            (None, _) => format!("several consoles were kept\n  help: name one of {}", logs.join(", ")),
+            (_, []) => format!("no {what} was kept in {}: {none}", directory.display()),
+            (Some(cell), _) => format!("no {what} of {cell}\n  help: there are {}", logs.join(", ")),
+            (None, _) => format!("several {what}s were kept\n  help: name one of {}", logs.join(", ")),
         }));
     };
-    let path = directory.join(format!("{log}.console"));
+    let path = directory.join(format!("{log}{ending}"));
     let bytes =
         std::fs::read(&path).map_err(|error| FileError::whole(&path, format!("cannot be read: {error}")))?;
     say_text!(shown(&bytes));

@@ -12,6 +12,7 @@ use super::exit::{CliError, ExitCode};
 use super::fetch;
 use super::interrupt;
 use super::out::say;
+use super::project::Project;
 use super::targets::{cache_directory, open_error, places, plain_guests};
 use crate::releases::newest_of;
 use crate::target::{FreebsdTarget, image_options, saved_guests};
@@ -22,15 +23,16 @@ const SHORTEST_KEY: usize = 4;
 pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         ImageCommand::Fetch(args) => fetch::main(project, args),
-        ImageCommand::Build { release, stock_rc } => build_one(release, *stock_rc),
+        ImageCommand::Build { release, stock_rc } => build_one(project, release, *stock_rc),
         ImageCommand::List => list(),
         ImageCommand::Rm { images } => remove(images),
         ImageCommand::Gc => collect(),
     }
 }
 
-fn build_one(release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
+fn build_one(project: &ProjectArgs, release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
+    let modules = Project::find(project)?.matrix()?.modules;
     let here = dists.list();
     let release = newest_of(release, here.iter().map(String::as_str)).unwrap_or(release);
     let found = dists.find_any(release).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -56,7 +58,7 @@ fn build_one(release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
     };
     let result = match &found {
         Found::Sets(sets) => {
-            build(sets, &image_options(stock_rc), &cache, interrupt::flag(), &mut |progress| {
+            build(sets, &image_options(stock_rc, &modules), &cache, interrupt::flag(), &mut |progress| {
                 on_stage(&progress.stage.to_string(), Some((progress.bytes_done, progress.bytes_total)));
             })
             .map_err(|error| match error {
@@ -64,9 +66,8 @@ fn build_one(release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
                 error => CliError::Build(error.to_string()),
             })
         }
-        Found::Image(_) => {
-            FreebsdTarget::image(release, &plain_guests(stock_rc)?, &mut on_stage).map_err(open_error)
-        }
+        Found::Image(_) => FreebsdTarget::image(release, &plain_guests(stock_rc, modules)?, &mut on_stage)
+            .map_err(open_error),
     };
     bar.finish_and_clear();
     let image = result?;

@@ -101,6 +101,7 @@ impl Project {
         if !errors.is_empty() {
             return Err(CliError::Files(errors));
         }
+        self.demand_modules(&suite.vectors)?;
         let filter = VectorFilter { suites: args.suite.clone(), filters: args.filter.clone() };
         let vectors = filter.select(suite.vectors);
         if vectors.is_empty() {
@@ -109,6 +110,20 @@ impl Project {
             ));
         }
         Ok(vectors)
+    }
+
+    /// A guest has the modules that the matrix lists. A vector that needs another one would run nowhere.
+    fn demand_modules(&self, vectors: &[Vector]) -> Result<(), CliError> {
+        let listed = self.matrix()?.modules;
+        let missing = |vector: &Vector| {
+            let module = vector.needs.modules.iter().find(|module| !listed.contains(module))?;
+            Some(format!(
+                "{} needs the kernel module {module}, which no guest has\n  help: list it in matrix.yaml, `modules: \
+                 [{module}, ...]`",
+                vector.id
+            ))
+        };
+        vectors.iter().find_map(missing).map_or(Ok(()), |text| Err(CliError::Usage(text)))
     }
 
     /// The checkout that the project stands in: kmod-src and harness stand beside tests.

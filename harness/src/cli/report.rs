@@ -106,7 +106,7 @@ fn expected_cells(path: &Path) -> Result<Vec<String>, FileError> {
     Ok(jobs.include.into_iter().map(|job| job.cell).collect())
 }
 
-/// Raw traces of the slices one after the other, consoles under their slices' names.
+/// Raw traces of the slices one after the other, consoles and textdumps under their slices' names.
 fn keep_files(parts: &[Part], into: &Path) -> io::Result<()> {
     let mut ordered: Vec<_> = parts.iter().collect();
     ordered.sort_by_key(|part| part.run.vectors.slice);
@@ -123,9 +123,11 @@ fn keep_files(parts: &[Part], into: &Path) -> io::Result<()> {
                 let mut to = fs::OpenOptions::new().create(true).append(true).open(into.join(&raw))?;
                 io::copy(&mut from, &mut to)?;
             }
-            if let Some(mut from) = open_if_there(&directory.join(format!("{cell}.console")))? {
-                let name = format!("{cell}{}.console", slice.as_deref().unwrap_or_default());
-                io::copy(&mut from, &mut File::create(into.join(name))?)?;
+            for kind in ["console", "textdump"] {
+                if let Some(mut from) = open_if_there(&directory.join(format!("{cell}.{kind}")))? {
+                    let name = format!("{cell}{}.{kind}", slice.as_deref().unwrap_or_default());
+                    io::copy(&mut from, &mut File::create(into.join(name))?)?;
+                }
             }
         }
     }

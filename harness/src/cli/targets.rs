@@ -53,7 +53,7 @@ pub(super) fn cache_directory() -> Result<PathBuf, CliError> {
 }
 
 /// Guests as they are when nobody wants them otherwise.
-pub(super) fn plain_guests(stock_rc: bool) -> Result<FreebsdOptions, CliError> {
+pub(super) fn plain_guests(stock_rc: bool, modules: Vec<String>) -> Result<FreebsdOptions, CliError> {
     let (dists, cache) = places()?;
     let supervisor = std::env::current_exe()
         .map_err(|error| CliError::Usage(format!("nlproof does not find itself: {error}")))?;
@@ -64,6 +64,7 @@ pub(super) fn plain_guests(stock_rc: bool) -> Result<FreebsdOptions, CliError> {
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc,
+        modules,
         cpus: 1,
         instruction_clock: false,
         patience_factor: 1.0,
@@ -88,7 +89,7 @@ impl Targets {
             start: if args.cold { Start::Cold } else { Start::Warm },
             cpus: args.cpus,
             patience_factor: args.timeout_factor,
-            ..plain_guests(args.stock_rc)?
+            ..plain_guests(args.stock_rc, project.matrix()?.modules)?
         };
         let module = project.module_options(args.unverified)?;
         let (consoles, trace) = (None, SimTrace::Counted);

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use iface_core::Profile;
+use nlproof_image::INTERFACE_MODULES;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -13,6 +14,9 @@ use crate::file::{FileError, load_yaml, nearest};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawMatrix {
+    /// Kernel modules that every guest has loaded.
+    #[serde(default = "interface_modules")]
+    modules: Vec<String>,
     cells: Vec<Spanned<RawCell>>,
 }
 
@@ -56,6 +60,12 @@ enum RawModule {
 pub struct Matrix {
     /// The cells, in the file's order.
     pub cells: Vec<Cell>,
+    /// Kernel modules that every guest has loaded when it starts, where its kernel has them: those that vectors need.
+    pub modules: Vec<String>,
+}
+
+fn interface_modules() -> Vec<String> {
+    INTERFACE_MODULES.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// Loads `matrix.yaml`.
@@ -77,7 +87,7 @@ pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
     if cells.is_empty() {
         return Err(FileError::whole(path, "no cells").help("a matrix has at least `- target: sim`"));
     }
-    Ok(Matrix { cells })
+    Ok(Matrix { cells, modules: raw.modules })
 }
 
 fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileError> {

@@ -51,13 +51,16 @@ pub struct FreebsdOptions {
     pub start: Start,
     /// Whether the release's own `/etc/rc` starts the guest instead of a few lines of ours.
     pub stock_rc: bool,
+    /// Kernel modules that a guest has loaded when it starts, where its kernel has them.
+    pub modules: Vec<String>,
     /// Virtual processors of a guest.
     pub cpus: u32,
     /// Whether the guest's clocks count instructions (TCG only).
     pub instruction_clock: bool,
     /// Every limit is multiplied by this.
     pub patience_factor: f64,
-    /// Where to keep the console's log, if anywhere.
+    /// Where to keep the console's log, if anywhere; what a dying kernel says is kept beside it, with the extension
+    /// `textdump`.
     pub console: Option<PathBuf>,
     /// The program that supervises QEMU: nlproof itself.
     pub supervisor: PathBuf,
@@ -90,9 +93,10 @@ pub struct FreebsdTarget {
     pub(super) cancel: Arc<AtomicBool>,
 }
 
-/// The options with which guests' images are built; `stock_rc`: with the release's own `/etc/rc`.
-pub fn image_options(stock_rc: bool) -> BuildOptions {
-    BuildOptions { stock_rc, ..BuildOptions::default() }
+/// The options with which guests' images are built; `stock_rc`: with the release's own `/etc/rc`, `modules`: with
+/// these kernel modules.
+pub fn image_options(stock_rc: bool, modules: &[String]) -> BuildOptions {
+    BuildOptions { stock_rc, modules: modules.to_vec(), ..BuildOptions::default() }
 }
 
 impl FreebsdTarget {
@@ -263,7 +267,8 @@ fn image(
     };
     match directory {
         Found::Sets(sets) => {
-            build(sets, &image_options(options.stock_rc), &options.cache, &options.cancel, &mut progress)
+            let wanted = image_options(options.stock_rc, &options.modules);
+            build(sets, &wanted, &options.cache, &options.cancel, &mut progress)
         }
         Found::Image(image) => provisioned(image, options, &mut progress),
     }
@@ -283,7 +288,7 @@ pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
     config.memory_mib(MEMORY_MIB).cpus(options.cpus).ssh(HostPort::Any);
     config.instruction_clock(options.instruction_clock);
     if let Some(console) = &options.console {
-        config.serial_log(console);
+        config.serial_log(console).textdump(console.with_extension("textdump"));
     }
     config
 }

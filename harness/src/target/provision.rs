@@ -47,7 +47,7 @@ pub(super) fn provisioned(
             Failure::Other(reason) => failed(reason),
         })
     };
-    let build = image_options(options.stock_rc);
+    let build = image_options(options.stock_rc, &options.modules);
     provision(source, &build, &options.cache, &options.cancel, progress, &mut boot)
 }
 

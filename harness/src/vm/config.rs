@@ -61,6 +61,7 @@ pub struct VmConfig {
     ssh: Option<HostPort>,
     debug_exit: bool,
     serial_log: Option<PathBuf>,
+    textdump: Option<PathBuf>,
     memory_file: Option<MemoryFile>,
     instruction_clock: bool,
 }
@@ -74,6 +75,7 @@ impl Default for VmConfig {
             ssh: None,
             debug_exit: false,
             serial_log: None,
+            textdump: None,
             memory_file: None,
             instruction_clock: false,
         }
@@ -142,6 +144,12 @@ impl VmConfig {
         self
     }
 
+    /// Appends to this file what a kernel says when it panics or stops in its debugger.
+    pub fn textdump(&mut self, path: impl Into<PathBuf>) -> &mut Self {
+        self.textdump = Some(path.into());
+        self
+    }
+
     /// Keeps the guest's memory in a file.
     pub fn memory_file(&mut self, path: impl Into<PathBuf>, shared: bool) -> &mut Self {
         self.memory_file = Some(MemoryFile { path: path.into(), shared });
@@ -163,6 +171,11 @@ impl VmConfig {
     /// Where the serial console is to be kept.
     pub fn kept_serial_log(&self) -> Option<&Path> {
         self.serial_log.as_deref()
+    }
+
+    /// Where a dying kernel's words are to be kept.
+    pub fn kept_textdump(&self) -> Option<&Path> {
+        self.textdump.as_deref()
     }
 
     /// Whether the guest has an ssh forward.

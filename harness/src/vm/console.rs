@@ -13,6 +13,9 @@ use super::panic::{Frame, Panic};
 /// So many lines are kept for error messages.
 const TAIL_LINES: usize = 24;
 
+/// More of a kernel's last words than this many bytes is not worth keeping.
+const MAX_LAST_WORDS: usize = 4 << 20;
+
 /// Something that the console said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConsoleEvent {
@@ -92,6 +95,7 @@ pub struct Console {
     report: Report,
     panic: Panic,
     prompt_reported: bool,
+    last_words: String,
 }
 
 impl Default for Console {
@@ -104,6 +108,7 @@ impl Default for Console {
             report: Report::None,
             panic: Panic::default(),
             prompt_reported: false,
+            last_words: String::new(),
         }
     }
 }
@@ -114,6 +119,7 @@ impl Console {
         let mut events = Vec::new();
         for line in self.splitter.push(bytes) {
             self.line(&line, &mut events);
+            self.keep_last_words(&line);
             if !line.trim().is_empty() {
                 self.tail.push_back(line);
                 if self.tail.len() > TAIL_LINES {
@@ -141,6 +147,20 @@ impl Console {
     /// The panic as far as it was told, if the kernel panicked.
     pub fn panic(&self) -> Option<&Panic> {
         (self.report != Report::None).then_some(&self.panic)
+    }
+
+    /// What the kernel has said since it panicked or stopped in its debugger: message, registers, backtrace, and
+    /// whatever a script of ddb(4) had it tell. Empty as long as it is well.
+    pub fn last_words(&self) -> &str {
+        &self.last_words
+    }
+
+    fn keep_last_words(&mut self, line: &str) {
+        let begun = self.report != Report::None || !self.last_words.is_empty();
+        if (begun || in_debugger(line)) && self.last_words.len() < MAX_LAST_WORDS {
+            self.last_words.push_str(line);
+            self.last_words.push('\n');
+        }
     }
 
     fn line(&mut self, line: &str, events: &mut Vec<ConsoleEvent>) {
@@ -245,6 +265,12 @@ impl Console {
             _ => None,
         }
     }
+}
+
+/// The debugger's first line (sys/kern/subr_kdb.c kdb_enter()), or a command of its script (sys/ddb/db_script.c).
+fn in_debugger(line: &str) -> bool {
+    // A program may have left a half-written line.
+    line.contains("KDB: enter: ") || (line.starts_with("db:") && line.contains(":kdb.enter."))
 }
 
 /// The same prompts when somebody has answered before we looked.

@@ -134,6 +134,26 @@ fn failed_boots_are_told_by_their_prompts() {
 }
 
 #[test]
+fn last_words_begin_with_the_panic_and_have_all_that_follows() {
+    let words = |text: &str| {
+        let mut console = Console::default();
+        console.push(text.as_bytes());
+        console.last_words().to_owned()
+    };
+    assert_eq!(words(BOOT), "");
+    let fault = words(&format!("{BOOT}{PAGE_FAULT}"));
+    assert!(fault.starts_with("Fatal trap 12: page fault"), "{fault}");
+    assert!(fault.contains("fault virtual address\t= 0x18\n") && fault.contains("Uptime: 31s\n"), "{fault}");
+    let script =
+        "KDB: enter: panic\r\n[ thread pid 12 tid 100077 ]\r\ndb:0:kdb.enter.panic> ps\r\n  pid  ppid\r\n";
+    let asked = words(&format!("{BOOT}{script}db> "));
+    assert_eq!(asked, format!("login: {}", script.replace("\r\n", "\n")));
+    // Of a script alone, its first command is the first line.
+    assert_eq!(words("x\ndb:0:kdb.enter.default> bt\nTracing\n"), "db:0:kdb.enter.default> bt\nTracing\n");
+    assert_eq!(words("db:0:lockinfo> show locks\ndb: a database\n"), "");
+}
+
+#[test]
 fn the_tail_ends_with_the_line_that_has_not_ended() {
     let mut console = Console::default();
     for n in 0..100 {

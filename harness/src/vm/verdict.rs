@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What has become of a running machine: its console, its control socket and QEMU's end, as one verdict.
 
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use super::console::ConsoleEvent;
@@ -12,6 +14,8 @@ use super::wait::Wait;
 
 /// From the first line of a panic to the end of its backtrace.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
+/// From there to the end of what the debugger's script prints: the stacks of all threads.
+const LAST_WORDS_OF_DEBUGGER_LIMIT: Duration = Duration::from_secs(10);
 /// From a broken connection to the first line of the panic that broke it.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(2);
 /// QEMU's run state after an instruction that the accelerator could not run (qapi's RunState).
@@ -46,8 +50,9 @@ impl Vm {
     fn console_verdict(&mut self, ended: bool) -> Option<GuestFailure> {
         let has = |wanted: fn(&ConsoleEvent) -> bool| self.seen.iter().any(wanted);
         if has(|event| matches!(event, ConsoleEvent::Panicking { .. })) {
-            if !ended && !has(|event| matches!(event, ConsoleEvent::Panicked(_))) {
+            if !ended {
                 self.await_report();
+                self.await_last_words();
             }
             let panic = self.console.panic().cloned().unwrap_or_default();
             return Some(GuestFailure::Panicked(Box::new(panic)));
@@ -76,6 +81,33 @@ impl Vm {
         {}
     }
 
+    /// A debugger in the kernel tells more, by its script, and then restarts or waits for a command; a kernel without
+    /// one restarts at once.
+    fn await_last_words(&mut self) {
+        let deadline =
+            Wait::new("the kernel's last words", LAST_WORDS_OF_DEBUGGER_LIMIT).begin(&self.patience);
+        let over =
+            |event: &ConsoleEvent| matches!(event, ConsoleEvent::Debugger | ConsoleEvent::AutomaticReboot);
+        while !self.seen.iter().any(over)
+            && self.qemu.exit().is_none()
+            && deadline.pause(LOOK).is_ok()
+            && self.read_console().is_ok()
+        {}
+        // What was printed between the last look and the end.
+        drop(self.read_console());
+    }
+
+    /// Appends what the kernel said to the file that was asked for. Where that fails nothing is lost: it stands in the
+    /// console's log too.
+    fn keep_textdump(&self) -> io::Result<()> {
+        let Some(path) = &self.textdump else { return Ok(()) };
+        let words = self.console.last_words();
+        if words.is_empty() {
+            return Ok(());
+        }
+        OpenOptions::new().create(true).append(true).open(path)?.write_all(format!("{words}\n").as_bytes())
+    }
+
     /// A machine that was paused over QMP goes on later; one that QEMU gave up does not.
     fn stop_verdict(&mut self) -> Option<GuestFailure> {
         let status = self.qmp.status().ok()?;
@@ -97,6 +129,9 @@ impl Watch for Vm {
     fn check(&mut self) -> Result<(), GuestFailure> {
         if self.failure.is_none() {
             self.failure = self.verdict();
+            if matches!(self.failure, Some(GuestFailure::Panicked(_) | GuestFailure::Debugger { .. })) {
+                drop(self.keep_textdump());
+            }
         }
         self.failure.clone().map_or(Ok(()), Err)
     }

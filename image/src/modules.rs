@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Which kernel modules a guest gets: those that it is asked for, what they depend on, and what makes it a guest.
+//!
+//! A module's file tells what it depends on: its section `set_modmetadata_set` holds pointers to
+//! `struct mod_metadata { int md_version; int md_type; const void *md_data; const char *md_cval; }`, and one of type
+//! `MDT_DEPEND` names a module (FreeBSD's `sys/sys/module.h`). Modules for amd64 are relocatable objects: a pointer is
+//! a relocation.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+};
+
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SectionIndex};
+
+use crate::{
+    error::ImageError,
+    path::TreePath,
+    tree::{Kind, Tree},
+};
+
+/// What a guest has if nobody says: the interface kinds of the vectors, and carp(4). GENERIC holds the last three.
+pub const INTERFACE_MODULES: &[&str] =
+    &["carp", "if_bridge", "if_disc", "if_epair", "if_gif", "if_tuntap", "if_vlan"];
+
+/// What it gets whatever is asked for, with the reason.
+const ALWAYS: &[(&str, &str)] = &[
+    ("virtio", "QEMU's devices, for a kernel that does not hold their drivers"),
+    ("virtio_pci", "the same"),
+    ("virtio_blk", "the same"),
+    ("virtio_random", "the same"),
+    ("if_vtnet", "the same"),
+    ("netlink", "what all this is about, for a kernel that does not hold it"),
+    ("dtraceall", "dtrace(1), for who looks into a guest"),
+];
+
+/// Where a kernel's own modules are.
+const DIRECTORY: &str = "boot/kernel";
+const KERNEL: &str = "boot/kernel/kernel";
+const SET: &str = "set_modmetadata_set";
+const MDT_DEPEND: u32 = 1;
+/// Of the fields in `struct mod_metadata`, in bytes.
+const MD_TYPE: u64 = 4;
+const MD_CVAL: u64 = 16;
+
+/// Whether this is how a module is named: it goes into a file of the loader and into a script.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Which of these modules the loader is to load: those whose files are there and that the kernel does not hold itself.
+pub(crate) fn to_load<'a>(
+    tree: &Tree,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<&'a str>, ImageError> {
+    let built_in = match tree.file(KERNEL) {
+        Some(host) => built_in(&fs::read(&host).map_err(|error| ImageError::io("read", &host, error))?),
+        None => BTreeSet::new(),
+    };
+    let is_there = |name: &str| file(name).is_some_and(|path| tree.kind(&path) == Some(&Kind::File));
+    Ok(names.into_iter().filter(|name| is_there(name) && !built_in.contains(*name)).collect())
+}
+
+/// Removes the kernel's modules but these, what they depend on, and [`ALWAYS`].
+pub(crate) fn prune(tree: &mut Tree, wanted: &[String]) -> Result<(), ImageError> {
+    let mut kept = BTreeSet::new();
+    let always = ALWAYS.iter().map(|(name, _)| (*name).to_owned());
+    let mut open: Vec<String> = wanted.iter().cloned().chain(always).collect();
+    while let Some(name) = open.pop() {
+        let Some(path) = file(&name).filter(|path| tree.kind(path) == Some(&Kind::File)) else { continue };
+        let host = path.on_host(tree.root());
+        if kept.insert(path) {
+            open.extend(dependencies(
+                &fs::read(&host).map_err(|error| ImageError::io("read", &host, error))?,
+            ));
+        }
+    }
+    let others: Vec<TreePath> = tree
+        .nodes()
+        .map(|(path, ..)| path)
+        .filter(|path| path.is_under(DIRECTORY) && path.name().ends_with(b".ko") && !kept.contains(path))
+        .cloned()
+        .collect();
+    others.iter().try_for_each(|path| tree.remove_file(path))
+}
+
+/// The names of the modules that are part of this kernel file: a program, whose pointers are addresses. None if it does
+/// not say so.
+fn built_in(kernel: &[u8]) -> BTreeSet<String> {
+    let read = || {
+        let file = object::File::parse(kernel).ok()?;
+        let set = file.section_by_name(SET)?.data().ok()?;
+        let data = |address: u64, length: u64| {
+            file.sections().find_map(|section| section.data_range(address, length).ok().flatten())
+        };
+        let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_le_bytes);
+        let name = |entry: &[u8]| {
+            let metadata = data(number(entry)?, MD_CVAL + 8)?;
+            let (kind, name) = (metadata.get(4..8)?, metadata.get(16..24)?);
+            let kind = u32::from_le_bytes(kind.try_into().ok()?);
+            let text = text_at(&file, number(name)?)?;
+            (kind != MDT_DEPEND).then_some(text)
+        };
+        Some(set.chunks_exact(8).filter_map(name).collect())
+    };
+    read().unwrap_or_default()
+}
+
+/// The string at an address of a program.
+fn text_at(file: &object::File<'_>, address: u64) -> Option<String> {
+    file.sections().find_map(|section| {
+        let from = usize::try_from(address.checked_sub(section.address())?).ok()?;
+        let text = section.data().ok()?.get(from..).filter(|_| section.address() != 0)?;
+        let end = text.iter().position(|byte| *byte == 0)?;
+        String::from_utf8(text[..end].to_vec()).ok()
+    })
+}
+
+fn file(name: &str) -> Option<TreePath> {
+    if !is_name(name) {
+        return None;
+    }
+    TreePath::from_archive(format!("{DIRECTORY}/{name}.ko").as_bytes()).ok()
+}
+
+/// The names of the modules that this one depends on; none if it does not say in the way described above.
+fn dependencies(module: &[u8]) -> Vec<String> {
+    let Ok(file) = object::File::parse(module) else { return Vec::new() };
+    let Some(set) = file.section_by_name(SET) else { return Vec::new() };
+    let mut pointers = Pointers { file: &file, sections: HashMap::new() };
+    let entries: Vec<Place> = pointers.of(set.index()).values().copied().collect();
+    let mut names: Vec<String> = entries.into_iter().filter_map(|place| pointers.dependency(place)).collect();
+    names.sort();
+    names
+}
+
+/// A place in a section.
+type Place = (SectionIndex, u64);
+
+/// The pointers of an object file: where each lies in its section, and where it leads.
+struct Pointers<'a> {
+    file: &'a object::File<'a>,
+    sections: HashMap<SectionIndex, HashMap<u64, Place>>,
+}
+
+impl Pointers<'_> {
+    fn of(&mut self, section: SectionIndex) -> &HashMap<u64, Place> {
+        let file = self.file;
+        self.sections.entry(section).or_insert_with(|| {
+            let relocations = file.section_by_index(section).map(|section| section.relocations());
+            let target = |relocation: &object::Relocation| match relocation.target() {
+                RelocationTarget::Symbol(symbol) => {
+                    let symbol = file.symbol_by_index(symbol).ok()?;
+                    let at = symbol.address().checked_add_signed(relocation.addend())?;
+                    Some((symbol.section_index()?, at))
+                }
+                _ => None,
+            };
+            relocations
+                .into_iter()
+                .flatten()
+                .filter_map(|(offset, relocation)| Some((offset, target(&relocation)?)))
+                .collect()
+        })
+    }
+
+    /// The module that the `struct mod_metadata` there names, if it tells of a dependency.
+    fn dependency(&mut self, (section, at): Place) -> Option<String> {
+        let data = self.file.section_by_index(section).ok()?.data().ok()?;
+        let from = usize::try_from(at.checked_add(MD_TYPE)?).ok()?;
+        let kind = u32::from_le_bytes(data.get(from..from.checked_add(4)?)?.try_into().ok()?);
+        if kind != MDT_DEPEND {
+            return None;
+        }
+        let (section, at) = *self.of(section).get(&at.checked_add(MD_CVAL)?)?;
+        let text = self.file.section_by_index(section).ok()?.data().ok()?;
+        let text = text.get(usize::try_from(at).ok()?..)?;
+        let end = text.iter().position(|byte| *byte == 0)?;
+        String::from_utf8(text[..end].to_vec()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use object::write::{Object, Relocation, Symbol, SymbolSection};
+    use object::{
+        Architecture, BinaryFormat, Endianness, RelocationEncoding, RelocationFlags, RelocationKind,
+        SectionKind, SymbolFlags, SymbolKind, SymbolScope,
+    };
+
+    use super::*;
+    use crate::tree::Meta;
+
+    /// A module with one version of itself, and a dependency on each of these.
+    fn module(depends: &[&str]) -> Vec<u8> {
+        let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+        let set = object.add_section(vec![], SET.into(), SectionKind::Data);
+        let data = object.add_section(vec![], b".data".to_vec(), SectionKind::Data);
+        let text = object.add_section(vec![], b".rodata.str1.1".to_vec(), SectionKind::ReadOnlyData);
+        let symbol = |object: &mut Object<'_>, section, value| {
+            object.add_symbol(Symbol {
+                name: vec![],
+                value,
+                size: 0,
+                kind: SymbolKind::Data,
+                scope: SymbolScope::Compilation,
+                weak: false,
+                section: SymbolSection::Section(section),
+                flags: SymbolFlags::None,
+            })
+        };
+        let pointer = |offset, symbol, addend| Relocation {
+            offset,
+            symbol,
+            addend,
+            flags: RelocationFlags::Generic {
+                kind: RelocationKind::Absolute,
+                encoding: RelocationEncoding::Generic,
+                size: 64,
+            },
+        };
+        const MDT_VERSION: u32 = 3;
+        let words =
+            [("itself", MDT_VERSION)].into_iter().chain(depends.iter().map(|name| (*name, MDT_DEPEND)));
+        for (name, kind) in words {
+            let name_at = object.append_section_data(text, format!("{name}\0").as_bytes(), 1);
+            let mut metadata = [0; 24];
+            metadata[0] = 1;
+            metadata[4..8].copy_from_slice(&kind.to_le_bytes());
+            let at = object.append_section_data(data, &metadata, 8);
+            let entry = object.append_section_data(set, &[0; 8], 8);
+            // One by an addend to a symbol at the beginning, one by a symbol of its own.
+            let to_text = symbol(&mut object, text, 0);
+            let to_data = symbol(&mut object, data, at);
+            object.add_relocation(data, pointer(at + MD_CVAL, to_text, name_at as i64)).unwrap();
+            object.add_relocation(set, pointer(entry, to_data, 0)).unwrap();
+        }
+        object.write().unwrap()
+    }
+
+    #[test]
+    fn a_module_tells_what_it_depends_on() {
+        assert_eq!(dependencies(&module(&["kernel", "bridgestp"])), ["bridgestp", "kernel"]);
+        assert_eq!(dependencies(&module(&[])), [""; 0]);
+        assert_eq!(dependencies(b"no object"), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_neither_asked_for_nor_depended_on_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tree = Tree::create(dir.path().join("root")).unwrap();
+        let files = [
+            ("boot/kernel/if_bridge.ko", module(&["kernel", "bridgestp"])),
+            ("boot/kernel/bridgestp.ko", module(&["kernel"])),
+            ("boot/kernel/if_vtnet.ko", module(&["virtio"])),
+            ("boot/kernel/virtio.ko", module(&[])),
+            ("boot/kernel/zfs.ko", module(&["bridgestp"])),
+            ("boot/kernel/kernel", b"kernel".to_vec()),
+            ("boot/modules/zfs.ko", module(&[])),
+        ];
+        for (path, contents) in &files {
+            tree.write(TreePath::known(path), Meta::ours(0o555), contents).unwrap();
+        }
+        prune(&mut tree, &["if_bridge".to_owned(), "if_absent".to_owned(), "../../etc/x".to_owned()])
+            .unwrap();
+        let left: Vec<bool> = files.iter().map(|(path, _)| tree.file(path).is_some()).collect();
+        assert_eq!(left, [true, true, true, true, false, true, true]);
+        assert!(!dir.path().join("root/boot/kernel/zfs.ko").exists());
+        assert_eq!(to_load(&tree, ["if_bridge", "zfs", "../modules/zfs"]).unwrap(), ["if_bridge"]);
+    }
+}
