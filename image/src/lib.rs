@@ -40,7 +40,7 @@ pub use digest::{NotADigest, Sha256};
 pub use error::ImageError;
 pub use fetch::{
     AnyDigest, BASIC_CI, ChecksumError, Checksums, FetchError, FetchEvent, Fetched, FetchedFile, Fetcher,
-    How, Limits, Pins, Sets, VmImages,
+    How, Interrupted, Limits, Pins, Sets, VmImages,
 };
 pub use image::{Image, ImageInfo, Input, SCHEMA};
 pub use kernel::KernelInfo;

@@ -4,6 +4,7 @@
 mod branches;
 mod developer;
 mod fetch;
+mod here;
 mod jobs;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -309,7 +309,8 @@ pub(super) struct AcceptArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DiffArgs {
-    /// A cell of the matrix (`freebsd/14.0-STABLE/stock`), or its release or profile (`14.0-STABLE`).
+    /// A cell of the matrix (`freebsd/14.0-STABLE/stock`), or its release or profile (`14.0-STABLE`), or a branch (`14`):
+    /// the newest release of it that is there, or else that the matrix has.
     pub(super) from: String,
     /// The other.
     pub(super) to: String,
@@ -463,7 +464,7 @@ pub(super) enum KmodCommand {
     /// The release directory needs src.txz; this machine needs clang, ld.lld and a rustc with its source
     /// (kmod-src/README.md names the packages).
     Build {
-        /// The release's directory name, such as 14.0-STABLE.
+        /// The release's directory name, such as 14.0-STABLE, or a branch (`14`): the newest of it that is there.
         #[arg(long)]
         release: String,
         /// Copy the module to this file.
@@ -532,9 +533,10 @@ fn positive_seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct GuestBenchArgs {
-    /// The release whose image, boots, restores and vectors are measured one by one.
+    /// The release whose image, boots, restores and vectors are measured one by one; a branch (`14`) is the newest of
+    /// it that is there.
     #[arg(long, default_value = "14.0-STABLE")]
     pub(super) release: String,
     /// How often the saved state is restored.
@@ -550,9 +552,9 @@ pub(super) struct GuestBenchArgs {
     pub(super) guest: GuestArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct KmodBenchArgs {
-    /// The release's directory name, such as 14.0-STABLE.
+    /// The release's directory name, such as 14.0-STABLE, or a branch (`14`): the newest of it that is there.
     #[arg(long)]
     pub(super) release: String,
     /// Only this part; all if it is not given.
@@ -657,6 +659,11 @@ pub(super) enum ImageCommand {
         #[arg(required = true)]
         images: Vec<String>,
     },
-    /// Remove the images whose release directory is gone or holds other archives now.
-    Gc,
+    /// Remove the images whose release directory is gone or holds other archives now, saved guests that no run will
+    /// ask for, and downloads that were interrupted a week ago or earlier.
+    Gc {
+        /// Also remove downloads that were interrupted lately, which `image fetch` would go on from.
+        #[arg(long)]
+        all: bool,
+    },
 }

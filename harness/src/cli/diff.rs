@@ -7,14 +7,17 @@ use super::args::{DiffArgs, ProjectArgs};
 use super::exit::{CliError, ExitCode};
 use super::out::say;
 use super::project::Project;
+use super::targets::places;
 use crate::file::nearest;
 use crate::golden::{Change, Found, changes, layers};
 use crate::matrix::Cell;
+use crate::releases::newest_of;
 
 pub(super) fn main(project: &ProjectArgs, args: &DiffArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
     let matrix = project.matrix()?;
-    let (from, to) = (cell(&matrix.cells, &args.from)?, cell(&matrix.cells, &args.to)?);
+    let here = places()?.0.list();
+    let (from, to) = (cell(&matrix.cells, &args.from, &here)?, cell(&matrix.cells, &args.to, &here)?);
     let goldens = project.goldens();
     let mut differences: BTreeMap<Change, Vec<String>> = BTreeMap::new();
     let (mut compared, mut different, mut missing) = (0, 0, 0);
@@ -71,10 +74,20 @@ fn shown(vectors: &[String], all: bool) -> String {
     format!("{}, and {} more", vectors[..SOME].join(", "), vectors.len() - SOME)
 }
 
-/// A cell by its name, or by its release or profile alone.
-fn cell<'a>(cells: &'a [Cell], name: &str) -> Result<&'a Cell, CliError> {
+/// A cell by its name, or by its release or profile alone, or by its branch: the newest release of it that is here, or
+/// else in the matrix.
+fn cell<'a>(cells: &'a [Cell], name: &str, here: &[String]) -> Result<&'a Cell, CliError> {
     let by_name = cells.iter().find(|cell| cell.name() == name);
-    by_name.or_else(|| cells.iter().find(|cell| cell.release_or_profile() == name)).ok_or_else(|| {
+    let by_part = || cells.iter().find(|cell| cell.release_or_profile() == name);
+    let by_branch = || {
+        let known = || cells.iter().filter_map(|cell| cell.release.as_deref());
+        let is_here = |release: &&str| here.iter().any(|other| other == release);
+        let local = newest_of(name, known().filter(is_here));
+        let release = local.or_else(|| newest_of(name, known()))?;
+        eprintln!("{name}: {release} is the newest{}", if local.is_some() { " here" } else { "" });
+        cells.iter().find(|cell| cell.release.as_deref() == Some(release))
+    };
+    by_name.or_else(by_part).or_else(by_branch).ok_or_else(|| {
         let names: Vec<_> = cells.iter().map(Cell::name).collect();
         let help = match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),

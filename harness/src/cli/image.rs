@@ -2,10 +2,10 @@
 //! `image build`, `list`, `rm` and `gc`.
 
 use std::io::IsTerminal as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
-use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, build};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
+use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted, build};
 
 use super::args::{ImageArgs, ImageCommand, ProjectArgs};
 use super::exit::{CliError, ExitCode};
@@ -13,12 +13,13 @@ use super::fetch;
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use super::targets::{cache_directory, open_error, places, plain_guests};
-use crate::releases::newest_of;
+use super::targets::{cache_directory, open_error, places, plain_guests, release_here};
 use crate::target::{FreebsdTarget, image_options, saved_guests};
 
 /// Fewer digits of a key name an image only by accident.
 const SHORTEST_KEY: usize = 4;
+/// Who has not gone on with a download for so long is not expected to.
+const KEPT_DOWNLOAD: Duration = Duration::from_secs(7 * 24 * 3600);
 
 pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -26,15 +27,14 @@ pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, 
         ImageCommand::Build { release, stock_rc } => build_one(project, release, *stock_rc),
         ImageCommand::List => list(),
         ImageCommand::Rm { images } => remove(images),
-        ImageCommand::Gc => collect(),
+        ImageCommand::Gc { all } => collect(*all),
     }
 }
 
 fn build_one(project: &ProjectArgs, release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
     let modules = Project::find(project)?.matrix()?.modules;
-    let here = dists.list();
-    let release = newest_of(release, here.iter().map(String::as_str)).unwrap_or(release);
+    let release = &release_here(&dists, release);
     let found = dists.find_any(release).map_err(|error| CliError::Usage(error.to_string()))?;
     let started = Instant::now();
     let bar = ProgressBar::new(0);
@@ -151,7 +151,7 @@ fn remove(wanted: &[String]) -> Result<ExitCode, CliError> {
 }
 
 /// An image is of use as long as its release directory would be built into it again.
-fn collect() -> Result<ExitCode, CliError> {
+fn collect(all: bool) -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
     let entries = cache.list().map_err(failed)?;
     let stale =
@@ -173,7 +173,26 @@ fn collect() -> Result<ExitCode, CliError> {
         before - after.min(before),
         HumanBytes(used.saturating_sub(left))
     );
+    collect_downloads(&dists, all)?;
     Ok(code)
+}
+
+/// A download that was interrupted goes on where it ended, so it stays for a while, or until the user wants otherwise.
+fn collect_downloads(dists: &Dists, all: bool) -> Result<(), CliError> {
+    for download in dists.interrupted() {
+        let Interrupted { release, bytes, age, .. } = &download;
+        let what = format!("{release}, interrupted {} ago, {}", HumanDuration(*age), HumanBytes(*bytes));
+        if !all && *age < KEPT_DOWNLOAD {
+            say!(
+                "kept the download of {what}: nlproof image fetch --release {release} goes on from it, --all removes it"
+            );
+        } else if download.remove().map_err(failed)? {
+            say!("removed the download of {what}");
+        } else {
+            say!("kept the download of {what}: it is being fetched");
+        }
+    }
+    Ok(())
 }
 
 fn remove_all(cache: &Cache, entries: Vec<&CacheEntry>) -> Result<ExitCode, CliError> {

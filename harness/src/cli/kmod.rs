@@ -6,14 +6,15 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use super::targets::{open_error, places};
+use super::targets::{open_error, places, release_here};
 use crate::target::prepare_module;
 
 pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, CliError> {
     let KmodCommand::Build { release, output, unverified } = &args.command;
     let project = Project::find(project)?;
     let (dists, _) = places()?;
-    let directory = dists.find(release).map_err(|error| CliError::Usage(error.to_string()))?;
+    let directory =
+        dists.find(&release_here(&dists, release)).map_err(|error| CliError::Usage(error.to_string()))?;
     let options = project.module_options(*unverified)?;
     let module =
         prepare_module(&directory, &options, interrupt::flag(), &mut |stage, _| eprintln!("{stage}"))

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use super::args::{CellArgs, ProjectArgs, VectorArgs};
 use super::exit::CliError;
-use super::targets::{Targets, cache_directory};
+use super::targets::{Targets, cache_directory, say_newest};
 use crate::golden::{Divergences, Store};
 use crate::matrix::{Cell, Matrix, Selection, VectorFilter, load_matrix};
-use crate::releases::{Releases, load_releases};
+use crate::releases::{Releases, load_releases, newest_of};
 use crate::target::ModuleOptions;
 use crate::vector::{Vector, lint, load_suite};
 
@@ -81,12 +81,10 @@ impl Project {
         Ok(cells)
     }
 
-    /// The first selected cell that can run here: the simulator, unless the user names another. If none can, the
-    /// first, so that opening it says why.
+    /// The first selected cell that can run here: the simulator, unless the user names another. Of a branch it is a
+    /// cell of the newest release that is here, which is said. If none can run, the first, so that opening it says why.
     pub(super) fn first_cell_here(&self, targets: &Targets, args: &CellArgs) -> Result<Cell, CliError> {
-        let mut cells = self.cells(args)?;
-        let here = cells.iter().position(|cell| targets.obstacle(cell).is_none()).unwrap_or(0);
-        Ok(cells.swap_remove(here))
+        Ok(first_here(self.cells(args)?, targets, args))
     }
 
     /// All vectors, linted.
@@ -153,4 +151,18 @@ impl Project {
     pub(super) fn goldens(&self) -> Store {
         Store::new(&self.root.join("golden"))
     }
+}
+
+/// The first of these cells that can run here, as [`Project::first_cell_here`] says; there is at least one.
+pub(super) fn first_here(mut cells: Vec<Cell>, targets: &Targets, args: &CellArgs) -> Cell {
+    let runs = |cell: &Cell| targets.obstacle(cell).is_none();
+    let Some(first) = cells.iter().position(runs) else { return cells.swap_remove(0) };
+    let (Some(_), [wanted]) = (&cells[first].release, &args.release[..]) else {
+        return cells.swap_remove(first);
+    };
+    let here = |cell: &&Cell| cell.release.is_some() && runs(cell);
+    let newest = newest_of(wanted, cells.iter().filter(here).filter_map(|cell| cell.release.as_deref()));
+    let at = cells.iter().position(|cell| cell.release.as_deref() == newest && runs(cell)).unwrap_or(first);
+    say_newest(wanted, newest.unwrap_or(wanted));
+    cells.swap_remove(at)
 }

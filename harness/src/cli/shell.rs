@@ -4,7 +4,7 @@
 use super::args::{CellArgs, ProjectArgs, ShellArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
-use super::project::Project;
+use super::project::{Project, first_here};
 use super::targets::{Targets, open_error, open_freebsd_shown};
 use crate::guest::Login;
 use crate::matrix::{Cell, TargetKind};
@@ -25,11 +25,10 @@ pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, 
 pub(super) fn guest_cell(project: &Project, targets: &Targets, args: &CellArgs) -> Result<Cell, CliError> {
     let mut cells = project.cells(args)?;
     cells.retain(|cell| cell.target == TargetKind::Freebsd);
-    let here = cells.iter().position(|cell| targets.obstacle(cell).is_none()).unwrap_or(0);
     if cells.is_empty() {
         return Err(CliError::Usage("the simulator is no guest\n  help: leave out --target sim".into()));
     }
-    Ok(cells.swap_remove(here))
+    Ok(first_here(cells, targets, args))
 }
 
 /// Runs ssh(1) on this terminal; its exit code is the command's.

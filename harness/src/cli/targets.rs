@@ -11,7 +11,7 @@ use super::exit::CliError;
 use super::interrupt;
 use super::project::Project;
 use crate::matrix::{Cell, Event, ModuleKind, TargetKind};
-use crate::releases::Releases;
+use crate::releases::{Releases, newest_of};
 use crate::report::Screen;
 use crate::target::{
     FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, Prepared, SimTarget, SimTrace, Start,
@@ -41,6 +41,22 @@ pub(super) fn places() -> Result<(Dists, Cache), CliError> {
         CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no place for images".into())
     })?;
     Ok((Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref()), cache))
+}
+
+/// The release that `wanted` names: the one of that name, or of a branch the newest that is here, which is said on
+/// standard error. What names none is given back: looking for it says what there is.
+pub(super) fn release_here(dists: &Dists, wanted: &str) -> String {
+    let here = dists.list();
+    let found = newest_of(wanted, here.iter().map(String::as_str)).unwrap_or(wanted);
+    say_newest(wanted, found);
+    found.to_owned()
+}
+
+/// Says which release was taken for a branch.
+pub(super) fn say_newest(wanted: &str, found: &str) {
+    if found != wanted {
+        eprintln!("{wanted}: {found} is the newest here");
+    }
 }
 
 /// `$XDG_CACHE_HOME/nlproof`, else `~/.cache/nlproof`.

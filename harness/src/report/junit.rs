@@ -35,6 +35,10 @@ fn suite(result: &CellResult) -> TestSuite {
     let name = result.cell.name();
     let mut suite = TestSuite::new(name.clone());
     suite.set_time(result.duration);
+    let shown = |status| if result.cell.soft { softened(status) } else { status };
+    if result.cell.soft {
+        suite.add_property(("soft", "what fails in this cell does not fail the run"));
+    }
     for fact in &result.facts {
         suite.add_property((fact.0.as_str(), fact.1.as_str()));
     }
@@ -48,12 +52,12 @@ fn suite(result: &CellResult) -> TestSuite {
         other => other.failure().map(|(word, reason)| broken(word, reason)),
     };
     if let Some(status) = whole {
-        let mut case = TestCase::new("cell", status);
+        let mut case = TestCase::new("cell", shown(status));
         case.set_classname(name.clone());
         suite.add_test_case(case);
     }
     for vector in &result.vectors {
-        let mut case = TestCase::new(vector.id.clone(), status(&vector.outcome));
+        let mut case = TestCase::new(vector.id.clone(), shown(status(&vector.outcome)));
         case.set_classname(name.clone()).set_time(vector.duration);
         suite.add_test_case(case);
     }
@@ -92,6 +96,22 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
     }
 }
 
+/// The exit code does not count what fails in a soft cell, and whoever reads only this file shall come to the same end:
+/// there it is skipped, and says what it was.
+fn softened(status: TestCaseStatus) -> TestCaseStatus {
+    let TestCaseStatus::NonSuccess { message, ty, description, .. } = status else { return status };
+    let mut skipped = TestCaseStatus::skipped();
+    let message = message.as_ref().map_or("failed", |message| message.as_str());
+    skipped.set_message(format!("not counted, the cell is soft: {message}"));
+    if let Some(ty) = ty {
+        skipped.set_type(ty);
+    }
+    if let Some(description) = description {
+        skipped.set_description(description);
+    }
+    skipped
+}
+
 fn broken(kind: &str, reason: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_type(kind).set_message(reason);
@@ -104,7 +124,7 @@ mod tests {
     use crate::report::summary::tests::sample_run;
 
     #[test]
-    fn the_file_is_xml_without_forbidden_bytes() {
+    fn the_file_is_xml_without_forbidden_bytes_and_a_soft_cell_fails_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("junit.xml");
         write_junit(&path, &sample_run()).unwrap();
@@ -113,6 +133,13 @@ mod tests {
         assert!(text.contains("failures=\"2\""), "{text}");
         assert!(text.contains("errors=\"1\""), "{text}");
         assert!(text.contains("skipped") || text.contains("disabled"), "{text}");
+        let mut soft = sample_run();
+        soft.cells[0].cell.soft = true;
+        write_junit(&path, &soft).unwrap();
+        let softened = std::fs::read_to_string(&path).unwrap();
+        assert!(softened.contains("failures=\"0\"") && softened.contains("errors=\"0\""), "{softened}");
+        let message = "not counted, the cell is soft: differs from its golden in step 0";
+        assert!(softened.contains(message) && softened.contains("name=\"soft\""), "{softened}");
         let forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
         assert!(!text.contains(forbidden), "{text:?}");
     }

@@ -6,16 +6,28 @@ mod kmod;
 mod speed;
 mod trace;
 
-use super::args::{BenchArgs, BenchCommand, ProjectArgs};
+use super::args::{BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, ProjectArgs};
 use super::exit::{CliError, ExitCode};
+use super::targets::{places, release_here};
 
 pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, CliError> {
     match &args.command {
-        BenchCommand::Guest(args) => guest::main(project, args),
-        BenchCommand::Kmod(args) => kmod::main(project, args),
+        BenchCommand::Guest(args) => {
+            let release = here(&args.release)?;
+            guest::main(project, &GuestBenchArgs { release, ..args.clone() })
+        }
+        BenchCommand::Kmod(args) => {
+            let release = here(&args.release)?;
+            kmod::main(project, &KmodBenchArgs { release, ..args.clone() })
+        }
         BenchCommand::Wire(args) => speed::wire(args),
         BenchCommand::Sim(args) => speed::sim(args),
         BenchCommand::Trace(args) => trace::main(args),
         BenchCommand::Verify => speed::verify(),
     }
+}
+
+/// The release that is meant: of a branch the newest that is here.
+fn here(release: &str) -> Result<String, CliError> {
+    Ok(release_here(&places()?.0, release))
 }
