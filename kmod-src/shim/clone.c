@@ -5,6 +5,7 @@
 #include <net/if_clone.h>
 
 #include "counters.h"
+#include "probe.h"
 
 /*
  * A bit of ifi_change that no code looks at. A request that changes nothing must not say 0, because FreeBSD
@@ -64,6 +65,7 @@ nlproof_clone_create(struct nlproof_call *call, const struct nlproof_create *cre
 		return (view.ifd.error);
 	if_ref(view.ifd.ifp);
 	atomic_add_long(&nlproof_references, 1);
+	NLPROOF_PROBE(NLPROOF_REFERENCE_TAKEN, if_getindex(view.ifd.ifp), (uintptr_t)view.ifd.ifp);
 	*ifpp = view.ifd.ifp;
 	return (0);
 }

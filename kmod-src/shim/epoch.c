@@ -3,16 +3,20 @@
  * call, and counted: entering twice is entering once. */
 #include "kernel.h"
 
+#include "probe.h"
+
 void
 nlproof_epoch_enter(struct nlproof_call *call)
 {
 	if (call->depth++ == 0)
 		NET_EPOCH_ENTER(call->tracker);
+	NLPROOF_PROBE(NLPROOF_EPOCH_ENTER, call->depth);
 }
 
 void
 nlproof_epoch_exit(struct nlproof_call *call)
 {
+	NLPROOF_PROBE(NLPROOF_EPOCH_EXIT, call->depth);
 	if (--call->depth == 0)
 		NET_EPOCH_EXIT(call->tracker);
 }

@@ -6,6 +6,7 @@
 #include <net/if_media.h>
 
 #include "counters.h"
+#include "probe.h"
 
 /* In the order of iface_core::Counter. */
 static const ift_counter counters[] = {
@@ -17,8 +18,10 @@ _Static_assert(nitems(counters) == nitems(((struct nlproof_statistics *)0)->coun
 static struct ifnet *
 counted(struct ifnet *ifp)
 {
-	if (ifp != NULL)
+	if (ifp != NULL) {
 		atomic_add_long(&nlproof_references, 1);
+		NLPROOF_PROBE(NLPROOF_REFERENCE_TAKEN, if_getindex(ifp), (uintptr_t)ifp);
+	}
 	return (ifp);
 }
 
@@ -38,6 +41,7 @@ void
 nlproof_if_release(struct ifnet *ifp)
 {
 	atomic_subtract_long(&nlproof_references, 1);
+	NLPROOF_PROBE(NLPROOF_REFERENCE_RELEASED, if_getindex(ifp), (uintptr_t)ifp);
 	if_rele(ifp);
 }
 

@@ -22,6 +22,7 @@
 
 #include "address.h"
 #include "counters.h"
+#include "probe.h"
 #include "takeover.h"
 #include "threads.h"
 
@@ -262,6 +263,7 @@ nlproof_take_over(void)
 	our_bridge.route_f = stock_bridge->route_f;
 	put(true);
 	taken = true;
+	NLPROOF_PROBE(NLPROOF_TAKE_OVER, osreldate, 0);
 	printf("nlproof_iface: interface messages and events are answered in Rust\n");
 	return (0);
 }
@@ -295,9 +297,11 @@ nlproof_hand_back(void)
 		put(true);
 		printf("nlproof_iface: still loaded: for ten seconds %u handlers did not return, or a thread ran or "
 		    "waited for a lock without a pause\n", atomic_load_int(&in_flight));
+		NLPROOF_PROBE(NLPROOF_HAND_BACK, EBUSY);
 		return (EBUSY);
 	}
 	taken = false;
+	NLPROOF_PROBE(NLPROOF_HAND_BACK, 0);
 	printf("nlproof_iface: the stock code answers again\n");
 	return (0);
 }

@@ -189,6 +189,31 @@ impl Table {
     }
 }
 
+/// `shim/probes.h`: the table as the module's C code has it.
+#[cfg(test)]
+fn header(table: &Table) -> String {
+    let mut text = String::from(
+        "/* SPDX-License-Identifier: BSD-2-Clause */\n/* Generated from kmod-src/probes.yaml: \
+         NLPROOF_BLESS=1 cargo test -p nlproof --lib ktrace */\n#ifndef NLPROOF_PROBES_H\n#define NLPROOF_PROBES_H\n\n",
+    );
+    text.push_str(&format!("#define\tNLPROOF_PROBE_WORDS\t{}\n\n", iface_core::WORDS));
+    let upper = |name: &str| name.to_uppercase().replace('-', "_");
+    for (number, probe) in table.probes.iter().enumerate() {
+        text.push_str(&format!("#define\tNLPROOF_{}\t{number}\n", upper(&probe.name)));
+    }
+    text.push_str("\n/* Number, name, and the name as SDT wants it. */\n#define\tNLPROOF_PROBES(_probe)");
+    for probe in &table.probes {
+        let name = &probe.name;
+        text.push_str(&format!(
+            " \\\n\t_probe(NLPROOF_{}, \"{name}\", {})",
+            upper(name),
+            name.replace('-', "__")
+        ));
+    }
+    text.push_str("\n\n#endif\n");
+    text
+}
+
 impl Arg {
     /// How many words it takes.
     pub fn words(&self) -> usize {
@@ -242,6 +267,17 @@ mod tests {
                 assert!(rust_types(&arg.kind).contains(rust), "{name} {field}: {rust} for {:?}", arg.kind);
             }
         }
+    }
+
+    #[test]
+    fn the_modules_header_is_generated_from_the_table() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kmod-src/shim/probes.h");
+        let header = header(table());
+        if std::env::var_os("NLPROOF_BLESS").is_some() {
+            std::fs::write(&path, &header).unwrap();
+        }
+        let there = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(there == header, "probes.h is stale: NLPROOF_BLESS=1 cargo test -p nlproof --lib ktrace");
     }
 
     #[test]

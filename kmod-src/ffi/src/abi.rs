@@ -4,6 +4,9 @@
 use core::ffi::{c_char, c_int, c_void};
 use core::marker::{PhantomData, PhantomPinned};
 use core::mem::{offset_of, size_of};
+use core::sync::atomic::{AtomicU8, AtomicU32};
+
+use iface_core::WORDS;
 
 use iface_core::{MessageHeader, STATISTICS};
 
@@ -164,6 +167,12 @@ pub(crate) type Each = unsafe extern "C" fn(*mut IfNet, *mut c_void) -> c_int;
 pub(crate) type EachAddress = unsafe extern "C" fn(*const IfAddress, *mut c_void) -> c_int;
 
 unsafe extern "C" {
+    /// The ring is on (ring.c).
+    pub(crate) static nlproof_ring_on: AtomicU32;
+    /// DTrace has enabled some probe (sys/kern/kern_sdt.c); a C `bool`.
+    pub(crate) static sdt_probes_enabled: AtomicU8;
+    pub(crate) fn nlproof_probe(probe: u32, args: *const [u64; WORDS]);
+
     pub(crate) fn nlproof_epoch_enter(call: *mut Call);
     pub(crate) fn nlproof_epoch_exit(call: *mut Call);
 

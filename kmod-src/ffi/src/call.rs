@@ -6,11 +6,12 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::{NonNull, null, null_mut};
 
-use iface_core::{Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Report, Sleepable};
+use iface_core::{Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Probe, Report, Sleepable};
 
 use crate::abi::{self, Call, Create, IfAddress, IfNet, Inet, Inet6, RawMedia};
 use crate::errno::{number, result};
 use crate::interface::IfRef;
+use crate::probe::{fire, heard};
 use crate::writer::{GroupStream, Stream};
 
 /// Bytes of an interface's name that the kernel compares (`IFNAMSIZ`), and a NUL.
@@ -118,6 +119,13 @@ impl<'c> Kernel for Stack<'c> {
     type EpochTracker = EpochGuard<'c>;
     type Stream = Stream<'c>;
     type GroupWriter = GroupStream<'c>;
+
+    #[inline(always)]
+    fn probe(&self, probe: Probe) {
+        if heard() {
+            fire(&probe);
+        }
+    }
 
     fn epoch_enter(&self) -> EpochGuard<'c> {
         // SAFETY: the call is valid by the type's invariant, and stays where it is.

@@ -12,6 +12,7 @@ mod entry;
 mod errno;
 mod interface;
 mod panic;
+mod probe;
 mod profile;
 mod requester;
 mod writer;
