@@ -30,6 +30,13 @@ static struct ring *rings[MAXCPU];
 static struct sx reader;
 SX_SYSINIT(nlproof_ring_reader, &reader, "nlproof ring");
 
+/* Network stacks are allocated; what is the same in all of them and whole addresses tell nobody anything. */
+static uint32_t
+vnet_id(void)
+{
+	return ((uint32_t)((uintptr_t)curvnet >> 6));
+}
+
 void
 nlproof_ring_put(uint32_t probe, const uint64_t args[NLPROOF_PROBE_WORDS])
 {
@@ -47,9 +54,7 @@ nlproof_ring_put(uint32_t probe, const uint64_t args[NLPROOF_PROBE_WORDS])
 
 		record->t_ns = (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 		record->tid = curthread->td_tid;
-		/* Network stacks are allocated; what is the same in all of them and whole addresses tell nobody
-		 * anything. */
-		record->vnet = (uint32_t)((uintptr_t)curvnet >> 6);
+		record->vnet = vnet_id();
 		record->cpu = curcpu;
 		record->probe = probe;
 		record->reserved = 0;
@@ -125,6 +130,15 @@ records_sysctl(SYSCTL_HANDLER_ARGS)
 	return (error);
 }
 
+/* That of the process that asks. */
+static int
+vnet_sysctl(SYSCTL_HANDLER_ARGS)
+{
+	uint32_t id = vnet_id();
+
+	return (SYSCTL_OUT(req, &id, sizeof(id)));
+}
+
 static int
 dropped_sysctl(SYSCTL_HANDLER_ARGS)
 {
@@ -143,7 +157,9 @@ dropped_sysctl(SYSCTL_HANDLER_ARGS)
 SYSCTL_DECL(_net_netlink_nlproof);
 SYSCTL_PROC(_net_netlink_nlproof, OID_AUTO, trace, CTLTYPE_INT | CTLFLAG_RW | CTLFLAG_MPSAFE, NULL, 0,
     trace_sysctl, "I", "1: record which probes fire");
-SYSCTL_PROC(_net_netlink_nlproof, OID_AUTO, records, CTLTYPE_OPAQUE | CTLFLAG_RD | CTLFLAG_MPSAFE, NULL, 0,
-    records_sysctl, "S,nlproof_record", "Records of the probes that fired, 64 bytes each; read once");
+SYSCTL_PROC(_net_netlink_nlproof, OID_AUTO, records, CTLTYPE_OPAQUE | CTLFLAG_RD | CTLFLAG_SKIP | CTLFLAG_MPSAFE,
+    NULL, 0, records_sysctl, "S,nlproof_record", "Records of the probes that fired, 64 bytes each; read once");
 SYSCTL_PROC(_net_netlink_nlproof, OID_AUTO, dropped, CTLTYPE_ULONG | CTLFLAG_RD | CTLFLAG_MPSAFE, NULL, 0,
     dropped_sysctl, "LU", "Records that found their ring full");
+SYSCTL_PROC(_net_netlink_nlproof, OID_AUTO, vnet, CTLTYPE_U32 | CTLFLAG_RD | CTLFLAG_SKIP | CTLFLAG_MPSAFE, NULL,
+    0, vnet_sysctl, "IU", "The network stack of who asks, as records name it");

@@ -109,6 +109,7 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
         modules: MODULES.map(str::to_owned).to_vec(),
         cpus: 1,
         patience_factor: 1.0,
+        kernel_trace: false,
         console: Some(directory.join("console")),
         supervisor: env!("CARGO_BIN_EXE_nlproof").into(),
         cancel: Arc::new(AtomicBool::new(false)),

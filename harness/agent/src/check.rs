@@ -155,6 +155,7 @@ mod tests {
             groups: vec![1],
             steps,
             limit_ms: 1000,
+            kernel_trace: false,
         }
     }
 

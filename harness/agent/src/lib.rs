@@ -25,6 +25,7 @@ mod greeting;
 pub mod interfaces;
 mod program;
 mod record;
+pub mod ring;
 pub mod status;
 
 pub use check::{MAX_GROUPS, Refusal};

@@ -53,6 +53,9 @@ pub struct Program {
     pub steps: Vec<Step>,
     /// The child is killed after this many milliseconds.
     pub limit_ms: u32,
+    /// Have the module record which probes fire, and report that. Without the module nothing is reported, not even
+    /// that nothing fired.
+    pub kernel_trace: bool,
 }
 
 /// The credentials of the child.

@@ -119,6 +119,7 @@ mod tests {
             release: release.into(),
             osreldate,
             kernel_sha256: "a".repeat(64),
+            module: None,
         };
         let found = |origin| Found {
             layer: "common".into(),

@@ -22,10 +22,6 @@ pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode,
     let mut tally = Tally::default();
     interrupt::flag();
     for cell in project.cells(&args.cells)? {
-        if cell.module != ModuleKind::Stock {
-            say!("{}: not recorded: goldens come from stock kernels", cell.name());
-            continue;
-        }
         record_cell(&cell, &vectors, &targets, &mut recorders, &mut tally)?;
     }
     say!(
@@ -68,6 +64,9 @@ fn record_cell(
         }
         Err(error) => return Err(open_error(error)),
     };
+    if cell.module == ModuleKind::Rust {
+        say!("{}: only the kernel's part is recorded: what is said comes from stock kernels", cell.name());
+    }
     let origin = origin(cell, target.facts());
     let applicable: Vec<_> = vectors
         .iter()
@@ -83,7 +82,9 @@ fn record_cell(
             return;
         }
         let layers = layers(cell.profile);
-        let wire = recorders.wire.record(layers, id, &origin, &conversation.trace.to_text());
+        // What is said comes from stock kernels; which way it takes only the module tells.
+        let wire = (cell.module == ModuleKind::Stock)
+            .then(|| recorders.wire.record(layers, id, &origin, &conversation.trace.to_text()));
         let kernel = &conversation.kernel;
         let has_kernel = kernel.present && has_golden(id);
         if has_kernel && (kernel.lost > 0 || !conversation.violations.is_empty()) {
@@ -92,7 +93,7 @@ fn record_cell(
             return;
         }
         let kernel = has_kernel.then(|| recorders.kernel.record(layers, id, &origin, &kernel.to_text()));
-        for recorded in [Some(wire), kernel].into_iter().flatten() {
+        for recorded in [wire, kernel].into_iter().flatten() {
             match recorded {
                 Ok(Recorded::Unchanged) => tally.unchanged += 1,
                 Ok(Recorded::Written(path)) => {
@@ -120,6 +121,7 @@ fn origin(cell: &Cell, facts: &Facts) -> Origin {
             release: kernel.release.clone(),
             osreldate: kernel.osreldate,
             kernel_sha256: kernel.sha256.clone(),
+            module: (cell.module == ModuleKind::Rust).then(|| "rust".to_owned()),
         },
         None => Origin::Predicted { profile: cell.profile.to_string() },
     }

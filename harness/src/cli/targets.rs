@@ -84,6 +84,7 @@ pub(super) fn plain_guests(stock_rc: bool, modules: Vec<String>) -> Result<Freeb
         cpus: 1,
         instruction_clock: false,
         patience_factor: 1.0,
+        kernel_trace: true,
         console: None,
         supervisor,
         cancel: Arc::clone(interrupt::flag()),
@@ -115,6 +116,7 @@ impl Targets {
     /// How the simulator's kernel is traced.
     pub(super) fn traced(mut self, trace: SimTrace) -> Targets {
         self.trace = trace;
+        self.freebsd.kernel_trace = trace != SimTrace::Off;
         self
     }
 

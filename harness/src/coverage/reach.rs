@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn kernel(osreldate: u32) -> Origin {
-        Origin::Observed { release: "R".into(), osreldate, kernel_sha256: "0".repeat(64) }
+        Origin::Observed { release: "R".into(), osreldate, kernel_sha256: "0".repeat(64), module: None }
     }
 
     #[test]

@@ -22,7 +22,7 @@ const TITLE: &str = "# nlproof golden, schema ";
 /// Where a trace comes from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// Recorded from a stock kernel.
+    /// Recorded from a kernel.
     Observed {
         /// The release as its directory names it, such as `14.0-STABLE`.
         release: String,
@@ -30,6 +30,8 @@ pub enum Origin {
         osreldate: u32,
         /// SHA-256 of the kernel file, in hex.
         kernel_sha256: String,
+        /// The module that answered, for what only that can tell: the way it took. `None`: the stock code.
+        module: Option<String>,
     },
     /// Derived from sources and produced by the simulator only.
     Predicted {
@@ -46,8 +48,9 @@ impl Origin {
 
     fn line(&self) -> String {
         match self {
-            Origin::Observed { release, osreldate, kernel_sha256 } => {
-                format!("# observed: {release} osreldate={osreldate} kernel=sha256:{kernel_sha256}")
+            Origin::Observed { release, osreldate, kernel_sha256, module } => {
+                let module = module.as_ref().map_or(String::new(), |module| format!(" module={module}"));
+                format!("# observed: {release} osreldate={osreldate} kernel=sha256:{kernel_sha256}{module}")
             }
             Origin::Predicted { profile } => format!("# predicted: profile {profile}"),
         }
@@ -70,13 +73,21 @@ impl Origin {
             .and_then(|word| word.strip_prefix("kernel=sha256:"))
             .filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .ok_or("no `kernel=sha256:` with 64 hex digits after osreldate")?;
+        let module = match words.next() {
+            None => None,
+            Some(word) => {
+                let name = word.strip_prefix("module=").filter(|name| !name.is_empty());
+                Some(name.ok_or("words other than `module=NAME` after the kernel's digest")?.to_owned())
+            }
+        };
         if words.next().is_some() {
-            return Err("words after the kernel's digest".into());
+            return Err("words after the module".into());
         }
         Ok(Origin::Observed {
             release: release.to_owned(),
             osreldate,
             kernel_sha256: kernel_sha256.to_owned(),
+            module,
         })
     }
 }

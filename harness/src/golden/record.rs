@@ -143,7 +143,12 @@ mod tests {
     const LAYERS_15: [&str; 2] = ["freebsd-15", "common"];
 
     fn observed(release: &str) -> Origin {
-        Origin::Observed { release: release.into(), osreldate: 1, kernel_sha256: "a".repeat(64) }
+        Origin::Observed {
+            release: release.into(),
+            osreldate: 1,
+            kernel_sha256: "a".repeat(64),
+            module: None,
+        }
     }
 
     fn predicted(profile: &str) -> Origin {
@@ -209,6 +214,7 @@ mod tests {
             release: osreldate.to_string(),
             osreldate,
             kernel_sha256: "a".repeat(64),
+            module: None,
         };
         assert_eq!(record_and_accept(&store, r14_0, &kernel(1_400_507), "a\n"), ["common"]);
         assert_eq!(record_and_accept(&store, r14_3, &predicted("14.3"), "b\n"), ["freebsd-14.3"]);

@@ -181,6 +181,7 @@ mod tests {
             groups: Vec::new(),
             steps: Vec::new(),
             limit_ms: 1,
+            kernel_trace: false,
         };
         Batch { programs: vec![program(1), program(2)] }
     }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use iface_core::Happening;
 use nlproof_agent::{Body, Record};
 
 use super::event::{Event, KernelTrace, Value};
@@ -97,17 +98,54 @@ fn ports(trace: &mut KernelTrace, own: u32) {
     }
 }
 
-/// The first pointer is `p0`, the same one again `p0`, the next `p1`. A null pointer stays one.
+/// The first pointer is `p0`, the same one again `p0`, the next `p1`. A null pointer stays one. Memory that was given
+/// back may be what the next interface gets, or not: an interface that has arrived is a new one.
 fn pointers(trace: &mut KernelTrace) {
-    let mut known: Vec<u64> = Vec::new();
+    let mut known: Vec<(u64, u64)> = Vec::new();
+    // How many interfaces with this index have arrived; the index itself is already a name.
+    let mut arrived: HashMap<String, u64> = HashMap::new();
     for event in &mut trace.events {
+        let index = event.get("index").map(|index| format!("{index:?}")).unwrap_or_default();
+        if event.probe.name == "event-begin" && event.number("what") == Some(Happening::Arrived as u64) {
+            *arrived.entry(index.clone()).or_default() += 1;
+        }
+        let which = arrived.get(&index).copied().unwrap_or(0);
         each(event, Redaction::Rename, |value| match value {
             Value::Number(pointer) if *pointer != 0 => {
-                Some(Value::Text(format!("p{}", place(&mut known, *pointer))))
+                Some(Value::Text(format!("p{}", place(&mut known, (*pointer, which)))))
             }
             _ => None,
         });
     }
+}
+
+/// The events without the requests of other programs, such as a command of the vector: how those ask is their affair.
+/// What happened because of them stays.
+pub(super) fn of_the_vector(trace: &KernelTrace) -> Vec<&Event> {
+    // Threads that are inside another's request: how many events deep.
+    let mut others: HashMap<u32, u32> = HashMap::new();
+    let mut kept = Vec::new();
+    for event in &trace.events {
+        let name = event.probe.name.as_str();
+        let renamed = |arg: &str| matches!(event.get(arg), Some(Value::Text(_)));
+        if name == "request-in" && !renamed("pid") && !renamed("seq") {
+            others.insert(event.tid, 0);
+        }
+        match others.get_mut(&event.tid) {
+            None => kept.push(event),
+            Some(depth) => {
+                *depth += u32::from(name == "event-begin");
+                if *depth > 0 {
+                    kept.push(event);
+                }
+                *depth = depth.saturating_sub(u32::from(name == "event-end"));
+            }
+        }
+        if name == "request-out" {
+            others.remove(&event.tid);
+        }
+    }
+    kept
 }
 
 /// What the table says differs between kernels is not shown.
@@ -138,7 +176,7 @@ fn each(event: &mut Event, redaction: Redaction, mut rename: impl FnMut(&Value) 
 
 #[cfg(test)]
 mod tests {
-    use iface_core::{Happening, Name, Probe};
+    use iface_core::{Name, Probe};
 
     use super::super::event::tests::record;
     use super::*;

@@ -16,18 +16,23 @@
 use std::collections::HashMap;
 
 use super::event::{Event, KernelTrace};
+use super::passes::of_the_vector;
 use super::table::Span;
 
 impl KernelTrace {
-    /// The trace as text.
+    /// The trace as text: what belongs to the vector.
+    ///
+    /// Threads are named within a step alone, requests' first: which of the kernel's threads does something the next
+    /// time is chance, and so is which of two is first.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         let mut depths: HashMap<u32, usize> = HashMap::new();
-        let mut steps: Vec<Option<u32>> = self.events.iter().map(|event| event.step).collect();
+        let all = of_the_vector(self);
+        let mut steps: Vec<Option<u32>> = all.iter().map(|event| event.step).collect();
         steps.sort_unstable();
         steps.dedup();
         for step in steps {
-            let events = || self.events.iter().filter(|event| event.step == step);
+            let events = || all.iter().filter(|event| event.step == step);
             match step {
                 Some(number) => text.push_str(&format!("step {number}\n")),
                 None => text.push_str("outside any step\n"),
@@ -35,13 +40,20 @@ impl KernelTrace {
             let mut threads: Vec<u32> = events().map(|event| event.tid).collect();
             threads.sort_unstable();
             threads.dedup();
+            let mut blocks: Vec<(bool, String)> = Vec::new();
             for thread in threads {
-                text.push_str(&format!("  T{thread}\n"));
+                let mut block = String::new();
                 let depth = depths.entry(thread).or_default();
-                for event in events().filter(|event| event.tid == thread) {
+                let of_thread = || events().filter(|event| event.tid == thread);
+                for event in of_thread() {
                     let level = level(event, depth);
-                    text.push_str(&format!("{}{}\n", "  ".repeat(2 + level), event.text()));
+                    block.push_str(&format!("{}{}\n", "  ".repeat(2 + level), event.text()));
                 }
+                blocks.push((!of_thread().any(|event| event.probe.name == "request-in"), block));
+            }
+            blocks.sort();
+            for (number, (_, block)) in blocks.iter().enumerate() {
+                text.push_str(&format!("  T{number}\n{block}"));
             }
         }
         text

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nlproof_agent::{Batch, Record};
+use nlproof_agent::{Batch, Program, Record};
 use nlproof_image::{BuildOptions, Cache, Dists, Found, Image, ImageError, Progress, VmImageDir, build};
 use nlproof_wire::Os;
 
@@ -61,6 +61,9 @@ pub struct FreebsdOptions {
     pub patience_factor: f64,
     /// Where to keep the console's log, if anywhere; what a dying kernel says is kept beside it, with the extension
     /// `textdump`.
+    /// Have the module, where one is loaded, record which probes fire while vectors run.
+    pub kernel_trace: bool,
+    /// Where to keep the console's log, if anywhere.
     pub console: Option<PathBuf>,
     /// The program that supervises QEMU: nlproof itself.
     pub supervisor: PathBuf,
@@ -84,6 +87,7 @@ pub struct FreebsdTarget {
     pub(super) link: Link,
     facts: Facts,
     module: Option<Loaded>,
+    kernel_trace: bool,
     /// How much of the console's log was there before the first vector, in bytes.
     console_from: usize,
     /// The private key that the guest accepts.
@@ -169,7 +173,18 @@ impl FreebsdTarget {
         let console_from = console(&vm).len();
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
         let cancel = Arc::clone(&options.cancel);
-        Ok(FreebsdTarget { vm, link, facts, module: loaded, console_from, client_key, host_key, cancel })
+        let kernel_trace = options.kernel_trace;
+        Ok(FreebsdTarget {
+            vm,
+            link,
+            facts,
+            module: loaded,
+            kernel_trace,
+            console_from,
+            client_key,
+            host_key,
+            cancel,
+        })
     }
 }
 
@@ -215,7 +230,8 @@ impl Target for FreebsdTarget {
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
         let programs = u32::try_from(batch.programs.len()).unwrap_or(u32::MAX);
         let wait = Wait::new("the vectors", BATCH_LIMIT + PROGRAM_LIMIT.saturating_mul(programs));
-        match self.link.run(batch, &wait, &mut self.vm, on_record) {
+        let traced = (self.kernel_trace && self.module.is_some()).then(|| traced(batch));
+        match self.link.run(traced.as_ref().unwrap_or(batch), &wait, &mut self.vm, on_record) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.lost(error)),
         }
@@ -235,6 +251,15 @@ impl Target for FreebsdTarget {
         let said = console_since(&self.vm, self.console_from);
         finish.complaints.extend(complaints(&said).map(|line| format!("the console says: {}", line.trim())));
         finish
+    }
+}
+
+/// The same, with the kernel's probes recorded.
+fn traced(batch: &Batch) -> Batch {
+    let programs = batch.programs.iter().cloned();
+    Batch {
+        programs: programs.map(|program| Program { kernel_trace: true, ..program }).collect(),
+        ..batch.clone()
     }
 }
 

@@ -142,6 +142,7 @@ impl FreebsdTarget {
             steps,
             // The host's limit is the one that counts: this one runs on the guest's clock.
             limit_ms: u32::MAX,
+            kernel_trace: false,
         };
         let mut outcome = Outcome::default();
         let wait = Wait::new(format!("the end of {what}"), limit);
@@ -215,6 +216,7 @@ mod tests {
             groups: vec![],
             steps: vec![count(vec![requests], Until::Requests(9), shell("true"), 0)],
             limit_ms: u32::MAX,
+            kernel_trace: false,
         };
         assert_eq!(program.check(), Ok(()));
     }

@@ -64,6 +64,7 @@ pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
         groups: numbers,
         steps,
         limit_ms: PROGRAM_LIMIT_MS,
+        kernel_trace: false,
     })
 }
 

@@ -196,8 +196,9 @@ impl Kernel for Stack {
     }
 
     fn group_writer(&self, group: u32) -> Option<NlWriter> {
+        // `nl_has_listeners` asks whether the network stack has any netlink socket, whatever it has joined.
         let sockets = self.sockets.borrow();
-        let members: Vec<_> = sockets.iter().filter(|socket| socket.group == Some(group)).cloned().collect();
-        (!members.is_empty()).then(|| NlWriter::group(members))
+        let members = sockets.iter().filter(|socket| socket.group == Some(group)).cloned();
+        (!sockets.is_empty()).then(|| NlWriter::group(members.collect()))
     }
 }

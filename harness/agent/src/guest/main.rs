@@ -28,6 +28,11 @@ mod netlink;
 mod parent;
 mod race;
 mod reporter;
+#[cfg(feature = "freebsd")]
+mod ring;
+#[cfg(not(feature = "freebsd"))]
+#[path = "no_ring.rs"]
+mod ring;
 mod session;
 mod stack;
 mod stacks;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use nlproof_agent::datagram::{ends, fence, without_fences};
 use nlproof_agent::interfaces::{Interface, newcomers};
+use nlproof_agent::ring::Fired;
 use nlproof_agent::{Body, DropSource, ErrorStage, Privilege, Program, ReplyEnd, Send, SocketOptions, Step};
 
 use crate::collector::{Collector, Seen};
@@ -13,6 +14,7 @@ use crate::command::Command;
 use crate::isolate::{self, Jail};
 use crate::netlink::Netlink;
 use crate::reporter::{NO_STEP, Reporter};
+use crate::ring::{self, Ring};
 use crate::stack::Stack;
 use crate::sys::clock::Deadline;
 use crate::sys::io::{self, Access, Fd, STDIN, STDOUT};
@@ -36,6 +38,8 @@ pub(crate) struct Session<'a> {
     fences: u32,
     /// It runs in the guest's own network stack.
     outside: bool,
+    /// Which probes fire, if that is wanted and there is a module to tell.
+    ring: Option<Ring>,
     /// Options of every socket that asks.
     pub(crate) options: SocketOptions,
 }
@@ -44,6 +48,18 @@ pub(crate) struct Session<'a> {
 /// process ends, because the parent takes its end for the end of the process.
 pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
     let reporter = Reporter::new(pipe, program.id);
+    // Only the guest's own root may switch it, and the ring is read from inside.
+    let traced = match program.kernel_trace.then(|| ring::switch(true)).transpose() {
+        Ok(traced) => traced.unwrap_or(false),
+        Err(errno) => {
+            reporter.error(
+                ErrorStage::Isolate,
+                errno,
+                format!("the kernel's probes cannot be recorded ({errno})"),
+            );
+            return 0;
+        }
+    };
     let isolated = stand_alone()
         .map_err(|errno| (errno, format!("cannot prepare the child ({errno})")))
         .and_then(|()| match program.privilege {
@@ -72,19 +88,29 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
             return 0;
         }
     };
+    let ring = match traced.then(Ring::begin).transpose() {
+        Ok(ring) => ring,
+        Err(errno) => {
+            let text = format!("the kernel's records cannot be read ({errno})");
+            reporter.error(ErrorStage::Isolate, errno, text);
+            return 0;
+        }
+    };
     reporter.report(Body::Start { pid });
     let late = program.socket.event_buffer.is_some();
     let options = program.socket;
     let outside = program.privilege == Privilege::Outside;
     let mut session =
-        Session { reporter, collector, stack, late, known: Vec::new(), fences: 0, outside, options };
+        Session { reporter, collector, stack, late, known: Vec::new(), fences: 0, outside, ring, options };
     session.collector.held = late;
     session.name_interfaces(Which::New);
     for (index, step) in (0..).zip(&program.steps) {
         session.reporter.step = index;
         session.step(step);
+        session.kernels_part();
     }
     session.reporter.step = NO_STEP;
+    session.kernel_trace_ends();
     session.name_interfaces(Which::All);
     session.known.len()
 }
@@ -155,6 +181,35 @@ impl Session<'_> {
             }
             Step::Wait { quiet_ms, limit_ms } => self.settle(*quiet_ms, *limit_ms),
         }
+    }
+
+    /// Reports which probes have fired since the last time.
+    fn kernels_part(&mut self) {
+        let Some(ring) = &mut self.ring else { return };
+        match ring.read() {
+            Ok(fired) => {
+                for Fired { t_ns, event, .. } in fired {
+                    self.reporter.report_at(t_ns, Body::Kernel(event));
+                }
+            }
+            Err(errno) => self.kernel_trace_failed(errno),
+        }
+    }
+
+    /// Says that the kernel was traced, and how much of that is missing.
+    fn kernel_trace_ends(&mut self) {
+        let Some(ring) = &self.ring else { return };
+        match ring.lost() {
+            Ok(count) => self.reporter.report(Body::KernelLost { count }),
+            Err(errno) => self.kernel_trace_failed(errno),
+        }
+    }
+
+    /// What was not read is lost, and how much that is nobody knows.
+    fn kernel_trace_failed(&self, errno: Errno) {
+        let text = format!("the kernel's records could not be read ({errno})");
+        self.reporter.error(ErrorStage::Receive, errno, text);
+        self.reporter.report(Body::KernelLost { count: 1 });
     }
 
     fn send(&mut self, send: &Send) {

@@ -136,6 +136,7 @@ pub(crate) fn program(steps: Vec<Step>) -> Program {
         groups: vec![],
         steps,
         limit_ms: 20_000,
+        kernel_trace: false,
     }
 }
 

@@ -50,6 +50,7 @@ pub(crate) mod errno {
 
     pub(crate) const ENOENT: Errno = Errno(2);
     pub(crate) const EINTR: Errno = Errno(4);
+    pub(crate) const EINVAL: Errno = Errno(22);
     pub(crate) const EAGAIN: Errno = Errno(35);
     pub(crate) const ENOBUFS: Errno = Errno(55);
 }
