@@ -189,6 +189,23 @@ mod tests {
             release: release.into(),
             osreldate: 1_400_507,
             kernel_sha256: std::iter::repeat_n(digit, 64).collect(),
+            module: None,
+        }
+    }
+
+    #[test]
+    fn the_module_that_answered_is_told() {
+        let Origin::Observed { release, osreldate, kernel_sha256, .. } = observed("14.0-STABLE", 'a') else {
+            unreachable!()
+        };
+        let origin = Origin::Observed { release, osreldate, kernel_sha256, module: Some("rust".into()) };
+        let golden = Golden::new("link/x", origin, "step 0\n");
+        let text = golden.to_text();
+        assert!(text.contains(" module=rust\n"), "{text}");
+        assert_eq!(Golden::parse(Path::new("x.ktrace"), "link/x", &text).unwrap(), golden);
+        for bad in [" module=\n", " rust\n", " module=rust twice\n"] {
+            let text = text.replace(" module=rust\n", bad);
+            assert!(Golden::parse(Path::new("x.ktrace"), "link/x", &text).is_err(), "{bad}");
         }
     }
 

@@ -233,4 +233,54 @@ mod tests {
         let records = [record(0, 1, 1, Probe::TakeOver { osreldate: 1_400_507, errno: 0 })];
         assert_eq!(texts(&records, &Program::default()), ["T0 take-over errno=0"]);
     }
+
+    #[test]
+    fn an_interface_that_has_arrived_is_a_new_one_wherever_its_memory_was() {
+        let arrived = |t_ns| {
+            let name = Name::truncated(b"lo10");
+            record(0, t_ns, 4711, Probe::EventBegin { what: Happening::Arrived, index: 4, change: 0, name })
+        };
+        let program = Program { pid: 0, names: vec![(4, "lo10".into())] };
+        let pointers = |second: u64| -> Vec<String> {
+            let records =
+                [arrived(1), taken(2, 4, 0x1000), arrived(3), taken(4, 4, second), taken(5, 4, second)];
+            texts(&records, &program)
+                .iter()
+                .filter_map(|text| text.split("interface=").nth(1).map(str::to_owned))
+                .collect()
+        };
+        assert_eq!(pointers(0x1000), ["p0", "p1", "p1"]);
+        assert_eq!(pointers(0x2000), ["p0", "p1", "p1"]);
+    }
+
+    #[test]
+    fn how_others_ask_is_left_out_and_what_comes_of_it_is_not() {
+        let request = |t_ns, tid, pid, seq| {
+            record(0, t_ns, tid, Probe::RequestIn { message: 18, flags: 1, seq, pid, len: 32 })
+        };
+        let out = |t_ns, tid, seq| record(0, t_ns, tid, Probe::RequestOut { message: 18, seq, errno: 0 });
+        let event = |t_ns, tid| {
+            let name = Name::truncated(b"lo10");
+            record(0, t_ns, tid, Probe::EventBegin { what: Happening::Changed, index: 4, change: 0, name })
+        };
+        let end = |t_ns, tid| record(0, t_ns, tid, Probe::EventEnd { what: Happening::Changed, index: 4 });
+        let records = [
+            request(1, 7, 0, 5),
+            record(0, 2, 7, Probe::ReferenceTaken { index: 4, interface: 1 }),
+            event(3, 7),
+            record(0, 4, 7, Probe::EventOut { message: 16, group: 1, index: 4 }),
+            end(5, 7),
+            record(0, 6, 7, Probe::ReferenceReleased { index: 4, interface: 1 }),
+            out(7, 7, 5),
+            // The vector's own: by its port, or by its sequence number.
+            request(8, 7, 9, 5),
+            out(9, 7, 5),
+            request(10, 8, 0, 101),
+            out(11, 8, 101),
+        ];
+        let mut trace = KernelTrace::from_records(&records);
+        normalise(&mut trace, &Program { pid: 9, names: Vec::new() }, |_| 100);
+        let kept: Vec<_> = of_the_vector(&trace).iter().map(|event| event.t_ns).collect();
+        assert_eq!(kept, [3, 4, 5, 8, 9, 10, 11]);
+    }
 }

@@ -94,4 +94,22 @@ mod tests {
              T1\n    epoch-enter depth=1\n    epoch-exit depth=1\nstep 1\n  T0\n    epoch-enter depth=1\n"
         );
     }
+
+    #[test]
+    fn which_thread_it_was_and_which_of_two_came_first_is_no_difference() {
+        let request = |t_ns, tid| {
+            record(0, t_ns, tid, Probe::RequestIn { message: 18, flags: 1, seq: 0, pid: 0, len: 16 })
+        };
+        let back = |t_ns, tid, errno| record(0, t_ns, tid, Probe::HandBack { errno });
+        let text = |records: &[_]| {
+            let mut trace = KernelTrace::from_records(records);
+            super::super::normalise(&mut trace, &super::super::Program::default(), |_| 0);
+            trace.to_text()
+        };
+        let one = text(&[back(1, 40, 2), back(2, 50, 1), request(3, 60)]);
+        let other = text(&[request(1, 9), back(2, 8, 1), back(3, 7, 2)]);
+        assert_eq!(one, other);
+        assert!(one.starts_with("step 0\n  T0\n    request-in"), "{one}");
+        assert_ne!(one, text(&[request(1, 9), back(2, 8, 1), back(3, 8, 2)]));
+    }
 }

@@ -257,10 +257,7 @@ impl Target for FreebsdTarget {
 /// The same, with the kernel's probes recorded.
 fn traced(batch: &Batch) -> Batch {
     let programs = batch.programs.iter().cloned();
-    Batch {
-        programs: programs.map(|program| Program { kernel_trace: true, ..program }).collect(),
-        ..batch.clone()
-    }
+    Batch { programs: programs.map(|program| Program { kernel_trace: true, ..program }).collect() }
 }
 
 fn release_dir(release: &str, options: &FreebsdOptions) -> Result<Found, OpenError> {

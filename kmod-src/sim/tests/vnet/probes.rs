@@ -38,6 +38,8 @@ fn a_request_is_traced_from_its_handler_to_its_end() {
             "request-parsed",
             "cloner-in",
             "event-begin",
+            "message-written",
+            "event-out",
             "event-end",
             "reference-taken",
             "cloner-out",
