@@ -7,12 +7,17 @@ use std::process::Output;
 use crate::support::{Project, text};
 
 /// What never comes to the interface code: control messages, and what does not ask.
-const QUIET: [&str; 5] = [
+const QUIET: [&str; 10] = [
     "link/control-type",
     "link/control-type-below-sixteen",
     "link/done-as-a-request",
     "link/getlink-ack-without-request-flag",
     "link/overrun-as-a-request",
+    "link/setlink",
+    "link/setlink-without-ack",
+    "link/unknown-type-high",
+    "link/unknown-type-highest",
+    "link/unknown-type-within-the-table",
 ];
 
 fn trace(project: &Project, args: &[&str]) -> Output {
