@@ -59,11 +59,10 @@ pub struct FreebsdOptions {
     pub instruction_clock: bool,
     /// Every limit is multiplied by this.
     pub patience_factor: f64,
-    /// Where to keep the console's log, if anywhere; what a dying kernel says is kept beside it, with the extension
-    /// `textdump`.
     /// Have the module, where one is loaded, record which probes fire while vectors run.
     pub kernel_trace: bool,
-    /// Where to keep the console's log, if anywhere.
+    /// Where to keep the console's log, if anywhere; what a dying kernel says is kept beside it, with the extension
+    /// `textdump`.
     pub console: Option<PathBuf>,
     /// The program that supervises QEMU: nlproof itself.
     pub supervisor: PathBuf,
