@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `bench`.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::guest::GuestArgs;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BenchArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) command: BenchCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum BenchCommand {
+    /// Build an image, boot it, restore its saved state many times, and run the vectors in the matrix's cells.
+    ///
+    /// Exit code 100: a limit of the table was exceeded; 103: a saved state could not be restored, or a cell
+    /// lost its guest. The limits are for two processors without hardware virtualisation that are not shared.
+    Guest(GuestBenchArgs),
+    /// The module in a real kernel: under load, and its speed against the stock code's.
+    ///
+    /// Refusals: what must not load does not, the console says why, and nothing has changed.
+    /// Endurance: load and unload it under traffic of four sockets, ask it and create and destroy interfaces while
+    /// its mode is switched; no answer and no event may be missing, and after each phase what the kernel has
+    /// allocated is compared with before. Speed: under QEMU's `-icount`, where the time stamp counter counts
+    /// instructions, the stock code and the module answer the same questions in turn in one guest.
+    ///
+    /// Exit code 103: something failed, was lost, or the console complained; 100: an answer of the module costs more
+    /// instructions than the stock code's.
+    Kmod(KmodBenchArgs),
+    /// Decode interface messages: through views, by the strict walk, into owned trees.
+    ///
+    /// Exit code 100: an optimised build decodes fewer than 2,000,000 messages a second through views.
+    Wire(SpeedArgs),
+    /// Dump 1, 40 and 1,000 interfaces of the simulated kernel, in every profile.
+    Sim(SpeedArgs),
+    /// Dump 1,000 interfaces of the simulated kernel with and without its probes traced, taking turns.
+    ///
+    /// Says what tracing costs in the simulator; what it costs a real kernel is not measured yet. Exit code 100:
+    /// an optimised build records fewer than 100,000 probes a second.
+    Trace(SpeedArgs),
+    /// Verify synthetic modules of 1,000 to 1,000,000 instructions.
+    ///
+    /// Exit code 100: an optimised build takes 100 ms or more for 10,000 instructions, or the time for one
+    /// instruction grows with their number.
+    Verify,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SpeedArgs {
+    /// How long each row is measured.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = positive_seconds)]
+    pub(in crate::cli) seconds: f64,
+}
+
+/// Up to an hour; what is not longer than nothing measures nothing.
+fn positive_seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(seconds),
+        _ => Err("a number of seconds above 0 and up to 3600".into()),
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct GuestBenchArgs {
+    /// The release whose image, boots, restores and vectors are measured one by one; a branch (`14`) is the newest of
+    /// it that is there.
+    #[arg(long, default_value = "14.0-STABLE")]
+    pub(in crate::cli) release: String,
+    /// How often the saved state is restored.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) restores: u32,
+    /// How many vectors the measured suite has; the limits for cells are for so many.
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(in crate::cli) vectors: u32,
+    /// Only this release: the matrix is not run.
+    #[arg(long)]
+    pub(in crate::cli) no_matrix: bool,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct KmodBenchArgs {
+    /// The release's directory name, such as 14.0-STABLE, or a branch (`14`): the newest of it that is there.
+    #[arg(long)]
+    pub(in crate::cli) release: String,
+    /// Only this part; all if it is not given.
+    #[arg(long, value_enum)]
+    pub(in crate::cli) part: Vec<KmodPart>,
+    /// How often the module is unloaded and loaded.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(in crate::cli) loads: u32,
+    /// How often unloading it is tried while four clients ask without a rest.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(in crate::cli) busy: u32,
+    /// How many requests it is asked, of eight kinds.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(in crate::cli) requests: u32,
+    /// How many interfaces come and go.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(in crate::cli) interfaces: u32,
+    /// Speed: dumps of a tenth and of all of so many interfaces.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=19_999))]
+    pub(in crate::cli) links: u32,
+    /// Speed: dumps of so many addresses.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(in crate::cli) addresses: u32,
+    /// Speed: how often each side answers; the middle one counts.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(in crate::cli) turns: u32,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
+}
+
+/// What of `bench kmod` is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum KmodPart {
+    /// Modules that must not load: of another major, for other headers, without its netlink, a second time.
+    Refusals,
+    /// Loads, requests and interfaces.
+    Endurance,
+    /// Instructions of an answer.
+    Speed,
+}

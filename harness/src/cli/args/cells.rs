@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What several commands ask: which cells, which vectors, what is compared.
+
+use clap::Args;
+
+use crate::matrix::{ModuleKind, TargetKind};
+
+/// Which cells.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CellArgs {
+    /// Only cells of this target.
+    #[arg(long, value_enum)]
+    pub(in crate::cli) target: Vec<TargetKind>,
+    /// Only this release, branch (`14`) or, for the simulator, profile.
+    #[arg(long, value_name = "RELEASE")]
+    pub(in crate::cli) release: Vec<String>,
+    /// Only cells of this module.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(in crate::cli) module: Vec<ModuleKind>,
+}
+
+/// Which vectors.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct VectorArgs {
+    /// Only vectors of this suite (the first part of the id).
+    #[arg(long)]
+    pub(in crate::cli) suite: Vec<String>,
+    /// Only vectors whose id contains this, or the one whose id it is.
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) filter: Vec<String>,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct TraceArgs {
+    /// Compare only what is said: the kernel's part is neither traced nor checked.
+    #[arg(long)]
+    pub(in crate::cli) no_kernel_trace: bool,
+}

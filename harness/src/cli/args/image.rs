@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `image`.
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ImageArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) command: ImageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ImageCommand {
+    /// Download releases from the mirrors that tests/releases.yaml names.
+    ///
+    /// A download that was interrupted goes on where it ended; what is not what its MANIFEST or CHECKSUM file, or
+    /// tests/releases.lock, says is refused and removed. Exit code 101: a release could not be fetched.
+    Fetch(FetchArgs),
+    /// Build the guest image of a release, or find it in the cache.
+    ///
+    /// A release is a directory with MANIFEST, base.txz and kernel.txz below $NLPROOF_DISTS or
+    /// $XDG_CACHE_HOME/nlproof/dists; `image fetch` makes one.
+    Build {
+        /// The release's directory name, such as 14.0-STABLE, or a branch (`14`): the newest of it that is there.
+        release: String,
+        /// With the release's own /etc/rc.
+        #[arg(long)]
+        stock_rc: bool,
+    },
+    /// List the releases that are here, and the images in the cache: sizes, and what each was built from.
+    List,
+    /// Remove images from the cache.
+    Rm {
+        /// A release, or the beginning of a key as `image list` shows it.
+        #[arg(required = true)]
+        images: Vec<String>,
+    },
+    /// Remove the images whose release directory is gone or holds other archives now, saved guests that no run will
+    /// ask for, and downloads that were interrupted a week ago or earlier.
+    Gc {
+        /// Also remove downloads that were interrupted lately, which `image fetch` would go on from.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct FetchArgs {
+    /// Which: a name in tests/releases.yaml, or a branch (`14`), of which the newest release is meant.
+    #[arg(long, required = true, value_name = "RELEASE")]
+    pub(in crate::cli) release: Vec<String>,
+    /// Which distribution sets [default: base.txz,kernel.txz,src.txz].
+    #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with = "image")]
+    pub(in crate::cli) sets: Vec<String>,
+    /// The ready VM image (BASIC-CI) instead of distribution sets.
+    #[arg(long)]
+    pub(in crate::cli) image: bool,
+    /// Ask this mirror first: a directory with one directory a release.
+    #[arg(long, value_name = "URL", value_parser = mirror_address)]
+    pub(in crate::cli) mirror: Vec<String>,
+    /// Ask for the MANIFEST even if the release is there: what a snapshot is made of changes.
+    #[arg(long)]
+    pub(in crate::cli) refresh: bool,
+    /// Pin what comes: write its digests and sizes to tests/releases.lock, whatever stood there.
+    #[arg(long)]
+    pub(in crate::cli) lock: bool,
+}
+
+/// An address of http or https.
+fn mirror_address(text: &str) -> Result<String, String> {
+    let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
+        _ => Err("a mirror begins with https:// or http:// and a host".into()),
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `kmod`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct KmodArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) command: KmodCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum KmodCommand {
+    /// Build nlproof_iface.ko for the kernel of a release, or find it in the cache, and verify it.
+    ///
+    /// Exit code 102: verification rejects it, and no file is written.
+    ///
+    /// The release directory needs src.txz; this machine needs clang, ld.lld and a rustc with its source
+    /// (kmod-src/README.md names the packages).
+    Build {
+        /// The release's directory name, such as 14.0-STABLE, or a branch (`14`): the newest of it that is there.
+        #[arg(long)]
+        release: String,
+        /// Copy the module to this file.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Hand the module out even if verification rejects it.
+        #[arg(long)]
+        unverified: bool,
+    },
+}

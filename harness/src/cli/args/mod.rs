@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The command line as clap parses it, a file for each kind of command.
+
+mod bench;
+mod cells;
+mod command;
+mod golden;
+mod guest;
+mod image;
+mod kmod;
+mod report;
+mod run;
+mod verify;
+
+pub(super) use bench::{BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, SpeedArgs};
+pub(super) use cells::{CellArgs, TraceArgs, VectorArgs};
+pub use command::Cli;
+pub(super) use command::{Command, ProjectArgs};
+pub(super) use golden::{AcceptArgs, CoverageArgs, DiffArgs, RecordArgs, ReviewArgs};
+pub(super) use guest::{AccelArg, ConsoleArgs, GuestArgs, ShellArgs};
+pub(super) use image::{FetchArgs, ImageArgs, ImageCommand};
+pub(super) use kmod::{KmodArgs, KmodCommand};
+pub(super) use report::{MatrixArgs, ReportArgs, ReportCommand};
+pub(super) use run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs};
+pub(super) use verify::{DecodeArgs, FormatArg, OsArg, VerifyArgs, VerifyCommand};

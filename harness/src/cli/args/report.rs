@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The commands about the matrix as jobs, and about what they left.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::cells::CellArgs;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct MatrixArgs {
+    #[command(flatten)]
+    pub(in crate::cli) cells: CellArgs,
+    /// As a job matrix for a CI system: {"include": [{"cell": ..., "args": ...}, ...]}, on one line.
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ReportArgs {
+    #[command(subcommand)]
+    pub(in crate::cli) command: ReportCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ReportCommand {
+    /// Show a report as the run itself did, its problems numbered. Exits as the run did.
+    Show {
+        /// A report directory, or its report.json.
+        report: PathBuf,
+    },
+    /// Print the problems of a report as GitHub Actions' workflow commands (`::error file=...`).
+    Annotate {
+        /// A report directory, or its report.json.
+        report: PathBuf,
+    },
+    /// Join the reports of the jobs of one run: of some cells each, of slices, or both.
+    ///
+    /// Exits as one run of everything would; 104 if a slice or an expected cell has no report.
+    Merge {
+        /// Report directories, or their report.json.
+        #[arg(required = true)]
+        reports: Vec<PathBuf>,
+        /// Write the joined report.json, junit.xml, raw traces and consoles to this directory.
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+        /// What `matrix --json` wrote: each of its cells must be in a report.
+        #[arg(long, value_name = "FILE")]
+        expect: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The commands that run vectors.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::cells::{CellArgs, TraceArgs, VectorArgs};
+use super::guest::GuestArgs;
+use crate::matrix::Slice;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TestMatrixArgs {
+    #[command(flatten)]
+    pub(in crate::cli) cells: CellArgs,
+    #[command(flatten)]
+    pub(in crate::cli) vectors: VectorArgs,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
+    #[command(flatten)]
+    pub(in crate::cli) trace: TraceArgs,
+    /// List cells and vectors, and run nothing.
+    #[arg(long)]
+    pub(in crate::cli) list: bool,
+    /// Say what would run, and run nothing.
+    #[arg(long, conflicts_with = "list")]
+    pub(in crate::cli) dry_run: bool,
+    /// Run at most so many cells side by side [default: one a processor].
+    #[arg(long, short, value_name = "N")]
+    pub(in crate::cli) jobs: Option<NonZeroUsize>,
+    /// Run one slice of the vectors: job K of N that share a run. A vector's slice does not depend on the
+    /// other vectors. `report merge` joins the slices' reports.
+    #[arg(long, value_name = "K/N")]
+    pub(in crate::cli) partition: Option<Slice>,
+    /// Write report.json, junit.xml and the raw traces to this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) report_dir: Option<PathBuf>,
+    /// A cell that cannot run here is a failure.
+    #[arg(long)]
+    pub(in crate::cli) require_all: bool,
+    /// First download the releases of the selected cells that are not here and that tests/releases.yaml knows.
+    #[arg(long)]
+    pub(in crate::cli) fetch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RunArgs {
+    /// The vector's id, such as link/create-lo.
+    pub(in crate::cli) vector: String,
+    #[command(flatten)]
+    pub(in crate::cli) cells: CellArgs,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
+    #[command(flatten)]
+    pub(in crate::cli) trace: TraceArgs,
+    /// Run on this machine's own Linux kernel, in a network namespace, to compare with FreeBSD.
+    #[arg(long, conflicts_with_all = ["target", "release", "module"])]
+    pub(in crate::cli) linux: bool,
+    /// Show every message's bytes too, and values as they came instead of normalised.
+    #[arg(long)]
+    pub(in crate::cli) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ShowTraceArgs {
+    /// The vector's id, such as link/create-lo.
+    pub(in crate::cli) vector: String,
+    #[command(flatten)]
+    pub(in crate::cli) cells: CellArgs,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
+    /// Show only probes whose name matches (`request-*`, `nlproof:::event-*`); may be given more than once.
+    #[arg(long, value_name = "PATTERN")]
+    pub(in crate::cli) probe: Vec<String>,
+    /// Show how often each probe fired and how long each kind of span took, instead of the trace.
+    #[arg(long)]
+    pub(in crate::cli) aggregate: bool,
+    /// Print folded stacks with the nanoseconds spent in each, for flame graphs, instead of the trace.
+    #[arg(long, conflicts_with = "aggregate")]
+    pub(in crate::cli) flame: bool,
+    /// Also write the trace to this file in the trace event format, which ui.perfetto.dev opens.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) perfetto: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ReproArgs {
+    /// `REPORT#N`, problem N of a report directory as `report show` numbers them, or a vector's id.
+    #[arg(value_name = "REPORT#N|VECTOR")]
+    pub(in crate::cli) what: String,
+    #[command(flatten)]
+    pub(in crate::cli) cells: CellArgs,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
+    /// Show every message's bytes too, and values as they came instead of normalised.
+    #[arg(long)]
+    pub(in crate::cli) raw: bool,
+    /// Leave the guest up afterwards, until Ctrl-C, and print the command that logs in.
+    #[arg(long)]
+    pub(in crate::cli) keep: bool,
+    /// Open QEMU's gdb stub before the vector is sent, and print the command that attaches. Time limits are
+    /// 1,000 times longer.
+    #[arg(long)]
+    pub(in crate::cli) gdb: bool,
+}
