@@ -15,7 +15,7 @@
 #include "probe.h"
 #include "ring.h"
 
-#define	RECORDS	8192u	/* of each ring; a power of two */
+#define	RECORDS	32768u	/* of each ring, 2 MiB; a power of two */
 
 struct ring {
 	volatile u_int		head;		/* the next to be written; only its processor's threads move it */

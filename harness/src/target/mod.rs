@@ -19,6 +19,7 @@ mod sim;
 mod snapshots;
 mod speed;
 mod start;
+mod tracing;
 
 pub use endurance::{Memory, Phase, PhaseResult, losses};
 pub use error::{Loss, OpenError, TargetError};
@@ -31,6 +32,7 @@ pub use sim::{SimTarget, SimTrace};
 pub use snapshots::saved_guests;
 pub use speed::{Question, Speed, middle};
 pub use start::Start;
+pub use tracing::{Sustained, TraceCost};
 
 use nlproof_agent::{Batch, Record};
 

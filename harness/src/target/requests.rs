@@ -119,6 +119,21 @@ pub(super) struct Outcome {
     pub(super) said: String,
     /// What is not as it has to be.
     pub(super) failed: Vec<String>,
+    /// When the kernel's records were made, if it was traced: how many, the first and the last.
+    pub(super) traced: Traced,
+}
+
+/// What a traced kernel recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Traced {
+    /// Records that were read.
+    pub(super) read: u64,
+    /// Records that found no room; `None`: the kernel was not traced.
+    pub(super) lost: Option<u64>,
+    /// When the first one was made, in nanoseconds of the guest's clock.
+    pub(super) first_ns: Option<u64>,
+    /// When the last one was made.
+    pub(super) last_ns: u64,
 }
 
 impl FreebsdTarget {
@@ -133,6 +148,30 @@ impl FreebsdTarget {
         groups: Vec<u32>,
         limit: Duration,
     ) -> Result<Outcome, TargetError> {
+        self.run_outside(what, steps, groups, limit, false)
+    }
+
+    /// The same, with the module's probes recorded and read after each step.
+    ///
+    /// # Errors
+    /// The guest was lost.
+    pub(super) fn outside_traced(
+        &mut self,
+        what: &str,
+        steps: Vec<Step>,
+        limit: Duration,
+    ) -> Result<Outcome, TargetError> {
+        self.run_outside(what, steps, Vec::new(), limit, true)
+    }
+
+    fn run_outside(
+        &mut self,
+        what: &str,
+        steps: Vec<Step>,
+        groups: Vec<u32>,
+        limit: Duration,
+        kernel_trace: bool,
+    ) -> Result<Outcome, TargetError> {
         let program = Program {
             id: 0,
             name: what.to_owned(),
@@ -142,7 +181,7 @@ impl FreebsdTarget {
             steps,
             // The host's limit is the one that counts: this one runs on the guest's clock.
             limit_ms: u32::MAX,
-            kernel_trace: false,
+            kernel_trace,
         };
         let mut outcome = Outcome::default();
         let wait = Wait::new(format!("the end of {what}"), limit);
@@ -174,6 +213,14 @@ impl Outcome {
                 if !matches!(status, 0 | 137) || !stderr.trim().is_empty() {
                     self.failed.push(format!("a command ended with {status}: {}", stderr.trim()));
                 }
+            }
+            Body::Kernel(_) => {
+                self.traced.read += 1;
+                self.traced.first_ns.get_or_insert(record.t_ns);
+                self.traced.last_ns = self.traced.last_ns.max(record.t_ns);
+            }
+            Body::KernelLost { count } => {
+                self.traced.lost = Some(self.traced.lost.unwrap_or(0).saturating_add(*count));
             }
             Body::Drop { .. } => self.failed.push("the kernel dropped messages for want of room".into()),
             Body::Timeout => self.failed.push("a request was not answered in time".into()),

@@ -52,6 +52,11 @@ impl Question {
         }
     }
 
+    /// Whether what is asked for is many messages. Of one message the way of the request to its handler is a large part.
+    pub fn is_dump(self) -> bool {
+        !matches!(self, Self::Link(_))
+    }
+
     fn request(self) -> Send {
         match self {
             Self::Addresses(_) => dump_addresses(),

@@ -2,6 +2,7 @@
 //! The child's way to its parent: records as frames into a pipe.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use nlproof_agent::frame::encode_frame;
 use nlproof_agent::{Body, ErrorStage, Record, status};
@@ -11,6 +12,9 @@ use crate::sys::{Errno, clock, process};
 
 /// [`Record::step`] outside any step.
 pub(crate) const NO_STEP: u32 = u32::MAX;
+
+/// Bytes of frames that are gathered before they are written.
+const AT_ONCE: usize = 16 * 1024;
 
 /// Writes the records of one program.
 pub(crate) struct Reporter<'a> {
@@ -33,11 +37,28 @@ impl<'a> Reporter<'a> {
     /// Reports what was seen then. Without a parent to read it, or if it cannot be encoded, the child ends:
     /// its parent says so.
     pub(crate) fn report_at(&self, t_ns: u64, body: Body) {
-        let record = Record { program: self.program, step: self.step, t_ns, body };
-        let Ok(frame) = encode_frame(&record) else { process::exit(status::SYSTEM) };
-        if write_all(self.pipe.raw(), &frame).is_err() {
+        self.report_all([(t_ns, body)]);
+    }
+
+    /// Reports what was seen, each at its time: many with few system calls.
+    pub(crate) fn report_all(&self, seen: impl IntoIterator<Item = (u64, Body)>) {
+        let mut frames = Vec::new();
+        for (t_ns, body) in seen {
+            let record = Record { program: self.program, step: self.step, t_ns, body };
+            let Ok(frame) = encode_frame(&record) else { process::exit(status::SYSTEM) };
+            frames.extend_from_slice(&frame);
+            if frames.len() >= AT_ONCE {
+                self.pass_on(&mut frames);
+            }
+        }
+        self.pass_on(&mut frames);
+    }
+
+    fn pass_on(&self, frames: &mut Vec<u8>) {
+        if write_all(self.pipe.raw(), frames).is_err() {
             process::exit(status::LOST);
         }
+        frames.clear();
     }
 
     /// Reports that something failed.

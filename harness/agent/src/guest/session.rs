@@ -188,9 +188,8 @@ impl Session<'_> {
         let Some(ring) = &mut self.ring else { return };
         match ring.read() {
             Ok(fired) => {
-                for Fired { t_ns, event, .. } in fired {
-                    self.reporter.report_at(t_ns, Body::Kernel(event));
-                }
+                let fired = fired.into_iter();
+                self.reporter.report_all(fired.map(|Fired { t_ns, event, .. }| (t_ns, Body::Kernel(event))));
             }
             Err(errno) => self.kernel_trace_failed(errno),
         }

@@ -12,7 +12,9 @@ mod report;
 mod run;
 mod verify;
 
-pub(super) use bench::{BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, SpeedArgs};
+pub(super) use bench::{
+    BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, SpeedArgs, TraceBenchArgs,
+};
 pub(super) use cells::{CellArgs, TraceArgs, VectorArgs};
 pub use command::Cli;
 pub(super) use command::{Command, ProjectArgs};

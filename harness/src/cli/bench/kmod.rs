@@ -3,17 +3,16 @@
 
 use std::time::Duration;
 
+use super::lost;
 use crate::cli::args::{KmodBenchArgs, KmodPart, ProjectArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, open_error};
-use crate::target::{
-    Attempt, FreebsdTarget, Memory, Phase, Question, Speed, Target as _, TargetError, losses, middle,
-};
+use crate::target::{Attempt, FreebsdTarget, Memory, Phase, Question, Speed, Target as _, losses, middle};
 
-/// What an answer of the module may cost, as a ratio to the stock code's.
+/// What a dump by the module may cost, as a ratio to the stock code's.
 const AT_MOST: f64 = 1.0;
 /// Looks at the kernel's allocations, a second apart, before what has grown counts as lost: routes and interfaces are
 /// freed when every processor has left the network epoch, some time after they are gone.
@@ -185,26 +184,24 @@ fn questions(args: &KmodBenchArgs) -> Vec<Question> {
 fn show_speed(speed: &Speed) -> bool {
     let of = |ticks: &[u64]| middle(ticks).map_or_else(|| "-".to_owned(), |ticks| ticks.to_string());
     let ratio = speed.ratio();
-    let kept = ratio.is_some_and(|ratio| ratio <= AT_MOST);
+    let limited = speed.question.is_dump();
+    let kept = ratio.is_some_and(|ratio| ratio <= AT_MOST || !limited);
+    let verdict = match (limited, kept) {
+        (true, true) => format!("[at most {AT_MOST:.2}: kept]"),
+        (_, false) => format!("[at most {AT_MOST:.2}: NOT KEPT]"),
+        (false, true) => "[no limit]".to_owned(),
+    };
     say!(
-        "{:<36} {:>8} {:>14} {:>14} {:>8} {:>7.2}%  [at most {AT_MOST:.2}: {}]",
+        "{:<36} {:>8} {:>14} {:>14} {:>8} {:>7.2}%  {verdict}",
         speed.question.name(),
         speed.messages,
         of(&speed.stock),
         of(&speed.rust),
         ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}")),
-        speed.spread() * 100.0,
-        if kept { "kept" } else { "NOT KEPT" }
+        speed.spread() * 100.0
     );
     for failure in &speed.failed {
         say!("FAILED: {}: {failure}", speed.question.name());
     }
     kept && speed.failed.is_empty()
-}
-
-fn lost(error: TargetError) -> CliError {
-    match error {
-        TargetError::Interrupted => CliError::Interrupted,
-        error => CliError::Guest(error.to_string()),
-    }
 }

@@ -6,9 +6,10 @@ mod kmod;
 mod speed;
 mod trace;
 
-use super::args::{BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, ProjectArgs};
+use super::args::{BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, ProjectArgs, TraceBenchArgs};
 use super::exit::{CliError, ExitCode};
 use super::targets::{places, release_here};
+use crate::target::TargetError;
 
 pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -22,8 +23,18 @@ pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, 
         }
         BenchCommand::Wire(args) => speed::wire(args),
         BenchCommand::Sim(args) => speed::sim(args),
-        BenchCommand::Trace(args) => trace::main(args),
+        BenchCommand::Trace(args) => {
+            let release = args.release.as_deref().map(here).transpose()?;
+            trace::main(project, &TraceBenchArgs { release, ..args.clone() })
+        }
         BenchCommand::Verify => speed::verify(),
+    }
+}
+
+fn lost(error: TargetError) -> CliError {
+    match error {
+        TargetError::Interrupted => CliError::Interrupted,
+        error => CliError::Guest(error.to_string()),
     }
 }
 

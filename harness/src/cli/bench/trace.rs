@@ -5,18 +5,39 @@ use std::time::{Duration, Instant};
 
 use iface_core::Profile;
 
+use super::lost;
 use super::speed::{build, judge};
 use crate::bench::Dump;
-use crate::cli::args::SpeedArgs;
+use crate::cli::args::{ProjectArgs, SpeedArgs, TraceBenchArgs};
 use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::interrupt;
 use crate::cli::out::say;
+use crate::cli::project::Project;
+use crate::cli::targets::{Targets, open_error};
+use crate::target::Target as _;
 
 /// Interfaces that are dumped.
 const INTERFACES: u32 = 1_000;
 /// Probes a second that must be recorded.
 const RECORDED: f64 = 100_000.0;
 
-pub(super) fn main(args: &SpeedArgs) -> Result<ExitCode, CliError> {
+/// How much longer the ring may make a dump in a guest.
+const LONGER: f64 = 1.10;
+/// How often the ring is filled and read.
+const ROUNDS: u32 = 10;
+
+pub(super) fn main(project: &ProjectArgs, args: &TraceBenchArgs) -> Result<ExitCode, CliError> {
+    let simulated = simulator(&args.speed)?;
+    match &args.release {
+        None => {
+            say!("in a real kernel: not measured (--release)");
+            Ok(simulated)
+        }
+        Some(release) => Ok(if guest(project, args, release)? { simulated } else { ExitCode::COMPARISON }),
+    }
+}
+
+fn simulator(args: &SpeedArgs) -> Result<ExitCode, CliError> {
     let at_least = Duration::from_secs_f64(args.seconds);
     let new = || {
         Dump::new(Profile::R15, INTERFACES)
@@ -44,8 +65,51 @@ pub(super) fn main(args: &SpeedArgs) -> Result<ExitCode, CliError> {
     let (kept, promise) = judge(rate >= RECORDED, &format!("at least {RECORDED:.0} a second"));
     say!("{:<10} {:>12.1} {probes:>10} {rate:>16.0}  {promise}", "recorded", on.as_secs_f64() * 1e6);
     say!("recorded / off: {ratio:.3}");
-    say!("in a real kernel: not measured (no cell of this build has been traced there yet)");
     Ok(if kept { ExitCode::OK } else { ExitCode::COMPARISON })
+}
+
+/// Whether the module's ring keeps what is promised of it.
+fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<bool, CliError> {
+    let project = Project::find(project)?;
+    let targets = Targets::new(&args.guest, &project)?.counting_instructions();
+    interrupt::flag();
+    let mut guest =
+        targets.open_module(release, &mut |stage, _| eprintln!("{release}: {stage}")).map_err(open_error)?;
+    let cost = guest.trace_cost(INTERFACES, args.turns).map_err(lost)?;
+    say!(
+        "a dump of {INTERFACES} interfaces by the module in a guest of {release}, the middle of {} turns",
+        args.turns
+    );
+    say!("{:<10} {:>12} {:>10} {:>16}", "probes", "instructions", "records", "");
+    let of = |ticks: &[u64]| {
+        crate::target::middle(ticks).map_or_else(|| "-".to_owned(), |ticks| ticks.to_string())
+    };
+    say!("{:<10} {:>12} {:>10}", "off", of(&cost.off), 0);
+    say!("{:<10} {:>12} {:>10}", "recorded", of(&cost.on), cost.records);
+    let ratio = cost.ratio();
+    let cheap = ratio.is_some_and(|ratio| ratio <= LONGER);
+    say!(
+        "recorded / off: {}  [at most {LONGER:.2}: {}]",
+        ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}")),
+        if cheap { "kept" } else { "NOT KEPT" }
+    );
+    let sustained = guest.trace_sustained(ROUNDS).map_err(lost)?;
+    let rate = sustained.read as f64 / sustained.duration.as_secs_f64().max(f64::MIN_POSITIVE);
+    let whole = sustained.dropped == 0 && rate >= RECORDED;
+    say!(
+        "{} dumps whose records the agent reads: {} read, {} dropped, {rate:.0} a second of the guest's clock  \
+         [at least {RECORDED:.0} and none dropped: {}]",
+        sustained.dumps,
+        sustained.read,
+        sustained.dropped,
+        if whole { "kept" } else { "NOT KEPT" }
+    );
+    let finish = guest.finish();
+    let failed: Vec<_> = cost.failed.iter().chain(&sustained.failed).chain(&finish.complaints).collect();
+    for failure in &failed {
+        say!("FAILED: {failure}");
+    }
+    Ok(cheap && whole && failed.is_empty())
 }
 
 fn timed(work: impl FnOnce()) -> Duration {
