@@ -55,6 +55,27 @@ fn a_panic_is_an_outcome_with_fingerprint() {
     assert_eq!(vm.check(), Err(failure), "a dead guest stays dead");
 }
 
+/// Not a kernel's: the words of one with ddb(4), in the order in which it says them.
+#[test]
+fn what_a_debugger_tells_of_a_panic_is_kept_to_its_end() {
+    let Some(tools) = tools("what_a_debugger_tells_of_a_panic_is_kept_to_its_end") else { return };
+    let said = "panic: page fault\r\nKDB: stack backtrace:\r\n#0 0xffffffff80b43000 at vpanic+0x132\r\n\
+        KDB: enter: panic\r\ndb:0:kdb.enter.panic> bt\r\nTracing pid 12\r\ndb:0:kdb.enter.panic> ps\r\n\
+        pid ppid\r\ndb:0:kdb.enter.panic> reset\r\n";
+    for then in [Then::Reset, Then::Halt] {
+        let end = if then == Then::Halt { "db> " } else { "" };
+        let mut guest = TinyGuest::new(&format!("The FreeBSD Project.\r\n{said}{end}"), then);
+        let textdump = guest.dir().join("textdump");
+        fs::write(&textdump, "an earlier one\n").unwrap();
+        guest.config.textdump(&textdump);
+        let mut vm = guest.start(&tools).unwrap();
+        let failure = vm.wait_for(&wait("login"), is_login).unwrap_err();
+        assert_eq!(failure.kind(), "panicked");
+        let kept = fs::read_to_string(&textdump).unwrap();
+        assert_eq!(kept, format!("an earlier one\n{}\n", said.replace("\r\n", "\n")));
+    }
+}
+
 #[test]
 fn a_panic_followed_by_a_reset_is_still_a_panic() {
     let Some(tools) = tools("a_panic_followed_by_a_reset_is_still_a_panic") else { return };
