@@ -117,15 +117,47 @@ fn a_module_that_verification_rejects_is_neither_handed_out_nor_loaded() {
     assert!(file.exists() && text(&output).contains("REJECTED ("), "{}", text(&output));
 }
 
-/// The end of `bench kmod` with these arguments; `None`, said with the test's name, if the module cannot run here.
-fn bench_kmod(test: &str, arguments: &[&str]) -> Option<Output> {
-    let cell = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
-    let plan = text(&nlproof(&[&["test-matrix", "--dry-run"], &cell[..]].concat()));
-    if let Some((_, reason)) = plan.split_once("would not run: ") {
-        support::say(&format!("skipped: {test}: {}", reason.lines().next().unwrap_or_default()));
-        return None;
+/// The cell in which the module runs.
+const WITH_MODULE: [&str; 6] = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
+
+/// Whether the module can run here; if not, that is said with the test's name.
+fn has_module(test: &str) -> bool {
+    let plan = text(&nlproof(&[&["test-matrix", "--dry-run"], &WITH_MODULE[..]].concat()));
+    match plan.split_once("would not run: ") {
+        None => true,
+        Some((_, reason)) => {
+            support::say(&format!("skipped: {test}: {}", reason.lines().next().unwrap_or_default()));
+            false
+        }
     }
-    Some(nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], arguments].concat()))
+}
+
+/// The end of `bench kmod` with these arguments; `None` if the module cannot run here.
+fn bench_kmod(test: &str, arguments: &[&str]) -> Option<Output> {
+    has_module(test).then(|| nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], arguments].concat()))
+}
+
+#[test]
+fn a_vectors_way_through_a_real_kernel_is_shown_with_the_module_and_not_without() {
+    if !has_module("a_vectors_way_through_a_real_kernel_is_shown_with_the_module_and_not_without") {
+        return;
+    }
+    let trace = |more: &[&str]| nlproof(&[&["trace", "link/create-lo"], more].concat());
+    let output = trace(&WITH_MODULE);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for line in [
+        "request-in message=newlink flags=request|ack|excl|create seq=+0 pid=$self len=56",
+        "  cloner-in op=create index=0 name=lo10",
+        "    event-begin what=arrived index=$lo10",
+        "reference-released index=$lo10 interface=p0",
+        "request-out message=newlink seq=+0 errno=0",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    let output = trace(&["--target", "freebsd", "--release", "14.0-STABLE", "--module", "stock"]);
+    assert_eq!(output.status.code(), Some(104), "{}", text(&output));
+    assert!(text(&output).contains("no kernel trace"), "{}", text(&output));
 }
 
 /// Few rounds: what only many show is for `bench kmod` with its defaults.
