@@ -17,6 +17,9 @@ use nlproof_image::{Cache, Dists, Sha256, build};
 mod support;
 
 const RELEASE: &str = "14.0-STABLE";
+/// What vectors need.
+const INTERFACE_MODULES: [&str; 7] =
+    ["if_epair", "if_bridge", "if_disc", "if_gif", "if_tuntap", "if_vlan", "carp"];
 const IMAGE: &str = "FreeBSD-14.0-STABLE-amd64-BASIC-CI-ufs.raw";
 /// What sshd_config says in our images, and what the BASIC-CI ones say.
 const OURS: &str =
@@ -49,7 +52,8 @@ fn a_ready_image_becomes_a_guest_in_which_a_cell_runs() {
     let path = |name: &str| place.path().join(name);
     let made = build(
         &release,
-        &image_options(true, &[]),
+        // FreeBSD's own has every module of its kernel.
+        &image_options(true, &INTERFACE_MODULES.map(str::to_owned)),
         &Cache::new(&path("made")),
         &AtomicBool::new(false),
         &mut |_| (),
