@@ -11,8 +11,8 @@ use super::project::Project;
 use super::run::find_vector;
 use super::targets::{Targets, open_error, open_shown};
 use crate::ktrace::{self, Moment, Said, matches, table};
-use crate::matrix::{Conversation, ConversationError, TargetKind, converse, mismatch};
-use crate::target::SimTrace;
+use crate::matrix::{Conversation, ConversationError, ModuleKind, TargetKind, converse, mismatch};
+use crate::target::{SimTrace, TargetError};
 
 pub(super) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
@@ -29,7 +29,19 @@ pub(super) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCo
         return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
     }
     let mut seen = None;
+    let guest = |error: TargetError| CliError::Guest(error.to_string());
+    // Stock code says nothing by itself.
+    let with_dtrace = cell.target == TargetKind::Freebsd && cell.module == ModuleKind::Stock;
+    if with_dtrace {
+        let osreldate = target.facts().kernel.as_ref().map_or(0, |kernel| kernel.osreldate);
+        eprintln!("{}: start dtrace(1)", cell.name());
+        target.begin_dtrace(&ktrace::script(osreldate / 100_000)).map_err(guest)?;
+    }
     let run = converse(target.as_mut(), &[vector], &mut |conversation| seen = Some(conversation));
+    if with_dtrace && let (Ok(()), Some(conversation)) = (&run, &mut seen) {
+        let output = target.end_dtrace().map_err(guest)?;
+        conversation.follow_dtrace(&output);
+    }
     match (run, seen) {
         (Ok(()), Some(conversation)) => show(&conversation, args),
         (Ok(()), None) => Err(CliError::Guest("the target ended without a word about the vector".into())),
@@ -84,8 +96,8 @@ fn show(conversation: &Conversation<'_>, args: &ShowTraceArgs) -> Result<ExitCod
     }
     if !kernel.present {
         return Err(CliError::NothingRan(
-            "no kernel trace: nothing in this cell tells what its kernel does\n  help: the simulator's cells do, and \
-             those of the module (--module rust)"
+            "no kernel trace: nothing in this cell tells what its kernel does\n  help: the simulator's cells do, those of \
+             the module (--module rust), and stock kernels with DTrace"
                 .into(),
         ));
     }

@@ -185,6 +185,11 @@ fn value(arg: &Arg, words: &mut impl Iterator<Item = u64>) -> Value {
     }
 }
 
+/// An argument that takes one word.
+pub(super) fn word_value(arg: &Arg, word: u64) -> Value {
+    value(arg, &mut std::iter::once(word))
+}
+
 /// A probe's name and its arguments for the raw trace: numbers as they are, and names.
 pub fn raw_args(event: &KernelEvent) -> (String, serde_json::Map<String, Json>) {
     let Some(decoded) = Event::of(None, 0, event) else {

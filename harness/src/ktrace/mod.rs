@@ -5,6 +5,7 @@
 //! ([`KernelTrace`]) are checked against what holds in every trace ([`check`]), and normalised ([`normalise`]) to the
 //! text that goldens hold ([`KernelTrace::to_text`]).
 
+mod dtrace;
 mod event;
 mod invariants;
 mod live;
@@ -14,6 +15,7 @@ mod render;
 mod spans;
 mod table;
 
+pub use dtrace::{from_dtrace, script};
 pub use event::{Event, KernelTrace, Value, raw_args};
 pub use invariants::{Rule, Violation, check};
 pub use live::{Said, live, matches};

@@ -22,7 +22,7 @@ use super::loaded::{Loaded, complaints, console, console_since};
 use super::module::{ModuleOptions, prepare_module};
 use super::provision::provisioned;
 use super::start::{Start, Started, Wanted, start};
-use super::{Finish, OnStage, Target};
+use super::{DtraceOutput, Finish, OnStage, Target};
 use crate::guest::{ExecOutput, Output, SshError};
 use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, HostPort, SelectedAccelerator, Tools, Vm, VmConfig, Wait,
@@ -234,6 +234,14 @@ impl Target for FreebsdTarget {
             Ok(()) => Ok(()),
             Err(error) => Err(self.lost(error)),
         }
+    }
+
+    fn begin_dtrace(&mut self, script: &str) -> Result<(), TargetError> {
+        self.start_dtrace(script)
+    }
+
+    fn end_dtrace(&mut self) -> Result<DtraceOutput, TargetError> {
+        self.stop_dtrace()
     }
 
     fn finish(&mut self) -> Finish {

@@ -4,6 +4,7 @@
 
 mod agents;
 mod developer;
+mod dtrace;
 mod endurance;
 mod error;
 mod facts;
@@ -21,6 +22,7 @@ mod speed;
 mod start;
 mod tracing;
 
+pub use dtrace::DtraceOutput;
 pub use endurance::{Memory, Phase, PhaseResult, losses};
 pub use error::{Loss, OpenError, TargetError};
 pub use facts::{Commands, Facts, Kernel, RunningKernel};
@@ -49,6 +51,22 @@ pub trait Target {
     /// # Errors
     /// The target was lost; the programs that had not ended did not run to their end.
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError>;
+
+    /// Has the target's own tracer follow what runs from now on, by a D program (`ktrace::script`).
+    ///
+    /// # Errors
+    /// [`TargetError::Lost`] with the reason where there is none.
+    fn begin_dtrace(&mut self, _script: &str) -> Result<(), TargetError> {
+        Err(TargetError::Lost("only a FreeBSD guest has DTrace".into()))
+    }
+
+    /// Ends that and gives what was said.
+    ///
+    /// # Errors
+    /// As [`Target::begin_dtrace`].
+    fn end_dtrace(&mut self) -> Result<DtraceOutput, TargetError> {
+        Err(TargetError::Lost("only a FreeBSD guest has DTrace".into()))
+    }
 
     /// Looks at what the programs left behind, once after the last of them.
     fn finish(&mut self) -> Finish {
