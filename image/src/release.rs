@@ -72,16 +72,17 @@ impl Dists {
         Self { search }
     }
 
+    /// What is in the directories. One that does not exist or cannot be read holds nothing.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = fs::DirEntry> {
+        self.search.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().filter_map(Result::ok)
+    }
+
     /// The names of the releases that are there, sorted, each once. A directory that does not exist or
     /// cannot be read holds none.
     #[must_use]
     pub fn list(&self) -> Vec<String> {
         let mut names: Vec<String> = self
-            .search
-            .iter()
-            .filter_map(|dir| fs::read_dir(dir).ok())
-            .flatten()
-            .filter_map(Result::ok)
+            .entries()
             .filter(|entry| is_release(&entry.path()))
             .filter_map(|entry| entry.file_name().into_string().ok())
             // One that is being fetched is none yet.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `record`: what targets answer now becomes goldens for review.
 
-use super::args::{ProjectArgs, RecordArgs};
+use super::args::{ProjectArgs, WhatArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
@@ -13,7 +13,7 @@ use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse,
 use crate::target::{Facts, OpenError};
 use crate::vector::Vector;
 
-pub(super) fn main(project: &ProjectArgs, args: &RecordArgs) -> Result<ExitCode, CliError> {
+pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
     let vectors = project.vectors(&args.vectors)?;
     let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));

@@ -15,7 +15,7 @@ use crate::releases::{Releases, newest_of};
 use crate::report::Screen;
 use crate::target::{
     FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, Prepared, SimTarget, SimTrace, Start,
-    Target, module_obstacle, prepare_module,
+    Target, TargetError, module_obstacle, prepare_module,
 };
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
@@ -249,5 +249,13 @@ pub(super) fn open_error(error: OpenError) -> CliError {
         error @ OpenError::Load(_) => CliError::Guest(error.to_string()),
         OpenError::Guest(text) => CliError::Guest(text),
         OpenError::Interrupted => CliError::Interrupted,
+    }
+}
+
+/// A target that was lost, or that the user has interrupted.
+pub(super) fn lost(error: TargetError) -> CliError {
+    match error {
+        TargetError::Interrupted => CliError::Interrupted,
+        error => CliError::Guest(error.to_string()),
     }
 }

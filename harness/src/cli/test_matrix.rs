@@ -21,13 +21,13 @@ use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
-    let cells = project.cells(&args.cells)?;
-    let mut vectors = project.vectors(&args.vectors)?;
+    let cells = project.cells(&args.what.cells)?;
+    let mut vectors = project.vectors(&args.what.vectors)?;
     let about = VectorsOfRun { selection: selection_digest(&vectors), slice: args.partition };
     if let Some(slice) = args.partition {
         vectors.retain(|vector| slice.takes(&vector.id));
     }
-    let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
+    let targets = Targets::new(&args.what.guest, &project)?.traced(sim_trace(args.what.trace));
     if args.list {
         list(&project, &cells, &vectors, &targets)?;
         return Ok(ExitCode::OK);

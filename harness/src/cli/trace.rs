@@ -9,10 +9,10 @@ use super::interrupt;
 use super::out::{say, say_text};
 use super::project::Project;
 use super::run::find_vector;
-use super::targets::{Targets, open_error, open_shown};
+use super::targets::{Targets, lost, open_error, open_shown};
 use crate::ktrace::{self, Moment, Said, matches, table};
 use crate::matrix::{Conversation, ConversationError, ModuleKind, TargetKind, converse, mismatch};
-use crate::target::{SimTrace, TargetError};
+use crate::target::SimTrace;
 
 pub(super) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
@@ -29,17 +29,16 @@ pub(super) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCo
         return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
     }
     let mut seen = None;
-    let guest = |error: TargetError| CliError::Guest(error.to_string());
     // Stock code says nothing by itself.
     let with_dtrace = cell.target == TargetKind::Freebsd && cell.module == ModuleKind::Stock;
     if with_dtrace {
         let osreldate = target.facts().kernel.as_ref().map_or(0, |kernel| kernel.osreldate);
         eprintln!("{}: start dtrace(1)", cell.name());
-        target.begin_dtrace(&ktrace::script(osreldate / 100_000)).map_err(guest)?;
+        target.begin_dtrace(&ktrace::script(osreldate / 100_000)).map_err(lost)?;
     }
     let run = converse(target.as_mut(), &[vector], &mut |conversation| seen = Some(conversation));
     if with_dtrace && let (Ok(()), Some(conversation)) = (&run, &mut seen) {
-        let output = target.end_dtrace().map_err(guest)?;
+        let output = target.end_dtrace().map_err(lost)?;
         conversation.follow_dtrace(&output);
     }
     match (run, seen) {

@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use nlproof_agent::{Body, Record};
-use nlproof_wire::bytes::u32_at;
 
 use super::event::{Event, KernelTrace, word_value};
 use super::table::{Place, Span, table};
@@ -69,11 +68,11 @@ pub fn from_dtrace(
     seqs: impl Fn(u32) -> std::ops::Range<u32>,
 ) -> KernelTrace {
     let mut trace = KernelTrace { present: true, lost: drops(stderr), ..KernelTrace::default() };
-    let mut lines = stdout.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = stdout.lines().map(str::trim).filter(|line| !line.is_empty());
     let whole = lines.clone().any(|line| line == "begin") && lines.clone().any(|line| line == "end");
     trace.lost += u64::from(!whole);
     let mut heard = Vec::new();
-    for line in lines.by_ref().filter(|line| !matches!(*line, "begin" | "end")) {
+    for line in lines.filter(|line| !matches!(*line, "begin" | "end")) {
         match parse(line) {
             Some(event) => heard.push(event),
             None => trace.lost += 1,
@@ -142,9 +141,7 @@ fn drops(stderr: &str) -> u64 {
 fn sent(records: &[Record]) -> HashMap<u32, u64> {
     let mut sent = HashMap::new();
     for record in records {
-        if let Body::Sent { data } = &record.body
-            && u32_at(data, 8).is_some()
-        {
+        if let Body::Sent { .. } = &record.body {
             sent.entry(record.step).or_insert(record.t_ns);
         }
     }

@@ -105,7 +105,7 @@ fn pointers(trace: &mut KernelTrace) {
     // How many interfaces with this index have arrived; the index itself is already a name.
     let mut arrived: HashMap<String, u64> = HashMap::new();
     for event in &mut trace.events {
-        let index = event.get("index").map(|index| format!("{index:?}")).unwrap_or_default();
+        let index = event.argument("index").unwrap_or_default();
         if event.probe.name == "event-begin" && event.number("what") == Some(Happening::Arrived as u64) {
             *arrived.entry(index.clone()).or_default() += 1;
         }

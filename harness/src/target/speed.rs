@@ -94,8 +94,7 @@ impl Question {
 impl Speed {
     /// Ticks of the module over those of the stock code: of the middle turn of each.
     pub fn ratio(&self) -> Option<f64> {
-        let (stock, rust) = (middle(&self.stock)?, middle(&self.rust)?);
-        (stock > 0).then(|| rust as f64 / stock as f64)
+        ratio(&self.stock, &self.rust)
     }
 
     /// How far the turns of one side are apart, as a part of the middle one: the larger of both sides.
@@ -110,6 +109,12 @@ impl Speed {
         };
         of(&self.stock).max(of(&self.rust))
     }
+}
+
+/// Ticks of `other` over those of `base`: of the middle turn of each.
+pub(super) fn ratio(base: &[u64], other: &[u64]) -> Option<f64> {
+    let (base, other) = (middle(base)?, middle(other)?);
+    (base > 0).then(|| other as f64 / base as f64)
 }
 
 /// The one in the middle.

@@ -8,7 +8,7 @@ use nlproof_agent::{Step, Until};
 use super::error::TargetError;
 use super::freebsd::FreebsdTarget;
 use super::requests::{count, create, dump_links, shell};
-use super::speed::middle;
+use super::speed::ratio;
 
 /// For all turns, under TCG and beside other work.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -50,8 +50,7 @@ pub struct Sustained {
 impl TraceCost {
     /// Ticks with the ring over those without: of the middle turn of each.
     pub fn ratio(&self) -> Option<f64> {
-        let (off, on) = (middle(&self.off)?, middle(&self.on)?);
-        (off > 0).then(|| on as f64 / off as f64)
+        ratio(&self.off, &self.on)
     }
 }
 

@@ -28,13 +28,7 @@ impl Dists {
     /// The fetches that were interrupted, or that run at this moment, by directory and release.
     #[must_use]
     pub fn interrupted(&self) -> Vec<Interrupted> {
-        let mut found: Vec<_> = self
-            .search
-            .iter()
-            .filter_map(|dir| fs::read_dir(dir).ok())
-            .flatten()
-            .filter_map(|entry| Interrupted::read(entry.ok()?.path()))
-            .collect();
+        let mut found: Vec<_> = self.entries().filter_map(|entry| Interrupted::read(entry.path())).collect();
         found.sort_by(|one, other| one.path.cmp(&other.path));
         found
     }

@@ -11,12 +11,12 @@ use crate::sys::Errno;
 pub(crate) enum Ring {}
 
 /// There is no module.
-pub(crate) fn switch(_on: bool) -> Result<bool, Errno> {
+pub(crate) fn switch_on() -> Result<bool, Errno> {
     Ok(false)
 }
 
 impl Ring {
-    /// Not called: [`switch`] says that there is nothing to read.
+    /// Not called: [`switch_on`] says that there is nothing to read.
     pub(crate) fn begin() -> Result<Self, Errno> {
         Err(Errno(0))
     }

@@ -27,12 +27,12 @@ pub(crate) struct Ring {
     buffer: Vec<u8>,
 }
 
-/// Has the module record, or stop. `false`: there is no module.
+/// Has the module record. `false`: there is no module.
 ///
 /// # Errors
 /// The kernel's number.
-pub(crate) fn switch(on: bool) -> Result<bool, Errno> {
-    match sysctl::set_int(TRACE, i32::from(on)) {
+pub(crate) fn switch_on() -> Result<bool, Errno> {
+    match sysctl::set_int(TRACE, 1) {
         Ok(()) => Ok(true),
         Err(crate::sys::errno::ENOENT) => Ok(false),
         Err(errno) => Err(errno),

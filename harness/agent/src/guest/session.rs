@@ -49,7 +49,7 @@ pub(crate) struct Session<'a> {
 pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
     let reporter = Reporter::new(pipe, program.id);
     // Only the guest's own root may switch it, and the ring is read from inside.
-    let traced = match program.kernel_trace.then(|| ring::switch(true)).transpose() {
+    let traced = match program.kernel_trace.then(ring::switch_on).transpose() {
         Ok(traced) => traced.unwrap_or(false),
         Err(errno) => {
             reporter.error(

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::bench::BenchArgs;
-use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, RecordArgs, ReviewArgs};
+use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 use super::guest::{ConsoleArgs, ShellArgs};
 use super::image::ImageArgs;
 use super::kmod::KmodArgs;
 use super::report::{MatrixArgs, ReportArgs};
-use super::run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs};
+use super::run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 use super::verify::{DecodeArgs, VerifyArgs};
 use crate::cli::exit::ExitCode;
 
@@ -53,7 +53,7 @@ pub(in crate::cli) enum Command {
     /// Show the log of a guest's console that a run kept.
     Console(ConsoleArgs),
     /// Record goldens for review, as `.trace.new` files beside the goldens.
-    Record(RecordArgs),
+    Record(WhatArgs),
     /// Show what has been recorded and not yet accepted, as differences to the goldens that hold.
     Review(ReviewArgs),
     /// Accept recorded goldens.

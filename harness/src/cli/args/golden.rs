@@ -3,20 +3,7 @@
 
 use clap::Args;
 
-use super::cells::{CellArgs, TraceArgs, VectorArgs};
-use super::guest::GuestArgs;
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct RecordArgs {
-    #[command(flatten)]
-    pub(in crate::cli) cells: CellArgs,
-    #[command(flatten)]
-    pub(in crate::cli) vectors: VectorArgs,
-    #[command(flatten)]
-    pub(in crate::cli) guest: GuestArgs,
-    #[command(flatten)]
-    pub(in crate::cli) trace: TraceArgs,
-}
+use super::cells::VectorArgs;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReviewArgs {

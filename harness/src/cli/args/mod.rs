@@ -18,10 +18,10 @@ pub(super) use bench::{
 pub(super) use cells::{CellArgs, TraceArgs, VectorArgs};
 pub use command::Cli;
 pub(super) use command::{Command, ProjectArgs};
-pub(super) use golden::{AcceptArgs, CoverageArgs, DiffArgs, RecordArgs, ReviewArgs};
+pub(super) use golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 pub(super) use guest::{AccelArg, ConsoleArgs, GuestArgs, ShellArgs};
 pub(super) use image::{FetchArgs, ImageArgs, ImageCommand};
 pub(super) use kmod::{KmodArgs, KmodCommand};
 pub(super) use report::{MatrixArgs, ReportArgs, ReportCommand};
-pub(super) use run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs};
+pub(super) use run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 pub(super) use verify::{DecodeArgs, FormatArg, OsArg, VerifyArgs, VerifyCommand};

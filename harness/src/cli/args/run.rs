@@ -10,8 +10,9 @@ use super::cells::{CellArgs, TraceArgs, VectorArgs};
 use super::guest::GuestArgs;
 use crate::matrix::Slice;
 
+// Which vectors run, where and how: all that `record` asks.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct TestMatrixArgs {
+pub(in crate::cli) struct WhatArgs {
     #[command(flatten)]
     pub(in crate::cli) cells: CellArgs,
     #[command(flatten)]
@@ -20,6 +21,12 @@ pub(in crate::cli) struct TestMatrixArgs {
     pub(in crate::cli) guest: GuestArgs,
     #[command(flatten)]
     pub(in crate::cli) trace: TraceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TestMatrixArgs {
+    #[command(flatten)]
+    pub(in crate::cli) what: WhatArgs,
     /// List cells and vectors, and run nothing.
     #[arg(long)]
     pub(in crate::cli) list: bool,

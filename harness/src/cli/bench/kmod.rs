@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::lost;
+use super::shown;
 use crate::cli::args::{KmodBenchArgs, KmodPart, ProjectArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
-use crate::cli::targets::{Targets, open_error};
+use crate::cli::targets::{Targets, lost, open_error};
 use crate::target::{Attempt, FreebsdTarget, Memory, Phase, Question, Speed, Target as _, losses, middle};
 
 /// What a dump by the module may cost, as a ratio to the stock code's.
@@ -182,7 +182,6 @@ fn questions(args: &KmodBenchArgs) -> Vec<Question> {
 }
 
 fn show_speed(speed: &Speed) -> bool {
-    let of = |ticks: &[u64]| middle(ticks).map_or_else(|| "-".to_owned(), |ticks| ticks.to_string());
     let ratio = speed.ratio();
     let limited = speed.question.is_dump();
     let kept = ratio.is_some_and(|ratio| ratio <= AT_MOST || !limited);
@@ -195,8 +194,8 @@ fn show_speed(speed: &Speed) -> bool {
         "{:<36} {:>8} {:>14} {:>14} {:>8} {:>7.2}%  {verdict}",
         speed.question.name(),
         speed.messages,
-        of(&speed.stock),
-        of(&speed.rust),
+        shown(middle(&speed.stock)),
+        shown(middle(&speed.rust)),
         ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}")),
         speed.spread() * 100.0
     );

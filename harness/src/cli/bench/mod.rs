@@ -9,7 +9,6 @@ mod trace;
 use super::args::{BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, ProjectArgs, TraceBenchArgs};
 use super::exit::{CliError, ExitCode};
 use super::targets::{places, release_here};
-use crate::target::TargetError;
 
 pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -31,11 +30,9 @@ pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, 
     }
 }
 
-fn lost(error: TargetError) -> CliError {
-    match error {
-        TargetError::Interrupted => CliError::Interrupted,
-        error => CliError::Guest(error.to_string()),
-    }
+/// A number that was measured, or that there is none.
+fn shown(measured: Option<u64>) -> String {
+    measured.map_or_else(|| "-".to_owned(), |measured| measured.to_string())
 }
 
 /// The release that is meant: of a branch the newest that is here.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use iface_core::Profile;
 
-use super::lost;
+use super::shown;
 use super::speed::{build, judge};
 use crate::bench::Dump;
 use crate::cli::args::{ProjectArgs, SpeedArgs, TraceBenchArgs};
@@ -13,8 +13,8 @@ use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
-use crate::cli::targets::{Targets, open_error};
-use crate::target::Target as _;
+use crate::cli::targets::{Targets, lost, open_error};
+use crate::target::{self, Target as _};
 
 /// Interfaces that are dumped.
 const INTERFACES: u32 = 1_000;
@@ -81,11 +81,8 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
         args.turns
     );
     say!("{:<10} {:>12} {:>10} {:>16}", "probes", "instructions", "records", "");
-    let of = |ticks: &[u64]| {
-        crate::target::middle(ticks).map_or_else(|| "-".to_owned(), |ticks| ticks.to_string())
-    };
-    say!("{:<10} {:>12} {:>10}", "off", of(&cost.off), 0);
-    say!("{:<10} {:>12} {:>10}", "recorded", of(&cost.on), cost.records);
+    say!("{:<10} {:>12} {:>10}", "off", shown(target::middle(&cost.off)), 0);
+    say!("{:<10} {:>12} {:>10}", "recorded", shown(target::middle(&cost.on)), cost.records);
     let ratio = cost.ratio();
     let cheap = ratio.is_some_and(|ratio| ratio <= LONGER);
     say!(
