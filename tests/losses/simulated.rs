@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The simulator as a guest that is lost: the engine's part of it, which needs no guest.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
-use nlproof::target::{Facts, Loss, OpenError, SimTarget, Target, TargetError};
+use nlproof::target::{Facts, Finish, Loss, OpenError, SimTarget, Target, TargetError};
 use nlproof_agent::{Batch, Record};
 
 use crate::engine::{cell, run, vectors};
@@ -31,6 +32,59 @@ impl Target for Mortal {
             text: text.into(),
         }))
     }
+}
+
+/// Is good for a few vectors at a time, and tells at its end how many it ran.
+struct Short {
+    sim: SimTarget,
+    facts: Facts,
+    ran: u64,
+}
+
+impl Target for Short {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
+        self.ran += batch.programs.len() as u64;
+        self.sim.run(batch, on_record)
+    }
+
+    fn finish(&mut self) -> Finish {
+        let complaints = if self.ran == 1 { vec!["only one".to_owned()] } else { Vec::new() };
+        Finish { counters: BTreeMap::from([("ran".into(), self.ran)]), complaints, ..Finish::default() }
+    }
+}
+
+fn run_shorts(cell: &Cell, suite: &str, stacks: usize) -> (CellResult, usize) {
+    let opened = AtomicUsize::new(0);
+    let result = run(cell, &vectors(suite), &|cell, _| {
+        opened.fetch_add(1, Ordering::SeqCst);
+        let sim = SimTarget::new(cell.profile);
+        let facts = Facts { stacks: Some(stacks), ..sim.facts().clone() };
+        Ok(Box::new(Short { sim, facts, ran: 0 }))
+    });
+    (result, opened.into_inner())
+}
+
+#[test]
+fn more_vectors_than_stacks_are_run_in_one_target_after_the_other() {
+    let all = vectors("limits").len();
+    let (result, opened) = run_shorts(&cell("sim/14.0"), "limits", all.div_ceil(3));
+    assert_eq!(opened, 3);
+    assert_eq!(result.status, CellStatus::Passed);
+    assert_eq!(result.counts().passed, all);
+    let counters = result.facts.iter().find(|(name, _)| name == "module counters");
+    assert_eq!(counters.map(|(_, text)| text.as_str()), Some(format!("ran {all}").as_str()));
+}
+
+#[test]
+fn what_any_of_them_complains_of_is_a_failure() {
+    let (result, opened) = run_shorts(&cell("sim/14.0"), "limits", 1);
+    assert_eq!(opened, vectors("limits").len());
+    let CellStatus::GuestFailed(reason) = &result.status else { panic!("{:?}", result.status) };
+    assert_eq!(reason, "only one");
 }
 
 /// Opens one target after the other, each of which dies where the list says.

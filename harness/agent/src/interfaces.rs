@@ -18,6 +18,19 @@ pub struct Interface {
     pub index: u32,
 }
 
+/// Cloners whose interfaces come with a file in `/dev` of their name (sys/net/if_tuntap.c).
+const WITH_DEVICE: [&str; 3] = ["tun", "tap", "vmnet"];
+
+impl Interface {
+    /// Whether a file in `/dev` goes with it. All network stacks share that directory: none can have an interface of
+    /// this name while another has.
+    #[must_use]
+    pub fn has_device(&self) -> bool {
+        let kind = self.name.trim_end_matches(|c: char| c.is_ascii_digit());
+        WITH_DEVICE.contains(&kind)
+    }
+}
+
 /// RTM_IFINFO (FreeBSD net/route.h).
 const RTM_IFINFO: u8 = 0xe;
 /// RTM_VERSION (FreeBSD net/route.h).
@@ -129,6 +142,12 @@ mod tests {
         let len = message.len() as u16;
         message[..2].copy_from_slice(&len.to_ne_bytes());
         message
+    }
+
+    #[test]
+    fn tunnels_have_devices_and_other_interfaces_have_none() {
+        assert!(interface("tun7", 1).has_device() && interface("vmnet0", 2).has_device());
+        assert!(!interface("lo0", 1).has_device() && !interface("tunnel7", 2).has_device());
     }
 
     #[test]

@@ -58,6 +58,18 @@ pub struct Program {
     pub kernel_trace: bool,
 }
 
+impl Program {
+    /// Whether it starts commands, which could outlive it.
+    #[must_use]
+    pub fn has_commands(&self) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Exec { .. } => true,
+            Step::Count(count) => !count.command.is_empty(),
+            Step::Send(_) | Step::Race(_) | Step::Wait { .. } => false,
+        })
+    }
+}
+
 /// The credentials of the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Privilege {

@@ -5,9 +5,9 @@
 
 /// Every program of the batch has got its [`End`](crate::Body::End).
 pub const DONE: i32 = 0;
-/// Of a child: its program ran and left so many interfaces behind that taking them away would hold up those that
-/// come after it.
-pub const MUCH_LEFT: i32 = 3;
+/// Of a child: its program ran, and its network stack need not be taken apart before the guest ends: no command that
+/// was started could still run in it, and no interface in it takes a name from other network stacks.
+pub const STACK_MAY_STAY: i32 = 3;
 /// Standard input ended before, or held something else than, one batch (EX_DATAERR).
 pub const BAD_BATCH: i32 = 65;
 /// A system call that no program is to blame for failed: no memory, no pipe, no process (EX_OSERR).

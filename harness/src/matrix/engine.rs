@@ -17,7 +17,7 @@ use super::timings::Timings;
 use crate::file::FileError;
 use crate::golden::{Compared, Divergences, Found, Store, compare, layers};
 use crate::ktrace::has_golden;
-use crate::target::{Loss, OnStage, OpenError, Target, TargetError};
+use crate::target::{Finish, Loss, OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
 /// After so many lost guests a cell is given up: each costs some seconds, and more would say the same.
@@ -127,6 +127,7 @@ impl Engine<'_> {
             duration: std::time::Duration::ZERO,
         };
         let mut raw = None;
+        let mut finish = Finish::default();
         let mut rest: Option<Vec<&Vector>> = None;
         result.status = loop {
             let opened = (self.open)(cell, &mut |stage, bytes| emit(&Event::Stage { cell, stage, bytes }));
@@ -147,8 +148,18 @@ impl Engine<'_> {
                 Some(raw) => raw,
                 none => none.insert(RawFile::create(self.raw.as_deref(), cell)?),
             };
-            match self.run_vectors(cell, target.as_mut(), &vectors, raw, &mut result.vectors, emit)? {
-                None => break finished(cell, target.as_mut(), &mut result, emit),
+            let turn = target.facts().stacks.map_or(vectors.len(), |stacks| stacks.max(1));
+            let (now, later) = vectors.split_at(turn.min(vectors.len()));
+            let interruption =
+                self.run_vectors(cell, target.as_mut(), now, raw, &mut result.vectors, emit)?;
+            match interruption.map(|it| it.with(later)) {
+                None => {
+                    finish.join(target.finish());
+                    if later.is_empty() {
+                        break finished(cell, &finish, &mut result, emit);
+                    }
+                    rest = Some(later.to_vec());
+                }
                 Some(Interruption { left, loss: Err(reason) }) => {
                     rest = Some(left);
                     break CellStatus::GuestFailed(reason);
@@ -269,16 +280,18 @@ struct Interruption<'v> {
     loss: Result<Loss, String>,
 }
 
+impl<'v> Interruption<'v> {
+    /// The same, with those whose turn had not come.
+    fn with(mut self, later: &[&'v Vector]) -> Self {
+        self.left.extend(later);
+        self
+    }
+}
+
 /// What is left to say when every vector has run.
-fn finished(
-    cell: &Cell,
-    target: &mut dyn Target,
-    result: &mut CellResult,
-    emit: &dyn Fn(&Event<'_>),
-) -> CellStatus {
-    let finish = target.finish();
-    result.facts.extend(finish.lines);
-    if let Some(text) = &finish.note {
+fn finished(cell: &Cell, finish: &Finish, result: &mut CellResult, emit: &dyn Fn(&Event<'_>)) -> CellStatus {
+    result.facts.extend(finish.report_lines());
+    if let Some(text) = &finish.note() {
         emit(&Event::Note { cell, text });
     }
     if finish.complaints.is_empty() {

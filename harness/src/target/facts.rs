@@ -17,6 +17,9 @@ pub struct Facts {
     pub modules: Option<Vec<String>>,
     /// How often a saved state could not be restored and the guest was booted instead.
     pub fallbacks: u32,
+    /// Network stacks that are ready in it: more vectors than these end sooner where the rest of them runs in a target
+    /// that is opened anew. `None`: none are ready.
+    pub stacks: Option<usize>,
     /// For people and reports: kernel, accelerator, image.
     pub lines: Vec<(String, String)>,
 }

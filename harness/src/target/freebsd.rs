@@ -247,13 +247,7 @@ impl Target for FreebsdTarget {
     fn finish(&mut self) -> Finish {
         let mut finish = match self.module.take() {
             None => Finish::default(),
-            Some(module) => match self.link.ssh(&mut self.vm) {
-                Ok(ssh) => module.finish(ssh, &mut self.vm),
-                Err(error) => {
-                    let text = format!("the module could not be asked: {error}");
-                    Finish { complaints: vec![text], ..Finish::default() }
-                }
-            },
+            Some(module) => module.finish(&mut self.link, &mut self.vm),
         };
         let said = console_since(&self.vm, self.console_from);
         finish.complaints.extend(complaints(&said).map(|line| format!("the console says: {}", line.trim())));
@@ -330,7 +324,7 @@ fn facts(
     started: &Started,
     (built, booted): (Duration, Duration),
 ) -> Facts {
-    let Started { kernel, how, fell_back, .. } = started;
+    let Started { kernel, how, fell_back, stacks, .. } = started;
     let sha256 = image.info.kernel.sha256.to_string();
     let line = |name: &str, value: String| (name.to_owned(), value);
     let lines = vec![
@@ -352,6 +346,7 @@ fn facts(
         commands: Commands::All,
         modules: Some(kernel.modules.clone()),
         fallbacks: u32::from(*fell_back),
+        stacks: *stacks,
         lines,
     }
 }

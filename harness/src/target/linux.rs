@@ -46,6 +46,7 @@ impl LinuxTarget {
             commands: Commands::All,
             modules: None,
             fallbacks: 0,
+            stacks: None,
             lines,
         };
         Ok(LinuxTarget { agent, facts })

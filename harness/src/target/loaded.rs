@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
+use nlproof_agent::{Batch, Body, Privilege, Program, SocketOptions, Step};
+
 use super::Finish;
 use super::error::OpenError;
-use super::link::open_failure;
+use super::link::{Link, open_failure};
 use super::module::Prepared;
 use crate::guest::{ExecOutput, Ssh, SshError};
 use crate::vm::{Vm, Wait};
@@ -18,6 +20,8 @@ pub(super) const PLACE: &str = "/tmp/nlproof_iface.ko";
 const NAME: &str = "nlproof_iface";
 /// For an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
 const LIMIT: Duration = Duration::from_secs(30);
+/// What of `net.netlink.nlproof` can be set (kmod-src/shim).
+const SETTINGS: [&str; 2] = ["mode", "trace"];
 /// What a kernel that checks itself says when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
 /// vm/uma_core.c, kern_shutdown.c; ufs/ffs/ffs_alloc.c), and what the module says when it cannot do something.
 const COMPLAINTS: [&str; 11] = [
@@ -76,39 +80,71 @@ pub(super) fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, 
 }
 
 impl Loaded {
-    /// Reads the counters, unloads the module, and says what is not as it has to be.
-    pub(super) fn finish(&self, ssh: &Ssh, vm: &mut Vm) -> Finish {
-        let mut finish = Finish::default();
-        let outputs = ["sysctl net.netlink.nlproof".to_owned(), format!("kldstat -n {NAME}")]
-            .map(|command| run(ssh, vm, &command).map(|output| words(&output.stdout)));
-        let unload = run(ssh, vm, &format!("kldunload {NAME}"));
-        let [sysctl, kldstat] = match outputs {
-            [Ok(sysctl), Ok(kldstat)] => [sysctl, kldstat],
-            [Err(error), _] | [_, Err(error)] => {
+    /// Reads the counters, unloads the module, and says what is not as it has to be. Through the agent: an ssh
+    /// connection costs an emulated guest most of a second.
+    pub(super) fn finish(&self, link: &mut Link, vm: &mut Vm) -> Finish {
+        let mut finish = Finish { unverified: self.unverified, ..Finish::default() };
+        let [sysctl, kldstat, unload] = match last_commands(link, vm) {
+            Ok(ended) => ended,
+            Err(error) => {
                 finish.complaints.push(format!("the module could not be asked: {error}"));
                 return finish;
             }
         };
-        let counters = counters(&sysctl);
-        let kldstat = kldstat.lines().last().unwrap_or_default().trim().to_owned();
-        let shown: Vec<_> = counters.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        let unverified = if self.unverified { "UNVERIFIED module: " } else { "module: " };
-        finish.note = Some(format!("{unverified}{}; kldstat: {kldstat}", shown.join(", ")));
-        finish.lines.push(("module counters".into(), shown.join(", ")));
+        finish.counters = counters(&words(&sysctl.stdout));
+        let kldstat = words(&kldstat.stdout).lines().last().unwrap_or_default().trim().to_owned();
         finish.lines.push(("kldstat".into(), kldstat));
-        finish.complaints.extend(wrong_counters(&counters));
-        match unload {
-            Ok(unload) if unload.status.is_success() => {
-                finish.lines.push(("unload".into(), "succeeded".into()));
-            }
-            Ok(unload) => finish.complaints.push(format!(
-                "kldunload ended with {}: {}",
-                unload.status,
-                words(&unload.stderr)
-            )),
-            Err(error) => finish.complaints.push(format!("kldunload: {error}")),
+        finish.complaints.extend(wrong_counters(&finish.counters));
+        if unload.status == 0 {
+            finish.lines.push(("unload".into(), "succeeded".into()));
+        } else {
+            let (status, stderr) = (unload.status, words(&unload.stderr));
+            finish.complaints.push(format!("kldunload ended with {status}: {stderr}"));
         }
         finish
+    }
+}
+
+/// How a command ended.
+struct Ended {
+    status: i32,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Asks the module for its counters, the kernel for the module, and has it unloaded.
+fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 3], String> {
+    let commands = [
+        ["/sbin/sysctl", "net.netlink.nlproof"].as_slice(),
+        &["/sbin/kldstat", "-n", NAME],
+        &["/sbin/kldunload", NAME],
+    ];
+    let limit_ms = u32::try_from(LIMIT.as_millis()).unwrap_or(u32::MAX);
+    let steps =
+        commands.map(|argv| Step::Exec { argv: argv.iter().map(ToString::to_string).collect(), limit_ms });
+    let program = Program {
+        id: 0,
+        name: "the module's end".into(),
+        privilege: Privilege::Outside,
+        socket: SocketOptions::default(),
+        groups: Vec::new(),
+        steps: steps.into(),
+        limit_ms: limit_ms.saturating_mul(3),
+        kernel_trace: false,
+    };
+    let (mut ended, mut failed) = (Vec::new(), None);
+    let wait = Wait::new("the module's counters and its unloading", LIMIT * 3);
+    let run = link.run(&Batch { programs: vec![program] }, &wait, vm, &mut |record| match record.body {
+        Body::Exec { status, stdout, stderr } => ended.push(Ended { status, stdout, stderr }),
+        Body::Error { text, .. } => failed = Some(text),
+        _ => {}
+    });
+    match (run, failed) {
+        (Err(error), _) => Err(error.to_string()),
+        (Ok(()), Some(text)) => Err(text),
+        (Ok(()), None) => {
+            ended.try_into().map_err(|ended: Vec<_>| format!("{} of 3 commands ran", ended.len()))
+        }
     }
 }
 
@@ -131,13 +167,14 @@ fn words(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
-/// `net.netlink.nlproof.requests: 12` and so on, by their last part; the mode is no counter.
+/// `net.netlink.nlproof.requests: 12` and so on, by their last part; the settings are no counters.
 fn counters(sysctl: &str) -> BTreeMap<String, u64> {
     sysctl
         .lines()
         .filter_map(|line| {
             let (name, value) = line.split_once(": ")?;
-            Some((name.rsplit('.').next()?.to_owned(), value.trim().parse().ok()?))
+            let name = name.rsplit('.').next().filter(|name| !SETTINGS.contains(name))?;
+            Some((name.to_owned(), value.trim().parse().ok()?))
         })
         .collect()
 }
@@ -170,7 +207,10 @@ mod tests {
 
     #[test]
     fn counters_are_read_by_their_last_part() {
-        let counters = counters("net.netlink.nlproof.requests: 12\nnet.netlink.nlproof.mode: replace\n");
+        let counters = counters(
+            "net.netlink.nlproof.requests: 12\nnet.netlink.nlproof.mode: replace\n\
+            net.netlink.nlproof.trace: 1\n",
+        );
         assert_eq!(counters, BTreeMap::from([("requests".to_owned(), 12)]));
     }
 

@@ -8,6 +8,7 @@ mod dtrace;
 mod endurance;
 mod error;
 mod facts;
+mod finish;
 mod freebsd;
 mod link;
 mod linux;
@@ -26,6 +27,7 @@ pub use dtrace::DtraceOutput;
 pub use endurance::{Memory, Phase, PhaseResult, losses};
 pub use error::{Loss, OpenError, TargetError};
 pub use facts::{Commands, Facts, Kernel, RunningKernel};
+pub use finish::Finish;
 pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
 pub use linux::LinuxTarget;
 pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
@@ -72,15 +74,4 @@ pub trait Target {
     fn finish(&mut self) -> Finish {
         Finish::default()
     }
-}
-
-/// What is left to say after the last program.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Finish {
-    /// For people and reports, as [`Facts::lines`].
-    pub lines: Vec<(String, String)>,
-    /// One line for the terminal.
-    pub note: Option<String>,
-    /// What is not as it has to be, whatever the vectors say.
-    pub complaints: Vec<String>,
 }

@@ -52,6 +52,7 @@ impl SimTarget {
             commands: Commands::Ifconfig,
             modules: None,
             fallbacks: 0,
+            stacks: None,
             lines,
         };
         Self { profile, trace, fault: None, facts }

@@ -44,7 +44,9 @@ const STAY_LIMIT: Duration = Duration::from_secs(30);
 const AGENT_DIRECTORY: &str = "/root";
 /// The guest's side of the forward to the agent: every address.
 const ANY: [u8; 4] = [0; 4];
-/// So many network stacks wait in a saved guest, each about half a MiB. Vectors that come later have theirs made.
+/// So many network stacks wait in a saved guest, each about a third of a MiB. Making one takes the longer the more there
+/// are (the kernel looks through lists of names for each), a restore a second: more vectors than these are run in
+/// several guests (`Facts::stacks`).
 const STACKS: u32 = 256;
 
 /// Whether a saved state may be used.
@@ -65,6 +67,8 @@ pub(super) struct Started {
     pub(super) how: String,
     /// There was a saved state, and it could not be restored.
     pub(super) fell_back: bool,
+    /// How many network stacks wait in it.
+    pub(super) stacks: Option<usize>,
     pub(super) kernel: RunningKernel,
     pub(super) module: Option<Loaded>,
 }
@@ -235,7 +239,7 @@ impl Starter<'_> {
             .map_err(|error| error.to_string())?;
         let how = format!("warm ({:.1} s)", started.elapsed().as_secs_f64());
         let Saved { kernel, module, .. } = saved;
-        Ok(Started { vm, link, how, fell_back: false, kernel, module })
+        Ok(Started { vm, link, how, fell_back: false, stacks: usize::try_from(STACKS).ok(), kernel, module })
     }
 
     /// Boots the guest to run vectors in it.
@@ -247,7 +251,7 @@ impl Starter<'_> {
         let module = self.load(&mut vm, &mut link, on_stage)?;
         let kernel = link.ask(&mut vm)?;
         let how = format!("cold ({why}), {:.1} s", started.elapsed().as_secs_f64());
-        Ok(Started { vm, link, how, fell_back: false, kernel, module })
+        Ok(Started { vm, link, how, fell_back: false, stacks: None, kernel, module })
     }
 
     fn boot_machine(

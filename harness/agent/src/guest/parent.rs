@@ -22,9 +22,8 @@ use crate::{session, stay};
 /// How long a killed child may take to be gone, in milliseconds.
 const REAP_MS: u32 = 5000;
 
-/// More interfaces than this are much: a thousand take twenty seconds under emulation, in which no other interface
-/// can be destroyed.
-const MUCH: usize = 64;
+/// Bytes of frames that are gathered at most before they are written.
+const AT_ONCE: usize = 32 * 1024;
 
 /// What ends the agent before its batch is done.
 pub(crate) enum Failure {
@@ -127,6 +126,8 @@ fn read_request() -> Result<Request, Failure> {
 
 /// What `relay` ended with.
 struct Relayed {
+    /// Frames that are not yet passed on.
+    rest: Vec<u8>,
     /// The child closed its pipe: it is gone or just going.
     ended: bool,
     /// It was killed because its time was over.
@@ -143,8 +144,12 @@ fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
         }
         Ok((read, write, Forked::Child)) => {
             drop(read);
-            let left = session::run(program, &jail, &write);
-            process::exit(if left > MUCH { status::MUCH_LEFT } else { status::DONE })
+            let alone = session::run(program, &jail, &write);
+            process::exit(if alone && !program.has_commands() {
+                status::STACK_MAY_STAY
+            } else {
+                status::DONE
+            })
         }
         Err(errno) => {
             return give_up(program, ErrorStage::Isolate, errno, format!("no child process ({errno})"));
@@ -153,36 +158,44 @@ fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
     // The child does the same: whoever comes first, the group exists before it is killed. An error says
     // that the child was first and is on its way.
     process::lead_group(pid).ok();
-    let relayed = match relay(&read, program.limit_ms, pid) {
+    let Relayed { mut rest, ended, killed } = match relay(&read, program.limit_ms, pid) {
         Ok(relayed) => relayed,
         Err(failure) => {
             reap(pid, &jail, true);
             return Err(failure);
         }
     };
-    if relayed.killed {
+    if killed {
         let text = format!("the program did not end within {} ms and was killed", program.limit_ms);
-        write_record(program, Body::Error { stage: ErrorStage::Limit, errno: 0, text })?;
+        rest.extend(record(program, Body::Error { stage: ErrorStage::Limit, errno: 0, text })?);
     }
-    let died = match reap(pid, &jail, relayed.ended) {
-        Some(status::DONE | status::MUCH_LEFT) => None,
+    if killed || program.has_commands() {
+        // To take a network stack apart is a lot of work for the kernel, and it may die of it.
+        write(&rest)?;
+        rest.clear();
+    }
+    let died = match reap(pid, &jail, ended) {
+        Some(status::DONE | status::STACK_MAY_STAY) => None,
         Some(status) => Some(status),
         // It cannot be had out of a system call: it is killed and will go, but this batch does not wait.
         None => Some(128 + 9),
     };
-    write_record(program, Body::End { died })
+    rest.extend(record(program, Body::End { died })?);
+    write(&rest)
 }
 
-/// Passes whole frames on until the child has closed its pipe; kills it when its time is over.
+/// Passes whole frames on until the child has closed its pipe; kills it when its time is over. As many as are there are
+/// written at once, for each write is a segment on the way to the harness.
 fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
     let mut reader = FrameReader::without_hello();
     let mut buffer = vec![0; 64 << 10];
+    let mut rest = Vec::new();
     let mut deadline = Deadline::after_ms(limit_ms);
     let mut killed = false;
     loop {
         if deadline.passed() {
             if killed {
-                return Ok(Relayed { ended: false, killed });
+                return Ok(Relayed { rest, ended: false, killed });
             }
             kill_group(child);
             killed = true;
@@ -201,11 +214,17 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
             io::read(pipe.raw(), &mut buffer).map_err(|errno| Failure::System("reading a pipe", errno))?;
         if len == 0 {
             // What is left is less than a frame: the child died while it wrote.
-            return Ok(Relayed { ended: true, killed });
+            return Ok(Relayed { rest, ended: true, killed });
         }
         reader.push(buffer.get(..len).unwrap_or_default());
         while let Some(frame) = reader.next_frame().map_err(Failure::Batch)? {
-            write(frame)?;
+            rest.extend_from_slice(frame);
+        }
+        let mut more = [PollFd::readable(pipe.raw())];
+        io::poll(&mut more, 0).map_err(|errno| Failure::System("poll", errno))?;
+        if rest.len() >= AT_ONCE || !more.iter().any(|pipe| pipe.ready()) {
+            write(&rest)?;
+            rest.clear();
         }
     }
 }
@@ -222,13 +241,16 @@ fn reap(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
     }
 }
 
-/// A jail that waited and in which much was left stays as it is: nobody enters it again, and it goes with the guest.
+/// A jail that waited and in which nothing can run any more stays as it is: nobody enters it again, and it goes with
+/// the guest. Taking it apart costs a quarter of a second of the processor that the next program needs, and much more
+/// where a thousand interfaces are left. Memory alone bounds how many stay.
 #[cfg(feature = "freebsd")]
 fn reap_with_jail(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
     use crate::sys::jail::{let_go, remove};
 
     if matches!(jail, Jail::Waiting(_)) {
-        if process::peek(child, block).ok().flatten() == Some(status::MUCH_LEFT) {
+        let ended = process::peek(child, block).ok().flatten();
+        if ended == Some(status::STACK_MAY_STAY) && enough_memory() {
             return process::wait(child, block).ok().flatten();
         }
         // While the child is not waited for.
@@ -239,6 +261,14 @@ fn reap_with_jail(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
     // which is what the error says.
     remove(jail.name()).ok();
     status
+}
+
+/// Whether an eighth of the guest's memory is free. A kernel that does not tell has little.
+#[cfg(feature = "freebsd")]
+fn enough_memory() -> bool {
+    let pages = |name| crate::sys::sysctl::number(name).unwrap_or_default();
+    let all = pages("vm.stats.vm.v_page_count");
+    all > 0 && pages("vm.stats.vm.v_free_count") >= all / 8
 }
 
 /// Kills a child and all that it started; itself alone while it does not lead its group yet.
@@ -255,8 +285,12 @@ fn give_up(program: &Program, stage: ErrorStage, errno: Errno, text: String) -> 
 }
 
 fn write_record(program: &Program, body: Body) -> Result<(), Failure> {
+    write(&record(program, body)?)
+}
+
+fn record(program: &Program, body: Body) -> Result<Vec<u8>, Failure> {
     let record = Record { program: program.id, step: NO_STEP, t_ns: clock::now(), body };
-    write(&encode_frame(&record).map_err(Failure::Batch)?)
+    encode_frame(&record).map_err(Failure::Batch)
 }
 
 fn write(bytes: &[u8]) -> Result<(), Failure> {

@@ -13,13 +13,11 @@ use crate::session::Session;
 use crate::sys::Errno;
 use crate::sys::clock::Deadline;
 use crate::sys::errno;
-use crate::sys::io::poll;
+use crate::sys::io::{PollFd, poll};
 use crate::sys::socket::{self, Received};
 
 /// Larger than any datagram of either kernel, in bytes.
 const BUFFER: usize = 256 << 10;
-/// Between two looks at sockets that have nothing, in milliseconds.
-const LOOK_MS: i32 = 1;
 /// sys/netlink/netlink.h.
 const NLMSG_ERROR: u16 = 2;
 
@@ -63,6 +61,7 @@ impl Session<'_> {
                     lane.requests.push((send.clone(), data));
                 }
             }
+            self.reporter.pass_on();
             start(&lanes, round)?;
             self.finish(&mut lanes, round, Deadline::after_ms(race.limit_ms))?;
             for send in &race.after {
@@ -116,8 +115,9 @@ impl Session<'_> {
                 return Ok(());
             }
             if quiet {
-                // An interrupted wait is a shorter one.
-                poll(&mut [], LOOK_MS).unwrap_or(());
+                let waiting = lanes.iter().filter(|lane| lane.ended < lane.requests.len());
+                let mut fds: Vec<_> = waiting.map(|lane| PollFd::readable(lane.socket.fd.raw())).collect();
+                poll(&mut fds, until.poll_ms()).map_err(unable)?;
             }
         }
     }
@@ -149,8 +149,15 @@ fn receive(socket: &Netlink, buffer: &mut [u8], until: Deadline) -> Result<Optio
         match socket::receive(&socket.fd, buffer) {
             Ok(Received { len, .. }) => return Ok(Some(buffer.get(..len).unwrap_or_default().to_vec())),
             Err(errno::EAGAIN | errno::EINTR) if until.passed() => return Ok(None),
-            Err(errno::EAGAIN | errno::EINTR) => poll(&mut [], LOOK_MS).unwrap_or(()),
+            Err(errno::EAGAIN | errno::EINTR) => {
+                poll(&mut [PollFd::readable(socket.fd.raw())], until.poll_ms()).map_err(unable)?;
+            }
             Err(errno) => return Err((ErrorStage::Isolate, errno, "a socket of the race failed".into())),
         }
     }
+}
+
+/// ENOMEM or EINVAL: nothing can be waited for any more.
+fn unable(errno: Errno) -> Failed {
+    (ErrorStage::Receive, errno, "the sockets of the race cannot be waited for".into())
 }

@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use nlproof_agent::frame::encode_frame;
 use nlproof_agent::{Body, ErrorStage, Record, status};
@@ -13,20 +14,23 @@ use crate::sys::{Errno, clock, process};
 /// [`Record::step`] outside any step.
 pub(crate) const NO_STEP: u32 = u32::MAX;
 
-/// Bytes of frames that are gathered before they are written.
+/// Bytes of frames that are gathered at most before they are written.
 const AT_ONCE: usize = 16 * 1024;
 
-/// Writes the records of one program.
+/// Writes the records of one program: many with one system call, each of which wakes the parent, but none later than
+/// something happens that could be the end of the guest.
 pub(crate) struct Reporter<'a> {
     pipe: &'a Fd,
     program: u32,
+    /// Frames that are not yet written.
+    gathered: RefCell<Vec<u8>>,
     /// The step that runs.
     pub(crate) step: u32,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(pipe: &'a Fd, program: u32) -> Self {
-        Self { pipe, program, step: NO_STEP }
+        Self { pipe, program, gathered: RefCell::new(Vec::new()), step: NO_STEP }
     }
 
     /// Reports what is seen now.
@@ -40,29 +44,41 @@ impl<'a> Reporter<'a> {
         self.report_all([(t_ns, body)]);
     }
 
-    /// Reports what was seen, each at its time: many with few system calls.
+    /// Reports what was seen, each at its time.
     pub(crate) fn report_all(&self, seen: impl IntoIterator<Item = (u64, Body)>) {
-        let mut frames = Vec::new();
         for (t_ns, body) in seen {
             let record = Record { program: self.program, step: self.step, t_ns, body };
             let Ok(frame) = encode_frame(&record) else { process::exit(status::SYSTEM) };
-            frames.extend_from_slice(&frame);
-            if frames.len() >= AT_ONCE {
-                self.pass_on(&mut frames);
+            self.gathered.borrow_mut().extend_from_slice(&frame);
+            if self.gathered.borrow().len() >= AT_ONCE {
+                self.pass_on();
             }
         }
-        self.pass_on(&mut frames);
     }
 
-    fn pass_on(&self, frames: &mut Vec<u8>) {
-        if write_all(self.pipe.raw(), frames).is_err() {
+    /// Whether anything waits to be written.
+    pub(crate) fn has_gathered(&self) -> bool {
+        !self.gathered.borrow().is_empty()
+    }
+
+    /// Writes what was gathered: to be called before the kernel is asked for anything that a vector is about, and before
+    /// a long wait.
+    pub(crate) fn pass_on(&self) {
+        let mut gathered = self.gathered.borrow_mut();
+        if !gathered.is_empty() && write_all(self.pipe.raw(), &gathered).is_err() {
             process::exit(status::LOST);
         }
-        frames.clear();
+        gathered.clear();
     }
 
     /// Reports that something failed.
     pub(crate) fn error(&self, stage: ErrorStage, errno: Errno, text: String) {
         self.report(Body::Error { stage, errno: errno.0, text });
+    }
+}
+
+impl Drop for Reporter<'_> {
+    fn drop(&mut self) {
+        self.pass_on();
     }
 }

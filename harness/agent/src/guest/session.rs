@@ -17,13 +17,15 @@ use crate::reporter::{NO_STEP, Reporter};
 use crate::ring::{self, Ring};
 use crate::stack::Stack;
 use crate::sys::clock::Deadline;
-use crate::sys::io::{self, Access, Fd, STDIN, STDOUT};
+use crate::sys::io::{self, Access, Fd, PollFd, STDIN, STDOUT};
 use crate::sys::{Errno, errno, process, socket};
 
 /// The least time that a fence gets, in milliseconds: a step's own limit may be 0.
 const FENCE_MS: u32 = 1000;
 /// How often a fence is sent again when its acknowledgement itself was dropped.
 const FENCE_ATTEMPTS: u32 = 8;
+/// What is seen waits for more at most so long before it is passed on, in milliseconds.
+const GATHER_MS: u32 = 20;
 /// How long to wait at a time where no descriptor tells when to go on, in milliseconds.
 const SLICE_MS: u32 = 5;
 
@@ -35,6 +37,8 @@ pub(crate) struct Session<'a> {
     /// Groups are read only when a step is over.
     late: bool,
     known: Vec<Interface>,
+    /// An interface was seen that takes its name from all network stacks.
+    devices: bool,
     fences: u32,
     /// It runs in the guest's own network stack.
     outside: bool,
@@ -44,9 +48,10 @@ pub(crate) struct Session<'a> {
     pub(crate) options: SocketOptions,
 }
 
-/// Runs a program from isolation to end and gives the number of interfaces that it left. What fails is reported. The caller keeps the pipe open until this
-/// process ends, because the parent takes its end for the end of the process.
-pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
+/// Runs a program from isolation to end. What fails is reported. The caller keeps the pipe open until this process
+/// ends, because the parent takes its end for the end of the process. Whether the program ran and left nothing behind
+/// that other network stacks would notice.
+pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
     let reporter = Reporter::new(pipe, program.id);
     // Only the guest's own root may switch it, and the ring is read from inside.
     let traced = match program.kernel_trace.then(ring::switch_on).transpose() {
@@ -57,7 +62,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
                 errno,
                 format!("the kernel's probes cannot be recorded ({errno})"),
             );
-            return 0;
+            return false;
         }
     };
     let isolated = stand_alone()
@@ -69,7 +74,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
         .and_then(|()| isolate::take_privilege(program.privilege));
     if let Err((errno, text)) = isolated {
         reporter.error(ErrorStage::Isolate, errno, text);
-        return 0;
+        return false;
     }
     let opened = Netlink::request(&program.socket).and_then(|(request, pid)| {
         let groups = program
@@ -85,7 +90,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
         Ok(opened) => opened,
         Err((errno, text)) => {
             reporter.error(ErrorStage::Socket, errno, text);
-            return 0;
+            return false;
         }
     };
     let ring = match traced.then(Ring::begin).transpose() {
@@ -93,15 +98,25 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
         Err(errno) => {
             let text = format!("the kernel's records cannot be read ({errno})");
             reporter.error(ErrorStage::Isolate, errno, text);
-            return 0;
+            return false;
         }
     };
     reporter.report(Body::Start { pid });
     let late = program.socket.event_buffer.is_some();
     let options = program.socket;
     let outside = program.privilege == Privilege::Outside;
-    let mut session =
-        Session { reporter, collector, stack, late, known: Vec::new(), fences: 0, outside, ring, options };
+    let mut session = Session {
+        reporter,
+        collector,
+        stack,
+        late,
+        known: Vec::new(),
+        devices: false,
+        fences: 0,
+        outside,
+        ring,
+        options,
+    };
     session.collector.held = late;
     session.name_interfaces(Which::New);
     for (index, step) in (0..).zip(&program.steps) {
@@ -112,7 +127,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> usize {
     session.reporter.step = NO_STEP;
     session.kernel_trace_ends();
     session.name_interfaces(Which::All);
-    session.known.len()
+    !session.devices
 }
 
 /// A group of its own, gone when the parent goes, and nothing of the parent's input and output.
@@ -155,6 +170,7 @@ enum Stretch {
 
 impl Session<'_> {
     fn step(&mut self, step: &Step) {
+        self.reporter.pass_on();
         match step {
             Step::Send(send) => self.send(send),
             Step::Exec { argv, limit_ms } => {
@@ -214,6 +230,7 @@ impl Session<'_> {
     fn send(&mut self, send: &Send) {
         let Some(data) = self.patched(send) else { return };
         self.reporter.report(Body::Sent { data: data.clone() });
+        self.reporter.pass_on();
         let deadline = Deadline::after_ms(send.limit_ms);
         if !self.transmit(&data, "the datagram") {
             return;
@@ -297,12 +314,24 @@ impl Session<'_> {
         self.reporter.error(ErrorStage::Receive, Errno(0), text);
     }
 
+    /// Waits as [`Collector::next`] does, and passes on what was seen before if nothing follows it soon.
+    fn next(&mut self, until: Deadline, further: &mut [PollFd]) -> Seen {
+        if self.reporter.has_gathered() {
+            let seen = self.collector.next(Deadline::after_ms(GATHER_MS).min(until), further);
+            if !matches!(seen, Seen::Quiet) || until.passed() {
+                return seen;
+            }
+            self.reporter.pass_on();
+        }
+        self.collector.next(until, further)
+    }
+
     /// Records what comes until `found` says so of a reply (told whether it held the acknowledgement of the
     /// latest fence, and its bytes), until the request socket lost something if that matters, or until the
     /// deadline.
     fn collect(&mut self, until: Deadline, drop: AtDrop, found: impl Fn(bool, &[u8]) -> bool) -> Stretch {
         loop {
-            let seen = self.collector.next(until, &mut []);
+            let seen = self.next(until, &mut []);
             let dropped = matches!(&seen, Seen::Failed { source: DropSource::Request, .. });
             match self.record(seen) {
                 Recorded::Quiet => return Stretch::Over,
@@ -319,7 +348,7 @@ impl Session<'_> {
         let limit = Deadline::after_ms(limit_ms);
         let mut quiet = Deadline::after_ms(quiet_ms).min(limit);
         loop {
-            let seen = self.collector.next(quiet, &mut []);
+            let seen = self.next(quiet, &mut []);
             match self.record(seen) {
                 Recorded::Quiet => break,
                 // What is there already is taken even after the deadline, but not for ever.
@@ -344,7 +373,7 @@ impl Session<'_> {
             // The end of its outputs usually tells that it ends; without them only asking again does.
             let until = if command.silent() { Deadline::after_ms(1) } else { Deadline::after_ms(SLICE_MS) };
             let mut pipes = command.pipes();
-            let seen = self.collector.next(until.min(limit), &mut pipes);
+            let seen = self.next(until.min(limit), &mut pipes);
             if matches!(seen, Seen::Further) {
                 command.read(pipes);
             }
@@ -414,6 +443,7 @@ impl Session<'_> {
         for interface in newcomers(before, &now) {
             self.report_name(interface);
         }
+        self.devices |= now.iter().any(Interface::has_device);
         self.known = now;
     }
 

@@ -35,7 +35,7 @@ struct Ran {
     cells: Vec<CellResult>,
     /// From the first target's opening to the last cell's end.
     all: Duration,
-    /// From the first vector's sending to the last one's end; only of a run of one cell.
+    /// From each target's first vector to its last one's end, of all targets; only of a run of one cell.
     vectors: Duration,
 }
 
@@ -217,17 +217,20 @@ impl Bench {
             cancel: interrupt::flag(),
         };
         let started = Instant::now();
-        let (mut first, mut last) = (started, started);
+        let (mut vectors, mut counted_to) = (Duration::ZERO, started);
         let wanted = Wanted { cells, vectors: &chosen, about: VectorsOfRun::default() };
         let result = engine.run(&wanted, &mut |event| match event {
-            Event::Stage { stage: "run vectors", .. } => first = Instant::now(),
-            Event::VectorFinished { .. } => last = Instant::now(),
+            Event::Stage { stage: "run vectors", .. } => counted_to = Instant::now(),
+            Event::VectorFinished { .. } => {
+                vectors += counted_to.elapsed();
+                counted_to = Instant::now();
+            }
             _ => {}
         })?;
         if result.interrupted {
             return Err(CliError::Interrupted);
         }
-        Ok(Ran { cells: result.cells, all: started.elapsed(), vectors: last.duration_since(first) })
+        Ok(Ran { cells: result.cells, all: started.elapsed(), vectors })
     }
 }
 

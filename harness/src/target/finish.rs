@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What is left to say when the programs have run.
+
+use std::collections::BTreeMap;
+
+/// What is left to say after the last program of one target, or of several that ran the programs of one cell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finish {
+    /// What the module counted, by name.
+    pub counters: BTreeMap<String, u64>,
+    /// For people and reports, as [`Facts::lines`](super::Facts::lines).
+    pub lines: Vec<(String, String)>,
+    /// The module was loaded although verification rejected it.
+    pub unverified: bool,
+    /// What is not as it has to be, whatever the vectors say.
+    pub complaints: Vec<String>,
+}
+
+impl Finish {
+    /// Adds what the next target of the same cell left: counters are sums, and what each of them says alike is said once.
+    pub fn join(&mut self, next: Self) {
+        for (name, value) in next.counters {
+            let sum = self.counters.entry(name).or_default();
+            *sum = sum.saturating_add(value);
+        }
+        for line in next.lines {
+            if !self.lines.contains(&line) {
+                self.lines.push(line);
+            }
+        }
+        self.unverified |= next.unverified;
+        for complaint in next.complaints {
+            if !self.complaints.contains(&complaint) {
+                self.complaints.push(complaint);
+            }
+        }
+    }
+
+    /// Lines for reports.
+    pub fn report_lines(&self) -> impl Iterator<Item = (String, String)> {
+        let counters = (!self.counters.is_empty()).then(|| ("module counters".to_owned(), self.counted()));
+        counters.into_iter().chain(self.lines.iter().cloned())
+    }
+
+    /// One line for the terminal, if there is a module to tell about.
+    pub fn note(&self) -> Option<String> {
+        let kldstat = self.lines.iter().find(|(name, _)| name == "kldstat").map(|(_, text)| text)?;
+        let module = if self.unverified { "UNVERIFIED module" } else { "module" };
+        Some(format!("{module}: {}; kldstat: {kldstat}", self.counted()))
+    }
+
+    fn counted(&self) -> String {
+        let shown: Vec<_> = self.counters.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        shown.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finish(requests: u64, complaint: &str) -> Finish {
+        Finish {
+            counters: BTreeMap::from([("requests".to_owned(), requests)]),
+            lines: vec![("kldstat".into(), "7 1 0xffffffff82a00000 14000 nlproof_iface.ko".into())],
+            unverified: false,
+            complaints: vec![complaint.into()],
+        }
+    }
+
+    #[test]
+    fn counters_of_two_guests_are_added_and_complaints_of_both_kept() {
+        let mut joined = finish(2, "a");
+        joined.join(finish(3, "b"));
+        joined.join(finish(4, "b"));
+        assert_eq!(joined.counters["requests"], 9);
+        assert_eq!(joined.complaints, ["a", "b"]);
+        assert_eq!(joined.lines.len(), 1);
+        assert_eq!(
+            joined.note().unwrap(),
+            "module: requests 9; kldstat: 7 1 0xffffffff82a00000 14000 nlproof_iface.ko"
+        );
+    }
+
+    #[test]
+    fn without_a_module_there_is_nothing_to_note() {
+        assert_eq!(Finish::default().note(), None);
+        assert_eq!(Finish::default().report_lines().count(), 0);
+    }
+}
