@@ -15,6 +15,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -109,16 +110,19 @@ fn find_qemu_img(qemu: &Path, path: &OsStr) -> Option<PathBuf> {
     dirs.find_map(|dir| Some(dir.join("qemu-img")).filter(|program| program.is_file()))
 }
 
-/// Everything but the disk's content on which it depends whether a state can be loaded: QEMU's version, the
-/// machine with its devices, and with hardware virtualisation the processor.
+/// Everything but the disk's content on which it depends whether a state can be loaded: which QEMU, the machine with its
+/// devices, and with hardware virtualisation the processor. QEMU is known by its program file, which another version
+/// replaces: to start it for its version would take a tenth of the time that a restore has.
 ///
 /// # Errors
-/// QEMU does not tell its version.
+/// There is no QEMU any more.
 pub fn machine_identity(config: &VmConfig, kind: AcceleratorKind, tools: &Tools) -> io::Result<Vec<String>> {
-    let version = duct::cmd(&tools.qemu, ["--version"]).stdin_null().stderr_null().read()?;
+    let program = fs::canonicalize(&tools.qemu)?;
+    let meta = fs::metadata(&program)?;
+    let qemu = format!("{} {} {}.{}", program.display(), meta.len(), meta.mtime(), meta.mtime_nsec());
     let line = CommandLine { accelerator: kind, qmp_socket: None, serial_log: Path::new("/serial") };
     let arguments = config.arguments(line).join(OsStr::new(" "));
-    let mut identity = vec![version, arguments.to_string_lossy().into_owned()];
+    let mut identity = vec![qemu, arguments.to_string_lossy().into_owned()];
     if kind == AcceleratorKind::Kvm {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
         let of_first = |name: &str| cpuinfo.lines().find(|line| line.starts_with(name)).map(str::to_owned);

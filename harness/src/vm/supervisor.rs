@@ -21,7 +21,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use rustix::process::{
+    Resource, Signal, getpid, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 
 use super::rundir::Share;
 
@@ -30,6 +32,9 @@ pub const SUPERVISE: &str = "__supervise";
 
 /// In place of the run directory: set the parent-death signal and become the program.
 const BECOME: &str = "--become";
+
+/// How many files QEMU may have open.
+const FILES: u64 = 1024;
 
 /// Status of a supervisor that could not do its work (as env(1) and others use it).
 const FAILED: u8 = 125;
@@ -107,6 +112,17 @@ fn wait_for_end_of_input() {
     }
 }
 
+/// QEMU starts a program to read a state, and closes every descriptor that it could have first: a million where a
+/// container allows so many. It needs a few dozen.
+fn limit_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current > FILES) {
+        limit.current = Some(FILES);
+        // Only slower without.
+        setrlimit(Resource::Nofile, limit).ok();
+    }
+}
+
 /// Runs in the child: the setting survives execve(2), but not fork(2), so it cannot be made in the parent.
 fn become_program(parent: &OsStr, program: &[OsString]) -> io::Result<ExitCode> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -117,6 +133,7 @@ fn become_program(parent: &OsStr, program: &[OsString]) -> io::Result<ExitCode> 
     let Some((program, args)) = program.split_first() else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no program"));
     };
+    limit_files();
     let error = Command::new(program).args(args).exec();
     Err(io::Error::new(error.kind(), format!("{}: {error}", Path::new(program).display())))
 }
