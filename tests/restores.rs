@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nlproof::vm::Tools;
 use nlproof_image::Dists;
@@ -53,8 +53,12 @@ impl Bench {
             self.qemu.display()
         );
         let path = self.path("qemu");
+        // Alike but for what it does: a QEMU of another length or age would have a saved state of its own.
+        let script = format!("{script:<4096}\n");
         // Renamed, so that a QEMU being started never sees half of it.
         fs::write(self.path("qemu.new"), script).unwrap();
+        let aged = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        fs::File::options().append(true).open(self.path("qemu.new")).unwrap().set_modified(aged).unwrap();
         fs::set_permissions(self.path("qemu.new"), fs::Permissions::from_mode(0o755)).unwrap();
         fs::rename(self.path("qemu.new"), path).unwrap();
     }
@@ -116,6 +120,9 @@ fn a_restored_guest_that_does_not_answer_is_booted_and_counted() {
     );
     let (said, cell) = bench.passed(bench.start("deaf"), "deaf");
     assert!(said.contains("warm restore failed: "), "{said}");
+    // It was the state that was there.
+    let place = |stage: &str| said.find(stage).unwrap_or(usize::MAX);
+    assert!(place("restore under") < place("boot under"), "{said}");
     assert_eq!(cell["fallbacks"], 1, "{cell}");
     let start = cell["facts"]["start"].as_str().unwrap();
     assert!(start.starts_with("cold (warm restore failed: "), "{start}");

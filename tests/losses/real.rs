@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
 use nlproof::target::{Facts, Finish, FreebsdOptions, FreebsdTarget, Start, Target, TargetError};
+use nlproof::vector::compile;
 use nlproof::vm::{Accelerator, Tools};
-use nlproof_agent::{Batch, Record};
+use nlproof_agent::{Batch, Body, Program, Record};
 use nlproof_image::{Cache, Dists};
 use serde_json::json;
 
@@ -80,8 +81,8 @@ impl Target for Victim {
     }
 }
 
-/// Runs the suite with the first guest treated like that; `None`, said with the test's name, where it cannot be run.
-fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<CellResult> {
+/// How a guest of the release is run; `None`, said with the test's name, where it cannot be run.
+fn options(test: &str, release: &str, directory: &Path) -> Option<FreebsdOptions> {
     let skip = |reason: String| support::say(&format!("skipped: {test}: {reason}"));
     let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
     let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());
@@ -98,7 +99,7 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
         return None;
     }
     let cache = xdg.clone().map_or_else(|| Path::new(home.as_ref().unwrap()).join(".cache"), Into::into);
-    let options = FreebsdOptions {
+    Some(FreebsdOptions {
         instruction_clock: false,
         dists,
         cache: Cache::from_values(xdg.as_deref(), home.as_deref()).unwrap(),
@@ -113,7 +114,12 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
         console: Some(directory.join("console")),
         supervisor: env!("CARGO_BIN_EXE_nlproof").into(),
         cancel: Arc::new(AtomicBool::new(false)),
-    };
+    })
+}
+
+/// Runs the suite with the first guest treated like that; `None`, said with the test's name, where it cannot be run.
+fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<CellResult> {
+    let options = options(test, release, directory)?;
     let opened = AtomicUsize::new(0);
     // A kernel with a debugger is in no matrix; it is like the one that checks itself.
     let known = if release == WITH_DEBUGGER { "14.0-STABLE-DEBUG" } else { release };
@@ -249,4 +255,34 @@ fn a_full_disk_is_told_and_costs_no_vector() {
     assert_eq!(result.counts().passed, result.vectors.len());
     let CellStatus::GuestFailed(reason) = &result.status else { panic!("{:?}", result.status) };
     assert!(reason.contains(": filesystem full"), "{reason}");
+}
+
+/// What the network stack of a program holds before its first step.
+fn interfaces_at_first(target: &mut FreebsdTarget, program: &Program) -> Vec<String> {
+    let (mut first, mut begun, mut created) = (Vec::new(), false, false);
+    let batch = Batch { programs: vec![program.clone()] };
+    let run = target.run(&batch, &mut |record| match record.body {
+        Body::Sent { .. } => begun = true,
+        Body::Resolved { ifname, .. } if !begun => first.push(ifname),
+        Body::Resolved { ifname, .. } => created |= ifname == "lo10",
+        _ => {}
+    });
+    run.unwrap_or_else(|error| panic!("{error}"));
+    assert!(created, "the program creates an interface, which stays");
+    first
+}
+
+/// Two connections to one restored guest: the stack that the first one used is still there.
+#[test]
+fn a_network_stack_is_taken_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let release = "14.0-STABLE";
+    let Some(options) = options("a_network_stack_is_taken_once", release, directory.path()) else { return };
+    let mut target = FreebsdTarget::open(release, &options, None, &mut |_, _| ()).unwrap();
+    let vectors = vectors("link");
+    let vector = vectors.iter().find(|vector| vector.id == "link/create-lo").unwrap();
+    let program = compile(vector, target.facts().os, 0).unwrap();
+    for _ in 0..2 {
+        assert_eq!(interfaces_at_first(&mut target, &program), ["lo0"]);
+    }
 }

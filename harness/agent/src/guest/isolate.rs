@@ -7,6 +7,8 @@ use alloc::string::String;
 
 use nlproof_agent::Privilege;
 
+#[cfg(feature = "freebsd")]
+use crate::sys::jail::Jid;
 use crate::sys::{Errno, process};
 
 /// Settings of a network stack, and values longer than any vector looks.
@@ -23,12 +25,13 @@ const STILL: &[(&str, i32)] = &[
 const NOBODY: u32 = 65534;
 
 /// The jail of one program.
+#[derive(Clone)]
 pub(crate) enum Jail {
     /// To be made.
     Fresh(CString),
     /// Made beforehand and entered by nobody yet.
     #[cfg(feature = "freebsd")]
-    Waiting(CString),
+    Waiting(CString, Jid),
 }
 
 impl Jail {
@@ -37,7 +40,7 @@ impl Jail {
         match self {
             Self::Fresh(name) => name,
             #[cfg(feature = "freebsd")]
-            Self::Waiting(name) => name,
+            Self::Waiting(name, _) => name,
         }
     }
 }
@@ -58,7 +61,7 @@ fn jail_failed(name: &core::ffi::CStr, (errno, words): (Errno, String)) -> (Errn
 pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
     match jail {
         Jail::Fresh(name) => crate::sys::jail::enter_fresh(name),
-        Jail::Waiting(name) => crate::sys::jail::enter_waiting(name),
+        Jail::Waiting(_, jid) => crate::sys::jail::enter_waiting(*jid),
     }
     .map_err(|failed| jail_failed(jail.name(), failed))?;
     still()
@@ -69,22 +72,22 @@ pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
 /// # Errors
 /// As [`enter`].
 #[cfg(feature = "freebsd")]
-pub(crate) fn prepare(name: &core::ffi::CStr) -> Result<(), (Errno, String)> {
+pub(crate) fn prepare(name: CString) -> Result<Jail, (Errno, String)> {
     let system = |errno: Errno| (errno, format!("no process to prepare a jail ({errno})"));
-    crate::sys::jail::create_waiting(name).map_err(|failed| jail_failed(name, failed))?;
+    let jid = crate::sys::jail::create_waiting(&name).map_err(|failed| jail_failed(&name, failed))?;
     // A process that has entered a jail cannot leave it.
     match process::fork().map_err(system)? {
         process::Forked::Child => {
-            let result = crate::sys::jail::enter_waiting(name).map_err(|(errno, _)| errno);
+            let result = crate::sys::jail::enter_waiting(jid).map_err(|(errno, _)| errno);
             let result = result.and_then(|()| still().map_err(|(errno, _)| errno));
             // An error number fits into an exit status.
             process::exit(result.map_or_else(|errno| errno.0, |()| 0))
         }
         process::Forked::Parent(pid) => match process::wait(pid, true).map_err(system)? {
-            Some(0) => Ok(()),
+            Some(0) => Ok(Jail::Waiting(name, jid)),
             status => {
                 let errno = Errno(status.unwrap_or_default());
-                Err(jail_failed(name, (errno, String::from("it could not be prepared"))))
+                Err(jail_failed(&name, (errno, String::from("it could not be prepared"))))
             }
         },
     }

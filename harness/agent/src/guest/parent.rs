@@ -246,20 +246,24 @@ fn reap(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
 /// where a thousand interfaces are left. Memory alone bounds how many stay.
 #[cfg(feature = "freebsd")]
 fn reap_with_jail(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
-    use crate::sys::jail::{let_go, remove};
+    use crate::sys::jail::{let_go, remove, remove_named};
 
-    if matches!(jail, Jail::Waiting(_)) {
+    if let Jail::Waiting(_, jid) = jail {
         let ended = process::peek(child, block).ok().flatten();
         if ended == Some(status::STACK_MAY_STAY) && enough_memory() {
             return process::wait(child, block).ok().flatten();
         }
         // While the child is not waited for.
-        let_go(jail.name()).ok();
+        let_go(*jid).ok();
     }
     let status = process::wait(child, block).ok().flatten();
     // A command may have left the process group; it cannot leave the jail. Mostly there is none any more,
     // which is what the error says.
-    remove(jail.name()).ok();
+    match jail {
+        Jail::Waiting(_, jid) => remove(*jid),
+        Jail::Fresh(name) => remove_named(name),
+    }
+    .ok();
     status
 }
 

@@ -26,8 +26,9 @@ const FENCE_MS: u32 = 1000;
 const FENCE_ATTEMPTS: u32 = 8;
 /// What is seen waits for more at most so long before it is passed on, in milliseconds.
 const GATHER_MS: u32 = 20;
-/// How long to wait at a time where no descriptor tells when to go on, in milliseconds.
-const SLICE_MS: u32 = 5;
+/// How long to wait at a time for a command whose outputs are open: their end tells that it ends, unless it left a process
+/// behind that holds them. In milliseconds.
+const SLICE_MS: u32 = 50;
 
 /// A program that runs.
 pub(crate) struct Session<'a> {

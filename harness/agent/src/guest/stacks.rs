@@ -7,6 +7,10 @@ use alloc::collections::VecDeque;
 use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::String;
+#[cfg(feature = "freebsd")]
+use alloc::vec::Vec;
+#[cfg(feature = "freebsd")]
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::isolate::Jail;
 use crate::sys::Errno;
@@ -27,15 +31,15 @@ const AHEAD: usize = 64;
 pub(crate) struct Stacks {
     /// How many jails of this process have a name.
     named: usize,
-    /// How many wait for the programs of any connection.
+    /// Those that wait for the programs of any connection.
     #[cfg(feature = "freebsd")]
-    made: u32,
-    /// The first of them that may be left.
+    made: Vec<Jail>,
+    /// How many of them were taken, by whatever process: one that was taken may be there still. `None`: none wait.
     #[cfg(feature = "freebsd")]
-    next: u32,
+    taken: Option<&'static AtomicU32>,
     /// Those of this connection, the oldest first, and when each is old enough.
     #[cfg(feature = "freebsd")]
-    own: VecDeque<(CString, Deadline)>,
+    own: VecDeque<(Jail, Deadline)>,
 }
 
 /// The name of a jail that was made before any connection.
@@ -47,38 +51,41 @@ fn waiting_name(number: u32) -> CString {
 
 #[cfg(feature = "freebsd")]
 impl Stacks {
-    pub(crate) const NONE: Self = Self { named: 0, made: 0, next: 0, own: VecDeque::new() };
+    pub(crate) const NONE: Self = Self { named: 0, made: Vec::new(), taken: None, own: VecDeque::new() };
 
     /// Makes them, and returns when they are old enough.
     pub(crate) fn make(count: u32) -> Result<Self, (Errno, String)> {
-        for number in 0..count {
-            crate::isolate::prepare(&waiting_name(number))?;
+        let made: Vec<Jail> = (0..count)
+            .map(|number| crate::isolate::prepare(waiting_name(number)))
+            .collect::<Result<_, _>>()?;
+        let taken = crate::sys::memory::shared_counter();
+        if taken.is_none() {
+            return Err((crate::sys::errno::ENOMEM, String::from("no memory to share")));
         }
         if count > 0 {
             wait(Deadline::after_ms(SETTLED_MS));
         }
-        Ok(Self { made: count, ..Self::NONE })
+        Ok(Self { made, taken, ..Self::NONE })
     }
 
     /// The jail for a program, of `left` that are still to come, this one included.
     pub(crate) fn next(&mut self, left: usize) -> Jail {
         let waiting = self.next_waiting();
-        let ready = usize::from(waiting.is_some()) + self.made.saturating_sub(self.next) as usize;
+        let ready = usize::from(waiting.is_some()) + self.made.len().saturating_sub(self.taken());
         while ready + self.own.len() < left.min(AHEAD) {
-            let name = self.name();
-            if crate::isolate::prepare(&name).is_err() {
+            let Ok(jail) = crate::isolate::prepare(self.name()) else {
                 // Whoever is to enter one that cannot be made says why.
                 break;
-            }
-            self.own.push_back((name, Deadline::after_ms(SETTLED_MS)));
+            };
+            self.own.push_back((jail, Deadline::after_ms(SETTLED_MS)));
         }
-        if let Some(name) = waiting {
-            return Jail::Waiting(name);
+        if let Some(jail) = waiting {
+            return jail;
         }
         match self.own.pop_front() {
-            Some((name, settled)) => {
+            Some((jail, settled)) => {
                 wait(settled);
-                Jail::Waiting(name)
+                jail
             }
             None => Jail::Fresh(self.name()),
         }
@@ -86,23 +93,22 @@ impl Stacks {
 
     /// Lets those go that no program took.
     pub(crate) fn let_go(self) {
-        for (name, _) in self.own {
+        for (jail, _) in self.own {
             // One that cannot be let go stays until the end of its guest.
-            crate::sys::jail::let_go(&name).ok();
+            if let Jail::Waiting(_, jid) = jail {
+                crate::sys::jail::let_go(jid).ok();
+            }
         }
     }
 
-    /// One that was made before this connection and is still there.
-    fn next_waiting(&mut self) -> Option<CString> {
-        while self.next < self.made {
-            let name = waiting_name(self.next);
-            self.next += 1;
-            // Another connection may have taken it.
-            if crate::sys::jail::exists(&name) {
-                return Some(name);
-            }
-        }
-        None
+    fn taken(&self) -> usize {
+        self.taken.map_or(0, |taken| taken.load(Ordering::SeqCst) as usize)
+    }
+
+    /// One that was made before this connection and that nobody has taken.
+    fn next_waiting(&self) -> Option<Jail> {
+        let place = self.taken?.fetch_add(1, Ordering::SeqCst);
+        self.made.get(place as usize).cloned()
     }
 }
 

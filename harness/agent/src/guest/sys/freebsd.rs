@@ -50,6 +50,7 @@ pub(crate) mod errno {
 
     pub(crate) const ENOENT: Errno = Errno(2);
     pub(crate) const EINTR: Errno = Errno(4);
+    pub(crate) const ENOMEM: Errno = Errno(12);
     pub(crate) const EINVAL: Errno = Errno(22);
     pub(crate) const EAGAIN: Errno = Errno(35);
     pub(crate) const ENOBUFS: Errno = Errno(55);
@@ -59,6 +60,7 @@ pub(crate) mod errno {
 pub(super) const CLOCK_MONOTONIC: usize = 4;
 /// sys/sys/mman.h.
 pub(super) const MAP_PRIVATE_ANONYMOUS: usize = 0x1002;
+pub(super) const MAP_SHARED_ANONYMOUS: usize = 0x1001;
 /// sys/sys/fcntl.h.
 pub(super) const O_CLOEXEC: usize = 0x0010_0000;
 

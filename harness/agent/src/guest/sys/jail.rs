@@ -25,6 +25,16 @@ fn part(bytes: &[u8]) -> IoVec {
     IoVec { base: bytes.as_ptr().cast_mut(), len: bytes.len() }
 }
 
+/// A jail's number: the kernel finds it without comparing the names of hundreds.
+pub(crate) type Jid = i32;
+
+/// Which jail.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    Name(&'a CStr),
+    Jid(Jid),
+}
+
 /// What is done with a jail.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deed {
@@ -46,23 +56,23 @@ enum Deed {
 /// # Errors
 /// The kernel's number, and its words where it has any.
 pub(crate) fn enter_fresh(name: &CStr) -> Result<(), (Errno, String)> {
-    set(name, Deed::CreateAndEnter)
+    set(Who::Name(name), Deed::CreateAndEnter).map(drop)
 }
 
-/// Creates a jail with a network stack of its own that waits for its first process.
+/// Creates a jail with a network stack of its own that waits for its first process, and gives its number.
 ///
 /// # Errors
 /// As [`enter_fresh`].
-pub(crate) fn create_waiting(name: &CStr) -> Result<(), (Errno, String)> {
-    set(name, Deed::CreateWaiting)
+pub(crate) fn create_waiting(name: &CStr) -> Result<Jid, (Errno, String)> {
+    set(Who::Name(name), Deed::CreateWaiting)
 }
 
 /// Puts this process into a jail that waits. It stays until it is let go.
 ///
 /// # Errors
 /// As [`enter_fresh`].
-pub(crate) fn enter_waiting(name: &CStr) -> Result<(), (Errno, String)> {
-    set(name, Deed::EnterWaiting)
+pub(crate) fn enter_waiting(jid: Jid) -> Result<(), (Errno, String)> {
+    set(Who::Jid(jid), Deed::EnterWaiting).map(drop)
 }
 
 /// Lets a jail that waited go with its last process. If that has been waited for already, the jail is taken apart
@@ -71,8 +81,8 @@ pub(crate) fn enter_waiting(name: &CStr) -> Result<(), (Errno, String)> {
 ///
 /// # Errors
 /// As [`enter_fresh`].
-pub(crate) fn let_go(name: &CStr) -> Result<(), (Errno, String)> {
-    set(name, Deed::LetGo)
+pub(crate) fn let_go(jid: Jid) -> Result<(), (Errno, String)> {
+    set(Who::Jid(jid), Deed::LetGo).map(drop)
 }
 
 /// Creates a jail within the one that this process is in, with that one's network stack and addresses, and puts this
@@ -81,20 +91,29 @@ pub(crate) fn let_go(name: &CStr) -> Result<(), (Errno, String)> {
 /// # Errors
 /// As [`enter_fresh`].
 pub(crate) fn enter_within(name: &CStr) -> Result<(), (Errno, String)> {
-    set(name, Deed::CreateWithin)
+    set(Who::Name(name), Deed::CreateWithin).map(drop)
 }
 
-fn set(name: &CStr, deed: Deed) -> Result<(), (Errno, String)> {
+fn set(who: Who<'_>, deed: Deed) -> Result<Jid, (Errno, String)> {
     let vnet = JAIL_SYS_NEW.to_ne_bytes();
     // Room for the one of `CreateWithin`.
     let children = i32::from(deed != Deed::CreateWithin).to_ne_bytes();
     let inherit = JAIL_SYS_INHERIT.to_ne_bytes();
     let nothing = || IoVec { base: core::ptr::null_mut(), len: 0 };
-    let name = || part(name.to_bytes_with_nul());
+    let number = match who {
+        Who::Jid(jid) => jid.to_ne_bytes(),
+        Who::Name(_) => [0; 4],
+    };
     let mut words = [0u8; 256];
-    let mut parameters = vec![part(b"name\0"), name()];
+    let mut parameters = match who {
+        Who::Name(name) => vec![part(b"name\0"), part(name.to_bytes_with_nul())],
+        Who::Jid(_) => vec![part(b"jid\0"), part(&number)],
+    };
     if matches!(deed, Deed::CreateAndEnter | Deed::CreateWaiting | Deed::CreateWithin) {
-        parameters.extend([part(b"path\0"), part(b"/\0"), part(b"host.hostname\0"), name()]);
+        parameters.extend([part(b"path\0"), part(b"/\0")]);
+        if let Who::Name(name) = who {
+            parameters.extend([part(b"host.hostname\0"), part(name.to_bytes_with_nul())]);
+        }
         parameters.extend([part(b"children.max\0"), part(&children)]);
         if deed == Deed::CreateWithin {
             parameters.extend([part(b"ip4\0"), part(&inherit), part(b"ip6\0"), part(&inherit)]);
@@ -120,17 +139,12 @@ fn set(name: &CStr, deed: Deed) -> Result<(), (Errno, String)> {
     // SAFETY: the kernel reads the vectors and what they point to, and writes at most its length into
     // `words`; all outlive the call.
     match unsafe { syscall(number::JAIL_SET, arguments) } {
-        Ok(_) => Ok(()),
+        Ok(jid) => Ok(jid as Jid),
         Err(error) => {
             let words = CStr::from_bytes_until_nul(&words).map(CStr::to_string_lossy).unwrap_or_default();
             Err((error, words.into_owned()))
         }
     }
-}
-
-/// Whether there is a jail of that name.
-pub(crate) fn exists(name: &CStr) -> bool {
-    get(name).is_ok()
 }
 
 /// The number of a jail.
@@ -142,9 +156,13 @@ fn get(name: &CStr) -> Result<usize, Errno> {
     unsafe { syscall(number::JAIL_GET, [parameters.as_mut_ptr() as usize, parameters.len(), 0, 0, 0, 0]) }
 }
 
-/// Kills what still runs in a jail. An error says that there is none of that name any more.
-pub(crate) fn remove(name: &CStr) -> Result<(), Errno> {
-    let jid = get(name)?;
+/// Kills what still runs in the jail of this name. An error says that there is none any more.
+pub(crate) fn remove_named(name: &CStr) -> Result<(), Errno> {
+    remove(get(name)? as Jid)
+}
+
+/// Kills what still runs in a jail. An error says that there is none of that number any more.
+pub(crate) fn remove(jid: Jid) -> Result<(), Errno> {
     // SAFETY: no pointers.
-    unsafe { syscall(number::JAIL_REMOVE, [jid, 0, 0, 0, 0, 0]).map(drop) }
+    unsafe { syscall(number::JAIL_REMOVE, [jid as usize, 0, 0, 0, 0, 0]).map(drop) }
 }
