@@ -80,36 +80,69 @@ impl Phase {
         rounds
     }
 
+    /// Rounds of one part of it. The agent reports a part when it has ended, which must be before it counts as dead
+    /// for its silence: on a busy machine and a kernel that checks itself too.
+    fn part(self) -> u32 {
+        match self {
+            Phase::Loads(_) => 40,
+            Phase::Busy(_) => 5,
+            Phase::Requests(_) => 1_000,
+            Phase::Interfaces(_) => 200,
+        }
+    }
+
+    /// The rounds of each part.
+    fn parts(self) -> impl Iterator<Item = u32> {
+        let (rounds, part) = (self.rounds(), self.part());
+        (0..rounds.div_ceil(part)).map(move |number| part.min(rounds - number * part))
+    }
+
+    /// The rounds that are done after each [`Step::Count`], in their order.
+    fn done_after(self) -> impl Iterator<Item = u32> {
+        let prepared = usize::from(matches!(self, Phase::Requests(_)));
+        let sums = self.parts().scan(0, |sum, part| {
+            *sum += part;
+            Some(*sum)
+        });
+        std::iter::repeat_n(0, prepared).chain(sums)
+    }
+
     /// What the guest does, and the groups whose events are counted meanwhile.
     fn steps(self) -> (Vec<Step>, Vec<u32>) {
-        let rounds = self.rounds();
-        let each = |requests: u32| Until::Requests(rounds.div_ceil(SOCKETS) * requests);
+        let each = |rounds: u32, requests: u32| Until::Requests(rounds.div_ceil(SOCKETS) * requests);
         match self {
             Phase::Loads(_) => {
-                let loop_of = format!(
-                    "i=0; while [ $i -lt {rounds} ]; do kldunload nlproof_iface || exit 1; \
-                     kldload /tmp/nlproof_iface.ko || exit 2; i=$((i + 1)); done"
-                );
-                (vec![count(lanes(dumps), Until::Command, shell(&loop_of), REST_MS)], vec![])
+                let part = |rounds| {
+                    let loop_of = format!(
+                        "i=0; while [ $i -lt {rounds} ]; do kldunload nlproof_iface || exit 1; \
+                         kldload /tmp/nlproof_iface.ko || exit 2; i=$((i + 1)); done"
+                    );
+                    count(lanes(dumps), Until::Command, shell(&loop_of), REST_MS)
+                };
+                (self.parts().map(part).collect(), vec![])
             }
-            Phase::Busy(_) => (vec![count(lanes(dumps), Until::Command, shell(&busy(rounds)), 0)], vec![]),
+            Phase::Busy(_) => {
+                let part = |rounds| count(lanes(dumps), Until::Command, shell(&busy(rounds)), 0);
+                (self.parts().map(part).collect(), vec![])
+            }
             Phase::Requests(_) => {
                 let own = || (0..SOCKETS).map(interface);
                 let made = own().map(|name| create(&name)).collect::<Vec<_>>();
                 let gone = own().map(|name| destroy(&name)).collect::<Vec<_>>();
                 let all = Until::Requests(SOCKETS);
-                let until = Until::Requests(rounds.div_ceil(SOCKETS).next_multiple_of(KINDS));
-                let steps = vec![
-                    count(vec![made], all, Vec::new(), 0),
-                    count(lanes(mixed), until, shell(SWITCHING), 0),
-                    replace(),
-                    count(vec![gone], all, Vec::new(), 0),
-                ];
+                let part = |rounds: u32| {
+                    let until = Until::Requests(rounds.div_ceil(SOCKETS).next_multiple_of(KINDS));
+                    count(lanes(mixed), until, shell(SWITCHING), 0)
+                };
+                let mut steps = vec![count(vec![made], all, Vec::new(), 0)];
+                steps.extend(self.parts().map(part));
+                steps.extend([replace(), count(vec![gone], all, Vec::new(), 0)]);
                 (steps, vec![RTNLGRP_IPV4_IFADDR])
             }
             Phase::Interfaces(_) => {
                 let come_and_go = |socket| vec![create(&interface(socket)), destroy(&interface(socket))];
-                let steps = vec![count(lanes(come_and_go), each(2), shell(SWITCHING), 0), replace()];
+                let part = |rounds| count(lanes(come_and_go), each(rounds, 2), shell(SWITCHING), 0);
+                let steps = self.parts().map(part).chain([replace()]).collect();
                 (steps, vec![RTNLGRP_LINK])
             }
         }
@@ -151,8 +184,18 @@ impl Phase {
 
     /// What was counted under load: not what prepares for it.
     fn main(self, outcome: &Outcome) -> Counted {
-        let place = usize::from(matches!(self, Phase::Requests(_)));
-        outcome.counted.get(place).copied().unwrap_or_default()
+        let prepared = usize::from(matches!(self, Phase::Requests(_)));
+        let parts = outcome.counted.iter().skip(prepared).take(self.parts().count());
+        parts.fold(Counted::default(), |sum, part| Counted {
+            asked: sum.asked + part.asked,
+            answered: sum.answered + part.answered,
+            errors: sum.errors + part.errors,
+            messages: sum.messages + part.messages,
+            bytes: sum.bytes + part.bytes,
+            events: sum.events + part.events,
+            uneven: sum.uneven + part.uneven,
+            ticks: sum.ticks + part.ticks,
+        })
     }
 
     /// For people.
@@ -160,7 +203,7 @@ impl Phase {
         let Counted { answered, errors, messages, bytes, events, .. } = self.main(outcome);
         let beside = match self {
             Phase::Loads(_) => String::new(),
-            Phase::Busy(_) => format!(", {}", outcome.said.trim()),
+            Phase::Busy(_) => format!(", {}", unloads(&outcome.said)),
             Phase::Requests(_) | Phase::Interfaces(_) => {
                 format!(", {errors} refused, {events} events, mode switched {} times", outcome.said.len())
             }
@@ -216,16 +259,27 @@ while [ $i -lt {rounds} ]; do
  else refused=$((refused + 1)); case $said in *busy*) ;; *) echo $said >&2;; esac
   had=$(sysctl -n $node.requests); ifconfig lo0 > /dev/null; [ $(sysctl -n $node.requests) -gt $had ] || echo refused, but no longer answering >&2; fi
  i=$((i + 1)); done
-echo unloaded $unloaded times, refused $refused times"
+echo $unloaded $refused"
     )
 }
 
+/// The sum of what each part of [`busy`] says.
+fn unloads(said: &str) -> String {
+    let words = |line: &str| -> Option<(u32, u32)> {
+        let (unloaded, refused) = line.split_once(' ')?;
+        Some((unloaded.parse().ok()?, refused.parse().ok()?))
+    };
+    let add = |sum: (u32, u32), part: (u32, u32)| (sum.0 + part.0, sum.1 + part.1);
+    let (unloaded, refused) = said.lines().filter_map(words).fold((0, 0), add);
+    format!("unloaded {unloaded} times, refused {refused} times")
+}
+
 impl FreebsdTarget {
-    /// Runs a phase to its end.
+    /// Runs a phase to its end. `on_part` is told how many rounds are done, each time that a part of it has ended.
     ///
     /// # Errors
     /// The guest was lost.
-    pub fn endure(&mut self, phase: Phase) -> Result<PhaseResult, TargetError> {
+    pub fn endure(&mut self, phase: Phase, on_part: &mut dyn FnMut(u32)) -> Result<PhaseResult, TargetError> {
         let started = Instant::now();
         let round = match phase {
             Phase::Busy(_) => ATTEMPT,
@@ -233,8 +287,13 @@ impl FreebsdTarget {
             Phase::Loads(_) | Phase::Interfaces(_) => ROUND,
         };
         let (steps, groups) = phase.steps();
-        let outcome =
-            self.outside(phase.name(), steps, groups, LOOK + round.saturating_mul(phase.rounds()))?;
+        let limit = LOOK + round.saturating_mul(phase.rounds());
+        let mut done = phase.done_after();
+        let outcome = self.outside_shown(phase.name(), steps, groups, limit, &mut || {
+            if let Some(rounds) = done.next().filter(|rounds| *rounds > 0) {
+                on_part(rounds);
+            }
+        })?;
         let duration = started.elapsed();
         let mut failed = phase.judge(&outcome);
         failed.extend(outcome.failed.iter().cloned());
@@ -340,6 +399,22 @@ mod tests {
     }
 
     #[test]
+    fn parts_add_up() {
+        let parts = |phase: Phase| phase.parts().collect::<Vec<_>>();
+        assert_eq!(parts(Phase::Loads(100)), [40, 40, 20]);
+        assert_eq!(parts(Phase::Requests(1_000)), [1_000]);
+        assert_eq!(parts(Phase::Busy(0)), [0; 0]);
+        assert_eq!(Phase::Loads(100).done_after().collect::<Vec<_>>(), [40, 80, 100]);
+        assert_eq!(Phase::Requests(1_500).done_after().collect::<Vec<_>>(), [0, 1_000, 1_500]);
+        let part = Counted { asked: 8, answered: 8, errors: 1, events: 2, ..Counted::default() };
+        let prepared = Counted { asked: 4, answered: 4, events: 7, ..Counted::default() };
+        let outcome = Outcome { counted: vec![prepared, part, part, prepared], ..Outcome::default() };
+        let sum = Phase::Requests(2_000).main(&outcome);
+        assert_eq!((sum.asked, sum.errors, sum.events), (16, 2, 4));
+        assert_eq!(unloads("3 1\n2 0\n"), "unloaded 5 times, refused 1 times");
+    }
+
+    #[test]
     fn phases_have_their_rounds() {
         let of = |phase: Phase| -> (u32, usize) {
             let (steps, _) = phase.steps();
@@ -351,11 +426,13 @@ mod tests {
                 Until::Requests(requests) => requests,
                 Until::Command => 0,
             };
-            (counts.map(until).max().unwrap(), steps.len())
+            (counts.map(until).sum(), steps.len())
         };
         assert_eq!(of(Phase::Loads(12)), (0, 1));
-        assert_eq!(of(Phase::Interfaces(10_000)), (5_000, 2));
-        assert_eq!(of(Phase::Requests(100_000)), (25_000, 4));
+        assert_eq!(of(Phase::Interfaces(10_000)), (5_000, 51));
+        assert_eq!(of(Phase::Interfaces(201)), (102, 3));
+        // 25,000 by each socket, in whole rows of the eight kinds, and what makes and removes the interfaces.
+        assert_eq!(of(Phase::Requests(100_000)), (100 * 256 + 8, 103));
         assert_eq!((Phase::Requests(3).name(), Phase::Requests(3).rounds()), ("requests", 3));
         assert!(busy(7).contains("-lt 7 ]"));
     }

@@ -148,7 +148,22 @@ impl FreebsdTarget {
         groups: Vec<u32>,
         limit: Duration,
     ) -> Result<Outcome, TargetError> {
-        self.run_outside(what, steps, groups, limit, false)
+        self.run_outside(what, steps, groups, limit, false, &mut || ())
+    }
+
+    /// The same; `on_counted` is told when a [`Step::Count`] has ended.
+    ///
+    /// # Errors
+    /// The guest was lost.
+    pub(super) fn outside_shown(
+        &mut self,
+        what: &str,
+        steps: Vec<Step>,
+        groups: Vec<u32>,
+        limit: Duration,
+        on_counted: &mut dyn FnMut(),
+    ) -> Result<Outcome, TargetError> {
+        self.run_outside(what, steps, groups, limit, false, on_counted)
     }
 
     /// The same, with the module's probes recorded and read after each step.
@@ -161,7 +176,7 @@ impl FreebsdTarget {
         steps: Vec<Step>,
         limit: Duration,
     ) -> Result<Outcome, TargetError> {
-        self.run_outside(what, steps, Vec::new(), limit, true)
+        self.run_outside(what, steps, Vec::new(), limit, true, &mut || ())
     }
 
     fn run_outside(
@@ -171,6 +186,7 @@ impl FreebsdTarget {
         groups: Vec<u32>,
         limit: Duration,
         kernel_trace: bool,
+        on_counted: &mut dyn FnMut(),
     ) -> Result<Outcome, TargetError> {
         let program = Program {
             id: 0,
@@ -186,7 +202,13 @@ impl FreebsdTarget {
         let mut outcome = Outcome::default();
         let wait = Wait::new(format!("the end of {what}"), limit);
         let batch = Batch { programs: vec![program] };
-        match self.link.run(&batch, &wait, &mut self.vm, &mut |record| outcome.add(&record)) {
+        let mut on_record = |record: Record| {
+            outcome.add(&record);
+            if matches!(record.body, Body::Counted(_)) {
+                on_counted();
+            }
+        };
+        match self.link.run(&batch, &wait, &mut self.vm, &mut on_record) {
             Ok(()) => Ok(outcome),
             Err(error) => Err(self.lost(error)),
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `bench kmod`: the Rust-backed module in a real kernel, under load and against the stock code's speed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::shown;
 use crate::cli::args::{KmodBenchArgs, KmodPart, ProjectArgs};
@@ -17,6 +17,8 @@ const AT_MOST: f64 = 1.0;
 /// Looks at the kernel's allocations, a second apart, before what has grown counts as lost: routes and interfaces are
 /// freed when every processor has left the network epoch, some time after they are gone.
 const LOOKS: u32 = 10;
+/// Between two lines that say how far a phase is.
+const PROGRESS: Duration = Duration::from_secs(10);
 /// Questions of one interface.
 const ONE: u32 = 500;
 
@@ -64,14 +66,14 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     // Once of everything first: what the kernel allocates once and keeps is no loss.
     for phase in [Phase::Loads(2), Phase::Busy(1), Phase::Requests(64), Phase::Interfaces(16)] {
         eprintln!("{}: warm up: {}", args.release, phase.name());
-        let result = guest.endure(phase).map_err(lost)?;
+        let result = guest.endure(phase, &mut |_| ()).map_err(lost)?;
         complaints.extend(result.failed.into_iter().map(|line| format!("warm up: {}: {line}", phase.name())));
     }
     let first = guest.memory().map_err(lost)?;
     let mut before = first.clone();
     for phase in phases(args).into_iter().filter(|phase| phase.rounds() > 0) {
         eprintln!("{}: {} {}", args.release, phase.rounds(), phase.name());
-        let result = guest.endure(phase).map_err(lost)?;
+        let result = guest.endure(phase, &mut progress(&args.release, phase)).map_err(lost)?;
         let mut after = guest.memory().map_err(lost)?;
         let mut failed = result.failed;
         // There are too few attempts of the kind Busy to tell growth with them from growth.
@@ -108,6 +110,17 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     }
     say!("bench kmod: {} complaints", complaints.len());
     Ok(complaints.is_empty())
+}
+
+/// Says how far a phase is, at most every ten seconds.
+fn progress(release: &str, phase: Phase) -> impl FnMut(u32) {
+    let mut said = Instant::now();
+    move |done| {
+        if said.elapsed() >= PROGRESS && done < phase.rounds() {
+            eprintln!("{release}: {done} of {} {}", phase.rounds(), phase.name());
+            said = Instant::now();
+        }
+    }
 }
 
 fn open(targets: &Targets, args: &KmodBenchArgs) -> Result<FreebsdTarget, CliError> {
