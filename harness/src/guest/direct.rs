@@ -25,6 +25,9 @@ const LOOK: Duration = Duration::from_millis(50);
 const SILENCE: Duration = Duration::from_secs(4);
 /// The agent ends a program after its own limit, of one and a half minute; then at the latest it says so.
 const SILENT_FOR_EVER: Duration = Duration::from_secs(180);
+/// A guest whose kernel lives and whose sshd does not answer is lost at the second look only: one that has much to do on
+/// a host that has much to do can be that slow once.
+const UNREACHABLE: u32 = 2;
 /// At most this much is read at a time, in bytes.
 const CHUNK: usize = 64 * 1024;
 
@@ -117,12 +120,14 @@ impl Direct {
 struct Silence {
     began: Instant,
     looked: Instant,
+    /// Looks in a row at which nobody in the guest could be reached.
+    unreachable: u32,
 }
 
 impl Silence {
     fn begin() -> Self {
         let now = Instant::now();
-        Self { began: now, looked: now }
+        Self { began: now, looked: now, unreachable: 0 }
     }
 
     /// Looks at the guest when it is time.
@@ -130,9 +135,11 @@ impl Silence {
         if self.looked.elapsed() < SILENCE {
             return Ok(());
         }
-        if let Some(failure) = watch.why_silent() {
-            return Err(SshError::Guest(failure));
-        }
+        self.unreachable = match watch.why_silent() {
+            None => 0,
+            Some(GuestFailure::LostSsh { .. }) if self.unreachable + 1 < UNREACHABLE => self.unreachable + 1,
+            Some(failure) => return Err(SshError::Guest(failure)),
+        };
         self.looked = Instant::now();
         if self.began.elapsed() < SILENT_FOR_EVER {
             return Ok(());

@@ -10,11 +10,18 @@ use super::error::TargetError;
 use super::freebsd::FreebsdTarget;
 use super::requests::{count, create, dump_addresses, dump_links, get_link, give, set, shell};
 
-/// For one kind of question, both sides and all turns, and what makes the interfaces and addresses for it. Under
-/// hardware virtualisation, which nobody uses for this.
+/// For each turn of one kind of question. Under hardware virtualisation, which nobody uses for this.
 const LIMIT: Duration = Duration::from_secs(120);
+/// For each interface and address that is made for it.
+const REQUEST: Duration = Duration::from_millis(50);
 /// The interface that has the addresses.
 const OF_ADDRESSES: &str = "lo20000";
+
+/// The addresses come after this one, 100.64.0.0, which RFC 6598 shares out. Not in 10.0.0.0/8: 10.0.2.2 is this host for
+/// a guest of QEMU, which has lost it when it gives itself that address.
+const ADDRESSES: u32 = 0x6440_0000;
+/// Requests of one part of the preparation. The agent reports a part when it has ended.
+const PART: usize = 500;
 
 /// One kind of question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +83,7 @@ impl Question {
     fn preparation(self, links_before: u32) -> Vec<Send> {
         match self {
             Self::Addresses(addresses) => {
-                let inet = |number: u32| {
-                    let [_, a, b, c] = number.to_be_bytes();
-                    give(OF_ADDRESSES, [10, a, b, c])
-                };
+                let inet = |number: u32| give(OF_ADDRESSES, (ADDRESSES + number).to_be_bytes());
                 let first = [create(OF_ADDRESSES), set(OF_ADDRESSES, true, 16_384)];
                 first.into_iter().chain((1..=addresses).map(inet)).collect()
             }
@@ -126,7 +130,8 @@ pub fn middle(ticks: &[u64]) -> Option<u64> {
 
 impl FreebsdTarget {
     /// Asks one kind of question in turn of the stock code and of the module, which is unloaded and loaded
-    /// in between. `links_before`: so many interfaces an earlier question has made.
+    /// in between. `links_before`: so many interfaces an earlier question has made. `on_part` is told whenever a part of
+    /// the preparation or a question has ended.
     ///
     /// # Errors
     /// The guest was lost.
@@ -135,33 +140,35 @@ impl FreebsdTarget {
         question: Question,
         turns: u32,
         links_before: u32,
+        on_part: &mut dyn FnMut(),
     ) -> Result<Speed, TargetError> {
         let exec = |script: &str| Step::Exec { argv: shell(script), limit_ms: u32::MAX };
         let ask = |times| count(vec![vec![question.request()]], Until::Requests(times), Vec::new(), 0);
         let mut steps = Vec::new();
         let preparation = question.preparation(links_before);
-        let prepared = u32::try_from(preparation.len()).unwrap_or(u32::MAX);
-        if prepared > 0 {
-            steps.push(count(vec![preparation], Until::Requests(prepared), Vec::new(), 0));
-        }
+        let parts = preparation.chunks(PART);
+        let prepared = parts.len();
+        let requests = u32::try_from(preparation.len()).unwrap_or(u32::MAX);
+        steps.extend(parts.map(|part| {
+            let requests = u32::try_from(part.len()).unwrap_or(u32::MAX);
+            count(vec![part.to_vec()], Until::Requests(requests), Vec::new(), 0)
+        }));
         for _ in 0..turns {
             // The first answer after a change of code finds caches cold, and is not counted.
             steps.extend([exec("kldunload nlproof_iface"), ask(1), ask(question.times())]);
             steps.extend([exec("kldload /tmp/nlproof_iface.ko"), ask(1), ask(question.times())]);
         }
-        let outcome =
-            self.outside(&question.name(), steps, Vec::new(), LIMIT.saturating_mul(turns.max(1)))?;
+        let limit = LIMIT.saturating_mul(turns.max(1)) + REQUEST.saturating_mul(requests);
+        let outcome = self.outside_shown(&question.name(), steps, Vec::new(), limit, on_part)?;
         let mut speed =
             Speed { question, messages: 0, stock: Vec::new(), rust: Vec::new(), failed: outcome.failed };
-        let mut counted = outcome.counted.as_slice();
-        if prepared > 0 {
-            if counted.first().is_some_and(|first| first.errors > 0) {
-                speed.failed.push("what the question needs could not be made".into());
-            }
-            counted = counted.get(1..).unwrap_or_default();
+        let (preparation, turns_of) =
+            outcome.counted.split_at_checked(prepared).unwrap_or((&outcome.counted, &[]));
+        if preparation.iter().any(|part| part.errors > 0) {
+            speed.failed.push("what the question needs could not be made".into());
         }
         let mut answers = Vec::new();
-        for turn in counted.chunks_exact(4) {
+        for turn in turns_of.chunks_exact(4) {
             let [_, stock, _, rust] = turn else { continue };
             speed.stock.push(stock.ticks);
             speed.rust.push(rust.ticks);
@@ -209,6 +216,8 @@ mod tests {
         assert_eq!(Question::Links(1000).preparation(0).len(), 1000);
         assert_eq!(Question::Links(10_000).preparation(1000).len(), 9000);
         assert_eq!(Question::Addresses(10).preparation(0).len(), 12);
+        let last = Question::Addresses(1_000_000).preparation(0).pop().unwrap();
+        assert!(last.data.windows(4).any(|bytes| bytes == [100, 79, 66, 64]), "{last:?}");
         assert!(Question::Link(5).preparation(0).is_empty());
         assert_eq!(Question::Link(5).times(), 5);
     }

@@ -174,7 +174,16 @@ fn speed(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
     let mut links = 0;
     for question in questions(args) {
         eprintln!("{}: {}", args.release, question.name());
-        let speed = guest.compare(question, args.turns, links).map_err(lost)?;
+        let mut said = Instant::now();
+        let mut parts = 0;
+        let mut on_part = || {
+            parts += 1;
+            if said.elapsed() >= PROGRESS {
+                eprintln!("{}: {}: part {parts}", args.release, question.name());
+                said = Instant::now();
+            }
+        };
+        let speed = guest.compare(question, args.turns, links, &mut on_part).map_err(lost)?;
         if let Question::Links(count) = question {
             links = count;
         }
