@@ -1,131 +1,226 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! DTrace's side of the table: a D program that says when stock code passes the points at which the Rust code fires
-//! probes, and what it said, as a kernel trace.
+//! What dtrace(1) said of a run, as kernel traces: the lines of a D program (`script.rs`), sorted to the vectors whose they
+//! are.
 //!
-//! A line of its output is `k TIME CPU THREAD VNET PROBE ARG...`: time in nanoseconds of DTrace's clock, the network stack
-//! and arguments in hexadecimal, `-` for an argument that is not known there. `begin` and `end` stand around all of them:
-//! without either the trace has a hole. DTrace puts records into one buffer for each processor, and says on standard
-//! error when one had no room (dtrace(1), "drops").
+//! DTrace puts records into one buffer for each processor, and says on standard error when one had no room (dtrace(1),
+//! "drops"): without any of these, or without `begin` or `end`, a trace has a hole.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::ops::Range;
 
 use nlproof_agent::{Body, Record};
 
-use super::event::{Event, KernelTrace, word_value};
-use super::table::{Place, Span, table};
+use super::event::{Event, KernelTrace, OwnFiring, Value, word_value};
+use super::table::{ArgType, Simple, Span, Stock, table};
 
-/// The D program for the functions of a major.
-pub fn script(major: u32) -> String {
-    let major = major.to_string();
-    let mut text = String::from(
-        "#pragma D option quiet\n#pragma D option temporal\n#pragma D option bufsize=4m\n#pragma D option \
-         switchrate=50hz\nBEGIN { printf(\"begin\\n\"); }\n",
-    );
-    for (number, probe) in table().probes.iter().enumerate() {
-        for stock in probe.stock.iter().filter(|stock| stock.releases.contains(&major)) {
-            let place = match stock.at {
-                Place::Entry => "entry",
-                Place::Return => "return",
-            };
-            let inside = stock.of.as_ref().map_or(String::new(), |span| format!(" /self->{span}/"));
-            let (mut formats, mut values) = (String::new(), String::new());
-            for arg in &probe.args {
-                match stock.values.get(&arg.name) {
-                    Some(value) => {
-                        formats.push_str(" %x");
-                        // Errors' numbers keep their sign.
-                        write!(values, ", (uint64_t)(int64_t)({value})").ok();
-                    }
-                    None => formats.push_str(" -"),
-                }
+/// All that a D program said.
+#[derive(Debug, Default)]
+pub struct DtraceLog {
+    /// In the order of time.
+    lines: Vec<Line>,
+    /// How much is missing.
+    pub lost: u64,
+}
+
+/// How DTrace's clock stands to the agent's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    /// Nanoseconds that DTrace's is ahead; by as much as the quickest request took to its handler too many.
+    ahead: i128,
+}
+
+#[derive(Debug)]
+struct Line {
+    t_ns: u64,
+    vnet: u64,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Probe(Event),
+    Own(OwnFiring),
+}
+
+impl DtraceLog {
+    /// Reads what it printed and what dtrace(1) complained of.
+    pub fn parse(stdout: &str, stderr: &str) -> DtraceLog {
+        let mut log = DtraceLog { lines: Vec::new(), lost: drops(stderr) };
+        let lines = || stdout.lines().map(str::trim).filter(|line| !line.is_empty());
+        let whole = lines().any(|line| line == "begin") && lines().any(|line| line == "end");
+        log.lost += u64::from(!whole);
+        let mut heard = Vec::new();
+        for line in lines().filter(|line| !matches!(*line, "begin" | "end")) {
+            match parse(line) {
+                Some(parsed) => heard.push(parsed),
+                None => log.lost += 1,
             }
-            // Threads know which spans they are in.
-            let span = match &probe.span {
-                Some(Span::Opens(span)) => format!(" self->{span} = 1;"),
-                Some(Span::Closes(span)) => format!(" self->{span} = 0;"),
-                None => String::new(),
-            };
-            writeln!(
-                text,
-                "fbt::{}:{place}{inside} {{{span} printf(\"k %d %d %d %x {number}{formats}\\n\", timestamp, cpu, tid, \
-                 (uint64_t)curthread->td_vnet{values}); }}",
-                stock.function
-            )
-            .ok();
         }
+        // The sort is stable, and DTrace's order is right where times are equal.
+        heard.sort_by_key(|(line, _)| line.t_ns);
+        log.lines = meant(heard);
+        log
     }
-    text.push_str("END { printf(\"end\\n\"); }\n");
-    text
+
+    /// How its clock stands to that of a program with these records: a request comes to its handler after it was sent,
+    /// and soon after once at least. `None` if the program's own requests are not among what was heard.
+    pub fn clock(&self, records: &[Record], seqs: impl Fn(u32) -> Range<u32>) -> Option<Clock> {
+        let sent = sent(records);
+        let own = self.own_requests(records, &seqs);
+        own.filter_map(|(_, t_ns, step)| Some(i128::from(t_ns) - i128::from(*sent.get(&step)?)))
+            .min()
+            .map(|ahead| Clock { ahead })
+    }
+
+    /// The kernel trace of the program with these records, in its own network stack. `clock` is that of a run of several
+    /// programs. `None` if none of the program's own requests was heard: nothing tells its stack then.
+    pub fn of_program(
+        &self,
+        records: &[Record],
+        seqs: impl Fn(u32) -> Range<u32>,
+        clock: Clock,
+    ) -> Option<KernelTrace> {
+        let (vnet, ..) = self.own_requests(records, &seqs).next()?;
+        let mut trace = KernelTrace { present: true, lost: self.lost, ..KernelTrace::default() };
+        let begin = records.first().map_or(0, |record| record.t_ns);
+        let ends = ends(records);
+        for line in &self.lines {
+            let t_ns = u64::try_from(i128::from(line.t_ns) - clock.ahead).unwrap_or_default();
+            if t_ns < begin {
+                continue;
+            }
+            // What comes after the last step is the end of the network stack.
+            let Some((step, _)) = ends.iter().find(|(_, end)| t_ns <= *end) else { break };
+            match &line.what {
+                What::Probe(event) if line.vnet == vnet => {
+                    trace.events.push(Event { step: Some(*step), t_ns, ..event.clone() });
+                }
+                // A thread outside any network stack may work for this one.
+                What::Own(firing) if line.vnet == vnet || line.vnet == 0 => {
+                    trace.own.push(OwnFiring { step: Some(*step), t_ns, ..firing.clone() });
+                }
+                What::Probe(_) | What::Own(_) => {}
+            }
+        }
+        Some(trace)
+    }
+
+    /// The program's own requests: their network stack, time, and step.
+    fn own_requests<'a>(
+        &'a self,
+        records: &'a [Record],
+        seqs: &'a impl Fn(u32) -> Range<u32>,
+    ) -> impl Iterator<Item = (u64, u64, u32)> + 'a {
+        let own = records.iter().find_map(|record| match record.body {
+            Body::Start { pid } => Some(u64::from(pid)),
+            _ => None,
+        });
+        let mut steps: Vec<u32> = sent(records).into_keys().collect();
+        steps.sort_unstable();
+        self.lines.iter().filter_map(move |line| {
+            let What::Probe(event) = &line.what else { return None };
+            let (pid, seq) = (event.number("pid"), event.number("seq")?);
+            if event.probe.name != "request-in" || (own.is_some() && pid != own) {
+                return None;
+            }
+            let seq = u32::try_from(seq).ok()?;
+            let step = steps.iter().copied().find(|step| seqs(*step).contains(&seq))?;
+            Some((line.vnet, line.t_ns, step))
+        })
+    }
 }
 
-/// What a D program of [`script`] said, in the network stack of the program whose records these are. `seqs` gives the
-/// sequence numbers of a step.
-pub fn from_dtrace(
-    stdout: &str,
-    stderr: &str,
-    records: &[Record],
-    seqs: impl Fn(u32) -> std::ops::Range<u32>,
-) -> KernelTrace {
-    let mut trace = KernelTrace { present: true, lost: drops(stderr), ..KernelTrace::default() };
-    let lines = stdout.lines().map(str::trim).filter(|line| !line.is_empty());
-    let whole = lines.clone().any(|line| line == "begin") && lines.clone().any(|line| line == "end");
-    trace.lost += u64::from(!whole);
-    let mut heard = Vec::new();
-    for line in lines.filter(|line| !matches!(*line, "begin" | "end")) {
-        match parse(line) {
-            Some(event) => heard.push(event),
-            None => trace.lost += 1,
-        }
+impl Clock {
+    /// The better one of two: of the quicker request.
+    pub fn better(self, other: Clock) -> Clock {
+        Clock { ahead: self.ahead.min(other.ahead) }
     }
-    let sent = sent(records);
-    let step_of = |seq: u64| {
-        let step_has = |step: &u32| u32::try_from(seq).is_ok_and(|seq| seqs(*step).contains(&seq));
-        sent.keys().copied().find(step_has)
-    };
-    // The vector's own requests tell its network stack, and how DTrace's clock stands to the agent's: a request comes
-    // to its handler after it was sent, and soon after once at least.
-    let own: Vec<(u64, u64, u32)> = heard
-        .iter()
-        .filter(|(_, event)| event.probe.name == "request-in")
-        .filter_map(|(vnet, event)| Some((*vnet, event.t_ns, step_of(event.number("seq")?)?)))
-        .collect();
-    let Some((vnet, ..)) = own.first().copied() else { return trace };
-    let ahead =
-        own.iter().filter_map(|(_, t_ns, step)| Some(i128::from(*t_ns) - i128::from(*sent.get(step)?))).min();
-    let ahead = ahead.unwrap_or_default();
-    let ends = ends(records);
-    for (_, mut event) in heard.into_iter().filter(|(other, _)| *other == vnet) {
-        event.t_ns = u64::try_from(i128::from(event.t_ns) - ahead).unwrap_or_default();
-        // What comes after the last step is the end of the network stack.
-        if let Some((step, _)) = ends.iter().find(|(_, end)| event.t_ns <= *end) {
-            event.step = Some(*step);
-            trace.events.push(event);
-        }
-    }
-    trace.events.sort_by_key(|event| event.t_ns);
-    trace
 }
 
-/// `k TIME CPU THREAD VNET PROBE ARG...`: the network stack and the event.
-fn parse(line: &str) -> Option<(u64, Event)> {
-    let mut words = line.strip_prefix("k ")?.split(' ');
+/// Leaves out what the table does not mean: calls out of other functions, and what is not inside the span that it has to
+/// be inside of.
+fn meant(heard: Vec<(Line, Option<(&'static Stock, String)>)>) -> Vec<Line> {
+    let mut threads: HashMap<u32, Vec<(&'static str, Event)>> = HashMap::new();
+    let mut kept = Vec::new();
+    for (mut line, stock) in heard {
+        if let What::Probe(event) = &mut line.what {
+            let open = threads.entry(event.tid).or_default();
+            let fits = stock.is_none_or(|(stock, caller)| {
+                // `kernel`rtnl_handle_getlink+0x2b7`
+                let function = caller.rsplit('`').next().unwrap_or_default();
+                stock.by.as_ref().is_none_or(|by| function.starts_with(by.as_str()))
+                    && stock.of.as_ref().is_none_or(|of| open.iter().any(|(name, _)| name == of))
+            });
+            if !fits {
+                continue;
+            }
+            match &event.probe.span {
+                Some(Span::Opens(span)) => open.push((span, event.clone())),
+                Some(Span::Closes(span)) => {
+                    if let Some(place) = open.iter().rposition(|(name, _)| name == span) {
+                        let begun = open.drain(place..).next();
+                        complete(event, begun.map(|(_, begun)| begun));
+                    }
+                }
+                None => {}
+            }
+        }
+        kept.push(line);
+    }
+    kept
+}
+
+/// What ends a span is about the same as what began it, where that is one of some words.
+fn complete(end: &mut Event, begun: Option<Event>) {
+    let Some(begun) = begun else { return };
+    for (arg, value) in end.probe.args.iter().zip(&mut end.values) {
+        if value.is_none() && matches!(arg.kind, ArgType::Word(_)) {
+            *value = begun.get(&arg.name).cloned();
+        }
+    }
+}
+
+/// A line, and for a function of stock code what the table says of it and who called it.
+fn parse(line: &str) -> Option<(Line, Option<(&'static Stock, String)>)> {
+    let mut words = line.split(' ');
+    let kind = words.next()?;
     let mut decimal = || words.next()?.parse::<u64>().ok();
     let (t_ns, cpu, tid) = (decimal()?, decimal()?, decimal()?);
-    let vnet = u64::from_str_radix(words.next()?, 16).ok()?;
-    let probe = table().by_number(words.next()?.parse().ok()?)?;
-    let mut values = Vec::new();
-    for arg in &probe.args {
-        values.push(match words.next()? {
-            "-" => None,
-            word => Some(word_value(arg, u64::from_str_radix(word, 16).ok()?)),
-        });
-    }
-    if words.next().is_some() {
-        return None;
-    }
     let (cpu, tid) = (u16::try_from(cpu).ok()?, u32::try_from(tid).ok()?);
-    Some((vnet, Event { step: None, t_ns, cpu, tid, probe, values }))
+    let hex = |word: &str| u64::from_str_radix(word, 16).ok();
+    let vnet = hex(words.next()?)?;
+    let parsed = match kind {
+        "k" => {
+            let (number, place) = words.next()?.split_once('.')?;
+            let probe = table().by_number(number.parse().ok()?)?;
+            let stock = match place {
+                "-" => None,
+                place => Some(probe.stock.get(place.parse::<usize>().ok()?)?),
+            };
+            let caller = words.next()?.to_owned();
+            let mut values = Vec::new();
+            for arg in &probe.args {
+                values.push(match words.next()? {
+                    "-" => None,
+                    low if arg.kind == ArgType::Simple(Simple::Name) => {
+                        Some(Value::name([hex(low)?, hex(words.next()?)?]))
+                    }
+                    word => Some(word_value(arg, hex(word)?)),
+                });
+            }
+            let event = Event { step: None, t_ns, cpu, tid, probe, values };
+            (What::Probe(event), stock.map(|stock| (stock, caller)))
+        }
+        "u" => {
+            words.next()?.parse::<usize>().ok()?;
+            let probe = words.next()?.to_owned();
+            let args = [hex(words.next()?)?, hex(words.next()?)?];
+            (What::Own(OwnFiring { step: None, t_ns, cpu, tid, probe, args }), None)
+        }
+        _ => return None,
+    };
+    let (what, stock) = parsed;
+    words.next().is_none().then_some((Line { t_ns, vnet, what }, stock))
 }
 
 /// `dtrace: 12 drops on CPU 0`, and other kinds of drops; what else DTrace complains of counts as one.
@@ -164,61 +259,100 @@ fn ends(records: &[Record]) -> Vec<(u32, u64)> {
 mod tests {
     use super::*;
 
+    fn record(step: u32, t_ns: u64, body: Body) -> Record {
+        Record { program: 0, step, t_ns, body }
+    }
+
     fn sent(step: u32, t_ns: u64) -> Record {
-        Record { program: 0, step, t_ns, body: Body::Sent { data: vec![0; 16] } }
+        record(step, t_ns, Body::Sent { data: vec![0; 16] })
     }
 
     fn over(step: u32, t_ns: u64) -> Record {
-        Record { program: 0, step, t_ns, body: Body::Resolved { ifname: "lo0".into(), ifindex: 1 } }
+        record(step, t_ns, Body::Resolved { ifname: "lo0".into(), ifindex: 1 })
     }
 
-    fn heard(stdout: &str, stderr: &str) -> KernelTrace {
-        let records = [sent(0, 1_000), over(0, 2_000), sent(1, 3_000), over(1, 4_000)];
-        from_dtrace(stdout, stderr, &records, |step| 10 * step..10 * step + 10)
+    fn records() -> [Record; 5] {
+        [
+            record(u32::MAX, 900, Body::Start { pid: 9 }),
+            sent(0, 1_000),
+            over(0, 2_000),
+            sent(1, 3_000),
+            over(1, 4_000),
+        ]
     }
 
-    const WHOLE: &str = "begin\n\nk 50500 0 7 ff80 0 12 1 0 0 20\nk 50600 0 8 ff90 8 0 5 - -\nk 50900 0 7 ff80 7 - - \
-                         ffffffffffffffff\nk 52500 0 7 ff80 0 12 1 a 0 20\nk 54000 0 9 ff80 8 1 4 - -\nend\n";
+    fn heard(stdout: &str, stderr: &str) -> Option<KernelTrace> {
+        let seqs = |step| 10 * step..10 * step + 10;
+        let log = DtraceLog::parse(stdout, stderr);
+        let clock = log.clock(&records(), seqs)?;
+        log.of_program(&records(), seqs, clock)
+    }
+
+    const WHOLE: &str = "begin\n\nk 50400 0 7 ff80 7.0 - - - 0\nk 50500 0 7 ff80 0.0 - 12 1 0 9 20\nk 50550 0 8 ff90 \
+                         0.0 - 12 1 0 8 20\nk 50600 0 8 ff90 8.0 - 0 5 - -\nu 50700 0 7 ff80 0 fbt:kernel:f:entry a \
+                         b\nu 50700 0 7 ff90 0 fbt:kernel:f:entry a b\nu 50800 0 6 0 0 fbt:kernel:g:return a b\nk \
+                         50900 0 7 ff80 7.0 - - - ffffffffffffffff\nk 52500 0 7 ff80 0.0 - 12 1 a 9 20\nk 54000 0 9 \
+                         ff80 8.0 - 1 4 - -\nend\n";
 
     #[test]
     fn what_was_heard_is_the_vectors_by_stack_and_step_and_on_the_agents_clock() {
-        let trace = heard(WHOLE, "dtrace: buffer size lowered to 2m\n");
+        let trace = heard(WHOLE, "dtrace: buffer size lowered to 2m\n").unwrap();
         assert!(trace.present && trace.lost == 0, "{trace:?}");
         let events: Vec<_> =
             trace.events.iter().map(|event| (event.step, event.t_ns, event.text())).collect();
-        // The second request shows that DTrace is 49,500 ahead; another stack's event, and what comes after the last
-        // step, are not the vector's.
-        assert_eq!(events.len(), 3, "{events:?}");
-        assert_eq!((events[0].0, events[0].1), (Some(0), 1_000));
-        assert_eq!(events[0].2, "request-in message=getlink flags=request seq=0 pid=0 len=32");
-        assert_eq!((events[1].0, events[1].2.as_str()), (Some(0), "request-out errno=-1"));
-        assert_eq!((events[2].0, events[2].1), (Some(1), 3_000));
+        // The second request shows that DTrace is 49,500 ahead; what came before the program, another stack's event, and
+        // what comes after the last step, are not the vector's.
+        assert_eq!(events.len(), 4, "{events:?}");
+        assert_eq!((events[1].0, events[1].1), (Some(0), 1_000));
+        assert_eq!(events[1].2, "request-in message=getlink flags=request seq=0 pid=9 len=32");
+        assert_eq!((events[2].0, events[2].2.as_str()), (Some(0), "request-out errno=-1"));
+        assert_eq!((events[3].0, events[3].1), (Some(1), 3_000));
+        let own: Vec<_> = trace.own.iter().map(|own| (own.t_ns, own.probe.as_str(), own.args)).collect();
+        assert_eq!(own, [(1_200, "fbt:kernel:f:entry", [10, 11]), (1_300, "fbt:kernel:g:return", [10, 11])]);
     }
 
     #[test]
     fn holes_are_counted() {
-        assert_eq!(heard(WHOLE, "dtrace: 12 drops on CPU 0\n").lost, 12);
-        assert_eq!(heard(WHOLE.trim_end_matches("end\n"), "").lost, 1);
-        assert_eq!(heard(&WHOLE.replace("begin\n", ""), "").lost, 1);
-        for bad in ["k 1 2", "k 1 0 7 ff80 999", "nonsense", "k 1 0 7 ff80 7 - - x", "k 1 0 7 ff80 7 - - 0 0"]
-        {
-            assert_eq!(heard(&format!("{bad}\n{WHOLE}"), "").lost, 1, "{bad}");
+        assert_eq!(heard(WHOLE, "dtrace: 12 drops on CPU 0\n").unwrap().lost, 12);
+        assert_eq!(heard(WHOLE.trim_end_matches("end\n"), "").unwrap().lost, 1);
+        assert_eq!(heard(&WHOLE.replace("begin\n", ""), "").unwrap().lost, 1);
+        for bad in [
+            "k 1 2",
+            "k 1 0 7 ff80 999.0",
+            "nonsense",
+            "k 1 0 7 ff80 7.0 - - - x",
+            "k 1 0 7 ff80 7.0 - - - 0 0",
+            "k 1 0 7 ff80 7.9 - - - 0",
+            "u 1 0 7 ff80 0 fbt:kernel:f:entry a",
+        ] {
+            assert_eq!(heard(&format!("{bad}\n{WHOLE}"), "").unwrap().lost, 1, "{bad}");
         }
+        assert!(heard("begin\nend\n", "").is_none(), "no request of the program was heard");
     }
 
     #[test]
-    fn the_program_is_made_of_the_table() {
-        let script = script(14);
-        assert!(
-            script
-                .contains("fbt::rtnl_handle_message:entry { self->request = 1; printf(\"k %d %d %d %x 0 %x")
+    fn only_what_the_table_means_is_kept() {
+        // Lookups and references of the interface code itself, and the end of an event that has begun.
+        let lines = "begin\nk 1 0 7 1 2.0 kernel`rtnl_handle_addr+0x9e - - 3\nk 2 0 7 1 2.2 kernel`get_aifp+0x26 - - \
+                     3\nk 3 0 7 1 10.0 - - -\nk 4 0 7 1 8.0 - 0 3 - 306f6c 0\nk 5 0 7 1 10.0 - - -\nk 6 0 7 1 10.0 - \
+                     - -\nend\n";
+        let log = DtraceLog::parse(lines, "");
+        let texts: Vec<_> = log
+            .lines
+            .iter()
+            .filter_map(|line| match &line.what {
+                What::Probe(event) => Some((line.t_ns, event.text())),
+                What::Own(_) => None,
+            })
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                (1, "interface-looked-up found=3".to_owned()),
+                (4, "event-begin what=arrived index=3 name=lo0".to_owned()),
+                (5, "event-end what=arrived".to_owned()),
+            ]
         );
-        assert!(script.contains("fbt::if_clone_destroy:entry /self->request/ {"), "{script}");
-        assert!(script.contains("fbt::rtnl_handle_ifevent:return {"), "{script}");
-        let of_15 = super::script(15);
-        assert!(
-            !of_15.contains("rtnl_handle_ifevent") && of_15.contains("fbt::rtnl_handle_ifattach:return {")
-        );
-        assert!(!super::script(13).contains("fbt::"));
+        assert_eq!(log.lost, 0);
     }
 }

@@ -21,6 +21,33 @@ pub struct KernelTrace {
     pub lost: u64,
     /// Somebody kept a kernel trace and said so. Without, that nothing is there says nothing.
     pub present: bool,
+    /// Firings of the user's own probes, in the order of time.
+    pub own: Vec<OwnFiring>,
+}
+
+/// A probe of the user's that fired: DTrace's, not of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFiring {
+    /// Index of the step; `None` outside any step.
+    pub step: Option<u32>,
+    /// Nanoseconds of the guest's monotonic clock.
+    pub t_ns: u64,
+    /// The processor.
+    pub cpu: u16,
+    /// The thread.
+    pub tid: u32,
+    /// `PROVIDER:MODULE:FUNCTION:NAME`.
+    pub probe: String,
+    /// `arg0` and `arg1`.
+    pub args: [u64; 2],
+}
+
+impl OwnFiring {
+    /// The probe with its arguments, on one line.
+    pub fn text(&self) -> String {
+        let [arg0, arg1] = self.args;
+        format!("{} arg0={arg0:#x} arg1={arg1:#x}", self.probe)
+    }
 }
 
 /// A probe that fired.
@@ -51,6 +78,14 @@ pub enum Value {
     Name(String),
     /// Final text, as a golden shows it.
     Text(String),
+}
+
+impl Value {
+    /// A name in its two words.
+    pub(super) fn name([low, high]: [u64; 2]) -> Value {
+        let bytes = (u128::from(low) | (u128::from(high) << 64)).to_le_bytes();
+        Value::Name(Name::of_array(bytes).as_bytes().escape_ascii().to_string())
+    }
 }
 
 impl KernelTrace {
@@ -125,6 +160,19 @@ impl Event {
         line
     }
 
+    /// Its arguments for the raw trace: numbers as they are, and names.
+    pub fn raw_args(&self) -> serde_json::Map<String, Json> {
+        let args = self.probe.args.iter().zip(&self.values).filter_map(|(arg, value)| {
+            let json = match value.as_ref()? {
+                Value::Number(number) => Json::from(*number),
+                Value::Errno(number) => Json::from(*number),
+                Value::Name(text) | Value::Text(text) => Json::from(text.as_str()),
+            };
+            Some((arg.name.clone(), json))
+        });
+        args.collect()
+    }
+
     /// An argument as text, if its value is known.
     pub fn argument(&self, name: &str) -> Option<String> {
         let place = self.probe.args.iter().position(|arg| arg.name == name)?;
@@ -174,12 +222,7 @@ fn flags(table: &'static [nlproof_wire::schema::Flag], value: u32) -> String {
 fn value(arg: &Arg, words: &mut impl Iterator<Item = u64>) -> Value {
     let word = words.next().unwrap_or(0);
     match arg.kind {
-        ArgType::Simple(Simple::Name) => {
-            let high = words.next().unwrap_or(0);
-            let bytes = (u128::from(word) | (u128::from(high) << 64)).to_le_bytes();
-            let name = Name::truncated(&bytes);
-            Value::Name(name.as_bytes().escape_ascii().to_string())
-        }
+        ArgType::Simple(Simple::Name) => Value::name([word, words.next().unwrap_or(0)]),
         ArgType::Simple(Simple::Errno) => Value::Errno(word as i32),
         _ => Value::Number(word),
     }
@@ -195,15 +238,7 @@ pub fn raw_args(event: &KernelEvent) -> (String, serde_json::Map<String, Json>) 
     let Some(decoded) = Event::of(None, 0, event) else {
         return (format!("probe#{}", event.probe), serde_json::Map::new());
     };
-    let args = decoded.probe.args.iter().zip(decoded.values).filter_map(|(arg, value)| {
-        let json = match value? {
-            Value::Number(number) => Json::from(number),
-            Value::Errno(number) => Json::from(number),
-            Value::Name(text) | Value::Text(text) => Json::from(text),
-        };
-        Some((arg.name.clone(), json))
-    });
-    (decoded.probe.name.clone(), args.collect())
+    (decoded.probe.name.clone(), decoded.raw_args())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use nlproof_wire::consts::{
 use nlproof_wire::view::{MessageItem, RawMessage, messages};
 
 use super::event::{Event, KernelTrace};
-use super::table::Span;
+use super::table::{Probe, Span, table};
 
 /// A rule was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,41 @@ impl fmt::Display for Violation {
             None => Ok(()),
         }
     }
+}
+
+impl Rule {
+    /// The probes without which it says nothing.
+    fn of(self) -> &'static [&'static str] {
+        match self {
+            Rule::ReferenceReleased | Rule::ReferenceTaken => &["reference-taken", "reference-released"],
+            Rule::EpochBalance | Rule::NoSleepInEpoch => &["epoch-enter", "epoch-exit"],
+            Rule::Nesting => &["request-in", "request-out"],
+            Rule::OneEnd | Rule::EndIsHeard => &["message-written", "dump-end", "error"],
+            Rule::EventHasCause => &["event-begin", "event-out", "event-end"],
+        }
+    }
+}
+
+/// Checks the rules that apply to a trace of stock code on that major: those whose probes all have functions there.
+pub fn check_stock(trace: &KernelTrace, records: &[Record], major: u32) -> Vec<Violation> {
+    let major = major.to_string();
+    let told = |probe: &Probe| probe.stock_of(&major).next().is_some();
+    let all_told = |rule: Rule| rule.of().iter().all(|name| table().by_name(name).is_some_and(told));
+    // A span whose beginning nobody tells cannot end out of turn.
+    let whole = |violation: &Violation| {
+        let name = violation.culprit.split(' ').next().unwrap_or_default();
+        let span = |probe: &Probe| match &probe.span {
+            Some(Span::Opens(span) | Span::Closes(span)) => Some(span.clone()),
+            None => None,
+        };
+        let of = table().by_name(name).and_then(span);
+        of.is_some() && table().probes.iter().filter(|probe| span(probe) == of).all(told)
+    };
+    let mut violations = check(trace, records);
+    violations.retain(|violation| {
+        all_told(violation.rule) && (violation.rule != Rule::Nesting || whole(violation))
+    });
+    violations
 }
 
 /// Checks all rules. `records` are those of the whole program: with the kernel's also what the sockets heard. The

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::event::KernelTrace;
+use super::event::{KernelTrace, OwnFiring};
 use super::perfetto::Moment;
-use super::render::level;
+use super::render::{Open, level};
 use super::table::Span;
 
 /// One line of what was said, with its step.
@@ -18,9 +18,11 @@ pub struct Said {
 }
 
 /// Both interleaved, one line each: microseconds since the first line, the thread of the kernel's part, and for what
-/// ends a span how long that took. Only probes that `shown` wants are shown; time and depth are counted all the same.
+/// ends a span how long that took. Only probes that `shown` wants are shown; time and depth are counted all the same. The
+/// user's own probes are always shown.
 pub fn live(trace: &KernelTrace, said: &[Said], shown: impl Fn(&str) -> bool) -> String {
     let times = said.iter().map(|said| said.moment.t_ns).chain(trace.events.iter().map(|event| event.t_ns));
+    let times = times.chain(trace.own.iter().map(|own| own.t_ns));
     let zero = times.min().unwrap_or(0);
     let us = |t_ns: u64| t_ns.saturating_sub(zero) as f64 / 1000.0;
     let mut lines: Vec<(u64, Option<u32>, String)> = said
@@ -30,26 +32,41 @@ pub fn live(trace: &KernelTrace, said: &[Said], shown: impl Fn(&str) -> bool) ->
             (*t_ns, said.step, format!("{:>11.3} us  {text}", us(*t_ns)))
         })
         .collect();
-    let mut depths: HashMap<u32, usize> = HashMap::new();
-    let mut begun: HashMap<u32, Vec<u64>> = HashMap::new();
+    let mut threads: HashMap<u32, Open> = HashMap::new();
+    let mut begun: HashMap<u32, Vec<(&str, u64)>> = HashMap::new();
+    let mut own = trace.own.iter().peekable();
+    let line = |t_ns: u64, tid: u32, level: usize, text: &str| {
+        format!("{:>11.3} us    T{tid} {}{text}", us(t_ns), "  ".repeat(level))
+    };
+    let firing = |firing: &OwnFiring, threads: &HashMap<u32, Open>| {
+        let level = threads.get(&firing.tid).map_or(0, Vec::len);
+        (firing.t_ns, firing.step, line(firing.t_ns, firing.tid, level, &firing.text()))
+    };
     for event in &trace.events {
-        let indent = "  ".repeat(level(event, depths.entry(event.tid).or_default()));
+        while let Some(earlier) = own.next_if(|own| own.t_ns < event.t_ns) {
+            lines.push(firing(earlier, &threads));
+        }
+        let level = level(event, threads.entry(event.tid).or_default());
         let begun = begun.entry(event.tid).or_default();
-        let took = match event.probe.span {
-            Some(Span::Opens(_)) => {
-                begun.push(event.t_ns);
+        let took = match &event.probe.span {
+            Some(Span::Opens(span)) => {
+                begun.push((span, event.t_ns));
                 None
             }
-            Some(Span::Closes(_)) => begun.pop().map(|begin| event.t_ns.saturating_sub(begin)),
+            Some(Span::Closes(span)) => begun.iter().rposition(|(name, _)| name == span).map(|place| {
+                let (_, begin) = begun[place];
+                begun.truncate(place);
+                event.t_ns.saturating_sub(begin)
+            }),
             None => None,
         };
         if shown(&event.probe.name) {
             let took = took.map_or(String::new(), |took| format!("  ({:.3} us)", took as f64 / 1000.0));
-            let text =
-                format!("{:>11.3} us    T{} {indent}{}{took}", us(event.t_ns), event.tid, event.text());
-            lines.push((event.t_ns, event.step, text));
+            let text = format!("{}{took}", event.text());
+            lines.push((event.t_ns, event.step, line(event.t_ns, event.tid, level, &text)));
         }
     }
+    lines.extend(own.map(|last| firing(last, &threads)));
     lines.sort_by_key(|(t_ns, _, _)| *t_ns);
     let (mut text, mut last) = (String::new(), None);
     for (_, step, line) in lines {
@@ -102,6 +119,20 @@ mod tests {
         assert!(lines[3].starts_with("      0.200 us    T0   cloner-in"), "{text}");
         assert!(lines[4].ends_with("(0.600 us)") && lines[5].ends_with("(1.000 us)"), "{text}");
         assert_eq!(lines.len(), 6);
+    }
+
+    #[test]
+    fn the_users_own_probes_stand_at_their_time_and_depth() {
+        let mut trace = sample();
+        for (t_ns, tid) in [(1_150, 0), (2_500, 7)] {
+            let probe = "fbt:kernel:f:entry".to_owned();
+            trace.own.push(OwnFiring { step: Some(0), t_ns, cpu: 0, tid, probe, args: [1, 0xff] });
+        }
+        let text = live(&trace, &[], |name| name.starts_with("request"));
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[2], "      0.150 us    T0     fbt:kernel:f:entry arg0=0x1 arg1=0xff");
+        assert_eq!(lines[4], "      1.500 us    T7 fbt:kernel:f:entry arg0=0x1 arg1=0xff");
+        assert_eq!(lines.len(), 5, "{text}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! ([`KernelTrace`]) are checked against what holds in every trace ([`check`]), and normalised ([`normalise`]) to the
 //! text that goldens hold ([`KernelTrace::to_text`]).
 
+mod beside;
 mod dtrace;
 mod event;
 mod invariants;
@@ -12,15 +13,18 @@ mod live;
 mod passes;
 mod perfetto;
 mod render;
+mod script;
 mod spans;
 mod table;
 
-pub use dtrace::{from_dtrace, script};
-pub use event::{Event, KernelTrace, Value, raw_args};
-pub use invariants::{Rule, Violation, check};
+pub use beside::{Row, beside, comparable, uncompared};
+pub use dtrace::{Clock, DtraceLog};
+pub use event::{Event, KernelTrace, OwnFiring, Value, raw_args};
+pub use invariants::{Rule, Violation, check, check_stock};
 pub use live::{Said, live, matches};
 pub use passes::{Program, normalise};
 pub use perfetto::{Moment, perfetto};
+pub use script::{Followed, Script};
 pub use spans::{Spent, aggregate, folded, spans};
 pub use table::{Arg, ArgType, Place, Probe, Redaction, Simple, Span, Stock, Table, table};
 

@@ -50,6 +50,9 @@ fn threads(trace: &mut KernelTrace) {
     for event in &mut trace.events {
         event.tid = place(&mut known, event.tid);
     }
+    for firing in &mut trace.own {
+        firing.tid = place(&mut known, firing.tid);
+    }
 }
 
 /// An index becomes the name that the interface has then (`$lo10`). Interfaces are known by what the guest resolved,

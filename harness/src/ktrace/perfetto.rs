@@ -25,10 +25,12 @@ pub struct Moment {
 /// The trace as one JSON value. Times are microseconds from the first record.
 pub fn perfetto(vector: &str, trace: &KernelTrace, said: &[Moment]) -> Value {
     let times = said.iter().map(|moment| moment.t_ns).chain(trace.events.iter().map(|event| event.t_ns));
+    let times = times.chain(trace.own.iter().map(|own| own.t_ns));
     let zero = times.min().unwrap_or(0);
     let us = |t_ns: u64| t_ns.saturating_sub(zero) as f64 / 1000.0;
     let mut events = vec![name("process_name", WIRE, vector), name("thread_name", WIRE, "messages")];
     let mut threads: Vec<u32> = trace.events.iter().map(|event| event.tid).collect();
+    threads.extend(trace.own.iter().map(|own| own.tid));
     threads.sort_unstable();
     threads.dedup();
     for thread in threads {
@@ -60,6 +62,13 @@ pub fn perfetto(vector: &str, trace: &KernelTrace, said: &[Moment]) -> Value {
             line["s"] = json!("t");
         }
         events.push(line);
+    }
+    for firing in &trace.own {
+        let [arg0, arg1] = firing.args;
+        events.push(json!({
+            "name": firing.probe, "cat": "dtrace", "ph": "i", "s": "t", "ts": us(firing.t_ns), "pid": PROCESS,
+            "tid": track(firing.tid), "args": { "arg0": format!("{arg0:#x}"), "arg1": format!("{arg1:#x}") },
+        }));
     }
     json!({ "displayTimeUnit": "ns", "traceEvents": events, "otherData": { "vector": vector } })
 }

@@ -26,7 +26,7 @@ impl KernelTrace {
     /// time is chance, and so is which of two is first.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        let mut depths: HashMap<u32, usize> = HashMap::new();
+        let mut depths: HashMap<u32, Open> = HashMap::new();
         let all = of_the_vector(self);
         let mut steps: Vec<Option<u32>> = all.iter().map(|event| event.step).collect();
         steps.sort_unstable();
@@ -60,18 +60,23 @@ impl KernelTrace {
     }
 }
 
-/// The level at which an event stands, and the depth of its thread after it.
-pub(super) fn level(event: &Event, depth: &mut usize) -> usize {
-    match event.probe.span {
-        Some(Span::Opens(_)) => {
-            *depth += 1;
-            *depth - 1
+/// The spans that a thread is inside of.
+pub(super) type Open = Vec<&'static str>;
+
+/// The level at which an event stands. An end without a beginning, of a span whose beginning nobody tells, ends nothing.
+pub(super) fn level(event: &Event, open: &mut Open) -> usize {
+    match &event.probe.span {
+        Some(Span::Opens(span)) => {
+            open.push(span);
+            open.len() - 1
         }
-        Some(Span::Closes(_)) => {
-            *depth = depth.saturating_sub(1);
-            *depth
+        Some(Span::Closes(span)) => {
+            if let Some(place) = open.iter().rposition(|name| name == span) {
+                open.truncate(place);
+            }
+            open.len()
         }
-        None => *depth,
+        None => open.len(),
     }
 }
 

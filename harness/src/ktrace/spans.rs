@@ -87,6 +87,9 @@ pub fn aggregate(trace: &KernelTrace) -> String {
     for event in &trace.events {
         *counts.entry(&event.probe.name).or_default() += 1;
     }
+    for firing in &trace.own {
+        *counts.entry(&firing.probe).or_default() += 1;
+    }
     let mut text = format!("{:<24} {:>8}\n", "probe", "count");
     for (name, count) in counts {
         text.push_str(&format!("{name:<24} {count:>8}\n"));

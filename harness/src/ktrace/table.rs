@@ -39,6 +39,9 @@ pub struct Probe {
     /// Functions of the stock code that are passed at the same point.
     #[serde(default)]
     pub stock: Vec<Stock>,
+    /// Why its firings are not compared with what stock code does.
+    #[serde(default)]
+    pub apart: Option<String>,
 }
 
 /// Spans nest within one thread.
@@ -135,10 +138,16 @@ pub struct Stock {
     pub function: String,
     /// Where it is probed.
     pub at: Place,
-    /// Only threads that are inside this span.
+    /// Only in threads that are inside this span.
     #[serde(default)]
     pub of: Option<String>,
-    /// Arguments as D expressions.
+    /// Only when called out of a function whose name begins so.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// Only when this D expression is not 0.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// Arguments as D expressions; of a name its address.
     pub values: std::collections::BTreeMap<String, String>,
 }
 
@@ -175,6 +184,14 @@ impl Table {
                 }
             }
         }
+        for probe in &table.probes {
+            if probe.stock.is_empty() && probe.apart.is_none() {
+                let name = &probe.name;
+                return Err(wrong(format!(
+                    "`{name}` has neither `stock` nor a reason why it stands `apart`"
+                )));
+            }
+        }
         Ok(table)
     }
 
@@ -186,6 +203,13 @@ impl Table {
     /// The probe with that name.
     pub fn by_name(&self, name: &str) -> Option<&Probe> {
         self.probes.iter().find(|probe| probe.name == name)
+    }
+}
+
+impl Probe {
+    /// The functions that stand for it in that major.
+    pub fn stock_of<'a>(&'a self, major: &'a str) -> impl Iterator<Item = &'a Stock> {
+        self.stock.iter().filter(move |stock| stock.releases.iter().any(|release| release == major))
     }
 }
 
@@ -316,6 +340,7 @@ mod tests {
                 "has no argument `z`",
             ),
             (probe.replace("keep", "kep") + "]}\n", "kep"),
+            (probe.to_owned() + "]}\n", "neither `stock` nor a reason"),
         ];
         for (text, expected) in cases {
             let error = Table::parse(&text).unwrap_err().to_string();

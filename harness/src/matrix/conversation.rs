@@ -6,9 +6,9 @@ use std::time::Duration;
 use nlproof_agent::{Batch, Body, Program, Record};
 
 use crate::file::FileError;
-use crate::ktrace::{self, KernelTrace, Violation};
-use crate::target::{DtraceOutput, Facts, Target, TargetError};
-use crate::trace::{Trace, normalise};
+use crate::ktrace::{self, Clock, DtraceLog, Followed, KernelTrace, Violation};
+use crate::target::{Facts, Target, TargetError};
+use crate::trace::{RawLine, Trace, normalise};
 use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile, judge_races};
 
 /// One vector that has run.
@@ -21,6 +21,8 @@ pub struct Conversation<'a> {
     pub trace: Trace,
     /// The normalised kernel trace.
     pub kernel: KernelTrace,
+    /// What DTrace heard, as it came.
+    heard: KernelTrace,
     /// Rules that the kernel trace breaks.
     pub violations: Vec<Violation>,
     /// From the first record to the last, on the guest's clock.
@@ -84,18 +86,62 @@ pub fn converse<'a>(
     Ok(())
 }
 
+/// The sequence numbers of a step.
+fn seqs(step: u32) -> std::ops::Range<u32> {
+    FIRST_SEQ + step * SEQ_STEP..FIRST_SEQ + (step + 1) * SEQ_STEP
+}
+
 impl Conversation<'_> {
-    /// Takes what dtrace(1) said for the kernel's part. Stock code passes fewer points than the rules are about: it is
-    /// not held against them.
-    pub fn follow_dtrace(&mut self, output: &DtraceOutput) {
-        let seqs = |step| FIRST_SEQ + step * SEQ_STEP..FIRST_SEQ + (step + 1) * SEQ_STEP;
-        let mut kernel = ktrace::from_dtrace(&output.stdout, &output.stderr, &self.records, seqs);
-        ktrace::normalise(&mut kernel, &ktrace::Program::of(&self.records), |step| {
-            FIRST_SEQ + step * SEQ_STEP
-        });
-        self.kernel = kernel;
-        self.violations = Vec::new();
+    /// How DTrace's clock stands to the agent's, by this vector's requests; `None` if it has none that was heard.
+    pub fn clock(&self, log: &DtraceLog) -> Option<Clock> {
+        log.clock(&self.records, seqs)
     }
+
+    /// Takes what dtrace(1) said: of stock code the kernel's part, of the module the user's own probes beside what the
+    /// ring holds. False if no request of the vector was heard, by which its part could be told from others'.
+    ///
+    /// Stock code passes fewer points than the rules are about: those that need others do not apply.
+    pub fn follow(&mut self, log: &DtraceLog, clock: Clock, followed: Followed) -> bool {
+        let Some(mut heard) = log.of_program(&self.records, seqs, clock) else { return false };
+        self.heard = heard.clone();
+        match followed {
+            Followed::Stock(major) => {
+                let whole = heard.lost == 0;
+                self.violations =
+                    if whole { ktrace::check_stock(&heard, &self.records, major) } else { Vec::new() };
+                normalise_kernel(&mut heard, &self.records);
+                self.kernel = heard;
+            }
+            Followed::Module => {
+                // The threads have the numbers that the ring's records gave them.
+                let raw = KernelTrace::from_records(&self.records);
+                self.kernel = KernelTrace { own: heard.own, lost: raw.lost + heard.lost, ..raw };
+                normalise_kernel(&mut self.kernel, &self.records);
+            }
+        }
+        true
+    }
+
+    /// What DTrace heard of the module's probes, normalised as the ring's records are.
+    pub fn heard_of_module(&self) -> KernelTrace {
+        let mut heard = self.heard.clone();
+        normalise_kernel(&mut heard, &self.records);
+        heard
+    }
+
+    /// The raw trace: the records as they came, and what DTrace heard.
+    pub fn raw_lines(&self) -> impl Iterator<Item = RawLine<'_>> {
+        let vector = self.vector.id.as_str();
+        let records = self.records.iter().map(move |record| RawLine::new(vector, record));
+        let heard = self.heard.events.iter().map(move |event| RawLine::heard(vector, event));
+        let lost = (self.heard.lost > 0).then(|| RawLine::lost(vector, self.heard.lost));
+        let own = self.heard.own.iter().map(move |firing| RawLine::own(vector, firing));
+        records.chain(heard).chain(own).chain(lost)
+    }
+}
+
+fn normalise_kernel(trace: &mut KernelTrace, records: &[Record]) {
+    ktrace::normalise(trace, &ktrace::Program::of(records), |step| FIRST_SEQ + step * SEQ_STEP);
 }
 
 fn conversation<'a>(
@@ -118,8 +164,9 @@ fn conversation<'a>(
     };
     let mut kernel = KernelTrace::from_records(&records);
     let violations = if kernel.lost == 0 { ktrace::check(&kernel, &records) } else { Vec::new() };
-    ktrace::normalise(&mut kernel, &ktrace::Program::of(&records), |step| FIRST_SEQ + step * SEQ_STEP);
-    Conversation { vector, records, trace, kernel, violations, duration: Duration::from_nanos(span) }
+    normalise_kernel(&mut kernel, &records);
+    let heard = KernelTrace::default();
+    Conversation { vector, records, trace, kernel, heard, violations, duration: Duration::from_nanos(span) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use super::cell::Cell;
 use super::conversation::Conversation;
 use crate::file::FileError;
-use crate::trace::RawLine;
 
 /// An open raw trace, or none if nobody asked for it.
 pub(super) struct RawFile {
@@ -29,9 +28,8 @@ impl RawFile {
     pub(super) fn append(&mut self, conversation: &Conversation<'_>) -> Result<(), FileError> {
         let Some((path, file)) = &mut self.open else { return Ok(()) };
         let failed = |error: std::io::Error| FileError::whole(path, format!("cannot be written: {error}"));
-        for record in &conversation.records {
-            serde_json::to_writer(&mut *file, &RawLine::new(&conversation.vector.id, record))
-                .map_err(|error| failed(error.into()))?;
+        for line in conversation.raw_lines() {
+            serde_json::to_writer(&mut *file, &line).map_err(|error| failed(error.into()))?;
             file.write_all(b"\n").map_err(failed)?;
         }
         file.flush().map_err(failed)

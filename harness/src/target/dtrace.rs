@@ -21,17 +21,18 @@ pub struct DtraceOutput {
 }
 
 impl FreebsdTarget {
-    /// Starts a D program that prints `begin` first, and waits until it has.
+    /// Starts a D program that prints `begin` first, and waits until it has. Without the D library: the program needs none
+    /// of it, and one that is not of the kernel's own release does not compile (14's on 15.1).
     ///
     /// # Errors
-    /// The guest was lost; [`TargetError::Lost`] if there is no DTrace in it, or it does not take the program.
+    /// The guest was lost; [`TargetError::NoDtrace`] if there is no DTrace in it, or it does not take the program.
     pub(super) fn start_dtrace(&mut self, script: &str) -> Result<(), TargetError> {
         let started = format!(
             "kldload -n dtrace fbt sdt || exit 1
 cat > /tmp/nlproof.d <<'END-OF-D'
 {script}END-OF-D
 rm -f /tmp/nlproof.dtrace; : > /tmp/nlproof.dtrace
-dtrace -s /tmp/nlproof.d -o /tmp/nlproof.dtrace > /dev/null 2> /tmp/nlproof.dtrace-errors < /dev/null &
+dtrace -x nolibs -s /tmp/nlproof.d -o /tmp/nlproof.dtrace > /dev/null 2> /tmp/nlproof.dtrace-errors < /dev/null &
 echo $! > /tmp/nlproof.dtrace-pid
 until grep -q '^begin' /tmp/nlproof.dtrace; do
  kill -0 $! 2> /dev/null || {{ cat /tmp/nlproof.dtrace-errors >&2; exit 1; }}
@@ -43,7 +44,7 @@ done\n"
             return Ok(());
         }
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(TargetError::Lost(format!("dtrace(1) does not run in this guest: {why}")))
+        Err(TargetError::NoDtrace(why))
     }
 
     /// Ends it and gives what it said. Commands in the background of a shell ignore SIGINT, and dtrace(1) goes by that.

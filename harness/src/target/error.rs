@@ -58,6 +58,9 @@ pub enum TargetError {
     /// It could no longer be used: what happened.
     #[error("{0}")]
     Lost(String),
+    /// Its own tracer cannot be used, or does not take what it was asked for: what it said.
+    #[error("dtrace(1) does not run in this guest: {0}")]
+    NoDtrace(String),
     /// The guest died, hung, or could no longer be reached.
     #[error("{}", .0.text)]
     Guest(Loss),

@@ -24,6 +24,13 @@ pub struct Facts {
     pub lines: Vec<(String, String)>,
 }
 
+impl Facts {
+    /// The major of FreeBSD that answers; 0 if no kernel does.
+    pub fn major(&self) -> u32 {
+        self.kernel.as_ref().map_or(0, |kernel| kernel.osreldate / 100_000)
+    }
+}
+
 /// Which commands a target runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Commands {

@@ -54,12 +54,12 @@ pub trait Target {
     /// The target was lost; the programs that had not ended did not run to their end.
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError>;
 
-    /// Has the target's own tracer follow what runs from now on, by a D program (`ktrace::script`).
+    /// Has the target's own tracer follow what runs from now on, by a D program (`ktrace::Script`).
     ///
     /// # Errors
-    /// [`TargetError::Lost`] with the reason where there is none.
+    /// [`TargetError::NoDtrace`] with the reason where there is none, or where it does not take the program.
     fn begin_dtrace(&mut self, _script: &str) -> Result<(), TargetError> {
-        Err(TargetError::Lost("only a FreeBSD guest has DTrace".into()))
+        Err(TargetError::NoDtrace("only a FreeBSD guest has it".into()))
     }
 
     /// Ends that and gives what was said.
@@ -67,7 +67,7 @@ pub trait Target {
     /// # Errors
     /// As [`Target::begin_dtrace`].
     fn end_dtrace(&mut self) -> Result<DtraceOutput, TargetError> {
-        Err(TargetError::Lost("only a FreeBSD guest has DTrace".into()))
+        Err(TargetError::NoDtrace("only a FreeBSD guest has it".into()))
     }
 
     /// Looks at what the programs left behind, once after the last of them.

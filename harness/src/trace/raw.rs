@@ -4,7 +4,7 @@
 use nlproof_agent::{Body, DropSource, Record};
 use serde::Serialize;
 
-use crate::ktrace::raw_args;
+use crate::ktrace::{Event, OwnFiring, raw_args};
 
 /// Version of the raw format.
 const VERSION: u32 = 1;
@@ -41,20 +41,8 @@ pub struct RawLine<'a> {
 impl<'a> RawLine<'a> {
     /// The line of a record of this vector.
     pub fn new(vector: &'a str, record: &Record) -> Self {
-        let mut line = RawLine {
-            v: VERSION,
-            vec: vector,
-            step: (record.step != u32::MAX).then_some(record.step),
-            t_ns: record.t_ns,
-            src: "",
-            group: None,
-            cpu: None,
-            tid: None,
-            probe: None,
-            args: None,
-            raw: None,
-            text: None,
-        };
+        let step = (record.step != u32::MAX).then_some(record.step);
+        let mut line = RawLine::empty(vector, step, record.t_ns);
         match &record.body {
             Body::Start { pid } => {
                 line.src = "start";
@@ -124,6 +112,53 @@ impl<'a> RawLine<'a> {
             }
         }
         line
+    }
+
+    /// The line of a probe that DTrace heard of; its time is the agent's clock's.
+    pub fn heard(vector: &'a str, event: &Event) -> Self {
+        RawLine {
+            src: "dtrace",
+            cpu: Some(event.cpu),
+            tid: Some(event.tid),
+            probe: Some(event.probe.name.clone()),
+            args: Some(event.raw_args()),
+            ..RawLine::empty(vector, event.step, event.t_ns)
+        }
+    }
+
+    /// The line of a probe of the user's.
+    pub fn own(vector: &'a str, firing: &OwnFiring) -> Self {
+        let args = ["arg0", "arg1"].into_iter().zip(firing.args);
+        RawLine {
+            src: "dtrace",
+            cpu: Some(firing.cpu),
+            tid: Some(firing.tid),
+            probe: Some(firing.probe.clone()),
+            args: Some(args.map(|(name, value)| (name.to_owned(), value.into())).collect()),
+            ..RawLine::empty(vector, firing.step, firing.t_ns)
+        }
+    }
+
+    /// The line that says how much DTrace lost.
+    pub fn lost(vector: &'a str, count: u64) -> Self {
+        RawLine { src: "dtrace", text: Some(format!("lost={count}")), ..RawLine::empty(vector, None, 0) }
+    }
+
+    fn empty(vector: &'a str, step: Option<u32>, t_ns: u64) -> Self {
+        RawLine {
+            v: VERSION,
+            vec: vector,
+            step,
+            t_ns,
+            src: "",
+            group: None,
+            cpu: None,
+            tid: None,
+            probe: None,
+            args: None,
+            raw: None,
+            text: None,
+        }
     }
 }
 

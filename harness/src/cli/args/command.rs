@@ -45,6 +45,9 @@ pub(in crate::cli) enum Command {
     /// Run one vector in one cell and show the decoded conversation.
     Run(RunArgs),
     /// Show the way that a vector's requests and events take through the kernel, beside what is said.
+    ///
+    /// With `--module stock,rust` that of both implementations of one release, beside each other: stock code is
+    /// followed by dtrace(1), and what both can tell is compared. Exit code 100: it differs.
     Trace(ShowTraceArgs),
     /// Run a vector again in the cell in which it failed, and keep the guest for a look.
     Repro(ReproArgs),

@@ -77,7 +77,9 @@ pub(in crate::cli) struct ShowTraceArgs {
     pub(in crate::cli) cells: CellArgs,
     #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
-    /// Show only probes whose name matches (`request-*`, `nlproof:::event-*`); may be given more than once.
+    /// Show only probes whose name matches (`request-*`, `nlproof:::event-*`); or have dtrace(1) in the guest show a
+    /// probe of another provider too (`fbt::nlmsg_*:entry`, a /predicate/ behind it if need be). May be given more than
+    /// once.
     #[arg(long, value_name = "PATTERN")]
     pub(in crate::cli) probe: Vec<String>,
     /// Show how often each probe fired and how long each kind of span took, instead of the trace.
@@ -89,6 +91,9 @@ pub(in crate::cli) struct ShowTraceArgs {
     /// Also write the trace to this file in the trace event format, which ui.perfetto.dev opens.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) perfetto: Option<PathBuf>,
+    /// Also write the raw trace to this file, one record a line (NDJSON): what the normalised one is made of.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) ndjson: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The files that a trace is written to.
+
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+
+use crate::cli::exit::CliError;
+use crate::matrix::Conversation;
+
+/// Writes a trace for the Perfetto UI.
+pub(super) fn write_perfetto(path: &Path, trace: &serde_json::Value) -> Result<(), CliError> {
+    write(path, |file| Ok(serde_json::to_writer(file, trace)?))
+}
+
+/// Writes the raw trace, one record a line.
+pub(super) fn write_raw(path: &Path, conversation: &Conversation<'_>) -> Result<(), CliError> {
+    write(path, |file| {
+        for line in conversation.raw_lines() {
+            serde_json::to_writer(&mut *file, &line)?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
+    })
+}
+
+/// Writes the file whole or not at all.
+fn write(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<&mut tempfile::NamedTempFile>) -> std::io::Result<()>,
+) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::Output { what: path.display().to_string(), error };
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
+    let mut buffered = BufWriter::new(&mut file);
+    fill(&mut buffered).and_then(|()| buffered.flush()).map_err(failed)?;
+    drop(buffered);
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One vector in one cell, with whatever tells there what its kernel does: the simulator, the module's ring, or dtrace(1).
+
+use crate::cli::exit::CliError;
+use crate::cli::targets::{Targets, lost, open_error, open_shown};
+use crate::ktrace::{DtraceLog, Followed, Script};
+use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, mismatch};
+use crate::target::TargetError;
+use crate::vector::Vector;
+
+/// Runs the vector in the cell; with the major of FreeBSD that answered. `own` are the user's own DTrace probes.
+pub(super) fn followed<'v>(
+    targets: &Targets,
+    cell: &Cell,
+    vector: &'v Vector,
+    own: &[String],
+) -> Result<(Conversation<'v>, u32), CliError> {
+    let mut target = open_shown(targets, cell).map_err(open_error)?;
+    if let Some(reason) = mismatch(vector, target.facts()) {
+        return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
+    }
+    let major = target.facts().major();
+    let followed = match cell.module {
+        // Stock code says nothing by itself.
+        ModuleKind::Stock => Followed::Stock(major),
+        ModuleKind::Rust => Followed::Module,
+    };
+    let with_dtrace =
+        cell.target == TargetKind::Freebsd && (cell.module == ModuleKind::Stock || !own.is_empty());
+    if with_dtrace {
+        eprintln!("{}: start dtrace(1)", cell.name());
+        let script = Script::new(followed, own);
+        target.begin_dtrace(&script.text).map_err(|error| not_begun(error, &script, cell))?;
+    }
+    let mut seen = None;
+    let run = converse(target.as_mut(), &[vector], &mut |conversation| seen = Some(conversation));
+    let mut conversation = match (run, seen) {
+        (Ok(()), Some(conversation)) => conversation,
+        (Ok(()), None) => {
+            return Err(CliError::Guest("the target ended without a word about the vector".into()));
+        }
+        (Err(ConversationError::Vector(error)), _) => return Err(error.into()),
+        (Err(ConversationError::Target(error)), _) => return Err(lost(error)),
+    };
+    if with_dtrace {
+        let output = target.end_dtrace().map_err(lost)?;
+        let log = DtraceLog::parse(&output.stdout, &output.stderr);
+        if log.lost > 0 {
+            eprintln!("{}: dtrace(1) says: {}", cell.name(), output.stderr.trim());
+        }
+        let clock = conversation.clock(&log);
+        if !clock.is_some_and(|clock| conversation.follow(&log, clock, followed)) {
+            return Err(CliError::NothingRan(format!(
+                "dtrace(1) heard no request of {}, by which its network stack is told from others\n  dtrace says: {}",
+                vector.id,
+                output.stderr.trim()
+            )));
+        }
+    }
+    Ok((conversation, major))
+}
+
+/// dtrace(1) does not follow: because of a probe of the user's, or because there is none that works.
+fn not_begun(error: TargetError, script: &Script, cell: &Cell) -> CliError {
+    let TargetError::NoDtrace(complaint) = &error else { return lost(error) };
+    match script.blamed(complaint) {
+        Some(probe) => CliError::Usage(format!("--probe '{probe}': {}", own_words(complaint))),
+        None => CliError::NothingRan(format!(
+            "{}: kernel trace: not available: {error}\n  help: the cells of the module (--module rust) keep one of their own",
+            cell.name()
+        )),
+    }
+}
+
+/// What dtrace(1) says, without the program's place in the guest.
+fn own_words(complaint: &str) -> String {
+    let said = complaint.lines().find(|line| line.contains("line ")).unwrap_or(complaint);
+    match said.split_once("line ").and_then(|(_, rest)| rest.split_once(": ")) {
+        Some((_, words)) => format!("dtrace says: {words}"),
+        None => format!("dtrace says: {said}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dtraces_words_are_told_without_the_place_in_the_guest() {
+        let said = "dtrace: buffer size lowered\ndtrace: failed to compile script /tmp/nlproof.d: line 40: probe \
+                    description fbt::nope:entry does not match any probes";
+        assert_eq!(
+            own_words(said),
+            "dtrace says: probe description fbt::nope:entry does not match any probes"
+        );
+        assert_eq!(own_words("dtrace: no such thing"), "dtrace says: dtrace: no such thing");
+    }
+}

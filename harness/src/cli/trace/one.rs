@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A vector in one cell: the live view, counts, folded stacks, files.
+
+use super::beside;
+use super::files::{write_perfetto, write_raw};
+use super::follow::followed;
+use super::probes::Wanted;
+use crate::cli::args::{ProjectArgs, ShowTraceArgs};
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::interrupt;
+use crate::cli::out::{say, say_text};
+use crate::cli::project::Project;
+use crate::cli::run::find_vector;
+use crate::cli::targets::Targets;
+use crate::ktrace::{self, Moment, Said};
+use crate::matrix::{Conversation, ModuleKind};
+use crate::target::SimTrace;
+
+/// Shows one vector's trace, or those of both implementations if both are named.
+pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCode, CliError> {
+    let project = Project::find(project)?;
+    let vectors = project.all_vectors()?;
+    let vector = find_vector(&args.vector, &vectors)?;
+    interrupt::flag();
+    let targets = Targets::new(&args.guest, &project)?.traced(SimTrace::Timed);
+    if [ModuleKind::Stock, ModuleKind::Rust].iter().all(|module| args.cells.module.contains(module)) {
+        return beside::main(&project, &targets, vector, args);
+    }
+    let cell = project.first_cell_here(&targets, &args.cells)?;
+    let wanted = Wanted::of(&args.probe, cell.target)?;
+    let (conversation, _) = followed(&targets, &cell, vector, &wanted.dtrace)?;
+    show(&conversation, args, &wanted)
+}
+
+fn show(
+    conversation: &Conversation<'_>,
+    args: &ShowTraceArgs,
+    wanted: &Wanted,
+) -> Result<ExitCode, CliError> {
+    let (vector, kernel) = (conversation.vector, &conversation.kernel);
+    let said: Vec<Said> = conversation
+        .trace
+        .headlines()
+        .into_iter()
+        .map(|(step, t_ns, text)| Said { step, moment: Moment { t_ns, text } })
+        .collect();
+    if let Some(path) = &args.perfetto {
+        let moments: Vec<_> = said.iter().map(|said| said.moment.clone()).collect();
+        write_perfetto(path, &ktrace::perfetto(&vector.id, kernel, &moments))?;
+        eprintln!("trace: {} (open it in ui.perfetto.dev or chrome://tracing)", path.display());
+    }
+    if let Some(path) = &args.ndjson {
+        write_raw(path, conversation)?;
+        eprintln!("raw trace: {}", path.display());
+    }
+    if args.flame {
+        say_text!(ktrace::folded(kernel));
+    } else if args.aggregate {
+        say_text!(ktrace::aggregate(kernel));
+    } else {
+        say!("{}: {}", vector.id, vector.about);
+        say_text!(ktrace::live(kernel, &said, |name| wanted.shows(name)));
+    }
+    if !kernel.present {
+        return Err(CliError::NothingRan(
+            "no kernel trace: nothing in this cell tells what its kernel does\n  help: the simulator's cells do, those of \
+             the module (--module rust), and stock kernels with DTrace"
+                .into(),
+        ));
+    }
+    if kernel.lost > 0 {
+        say!("inconclusive: {} records of the kernel trace were lost", kernel.lost);
+        return Ok(ExitCode::GUEST);
+    }
+    for violation in &conversation.violations {
+        say!("violated: {violation}");
+    }
+    Ok(if conversation.violations.is_empty() { ExitCode::OK } else { ExitCode::COMPARISON })
+}
