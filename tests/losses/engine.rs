@@ -35,6 +35,7 @@ pub(crate) fn run(cell: &Cell, vectors: &[Vector], open: &Opener<'_>) -> CellRes
         goldens: &Store::new(&tests().join("golden")),
         divergences: &Divergences::default(),
         timings: &Timings::default(),
+        follow_stock: false,
         raw: None,
         jobs: std::num::NonZeroUsize::MIN,
         cancel: &never,

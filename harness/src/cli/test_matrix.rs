@@ -58,6 +58,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         goldens: &goldens,
         divergences: &divergences,
         timings: &timings,
+        follow_stock: args.kernel_trace,
         raw: args.report_dir.clone(),
         jobs: args.jobs.unwrap_or_else(default_jobs),
         cancel: interrupt::flag(),

@@ -62,12 +62,24 @@ impl DtraceLog {
         log
     }
 
-    /// How its clock stands to that of a program with these records: a request comes to its handler after it was sent,
-    /// and soon after once at least. `None` if the program's own requests are not among what was heard.
+    /// How its clock stands to that of a program with these records: the ring tells when a request came to its handler;
+    /// without one, that is after it was sent, and soon after once at least. `None` if the program's own requests are not
+    /// among what was heard.
     pub fn clock(&self, records: &[Record], seqs: impl Fn(u32) -> Range<u32>) -> Option<Clock> {
-        let sent = sent(records);
-        let own = self.own_requests(records, &seqs);
-        own.filter_map(|(_, t_ns, step)| Some(i128::from(t_ns) - i128::from(*sent.get(&step)?)))
+        let mut sent = sent(records);
+        for event in KernelTrace::from_records(records).events.iter().rev() {
+            // The first of each step: others, of other programs, come to it later or have other numbers.
+            let own = event.number("seq").and_then(|seq| u32::try_from(seq).ok());
+            if let (Some(step), "request-in") = (event.step, event.probe.name.as_str())
+                && own.is_some_and(|seq| seqs(step).contains(&seq))
+            {
+                sent.insert(step, event.t_ns);
+            }
+        }
+        let mut own: Vec<_> = self.own_requests(records, &seqs).collect();
+        own.dedup_by_key(|(_, _, step)| *step);
+        own.into_iter()
+            .filter_map(|(_, t_ns, step)| Some(i128::from(t_ns) - i128::from(*sent.get(&step)?)))
             .min()
             .map(|ahead| Clock { ahead })
     }
@@ -309,6 +321,18 @@ mod tests {
         assert_eq!((events[3].0, events[3].1), (Some(1), 3_000));
         let own: Vec<_> = trace.own.iter().map(|own| (own.t_ns, own.probe.as_str(), own.args)).collect();
         assert_eq!(own, [(1_200, "fbt:kernel:f:entry", [10, 11]), (1_300, "fbt:kernel:g:return", [10, 11])]);
+    }
+
+    #[test]
+    fn the_ring_tells_the_clock_exactly() {
+        let args = [18, 1, 0, 9, 32];
+        let ring = nlproof_agent::KernelEvent { cpu: 0, tid: 7, probe: 0, args };
+        let mut records = records().to_vec();
+        records.insert(2, record(0, 1_300, Body::Kernel(ring)));
+        let seqs = |step| 10 * step..10 * step + 10;
+        let log = DtraceLog::parse(&WHOLE.replace("k 52500", "k 59999"), "");
+        let clock = log.clock(&records, seqs).unwrap();
+        assert_eq!(clock, Clock { ahead: 49_200 });
     }
 
     #[test]

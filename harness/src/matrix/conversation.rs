@@ -122,11 +122,10 @@ impl Conversation<'_> {
         true
     }
 
-    /// What DTrace heard of the module's probes, normalised as the ring's records are.
-    pub fn heard_of_module(&self) -> KernelTrace {
-        let mut heard = self.heard.clone();
-        normalise_kernel(&mut heard, &self.records);
-        heard
+    /// What DTrace heard was lost with its guest.
+    pub fn lose_kernel(&mut self) {
+        self.kernel = KernelTrace { present: true, lost: 1, ..KernelTrace::default() };
+        self.violations = Vec::new();
     }
 
     /// The raw trace: the records as they came, and what DTrace heard.

@@ -11,11 +11,13 @@ use std::time::Instant;
 use super::cell::{Cell, ModuleKind};
 use super::conversation::{Conversation, ConversationError, converse, mismatch};
 use super::event::Event;
+use super::following::{Following, KERNEL_TRACE};
+use super::judge::judge;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::raw::RawFile;
 use super::timings::Timings;
 use crate::file::FileError;
-use crate::golden::{Compared, Divergences, Found, Store, compare, layers};
+use crate::golden::{Divergences, Store, layers};
 use crate::ktrace::has_golden;
 use crate::target::{Finish, Loss, OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
@@ -47,6 +49,8 @@ pub struct Engine<'a> {
     pub goldens: &'a Store,
     /// Where the Rust-backed module deviates from the goldens on purpose.
     pub divergences: &'a Divergences,
+    /// Have dtrace(1) follow stock code in guests, and look at what it passes.
+    pub follow_stock: bool,
     /// Where raw traces go, if anywhere.
     pub raw: Option<PathBuf>,
     /// In which order cells are begun.
@@ -150,8 +154,7 @@ impl Engine<'_> {
             };
             let turn = target.facts().stacks.map_or(vectors.len(), |stacks| stacks.max(1));
             let (now, later) = vectors.split_at(turn.min(vectors.len()));
-            let interruption =
-                self.run_vectors(cell, target.as_mut(), now, raw, &mut result.vectors, emit)?;
+            let interruption = self.run_vectors(cell, target.as_mut(), now, raw, &mut result, emit)?;
             match interruption.map(|it| it.with(later)) {
                 None => {
                     finish.join(target.finish());
@@ -226,7 +229,7 @@ impl Engine<'_> {
         target: &mut dyn Target,
         vectors: &[&'v Vector],
         raw: &mut RawFile,
-        results: &mut Vec<VectorResult>,
+        CellResult { vectors: results, facts, .. }: &mut CellResult,
         emit: &dyn Fn(&Event<'_>),
     ) -> Result<Option<Interruption<'v>>, FileError> {
         // Goldens are read before anything is sent: a file that cannot be used must not cost a boot's work.
@@ -245,18 +248,51 @@ impl Engine<'_> {
         }
         let mut failed = None;
         let mut ended = HashSet::new();
-        let run = converse(target, vectors, &mut |conversation: Conversation<'_>| {
-            ended.insert(conversation.vector.id.clone());
+        let mut end = |conversation: &Conversation<'_>, stock: Option<u32>| {
             let (golden, kernel) = goldens.remove(&conversation.vector.id).unwrap_or_default();
-            match raw.append(&conversation) {
+            match raw.append(conversation) {
                 Ok(()) => {
-                    let result = judge(cell, &conversation, golden, kernel);
+                    let result = judge(cell, conversation, golden, kernel, stock);
                     emit(&Event::VectorFinished { cell, result: &result });
                     results.push(result);
                 }
                 Err(error) => failed = failed.take().or(Some(error)),
             }
+        };
+        // What dtrace(1) says comes when it ends: what is followed is judged then.
+        let mut following = if self.follow_stock && Following::applies(cell) {
+            match Following::begin(target) {
+                Ok(following) => Some(following),
+                Err(TargetError::NoDtrace(reason)) => {
+                    facts.push((KERNEL_TRACE.into(), format!("not available: {reason}")));
+                    let text = format!("kernel trace: not available: {reason}");
+                    emit(&Event::Note { cell, text: &text });
+                    None
+                }
+                Err(error) => return Ok(Some(Interruption { left: vectors.to_vec(), loss: loss_of(error) })),
+            }
+        } else {
+            None
+        };
+        let mut run = converse(target, vectors, &mut |conversation: Conversation<'_>| {
+            ended.insert(conversation.vector.id.clone());
+            match &mut following {
+                Some(following) => following.hold(conversation),
+                None => end(&conversation, None),
+            }
         });
+        if let Some(following) = following {
+            emit(&Event::Stage { cell, stage: "read what dtrace(1) says", bytes: None });
+            let followed = following.end(target, run.is_ok());
+            for conversation in &followed.conversations {
+                end(conversation, Some(followed.major));
+            }
+            emit(&Event::Note { cell, text: &format!("kernel trace: {}", followed.about) });
+            facts.push((KERNEL_TRACE.into(), followed.about));
+            if let Some(error) = followed.lost {
+                run = run.and(Err(error.into()));
+            }
+        }
         if let Some(error) = failed {
             return Err(error);
         }
@@ -264,11 +300,18 @@ impl Engine<'_> {
         let loss = match run {
             Ok(()) => Err("the target ended without a word about it".to_owned()),
             Err(ConversationError::Vector(error)) => return Err(error),
-            Err(ConversationError::Target(TargetError::Guest(loss))) => Ok(loss),
-            Err(ConversationError::Target(error)) => Err(error.to_string()),
+            Err(ConversationError::Target(error)) => loss_of(error),
         };
         // A guest that was lost after its last vector has done all that was asked of it.
         Ok((!left.is_empty()).then_some(Interruption { left, loss }))
+    }
+}
+
+/// A guest after which a fresh one may go on, or why none will.
+fn loss_of(error: TargetError) -> Result<Loss, String> {
+    match error {
+        TargetError::Guest(loss) => Ok(loss),
+        error => Err(error.to_string()),
     }
 }
 
@@ -315,63 +358,6 @@ fn not_opened(error: OpenError) -> CellStatus {
         OpenError::Load(reason) => CellStatus::LoadFailed(reason),
         OpenError::Guest(reason) => CellStatus::GuestFailed(reason),
         OpenError::Interrupted => interrupted(),
-    }
-}
-
-/// Compares a vector's trace with the golden that holds for it, and the kernel's part, where there is one, with its own.
-fn judge(
-    cell: &Cell,
-    conversation: &Conversation<'_>,
-    golden: Option<Found>,
-    kernel: Option<Found>,
-) -> VectorResult {
-    let mut result = VectorResult {
-        id: conversation.vector.id.clone(),
-        outcome: Outcome::NoGolden,
-        duration: conversation.duration,
-        observed: None,
-        golden_layer: None,
-    };
-    if let Some((step, lossy)) = conversation.trace.loss() {
-        let place = step.map_or(String::new(), |step| format!("step {step}: "));
-        result.outcome = Outcome::Inconclusive(format!("{place}{lossy}"));
-    } else if conversation.kernel.lost > 0 {
-        let lost = conversation.kernel.lost;
-        result.outcome = Outcome::Inconclusive(format!("{lost} records of the kernel trace were lost"));
-    } else if let Some(found) = golden {
-        let seen = conversation.trace.to_text();
-        result.outcome = match compare(Compared::Wire, &found.golden.body, &seen) {
-            None => Outcome::Passed,
-            Some(divergence) => Outcome::Failed(divergence),
-        };
-        result.observed = Some(cell.observed(&found.golden.origins));
-        result.golden_layer = Some(found.layer);
-    }
-    if matches!(result.outcome, Outcome::Passed | Outcome::NoGolden) && conversation.kernel.present {
-        judge_kernel(conversation, kernel, &mut result);
-    }
-    result
-}
-
-/// Looks at the kernel's part of a vector that said what it should.
-fn judge_kernel(conversation: &Conversation<'_>, golden: Option<Found>, result: &mut VectorResult) {
-    if let Some(violation) = conversation.violations.first() {
-        let others = match conversation.violations.len() - 1 {
-            0 => String::new(),
-            more => format!("\n  and {more} more"),
-        };
-        result.outcome = Outcome::Violated(format!("{violation}{others}"));
-    } else if result.outcome == Outcome::Passed && has_golden(&conversation.vector.id) {
-        let Some(found) = golden else {
-            result.outcome = Outcome::NoGolden;
-            return;
-        };
-        if let Some(divergence) =
-            compare(Compared::Kernel, &found.golden.body, &conversation.kernel.to_text())
-        {
-            result.outcome = Outcome::Failed(divergence);
-            result.golden_layer = Some(found.layer);
-        }
     }
 }
 

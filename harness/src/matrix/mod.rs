@@ -6,6 +6,8 @@ mod config;
 mod conversation;
 mod engine;
 mod event;
+mod following;
+mod judge;
 mod outcome;
 mod raw;
 mod select;

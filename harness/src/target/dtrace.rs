@@ -8,8 +8,8 @@ use super::freebsd::FreebsdTarget;
 
 /// For loading its modules and looking up the probes of a D program among some 70,000.
 const BEGIN: Duration = Duration::from_secs(90);
-/// For its last buffers.
-const END: Duration = Duration::from_secs(30);
+/// For its last buffers, and the upload of what a whole cell made it say: some megabytes.
+const END: Duration = Duration::from_secs(120);
 
 /// What dtrace(1) said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -43,6 +43,10 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// Write report.json, junit.xml and the raw traces to this directory.
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) report_dir: Option<PathBuf>,
+    /// Have dtrace(1) follow stock code in guests: the rules that apply are checked, and what both can tell is compared
+    /// with the module's golden. Slower; a cell whose guest has no dtrace(1) that works says so.
+    #[arg(long, conflicts_with = "no_kernel_trace")]
+    pub(in crate::cli) kernel_trace: bool,
     /// A cell that cannot run here is a failure.
     #[arg(long)]
     pub(in crate::cli) require_all: bool,

@@ -212,6 +212,7 @@ impl Bench {
             goldens: &goldens,
             divergences: &divergences,
             timings: &Timings::load(&cache_directory()?),
+            follow_stock: false,
             raw: None,
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             cancel: interrupt::flag(),

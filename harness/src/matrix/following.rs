@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A cell of stock code that dtrace(1) follows: its vectors are held until it has said what it heard.
+
+use super::cell::{Cell, ModuleKind, TargetKind};
+use super::conversation::Conversation;
+use crate::ktrace::{Clock, DtraceLog, Followed, Script};
+use crate::target::{Target, TargetError};
+
+/// The fact of a cell that says what became of it.
+pub(super) const KERNEL_TRACE: &str = "kernel trace";
+
+/// dtrace(1) runs.
+pub(super) struct Following<'v> {
+    major: u32,
+    held: Vec<Conversation<'v>>,
+}
+
+/// It has ended.
+pub(super) struct Ended<'v> {
+    /// The major whose stock code it followed.
+    pub(super) major: u32,
+    /// The vectors that ran, with the kernel's part of each that could be told from others'.
+    pub(super) conversations: Vec<Conversation<'v>>,
+    /// What there is to say about it.
+    pub(super) about: String,
+    /// The guest was lost meanwhile.
+    pub(super) lost: Option<TargetError>,
+}
+
+impl<'v> Following<'v> {
+    /// Whether a cell has stock code that can be followed so.
+    pub(super) fn applies(cell: &Cell) -> bool {
+        cell.target == TargetKind::Freebsd && cell.module == ModuleKind::Stock
+    }
+
+    /// Starts it.
+    pub(super) fn begin(target: &mut dyn Target) -> Result<Following<'v>, TargetError> {
+        let major = target.facts().major();
+        target.begin_dtrace(&Script::new(Followed::Stock(major), &[]).text)?;
+        Ok(Following { major, held: Vec::new() })
+    }
+
+    /// Keeps a vector that has run.
+    pub(super) fn hold(&mut self, conversation: Conversation<'v>) {
+        self.held.push(conversation);
+    }
+
+    /// Ends it. With a guest that was lost (`here` is false) goes what it had heard, and every vector's trace has a hole.
+    pub(super) fn end(self, target: &mut dyn Target, here: bool) -> Ended<'v> {
+        let Following { major, mut held } = self;
+        let (log, lost) = match here.then(|| target.end_dtrace()) {
+            Some(Ok(output)) => (Some(DtraceLog::parse(&output.stdout, &output.stderr)), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        let Some(log) = log else {
+            held.iter_mut().for_each(Conversation::lose_kernel);
+            return Ended { major, conversations: held, about: "lost with the guest".into(), lost };
+        };
+        // The quickest request of all vectors tells the clock best.
+        let clock = held.iter().filter_map(|one| one.clock(&log)).reduce(Clock::better);
+        let mut followed = 0;
+        for conversation in &mut held {
+            let heard = clock.is_some_and(|clock| conversation.follow(&log, clock, Followed::Stock(major)));
+            followed += usize::from(heard);
+        }
+        let drops = match log.lost {
+            0 => String::new(),
+            lost => format!(", {lost} records were lost"),
+        };
+        let all = held.len();
+        let about =
+            format!("stock code by dtrace(1): {followed} of {all} vectors{drops}; the others ask nothing");
+        Ended { major, conversations: held, about, lost }
+    }
+}
