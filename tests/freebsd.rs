@@ -190,7 +190,15 @@ fn what_must_not_load_is_refused_and_nothing_has_changed() {
     let test = "what_must_not_load_is_refused_and_nothing_has_changed";
     let Some(output) = bench_kmod(test, &["--part", "refusals"]) else { return };
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    for attempt in ["another major", "other headers", "without its netlink", "a second load"] {
+    for attempt in [
+        "another major",
+        "other headers",
+        "without its netlink",
+        "a second load",
+        "below another module",
+        "with a handler inside",
+        "during a dump",
+    ] {
         assert!(text(&output).contains(attempt), "{attempt}: {}", text(&output));
     }
 }

@@ -22,6 +22,7 @@
 
 #include "address.h"
 #include "counters.h"
+#include "fault.h"
 #include "probe.h"
 #include "takeover.h"
 #include "threads.h"
@@ -113,6 +114,7 @@ on_message(struct nlmsghdr *hdr, struct nl_pstate *npt)
 	int error;
 
 	enter();
+	NLPROOF_FAULT_POINT(hdr);
 	if (nlproof_core_handles(hdr->nlmsg_type) && replacing())
 		error = answer(hdr, npt);
 	else

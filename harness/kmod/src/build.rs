@@ -29,6 +29,8 @@ pub struct Options<'a> {
     pub checkout: &'a Path,
     /// Where headers, `core` and modules are kept.
     pub cache: &'a Path,
+    /// Build in what keeps the module from being unloaded, for a test of that.
+    pub faults: bool,
     /// Set when the user interrupts.
     pub cancel: &'a AtomicBool,
 }
@@ -85,17 +87,18 @@ pub fn build(
     options: &Options<'_>,
     on_stage: &mut dyn FnMut(Stage),
 ) -> Result<Module, KmodError> {
-    let Options { release, checkout, cache, cancel } = *options;
+    let Options { release, checkout, cache, faults, cancel } = *options;
     let sources = Sources::in_checkout(checkout)?;
     on_stage(Stage::Headers);
     let headers = Headers::of(release, cache)?;
-    let place = cache.join(format!("module-{}", key(tools, &sources, &headers)?));
+    let place = cache.join(format!("module-{}", key(tools, &sources, &headers, faults)?));
     let cached = place.is_dir();
     if !cached {
         on_stage(Stage::Core);
         let sysroot = sysroot(tools, cache, cancel)?;
         let work = tempfile::tempdir_in(cache).map_err(KmodError::io("create", cache))?;
-        let work_place = Work { tools, sources: &sources, headers: &headers, out: work.path(), cancel };
+        let work_place =
+            Work { tools, sources: &sources, headers: &headers, out: work.path(), faults, cancel };
         on_stage(Stage::Rust);
         let rust = work_place.rust(&sysroot)?;
         on_stage(Stage::Shim);
@@ -137,7 +140,7 @@ impl Sources {
     }
 }
 
-fn key(tools: &Toolchain, sources: &Sources, headers: &Headers) -> Result<String, KmodError> {
+fn key(tools: &Toolchain, sources: &Sources, headers: &Headers, faults: bool) -> Result<String, KmodError> {
     let mut key = Key::default();
     tools.versions.iter().for_each(|version| key.text(version));
     key.text(&headers.digest);
@@ -148,6 +151,9 @@ fn key(tools: &Toolchain, sources: &Sources, headers: &Headers) -> Result<String
         .chain(flags::OWN_C)
         .chain(flags::ENTRIES)
         .for_each(|flag| key.text(flag));
+    if faults {
+        key.text(flags::FAULTS);
+    }
     for (name, text) in flags::OPTIONS {
         key.text(name);
         key.text(text);
@@ -164,6 +170,7 @@ struct Work<'a> {
     sources: &'a Sources,
     headers: &'a Headers,
     out: &'a Path,
+    faults: bool,
     cancel: &'a AtomicBool,
 }
 
@@ -234,7 +241,8 @@ impl Work<'_> {
             command
                 .arg(format!("--target=x86_64-unknown-freebsd{major}.0"))
                 .args(flags::C)
-                .args(flags::OWN_C);
+                .args(flags::OWN_C)
+                .args(self.faults.then_some(flags::FAULTS));
             for directory in [&include, sys, &sys.join("contrib/ck/include"), &self.sources.shim] {
                 command.arg("-I").arg(directory);
             }

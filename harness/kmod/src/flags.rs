@@ -69,6 +69,9 @@ pub(crate) const OWN_C: &[&str] = &[
     "-fstack-size-section",
 ];
 
+/// What a module that can be made to fail is compiled with beyond that (kmod-src/shim/fault.c).
+pub(crate) const FAULTS: &str = "-DNLPROOF_FAULTS";
+
 /// The option headers of a kernel with the options of GENERIC that reach into structures and inline functions.
 pub(crate) const OPTIONS: &[(&str, &str)] = &[
     ("opt_global.h", "#define SMP 1\n#define MAC 1\n#define VIMAGE 1\n#define NETLINK 1\n"),

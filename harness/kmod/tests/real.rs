@@ -41,8 +41,8 @@ fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
     let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     for release in &with_source {
         let in_cache = |cache: &Path| {
-            build(&tools, &Options { release, checkout: &checkout, cache, cancel: &cancel }, &mut |_| {})
-                .unwrap()
+            let options = Options { release, checkout: &checkout, cache, faults: false, cancel: &cancel };
+            build(&tools, &options, &mut |_| {}).unwrap()
         };
         let one = in_cache(first.path());
         assert!(!one.cached);
@@ -50,5 +50,7 @@ fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
         let bytes = fs::read(&one.path).unwrap();
         assert_eq!(fs::read(in_cache(second.path()).path).unwrap(), bytes, "{}", release.name);
         assert!(in_cache(first.path()).cached);
+        let has = |text: &[u8]| bytes.windows(text.len()).any(|at| at == text);
+        assert!(has(b"nlproof_mode") && !has(b"nlproof_fault"), "{}", release.name);
     }
 }

@@ -137,6 +137,7 @@ impl Project {
             cache: cache_directory()?.join("kmod"),
             policy: self.root.join("fixtures/verify/nlproof_iface.yaml"),
             unverified,
+            faults: false,
         })
     }
 

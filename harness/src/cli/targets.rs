@@ -197,6 +197,14 @@ impl Targets {
         prepare_module(&directory, &self.module, &self.freebsd.cancel, &mut |_, _| ())
     }
 
+    /// The same, with a module for a test of its unloading. It has more imports than the policy knows.
+    pub(super) fn with_faults(&self) -> Targets {
+        let mut targets = self.clone();
+        targets.module.faults = true;
+        targets.module.unverified = true;
+        targets
+    }
+
     /// Opens the target of a cell.
     pub(super) fn open(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> {
         match cell.target {

@@ -25,8 +25,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const SILENCE: Duration = Duration::from_secs(4);
 /// The agent ends a program after its own limit, of one and a half minute; then at the latest it says so.
 const SILENT_FOR_EVER: Duration = Duration::from_secs(180);
-/// A guest whose kernel lives and whose sshd does not answer is lost at the second look only: one that has much to do on
-/// a host that has much to do can be that slow once.
+/// A guest in which nobody answers is lost at the second look only: one that has much to do on a host that has much to
+/// do can be that slow once.
 const UNREACHABLE: u32 = 2;
 /// At most this much is read at a time, in bytes.
 const CHUNK: usize = 64 * 1024;
@@ -137,7 +137,11 @@ impl Silence {
         }
         self.unreachable = match watch.why_silent() {
             None => 0,
-            Some(GuestFailure::LostSsh { .. }) if self.unreachable + 1 < UNREACHABLE => self.unreachable + 1,
+            Some(GuestFailure::LostSsh { .. } | GuestFailure::Hung(_))
+                if self.unreachable + 1 < UNREACHABLE =>
+            {
+                self.unreachable + 1
+            }
             Some(failure) => return Err(SshError::Guest(failure)),
         };
         self.looked = Instant::now();

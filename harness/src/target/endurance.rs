@@ -25,14 +25,13 @@ const SOCKETS: u32 = 4;
 /// How long a socket rests between two questions while the module is unloaded, which waits until every processor was
 /// idle once.
 const REST_MS: u32 = 20;
-/// Switches the mode until it is killed, a dot each time. A switch is a process, which costs as much as some requests:
-/// without nice(1) the processor would do little else.
-const SWITCHING: &str = "while :; do for mode in observe replace; do sysctl -q net.netlink.nlproof.mode=$mode > /dev/null || exit 1; echo -n .; done; done";
-
-/// [`SWITCHING`] when there is nothing better to do.
-fn switching() -> Vec<String> {
-    ["/usr/bin/nice", "-n", "20"].map(str::to_owned).into_iter().chain(shell(SWITCHING)).collect()
-}
+/// Switches the mode until it is killed, a dot each time. Starting a process takes longer than a switch: each makes three,
+/// and leaves the mode as it is until the next one has started.
+const SWITCHING: &str = "mode=net.netlink.nlproof.mode
+while :; do
+ sysctl -q $mode=observe $mode=replace $mode=observe > /dev/null || exit 1; echo -n ...
+ sysctl -q $mode=replace $mode=observe $mode=replace > /dev/null || exit 1; echo -n ...
+done";
 
 /// One kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +137,7 @@ impl Phase {
                 let all = Until::Requests(SOCKETS);
                 let part = |rounds: u32| {
                     let until = Until::Requests(rounds.div_ceil(SOCKETS).next_multiple_of(KINDS));
-                    count(lanes(mixed), until, switching(), 0)
+                    count(lanes(mixed), until, shell(SWITCHING), 0)
                 };
                 let mut steps = vec![count(vec![made], all, Vec::new(), 0)];
                 steps.extend(self.parts().map(part));
@@ -147,7 +146,7 @@ impl Phase {
             }
             Phase::Interfaces(_) => {
                 let come_and_go = |socket| vec![create(&interface(socket)), destroy(&interface(socket))];
-                let part = |rounds| count(lanes(come_and_go), each(rounds, 2), switching(), 0);
+                let part = |rounds| count(lanes(come_and_go), each(rounds, 2), shell(SWITCHING), 0);
                 let steps = self.parts().map(part).chain([replace()]).collect();
                 (steps, vec![RTNLGRP_LINK])
             }
@@ -164,7 +163,8 @@ impl Phase {
             }
         };
         let asked = counted.asked;
-        if matches!(self, Phase::Requests(_) | Phase::Interfaces(_)) {
+        // A few rounds are over before the switcher has had its turn.
+        if matches!(self, Phase::Requests(_) | Phase::Interfaces(_)) && self.rounds() > self.part() {
             expect("phases without a switch of the mode", 0, u64::from(outcome.said.is_empty()));
         }
         match self {
@@ -175,7 +175,15 @@ impl Phase {
             Phase::Requests(_) => {
                 let kinds = u64::from(KINDS);
                 expect("refusals", asked / kinds, counted.errors);
-                expect("events of addresses", asked / kinds * 2, counted.events);
+                // Every row of requests gives an address and takes it away. 14.0 announces each once, and 15.1 one of
+                // them twice.
+                let rows = (asked / kinds).max(1);
+                expect("events beyond the same number for each address", 0, counted.events % rows);
+                expect(
+                    "events fewer than two for each address",
+                    0,
+                    (rows * 2).saturating_sub(counted.events),
+                );
             }
             Phase::Interfaces(_) => {
                 expect("refusals", 0, counted.errors);
@@ -396,13 +404,19 @@ mod tests {
         assert_eq!(counted(Phase::Requests(80), good), [""; 0]);
         assert_eq!(
             counted(Phase::Requests(80), Counted { errors: 11, events: 19, ..good }),
-            ["11 refusals instead of 10", "19 events of addresses instead of 20"]
+            [
+                "11 refusals instead of 10",
+                "9 events beyond the same number for each address instead of 0",
+                "1 events fewer than two for each address instead of 0"
+            ]
         );
-        let unswitched = Outcome { counted: vec![good; 3], ..Outcome::default() };
-        assert_eq!(
-            Phase::Requests(80).judge(&unswitched),
-            ["1 phases without a switch of the mode instead of 0"]
-        );
+        assert_eq!(counted(Phase::Requests(80), Counted { events: 30, ..good }), [""; 0]);
+        let unswitched = |rounds| {
+            let outcome = Outcome { counted: vec![good; 2], ..Outcome::default() };
+            Phase::Requests(rounds).judge(&outcome)
+        };
+        assert_eq!(unswitched(400), ["1 phases without a switch of the mode instead of 0"]);
+        assert_eq!(unswitched(64), [""; 0]);
         let loads = Counted { asked: 9, answered: 9, ..Counted::default() };
         assert_eq!(counted(Phase::Loads(3), loads), [""; 0]);
         assert_eq!(counted(Phase::Loads(3), Counted { errors: 1, uneven: 2, ..loads }).len(), 2);
@@ -442,7 +456,7 @@ mod tests {
             };
             (counts.map(until).sum(), steps.len())
         };
-        assert_eq!(of(Phase::Loads(12)), (0, 1));
+        assert_eq!(of(Phase::Loads(12)), (0, 2));
         assert_eq!(of(Phase::Interfaces(10_000)), (5_000, 251));
         assert_eq!(of(Phase::Interfaces(41)), (22, 3));
         // 25,000 by each socket, and what makes and removes the interfaces.

@@ -24,6 +24,8 @@ pub struct ModuleOptions {
     pub policy: PathBuf,
     /// A module that verification rejects is loaded all the same.
     pub unverified: bool,
+    /// With what keeps it from being unloaded, for a test of that.
+    pub faults: bool,
 }
 
 /// A module that may be loaded.
@@ -91,11 +93,12 @@ pub fn prepare_module(
     on_stage: &mut OnStage<'_>,
 ) -> Result<Prepared, OpenError> {
     let tools = Toolchain::find(&ToolPaths::from_env()).map_err(failure)?;
-    let ModuleOptions { checkout, cache, .. } = options;
-    let module = build(&tools, &Options { release, checkout, cache, cancel }, &mut |stage| {
-        on_stage(&format!("module: {stage}"), None);
-    })
-    .map_err(failure)?;
+    let ModuleOptions { checkout, cache, faults, .. } = options;
+    let module =
+        build(&tools, &Options { release, checkout, cache, faults: *faults, cancel }, &mut |stage| {
+            on_stage(&format!("module: {stage}"), None);
+        })
+        .map_err(failure)?;
     on_stage("module: verify", None);
     let kernel = kernel(release, cache).map_err(failure)?;
     let policy = policy(&options.policy)?;

@@ -9,8 +9,10 @@ use super::freebsd::FreebsdTarget;
 use super::loaded::{PLACE, console, console_since};
 use crate::vm::Wait;
 
-/// An upload of some 300 kB, or a command.
+/// An upload of some 300 kB, or a few commands. An unload may take ten seconds.
 const LIMIT: Duration = Duration::from_secs(60);
+/// What the module of [`Attempt::wants_faults`] does wrong on purpose (kmod-src/shim/fault.c).
+const FAULT: &str = "net.netlink.nlproof.fault";
 
 /// What is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,12 @@ pub enum Attempt {
     NoNetlink,
     /// The module under another name while it is loaded.
     Second,
+    /// An unload after another module has taken over the handler of messages.
+    AnotherAfter,
+    /// An unload while a handler does not return, for longer than the module waits.
+    NeverReturns,
+    /// An unload while a dump is being answered: it has to wait.
+    DuringDump,
 }
 
 /// What became of it.
@@ -38,7 +46,15 @@ pub struct Refused {
 
 impl Attempt {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::OtherMajor, Self::OtherHeaders, Self::NoNetlink, Self::Second];
+    pub const ALL: [Self; 7] = [
+        Self::OtherMajor,
+        Self::OtherHeaders,
+        Self::NoNetlink,
+        Self::Second,
+        Self::AnotherAfter,
+        Self::NeverReturns,
+        Self::DuringDump,
+    ];
 
     /// What it is called in reports.
     pub fn name(self) -> &'static str {
@@ -47,7 +63,23 @@ impl Attempt {
             Self::OtherHeaders => "a module of other headers",
             Self::NoNetlink => "a module without its netlink",
             Self::Second => "a second load",
+            Self::AnotherAfter => "an unload below another module",
+            Self::NeverReturns => "an unload with a handler inside",
+            Self::DuringDump => "an unload during a dump",
         }
+    }
+
+    /// What has to become of it.
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::DuringDump => "waited",
+            _ => "refused",
+        }
+    }
+
+    /// Whether it needs a module that was built to do something wrong ([`ModuleOptions::faults`](super::ModuleOptions)).
+    pub fn wants_faults(self) -> bool {
+        matches!(self, Self::AnotherAfter | Self::NeverReturns | Self::DuringDump)
     }
 
     /// What the console has to say.
@@ -56,6 +88,9 @@ impl Attempt {
             Self::OtherMajor | Self::OtherHeaders => "depends on kernel - not available or version mismatch",
             Self::NoNetlink => "depends on netlinq - not available or version mismatch",
             Self::Second => "already present in the KLD",
+            Self::AnotherAfter => "not unloaded: another module has taken over after this one",
+            Self::NeverReturns => "still loaded: for ten seconds 1 handlers did not return",
+            Self::DuringDump => "the stock code answers again",
         }
     }
 
@@ -75,6 +110,7 @@ ifconfig lo0 > /dev/null || echo ifconfig fails"
 [ $(sysctl -n net.netlink.nlproof.requests) -gt $had ] || echo the module does not answer
 [ $(sysctl -n net.netlink.nlproof.mode) = replace ] || echo the mode has changed";
         let tried = match self {
+            Self::AnotherAfter | Self::NeverReturns | Self::DuringDump => self.unloads(place, answers),
             Self::Second => refused,
             Self::OtherMajor | Self::OtherHeaders | Self::NoNetlink => format!(
                 "kldunload nlproof_iface 2>&1
@@ -86,10 +122,52 @@ kldload {PLACE} 2>&1"
         format!("{tried}\n{answers}\nrm {place}\n")
     }
 
+    /// What is tried with a module that does something wrong.
+    fn unloads(self, place: &str, answers: &str) -> String {
+        let name = place.rsplit('/').next().unwrap_or(place).trim_end_matches(".ko");
+        let set = |fault: u32| {
+            format!("sysctl -q {FAULT}={fault} > /dev/null || echo fault {fault} could not be set")
+        };
+        // The next dump hangs; a second one would not.
+        let hang = format!(
+            "ifconfig -a > /tmp/whole
+{}
+ifconfig -a > /tmp/dump 2>&1 & dump=$!
+tries=0; while [ $(sysctl -n {FAULT}) != 3 ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+[ $tries -lt 100 ] || echo no dump hangs",
+            set(2)
+        );
+        let dumped = "wait $dump || echo the dump failed\ncmp /tmp/whole /tmp/dump";
+        let stays = format!(
+            "before=$(kldstat)
+kldunload {name} 2> /tmp/refusal && echo it was unloaded
+grep -q busy /tmp/refusal || cat /tmp/refusal
+[ \"$(kldstat)\" = \"$before\" ] || echo kldstat lists other files than before
+{answers}"
+        );
+        let goes = format!("kldunload {name} 2>&1");
+        let tried = match self {
+            Self::AnotherAfter => format!("{}\n{stays}\n{}\n{goes}", set(1), set(0)),
+            Self::NeverReturns => format!("{hang}\n{stays}\n{}\n{dumped}\n{goes}", set(0)),
+            _ => format!(
+                "{hang}
+kldunload {name} 2>&1 & unload=$!
+sleep 2; kill -0 $unload 2> /dev/null || echo it did not wait
+{}
+{dumped}
+wait $unload || echo it was not unloaded",
+                set(0)
+            ),
+        };
+        format!("kldunload nlproof_iface 2>&1\nkldload {place} 2>&1\n{tried}\nkldload {PLACE} 2>&1")
+    }
+
     /// The module as it would be; `None` if what has to be exchanged is not in it.
     fn module(self, module: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::Second => Some(module.to_vec()),
+            Self::Second | Self::AnotherAfter | Self::NeverReturns | Self::DuringDump => {
+                Some(module.to_vec())
+            }
             // No kernel has a module of this name.
             Self::NoNetlink => exchange(module, b"\0netlink\0", b"\0netlinq\0"),
             Self::OtherMajor | Self::OtherHeaders => {
@@ -135,7 +213,8 @@ fn exchange(bytes: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl FreebsdTarget {
-    /// Tries what must be refused in a guest in which the module is loaded and answers, as it does afterwards.
+    /// Tries what must be refused in a guest in which the module is loaded and answers, as it does afterwards. `module`:
+    /// such a module, or one with faults for an attempt that [wants](Attempt::wants_faults) them.
     ///
     /// # Errors
     /// The guest was lost.
@@ -202,6 +281,17 @@ mod tests {
             let tries = script.find("kldload /tmp/other.ko");
             assert!(tries.is_some(), "{script}");
             assert_eq!(unloads.is_some_and(|at| Some(at) < tries), attempt != Attempt::Second, "{script}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_module_from_being_unloaded_is_taken_away_again() {
+        for attempt in Attempt::ALL.into_iter().filter(|attempt| attempt.wants_faults()) {
+            let script = attempt.script("/tmp/wrong.ko");
+            let at = |words: &str| script.rfind(words).unwrap_or_else(|| panic!("{words}: {script}"));
+            assert!(at("kldload /tmp/wrong.ko") < at("fault=0"), "{script}");
+            assert!(at("fault=0") < at("kldload /tmp/nlproof_iface.ko"), "{script}");
+            assert!(script.contains("kldunload wrong "), "{script}");
         }
     }
 

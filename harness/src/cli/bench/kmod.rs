@@ -46,11 +46,13 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodBenchArgs) -> Result<ExitCo
 /// Tries what must be refused; whether all of it was.
 fn refusals(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
     let module = targets.module(&args.release).map_err(open_error)?;
+    let faulty = targets.with_faults().module(&args.release).map_err(open_error)?;
     let mut guest = open(targets, args)?;
     let mut refused = true;
     for attempt in Attempt::ALL {
-        let result = guest.try_refused(attempt, &module.bytes).map_err(lost)?;
-        say!("{:<28} refused: {}", attempt.name(), result.reason);
+        let bytes = if attempt.wants_faults() { &faulty.bytes } else { &module.bytes };
+        let result = guest.try_refused(attempt, bytes).map_err(lost)?;
+        say!("{:<34} {}: {}", attempt.name(), attempt.outcome(), result.reason);
         for failure in &result.failed {
             say!("FAILED: {}: {failure}", attempt.name());
         }
@@ -100,6 +102,8 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
         before = after;
     }
     show(&first, &before);
+    let result = guest.endure(Phase::Requests(64), &mut |_| ()).map_err(lost)?;
+    complaints.extend(result.failed.into_iter().map(|line| format!("at the end: {line}")));
     let finish = guest.finish();
     for (name, value) in &finish.lines {
         say!("{name:<14} {value}");
