@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Body};
+use sha2::Digest as _;
 
 use crate::cli::args::{GuestBenchArgs, ProjectArgs, VectorArgs};
 use crate::cli::exit::{CliError, ExitCode};
@@ -23,6 +24,9 @@ const RESTORE: f64 = 0.8;
 const VECTOR: f64 = 0.020;
 const CELL: f64 = 8.0;
 const MATRIX: f64 = 30.0;
+
+/// What [`yardstick`] hashes, in MiB.
+const YARDSTICK_MIB: u32 = 256;
 
 /// The matrix that has a limit: two releases with both modules.
 const RELEASES: [&str; 2] = ["14.0-STABLE", "15.1-RELEASE"];
@@ -54,6 +58,7 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
     interrupt::flag();
     let mut bench = Bench { project, targets, vectors, kept: true, lost: false };
     say!("{:<44} {:>9} {:>9} {:>6}", "measured", "seconds", "limit", "ratio");
+    let yardstick = yardstick();
     let cell = bench.cell(&args.release, ModuleKind::Stock)?;
     bench.image(&args.release)?;
     // Also what the others need: an image, a saved state, and the accelerator.
@@ -78,6 +83,11 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
         }
     }
     say!("load of this machine: {}", load());
+    say!(
+        "{YARDSTICK_MIB} MiB hashed by one processor: {yardstick:.3} s before, {:.3} s after; \
+         what was measured on a machine that is twice as slow at it is twice as slow too",
+        self::yardstick()
+    );
     Ok(match (bench.lost, bench.kept) {
         (true, _) => ExitCode::GUEST,
         (false, true) => ExitCode::OK,
@@ -233,6 +243,19 @@ impl Bench {
         }
         Ok(Ran { cells: result.cells, all: started.elapsed(), vectors })
     }
+}
+
+/// How long a fixed piece of work takes, in seconds: how fast this machine is at this moment, which on a shared one changes
+/// by the minute.
+fn yardstick() -> f64 {
+    let block = vec![0x5a; 1 << 20];
+    let started = Instant::now();
+    let mut hasher = sha2::Sha256::new();
+    for _ in 0..YARDSTICK_MIB {
+        hasher.update(&block);
+    }
+    std::hint::black_box(hasher.finalize());
+    started.elapsed().as_secs_f64()
 }
 
 fn lost(error: TargetError) -> CliError {
