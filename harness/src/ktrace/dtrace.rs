@@ -22,9 +22,10 @@ pub struct DtraceLog {
     pub lost: u64,
 }
 
-/// How DTrace's clock stands to the agent's.
+/// How DTrace's clock stands to the agent's while one program runs: it counts the processor's cycles, and over a minute the
+/// two drift apart by milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Clock {
+struct Clock {
     /// Nanoseconds that DTrace's is ahead; by as much as the quickest request took to its handler too many.
     ahead: i128,
 }
@@ -40,6 +41,8 @@ struct Line {
 enum What {
     Probe(Event),
     Own(OwnFiring),
+    /// The network stack is destroyed: what follows is no work of a vector.
+    Gone,
 }
 
 impl DtraceLog {
@@ -65,7 +68,7 @@ impl DtraceLog {
     /// How its clock stands to that of a program with these records: the ring tells when a request came to its handler;
     /// without one, that is after it was sent, and soon after once at least. `None` if the program's own requests are not
     /// among what was heard.
-    pub fn clock(&self, records: &[Record], seqs: impl Fn(u32) -> Range<u32>) -> Option<Clock> {
+    fn clock(&self, records: &[Record], seqs: &impl Fn(u32) -> Range<u32>) -> Option<Clock> {
         let mut sent = sent(records);
         for event in KernelTrace::from_records(records).events.iter().rev() {
             // The first of each step: others, of other programs, come to it later or have other numbers.
@@ -76,7 +79,7 @@ impl DtraceLog {
                 sent.insert(step, event.t_ns);
             }
         }
-        let mut own: Vec<_> = self.own_requests(records, &seqs).collect();
+        let mut own: Vec<_> = self.own_requests(records, seqs).collect();
         own.dedup_by_key(|(_, _, step)| *step);
         own.into_iter()
             .filter_map(|(_, t_ns, step)| Some(i128::from(t_ns) - i128::from(*sent.get(&step)?)))
@@ -84,34 +87,44 @@ impl DtraceLog {
             .map(|ahead| Clock { ahead })
     }
 
-    /// The kernel trace of the program with these records, in its own network stack. `clock` is that of a run of several
-    /// programs. `None` if none of the program's own requests was heard: nothing tells its stack then.
-    pub fn of_program(
-        &self,
-        records: &[Record],
-        seqs: impl Fn(u32) -> Range<u32>,
-        clock: Clock,
-    ) -> Option<KernelTrace> {
-        let (vnet, ..) = self.own_requests(records, &seqs).next()?;
+    /// The kernel trace of the program with these records, in its own network stack. `None` if none of the program's own
+    /// requests was heard: nothing tells its stack then.
+    ///
+    /// What a request does belongs to its step, whatever the clocks say; anything else to the step that had begun last.
+    pub fn of_program(&self, records: &[Record], seqs: impl Fn(u32) -> Range<u32>) -> Option<KernelTrace> {
+        let requests: Vec<_> = self.own_requests(records, &seqs).collect();
+        let (vnet, ..) = *requests.first()?;
+        let Clock { ahead } = self.clock(records, &seqs)?;
         let mut trace = KernelTrace { present: true, lost: self.lost, ..KernelTrace::default() };
-        let begin = records.first().map_or(0, |record| record.t_ns);
-        let ends = ends(records);
-        for line in &self.lines {
-            let t_ns = u64::try_from(i128::from(line.t_ns) - clock.ahead).unwrap_or_default();
-            if t_ns < begin {
-                continue;
-            }
-            // What comes after the last step is the end of the network stack.
-            let Some((step, _)) = ends.iter().find(|(_, end)| t_ns <= *end) else { break };
+        let steps = Steps::of(records);
+        // The steps of the requests that threads are in the middle of.
+        let mut inside: HashMap<u32, u32> = HashMap::new();
+        let first = requests.first().map_or(0, |(_, t_ns, _)| *t_ns);
+        let gone = |line: &&Line| matches!(line.what, What::Gone) && line.vnet == vnet && line.t_ns >= first;
+        let end = self.lines.iter().position(|line| gone(&line)).unwrap_or(self.lines.len());
+        for line in self.lines.iter().take(end) {
+            let t_ns = u64::try_from(i128::from(line.t_ns) - ahead).unwrap_or_default();
             match &line.what {
                 What::Probe(event) if line.vnet == vnet => {
-                    trace.events.push(Event { step: Some(*step), t_ns, ..event.clone() });
+                    if event.probe.name == "request-in"
+                        && let Some((_, _, step)) = requests.iter().find(|(_, begun, _)| *begun == line.t_ns)
+                    {
+                        inside.insert(event.tid, *step);
+                    }
+                    if let Some(step) = inside.get(&event.tid).copied().or_else(|| steps.at(t_ns)) {
+                        trace.events.push(Event { step: Some(step), t_ns, ..event.clone() });
+                    }
+                    if event.probe.name == "request-out" {
+                        inside.remove(&event.tid);
+                    }
                 }
                 // A thread outside any network stack may work for this one.
                 What::Own(firing) if line.vnet == vnet || line.vnet == 0 => {
-                    trace.own.push(OwnFiring { step: Some(*step), t_ns, ..firing.clone() });
+                    if let Some(step) = inside.get(&firing.tid).copied().or_else(|| steps.at(t_ns)) {
+                        trace.own.push(OwnFiring { step: Some(step), t_ns, ..firing.clone() });
+                    }
                 }
-                What::Probe(_) | What::Own(_) => {}
+                What::Probe(_) | What::Own(_) | What::Gone => {}
             }
         }
         Some(trace)
@@ -142,13 +155,6 @@ impl DtraceLog {
     }
 }
 
-impl Clock {
-    /// The better one of two: of the quicker request.
-    pub fn better(self, other: Clock) -> Clock {
-        Clock { ahead: self.ahead.min(other.ahead) }
-    }
-}
-
 /// Leaves out what the table does not mean: calls out of other functions, and what is not inside the span that it has to
 /// be inside of.
 fn meant(heard: Vec<(Line, Option<(&'static Stock, String)>)>) -> Vec<Line> {
@@ -161,7 +167,8 @@ fn meant(heard: Vec<(Line, Option<(&'static Stock, String)>)>) -> Vec<Line> {
                 // `kernel`rtnl_handle_getlink+0x2b7`
                 let function = caller.rsplit('`').next().unwrap_or_default();
                 stock.by.as_ref().is_none_or(|by| function.starts_with(by.as_str()))
-                    && stock.of.as_ref().is_none_or(|of| open.iter().any(|(name, _)| name == of))
+                    && (stock.of.is_empty()
+                        || open.iter().any(|(name, _)| stock.of.iter().any(|of| of == name)))
             });
             if !fits {
                 continue;
@@ -229,6 +236,7 @@ fn parse(line: &str) -> Option<(Line, Option<(&'static Stock, String)>)> {
             let args = [hex(words.next()?)?, hex(words.next()?)?];
             (What::Own(OwnFiring { step: None, t_ns, cpu, tid, probe, args }), None)
         }
+        "d" => (What::Gone, None),
         _ => return None,
     };
     let (what, stock) = parsed;
@@ -255,16 +263,35 @@ fn sent(records: &[Record]) -> HashMap<u32, u64> {
     sent
 }
 
-/// When each step was over, in order.
-fn ends(records: &[Record]) -> Vec<(u32, u64)> {
-    let mut ends: Vec<(u32, u64)> = Vec::new();
-    for record in records.iter().filter(|record| record.step != u32::MAX) {
-        match ends.last_mut().filter(|(step, _)| *step == record.step) {
-            Some((_, end)) => *end = (*end).max(record.t_ns),
-            None => ends.push((record.step, record.t_ns)),
+/// When a program's steps began, and when the last of them was over: what comes after it is the end of the network stack.
+struct Steps {
+    begun: Vec<(u32, u64)>,
+    over: u64,
+}
+
+impl Steps {
+    fn of(records: &[Record]) -> Steps {
+        let mut steps = Steps { begun: Vec::new(), over: records.first().map_or(0, |record| record.t_ns) };
+        for record in records.iter().filter(|record| record.step != u32::MAX) {
+            if steps.begun.last().is_none_or(|(step, _)| *step != record.step) {
+                // What is sent is told before. A command tells only that it has ended: it began when there was nothing
+                // left of the step before.
+                let begun = match record.body {
+                    Body::Sent { .. } => record.t_ns,
+                    _ => steps.over + 1,
+                };
+                steps.begun.push((record.step, begun));
+            }
+            steps.over = steps.over.max(record.t_ns);
         }
+        steps
     }
-    ends
+
+    /// The step at that time.
+    fn at(&self, t_ns: u64) -> Option<u32> {
+        let begun = self.begun.iter().rfind(|(_, begun)| *begun <= t_ns).map(|(step, _)| *step);
+        begun.filter(|_| t_ns <= self.over)
+    }
 }
 
 #[cfg(test)]
@@ -295,9 +322,7 @@ mod tests {
 
     fn heard(stdout: &str, stderr: &str) -> Option<KernelTrace> {
         let seqs = |step| 10 * step..10 * step + 10;
-        let log = DtraceLog::parse(stdout, stderr);
-        let clock = log.clock(&records(), seqs)?;
-        log.of_program(&records(), seqs, clock)
+        DtraceLog::parse(stdout, stderr).of_program(&records(), seqs)
     }
 
     const WHOLE: &str = "begin\n\nk 50400 0 7 ff80 7.0 - - - 0\nk 50500 0 7 ff80 0.0 - 12 1 0 9 20\nk 50550 0 8 ff90 \
@@ -324,6 +349,18 @@ mod tests {
     }
 
     #[test]
+    fn a_command_began_when_the_step_before_was_over() {
+        let exec = Body::Exec { status: 0, stdout: Vec::new(), stderr: Vec::new() };
+        let steps =
+            Steps::of(&[sent(0, 100), over(0, 200), record(1, 900, exec), sent(2, 1_000), over(2, 1_100)]);
+        let at = |t_ns| steps.at(t_ns);
+        assert_eq!(
+            [at(99), at(150), at(200), at(201), at(950), at(1_000), at(1_101)],
+            [None, Some(0), Some(0), Some(1), Some(1), Some(2), None]
+        );
+    }
+
+    #[test]
     fn the_ring_tells_the_clock_exactly() {
         let args = [18, 1, 0, 9, 32];
         let ring = nlproof_agent::KernelEvent { cpu: 0, tid: 7, probe: 0, args };
@@ -331,8 +368,19 @@ mod tests {
         records.insert(2, record(0, 1_300, Body::Kernel(ring)));
         let seqs = |step| 10 * step..10 * step + 10;
         let log = DtraceLog::parse(&WHOLE.replace("k 52500", "k 59999"), "");
-        let clock = log.clock(&records, seqs).unwrap();
+        let clock = log.clock(&records, &seqs).unwrap();
         assert_eq!(clock, Clock { ahead: 49_200 });
+    }
+
+    #[test]
+    fn the_end_of_the_network_stack_is_no_work_of_the_vector() {
+        // The end of an earlier one in the same memory is none of this one.
+        let gone = WHOLE
+            .replace("k 50900", "d 50850 0 9 ff80\nk 50900")
+            .replace("begin\n", "begin\nd 40 0 9 ff80\n");
+        let trace = heard(&gone, "").unwrap();
+        let last = trace.events.last().map(|event| event.probe.name.clone());
+        assert_eq!((last.as_deref(), trace.lost), (Some("request-in"), 0));
     }
 
     #[test]
@@ -366,7 +414,7 @@ mod tests {
             .iter()
             .filter_map(|line| match &line.what {
                 What::Probe(event) => Some((line.t_ns, event.text())),
-                What::Own(_) => None,
+                What::Own(_) | What::Gone => None,
             })
             .collect();
         assert_eq!(

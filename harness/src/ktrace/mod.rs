@@ -18,7 +18,7 @@ mod spans;
 mod table;
 
 pub use beside::{Row, beside, comparable, uncompared};
-pub use dtrace::{Clock, DtraceLog};
+pub use dtrace::DtraceLog;
 pub use event::{Event, KernelTrace, OwnFiring, Value, raw_args};
 pub use invariants::{Rule, Violation, check, check_stock};
 pub use live::{Said, live, matches};

@@ -4,7 +4,8 @@
 //!
 //! Each probe's line is `k TIME CPU THREAD VNET PROBE CALLER ARG...`: time in nanoseconds of DTrace's clock, the network
 //! stack and arguments in hexadecimal, `PROBE` its number in the table and that of its function there (`4.0`), `-` for an
-//! argument that is not known. A user's is `u TIME CPU THREAD VNET WHICH NAME ARG0 ARG1`. `begin` and `end` stand around
+//! argument that is not known. A user's is `u TIME CPU THREAD VNET WHICH NAME ARG0 ARG1`; the end of a network stack is `d TIME CPU
+//! THREAD VNET`. `begin` and `end` stand around
 //! all of them.
 //!
 //! Nothing is kept between probes: thread-local variables find no room in a kernel with one processor that was built for
@@ -43,7 +44,8 @@ impl Script {
     pub fn new(followed: Followed, own: &[String]) -> Script {
         let mut text = String::from(
             "#pragma D option quiet\n#pragma D option temporal\n#pragma D option bufsize=4m\n#pragma D option \
-             switchrate=50hz\nBEGIN { printf(\"begin\\n\"); }\n",
+             switchrate=50hz\nBEGIN { printf(\"begin\\n\"); }\nfbt::vnet_destroy:entry { printf(\"d %d %d %d %x\\n\", timestamp, cpu, tid, \
+             (uint64_t)arg0); }\n",
         );
         match followed {
             Followed::Stock(major) => {
@@ -93,7 +95,8 @@ fn fbt(number: &str, probe: &Probe, stock: &Stock) -> String {
         Place::Entry => "entry",
         Place::Return => "return",
     };
-    let when = stock.when.as_ref().map_or(String::new(), |when| format!(" /{when}/"));
+    // In parentheses: `/*` would begin a comment.
+    let when = stock.when.as_ref().map_or(String::new(), |when| format!(" /({when})/"));
     let (mut formats, mut values) = (String::new(), String::new());
     if stock.by.is_some() {
         formats.push_str(" %a");
@@ -144,12 +147,9 @@ mod tests {
     #[test]
     fn the_program_is_made_of_the_table() {
         let script = Script::new(Followed::Stock(14), &[]).text;
-        assert!(
-            script.contains("fbt::rtnl_handle_message:entry { printf(\"k %d %d %d %x 0.0 - %x"),
-            "{script}"
-        );
+        assert!(script.contains("!= 19)/ { printf(\"k %d %d %d %x 0.0 - %x"), "{script}");
         assert!(script.contains("fbt::if_rele:entry { printf(\"k %d %d %d %x 16.0 %a %x %x"), "{script}");
-        assert!(script.contains("fbt::ifunit_ref:return /arg1 != 0/ {"), "{script}");
+        assert!(script.contains("fbt::ifunit_ref:return /(arg1 != 0)/ {"), "{script}");
         assert!(
             script.contains("*(uint64_t *)((uintptr_t)(arg0)), *(uint64_t *)((uintptr_t)(arg0) + 8)"),
             "{script}"
@@ -159,13 +159,13 @@ mod tests {
         assert!(
             !of_15.contains("rtnl_handle_ifevent") && of_15.contains("fbt::rtnl_handle_ifattach:return {")
         );
-        assert!(!Script::new(Followed::Stock(13), &[]).text.contains("fbt::"));
+        assert!(!Script::new(Followed::Stock(13), &[]).text.contains("fbt::rtnl"));
         let module = Script::new(Followed::Module, &[]).text;
         assert!(
             module.contains("nlproof:::request-in { printf(\"k %d %d %d %x 0.- - %x %x %x %x %x\\n\""),
             "{module}"
         );
-        assert!(!module.contains("fbt::"));
+        assert!(!module.contains("fbt::rtnl"));
     }
 
     #[test]

@@ -138,9 +138,9 @@ pub struct Stock {
     pub function: String,
     /// Where it is probed.
     pub at: Place,
-    /// Only in threads that are inside this span.
+    /// Only in threads that are inside one of these spans; none: in all.
     #[serde(default)]
-    pub of: Option<String>,
+    pub of: Vec<String>,
     /// Only when called out of a function whose name begins so.
     #[serde(default)]
     pub by: Option<String>,

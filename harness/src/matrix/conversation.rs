@@ -6,7 +6,7 @@ use std::time::Duration;
 use nlproof_agent::{Batch, Body, Program, Record};
 
 use crate::file::FileError;
-use crate::ktrace::{self, Clock, DtraceLog, Followed, KernelTrace, Violation};
+use crate::ktrace::{self, DtraceLog, Followed, KernelTrace, Violation};
 use crate::target::{Facts, Target, TargetError};
 use crate::trace::{RawLine, Trace, normalise};
 use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile, judge_races};
@@ -92,17 +92,12 @@ fn seqs(step: u32) -> std::ops::Range<u32> {
 }
 
 impl Conversation<'_> {
-    /// How DTrace's clock stands to the agent's, by this vector's requests; `None` if it has none that was heard.
-    pub fn clock(&self, log: &DtraceLog) -> Option<Clock> {
-        log.clock(&self.records, seqs)
-    }
-
     /// Takes what dtrace(1) said: of stock code the kernel's part, of the module the user's own probes beside what the
     /// ring holds. False if no request of the vector was heard, by which its part could be told from others'.
     ///
     /// Stock code passes fewer points than the rules are about: those that need others do not apply.
-    pub fn follow(&mut self, log: &DtraceLog, clock: Clock, followed: Followed) -> bool {
-        let Some(mut heard) = log.of_program(&self.records, seqs, clock) else { return false };
+    pub fn follow(&mut self, log: &DtraceLog, followed: Followed) -> bool {
+        let Some(mut heard) = log.of_program(&self.records, seqs) else { return false };
         self.heard = heard.clone();
         match followed {
             Followed::Stock(major) => {

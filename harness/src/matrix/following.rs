@@ -3,7 +3,7 @@
 
 use super::cell::{Cell, ModuleKind, TargetKind};
 use super::conversation::Conversation;
-use crate::ktrace::{Clock, DtraceLog, Followed, Script};
+use crate::ktrace::{DtraceLog, Followed, Script};
 use crate::target::{Target, TargetError};
 
 /// The fact of a cell that says what became of it.
@@ -57,12 +57,9 @@ impl<'v> Following<'v> {
             held.iter_mut().for_each(Conversation::lose_kernel);
             return Ended { major, conversations: held, about: "lost with the guest".into(), lost };
         };
-        // The quickest request of all vectors tells the clock best.
-        let clock = held.iter().filter_map(|one| one.clock(&log)).reduce(Clock::better);
         let mut followed = 0;
         for conversation in &mut held {
-            let heard = clock.is_some_and(|clock| conversation.follow(&log, clock, Followed::Stock(major)));
-            followed += usize::from(heard);
+            followed += usize::from(conversation.follow(&log, Followed::Stock(major)));
         }
         let drops = match log.lost {
             0 => String::new(),

@@ -48,8 +48,7 @@ pub(super) fn followed<'v>(
         if log.lost > 0 {
             eprintln!("{}: dtrace(1) says: {}", cell.name(), output.stderr.trim());
         }
-        let clock = conversation.clock(&log);
-        if !clock.is_some_and(|clock| conversation.follow(&log, clock, followed)) {
+        if !conversation.follow(&log, followed) {
             return Err(CliError::NothingRan(format!(
                 "dtrace(1) heard no request of {}, by which its network stack is told from others\n  dtrace says: {}",
                 vector.id,
