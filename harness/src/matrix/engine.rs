@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::cell::{Cell, ModuleKind};
 use super::conversation::{Conversation, ConversationError, converse, mismatch};
 use super::event::Event;
-use super::following::{Following, KERNEL_TRACE};
+use super::following::{Following, tell};
 use super::judge::judge;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::raw::RawFile;
@@ -264,7 +264,7 @@ impl Engine<'_> {
             match Following::begin(target) {
                 Ok(following) => Some(following),
                 Err(TargetError::NoDtrace(reason)) => {
-                    facts.push((KERNEL_TRACE.into(), format!("not available: {reason}")));
+                    tell(facts, &format!("not available: {reason}"));
                     let text = format!("kernel trace: not available: {reason}");
                     emit(&Event::Note { cell, text: &text });
                     None
@@ -288,7 +288,7 @@ impl Engine<'_> {
                 end(conversation, Some(followed.major));
             }
             emit(&Event::Note { cell, text: &format!("kernel trace: {}", followed.about) });
-            facts.push((KERNEL_TRACE.into(), followed.about));
+            tell(facts, &followed.about);
             if let Some(error) = followed.lost {
                 run = run.and(Err(error.into()));
             }

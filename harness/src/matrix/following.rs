@@ -7,7 +7,19 @@ use crate::ktrace::{DtraceLog, Followed, Script};
 use crate::target::{Target, TargetError};
 
 /// The fact of a cell that says what became of it.
-pub(super) const KERNEL_TRACE: &str = "kernel trace";
+const KERNEL_TRACE: &str = "kernel trace";
+
+/// Adds what became of it in one guest; a cell may take several.
+pub(super) fn tell(facts: &mut Vec<(String, String)>, about: &str) {
+    match facts.iter_mut().find(|(name, _)| name == KERNEL_TRACE) {
+        Some((_, text)) if text.split("; then ").any(|known| known == about) => {}
+        Some((_, text)) => {
+            text.push_str("; then ");
+            text.push_str(about);
+        }
+        None => facts.push((KERNEL_TRACE.to_owned(), about.to_owned())),
+    }
+}
 
 /// dtrace(1) runs.
 pub(super) struct Following<'v> {
@@ -66,8 +78,23 @@ impl<'v> Following<'v> {
             lost => format!(", {lost} records were lost"),
         };
         let all = held.len();
-        let about =
-            format!("stock code by dtrace(1): {followed} of {all} vectors{drops}; the others ask nothing");
+        let about = format!(
+            "stock code by dtrace(1): {followed} of {all} vectors{drops}, the others ask nothing of it"
+        );
         Ended { major, conversations: held, about, lost }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_it_in_each_guest_is_told_once() {
+        let mut facts = vec![("kernel".to_owned(), "x".to_owned())];
+        for about in ["a", "a", "b"] {
+            tell(&mut facts, about);
+        }
+        assert_eq!(facts[1], (KERNEL_TRACE.to_owned(), "a; then b".to_owned()));
     }
 }
