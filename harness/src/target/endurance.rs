@@ -85,14 +85,14 @@ impl Phase {
         rounds
     }
 
-    /// Rounds of one part of it, a second or two. The agent reports a part when it has ended: a guest that is silent for
+    /// Rounds of one part of it, less than a second. The agent reports a part when it has ended: a guest that is silent for
     /// some seconds is looked at, which is more work for it, and one that is silent for minutes counts as hung.
     fn part(self) -> u32 {
         match self {
-            Phase::Loads(_) => 10,
+            Phase::Loads(_) => 4,
             Phase::Busy(_) => 5,
-            Phase::Requests(_) => 256,
-            Phase::Interfaces(_) => 40,
+            Phase::Requests(_) => 128,
+            Phase::Interfaces(_) => 20,
         }
     }
 
@@ -429,15 +429,15 @@ mod tests {
     #[test]
     fn parts_add_up() {
         let parts = |phase: Phase| phase.parts().collect::<Vec<_>>();
-        assert_eq!(parts(Phase::Loads(25)), [10, 10, 5]);
-        assert_eq!(parts(Phase::Requests(256)), [256]);
+        assert_eq!(parts(Phase::Loads(10)), [4, 4, 2]);
+        assert_eq!(parts(Phase::Requests(128)), [128]);
         assert_eq!(parts(Phase::Busy(0)), [0; 0]);
-        assert_eq!(Phase::Loads(25).done_after().collect::<Vec<_>>(), [10, 20, 25]);
-        assert_eq!(Phase::Requests(300).done_after().collect::<Vec<_>>(), [0, 256, 300]);
+        assert_eq!(Phase::Loads(10).done_after().collect::<Vec<_>>(), [4, 8, 10]);
+        assert_eq!(Phase::Requests(200).done_after().collect::<Vec<_>>(), [0, 128, 200]);
         let part = Counted { asked: 8, answered: 8, errors: 1, events: 2, ..Counted::default() };
         let prepared = Counted { asked: 4, answered: 4, events: 7, ..Counted::default() };
         let outcome = Outcome { counted: vec![prepared, part, part, prepared], ..Outcome::default() };
-        let sum = Phase::Requests(512).main(&outcome);
+        let sum = Phase::Requests(256).main(&outcome);
         assert_eq!((sum.asked, sum.errors, sum.events), (16, 2, 4));
         assert_eq!(unloads("3 1\n2 0\n"), "unloaded 5 times, refused 1 times");
     }
@@ -456,13 +456,13 @@ mod tests {
             };
             (counts.map(until).sum(), steps.len())
         };
-        assert_eq!(of(Phase::Loads(12)), (0, 2));
-        assert_eq!(of(Phase::Interfaces(10_000)), (5_000, 251));
-        assert_eq!(of(Phase::Interfaces(41)), (22, 3));
+        assert_eq!(of(Phase::Loads(12)), (0, 3));
+        assert_eq!(of(Phase::Interfaces(10_000)), (5_000, 501));
+        assert_eq!(of(Phase::Interfaces(21)), (12, 3));
         // 25,000 by each socket, and what makes and removes the interfaces.
-        assert_eq!(of(Phase::Requests(100_000)), (25_000 + 8, 394));
+        assert_eq!(of(Phase::Requests(100_000)), (25_000 + 8, 785));
         // In whole rows of the eight kinds.
-        assert_eq!(of(Phase::Requests(257)), (64 + 8 + 8, 5));
+        assert_eq!(of(Phase::Requests(129)), (32 + 8 + 8, 5));
         assert_eq!((Phase::Requests(3).name(), Phase::Requests(3).rounds()), ("requests", 3));
         assert!(busy(7).contains("-lt 7 ]"));
     }
