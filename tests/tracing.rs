@@ -6,6 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use iface_core::Probe;
+use nlproof_agent::KernelEvent;
+use nlproof_agent::ring::fired;
+
 #[path = "support/skip.rs"]
 mod support;
 
@@ -220,4 +224,47 @@ fn stock_code_is_followed_in_the_matrix_if_asked_for() {
     assert!(about.starts_with("stock code by dtrace(1): "), "{about}");
     let raw = fs::read_to_string(place.path().join("freebsd-14.0-STABLE-stock.ndjson")).unwrap();
     assert!(raw.contains(r#""src":"dtrace""#), "what was heard is kept");
+}
+
+/// What the ring holds after the commands, in the words of `od -An -v -tx1`.
+const OBSERVED: &str = "sysctl net.netlink.nlproof.mode=observe net.netlink.nlproof.trace=1 >/dev/null
+ifconfig lo10 create && ifconfig lo10 inet 10.9.9.9/32 && ifconfig lo10 destroy
+sysctl -b net.netlink.nlproof.records | od -An -v -tx1
+sysctl -n net.netlink.nlproof.requests net.netlink.nlproof.dropped net.netlink.nlproof.mode";
+
+#[test]
+fn the_ring_records_the_stock_codes_requests_and_events_in_mode_observe() {
+    let test = "the_ring_records_the_stock_codes_requests_and_events_in_mode_observe";
+    if !runs_here(test, "rust") {
+        return;
+    }
+    let run = nlproof(&["shell", "--release", RELEASE, "--module", "rust", "--", "sh", "-c", OBSERVED]);
+    assert_eq!(run.status.code(), Some(0), "{}", text(&run));
+    let said = String::from_utf8_lossy(&run.stdout);
+    let (dump, last): (Vec<_>, Vec<_>) = said.lines().partition(|line| line.starts_with(' '));
+    // The Rust code answered nothing, and nothing was lost.
+    assert_eq!(last, ["0", "0", "observe"], "{said}");
+    let bytes = dump.iter().flat_map(|line| line.split_whitespace());
+    let bytes: Vec<u8> = bytes.map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    let events: Vec<_> = fired(&bytes).map(|fired| fired.event).collect();
+    let places = |wanted: &str, args: &[u64]| -> Vec<usize> {
+        let probe = Probe::TABLE.iter().position(|(name, _)| *name == wanted).unwrap();
+        let is = |event: &KernelEvent| usize::from(event.probe) == probe && event.args.starts_with(args);
+        (0..).zip(&events).filter(|(_, event)| is(event)).map(|(place, _)| place).collect()
+    };
+    const ARRIVED: u64 = 0;
+    const DEPARTED: u64 = 1;
+    const ADDRESS_ADDED: u64 = 5;
+    const RTM_NEWADDR: u64 = 20;
+    // ifconfig(8) gives the address by netlink: its event comes inside the request.
+    let asked = [places("request-in", &[RTM_NEWADDR]), places("request-out", &[RTM_NEWADDR])].concat();
+    let [begin, end] = asked[..] else { panic!("{events:?}") };
+    let added = places("event-begin", &[ADDRESS_ADDED]);
+    assert!(!added.is_empty() && added.iter().all(|place| (begin..end).contains(place)), "{events:?}");
+    for what in [ARRIVED, DEPARTED, ADDRESS_ADDED] {
+        let ends = places("event-end", &[what]);
+        assert_eq!(places("event-begin", &[what]).len(), ends.len(), "{what}: {events:?}");
+    }
+    assert_eq!(places("event-begin", &[ARRIVED]).len(), 1);
+    assert_eq!(places("event-begin", &[DEPARTED]).len(), 1);
 }

@@ -23,6 +23,7 @@
 #include "address.h"
 #include "counters.h"
 #include "fault.h"
+#include "observe.h"
 #include "probe.h"
 #include "takeover.h"
 #include "threads.h"
@@ -108,6 +109,20 @@ answer(struct nlmsghdr *hdr, struct nl_pstate *npt)
 	return (error);
 }
 
+/* The stock code answers, and we look on. */
+static int
+observe(struct nlmsghdr *hdr, struct nl_pstate *npt)
+{
+	/* The stock code may write into the message. */
+	uint16_t message = hdr->nlmsg_type;
+	uint32_t seq = hdr->nlmsg_seq;
+
+	nlproof_saw_request(hdr);
+	int error = stock_message(hdr, npt);
+	nlproof_saw_request_end(message, seq, error);
+	return (error);
+}
+
 static int
 on_message(struct nlmsghdr *hdr, struct nl_pstate *npt)
 {
@@ -115,10 +130,12 @@ on_message(struct nlmsghdr *hdr, struct nl_pstate *npt)
 
 	enter();
 	NLPROOF_FAULT_POINT(hdr);
-	if (nlproof_core_handles(hdr->nlmsg_type) && replacing())
+	if (!nlproof_core_handles(hdr->nlmsg_type))
+		error = stock_message(hdr, npt);
+	else if (replacing())
 		error = answer(hdr, npt);
 	else
-		error = stock_message(hdr, npt);
+		error = observe(hdr, npt);
 	leave();
 	return (error);
 }
@@ -141,8 +158,13 @@ static void
 on_arrival(void *arg, struct ifnet *ifp)
 {
 	enter();
-	if (!announce(ifp, NLPROOF_LINK_ARRIVED, 0))
+	if (!announce(ifp, NLPROOF_LINK_ARRIVED, 0)) {
+		uint32_t index = if_getindex(ifp);
+
+		nlproof_saw_event(ifp, NLPROOF_LINK_ARRIVED, 0);
 		((void (*)(void *, struct ifnet *))hooks[ARRIVAL].stock)(arg, ifp);
+		nlproof_saw_event_end(NLPROOF_LINK_ARRIVED, index);
+	}
 	leave();
 }
 
@@ -150,8 +172,13 @@ static void
 on_departure(void *arg, struct ifnet *ifp)
 {
 	enter();
-	if (!announce(ifp, NLPROOF_LINK_DEPARTED, 0))
+	if (!announce(ifp, NLPROOF_LINK_DEPARTED, 0)) {
+		uint32_t index = if_getindex(ifp);
+
+		nlproof_saw_event(ifp, NLPROOF_LINK_DEPARTED, 0);
 		((void (*)(void *, struct ifnet *))hooks[DEPARTURE].stock)(arg, ifp);
+		nlproof_saw_event_end(NLPROOF_LINK_DEPARTED, index);
+	}
 	leave();
 }
 
@@ -159,8 +186,13 @@ static void
 on_link(void *arg, struct ifnet *ifp, int state)
 {
 	enter();
-	if (!announce(ifp, NLPROOF_LINK_STATE, 0))
+	if (!announce(ifp, NLPROOF_LINK_STATE, 0)) {
+		uint32_t index = if_getindex(ifp);
+
+		nlproof_saw_event(ifp, NLPROOF_LINK_STATE, 0);
 		((void (*)(void *, struct ifnet *, int))hooks[LINK].stock)(arg, ifp, state);
+		nlproof_saw_event_end(NLPROOF_LINK_STATE, index);
+	}
 	leave();
 }
 
@@ -168,8 +200,13 @@ static void
 on_flags(struct ifnet *ifp, int mask)
 {
 	enter();
-	if (!announce(ifp, NLPROOF_LINK_CHANGED, mask))
+	if (!announce(ifp, NLPROOF_LINK_CHANGED, mask)) {
+		uint32_t index = if_getindex(ifp);
+
+		nlproof_saw_event(ifp, NLPROOF_LINK_CHANGED, mask);
 		stock_bridge->ifmsg_f(ifp, mask);
+		nlproof_saw_event_end(NLPROOF_LINK_CHANGED, index);
+	}
 	leave();
 }
 
@@ -185,8 +222,14 @@ on_address(void *arg, struct ifaddr *ifa, int cmd)
 		atomic_add_long(&nlproof_events, 1);
 		nlproof_address_of(ifa, &address);
 		nlproof_core_address_event(&call, ifa->ifa_ifp, osreldate, &address, cmd == RTM_DELETE);
-	} else
+	} else {
+		uint32_t what = cmd == RTM_DELETE ? NLPROOF_SAW_ADDRESS_DELETED : NLPROOF_SAW_ADDRESS_ADDED;
+		uint32_t index = if_getindex(ifa->ifa_ifp);
+
+		nlproof_saw_event(ifa->ifa_ifp, what, 0);
 		((void (*)(void *, struct ifaddr *, int))hooks[ADDRESS].stock)(arg, ifa, cmd);
+		nlproof_saw_event_end(what, index);
+	}
 	leave();
 }
 
