@@ -4,24 +4,10 @@
 
 use std::process::{Command, Output};
 
-fn nlproof(args: &[&str]) -> Output {
-    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
-    Command::new(env!("CARGO_BIN_EXE_nlproof")).arg("--tests").arg(tests).args(args).output().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
 /// Every vector in the release's cell passes, and the report says that a kernel of it was observed.
 fn all_vectors_pass(test: &str, release: &str, module: &str) {
     let cell = ["--target", "freebsd", "--release", release, "--module", module];
-    let plan = nlproof(&[&["test-matrix", "--dry-run"], &cell[..]].concat());
-    let plan = text(&plan);
-    if let Some((_, reason)) = plan.split_once("would not run: ") {
-        let reason = reason.lines().next().unwrap_or_default();
-        // Past libtest's capture: a skipped test must be seen.
-        support::say(&format!("skipped: {test}: {reason}"));
+    if !runs_here(test, release, module) {
         return;
     }
     let report = tempfile::tempdir().unwrap();
@@ -47,8 +33,12 @@ fn all_vectors_pass(test: &str, release: &str, module: &str) {
     }
 }
 
+#[path = "support/cell.rs"]
+mod cell;
 #[path = "support/skip.rs"]
 mod support;
+
+use cell::{nlproof, runs_here, text};
 
 #[test]
 fn a_14_0_stable_kernel_answers_as_its_goldens_say() {
@@ -120,26 +110,16 @@ fn a_module_that_verification_rejects_is_neither_handed_out_nor_loaded() {
 /// The cell in which the module runs.
 const WITH_MODULE: [&str; 6] = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
 
-/// Whether the module can run here; if not, that is said with the test's name.
-fn has_module(test: &str) -> bool {
-    let plan = text(&nlproof(&[&["test-matrix", "--dry-run"], &WITH_MODULE[..]].concat()));
-    match plan.split_once("would not run: ") {
-        None => true,
-        Some((_, reason)) => {
-            support::say(&format!("skipped: {test}: {}", reason.lines().next().unwrap_or_default()));
-            false
-        }
-    }
-}
-
 /// The end of `bench kmod` with these arguments; `None` if the module cannot run here.
 fn bench_kmod(test: &str, arguments: &[&str]) -> Option<Output> {
-    has_module(test).then(|| nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], arguments].concat()))
+    runs_here(test, "14.0-STABLE", "rust")
+        .then(|| nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], arguments].concat()))
 }
 
 #[test]
 fn a_vectors_way_through_a_real_kernel_is_shown_with_the_module_and_by_dtrace() {
-    if !has_module("a_vectors_way_through_a_real_kernel_is_shown_with_the_module_and_by_dtrace") {
+    let test = "a_vectors_way_through_a_real_kernel_is_shown_with_the_module_and_by_dtrace";
+    if !runs_here(test, "14.0-STABLE", "rust") {
         return;
     }
     let trace = |more: &[&str]| nlproof(&[&["trace", "link/create-lo"], more].concat());

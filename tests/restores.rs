@@ -49,7 +49,7 @@ impl Bench {
         let script = format!(
             "#!/bin/sh\nincoming=\nfor arg; do [ \"$arg\" = -incoming ] && incoming=1; done\n\
              for arg; do shift; {rewrite}\nset -- \"$@\" \"$arg\"; done\n\
-             [ -n \"$incoming\" ] || [ \"$1\" = --version ] || set -- \"$@\" {more}\nexec '{}' \"$@\"\n",
+             [ -n \"$incoming\" ] || set -- \"$@\" {more}\nexec '{}' \"$@\"\n",
             self.qemu.display()
         );
         let path = self.path("qemu");

@@ -10,8 +10,12 @@ use iface_core::Probe;
 use nlproof_agent::KernelEvent;
 use nlproof_agent::ring::fired;
 
+#[path = "support/cell.rs"]
+mod cell;
 #[path = "support/skip.rs"]
 mod support;
+
+use cell::{nlproof, nlproof_in, runs_here, text};
 
 const RELEASE: &str = "14.0-STABLE";
 
@@ -20,34 +24,9 @@ fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn nlproof_in(tests: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_nlproof")).arg("--tests").arg(tests).args(args).output().unwrap()
-}
-
-fn nlproof(args: &[&str]) -> Output {
-    nlproof_in(&checkout().join("tests"), args)
-}
-
 fn trace(more: &[&str]) -> Output {
     let cell = ["trace", "link/create-lo", "--target", "freebsd", "--release", RELEASE];
     nlproof(&[&cell[..], more].concat())
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-/// Whether the cells of this module can run here; if not, that is said with the test's name.
-fn runs_here(test: &str, module: &str) -> bool {
-    let cell = ["--target", "freebsd", "--release", RELEASE, "--module", module];
-    let plan = text(&nlproof(&[&["test-matrix", "--dry-run"], &cell[..]].concat()));
-    match plan.split_once("would not run: ") {
-        None => true,
-        Some((_, reason)) => {
-            support::say(&format!("skipped: {test}: {}", reason.lines().next().unwrap_or_default()));
-            false
-        }
-    }
 }
 
 /// Whether a guest had no DTrace that works, which is said with the test's name.
@@ -85,7 +64,7 @@ fn leaking_project(place: &Path) -> PathBuf {
 #[test]
 fn a_leak_that_was_put_into_the_module_is_found_with_what_took_it() {
     let test = "a_leak_that_was_put_into_the_module_is_found_with_what_took_it";
-    if !runs_here(test, "rust") {
+    if !runs_here(test, RELEASE, "rust") {
         return;
     }
     let place = tempfile::tempdir().unwrap();
@@ -107,7 +86,7 @@ fn a_leak_that_was_put_into_the_module_is_found_with_what_took_it() {
 #[test]
 fn dtrace_and_the_ring_give_the_same_records() {
     let test = "dtrace_and_the_ring_give_the_same_records";
-    if !runs_here(test, "rust") {
+    if !runs_here(test, RELEASE, "rust") {
         return;
     }
     let script = "kldload -n dtrace sdt && dtrace -x nolibs -l -P nlproof";
@@ -146,7 +125,7 @@ fn dtrace_and_the_ring_give_the_same_records() {
 #[test]
 fn stock_and_rust_stand_beside_each_other() {
     let test = "stock_and_rust_stand_beside_each_other";
-    if !runs_here(test, "rust") {
+    if !runs_here(test, RELEASE, "rust") {
         return;
     }
     let output = trace(&["--module", "stock,rust"]);
@@ -177,7 +156,7 @@ fn stock_and_rust_stand_beside_each_other() {
 #[test]
 fn ones_own_probes_are_shown_and_wrong_ones_refused_in_dtraces_words() {
     let test = "ones_own_probes_are_shown_and_wrong_ones_refused_in_dtraces_words";
-    if !runs_here(test, "stock") {
+    if !runs_here(test, RELEASE, "stock") {
         return;
     }
     let probe = |probe: &str| trace(&["--module", "stock", "--probe", probe]);
@@ -205,7 +184,7 @@ fn ones_own_probes_are_shown_and_wrong_ones_refused_in_dtraces_words() {
 #[test]
 fn stock_code_is_followed_in_the_matrix_if_asked_for() {
     let test = "stock_code_is_followed_in_the_matrix_if_asked_for";
-    if !runs_here(test, "stock") {
+    if !runs_here(test, RELEASE, "stock") {
         return;
     }
     let place = tempfile::tempdir().unwrap();
@@ -235,7 +214,7 @@ sysctl -n net.netlink.nlproof.requests net.netlink.nlproof.dropped net.netlink.n
 #[test]
 fn the_ring_records_the_stock_codes_requests_and_events_in_mode_observe() {
     let test = "the_ring_records_the_stock_codes_requests_and_events_in_mode_observe";
-    if !runs_here(test, "rust") {
+    if !runs_here(test, RELEASE, "rust") {
         return;
     }
     let run = nlproof(&["shell", "--release", RELEASE, "--module", "rust", "--", "sh", "-c", OBSERVED]);

@@ -17,7 +17,8 @@ struct nlmsghdr;
 
 void	nlproof_saw_request(const struct nlmsghdr *);
 void	nlproof_saw_request_end(uint16_t message, uint32_t seq, int error);
-void	nlproof_saw_event(struct ifnet *, uint32_t what, uint32_t change);
+/* The interface's index, for the end: by then the interface may be gone. */
+uint32_t nlproof_saw_event(struct ifnet *, uint32_t what, uint32_t change);
 void	nlproof_saw_event_end(uint32_t what, uint32_t index);
 
 #endif

@@ -159,9 +159,8 @@ on_arrival(void *arg, struct ifnet *ifp)
 {
 	enter();
 	if (!announce(ifp, NLPROOF_LINK_ARRIVED, 0)) {
-		uint32_t index = if_getindex(ifp);
+		uint32_t index = nlproof_saw_event(ifp, NLPROOF_LINK_ARRIVED, 0);
 
-		nlproof_saw_event(ifp, NLPROOF_LINK_ARRIVED, 0);
 		((void (*)(void *, struct ifnet *))hooks[ARRIVAL].stock)(arg, ifp);
 		nlproof_saw_event_end(NLPROOF_LINK_ARRIVED, index);
 	}
@@ -173,9 +172,8 @@ on_departure(void *arg, struct ifnet *ifp)
 {
 	enter();
 	if (!announce(ifp, NLPROOF_LINK_DEPARTED, 0)) {
-		uint32_t index = if_getindex(ifp);
+		uint32_t index = nlproof_saw_event(ifp, NLPROOF_LINK_DEPARTED, 0);
 
-		nlproof_saw_event(ifp, NLPROOF_LINK_DEPARTED, 0);
 		((void (*)(void *, struct ifnet *))hooks[DEPARTURE].stock)(arg, ifp);
 		nlproof_saw_event_end(NLPROOF_LINK_DEPARTED, index);
 	}
@@ -187,9 +185,8 @@ on_link(void *arg, struct ifnet *ifp, int state)
 {
 	enter();
 	if (!announce(ifp, NLPROOF_LINK_STATE, 0)) {
-		uint32_t index = if_getindex(ifp);
+		uint32_t index = nlproof_saw_event(ifp, NLPROOF_LINK_STATE, 0);
 
-		nlproof_saw_event(ifp, NLPROOF_LINK_STATE, 0);
 		((void (*)(void *, struct ifnet *, int))hooks[LINK].stock)(arg, ifp, state);
 		nlproof_saw_event_end(NLPROOF_LINK_STATE, index);
 	}
@@ -201,9 +198,8 @@ on_flags(struct ifnet *ifp, int mask)
 {
 	enter();
 	if (!announce(ifp, NLPROOF_LINK_CHANGED, mask)) {
-		uint32_t index = if_getindex(ifp);
+		uint32_t index = nlproof_saw_event(ifp, NLPROOF_LINK_CHANGED, mask);
 
-		nlproof_saw_event(ifp, NLPROOF_LINK_CHANGED, mask);
 		stock_bridge->ifmsg_f(ifp, mask);
 		nlproof_saw_event_end(NLPROOF_LINK_CHANGED, index);
 	}
@@ -224,9 +220,8 @@ on_address(void *arg, struct ifaddr *ifa, int cmd)
 		nlproof_core_address_event(&call, ifa->ifa_ifp, osreldate, &address, cmd == RTM_DELETE);
 	} else {
 		uint32_t what = cmd == RTM_DELETE ? NLPROOF_SAW_ADDRESS_DELETED : NLPROOF_SAW_ADDRESS_ADDED;
-		uint32_t index = if_getindex(ifa->ifa_ifp);
+		uint32_t index = nlproof_saw_event(ifa->ifa_ifp, what, 0);
 
-		nlproof_saw_event(ifa->ifa_ifp, what, 0);
 		((void (*)(void *, struct ifaddr *, int))hooks[ADDRESS].stock)(arg, ifa, cmd);
 		nlproof_saw_event_end(what, index);
 	}

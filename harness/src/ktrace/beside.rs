@@ -2,9 +2,12 @@
 //! Stock code's kernel trace beside the Rust code's: the table says which probes and which arguments both can tell, and
 //! only these are compared.
 
+use std::iter::Peekable;
+
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::table::{ArgType, Probe, Span, Stock, table};
+use super::render::{Open, level};
+use super::table::{ArgType, Probe, Stock, table};
 
 /// A line of two traces beside each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,16 +45,6 @@ pub fn beside(left: &str, right: &str, major: u32) -> Vec<Row> {
     let ops = capture_diff_slices(Algorithm::Myers, &keys(&left), &keys(&right));
     let mut rows = Vec::new();
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    let apart = |rows: &mut Vec<Row>,
-                 left: &mut std::iter::Peekable<std::vec::IntoIter<Line<'_>>>,
-                 right: &mut std::iter::Peekable<std::vec::IntoIter<Line<'_>>>| {
-        while let Some(line) = left.next_if(|line| line.key.is_none()) {
-            rows.push(Row::LeftApart(line.text.to_owned()));
-        }
-        while let Some(line) = right.next_if(|line| line.key.is_none()) {
-            rows.push(Row::RightApart(line.text.to_owned()));
-        }
-    };
     for op in ops {
         let (only_left, only_right, both) = match op {
             DiffOp::Equal { len, .. } => (0, 0, len),
@@ -60,26 +53,29 @@ pub fn beside(left: &str, right: &str, major: u32) -> Vec<Row> {
             DiffOp::Replace { old_len, new_len, .. } => (old_len, new_len, 0),
         };
         for _ in 0..both {
-            apart(&mut rows, &mut left, &mut right);
+            rows.extend(take_apart(&mut left).map(Row::LeftApart));
+            rows.extend(take_apart(&mut right).map(Row::RightApart));
             if let (Some(left), Some(right)) = (left.next(), right.next()) {
                 rows.push(Row::Both(left.text.to_owned(), right.text.to_owned()));
             }
         }
         for _ in 0..only_left {
-            while let Some(line) = left.next_if(|line| line.key.is_none()) {
-                rows.push(Row::LeftApart(line.text.to_owned()));
-            }
+            rows.extend(take_apart(&mut left).map(Row::LeftApart));
             rows.extend(left.next().map(|line| Row::Left(line.text.to_owned())));
         }
         for _ in 0..only_right {
-            while let Some(line) = right.next_if(|line| line.key.is_none()) {
-                rows.push(Row::RightApart(line.text.to_owned()));
-            }
+            rows.extend(take_apart(&mut right).map(Row::RightApart));
             rows.extend(right.next().map(|line| Row::Right(line.text.to_owned())));
         }
     }
-    apart(&mut rows, &mut left, &mut right);
+    rows.extend(take_apart(&mut left).map(Row::LeftApart));
+    rows.extend(take_apart(&mut right).map(Row::RightApart));
     rows
+}
+
+/// The lines that come next and are not compared.
+fn take_apart<'a>(lines: &mut Peekable<impl Iterator<Item = Line<'a>>>) -> impl Iterator<Item = String> {
+    std::iter::from_fn(|| lines.next_if(|line| line.key.is_none()).map(|line| line.text.to_owned()))
 }
 
 /// The probes of a trace's text that are not compared on that major, each with the reason, in the order of the table.
@@ -103,7 +99,7 @@ fn lines(text: &str, major: u32) -> Vec<Line<'_>> {
     let mut all = Vec::new();
     let mut step: Option<Line<'_>> = None;
     let mut threads: Vec<Vec<Line<'_>>> = Vec::new();
-    let mut open: Vec<&str> = Vec::new();
+    let mut open = Open::new();
     for line in text.lines() {
         if !line.starts_with(' ') {
             all.extend(
@@ -139,7 +135,7 @@ fn in_order<'a>(mut step: Line<'a>, mut threads: Vec<Vec<Line<'a>>>) -> Vec<Line
 }
 
 /// What is compared of a probe's line, at the level that it has among what is compared.
-fn key(line: &str, major: u32, open: &mut Vec<&'static str>) -> Option<String> {
+fn key(line: &str, major: u32, open: &mut Open) -> Option<String> {
     let name = line.split(' ').next()?;
     let probe = table().by_name(name)?;
     if apart(probe, major).is_some() {
@@ -152,19 +148,7 @@ fn key(line: &str, major: u32, open: &mut Vec<&'static str>) -> Option<String> {
             key.push_str(&format!(" {arg}={value}"));
         }
     }
-    let level = match &probe.span {
-        Some(Span::Opens(span)) => {
-            open.push(span);
-            open.len() - 1
-        }
-        Some(Span::Closes(span)) => {
-            if let Some(place) = open.iter().rposition(|name| name == span) {
-                open.truncate(place);
-            }
-            open.len()
-        }
-        None => open.len(),
-    };
+    let level = level(probe, open);
     Some(format!("{}{key}", "  ".repeat(2 + level)))
 }
 

@@ -46,7 +46,7 @@ pub fn live(trace: &KernelTrace, said: &[Said], shown: impl Fn(&str) -> bool) ->
         while let Some(earlier) = own.next_if(|own| own.t_ns < event.t_ns) {
             lines.push(firing(earlier, &threads));
         }
-        let level = level(event, threads.entry(event.tid).or_default());
+        let level = level(event.probe, threads.entry(event.tid).or_default());
         let begun = begun.entry(event.tid).or_default();
         let took = match &event.probe.span {
             Some(Span::Opens(span)) => {

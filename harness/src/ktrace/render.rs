@@ -15,9 +15,9 @@
 
 use std::collections::HashMap;
 
-use super::event::{Event, KernelTrace};
+use super::event::KernelTrace;
 use super::passes::of_the_vector;
-use super::table::Span;
+use super::table::{Probe, Span};
 
 impl KernelTrace {
     /// The trace as text: what belongs to the vector.
@@ -46,7 +46,7 @@ impl KernelTrace {
                 let depth = depths.entry(thread).or_default();
                 let of_thread = || events().filter(|event| event.tid == thread);
                 for event in of_thread() {
-                    let level = level(event, depth);
+                    let level = level(event.probe, depth);
                     block.push_str(&format!("{}{}\n", "  ".repeat(2 + level), event.text()));
                 }
                 blocks.push((!of_thread().any(|event| event.probe.name == "request-in"), block));
@@ -63,9 +63,9 @@ impl KernelTrace {
 /// The spans that a thread is inside of.
 pub(super) type Open = Vec<&'static str>;
 
-/// The level at which an event stands. An end without a beginning, of a span whose beginning nobody tells, ends nothing.
-pub(super) fn level(event: &Event, open: &mut Open) -> usize {
-    match &event.probe.span {
+/// The level at which a firing of the probe stands. An end without a beginning, of a span whose beginning nobody tells, ends nothing.
+pub(super) fn level(probe: &'static Probe, open: &mut Open) -> usize {
+    match &probe.span {
         Some(Span::Opens(span)) => {
             open.push(span);
             open.len() - 1

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Privilege, Program, SocketOptions, Step};
+use nlproof_agent::{Batch, Body, Program, Step};
 
 use super::Finish;
 use super::error::OpenError;
 use super::link::{Link, open_failure};
 use super::module::Prepared;
+use super::requests::outside;
 use crate::guest::{ExecOutput, Ssh, SshError};
 use crate::vm::{Vm, Wait};
 
@@ -122,16 +123,8 @@ fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 3], String> {
     let limit_ms = u32::try_from(LIMIT.as_millis()).unwrap_or(u32::MAX);
     let steps =
         commands.map(|argv| Step::Exec { argv: argv.iter().map(ToString::to_string).collect(), limit_ms });
-    let program = Program {
-        id: 0,
-        name: "the module's end".into(),
-        privilege: Privilege::Outside,
-        socket: SocketOptions::default(),
-        groups: Vec::new(),
-        steps: steps.into(),
-        limit_ms: limit_ms.saturating_mul(3),
-        kernel_trace: false,
-    };
+    let program =
+        Program { limit_ms: limit_ms.saturating_mul(3), ..outside("the module's end", steps.into()) };
     let (mut ended, mut failed) = (Vec::new(), None);
     let wait = Wait::new("the module's counters and its unloading", LIMIT * 3);
     let run = link.run(&Batch { programs: vec![program] }, &wait, vm, &mut |record| match record.body {

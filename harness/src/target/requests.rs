@@ -32,6 +32,21 @@ pub(super) fn count(lanes: Vec<Vec<Send>>, until: Until, command: Vec<String>, r
     Step::Count(Count { lanes, until, command, rest_ms, limit_ms: ANSWER_MS })
 }
 
+/// A program in the guest's own network stack, as root.
+pub(super) fn outside(what: &str, steps: Vec<Step>) -> Program {
+    Program {
+        id: 0,
+        name: what.to_owned(),
+        privilege: Privilege::Outside,
+        socket: SocketOptions::default(),
+        groups: Vec::new(),
+        steps,
+        // The host's limit is the one that counts: this one runs on the guest's clock.
+        limit_ms: u32::MAX,
+        kernel_trace: false,
+    }
+}
+
 /// A dump of all interfaces.
 pub(super) fn dump_links() -> Send {
     send(message(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, link(0, 0), Vec::new()), None)
@@ -188,17 +203,7 @@ impl FreebsdTarget {
         kernel_trace: bool,
         on_counted: &mut dyn FnMut(),
     ) -> Result<Outcome, TargetError> {
-        let program = Program {
-            id: 0,
-            name: what.to_owned(),
-            privilege: Privilege::Outside,
-            socket: SocketOptions::default(),
-            groups,
-            steps,
-            // The host's limit is the one that counts: this one runs on the guest's clock.
-            limit_ms: u32::MAX,
-            kernel_trace,
-        };
+        let program = Program { groups, kernel_trace, ..outside(what, steps) };
         let mut outcome = Outcome::default();
         let wait = Wait::new(format!("the end of {what}"), limit);
         let batch = Batch { programs: vec![program] };
