@@ -9,6 +9,7 @@ extern u_long nlproof_events;		/* events that Rust announced */
 extern u_long nlproof_observed;		/* messages and events left to the stock code */
 extern u_long nlproof_bytes;		/* bytes of finished messages */
 extern u_long nlproof_references;	/* references to interfaces held now */
+extern u_long nlproof_epochs;		/* stays of Rust in the network epoch now */
 extern int nlproof_mode;		/* NLPROOF_REPLACE or NLPROOF_OBSERVE */
 
 #define	NLPROOF_REPLACE	0

@@ -10,8 +10,12 @@
 /* Where a handler has counted itself in. */
 void	nlproof_fault_point(const struct nlmsghdr *);
 #define	NLPROOF_FAULT_POINT(hdr)	nlproof_fault_point(hdr)
+/* Where Rust has entered the network epoch. */
+void	nlproof_fault_epoch(void);
+#define	NLPROOF_FAULT_EPOCH()		nlproof_fault_epoch()
 #else
 #define	NLPROOF_FAULT_POINT(hdr)	((void)0)
+#define	NLPROOF_FAULT_EPOCH()		((void)0)
 #endif
 
 #endif

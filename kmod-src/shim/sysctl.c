@@ -38,6 +38,26 @@ mode_sysctl(SYSCTL_HANDLER_ARGS)
 	return (EINVAL);
 }
 
+/*
+ * Returns when every thread that is in the network epoch now has left it, whoever entered it, and what was put off
+ * until then (epoch_call) has been done: a thread that never leaves keeps this from returning. As a setting, because
+ * that is work for the whole system, and the kernel asks for a privilege before a setting.
+ */
+static int
+epoch_wait_sysctl(SYSCTL_HANDLER_ARGS)
+{
+	int wanted = 0;
+	int error = sysctl_handle_int(oidp, &wanted, 0, req);
+
+	if (error != 0 || req->newptr == NULL)
+		return (error);
+	if (wanted != 1)
+		return (EINVAL);
+	NET_EPOCH_WAIT();
+	NET_EPOCH_DRAIN_CALLBACKS();
+	return (0);
+}
+
 SYSCTL_NODE(_net_netlink, OID_AUTO, nlproof, CTLFLAG_RD | CTLFLAG_MPSAFE, 0,
     "Interface messages answered in Rust");
 SYSCTL_DECL(_net_netlink_nlproof);
@@ -55,3 +75,7 @@ SYSCTL_ULONG(_net_netlink_nlproof, OID_AUTO, bytes, CTLFLAG_RD, &nlproof_bytes, 
     "Bytes of finished messages");
 SYSCTL_ULONG(_net_netlink_nlproof, OID_AUTO, references, CTLFLAG_RD, &nlproof_references, 0,
     "References to interfaces that Rust holds now");
+SYSCTL_ULONG(_net_netlink_nlproof, OID_AUTO, epochs, CTLFLAG_RD, &nlproof_epochs, 0,
+    "Stays of Rust in the network epoch now");
+SYSCTL_PROC(_net_netlink_nlproof, OID_AUTO, epoch_wait, CTLTYPE_INT | CTLFLAG_RW | CTLFLAG_MPSAFE, NULL, 0,
+    epoch_wait_sysctl, "I", "1: return when every thread has left the network epoch and its deferred calls are done");

@@ -2,7 +2,6 @@
 //! The module under load: loaded and unloaded while clients ask, asked while its mode is switched, and told of
 //! interfaces that come and go. What the kernel has allocated before and after shows what is lost.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Counted, Send, Step, Until};
@@ -15,7 +14,7 @@ use super::requests::{
 };
 
 /// A command that only looks.
-const LOOK: Duration = Duration::from_secs(60);
+pub(super) const LOOK: Duration = Duration::from_secs(60);
 /// For each round of a phase, under hardware virtualisation.
 const ROUND: Duration = Duration::from_secs(2);
 /// For an attempt to unload, which the module gives up after ten seconds, and a load.
@@ -61,9 +60,6 @@ pub struct PhaseResult {
     /// What is not as it has to be.
     pub failed: Vec<String>,
 }
-
-/// Allocations in use by malloc type (`malloc/ifnet`) and zone (`zone/256`): `vmstat -m` and `vmstat -z`.
-pub type Memory = BTreeMap<String, u64>;
 
 impl Phase {
     /// What it is called in reports.
@@ -316,82 +312,11 @@ impl FreebsdTarget {
         failed.extend(outcome.failed.iter().cloned());
         Ok(PhaseResult { phase, duration, said: phase.said(&outcome), failed })
     }
-
-    /// What the guest's kernel has allocated now.
-    ///
-    /// # Errors
-    /// The guest was lost, or does not tell.
-    pub fn memory(&mut self) -> Result<Memory, TargetError> {
-        let mut memory = Memory::new();
-        for (option, kind) in [("-m", "malloc"), ("-z", "zone")] {
-            let output = self.shell(&format!("vmstat --libxo json {option}\n"), LOOK)?;
-            let value = serde_json::from_slice(&output.stdout)
-                .map_err(|error| TargetError::Lost(format!("vmstat {option} says no JSON: {error}")))?;
-            collect(&value, kind, &mut memory);
-        }
-        if memory.is_empty() {
-            return Err(TargetError::Lost("vmstat lists no allocations".into()));
-        }
-        Ok(memory)
-    }
-}
-
-/// Entries of vmstat(8): `type` and `in-use` for malloc, `name` and `used` for zones. Zones of one name add up.
-fn collect(value: &serde_json::Value, kind: &str, memory: &mut Memory) {
-    match value {
-        serde_json::Value::Array(values) => values.iter().for_each(|value| collect(value, kind, memory)),
-        serde_json::Value::Object(fields) => {
-            let name = ["type", "name"].iter().find_map(|key| fields.get(*key)?.as_str());
-            let used = ["in-use", "used"].iter().find_map(|key| fields.get(*key)?.as_u64());
-            if let (Some(name), Some(used)) = (name, used) {
-                *memory.entry(format!("{kind}/{}", name.trim())).or_default() += used;
-            }
-            fields.values().for_each(|value| collect(value, kind, memory));
-        }
-        _ => {}
-    }
-}
-
-/// What a malloc type may have more of after a phase of few rounds. 14.0-STABLE's own code keeps about ten allocations of
-/// the type `routetbl` for each interface that once had an address (observed with `ifconfig` and no module), and the
-/// phase of requests makes four.
-const KEPT: u64 = 64;
-
-/// What a malloc type has more of after `rounds` rounds than before, as far as it can be a loss: one in ten
-/// rounds, and more than [`KEPT`]. Zones are caches of all the kernel and are shown but not judged.
-pub fn losses(before: &Memory, after: &Memory, rounds: u32) -> Vec<String> {
-    let most = u64::from(rounds / 10).max(KEPT);
-    let grown = |name: &String, after: u64| after.saturating_sub(before.get(name).copied().unwrap_or(0));
-    after
-        .iter()
-        .filter(|(name, used)| name.starts_with("malloc/") && grown(name, **used) > most)
-        .map(|(name, used)| format!("{name} grew by {} in {rounds} rounds", grown(name, *used)))
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn vmstat_is_read_in_both_forms() {
-        let mut memory = Memory::new();
-        let malloc =
-            r#"{"vmstat": {"malloc-statistics": {"memory": [{"type":"ifnet","in-use":7,"requests":9}]}}}"#;
-        collect(&serde_json::from_str(malloc).unwrap(), "malloc", &mut memory);
-        let zones = r#"{"zone": [{"name":"256","size":256,"used":5}, {"name":"256","used":6}]}"#;
-        collect(&serde_json::from_str(zones).unwrap(), "zone", &mut memory);
-        assert_eq!(memory, Memory::from([("malloc/ifnet".into(), 7), ("zone/256".into(), 11)]));
-    }
-
-    #[test]
-    fn growth_with_the_rounds_is_a_loss_and_a_little_is_not() {
-        let memory = |used| Memory::from([("malloc/ifnet".to_owned(), used), ("zone/256".to_owned(), used)]);
-        assert_eq!(losses(&memory(10), &memory(74), 100), [""; 0]);
-        assert_eq!(losses(&memory(10), &memory(110), 100), ["malloc/ifnet grew by 100 in 100 rounds"]);
-        assert_eq!(losses(&memory(10), &memory(110), 1000), [""; 0]);
-        assert_eq!(losses(&memory(110), &memory(10), 100), [""; 0]);
-    }
 
     fn counted(phase: Phase, counted: Counted) -> Vec<String> {
         let counts = vec![counted; 3];

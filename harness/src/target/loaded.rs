@@ -22,7 +22,9 @@ const NAME: &str = "nlproof_iface";
 /// For an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
 const LIMIT: Duration = Duration::from_secs(30);
 /// What of `net.netlink.nlproof` can be set (kmod-src/shim).
-const SETTINGS: [&str; 2] = ["mode", "trace"];
+const SETTINGS: [&str; 3] = ["mode", "trace", "epoch_wait"];
+/// Returns when every thread has left the network epoch and what was put off until then is done (kmod-src/shim).
+pub(super) const EPOCH_WAIT: &str = "net.netlink.nlproof.epoch_wait=1";
 /// What a kernel that checks itself says when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
 /// vm/uma_core.c, kern_shutdown.c; ufs/ffs/ffs_alloc.c), and what the module says when it cannot do something.
 const COMPLAINTS: [&str; 11] = [
@@ -85,7 +87,7 @@ impl Loaded {
     /// connection costs an emulated guest most of a second.
     pub(super) fn finish(&self, link: &mut Link, vm: &mut Vm) -> Finish {
         let mut finish = Finish { unverified: self.unverified, ..Finish::default() };
-        let [sysctl, kldstat, unload] = match last_commands(link, vm) {
+        let [left, sysctl, kldstat, unload] = match last_commands(link, vm) {
             Ok(ended) => ended,
             Err(error) => {
                 finish.complaints.push(format!("the module could not be asked: {error}"));
@@ -96,6 +98,10 @@ impl Loaded {
         let kldstat = words(&kldstat.stdout).lines().last().unwrap_or_default().trim().to_owned();
         finish.lines.push(("kldstat".into(), kldstat));
         finish.complaints.extend(wrong_counters(&finish.counters));
+        if left.status != 0 {
+            let (status, stderr) = (left.status, words(&left.stderr));
+            finish.complaints.push(format!("the network epoch could not be waited for: {status}: {stderr}"));
+        }
         if unload.status == 0 {
             finish.lines.push(("unload".into(), "succeeded".into()));
         } else {
@@ -113,10 +119,12 @@ struct Ended {
     stderr: Vec<u8>,
 }
 
-/// Asks the module for its counters, the kernel for the module, and has it unloaded.
-fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 3], String> {
+/// Waits until no thread of the guest is in the network epoch, asks the module for its counters and the kernel for
+/// the module, and has it unloaded.
+fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 4], String> {
     let commands = [
-        ["/sbin/sysctl", "net.netlink.nlproof"].as_slice(),
+        ["/sbin/sysctl", EPOCH_WAIT].as_slice(),
+        &["/sbin/sysctl", "net.netlink.nlproof"],
         &["/sbin/kldstat", "-n", NAME],
         &["/sbin/kldunload", NAME],
     ];
@@ -124,9 +132,9 @@ fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 3], String> {
     let steps =
         commands.map(|argv| Step::Exec { argv: argv.iter().map(ToString::to_string).collect(), limit_ms });
     let program =
-        Program { limit_ms: limit_ms.saturating_mul(3), ..outside("the module's end", steps.into()) };
+        Program { limit_ms: limit_ms.saturating_mul(4), ..outside("the module's end", steps.into()) };
     let (mut ended, mut failed) = (Vec::new(), None);
-    let wait = Wait::new("the module's counters and its unloading", LIMIT * 3);
+    let wait = Wait::new("the module's counters and its unloading", LIMIT * 4);
     let run = link.run(&Batch { programs: vec![program] }, &wait, vm, &mut |record| match record.body {
         Body::Exec { status, stdout, stderr } => ended.push(Ended { status, stdout, stderr }),
         Body::Error { text, .. } => failed = Some(text),
@@ -136,7 +144,7 @@ fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 3], String> {
         (Err(error), _) => Err(error.to_string()),
         (Ok(()), Some(text)) => Err(text),
         (Ok(()), None) => {
-            ended.try_into().map_err(|ended: Vec<_>| format!("{} of 3 commands ran", ended.len()))
+            ended.try_into().map_err(|ended: Vec<_>| format!("{} of 4 commands ran", ended.len()))
         }
     }
 }
@@ -156,12 +164,12 @@ pub(super) fn console(vm: &Vm) -> Vec<u8> {
     fs::read(vm.serial_log()).unwrap_or_default()
 }
 
-fn words(bytes: &[u8]) -> String {
+pub(super) fn words(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
 /// `net.netlink.nlproof.requests: 12` and so on, by their last part; the settings are no counters.
-fn counters(sysctl: &str) -> BTreeMap<String, u64> {
+pub(super) fn counters(sysctl: &str) -> BTreeMap<String, u64> {
     sysctl
         .lines()
         .filter_map(|line| {
@@ -181,12 +189,21 @@ fn wrong_counters(counters: &BTreeMap<String, u64>) -> Vec<String> {
         Some(_) => {}
         None => wrong.push("the module does not count its requests".to_owned()),
     }
-    match counters.get("references") {
-        Some(0) => {}
-        Some(held) => wrong.push(format!("the module holds {held} references to interfaces")),
-        None => wrong.push("the module does not count its references".to_owned()),
-    }
+    wrong.extend(held(counters));
     wrong
+}
+
+/// What the module has not given back: nothing, when nobody asks it.
+pub(super) fn held(counters: &BTreeMap<String, u64>) -> Vec<String> {
+    let one = |name: &str, about: &str| match counters.get(name) {
+        Some(0) => None,
+        Some(held) => Some(format!("the module holds {held} {about}")),
+        None => Some(format!("the module does not count its {about}")),
+    };
+    [one("references", "references to interfaces"), one("epochs", "stays in the network epoch")]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Lines with which a kernel complains of something.
@@ -210,10 +227,13 @@ mod tests {
     #[test]
     fn a_module_that_was_not_asked_or_holds_something_is_complained_of() {
         let of = |text: &str| wrong_counters(&counters(text));
-        assert_eq!(of("a.requests: 1\na.references: 0\n"), [""; 0]);
-        assert_eq!(of("a.requests: 0\na.references: 0\n"), ["the module answered no request"]);
-        assert_eq!(of("a.requests: 1\na.references: 2\n"), ["the module holds 2 references to interfaces"]);
-        assert_eq!(of("").len(), 2);
+        assert_eq!(of("a.requests: 1\na.references: 0\na.epochs: 0\n"), [""; 0]);
+        assert_eq!(of("a.requests: 0\na.references: 0\na.epochs: 0\n"), ["the module answered no request"]);
+        assert_eq!(
+            of("a.requests: 1\na.references: 2\na.epochs: 1\n"),
+            ["the module holds 2 references to interfaces", "the module holds 1 stays in the network epoch"]
+        );
+        assert_eq!(of("").len(), 3);
     }
 
     #[test]

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use super::error::TargetError;
 use super::freebsd::FreebsdTarget;
-use super::loaded::{PLACE, console, console_since};
+use super::loaded::{EPOCH_WAIT, PLACE, console, console_since};
 use crate::vm::Wait;
 
 /// An upload of some 300 kB, or a few commands. An unload may take ten seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 /// What the module of [`Attempt::wants_faults`] does wrong on purpose (kmod-src/shim/fault.c).
 const FAULT: &str = "net.netlink.nlproof.fault";
+
+/// How many stays in the network epoch the module has now.
+const EPOCHS: &str = "net.netlink.nlproof.epochs";
 
 /// What is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub enum Attempt {
     NeverReturns,
     /// An unload while a dump is being answered: it has to wait.
     DuringDump,
+    /// A wait for the network epoch while a handler stays in it: what shows that nobody does (`epoch_wait`) must not
+    /// say so.
+    InEpoch,
 }
 
 /// What became of it.
@@ -46,7 +52,7 @@ pub struct Refused {
 
 impl Attempt {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OtherMajor,
         Self::OtherHeaders,
         Self::NoNetlink,
@@ -54,6 +60,7 @@ impl Attempt {
         Self::AnotherAfter,
         Self::NeverReturns,
         Self::DuringDump,
+        Self::InEpoch,
     ];
 
     /// What it is called in reports.
@@ -66,20 +73,21 @@ impl Attempt {
             Self::AnotherAfter => "an unload below another module",
             Self::NeverReturns => "an unload with a handler inside",
             Self::DuringDump => "an unload during a dump",
+            Self::InEpoch => "a wait for an epoch with a stay",
         }
     }
 
     /// What has to become of it.
     pub fn outcome(self) -> &'static str {
         match self {
-            Self::DuringDump => "waited",
+            Self::DuringDump | Self::InEpoch => "waited",
             _ => "refused",
         }
     }
 
     /// Whether it needs a module that was built to do something wrong ([`ModuleOptions::faults`](super::ModuleOptions)).
     pub fn wants_faults(self) -> bool {
-        matches!(self, Self::AnotherAfter | Self::NeverReturns | Self::DuringDump)
+        matches!(self, Self::AnotherAfter | Self::NeverReturns | Self::DuringDump | Self::InEpoch)
     }
 
     /// What the console has to say.
@@ -90,7 +98,7 @@ impl Attempt {
             Self::Second => "already present in the KLD",
             Self::AnotherAfter => "not unloaded: another module has taken over after this one",
             Self::NeverReturns => "still loaded: for ten seconds 1 handlers did not return",
-            Self::DuringDump => "the stock code answers again",
+            Self::DuringDump | Self::InEpoch => "the stock code answers again",
         }
     }
 
@@ -110,7 +118,9 @@ ifconfig lo0 > /dev/null || echo ifconfig fails"
 [ $(sysctl -n net.netlink.nlproof.requests) -gt $had ] || echo the module does not answer
 [ $(sysctl -n net.netlink.nlproof.mode) = replace ] || echo the mode has changed";
         let tried = match self {
-            Self::AnotherAfter | Self::NeverReturns | Self::DuringDump => self.unloads(place, answers),
+            Self::AnotherAfter | Self::NeverReturns | Self::DuringDump | Self::InEpoch => {
+                self.unloads(place, answers)
+            }
             Self::Second => refused,
             Self::OtherMajor | Self::OtherHeaders | Self::NoNetlink => format!(
                 "kldunload nlproof_iface 2>&1
@@ -128,14 +138,15 @@ kldload {PLACE} 2>&1"
         let set = |fault: u32| {
             format!("sysctl -q {FAULT}={fault} > /dev/null || echo fault {fault} could not be set")
         };
-        // The next dump hangs; a second one would not.
+        // The next dump, or the next stay in the epoch, hangs; a second one would not.
+        let (wanted, come) = if self == Self::InEpoch { (4, 5) } else { (2, 3) };
         let hang = format!(
             "ifconfig -a > /tmp/whole
 {}
 ifconfig -a > /tmp/dump 2>&1 & dump=$!
-tries=0; while [ $(sysctl -n {FAULT}) != 3 ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
-[ $tries -lt 100 ] || echo no dump hangs",
-            set(2)
+tries=0; while [ $(sysctl -n {FAULT}) != {come} ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+[ $tries -lt 100 ] || echo nothing hangs",
+            set(wanted)
         );
         let dumped = "wait $dump || echo the dump failed\ncmp /tmp/whole /tmp/dump";
         let stays = format!(
@@ -149,6 +160,18 @@ grep -q busy /tmp/refusal || cat /tmp/refusal
         let tried = match self {
             Self::AnotherAfter => format!("{}\n{stays}\n{}\n{goes}", set(1), set(0)),
             Self::NeverReturns => format!("{hang}\n{stays}\n{}\n{dumped}\n{goes}", set(0)),
+            Self::InEpoch => format!(
+                "{hang}
+[ $(sysctl -n {EPOCHS}) = 1 ] || echo the stay is not counted
+sysctl {EPOCH_WAIT} > /dev/null & wait=$!
+sleep 2; kill -0 $wait 2> /dev/null || echo it did not wait
+{}
+{dumped}
+wait $wait || echo the wait failed
+[ $(sysctl -n {EPOCHS}) = 0 ] || echo the stay is counted after its end
+{goes}",
+                set(0)
+            ),
             _ => format!(
                 "{hang}
 kldunload {name} 2>&1 & unload=$!
@@ -165,7 +188,7 @@ wait $unload || echo it was not unloaded",
     /// The module as it would be; `None` if what has to be exchanged is not in it.
     fn module(self, module: &[u8]) -> Option<Vec<u8>> {
         match self {
-            Self::Second | Self::AnotherAfter | Self::NeverReturns | Self::DuringDump => {
+            Self::Second | Self::AnotherAfter | Self::NeverReturns | Self::DuringDump | Self::InEpoch => {
                 Some(module.to_vec())
             }
             // No kernel has a module of this name.

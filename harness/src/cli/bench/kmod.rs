@@ -71,13 +71,20 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
         let result = guest.endure(phase, &mut |_| ()).map_err(lost)?;
         complaints.extend(result.failed.into_iter().map(|line| format!("warm up: {}: {line}", phase.name())));
     }
+    let epoch = guest.epoch().map_err(lost)?;
+    complaints.extend(epoch.failed.into_iter().map(|line| format!("warm up: {line}")));
+    let mut calls = epoch.calls;
     let first = guest.memory().map_err(lost)?;
     let mut before = first.clone();
     for phase in phases(args).into_iter().filter(|phase| phase.rounds() > 0) {
         eprintln!("{}: {} {}", args.release, phase.rounds(), phase.name());
         let result = guest.endure(phase, &mut progress(&args.release, phase)).map_err(lost)?;
-        let mut after = guest.memory().map_err(lost)?;
         let mut failed = result.failed;
+        let epoch = guest.epoch().map_err(lost)?;
+        let deferred = epoch.calls.saturating_sub(calls);
+        calls = epoch.calls;
+        failed.extend(epoch.failed);
+        let mut after = guest.memory().map_err(lost)?;
         // There are too few attempts of the kind Busy to tell growth with them from growth.
         if !matches!(phase, Phase::Busy(_)) {
             let mut grown = losses(&before, &after, phase.rounds());
@@ -92,7 +99,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
             failed.extend(grown);
         }
         say!(
-            "{:<12} {:>7} in {:>7.1} s   {}",
+            "{:<12} {:>7} in {:>7.1} s   {}, {deferred} deferred calls done",
             phase.name(),
             phase.rounds(),
             result.duration.as_secs_f64(),
