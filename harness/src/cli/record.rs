@@ -6,7 +6,7 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use super::targets::{Targets, open_error, open_shown, sim_trace};
+use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::golden::{Origin, Recorded, Recorder, layers};
 use crate::ktrace::has_golden;
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
@@ -110,7 +110,7 @@ fn record_cell(
     match run {
         Ok(()) => Ok(()),
         Err(ConversationError::Vector(error)) => Err(error.into()),
-        Err(ConversationError::Target(error)) => Err(CliError::Guest(error.to_string())),
+        Err(ConversationError::Target(error)) => Err(lost(error)),
     }
 }
 

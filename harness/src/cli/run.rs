@@ -6,7 +6,7 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, say_text};
 use super::project::Project;
-use super::targets::{Targets, open_error, open_shown, sim_trace};
+use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::file::nearest;
 use crate::golden::{Compared, compare, layers};
 use crate::ktrace::has_golden;
@@ -52,7 +52,7 @@ pub(super) fn one(
         }
         (Ok(()), None) => Err(CliError::Guest("the target ended without a word about the vector".into())),
         (Err(ConversationError::Vector(error)), _) => Err(error.into()),
-        (Err(ConversationError::Target(error)), _) => Err(CliError::Guest(error.to_string())),
+        (Err(ConversationError::Target(error)), _) => Err(lost(error)),
     }
 }
 
