@@ -26,7 +26,9 @@ fn all_vectors_pass(test: &str, release: &str, module: &str) {
         assert!(facts["kldstat"].as_str().is_some_and(|text| text.contains("nlproof_iface.ko")), "{facts}");
         assert!(facts["verification"].as_str().is_some_and(|text| text.starts_with("accepted")), "{facts}");
         assert!(
-            facts["module counters"].as_str().is_some_and(|text| text.contains("epochs 0") && text.contains("references 0")),
+            facts["module counters"]
+                .as_str()
+                .is_some_and(|text| text.contains("epochs 0") && text.contains("references 0")),
             "{facts}"
         );
         assert_eq!(facts["unload"], "succeeded", "{facts}");

@@ -14,13 +14,15 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::Body;
+
 /// Seq numbers from here on belong to the agent's fences and never reach the harness.
 pub const FENCE_SEQ_BASE: u32 = 0xfe00_0000;
 
 /// The first four bytes of either direction.
 pub const MAGIC: [u8; 4] = *b"NLPA";
 /// The version of everything in this crate that crosses the frame: any change of shape raises it.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 /// Length of a hello in bytes.
 pub const HELLO_LEN: usize = 8;
 /// The longest body that is accepted, in bytes. A batch of thousands of vectors is below 1 MiB; what
@@ -75,6 +77,21 @@ pub fn encode_frame<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, FrameEr
         *place = byte;
     }
     Ok(bytes)
+}
+
+/// The step and time, in nanoseconds, of a frame with its prefix that is a [`Body::Begin`]. Other records are not decoded:
+/// most are long.
+///
+/// # Errors
+/// [`FrameError::Decode`]: it holds no record.
+pub fn begun(frame: &[u8]) -> Result<Option<(u32, u64)>, FrameError> {
+    let body = frame.get(PREFIX_LEN..).unwrap_or_default();
+    let decode = |cause| FrameError::Decode { len: body.len(), cause };
+    let ((_, step, t_ns), rest) = postcard::take_from_bytes::<(u32, u32, u64)>(body).map_err(decode)?;
+    // What tells nothing but its kind is one byte.
+    let [_] = rest else { return Ok(None) };
+    let kind: Body = postcard::from_bytes(rest).map_err(decode)?;
+    Ok((kind == Body::Begin).then_some((step, t_ns)))
 }
 
 /// What is wrong with a stream. All but [`Decode`](Self::Decode) and [`Encode`](Self::Encode) mean that
@@ -302,7 +319,7 @@ mod tests {
 
     #[test]
     fn hello_is_eight_bytes_with_magic_and_version() {
-        assert_eq!(encode_hello(), *b"NLPA\x03\0\0\0");
+        assert_eq!(encode_hello(), *b"NLPA\x04\0\0\0");
     }
 
     #[test]

@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod check;
+pub mod console;
 pub mod datagram;
 pub mod frame;
 mod greeting;
@@ -29,6 +30,7 @@ pub mod ring;
 pub mod status;
 
 pub use check::{MAX_GROUPS, Refusal};
+pub use console::ConsoleLine;
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use program::{
     Batch, Count, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, SocketOptions, Stay, Step, Until,

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::console::ConsoleLine;
+
 /// One observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -27,6 +29,8 @@ pub enum Body {
         /// `nl_pid` of the request socket as the kernel assigned it.
         pid: u32,
     },
+    /// A step begins, before anything is done for it; with `u32::MAX` as the record's step: the last one is over.
+    Begin,
     /// An interface name was resolved for a [`Patch`](crate::Patch), or seen when the program ended.
     Resolved {
         /// The interface's name.
@@ -89,6 +93,27 @@ pub enum Body {
     KernelLost {
         /// How many.
         count: u64,
+    },
+    /// The kernel printed a line. `t_ns` of the record is when it did, in whole microseconds; it comes when the program's
+    /// steps are over. The kernel does not say for which network stack a line is: it stands in the step during which it
+    /// was printed, or in none.
+    Console(ConsoleLine),
+    /// What the kernel printed while the program ran was read; so much of it found no room. Without it nothing is known
+    /// of what the kernel printed, not even that it printed nothing.
+    ConsoleRead {
+        /// Lines that are not reported.
+        lines: u32,
+        /// Their bytes.
+        bytes: u64,
+        /// The kernel's message buffer ran over: what was in it before is lost, and how much that was nobody knows.
+        overrun: bool,
+    },
+    /// What the kernel printed cannot be read.
+    NoConsole {
+        /// The guest's errno number, 0 if there is none.
+        errno: i32,
+        /// Why, for people.
+        text: String,
     },
     /// Something that the program needs failed; `stage` tells whether the program goes on.
     Error {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The frame reader with any stream in any pieces.
 
-use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
-use nlproof_agent::{Body, DropSource, ErrorStage, Record};
+use nlproof_agent::console::{Lines, MAX_LINE};
+use nlproof_agent::frame::{FrameError, FrameReader, begun, encode_frame, encode_hello};
+use nlproof_agent::{Body, ConsoleLine, DropSource, ErrorStage, Record};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -10,6 +11,16 @@ fn body() -> impl Strategy<Value = Body> {
     let bytes = || vec(any::<u8>(), 0..200);
     prop_oneof![
         any::<u32>().prop_map(|pid| Body::Start { pid }),
+        Just(Body::Begin),
+        (any::<Option<u32>>(), bytes(), any::<u32>(), any::<bool>()).prop_map(
+            |(priority, text, cut, whole)| Body::Console(ConsoleLine { priority, text, cut, whole })
+        ),
+        (any::<u32>(), any::<u64>(), any::<bool>()).prop_map(|(lines, bytes, overrun)| Body::ConsoleRead {
+            lines,
+            bytes,
+            overrun
+        }),
+        (any::<i32>(), any::<String>()).prop_map(|(errno, text)| Body::NoConsole { errno, text }),
         (any::<String>(), any::<u32>()).prop_map(|(ifname, ifindex)| Body::Resolved { ifname, ifindex }),
         bytes().prop_map(|data| Body::Sent { data }),
         (bytes(), any::<u32>()).prop_map(|(data, full_len)| Body::Reply { data, full_len }),
@@ -83,6 +94,42 @@ proptest! {
             }
             Err(other) => prop_assert!(false, "{other}"),
         }
+    }
+
+    #[test]
+    fn the_beginning_of_a_step_is_found_among_frames(record in (any::<u32>(), any::<u32>(), any::<u64>(), body())) {
+        let (program, step, t_ns, body) = record;
+        let begins = body == Body::Begin;
+        let frame = encode_frame(&Record { program, step, t_ns, body }).unwrap();
+        prop_assert_eq!(begun(&frame), Ok(begins.then_some((step, t_ns))));
+    }
+
+    #[test]
+    fn the_kernels_lines_are_the_same_in_any_pieces(
+        texts in vec((any::<Option<u32>>(), 0..1_000_000_u64, vec(any::<u8>(), 0..2000)), 0..6),
+        cuts in vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let (mut stream, mut expected) = (Vec::new(), Vec::new());
+        for (priority, micros, text) in &texts {
+            let text: Vec<u8> = text.iter().copied().filter(|byte| *byte != b'\n').collect();
+            stream.extend(priority.map_or(String::new(), |priority| format!("<{priority}>")).into_bytes());
+            stream.extend(format!("[7.{micros:06}] ").into_bytes());
+            stream.extend(&text);
+            stream.push(b'\n');
+            let kept = text[..text.len().min(MAX_LINE)].to_vec();
+            expected.push((7_000_000 + micros, *priority, kept, text.len()));
+        }
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+        cuts.extend([0, stream.len()]);
+        cuts.sort_unstable();
+        let mut lines = Lines::default();
+        let printed: Vec<_> = cuts.windows(2).flat_map(|piece| lines.push(&stream[piece[0]..piece[1]])).collect();
+        prop_assert_eq!(lines.unfinished(), None);
+        let taken: Vec<_> = printed
+            .into_iter()
+            .map(|it| (it.t_us, it.line.priority, it.line.text.clone(), it.line.text.len() + it.line.cut as usize))
+            .collect();
+        prop_assert_eq!(taken, expected);
     }
 
     #[test]

@@ -272,15 +272,11 @@ struct Steps {
 impl Steps {
     fn of(records: &[Record]) -> Steps {
         let mut steps = Steps { begun: Vec::new(), over: records.first().map_or(0, |record| record.t_ns) };
-        for record in records.iter().filter(|record| record.step != u32::MAX) {
-            if steps.begun.last().is_none_or(|(step, _)| *step != record.step) {
-                // What is sent is told before. A command tells only that it has ended: it began when there was nothing
-                // left of the step before.
-                let begun = match record.body {
-                    Body::Sent { .. } => record.t_ns,
-                    _ => steps.over + 1,
-                };
-                steps.begun.push((record.step, begun));
+        // The kernel's lines come when the steps are over.
+        let in_steps = |record: &&Record| record.step != u32::MAX && !matches!(record.body, Body::Console(_));
+        for record in records.iter().filter(in_steps) {
+            if record.body == Body::Begin {
+                steps.begun.push((record.step, record.t_ns));
             }
             steps.over = steps.over.max(record.t_ns);
         }
@@ -310,11 +306,17 @@ mod tests {
         record(step, t_ns, Body::Resolved { ifname: "lo0".into(), ifindex: 1 })
     }
 
-    fn records() -> [Record; 5] {
+    fn begin(step: u32, t_ns: u64) -> Record {
+        record(step, t_ns, Body::Begin)
+    }
+
+    fn records() -> [Record; 7] {
         [
             record(u32::MAX, 900, Body::Start { pid: 9 }),
+            begin(0, 1_000),
             sent(0, 1_000),
             over(0, 2_000),
+            begin(1, 3_000),
             sent(1, 3_000),
             over(1, 4_000),
         ]
@@ -349,13 +351,24 @@ mod tests {
     }
 
     #[test]
-    fn a_command_began_when_the_step_before_was_over() {
+    fn a_step_lasts_until_the_next_one_begins_and_the_last_one_until_all_was_seen() {
         let exec = Body::Exec { status: 0, stdout: Vec::new(), stderr: Vec::new() };
-        let steps =
-            Steps::of(&[sent(0, 100), over(0, 200), record(1, 900, exec), sent(2, 1_000), over(2, 1_100)]);
+        let line =
+            Body::Console(nlproof_agent::ConsoleLine { priority: None, text: vec![], cut: 0, whole: true });
+        let steps = Steps::of(&[
+            begin(0, 100),
+            over(0, 200),
+            begin(1, 250),
+            record(1, 900, exec),
+            begin(2, 1_000),
+            over(2, 1_100),
+            begin(u32::MAX, 1_200),
+            // What the kernel printed comes last.
+            record(2, 1_190, line),
+        ]);
         let at = |t_ns| steps.at(t_ns);
         assert_eq!(
-            [at(99), at(150), at(200), at(201), at(950), at(1_000), at(1_101)],
+            [at(99), at(150), at(249), at(250), at(950), at(1_000), at(1_101)],
             [None, Some(0), Some(0), Some(1), Some(1), Some(2), None]
         );
     }

@@ -28,7 +28,7 @@ pub fn live(trace: &KernelTrace, said: &[Said], shown: impl Fn(&str) -> bool) ->
     let mut lines: Vec<(u64, Option<u32>, String)> = said
         .iter()
         .map(|said| {
-            let Moment { t_ns, text } = &said.moment;
+            let Moment { t_ns, text, .. } = &said.moment;
             (*t_ns, said.step, format!("{:>11.3} us  {text}", us(*t_ns)))
         })
         .collect();
@@ -68,12 +68,18 @@ pub fn live(trace: &KernelTrace, said: &[Said], shown: impl Fn(&str) -> bool) ->
     }
     lines.extend(own.map(|last| firing(last, &threads)));
     lines.sort_by_key(|(t_ns, _, _)| *t_ns);
+    let over = lines.iter().rposition(|(_, step, _)| step.is_some());
     let (mut text, mut last) = (String::new(), None);
-    for (_, step, line) in lines {
-        if let Some(number) = step.filter(|_| step != last) {
-            text.push_str(&format!("step {number}\n"));
+    for (place, (_, step, line)) in lines.into_iter().enumerate() {
+        if last != Some(step) {
+            text.push_str(&match step {
+                Some(number) => format!("step {number}\n"),
+                None if last.is_none() => "before the first step\n".to_owned(),
+                None if over < Some(place) => "after the last step\n".to_owned(),
+                None => "outside any step\n".to_owned(),
+            });
         }
-        last = step;
+        last = Some(step);
         text.push_str(&line);
         text.push('\n');
     }
@@ -105,13 +111,36 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::perfetto::Voice;
     use super::super::spans::tests::sample;
     use super::*;
 
+    fn said(step: Option<u32>, t_ns: u64, text: &str) -> Said {
+        Said { step, moment: Moment { voice: Voice::Wire, t_ns, text: text.into() } }
+    }
+
+    #[test]
+    fn what_comes_outside_of_steps_says_so() {
+        let all = [
+            said(None, 100, "console: a"),
+            said(Some(0), 900, "> newlink"),
+            said(Some(1), 2_900, "console: b"),
+            said(None, 3_000, "console: c"),
+        ];
+        let text = live(&sample(), &all, |name| name == "request-in");
+        let heads: Vec<_> = text.lines().filter(|line| !line.starts_with(' ')).collect();
+        assert_eq!(heads, ["before the first step", "step 0", "step 1", "after the last step"], "{text}");
+        let [first, last] = [text.lines().nth(1), text.lines().last()].map(Option::unwrap);
+        assert!(
+            first.ends_with(" 0.000 us  console: a") && last.ends_with(" 2.900 us  console: c"),
+            "{text}"
+        );
+    }
+
     #[test]
     fn both_are_interleaved_by_time() {
-        let moment = Moment { t_ns: 900, text: "> newlink".into() };
-        let text = live(&sample(), &[Said { step: Some(0), moment }], |name| name != "epoch-enter");
+        let said = [said(Some(0), 900, "> newlink")];
+        let text = live(&sample(), &said, |name| name != "epoch-enter");
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "step 0");
         assert_eq!(lines[1], "      0.000 us  > newlink");

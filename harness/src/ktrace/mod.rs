@@ -23,7 +23,7 @@ pub use event::{Event, KernelTrace, OwnFiring, Value, raw_args};
 pub use invariants::{Rule, Violation, check, check_stock};
 pub use live::{Said, live, matches};
 pub use passes::{Program, normalise};
-pub use perfetto::{Moment, perfetto};
+pub use perfetto::{Moment, Voice, perfetto};
 pub use script::{Followed, Script};
 pub use spans::{Spent, aggregate, folded, spans};
 pub use table::{Arg, ArgType, Place, Probe, Redaction, Simple, Span, Stock, Table, table};

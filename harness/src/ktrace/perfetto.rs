@@ -10,12 +10,35 @@ use super::table::Span;
 
 /// The process that all tracks belong to.
 const PROCESS: u32 = 1;
-/// The track of what was said; kernel threads come behind it.
+/// The track of what was said.
 const WIRE: u32 = 0;
+/// The track of what the kernel printed; kernel threads come behind it.
+const CONSOLE: u32 = 1;
+
+/// Who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    /// The vector or the kernel, by netlink.
+    Wire,
+    /// The kernel, on its console.
+    Console,
+}
+
+impl Voice {
+    /// The track, and the category of its events.
+    fn track(self) -> (u32, &'static str) {
+        match self {
+            Voice::Wire => (WIRE, "wire"),
+            Voice::Console => (CONSOLE, "console"),
+        }
+    }
+}
 
 /// A moment at which something was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
+    /// By whom.
+    pub voice: Voice,
     /// Nanoseconds of the guest's clock.
     pub t_ns: u64,
     /// One line.
@@ -36,10 +59,14 @@ pub fn perfetto(vector: &str, trace: &KernelTrace, said: &[Moment]) -> Value {
     for thread in threads {
         events.push(name("thread_name", track(thread), &format!("kernel T{thread}")));
     }
+    if said.iter().any(|moment| moment.voice == Voice::Console) {
+        events.push(name("thread_name", CONSOLE, "console"));
+    }
     for moment in said {
+        let (track, category) = moment.voice.track();
         events.push(json!({
-            "name": moment.text, "cat": "wire", "ph": "i", "s": "t",
-            "ts": us(moment.t_ns), "pid": PROCESS, "tid": WIRE,
+            "name": moment.text, "cat": category, "ph": "i", "s": "t",
+            "ts": us(moment.t_ns), "pid": PROCESS, "tid": track,
         }));
     }
     for event in &trace.events {
@@ -74,7 +101,7 @@ pub fn perfetto(vector: &str, trace: &KernelTrace, said: &[Moment]) -> Value {
 }
 
 fn track(tid: u32) -> u32 {
-    tid.saturating_add(1)
+    tid.saturating_add(2)
 }
 
 fn name(kind: &str, tid: u32, name: &str) -> Value {
@@ -103,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_event_is_as_the_format_wants_it() {
-        let said = [Moment { t_ns: 900, text: "> newlink".into() }];
+        let mut said = vec![Moment { voice: Voice::Wire, t_ns: 900, text: "> newlink".into() }];
         let value = perfetto("link/x", &sample(), &said);
         check(&value);
         let of = |phase: &str| {
@@ -116,5 +143,17 @@ mod tests {
         assert_eq!(of("B")[0]["args"]["message"], json!("newlink"));
         assert_eq!(of("i")[0]["ts"], json!(0.0));
         assert_eq!(of("M").len(), 4, "process, messages, two threads");
+        said.push(Moment { voice: Voice::Console, t_ns: 1_000, text: "console: a".into() });
+        let value = perfetto("link/x", &sample(), &said);
+        check(&value);
+        let track = |called: &str| {
+            let events = value["traceEvents"].as_array().unwrap();
+            let found =
+                events.iter().find(|event| event["name"] == called || event["args"]["name"] == called);
+            found.unwrap()["tid"].clone()
+        };
+        assert_eq!(track("console: a"), track("console"));
+        let others = ["messages", "kernel T0", "kernel T1"].map(track);
+        assert!(!others.contains(&track("console")), "{others:?}");
     }
 }

@@ -15,10 +15,11 @@ use nlproof_agent::{Batch, Program, Record};
 use nlproof_image::{BuildOptions, Cache, Dists, Found, Image, ImageError, Progress, VmImageDir, build};
 use nlproof_wire::Os;
 
+use super::console::{Blame, console, console_since};
 use super::error::{OpenError, TargetError};
 use super::facts::{Commands, Facts, Kernel};
 use super::link::Link;
-use super::loaded::{Loaded, complaints, console, console_since};
+use super::loaded::Loaded;
 use super::module::{ModuleOptions, prepare_module};
 use super::provision::provisioned;
 use super::start::{Start, Started, Wanted, start};
@@ -89,6 +90,8 @@ pub struct FreebsdTarget {
     kernel_trace: bool,
     /// How much of the console's log was there before the first vector, in bytes.
     console_from: usize,
+    /// Whose what the kernel complains of is.
+    blame: Blame,
     /// The private key that the guest accepts.
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
@@ -180,6 +183,7 @@ impl FreebsdTarget {
             module: loaded,
             kernel_trace,
             console_from,
+            blame: Blame::default(),
             client_key,
             host_key,
             cancel,
@@ -230,7 +234,12 @@ impl Target for FreebsdTarget {
         let programs = u32::try_from(batch.programs.len()).unwrap_or(u32::MAX);
         let wait = Wait::new("the vectors", BATCH_LIMIT + PROGRAM_LIMIT.saturating_mul(programs));
         let traced = (self.kernel_trace && self.module.is_some()).then(|| traced(batch));
-        match self.link.run(traced.as_ref().unwrap_or(batch), &wait, &mut self.vm, on_record) {
+        let blame = &mut self.blame;
+        let mut on_record = |record: Record| {
+            blame.hear(batch, &record);
+            on_record(record);
+        };
+        match self.link.run(traced.as_ref().unwrap_or(batch), &wait, &mut self.vm, &mut on_record) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.lost(error)),
         }
@@ -250,7 +259,7 @@ impl Target for FreebsdTarget {
             Some(module) => module.finish(&mut self.link, &mut self.vm),
         };
         let said = console_since(&self.vm, self.console_from);
-        finish.complaints.extend(complaints(&said).map(|line| format!("the console says: {}", line.trim())));
+        finish.complaints.extend(self.blame.told(&said));
         finish
     }
 }

@@ -2,12 +2,12 @@
 //! The module in the guest: loaded before the first vector, looked at and unloaded after the last one.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::time::Duration;
 
 use nlproof_agent::{Batch, Body, Program, Step};
 
 use super::Finish;
+use super::console::{complaints, console, console_since};
 use super::error::OpenError;
 use super::link::{Link, open_failure};
 use super::module::Prepared;
@@ -25,22 +25,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 const SETTINGS: [&str; 3] = ["mode", "trace", "epoch_wait"];
 /// Returns when every thread has left the network epoch and what was put off until then is done (kmod-src/shim).
 pub(super) const EPOCH_WAIT: &str = "net.netlink.nlproof.epoch_wait=1";
-/// What a kernel that checks itself says when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
-/// vm/uma_core.c, kern_shutdown.c; ufs/ffs/ffs_alloc.c), and what the module says when it cannot do something.
-const COMPLAINTS: [&str; 11] = [
-    "lock order reversal",
-    "acquiring duplicate lock",
-    "non-sleepable lock",
-    "witness_",
-    "KASSERT",
-    "panic:",
-    "Fatal trap",
-    "leaked memory",
-    "Freed UMA keg",
-    ": filesystem full",
-    "nlproof_iface: not ",
-];
-
 /// A loaded module.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -149,19 +133,8 @@ fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 4], String> {
     }
 }
 
-/// What the console's log has from this byte on.
-pub(super) fn console_since(vm: &Vm, from: usize) -> String {
-    let text = console(vm);
-    String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
-}
-
 fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
     ssh.run(command, &Wait::new(format!("the end of `{command}`"), LIMIT), vm)
-}
-
-/// The console's log so far. One that cannot be read is noticed by the machine's own watch.
-pub(super) fn console(vm: &Vm) -> Vec<u8> {
-    fs::read(vm.serial_log()).unwrap_or_default()
 }
 
 pub(super) fn words(bytes: &[u8]) -> String {
@@ -206,11 +179,6 @@ pub(super) fn held(counters: &BTreeMap<String, u64>) -> Vec<String> {
         .collect()
 }
 
-/// Lines with which a kernel complains of something.
-pub(super) fn complaints(console: &str) -> impl Iterator<Item = &str> {
-    console.lines().filter(|line| COMPLAINTS.iter().any(|text| line.contains(text)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,17 +202,5 @@ mod tests {
             ["the module holds 2 references to interfaces", "the module holds 1 stays in the network epoch"]
         );
         assert_eq!(of("").len(), 3);
-    }
-
-    #[test]
-    fn the_kernels_complaints_are_found_and_its_chatter_is_not() {
-        let console = "lo10: link state changed to UP\r\nlock order reversal:\r\n 1st 0xfffff800 ifnet_sx\r\n\
-            nlproof_iface: interface messages and events are answered in Rust\r\n\
-            nlproof_iface: not unloaded: 1 handlers are still running\r\n";
-        let found: Vec<_> = complaints(console).collect();
-        assert_eq!(
-            found,
-            ["lock order reversal:", "nlproof_iface: not unloaded: 1 handlers are still running"]
-        );
     }
 }

@@ -3,6 +3,7 @@
 //! record; what the records mean is the business of the rooms above.
 
 mod agents;
+mod console;
 mod developer;
 mod dtrace;
 mod endurance;

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
+use super::console::{console, console_since};
 use super::error::TargetError;
 use super::freebsd::FreebsdTarget;
-use super::loaded::{EPOCH_WAIT, PLACE, console, console_since};
+use super::loaded::{EPOCH_WAIT, PLACE};
 use crate::vm::Wait;
 
 /// An upload of some 300 kB, or a few commands. An unload may take ten seconds.

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! One vector's trace: what happened, step by step.
 
+use nlproof_agent::ConsoleLine;
+
+use super::console::Console;
 use super::node::Node;
 
 /// A decoded trace.
@@ -12,6 +15,8 @@ pub struct Trace {
     pub pid: u32,
     /// Events are in an order that matters (the vector says `ordered`).
     pub ordered: bool,
+    /// What the kernel printed meanwhile.
+    pub console: Console,
 }
 
 /// One thing that was seen.
@@ -45,6 +50,8 @@ pub enum Kind {
         /// Standard error.
         stderr: String,
     },
+    /// A line that the kernel printed.
+    Console(ConsoleLine),
     /// A note about the run itself: an error of a system call, a refused program.
     Note(String),
     /// Something is missing from the trace: it cannot be compared.
@@ -110,7 +117,7 @@ mod tests {
     fn only_drops_can_be_expected() {
         for (lossy, expected) in [(Lossy::Dropped("link".into()), true), (Lossy::Timeout, false)] {
             let items = vec![Item { step: Some(1), t_ns: 0, kind: Kind::Lossy(lossy.clone()) }];
-            let mut trace = Trace { items, pid: 0, ordered: false };
+            let mut trace = Trace { items, ..Trace::default() };
             assert_eq!(trace.loss(), Some((Some(1), &lossy)));
             trace.expect_drops();
             assert_eq!(trace.loss().is_none(), expected);

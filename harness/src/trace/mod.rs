@@ -4,6 +4,7 @@
 //! [`raw`] keeps the records as they came (NDJSON); [`Trace`] is their decoded form; [`normalise`] renames what
 //! differs between runs; [`Trace::to_text`] is what goldens hold.
 
+mod console;
 mod decode;
 mod fold;
 mod item;
@@ -13,6 +14,7 @@ mod raw;
 mod records;
 mod render;
 
+pub use console::{Console, Told};
 pub use decode::{Role, decode_datagram, decode_message};
 pub use item::{Item, Kind, Lossy, Trace};
 pub use node::{Node, Val};

@@ -1,9 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A record as one line of JSON, bytes in hex: what is kept beside a report for whoever doubts the decoder.
+//!
+//! Every line has `v` (1), `vec` (the vector), `step` (null: outside any), `t_ns` (CLOCK_MONOTONIC of the guest), and
+//! `src`, which tells what else it has. Lines stand in the order in which they came, not in that of their times: those of
+//! `kern` follow their step, those of `cons` the last step, those of `dtrace` all others.
+//!
+//! | `src` | is | with |
+//! |---|---|---|
+//! | `start` | sockets are open, groups joined | `text`: the request socket's `nl_pid` |
+//! | `begin` | the step begins; without a step: the last one is over | |
+//! | `resolved` | an interface's name and index | `text` |
+//! | `sent`, `reply`, `race` | a datagram | `raw` |
+//! | `mcast` | an event | `group`, `raw` |
+//! | `counted` | what many requests came to | `text` |
+//! | `exec` | a command ended | `raw`: its output; `text`: status, standard error |
+//! | `kern` | a probe of the module's or the simulator's; without `probe`: how many were lost | `cpu`, `tid`, `probe`, `args` |
+//! | `dtrace` | a probe that dtrace(1) told; without `probe`: how many were lost | as `kern` |
+//! | `cons` | a line that the kernel printed, in whole microseconds; without `raw`: how much is left out, or why they cannot be read | `priority`, `raw`, `text` |
+//! | `drop`, `timeout`, `error` | something is missing, and what | `group`, `text` |
+//! | `end` | nothing more comes | `text`: how it died, if it did |
 
 use nlproof_agent::{Body, DropSource, Record};
 use serde::Serialize;
 
+use super::console::{console_text, priority_name};
 use crate::ktrace::{Event, OwnFiring, raw_args};
 
 /// Version of the raw format.
@@ -30,7 +50,10 @@ pub struct RawLine<'a> {
     /// Its arguments by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<serde_json::Map<String, serde_json::Value>>,
-    /// The datagram in hex.
+    /// Of what the kernel printed by log(9): `info`, or `console.info` of what a program wrote to the console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<String>,
+    /// The datagram in hex, or the line that was printed.
     #[serde(skip_serializing_if = "Option::is_none")]
     raw: Option<String>,
     /// Everything else, for people.
@@ -47,6 +70,21 @@ impl<'a> RawLine<'a> {
             Body::Start { pid } => {
                 line.src = "start";
                 line.text = Some(format!("pid={pid}"));
+            }
+            Body::Begin => line.src = "begin",
+            Body::Console(console) => {
+                line.src = "cons";
+                line.priority = console.priority.map(priority_name);
+                line.raw = Some(hex(&console.text));
+                line.text = Some(console_text(console));
+            }
+            Body::ConsoleRead { lines, bytes, overrun } => {
+                line.src = "cons";
+                line.text = Some(format!("left out: lines={lines} bytes={bytes} overrun={overrun}"));
+            }
+            Body::NoConsole { errno, text } => {
+                line.src = "cons";
+                line.text = Some(format!("not available: errno={errno}: {text}"));
             }
             Body::Resolved { ifname, ifindex } => {
                 line.src = "resolved";
@@ -156,6 +194,7 @@ impl<'a> RawLine<'a> {
             tid: None,
             probe: None,
             args: None,
+            priority: None,
             raw: None,
             text: None,
         }
@@ -169,6 +208,25 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_printed_has_its_priority_bytes_and_text() {
+        let line = |body| {
+            let record = Record { program: 0, step: u32::MAX, t_ns: 7, body };
+            serde_json::to_string(&RawLine::new("link/x", &record)).unwrap()
+        };
+        let text = vec![b'l', b'o', 0xff];
+        let console = nlproof_agent::ConsoleLine { priority: Some(6), text, cut: 3, whole: true };
+        assert_eq!(
+            line(Body::Console(console)),
+            r#"{"v":1,"vec":"link/x","step":null,"t_ns":7,"src":"cons","priority":"info","raw":"6c6fff","text":"console[info]: lo\\xff ... (3 bytes more)"}"#
+        );
+        assert_eq!(
+            line(Body::NoConsole { errno: 16, text: "/dev/klog cannot be opened".into() }),
+            r#"{"v":1,"vec":"link/x","step":null,"t_ns":7,"src":"cons","text":"not available: errno=16: /dev/klog cannot be opened"}"#
+        );
+        assert_eq!(line(Body::Begin), r#"{"v":1,"vec":"link/x","step":null,"t_ns":7,"src":"begin"}"#);
+    }
 
     #[test]
     fn bytes_are_kept() {

@@ -5,13 +5,15 @@ use nlproof_agent::{Body, DropSource, ErrorStage, Record};
 use nlproof_wire::schema::group_name;
 use nlproof_wire::{Os, errno_name};
 
+use super::console::Told;
 use super::decode::{Role, decode_datagram};
 use super::item::{Item, Kind, Lossy, Trace};
 
 impl Trace {
     /// The trace of one program's records.
     pub fn from_records(os: Os, records: &[Record], ordered: bool) -> Trace {
-        let mut trace = Trace { items: Vec::new(), pid: 0, ordered };
+        let mut trace = Trace { ordered, ..Trace::default() };
+        trace.console.told = Told::of(os, records);
         for record in records {
             if let Body::Start { pid } = record.body {
                 trace.pid = pid;
@@ -28,9 +30,16 @@ impl Trace {
 fn kinds(os: Os, body: &Body) -> Vec<Kind> {
     match body {
         // What a race came to is said when its rounds are over.
-        Body::Start { .. } | Body::End { died: None } | Body::Race { .. } | Body::Counted(_) => Vec::new(),
+        Body::Start { .. }
+        | Body::Begin
+        | Body::End { died: None }
+        | Body::Race { .. }
+        | Body::Counted(_) => Vec::new(),
         // Kernel traces are looked at by themselves (`ktrace`).
         Body::Kernel(_) | Body::KernelLost { .. } => Vec::new(),
+        Body::Console(line) => vec![Kind::Console(line.clone())],
+        // The whole of the records says it (`Told`).
+        Body::ConsoleRead { .. } | Body::NoConsole { .. } => Vec::new(),
         Body::Resolved { ifname, ifindex } => vec![Kind::Resolved(ifname.clone(), *ifindex)],
         Body::Sent { data } => decode_datagram(os, Role::Request, data).into_iter().map(Kind::Sent).collect(),
         Body::Reply { data, full_len } => {

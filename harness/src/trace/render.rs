@@ -15,6 +15,7 @@
 
 use std::fmt::Write as _;
 
+use super::console::console_text;
 use super::fold::fold;
 use super::item::{Item, Kind, Trace};
 use super::node::{Node, Val};
@@ -41,11 +42,12 @@ impl Trace {
 
     /// The first line of each thing that was seen, with its step and time: for showing them among others.
     pub fn headlines(&self) -> Vec<(Option<u32>, u64, String)> {
-        let headline = |item: &Item| {
-            let line = item_to_text(item).lines().next()?.trim().to_owned();
-            Some((item.step, item.t_ns, line))
-        };
         self.items.iter().filter_map(headline).collect()
+    }
+
+    /// What the kernel printed, a line each, with its step and time.
+    pub fn console_lines(&self) -> Vec<(Option<u32>, u64, String)> {
+        self.console.lines.iter().filter_map(headline).collect()
     }
 
     fn step_to_text(&self, items: &[Item], text: &mut String) {
@@ -70,6 +72,11 @@ pub fn node_to_text(node: &Node) -> String {
     text
 }
 
+fn headline(item: &Item) -> Option<(Option<u32>, u64, String)> {
+    let line = item_to_text(item).lines().next()?.trim().to_owned();
+    Some((item.step, item.t_ns, line))
+}
+
 fn item_to_text(item: &Item) -> String {
     let mut text = String::new();
     match &item.kind {
@@ -85,6 +92,7 @@ fn item_to_text(item: &Item) -> String {
                 }
             }
         }
+        Kind::Console(line) => put(&mut text, 1, &console_text(line)),
         Kind::Note(note) => put(&mut text, 1, &format!("! {note}")),
         Kind::Lossy(lossy) => put(&mut text, 1, &format!("! inconclusive: {lossy}")),
     }
@@ -180,7 +188,9 @@ mod tests {
     fn events_of_a_step_are_a_multiset_unless_ordered() {
         let items = vec![event(0, "newlink"), event(0, "dellink"), event(1, "a")];
         let swapped = vec![event(0, "dellink"), event(0, "newlink"), event(1, "a")];
-        let trace = |items: &Vec<Item>, ordered| Trace { items: items.clone(), pid: 1, ordered }.to_text();
+        let trace = |items: &Vec<Item>, ordered| {
+            Trace { items: items.clone(), ordered, ..Trace::default() }.to_text()
+        };
         assert_eq!(trace(&items, false), trace(&swapped, false));
         assert_ne!(trace(&items, true), trace(&swapped, true));
         assert_eq!(
@@ -191,8 +201,8 @@ mod tests {
 
     #[test]
     fn an_event_in_another_step_is_another_trace() {
-        let a = Trace { items: vec![event(0, "x"), event(1, "y")], pid: 0, ordered: false };
-        let b = Trace { items: vec![event(0, "x"), event(0, "y")], pid: 0, ordered: false };
+        let a = Trace { items: vec![event(0, "x"), event(1, "y")], ..Trace::default() };
+        let b = Trace { items: vec![event(0, "x"), event(0, "y")], ..Trace::default() };
         assert_ne!(a.to_text(), b.to_text());
     }
 
@@ -207,8 +217,7 @@ mod tests {
         node.children.push(Node::new("99", Val::Bytes(vec![1, 0xab])));
         let trace = Trace {
             items: vec![Item { step: Some(0), t_ns: 0, kind: Kind::Reply(node) }],
-            pid: 0,
-            ordered: false,
+            ..Trace::default()
         };
         assert_eq!(
             trace.to_text(),

@@ -18,6 +18,11 @@ extern crate alloc;
 
 mod collector;
 mod command;
+#[cfg(feature = "freebsd")]
+mod console;
+#[cfg(not(feature = "freebsd"))]
+#[path = "no_console.rs"]
+mod console;
 mod count;
 #[cfg(panic = "abort")]
 mod entry;

@@ -7,9 +7,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
+use nlproof_agent::console::{self, Steps};
 use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
 use nlproof_agent::{Batch, Body, ErrorStage, Privilege, Program, Record, Request, status};
 
+use crate::console::{Console, Look};
 use crate::isolate::Jail;
 use crate::reporter::NO_STEP;
 use crate::stacks::Stacks;
@@ -85,6 +87,7 @@ fn serve_request(stacks: Stacks) -> Result<(), Failure> {
 }
 
 fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
+    let mut console = Console::begin();
     let mut seen = Vec::with_capacity(batch.programs.len());
     for (index, program) in batch.programs.iter().enumerate() {
         let refusal = if seen.contains(&program.id) {
@@ -95,10 +98,10 @@ fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
         seen.push(program.id);
         match refusal {
             Some(text) => give_up(program, ErrorStage::Refused, Errno(0), text)?,
-            None if program.privilege == Privilege::Outside => run(program, stacks.none())?,
+            None if program.privilege == Privilege::Outside => run(program, stacks.none(), &mut console)?,
             None => {
                 let left = batch.programs.len() - index;
-                run(program, stacks.next(left))?;
+                run(program, stacks.next(left), &mut console)?;
             }
         }
     }
@@ -128,6 +131,8 @@ fn read_request() -> Result<Request, Failure> {
 struct Relayed {
     /// Frames that are not yet passed on.
     rest: Vec<u8>,
+    /// When its steps began.
+    steps: Steps,
     /// The child closed its pipe: it is gone or just going.
     ended: bool,
     /// It was killed because its time was over.
@@ -135,7 +140,7 @@ struct Relayed {
 }
 
 /// Runs one program in a child.
-fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
+fn run(program: &Program, jail: Jail, console: &mut Console) -> Result<(), Failure> {
     let started = io::pipe().and_then(|(read, write)| Ok((read, write, process::fork()?)));
     let (read, pid) = match started {
         Ok((read, write, Forked::Parent(pid))) => {
@@ -158,7 +163,7 @@ fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
     // The child does the same: whoever comes first, the group exists before it is killed. An error says
     // that the child was first and is on its way.
     process::lead_group(pid).ok();
-    let Relayed { mut rest, ended, killed } = match relay(&read, program.limit_ms, pid) {
+    let Relayed { mut rest, steps, ended, killed } = match relay(&read, program.limit_ms, pid) {
         Ok(relayed) => relayed,
         Err(failure) => {
             reap(pid, &jail, true);
@@ -180,8 +185,23 @@ fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
         // It cannot be had out of a system call: it is killed and will go, but this batch does not wait.
         None => Some(128 + 9),
     };
+    rest.extend(kernels_lines(program, &steps, console)?);
     rest.extend(record(program, Body::End { died })?);
     write(&rest)
+}
+
+/// What the kernel printed while a program ran and its network stack was taken apart.
+fn kernels_lines(program: &Program, steps: &Steps, console: &mut Console) -> Result<Vec<u8>, Failure> {
+    let Look { printed, overrun } = match console.look() {
+        Ok(look) => look,
+        Err((Errno(errno), text)) => return record(program, Body::NoConsole { errno, text }),
+    };
+    let records = console::records(program.id, steps, printed, overrun, clock::now());
+    let mut frames = Vec::new();
+    for record in &records {
+        frames.extend(encode_frame(record).map_err(Failure::Batch)?);
+    }
+    Ok(frames)
 }
 
 /// Passes whole frames on until the child has closed its pipe; kills it when its time is over. As many as are there are
@@ -189,13 +209,13 @@ fn run(program: &Program, jail: Jail) -> Result<(), Failure> {
 fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
     let mut reader = FrameReader::without_hello();
     let mut buffer = vec![0; 64 << 10];
-    let mut rest = Vec::new();
+    let (mut rest, mut steps) = (Vec::new(), Steps::default());
     let mut deadline = Deadline::after_ms(limit_ms);
     let mut killed = false;
     loop {
         if deadline.passed() {
             if killed {
-                return Ok(Relayed { rest, ended: false, killed });
+                return Ok(Relayed { rest, steps, ended: false, killed });
             }
             kill_group(child);
             killed = true;
@@ -214,10 +234,11 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
             io::read(pipe.raw(), &mut buffer).map_err(|errno| Failure::System("reading a pipe", errno))?;
         if len == 0 {
             // What is left is less than a frame: the child died while it wrote.
-            return Ok(Relayed { rest, ended: true, killed });
+            return Ok(Relayed { rest, steps, ended: true, killed });
         }
         reader.push(buffer.get(..len).unwrap_or_default());
         while let Some(frame) = reader.next_frame().map_err(Failure::Batch)? {
+            steps.hear(frame).map_err(Failure::Batch)?;
             rest.extend_from_slice(frame);
         }
         let mut more = [PollFd::readable(pipe.raw())];

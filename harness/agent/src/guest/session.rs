@@ -126,6 +126,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
         session.kernels_part();
     }
     session.reporter.step = NO_STEP;
+    session.reporter.report(Body::Begin);
     session.kernel_trace_ends();
     session.name_interfaces(Which::All);
     !session.devices
@@ -172,6 +173,7 @@ enum Stretch {
 impl Session<'_> {
     fn step(&mut self, step: &Step) {
         self.reporter.pass_on();
+        self.reporter.report(Body::Begin);
         match step {
             Step::Send(send) => self.send(send),
             Step::Exec { argv, limit_ms } => {

@@ -6,6 +6,7 @@ use alloc::format;
 
 use nlproof_agent::{GREETING_LEN, Greeting, Stay, status};
 
+use crate::console;
 use crate::parent::{self, Failure};
 use crate::stacks::Stacks;
 use crate::sys::io::{self, Access, Fd, STDERR, STDIN, STDOUT};
@@ -15,6 +16,8 @@ use crate::sys::{Errno, socket};
 /// Makes ready and leaves a process behind that serves. Whoever is told that this succeeded can connect.
 pub(crate) fn begin(stay: &Stay) -> Result<(), Failure> {
     let stacks = Stacks::make(stay.stacks).map_err(|(_, text)| Failure::Stay(text))?;
+    // What the kernel said when it started is nobody's, and every connection would find it there.
+    console::skip();
     let place = || format!("{:?}, port {}", stay.address, stay.port);
     let listener = socket::listen(stay.address, stay.port)
         .map_err(|errno| Failure::Stay(format!("cannot listen on {} ({errno})", place())))?;

@@ -289,3 +289,22 @@ fn a_request_that_nobody_answers_ends_the_count() {
     assert_eq!((counted.asked, counted.answered), (1, 0));
     assert!(matches!(others[..], [Body::Timeout, Body::Error { .. }]), "{others:?}");
 }
+
+#[test]
+fn each_step_tells_when_it_begins_and_the_kernels_lines_are_said_not_to_be_read() {
+    let Some(agent) = agent("each_step_tells_when_it_begins_and_the_kernels_lines_are_said_not_to_be_read")
+    else {
+        return;
+    };
+    let run = run(agent, vec![program(vec![shell("sleep 0.05"), get_links()])]);
+    let begun: Vec<_> = run.records.iter().filter(|record| record.body == Body::Begin).collect();
+    assert_eq!(begun.iter().map(|record| record.step).collect::<Vec<_>>(), [0, 1, u32::MAX]);
+    assert!(begun[1].t_ns - begun[0].t_ns >= 50_000_000, "{begun:?}");
+    // Before all else of a step.
+    for begun in &begun[..2] {
+        assert_eq!(run.records.iter().find(|record| record.step == begun.step), Some(*begun));
+    }
+    let [.., last, end] = &run.records[..] else { panic!() };
+    assert!(matches!(&last.body, Body::NoConsole { errno: 0, text } if text.contains("Linux")), "{last:?}");
+    assert_eq!(end.body, Body::End { died: None });
+}

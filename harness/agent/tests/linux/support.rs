@@ -106,15 +106,21 @@ pub(crate) fn run_bytes(agent: &Path, input: &[u8]) -> Run {
 }
 
 impl Run {
-    /// The bodies of one program in order.
+    /// The bodies of one program in order, but for what every program has: where steps begin, and that the kernel's
+    /// lines are not read.
     pub(crate) fn of(&self, program: u32) -> Vec<&Body> {
-        self.records.iter().filter(|record| record.program == program).map(|record| &record.body).collect()
+        let of_program = self.records.iter().filter(|record| record.program == program);
+        let bodies = of_program.map(|record| &record.body);
+        bodies.filter(|body| !matches!(body, Body::Begin | Body::NoConsole { .. })).collect()
     }
 
     /// The bodies of one step of program 1, without names of interfaces.
     pub(crate) fn step(&self, step: u32) -> Vec<&Body> {
         let of_step = self.records.iter().filter(|record| record.program == 1 && record.step == step);
-        of_step.map(|record| &record.body).filter(|body| !matches!(body, Body::Resolved { .. })).collect()
+        of_step
+            .map(|record| &record.body)
+            .filter(|body| !matches!(body, Body::Begin | Body::Resolved { .. }))
+            .collect()
     }
 
     /// How a program ended, which its last record tells.

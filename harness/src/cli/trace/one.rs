@@ -12,7 +12,7 @@ use crate::cli::out::{say, say_text};
 use crate::cli::project::Project;
 use crate::cli::run::find_vector;
 use crate::cli::targets::Targets;
-use crate::ktrace::{self, Moment, Said};
+use crate::ktrace::{self, Moment, Said, Voice};
 use crate::matrix::{Conversation, ModuleKind};
 use crate::target::SimTrace;
 
@@ -38,11 +38,11 @@ fn show(
     wanted: &Wanted,
 ) -> Result<ExitCode, CliError> {
     let (vector, kernel) = (conversation.vector, &conversation.kernel);
-    let said: Vec<Said> = conversation
-        .trace
-        .headlines()
+    let trace = &conversation.trace;
+    let said: Vec<Said> = [(Voice::Wire, trace.headlines()), (Voice::Console, trace.console_lines())]
         .into_iter()
-        .map(|(step, t_ns, text)| Said { step, moment: Moment { t_ns, text } })
+        .flat_map(|(voice, lines)| lines.into_iter().map(move |line| (voice, line)))
+        .map(|(voice, (step, t_ns, text))| Said { step, moment: Moment { voice, t_ns, text } })
         .collect();
     if let Some(path) = &args.perfetto {
         let moments: Vec<_> = said.iter().map(|said| said.moment.clone()).collect();
@@ -60,6 +60,9 @@ fn show(
     } else {
         say!("{}: {}", vector.id, vector.about);
         say_text!(ktrace::live(kernel, &said, |name| wanted.shows(name)));
+        if let Some(shortfall) = trace.console.told.shortfall() {
+            say!("console lines: {shortfall}");
+        }
     }
     if !kernel.present {
         return Err(CliError::NothingRan(

@@ -3,6 +3,7 @@
 //! A pass checks the shape of a value before it renames it, and leaves alone what does not fit, so that a
 //! kernel that answers nonsense still differs from its golden.
 
+mod console;
 mod echo;
 mod hwaddr;
 mod ifindex;
@@ -18,6 +19,8 @@ use super::node::Node;
 
 /// All passes, in order. `base` gives the first `nlmsg_seq` of each step.
 pub fn normalise(trace: &mut Trace, base: impl Fn(u32) -> u32) {
+    // What stays is what is compared.
+    console::set_apart(trace);
     // Before anything is renamed: an echo is compared with what was sent.
     echo::shorten(trace);
     // Interface indexes first: the counters of an interface are told apart by its index.
@@ -50,7 +53,7 @@ mod testing {
     pub(super) fn replies(nodes: Vec<Node>) -> Trace {
         let items =
             nodes.into_iter().map(|node| Item { step: Some(0), t_ns: 0, kind: Kind::Reply(node) }).collect();
-        Trace { items, pid: 77, ordered: false }
+        Trace { items, pid: 77, ..Trace::default() }
     }
 
     /// A message with one value.

@@ -51,6 +51,7 @@ pub(crate) mod errno {
     pub(crate) const ENOENT: Errno = Errno(2);
     pub(crate) const EINTR: Errno = Errno(4);
     pub(crate) const ENOMEM: Errno = Errno(12);
+    pub(crate) const EBUSY: Errno = Errno(16);
     pub(crate) const EINVAL: Errno = Errno(22);
     pub(crate) const EAGAIN: Errno = Errno(35);
     pub(crate) const ENOBUFS: Errno = Errno(55);
@@ -63,6 +64,7 @@ pub(super) const MAP_PRIVATE_ANONYMOUS: usize = 0x1002;
 pub(super) const MAP_SHARED_ANONYMOUS: usize = 0x1001;
 /// sys/sys/fcntl.h.
 pub(super) const O_CLOEXEC: usize = 0x0010_0000;
+pub(super) const O_NONBLOCK: usize = 0x0004;
 
 /// sys/sys/socket.h.
 pub(super) const AF_NETLINK: u8 = 38;

@@ -6,6 +6,8 @@ use core::ffi::CStr;
 use core::fmt;
 
 use super::Errno;
+#[cfg(feature = "freebsd")]
+use super::abi::O_NONBLOCK;
 use super::abi::{O_CLOEXEC, errno, number};
 use super::raw::syscall;
 
@@ -97,6 +99,9 @@ pub(crate) fn open(path: &CStr, access: Access) -> Result<Fd, Errno> {
 /// fcntl.h, the same on both systems.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Access {
+    /// O_RDONLY|O_NONBLOCK.
+    #[cfg(feature = "freebsd")]
+    Poll = O_NONBLOCK as isize,
     /// O_WRONLY.
     #[cfg_attr(feature = "freebsd", expect(dead_code, reason = "only namespaces are set up through files"))]
     Write = 1,

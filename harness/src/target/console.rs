@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A guest's console: what its kernel complains of there, and of which vector.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs;
+
+use nlproof_agent::{Batch, Body, Record};
+
+use crate::vm::Vm;
+
+/// What a kernel that checks itself says when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
+/// vm/uma_core.c, kern_shutdown.c; ufs/ffs/ffs_alloc.c), and what the module says when it cannot do something.
+const COMPLAINTS: [&str; 11] = [
+    "lock order reversal",
+    "acquiring duplicate lock",
+    "non-sleepable lock",
+    "witness_",
+    "KASSERT",
+    "panic:",
+    "Fatal trap",
+    "leaked memory",
+    "Freed UMA keg",
+    ": filesystem full",
+    "nlproof_iface: not ",
+];
+
+/// The console's log so far. One that cannot be read is noticed by the machine's own watch.
+pub(super) fn console(vm: &Vm) -> Vec<u8> {
+    fs::read(vm.serial_log()).unwrap_or_default()
+}
+
+/// What the console's log has from this byte on.
+pub(super) fn console_since(vm: &Vm, from: usize) -> String {
+    let text = console(vm);
+    String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
+}
+
+fn is_complaint(line: &str) -> bool {
+    COMPLAINTS.iter().any(|text| line.contains(text))
+}
+
+/// Lines with which a kernel complains of something.
+pub(super) fn complaints(console: &str) -> impl Iterator<Item = &str> {
+    console.lines().filter(|line| is_complaint(line))
+}
+
+/// During which vectors' steps the kernel complained: its message buffer tells when, the console's log does not.
+#[derive(Debug, Default)]
+pub(super) struct Blame {
+    /// For each line, where it was printed, in the order of time.
+    places: HashMap<String, VecDeque<String>>,
+}
+
+impl Blame {
+    /// Takes a record of a batch: whether a complaint is in it, and whose.
+    pub(super) fn hear(&mut self, batch: &Batch, record: &Record) {
+        let Body::Console(line) = &record.body else { return };
+        let text = String::from_utf8_lossy(&line.text).trim().to_owned();
+        if !is_complaint(&text) {
+            return;
+        }
+        let program = batch.programs.iter().find(|program| program.id == record.program);
+        let name = program.map_or("", |program| program.name.as_str());
+        let place = match record.step {
+            u32::MAX => format!("{name}, outside its steps"),
+            step => format!("{name}, step {step}"),
+        };
+        self.places.entry(text).or_default().push_back(place);
+    }
+
+    /// The console's complaints, each with where it came if that is known: what is said twice was said first by the first.
+    pub(super) fn told(&mut self, console: &str) -> Vec<String> {
+        complaints(console)
+            .map(|line| {
+                let line = line.trim();
+                match self.places.get_mut(line).and_then(VecDeque::pop_front) {
+                    Some(place) => format!("the console says in {place}: {line}"),
+                    None => format!("the console says: {line}"),
+                }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nlproof_agent::{ConsoleLine, Program};
+
+    use super::super::requests::outside;
+    use super::*;
+
+    #[test]
+    fn the_kernels_complaints_are_found_and_its_chatter_is_not() {
+        let console = "lo10: link state changed to UP\r\nlock order reversal:\r\n 1st 0xfffff800 ifnet_sx\r\n\
+            nlproof_iface: interface messages and events are answered in Rust\r\n\
+            nlproof_iface: not unloaded: 1 handlers are still running\r\n";
+        let found: Vec<_> = complaints(console).collect();
+        assert_eq!(
+            found,
+            ["lock order reversal:", "nlproof_iface: not unloaded: 1 handlers are still running"]
+        );
+    }
+
+    #[test]
+    fn a_complaint_is_told_with_the_step_that_it_came_in() {
+        let programs = vec![
+            Program { id: 0, ..outside("link/a", Vec::new()) },
+            Program { id: 1, ..outside("link/b", Vec::new()) },
+        ];
+        let batch = Batch { programs };
+        let mut blame = Blame::default();
+        for (program, step, text) in [
+            (0, 2, "lock order reversal:"),
+            (0, 2, "lo10: link state changed to UP"),
+            (1, u32::MAX, "lock order reversal:"),
+        ] {
+            let line = ConsoleLine { priority: None, text: text.into(), cut: 0, whole: true };
+            blame.hear(&batch, &Record { program, step, t_ns: 0, body: Body::Console(line) });
+        }
+        assert_eq!(
+            blame.told(
+                "lock order reversal:\r\nlo10: link state changed to UP\r\nlock order reversal:\r\n\
+                 lock order reversal:\r\npanic: here\r\n"
+            ),
+            [
+                "the console says in link/a, step 2: lock order reversal:",
+                "the console says in link/b, outside its steps: lock order reversal:",
+                "the console says: lock order reversal:",
+                "the console says: panic: here",
+            ]
+        );
+    }
+}
