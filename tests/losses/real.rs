@@ -15,7 +15,7 @@ use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
 use nlproof::target::{Facts, Finish, FreebsdOptions, FreebsdTarget, Start, Target, TargetError};
 use nlproof::vector::compile;
 use nlproof::vm::{Accelerator, Tools};
-use nlproof_agent::{Batch, Body, Program, Record};
+use nlproof_agent::{Batch, Body, Privilege, Program, Record, SocketOptions, Step};
 use nlproof_image::{Cache, Dists};
 use serde_json::json;
 
@@ -285,4 +285,43 @@ fn a_network_stack_is_taken_once() {
     for _ in 0..2 {
         assert_eq!(interfaces_at_first(&mut target, &program), ["lo0"]);
     }
+}
+
+/// A program that runs in the guest's own network stack, of one command.
+fn outside(id: u32, script: &str) -> Program {
+    let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+    Program {
+        id,
+        name: "outside".to_owned(),
+        privilege: Privilege::Outside,
+        socket: SocketOptions::default(),
+        groups: vec![],
+        steps: vec![Step::Exec { argv, limit_ms: 10_000 }],
+        limit_ms: 20_000,
+        kernel_trace: false,
+    }
+}
+
+#[test]
+fn that_another_program_has_the_kernels_lines_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (test, release) = ("that_another_program_has_the_kernels_lines_is_told", "14.0-STABLE");
+    let Some(options) = options(test, release, directory.path()) else { return };
+    let mut target = FreebsdTarget::open(release, &options, None, &mut |_, _| ()).unwrap();
+    let programs = vec![
+        outside(0, "true"),
+        // With a process group of its own it outlives the program.
+        outside(1, "set -m; sleep 1000 < /dev/klog > /dev/null 2>&1 & sleep 0.2"),
+        outside(2, "true"),
+    ];
+    let mut told = Vec::new();
+    let run = target.run(&Batch { programs }, &mut |record| match record.body {
+        Body::ConsoleRead { .. } => told.push((record.program, None)),
+        Body::NoConsole { errno, text } => told.push((record.program, Some((errno, text)))),
+        _ => {}
+    });
+    run.unwrap_or_else(|error| panic!("{error}"));
+    const EBUSY: i32 = 16;
+    let [(0, None), (1, Some((EBUSY, _))), (2, Some((EBUSY, text)))] = &told[..] else { panic!("{told:?}") };
+    assert!(text.contains("/dev/klog cannot be opened") && text.contains("syslogd"), "{text}");
 }

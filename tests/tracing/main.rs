@@ -10,9 +10,10 @@ use iface_core::Probe;
 use nlproof_agent::KernelEvent;
 use nlproof_agent::ring::fired;
 
-#[path = "support/cell.rs"]
+#[path = "../support/cell.rs"]
 mod cell;
-#[path = "support/skip.rs"]
+mod console;
+#[path = "../support/skip.rs"]
 mod support;
 
 use cell::{nlproof, nlproof_in, runs_here, text};
@@ -24,8 +25,8 @@ fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn trace(more: &[&str]) -> Output {
-    let cell = ["trace", "link/create-lo", "--target", "freebsd", "--release", RELEASE];
+fn trace(vector: &str, more: &[&str]) -> Output {
+    let cell = ["trace", vector, "--target", "freebsd", "--release", RELEASE];
     nlproof(&[&cell[..], more].concat())
 }
 
@@ -100,7 +101,8 @@ fn dtrace_and_the_ring_give_the_same_records() {
     let file = place.path().join("raw.ndjson");
     // Any probe of its has dtrace(1) listen to the module's too.
     let probe = "fbt::ifnet_byindex_ref:entry";
-    let output = trace(&["--module", "rust", "--probe", probe, "--ndjson", file.to_str().unwrap()]);
+    let output =
+        trace("link/create-lo", &["--module", "rust", "--probe", probe, "--ndjson", file.to_str().unwrap()]);
     let said = text(&output);
     if no_dtrace(test, &said) {
         return;
@@ -128,7 +130,7 @@ fn stock_and_rust_stand_beside_each_other() {
     if !runs_here(test, RELEASE, "rust") {
         return;
     }
-    let output = trace(&["--module", "stock,rust"]);
+    let output = trace("link/create-lo", &["--module", "stock,rust"]);
     let said = text(&output);
     if no_dtrace(test, &said) {
         return;
@@ -147,7 +149,7 @@ fn stock_and_rust_stand_beside_each_other() {
     for (args, expected) in
         [(&["--aggregate"][..], "are for one module"), (&["--probe", "fbt::f:entry"], "are for one module")]
     {
-        let output = trace(&[&["--module", "stock,rust"], args].concat());
+        let output = trace("link/create-lo", &[&["--module", "stock,rust"], args].concat());
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
         assert!(text(&output).contains(expected), "{}", text(&output));
     }
@@ -159,7 +161,7 @@ fn ones_own_probes_are_shown_and_wrong_ones_refused_in_dtraces_words() {
     if !runs_here(test, RELEASE, "stock") {
         return;
     }
-    let probe = |probe: &str| trace(&["--module", "stock", "--probe", probe]);
+    let probe = |probe: &str| trace("link/create-lo", &["--module", "stock", "--probe", probe]);
     let output = probe("fbt::nlmsg_ack:entry");
     let said = text(&output);
     if no_dtrace(test, &said) {
