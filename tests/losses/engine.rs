@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! One cell, with targets of the test's own.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use nlproof::golden::{Divergences, Store};
-use nlproof::matrix::{Cell, CellResult, Engine, Opener, Timings, VectorsOfRun, Wanted, load_matrix};
-use nlproof::vector::{Vector, load_suite};
+use nlproof::matrix::{Cell, CellResult, Engine, Event, Opener, Timings, VectorsOfRun, Wanted, load_matrix};
+use nlproof::vector::{Vector, load_vector};
 
 /// The project's own vectors, goldens and matrix.
 fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")
 }
 
-/// The vectors of a suite.
+/// The vectors of a suite. Only its files are read: without optimisation all of them take seconds.
 pub(crate) fn vectors(suite: &str) -> Vec<Vector> {
-    let prefix = format!("{suite}/");
-    let mut suite = load_suite(&tests().join("vectors")).unwrap_or_else(|errors| panic!("{errors:?}"));
-    suite.vectors.retain(|vector| vector.id.starts_with(&prefix));
-    suite.vectors
+    let root = tests().join("vectors");
+    let entries = std::fs::read_dir(root.join(suite)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| load_vector(&root, file).unwrap()).collect()
 }
 
 /// The matrix's cell of that name.
@@ -27,8 +29,18 @@ pub(crate) fn cell(name: &str) -> Cell {
     matrix.cells.into_iter().find(|cell| cell.name() == name).unwrap()
 }
 
-/// Runs the vectors in the cell.
+/// Runs the vectors in the cell, in one target at a time.
 pub(crate) fn run(cell: &Cell, vectors: &[Vector], open: &Opener<'_>) -> CellResult {
+    run_side_by_side(1, cell, vectors, open).0
+}
+
+/// Runs the vectors in the cell, in at most so many targets side by side. What was noted meanwhile.
+pub(crate) fn run_side_by_side(
+    jobs: usize,
+    cell: &Cell,
+    vectors: &[Vector],
+    open: &Opener<'_>,
+) -> (CellResult, Vec<String>) {
     let never = AtomicBool::new(false);
     let engine = Engine {
         open,
@@ -37,11 +49,18 @@ pub(crate) fn run(cell: &Cell, vectors: &[Vector], open: &Opener<'_>) -> CellRes
         timings: &Timings::default(),
         follow_stock: false,
         raw: None,
-        jobs: std::num::NonZeroUsize::MIN,
+        jobs: NonZeroUsize::new(jobs).unwrap(),
         cancel: &never,
     };
     let wanted = Wanted { cells: std::slice::from_ref(cell), vectors, about: VectorsOfRun::default() };
-    let mut result = engine.run(&wanted, &mut |_| ()).unwrap();
+    let (mut notes, mut ended) = (Vec::new(), Vec::new());
+    let mut hear = |event: &Event<'_>| match event {
+        Event::Note { text, .. } => notes.push((*text).to_owned()),
+        Event::CellFinished { result } => ended.push(result.cell.name()),
+        _ => {}
+    };
+    let mut result = engine.run(&wanted, &mut hear).unwrap();
     assert_eq!(result.cells.len(), 1);
-    result.cells.remove(0)
+    assert_eq!(ended, [cell.name()]);
+    (result.cells.remove(0), notes)
 }

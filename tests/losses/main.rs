@@ -4,4 +4,5 @@
 mod engine;
 mod mistakes;
 mod real;
+mod shares;
 mod simulated;

@@ -8,8 +8,8 @@ use nlproof::target::{SimTarget, SimTrace};
 use crate::engine::{cell, run, vectors};
 
 fn with(fault: Option<Fault>, trace: SimTrace) -> CellResult {
-    run(&cell("sim/14.0"), &vectors("link"), &|cell, _| {
-        let sim = SimTarget::traced(cell.profile, trace);
+    run(&cell("sim/14.0"), &vectors("link"), &|place, _| {
+        let sim = SimTarget::traced(place.cell.profile, trace);
         Ok(Box::new(match fault {
             Some(fault) => sim.inject(fault),
             None => sim,

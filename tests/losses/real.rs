@@ -124,9 +124,9 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
     // A kernel with a debugger is in no matrix; it is like the one that checks itself.
     let known = if release == WITH_DEBUGGER { "14.0-STABLE-DEBUG" } else { release };
     let cell = Cell { release: Some(release.to_owned()), ..cell(&format!("freebsd/{known}/stock")) };
-    let result = run(&cell, &vectors("link"), &|cell, on_stage| {
+    let result = run(&cell, &vectors("link"), &|place, on_stage| {
         let first = opened.fetch_add(1, Ordering::SeqCst) == 0;
-        let target = FreebsdTarget::open(cell.release.as_ref().unwrap(), &options, None, on_stage)?;
+        let target = FreebsdTarget::open(place.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
         Ok(Box::new(Victim { target, deed: first.then_some(deed) }))
     });
     println!("{:?}", result.status);

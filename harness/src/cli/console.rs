@@ -1,42 +1,51 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `console`: the console's log that a run kept, or what of it a dying kernel said.
+//! `console`: the console's log that a run kept of a cell's guests, or what of it a dying kernel said.
 
 use super::args::ConsoleArgs;
 use super::exit::{CliError, ExitCode};
-use super::out::say_text;
+use super::out::{say, say_text};
 use crate::file::FileError;
+use crate::report::kept;
 
 pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
     let directory = &args.report;
-    let entries = std::fs::read_dir(directory).map_err(|error| {
+    let (what, none) = match args.textdump {
+        false => ("console", "no guest was started"),
+        true => ("textdump", "no kernel panicked or stopped in its debugger"),
+    };
+    let all = kept(directory, what).map_err(|error| {
         FileError::whole(directory, format!("cannot be read: {error}"))
             .help("a report directory is what `nlproof test-matrix --report-dir DIR` leaves")
     })?;
-    let (what, ending, none) = match args.textdump {
-        false => ("console", ".console", "no guest was started"),
-        true => ("textdump", ".textdump", "no kernel panicked or stopped in its debugger"),
-    };
-    let mut logs: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| name.strip_suffix(ending).map(str::to_owned))
-        .collect();
-    logs.sort();
+    let mut cells: Vec<_> = all.iter().map(|one| one.cell.as_str()).collect();
+    cells.dedup();
     let wanted = args.cell.as_deref().map(|cell| cell.replace('/', "-"));
-    let found: Vec<_> = match &wanted {
-        Some(wanted) => logs.iter().filter(|log| *log == wanted).collect(),
-        None => logs.iter().collect(),
+    let cell = match (&wanted, cells.as_slice()) {
+        (None, [cell]) => *cell,
+        (Some(wanted), known) if known.contains(&wanted.as_str()) => wanted,
+        (_, []) => {
+            let text = format!("no {what} was kept in {}: {none}", directory.display());
+            return Err(CliError::Usage(text));
+        }
+        (Some(_), known) => {
+            let cell = args.cell.as_deref().unwrap_or_default();
+            let text = format!("no {what} of {cell}\n  help: there are {}", known.join(", "));
+            return Err(CliError::Usage(text));
+        }
+        (None, known) => {
+            let text = format!("several {what}s were kept\n  help: name one of {}", known.join(", "));
+            return Err(CliError::Usage(text));
+        }
     };
-    let [log] = found.as_slice() else {
-        return Err(CliError::Usage(match (&args.cell, logs.as_slice()) {
-            (_, []) => format!("no {what} was kept in {}: {none}", directory.display()),
-            (Some(cell), _) => format!("no {what} of {cell}\n  help: there are {}", logs.join(", ")),
-            (None, _) => format!("several {what}s were kept\n  help: name one of {}", logs.join(", ")),
-        }));
-    };
-    let path = directory.join(format!("{log}{ending}"));
-    let bytes =
-        std::fs::read(&path).map_err(|error| FileError::whole(&path, format!("cannot be read: {error}")))?;
-    say_text!(shown(&bytes));
+    let guests: Vec<_> = all.iter().filter(|one| one.cell == cell).collect();
+    for one in &guests {
+        let failed = |error| FileError::whole(&one.path, format!("cannot be read: {error}"));
+        let bytes = std::fs::read(&one.path).map_err(failed)?;
+        if guests.len() > 1 || one.guest > 1 {
+            say!("==> guest {} <==", one.guest);
+        }
+        say_text!(shown(&bytes));
+    }
     Ok(ExitCode::OK)
 }
 

@@ -15,7 +15,7 @@ use super::test_matrix::write_reports;
 use super::verdict::{closing_line, exit_code};
 use crate::file::FileError;
 use crate::matrix::RunResult;
-use crate::report::{Part, annotations, cell_line, merge, problems, read_report, troubled};
+use crate::report::{Kept, Part, annotations, cell_line, kept, merge, problems, read_report, troubled};
 
 pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -124,9 +124,11 @@ fn keep_files(parts: &[Part], into: &Path) -> io::Result<()> {
                 io::copy(&mut from, &mut to)?;
             }
             for kind in ["console", "textdump"] {
-                if let Some(mut from) = open_if_there(&directory.join(format!("{cell}.{kind}")))? {
-                    let name = format!("{cell}{}.{kind}", slice.as_deref().unwrap_or_default());
-                    io::copy(&mut from, &mut File::create(into.join(name))?)?;
+                for one in kept(&directory, kind)?.iter().filter(|one| one.cell == cell) {
+                    let (slice, guest) =
+                        (slice.as_deref().unwrap_or_default(), Kept::guest_suffix(one.guest));
+                    let name = format!("{cell}{slice}{guest}.{kind}");
+                    io::copy(&mut File::open(&one.path)?, &mut File::create(into.join(name))?)?;
                 }
             }
         }

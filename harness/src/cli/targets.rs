@@ -10,7 +10,7 @@ use super::args::{AccelArg, GuestArgs, TraceArgs};
 use super::exit::CliError;
 use super::interrupt;
 use super::project::Project;
-use crate::matrix::{Cell, Event, ModuleKind, TargetKind};
+use crate::matrix::{Cell, Event, ModuleKind, Place, TargetKind};
 use crate::releases::{Releases, newest_of};
 use crate::report::Screen;
 use crate::target::{
@@ -120,7 +120,7 @@ impl Targets {
         self
     }
 
-    /// Keeps the consoles of guests as `CELL.console` in this directory.
+    /// Keeps the consoles of guests as `CELL.console`, `CELL.guest2.console` and so on in this directory.
     pub(super) fn keep_consoles_in(mut self, directory: Option<&Path>) -> Targets {
         self.consoles = directory.map(Path::to_owned);
         self
@@ -207,20 +207,33 @@ impl Targets {
 
     /// Opens the target of a cell.
     pub(super) fn open(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> {
-        match cell.target {
-            TargetKind::Sim => Ok(Box::new(SimTarget::traced(cell.profile, self.trace))),
-            TargetKind::Freebsd => Ok(Box::new(self.open_freebsd(cell, on_stage)?)),
+        self.open_at(Place::first(cell), on_stage)
+    }
+
+    /// Opens one of the targets of a cell.
+    pub(super) fn open_at(
+        &self,
+        place: Place<'_>,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<Box<dyn Target>, OpenError> {
+        match place.cell.target {
+            TargetKind::Sim => Ok(Box::new(SimTarget::traced(place.cell.profile, self.trace))),
+            TargetKind::Freebsd => Ok(Box::new(self.open_freebsd(place, on_stage)?)),
         }
     }
 
-    /// Opens the guest of a cell.
-    fn open_freebsd(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<FreebsdTarget, OpenError> {
+    /// Opens one of the guests of a cell.
+    fn open_freebsd(&self, place: Place<'_>, on_stage: &mut OnStage<'_>) -> Result<FreebsdTarget, OpenError> {
+        let cell = place.cell;
         if let Some((reason, remedy)) = self.obstacle(cell) {
             return Err(OpenError::NotHere { reason, remedy });
         }
         let mut options = self.freebsd.clone();
         options.console =
-            self.consoles.as_ref().map(|directory| directory.join(format!("{}.console", cell.file_name())));
+            self.consoles.as_ref().map(|directory| directory.join(format!("{}.console", place.file_name())));
+        if place.beside {
+            options.start = Start::Saved;
+        }
         let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
         FreebsdTarget::open(&cell.release_or_profile(), &options, module, on_stage)
     }
@@ -233,7 +246,7 @@ pub(super) fn open_shown(targets: &Targets, cell: &Cell) -> Result<Box<dyn Targe
 
 /// Opens a cell's guest and shows on standard error what that is doing.
 pub(super) fn open_freebsd_shown(targets: &Targets, cell: &Cell) -> Result<FreebsdTarget, OpenError> {
-    shown(cell, |on_stage| targets.open_freebsd(cell, on_stage))
+    shown(cell, |on_stage| targets.open_freebsd(Place::first(cell), on_stage))
 }
 
 fn shown<T>(

@@ -54,7 +54,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     let targets = targets.keep_consoles_in(args.report_dir.as_deref());
     let mut timings = Timings::load(&cache_directory()?);
     let engine = Engine {
-        open: &|cell, on_stage| targets.open(cell, on_stage),
+        open: &|place, on_stage| targets.open_at(place, on_stage),
         goldens: &goldens,
         divergences: &divergences,
         timings: &timings,
@@ -105,7 +105,7 @@ fn fetch_missing(project: &Project, cells: &[Cell]) -> Result<(), CliError> {
 }
 
 /// One guest a processor, because under TCG each keeps one busy, as far as memory reaches.
-fn default_jobs() -> NonZeroUsize {
+pub(super) fn default_jobs() -> NonZeroUsize {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| guests_in_memory(&text));
     memory.map_or(processors, |guests| guests.min(processors))

@@ -98,6 +98,7 @@ mod tests {
             facts: vec![],
             vectors: vec![],
             duration: Duration::ZERO,
+            guest_time: Duration::ZERO,
         };
         RunResult {
             cells: statuses.into_iter().map(result).collect(),

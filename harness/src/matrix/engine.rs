@@ -1,34 +1,61 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The engine: opens each cell's target, runs the vectors, compares, and tells the stream of events.
+//! The engine: opens targets of cells, has vectors run in them, and tells the stream of events.
 
-use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use super::cell::{Cell, ModuleKind};
-use super::conversation::{Conversation, ConversationError, converse, mismatch};
+use super::board::{After, Board, WORTH, Work};
+use super::cell::Cell;
+use super::conversation::mismatch;
 use super::event::Event;
-use super::following::{Following, tell};
-use super::judge::judge;
-use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun};
+use super::following::Following;
+use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::raw::RawFile;
+use super::running::RunningCell;
+use super::share::Interruption;
 use super::timings::Timings;
 use crate::file::FileError;
-use crate::golden::{Divergences, Store, layers};
-use crate::ktrace::has_golden;
-use crate::target::{Finish, Loss, OnStage, OpenError, Target, TargetError};
+use crate::golden::{Divergences, Store};
+use crate::target::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
 /// After so many lost guests a cell is given up: each costs some seconds, and more would say the same.
 const LOSSES: usize = 8;
 
-/// Opens the target of a cell.
-pub type Opener<'a> = dyn Fn(&Cell, &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> + Sync + 'a;
+/// Which target of a cell is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The cell.
+    pub cell: &'a Cell,
+    /// The number of the guest, from 1: guests of one cell that run side by side have different ones.
+    pub guest: usize,
+    /// Others of the cell run meanwhile and do without it: it is had from a saved state or not at all.
+    pub beside: bool,
+}
 
-/// Hears the stream of events. Cells that run side by side take turns.
+impl<'a> Place<'a> {
+    /// That of the first guest of a cell, or of the only one.
+    pub fn first(cell: &'a Cell) -> Self {
+        Self { cell, guest: 1, beside: false }
+    }
+
+    /// What files about this guest begin with: `freebsd-14.0-STABLE-stock`, `freebsd-14.0-STABLE-stock.guest2`.
+    pub fn file_name(self) -> String {
+        match self.guest {
+            1 => self.cell.file_name(),
+            // As `report::kept` reads it.
+            guest => format!("{}.guest{guest}", self.cell.file_name()),
+        }
+    }
+}
+
+/// Opens a target.
+pub type Opener<'a> = dyn Fn(Place<'_>, &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> + Sync + 'a;
+
+/// Hears the stream of events. Guests that run side by side take turns.
 pub type Emit<'a> = dyn FnMut(&Event<'_>) + Send + 'a;
 
 /// What to run.
@@ -55,43 +82,64 @@ pub struct Engine<'a> {
     pub raw: Option<PathBuf>,
     /// In which order cells are begun.
     pub timings: &'a Timings,
-    /// How many cells run side by side at most.
+    /// How many targets there are side by side at most, of different cells or of one.
     pub jobs: NonZeroUsize,
     /// Set when the user interrupts.
     pub cancel: &'a AtomicBool,
 }
 
+/// A worker's stay in a cell.
+struct Stay<'a> {
+    board: &'a Board,
+    running: &'a RunningCell<'a>,
+    vectors: &'a [Vector],
+    cell: usize,
+    guest: usize,
+}
+
 impl Engine<'_> {
-    /// Runs every cell, at most `jobs` of them side by side.
+    /// Runs every cell, with at most `jobs` targets side by side: one a cell, and more of a cell that can share them when
+    /// no other waits.
     ///
     /// # Errors
-    /// A golden or a vector cannot be used: input files are wrong, and no further cell is begun.
+    /// A golden or a vector cannot be used: input files are wrong, and no further share of vectors is begun.
     pub fn run(&self, wanted: &Wanted<'_>, emit: &mut Emit<'_>) -> Result<RunResult, FileError> {
         emit(&Event::RunStarted { cells: wanted.cells, vectors: wanted.vectors.len() });
         let emit = Mutex::new(emit);
-        let next = AtomicUsize::new(0);
-        let order = self.timings.order(wanted.cells);
+        let say = |event: &Event<'_>| (lock(&emit))(event);
+        let board = Board::new(self.timings.order(wanted.cells), self.jobs.get());
         let refused = Mutex::new(None);
+        let begun: Vec<OnceLock<RunningCell<'_>>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
         let results: Vec<OnceLock<CellResult>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
+        // More could never find anything to do.
+        let most = wanted.cells.len() * (1 + wanted.vectors.len() / WORTH);
         let worker = || {
-            while !self.cancelled() && lock(&refused).is_none() {
-                let Some(&index) = order.get(next.fetch_add(1, Ordering::SeqCst)) else { return };
-                let (Some(cell), Some(slot)) = (wanted.cells.get(index), results.get(index)) else { return };
-                let say = |event: &Event<'_>| (lock(&emit))(event);
-                match self.run_cell(cell, wanted.vectors, &say) {
-                    Ok(result) => {
+            let _watched = board.watch();
+            while let Some(work) = board.next(|| self.cancelled()) {
+                let (cell, guest) = match work {
+                    Work::Begin(cell) => (cell, 1),
+                    Work::Join { cell, guest } => (cell, guest),
+                };
+                let places = (wanted.cells.get(cell), begun.get(cell), results.get(cell));
+                let (Some(about), Some(running), Some(slot)) = places else { return };
+                let running = running.get_or_init(|| RunningCell::begin(about, &say));
+                let stay = Stay { board: &board, running, vectors: wanted.vectors, cell, guest };
+                match self.stay(&stay, matches!(work, Work::Begin(_))) {
+                    Ok(None) => {}
+                    Ok(Some(result)) => {
                         say(&Event::CellFinished { result: &result });
-                        // Each index is taken once.
+                        // A cell has one last guest.
                         slot.get_or_init(|| result);
                     }
                     Err(error) => {
+                        board.stop();
                         lock(&refused).get_or_insert(error);
                     }
                 }
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..self.jobs.get().min(wanted.cells.len()) {
+            for _ in 0..self.jobs.get().min(most) {
                 scope.spawn(worker);
             }
         });
@@ -105,7 +153,7 @@ impl Engine<'_> {
             vectors: wanted.about.clone(),
             missing: Vec::new(),
         };
-        (lock(&emit))(&Event::RunFinished { result: &result });
+        say(&Event::RunFinished { result: &result });
         Ok(result)
     }
 
@@ -113,240 +161,136 @@ impl Engine<'_> {
         self.cancel.load(Ordering::SeqCst)
     }
 
-    fn run_cell(
-        &self,
-        cell: &Cell,
-        vectors: &[Vector],
-        emit: &dyn Fn(&Event<'_>),
-    ) -> Result<CellResult, FileError> {
-        let started = Instant::now();
-        emit(&Event::CellStarted { cell });
-        let mut result = CellResult {
-            cell: cell.clone(),
-            status: CellStatus::Passed,
-            fallbacks: 0,
-            losses: Vec::new(),
-            facts: Vec::new(),
-            vectors: Vec::new(),
-            duration: std::time::Duration::ZERO,
-        };
-        let mut raw = None;
-        let mut finish = Finish::default();
-        let mut rest: Option<Vec<&Vector>> = None;
-        result.status = loop {
-            let opened = (self.open)(cell, &mut |stage, bytes| emit(&Event::Stage { cell, stage, bytes }));
-            let mut target = match opened {
-                Ok(target) => target,
-                Err(error) => break not_opened(error),
-            };
-            result.fallbacks += target.facts().fallbacks;
-            let vectors = match rest.take() {
-                Some(rest) => rest,
-                None => {
-                    result.facts = target.facts().lines.clone();
-                    self.applicable(cell, target.as_ref(), vectors, &mut result.vectors, emit)
-                }
-            };
-            emit(&Event::Stage { cell, stage: "run vectors", bytes: None });
-            let raw = match &mut raw {
-                Some(raw) => raw,
-                none => none.insert(RawFile::create(self.raw.as_deref(), cell)?),
-            };
-            let turn = target.facts().stacks.map_or(vectors.len(), |stacks| stacks.max(1));
-            let (now, later) = vectors.split_at(turn.min(vectors.len()));
-            let interruption = self.run_vectors(cell, target.as_mut(), now, raw, &mut result, emit)?;
-            match interruption.map(|it| it.with(later)) {
-                None => {
-                    finish.join(target.finish());
-                    if later.is_empty() {
-                        break finished(cell, &finish, &mut result, emit);
-                    }
-                    rest = Some(later.to_vec());
-                }
-                Some(Interruption { left, loss: Err(reason) }) => {
-                    rest = Some(left);
-                    break CellStatus::GuestFailed(reason);
-                }
-                Some(Interruption { left, loss: Ok(loss) }) => {
-                    let Some((culprit, left)) = left.split_first() else {
-                        break CellStatus::GuestFailed(loss.text);
-                    };
-                    let lost = inconclusive(culprit, format!("the guest was lost in it: {}", loss.text));
-                    emit(&Event::VectorFinished { cell, result: &lost });
-                    result.vectors.push(lost);
-                    let text = format!("guest lost in {}: {}", culprit.id, loss.text);
-                    emit(&Event::Note { cell, text: &text });
-                    result.losses.push(LostGuest { vector: culprit.id.clone(), loss });
-                    rest = Some(left.to_vec());
-                    if left.is_empty() || result.losses.len() >= LOSSES || self.cancelled() {
-                        break CellStatus::GuestFailed(String::new());
-                    }
-                }
-            }
-        };
-        if let Some(about) = result.about_losses() {
-            result.status = CellStatus::GuestFailed(match result.status.failure() {
-                Some((_, reason)) if !reason.is_empty() => format!("{about}; then {reason}"),
-                _ => about,
-            });
-        }
-        for vector in rest.unwrap_or_default() {
-            let left = not_run(vector, "the guest was lost before its turn".into());
-            emit(&Event::VectorFinished { cell, result: &left });
-            result.vectors.push(left);
-        }
-        result.duration = started.elapsed();
-        Ok(result)
+    /// Whether dtrace(1) follows this cell.
+    pub(super) fn follows(&self, cell: &Cell) -> bool {
+        self.follow_stock && Following::applies(cell)
     }
 
-    /// The vectors that apply; the others get their results.
-    fn applicable<'v>(
-        &self,
-        cell: &Cell,
-        target: &dyn Target,
-        vectors: &'v [Vector],
-        results: &mut Vec<VectorResult>,
-        emit: &dyn Fn(&Event<'_>),
-    ) -> Vec<&'v Vector> {
+    /// Opens one guest after the other and runs what they can take, until nothing is left for them. The cell's result, if
+    /// this was its last guest.
+    fn stay(&self, stay: &Stay<'_>, first: bool) -> Result<Option<CellResult>, FileError> {
+        let Stay { board, running, cell, guest, .. } = *stay;
+        let began = Instant::now();
+        let (mut first, mut beside) = (first, !first);
+        let left = loop {
+            let place = Place { cell: running.cell, guest, beside };
+            if beside {
+                running.stage(&format!("restore guest {guest} beside"), None);
+            }
+            let opened = (self.open)(place, &mut |stage, bytes| {
+                // What a guest beside others does is no news of the cell.
+                if !beside {
+                    running.stage(stage, bytes);
+                }
+            });
+            match opened {
+                Ok(mut target) => {
+                    let alone = !beside;
+                    if std::mem::take(&mut first) {
+                        let raw = RawFile::create(self.raw.as_deref(), running.cell)?;
+                        running.opened_first(target.as_ref(), raw);
+                        board.fill(cell, self.applicable(stay, target.as_ref()), false);
+                    } else {
+                        running.opened(target.as_ref());
+                    }
+                    if alone {
+                        board.open_to_more(cell, target.facts().stacks.is_some());
+                    }
+                    running.stage("run vectors", None);
+                    self.use_up(stay, target.as_mut())?;
+                }
+                // Nothing was taken for it: the others run what it would have.
+                Err(error) if beside => {
+                    board.open_to_more(cell, false);
+                    if !matches!(error, OpenError::Interrupted) {
+                        running.note(&format!("no guest {guest} beside: {error}"));
+                    }
+                }
+                Err(error) => {
+                    board.give_up(cell);
+                    running.end(not_opened(error));
+                }
+            }
+            match board.after(cell, guest) {
+                After::Alone => beside = false,
+                After::Beside => beside = true,
+                After::Out => break None,
+                After::Last(left) => break Some(left),
+            }
+        };
+        running.leave(began.elapsed());
+        Ok(left.map(|left| running.result(stay.vectors_at(&left))))
+    }
+
+    /// Places of the vectors that apply; the others get their results.
+    fn applicable(&self, stay: &Stay<'_>, target: &dyn Target) -> Vec<usize> {
+        let running = stay.running;
         let mut applicable = Vec::new();
-        for vector in vectors {
-            match cell.leaves_out(&vector.id).or_else(|| mismatch(vector, target.facts())) {
-                None => applicable.push(vector),
+        for (place, vector) in stay.vectors.iter().enumerate() {
+            match running.cell.leaves_out(&vector.id).or_else(|| mismatch(vector, target.facts())) {
+                None => applicable.push(place),
                 Some(reason) => {
-                    let result = not_run(vector, reason);
-                    emit(&Event::VectorFinished { cell, result: &result });
-                    results.push(result);
+                    let result = VectorResult::without(&vector.id, Outcome::NotRun(reason));
+                    running.leave_out(place, result);
                 }
             }
         }
         applicable
     }
 
-    /// Runs vectors. What was left and why, if the target was lost.
-    fn run_vectors<'v>(
-        &self,
-        cell: &Cell,
-        target: &mut dyn Target,
-        vectors: &[&'v Vector],
-        raw: &mut RawFile,
-        CellResult { vectors: results, facts, .. }: &mut CellResult,
-        emit: &dyn Fn(&Event<'_>),
-    ) -> Result<Option<Interruption<'v>>, FileError> {
-        // Goldens are read before anything is sent: a file that cannot be used must not cost a boot's work.
-        let mut goldens = HashMap::new();
-        for vector in vectors {
-            let mut golden = self.goldens.find(layers(cell.profile), &vector.id)?;
-            if cell.module == ModuleKind::Rust {
-                golden = golden.map(|found| self.divergences.apply(cell.profile, found)).transpose()?;
+    /// Has a target run what it can take.
+    fn use_up(&self, stay: &Stay<'_>, target: &mut dyn Target) -> Result<(), FileError> {
+        let Stay { board, running, cell, guest, .. } = *stay;
+        let mut room = target.facts().stacks.map_or(usize::MAX, |stacks| stacks.max(1));
+        let mut ran = false;
+        while room > 0 {
+            let share = board.take(cell, room, self.follows(running.cell));
+            if share.is_empty() {
+                break;
             }
-            let kernel = if has_golden(&vector.id) {
-                self.goldens.kernel().find(layers(cell.profile), &vector.id)?
-            } else {
-                None
-            };
-            goldens.insert(&vector.id, (golden, kernel));
+            room -= share.len();
+            ran = true;
+            running.takes(guest);
+            let share: Vec<_> = stay.vectors_at(&share).collect();
+            if let Some(interruption) = self.run_share(running, target, &share)? {
+                self.interrupted(stay, interruption);
+                return Ok(());
+            }
         }
-        let mut failed = None;
-        let mut ended = HashSet::new();
-        let mut end = |conversation: &Conversation<'_>, stock: Option<u32>| {
-            let (golden, kernel) = goldens.remove(&conversation.vector.id).unwrap_or_default();
-            match raw.append(conversation) {
-                Ok(()) => {
-                    let result = judge(cell, conversation, golden, kernel, stock);
-                    emit(&Event::VectorFinished { cell, result: &result });
-                    results.push(result);
+        // One that was asked nothing has nothing to tell.
+        if ran {
+            running.finished(target.finish());
+        }
+        Ok(())
+    }
+
+    /// A target was lost: in its first vector that did not end. The others go on in fresh ones, if that can be.
+    fn interrupted(&self, stay: &Stay<'_>, Interruption { left, loss }: Interruption) {
+        let Stay { board, running, cell, .. } = *stay;
+        let reason = match (loss, stay.vectors_at(&left).next()) {
+            (Ok(loss), Some(culprit)) => {
+                let left = left.get(1..).unwrap_or_default();
+                board.put_back(cell, left);
+                if running.lost(stay.guest, culprit, loss) < LOSSES && !self.cancelled() {
+                    return;
                 }
-                Err(error) => failed = failed.take().or(Some(error)),
+                String::new()
+            }
+            (Ok(loss), None) => loss.text,
+            (Err(reason), _) => {
+                board.put_back(cell, &left);
+                reason
             }
         };
-        // What dtrace(1) says comes when it ends: what is followed is judged then.
-        let mut following = if self.follow_stock && Following::applies(cell) {
-            match Following::begin(target) {
-                Ok(following) => Some(following),
-                Err(TargetError::NoDtrace(reason)) => {
-                    tell(facts, &format!("not available: {reason}"));
-                    let text = format!("kernel trace: not available: {reason}");
-                    emit(&Event::Note { cell, text: &text });
-                    None
-                }
-                Err(error) => return Ok(Some(Interruption { left: vectors.to_vec(), loss: loss_of(error) })),
-            }
-        } else {
-            None
-        };
-        let mut run = converse(target, vectors, &mut |conversation: Conversation<'_>| {
-            ended.insert(conversation.vector.id.clone());
-            match &mut following {
-                Some(following) => following.hold(conversation),
-                None => end(&conversation, None),
-            }
-        });
-        if let Some(following) = following {
-            emit(&Event::Stage { cell, stage: "read what dtrace(1) says", bytes: None });
-            let followed = following.end(target, run.is_ok());
-            for conversation in &followed.conversations {
-                end(conversation, Some(followed.major));
-            }
-            emit(&Event::Note { cell, text: &format!("kernel trace: {}", followed.about) });
-            tell(facts, &followed.about);
-            if let Some(error) = followed.lost {
-                run = run.and(Err(error.into()));
-            }
-        }
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        let left: Vec<_> = vectors.iter().copied().filter(|vector| !ended.contains(&vector.id)).collect();
-        let loss = match run {
-            Ok(()) => Err("the target ended without a word about it".to_owned()),
-            Err(ConversationError::Vector(error)) => return Err(error),
-            Err(ConversationError::Target(error)) => loss_of(error),
-        };
-        // A guest that was lost after its last vector has done all that was asked of it.
-        Ok((!left.is_empty()).then_some(Interruption { left, loss }))
+        board.give_up(cell);
+        running.end(CellStatus::GuestFailed(reason));
     }
 }
 
-/// A guest after which a fresh one may go on, or why none will.
-fn loss_of(error: TargetError) -> Result<Loss, String> {
-    match error {
-        TargetError::Guest(loss) => Ok(loss),
-        error => Err(error.to_string()),
-    }
-}
-
-/// Vectors that did not run to their end.
-struct Interruption<'v> {
-    /// In their order: the first one ran when the target was lost.
-    left: Vec<&'v Vector>,
-    /// How the guest was lost, after which a fresh one may go on; or why none will.
-    loss: Result<Loss, String>,
-}
-
-impl<'v> Interruption<'v> {
-    /// The same, with those whose turn had not come.
-    fn with(mut self, later: &[&'v Vector]) -> Self {
-        self.left.extend(later);
-        self
-    }
-}
-
-/// What is left to say when every vector has run.
-fn finished(cell: &Cell, finish: &Finish, result: &mut CellResult, emit: &dyn Fn(&Event<'_>)) -> CellStatus {
-    result.facts.extend(finish.report_lines());
-    if let Some(text) = &finish.note() {
-        emit(&Event::Note { cell, text });
-    }
-    if finish.complaints.is_empty() {
-        // What the lost ones lack is told with their guests.
-        let lost = |vector: &VectorResult| result.losses.iter().any(|lost| lost.vector == vector.id);
-        let others: Vec<_> = result.vectors.iter().filter(|vector| !lost(vector)).cloned().collect();
-        return CellResult::status_of(&others);
-    }
-    let complaints = finish.complaints.join("; ");
-    match cell.module {
-        ModuleKind::Rust => CellStatus::ModuleFailed(complaints),
-        ModuleKind::Stock => CellStatus::GuestFailed(complaints),
+impl<'a> Stay<'a> {
+    /// The vectors at these places.
+    fn vectors_at(&self, places: &[usize]) -> impl Iterator<Item = (usize, &'a Vector)> {
+        places.iter().filter_map(|place| Some((*place, self.vectors.get(*place)?)))
     }
 }
 
@@ -364,20 +308,6 @@ fn not_opened(error: OpenError) -> CellStatus {
 /// A lock whose holder panicked still guards what it guards; the panic itself ends the run.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn inconclusive(vector: &Vector, reason: String) -> VectorResult {
-    VectorResult { outcome: Outcome::Inconclusive(reason.clone()), ..not_run(vector, reason) }
-}
-
-fn not_run(vector: &Vector, reason: String) -> VectorResult {
-    VectorResult {
-        id: vector.id.clone(),
-        outcome: Outcome::NotRun(reason),
-        duration: std::time::Duration::ZERO,
-        observed: None,
-        golden_layer: None,
-    }
 }
 
 fn interrupted() -> CellStatus {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The matrix: which cells there are, which can run here, and the engine that runs them.
 
+mod board;
 mod cell;
 mod config;
 mod conversation;
@@ -10,14 +11,16 @@ mod following;
 mod judge;
 mod outcome;
 mod raw;
+mod running;
 mod select;
+mod share;
 mod slice;
 mod timings;
 
 pub use cell::{Cell, ModuleKind, TargetKind, Without};
 pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
-pub use engine::{Emit, Engine, Opener, Wanted};
+pub use engine::{Emit, Engine, Opener, Place, Wanted};
 pub use event::Event;
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,

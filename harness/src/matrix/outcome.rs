@@ -54,6 +54,13 @@ pub struct VectorResult {
     pub golden_layer: Option<String>,
 }
 
+impl VectorResult {
+    /// Of a vector that was not compared with anything.
+    pub fn without(id: &str, outcome: Outcome) -> Self {
+        Self { id: id.to_owned(), outcome, duration: Duration::ZERO, observed: None, golden_layer: None }
+    }
+}
+
 /// How many vectors met which fate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -131,10 +138,12 @@ pub struct CellResult {
     pub losses: Vec<LostGuest>,
     /// What is known of the target: kernel, accelerator, image.
     pub facts: Vec<(String, String)>,
-    /// The vectors, in the order in which they ran.
+    /// The vectors, in their own order.
     pub vectors: Vec<VectorResult>,
-    /// From opening the target to the last vector, on this host's clock.
+    /// From opening the first target to the last vector, on this host's clock.
     pub duration: Duration,
+    /// What its targets took together: longer than `duration` where several ran side by side.
+    pub guest_time: Duration,
 }
 
 impl CellResult {
@@ -251,6 +260,7 @@ mod tests {
             facts: vec![],
             vectors,
             duration: Duration::ZERO,
+            guest_time: Duration::ZERO,
         };
         let passed = |observed| vector(Outcome::Passed, Some(observed));
         assert_eq!(cell(vec![passed(true), passed(true)]).origin(), Some("observed"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! How long cells took in earlier runs, so that the longest is begun first: the run then ends with the short ones,
-//! and no processor waits for a long one alone.
+//! and no processor waits for a long one alone. What counts is the time that a cell's guests took together: that several
+//! of them shared the work makes a cell no smaller.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -48,11 +49,11 @@ impl Timings {
         let ran = results
             .iter()
             .filter(|result| matches!(result.status, CellStatus::Passed | CellStatus::Failed))
-            .filter(|result| result.duration > Duration::ZERO);
+            .filter(|result| result.guest_time > Duration::ZERO);
         for result in ran {
             let counts = result.counts();
             let vectors = u32::try_from(result.vectors.len() - counts.not_run).unwrap_or(u32::MAX).max(1);
-            self.seconds.insert(result.cell.name(), result.duration.as_secs_f64() / f64::from(vectors));
+            self.seconds.insert(result.cell.name(), result.guest_time.as_secs_f64() / f64::from(vectors));
         }
         let Some(directory) = self.path.parent() else { return Ok(()) };
         fs::create_dir_all(directory)?;
@@ -98,6 +99,7 @@ mod tests {
             facts: vec![],
             vectors: vec![vector],
             duration: Duration::from_secs(seconds),
+            guest_time: Duration::from_secs(seconds),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::schema::{Cell, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
 use crate::golden::Compared;
@@ -63,9 +64,14 @@ fn cell(result: &CellResult) -> Cell {
             no_golden: counts.no_golden,
             not_run: counts.not_run,
         },
-        duration_ms: u64::try_from(result.duration.as_millis()).unwrap_or(u64::MAX),
+        duration_ms: millis(result.duration),
+        guest_time_ms: Some(millis(result.guest_time)),
         vectors: result.vectors.iter().map(vector).collect(),
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn lost(lost: &LostGuest) -> Lost {

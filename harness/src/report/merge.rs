@@ -172,6 +172,7 @@ fn join((_, first): &(&Part, &CellResult), rest: &[(&Part, &CellResult)]) -> Cel
         joined.fallbacks += part.fallbacks;
         joined.losses.extend(part.losses);
         joined.duration += part.duration;
+        joined.guest_time += part.guest_time;
         joined.status = worse(joined.status, part.status);
     }
     joined.vectors.sort_by(|one, other| one.id.cmp(&other.id));

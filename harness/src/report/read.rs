@@ -94,6 +94,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
         facts,
         vectors: cell.vectors.into_iter().map(vector).collect::<Result<_, _>>()?,
         duration: Duration::from_millis(cell.duration_ms),
+        guest_time: Duration::from_millis(cell.guest_time_ms.unwrap_or(cell.duration_ms)),
     })
 }
 

@@ -53,6 +53,9 @@ pub(super) struct Cell {
     pub(super) facts: serde_json::Map<String, serde_json::Value>,
     pub(super) counts: Counts,
     pub(super) duration_ms: u64,
+    /// What its guests took together, where several may have run side by side.
+    #[serde(default)]
+    pub(super) guest_time_ms: Option<u64>,
     pub(super) vectors: Vec<Vector>,
 }
 

@@ -108,6 +108,7 @@ pub(super) mod tests {
                 vector("link/e", Outcome::NotRun("needs linux".into()), None),
             ],
             duration: Duration::from_secs(2),
+            guest_time: Duration::from_secs(3),
         }
     }
 

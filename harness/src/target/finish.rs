@@ -12,7 +12,7 @@ pub struct Finish {
     pub lines: Vec<(String, String)>,
     /// The module was loaded although verification rejected it.
     pub unverified: bool,
-    /// What is not as it has to be, whatever the vectors say.
+    /// What is not as it has to be in one of them, whatever the vectors say.
     pub complaints: Vec<String>,
 }
 
@@ -34,6 +34,14 @@ impl Finish {
                 self.complaints.push(complaint);
             }
         }
+    }
+
+    /// What is not as it has to be, in one of the targets or in all of them together. Vectors that pass prove nothing
+    /// about a module that nobody asked; one guest of several may have had vectors that ask nothing of it.
+    pub fn all_complaints(&self) -> Vec<String> {
+        let unasked = self.counters.get("requests") == Some(&0);
+        let unasked = unasked.then(|| "the module answered no request".to_owned());
+        self.complaints.iter().cloned().chain(unasked).collect()
     }
 
     /// Lines for reports.
@@ -80,6 +88,17 @@ mod tests {
             joined.note().unwrap(),
             "module: requests 9; kldstat: 7 1 0xffffffff82a00000 14000 nlproof_iface.ko"
         );
+    }
+
+    #[test]
+    fn a_module_that_no_guest_asked_is_complained_of() {
+        let quiet = |requests| Finish { complaints: Vec::new(), ..finish(requests, "") };
+        let mut joined = quiet(0);
+        joined.join(quiet(0));
+        assert_eq!(joined.all_complaints(), ["the module answered no request"]);
+        joined.join(quiet(1));
+        assert_eq!(joined.all_complaints(), [""; 0]);
+        assert_eq!(Finish::default().all_complaints(), [""; 0]);
     }
 
     #[test]

@@ -153,14 +153,12 @@ pub(super) fn counters(sysctl: &str) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// Vectors that pass prove nothing about a module that nobody asked, and a reference that is still held
-/// keeps an interface for ever.
+/// A reference that is still held keeps an interface for ever. Whether anybody asked the module is looked at when all
+/// guests of a cell have ended ([`Finish::all_complaints`]).
 fn wrong_counters(counters: &BTreeMap<String, u64>) -> Vec<String> {
     let mut wrong = Vec::new();
-    match counters.get("requests") {
-        Some(0) => wrong.push("the module answered no request".to_owned()),
-        Some(_) => {}
-        None => wrong.push("the module does not count its requests".to_owned()),
+    if !counters.contains_key("requests") {
+        wrong.push("the module does not count its requests".to_owned());
     }
     wrong.extend(held(counters));
     wrong
@@ -193,10 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_was_not_asked_or_holds_something_is_complained_of() {
+    fn a_module_that_holds_something_or_does_not_count_is_complained_of() {
         let of = |text: &str| wrong_counters(&counters(text));
         assert_eq!(of("a.requests: 1\na.references: 0\na.epochs: 0\n"), [""; 0]);
-        assert_eq!(of("a.requests: 0\na.references: 0\na.epochs: 0\n"), ["the module answered no request"]);
         assert_eq!(
             of("a.requests: 1\na.references: 2\na.epochs: 1\n"),
             ["the module holds 2 references to interfaces", "the module holds 1 stays in the network epoch"]

@@ -57,6 +57,9 @@ pub enum Start {
     Warm,
     /// The guest is booted; no state is used or made.
     Cold,
+    /// A saved state is used. Where there is none, or where it cannot be restored, there is no guest, and nothing is
+    /// changed: another run of the same guest deals with it.
+    Saved,
 }
 
 /// A guest with the agent in place.
@@ -105,12 +108,21 @@ pub(super) fn start(
     }
     let place = match starter.place() {
         Ok(place) => place,
+        Err(reason) if options.start == Start::Saved => return Err(OpenError::Guest(reason)),
         Err(reason) => {
             let why = format!("no warm start: {reason}");
             on_stage(&why, None);
             return starter.boot(&why, on_stage);
         }
     };
+    if options.start == Start::Saved {
+        return match starter.find_and_restore(&place, on_stage) {
+            Ok(Some(started)) => Ok(started),
+            Ok(None) => Err(OpenError::Guest("no state of it is saved".into())),
+            Err(_) if options.cancel.load(Ordering::SeqCst) => Err(OpenError::Interrupted),
+            Err(reason) => Err(OpenError::Guest(reason)),
+        };
+    }
     let began = Instant::now();
     let mut why = "no snapshot yet".to_owned();
     let fell_back = match starter.find_and_restore(&place, on_stage) {

@@ -64,7 +64,8 @@ pub(in crate::cli) struct ShellArgs {
 pub(in crate::cli) struct ConsoleArgs {
     /// The report directory.
     pub(in crate::cli) report: PathBuf,
-    /// The cell, such as freebsd/14.0-STABLE/stock; not needed if only one kept a console.
+    /// The cell, such as freebsd/14.0-STABLE/stock; not needed if only one kept a console. Of several guests that shared it
+    /// each is shown.
     pub(in crate::cli) cell: Option<String>,
     /// Only what kernels said when they panicked or stopped in their debugger: message, registers, backtrace; with a
     /// debugger in the kernel also its locks, processes and the stacks of all threads.

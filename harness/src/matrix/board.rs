@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Who works on what: cells that wait, and of each that runs the vectors that nobody has taken yet. Both are known here by
+//! their places in what is to be run.
+//!
+//! A worker begins a cell while there is one. One that finds none joins a cell that runs, with a further guest of it, if
+//! enough is left there: an emulated guest keeps one processor busy, and the others would idle. A cell's guests take
+//! shares of what is left until nothing is; shares become smaller towards the end, so that all of them end at about the
+//! same time, and what an unopened or lost guest did not run was never taken or is put back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// So many vectors are worth a further guest: a restore takes as long as some 25.
+pub(super) const WORTH: usize = 32;
+/// No share is smaller: each costs a connection to the agent.
+const LEAST: usize = 8;
+/// Where nobody waits for a share but may do so soon, none is larger.
+const MOST: usize = 64;
+/// Of what each guest could have, it takes this part at a time.
+const PARTS: usize = 2;
+
+/// What a worker does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Begins the cell with this index, as its guest 1.
+    Begin(usize),
+    /// Opens a further guest of the cell with this index.
+    Join {
+        /// The cell.
+        cell: usize,
+        /// The guest's number, from 2.
+        guest: usize,
+    },
+}
+
+/// What becomes of a guest's place when it has run what it took.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// A fresh guest goes on, alone in its cell.
+    Alone,
+    /// A fresh guest goes on beside others.
+    Beside,
+    /// Others finish the cell.
+    Out,
+    /// This was the last guest. What nobody will run.
+    Last(Vec<usize>),
+}
+
+/// A cell that runs.
+#[derive(Default)]
+struct Running {
+    left: VecDeque<usize>,
+    /// The numbers of its guests, those included that are being opened.
+    guests: BTreeSet<usize>,
+    /// Whether further guests can be had.
+    open: bool,
+    /// Nothing is taken any more.
+    given_up: bool,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<usize>,
+    running: BTreeMap<usize, Running>,
+    /// Workers that wait for something to do.
+    idle: usize,
+    stopped: bool,
+}
+
+/// Where workers find their work.
+pub(super) struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+    workers: usize,
+}
+
+impl Board {
+    /// Cells by their indices, in the order in which they are begun.
+    pub(super) fn new(cells: impl IntoIterator<Item = usize>, workers: usize) -> Self {
+        let state = State { waiting: cells.into_iter().collect(), ..State::default() };
+        Self { state: Mutex::new(state), changed: Condvar::new(), workers }
+    }
+
+    /// What the calling worker does next; waits while that depends on others. `None`: there is nothing more to do.
+    pub(super) fn next(&self, cancelled: impl Fn() -> bool) -> Option<Work> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped || cancelled() {
+                return None;
+            }
+            if let Some(cell) = state.waiting.pop_front() {
+                state.running.entry(cell).or_default().guests.insert(1);
+                return Some(Work::Begin(cell));
+            }
+            let worth = |running: &&mut Running| running.worth(running.guests.len() + 1);
+            let most = state.running.iter_mut().map(|(cell, running)| (*cell, running));
+            let most =
+                most.filter(|(_, running)| worth(running)).max_by_key(|(_, running)| running.left.len());
+            if let Some((cell, running)) = most {
+                // Numbers are taken again: they name files.
+                let guest = (1..).find(|guest| !running.guests.contains(guest)).unwrap_or(usize::MAX);
+                running.guests.insert(guest);
+                return Some(Work::Join { cell, guest });
+            }
+            if state.running.is_empty() {
+                return None;
+            }
+            state.idle += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    /// Says what there is to be run in a cell that has begun, and whether further guests of it can be had.
+    pub(super) fn fill(&self, cell: usize, vectors: Vec<usize>, open: bool) {
+        self.change(cell, |running| {
+            running.left = vectors.into();
+            running.open = open;
+        });
+    }
+
+    /// Says whether further guests of a cell can be had.
+    pub(super) fn open_to_more(&self, cell: usize, open: bool) {
+        self.change(cell, |running| running.open = open);
+    }
+
+    /// Takes the next share for a guest that can run `room` vectors; `whole`: each guest shall take one share only. None:
+    /// nothing is left for it.
+    pub(super) fn take(&self, cell: usize, room: usize, whole: bool) -> Vec<usize> {
+        let mut state = self.lock();
+        let idle = state.idle;
+        let stopped = state.stopped;
+        let Some(running) = state.running.get_mut(&cell).filter(|running| !running.given_up && !stopped)
+        else {
+            return Vec::new();
+        };
+        let left = running.left.len();
+        let others = if running.open { idle } else { 0 };
+        let guests = (running.guests.len() + others).min((left / WORTH).max(running.guests.len())).max(1);
+        let share = match (guests, whole) {
+            (1, true) => left,
+            (_, true) => left.div_ceil(guests),
+            (1, false) if running.open && self.workers > 1 => MOST,
+            (1, false) => left,
+            (_, false) => left.div_ceil(guests * PARTS).max(LEAST),
+        };
+        running.left.drain(..share.min(left).min(room)).collect()
+    }
+
+    /// Puts back what a lost guest did not run, in front of the others.
+    pub(super) fn put_back(&self, cell: usize, vectors: &[usize]) {
+        self.change(cell, |running| {
+            for vector in vectors.iter().rev() {
+                running.left.push_front(*vector);
+            }
+        });
+    }
+
+    /// Nothing more is taken in a cell.
+    pub(super) fn give_up(&self, cell: usize) {
+        self.change(cell, |running| running.given_up = true);
+    }
+
+    /// What becomes of a guest's place. Until [`Board::open_to_more`] says so, nobody joins one that goes on alone: it may have
+    /// to be booted, and once is enough.
+    pub(super) fn after(&self, cell: usize, guest: usize) -> After {
+        let mut state = self.lock();
+        let stopped = state.stopped;
+        let Some(running) = state.running.get_mut(&cell) else { return After::Out };
+        let ends = running.given_up || stopped || running.left.is_empty();
+        let alone = running.guests.len() <= 1;
+        if !ends && alone {
+            running.open = false;
+            return After::Alone;
+        }
+        if !ends && running.worth(running.guests.len()) {
+            return After::Beside;
+        }
+        running.guests.remove(&guest);
+        let after = if running.guests.is_empty() {
+            let left = state.running.remove(&cell).map(|running| running.left.into());
+            After::Last(left.unwrap_or_default())
+        } else {
+            After::Out
+        };
+        self.changed.notify_all();
+        after
+    }
+
+    /// Nobody finds anything to do any more.
+    pub(super) fn stop(&self) {
+        self.lock().stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// Stops everything if the worker that holds it panics: others would wait for it for ever.
+    pub(super) fn watch(&self) -> Watched<'_> {
+        Watched(self)
+    }
+
+    fn change(&self, cell: usize, change: impl FnOnce(&mut Running)) {
+        if let Some(running) = self.lock().running.get_mut(&cell) {
+            change(running);
+        }
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // What is changed under the lock is changed whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// Whether enough is left for so many guests.
+    fn worth(&self, guests: usize) -> bool {
+        self.open && !self.given_up && self.left.len() >= WORTH * guests
+    }
+}
+
+/// See [`Board::watch`].
+pub(super) struct Watched<'b>(&'b Board);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(cells: usize, workers: usize) -> Board {
+        Board::new(0..cells, workers)
+    }
+
+    fn next(board: &Board) -> Option<Work> {
+        board.next(|| false)
+    }
+
+    /// One that runs, with so many vectors.
+    fn running(workers: usize, vectors: usize) -> Board {
+        let board = board(1, workers);
+        assert_eq!(next(&board), Some(Work::Begin(0)));
+        board.fill(0, (0..vectors).collect(), true);
+        board
+    }
+
+    #[test]
+    fn one_worker_takes_everything_at_once() {
+        let board = running(1, 300);
+        assert_eq!(board.take(0, 256, false), (0..256).collect::<Vec<_>>());
+        assert_eq!(board.take(0, usize::MAX, false), (256..300).collect::<Vec<_>>());
+        assert_eq!(board.take(0, 1, false), [0; 0]);
+        assert_eq!(board.after(0, 1), After::Last(vec![]));
+        assert_eq!(next(&board), None);
+    }
+
+    #[test]
+    fn cells_are_begun_before_one_is_shared_and_the_fullest_is_shared_first() {
+        let board = board(3, 4);
+        for cell in 0..3 {
+            assert_eq!(next(&board), Some(Work::Begin(cell)));
+        }
+        board.fill(0, (0..100).collect(), true);
+        board.fill(1, (0..200).collect(), true);
+        board.fill(2, (0..300).collect(), false);
+        assert_eq!(next(&board), Some(Work::Join { cell: 1, guest: 2 }));
+        assert_eq!(next(&board), Some(Work::Join { cell: 1, guest: 3 }));
+        board.open_to_more(2, true);
+        assert_eq!(next(&board), Some(Work::Join { cell: 2, guest: 2 }));
+        // A number is given again when its guest has gone.
+        board.give_up(2);
+        assert_eq!(board.after(1, 2), After::Beside);
+        while !board.take(1, 256, false).is_empty() {}
+        assert_eq!(board.after(1, 2), After::Out);
+    }
+
+    #[test]
+    fn shares_of_guests_side_by_side_become_smaller_and_lose_nothing() {
+        let board = running(2, 250);
+        assert_eq!(next(&board), Some(Work::Join { cell: 0, guest: 2 }));
+        let (mut sizes, mut all) = (Vec::new(), Vec::new());
+        loop {
+            let share = board.take(0, 256, false);
+            if share.is_empty() {
+                break;
+            }
+            sizes.push(share.len());
+            all.extend(share);
+        }
+        assert_eq!(sizes[0], 63);
+        assert!(sizes.is_sorted_by(|one, next| one >= next), "{sizes:?}");
+        assert_eq!(all, (0..250).collect::<Vec<_>>());
+        // Those that dtrace(1) follows are taken in one share each: to begin and to end that costs seconds.
+        let board = running(2, 250);
+        next(&board);
+        assert_eq!([board.take(0, 256, true).len(), board.take(0, 125, true).len()], [125, 63]);
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_and_the_last_guest_runs_it() {
+        let board = running(2, 100);
+        next(&board);
+        let share = board.take(0, 256, false);
+        board.take(0, 256, false);
+        while !board.take(0, 256, false).is_empty() {}
+        board.put_back(0, &share[1..3]);
+        assert_eq!(board.after(0, 1), After::Out);
+        assert_eq!(board.after(0, 2), After::Alone);
+        // It may be booted: nobody joins it until it is there.
+        board.put_back(0, &(0..90).collect::<Vec<_>>());
+        assert_eq!(board.after(0, 2), After::Alone);
+        board.give_up(0);
+        assert_eq!(board.take(0, 256, false), [0; 0]);
+        let After::Last(left) = board.after(0, 2) else { panic!() };
+        assert_eq!(left.len(), 92);
+        assert_eq!(left[90..], share[1..3]);
+    }
+
+    #[test]
+    fn a_worker_that_panics_keeps_nobody_waiting() {
+        let board = running(2, 10);
+        let waited = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| next(&board));
+            let panicked = scope.spawn(|| {
+                let _watched = board.watch();
+                std::panic::resume_unwind(Box::new("a worker"));
+            });
+            assert!(panicked.join().is_err());
+            waiting.join().unwrap()
+        });
+        assert_eq!(waited, None);
+        assert_eq!(board.take(0, 10, false), [0; 0]);
+        assert_eq!(next(&board), None);
+    }
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What comes of a cell while it runs, from whichever of its guests.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cell::{Cell, ModuleKind};
+use super::conversation::Conversation;
+use super::event::Event;
+use super::following::tell;
+use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
+use super::raw::RawFile;
+use crate::file::FileError;
+use crate::target::{Finish, Loss, Target};
+use crate::vector::Vector;
+
+/// The fact of a cell that says that several guests ran it.
+const GUESTS: &str = "guests";
+
+/// Hears events.
+pub(super) type Say<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
+
+/// A cell that runs. Each vector has a place: its index in what is to be run.
+pub(super) struct RunningCell<'a> {
+    /// The cell.
+    pub(super) cell: &'a Cell,
+    say: &'a Say<'a>,
+    began: Instant,
+    found: Mutex<Found>,
+}
+
+/// What was found so far.
+struct Found {
+    vectors: Vec<(usize, VectorResult)>,
+    facts: Vec<(String, String)>,
+    fallbacks: u32,
+    losses: Vec<LostGuest>,
+    finish: Finish,
+    /// Why nothing more is run, if that is so.
+    end: Option<CellStatus>,
+    raw: Option<RawFile>,
+    /// The highest number of a guest in which a vector ran.
+    guests: usize,
+    guest_time: Duration,
+}
+
+impl<'a> RunningCell<'a> {
+    /// Begins it.
+    pub(super) fn begin(cell: &'a Cell, say: &'a Say<'a>) -> Self {
+        say(&Event::CellStarted { cell });
+        let found = Found {
+            vectors: Vec::new(),
+            facts: Vec::new(),
+            fallbacks: 0,
+            losses: Vec::new(),
+            finish: Finish::default(),
+            end: None,
+            raw: None,
+            guests: 0,
+            guest_time: Duration::ZERO,
+        };
+        Self { cell, say, began: Instant::now(), found: Mutex::new(found) }
+    }
+
+    /// Says a stage.
+    pub(super) fn stage(&self, stage: &str, bytes: Option<(u64, u64)>) {
+        (self.say)(&Event::Stage { cell: self.cell, stage, bytes });
+    }
+
+    /// Says a sentence.
+    pub(super) fn note(&self, text: &str) {
+        (self.say)(&Event::Note { cell: self.cell, text });
+    }
+
+    /// The first target is open: its facts are the cell's, and the raw trace begins.
+    pub(super) fn opened_first(&self, target: &dyn Target, raw: RawFile) {
+        let mut found = self.found();
+        found.facts.clone_from(&target.facts().lines);
+        found.fallbacks += target.facts().fallbacks;
+        found.raw = Some(raw);
+    }
+
+    /// A further target is open.
+    pub(super) fn opened(&self, target: &dyn Target) {
+        self.found().fallbacks += target.facts().fallbacks;
+    }
+
+    /// A vector is over that did not run to its end.
+    pub(super) fn leave_out(&self, place: usize, result: VectorResult) {
+        (self.say)(&Event::VectorFinished { cell: self.cell, result: &result });
+        self.found().vectors.push((place, result));
+    }
+
+    /// A vector has run: its raw trace is kept, then its result.
+    pub(super) fn ended(
+        &self,
+        (place, conversation): (usize, &Conversation<'_>),
+        result: VectorResult,
+    ) -> Result<(), FileError> {
+        if let Some(raw) = &mut self.found().raw {
+            raw.append(conversation)?;
+        }
+        self.leave_out(place, result);
+        Ok(())
+    }
+
+    /// What became of following the kernel in one guest.
+    pub(super) fn followed(&self, about: &str) {
+        tell(&mut self.found().facts, about);
+    }
+
+    /// A guest of that number takes vectors.
+    pub(super) fn takes(&self, guest: usize) {
+        let mut found = self.found();
+        found.guests = found.guests.max(guest);
+    }
+
+    /// A guest was lost in a vector. How many were by now.
+    pub(super) fn lost(&self, guest: usize, (place, vector): (usize, &Vector), loss: Loss) -> usize {
+        let text = &loss.text;
+        let name = if guest == 1 { String::new() } else { format!(" {guest}") };
+        let reason = format!("the guest{name} was lost in it: {text}");
+        self.leave_out(place, VectorResult::without(&vector.id, Outcome::Inconclusive(reason)));
+        self.note(&format!("guest{name} lost in {}: {text}", vector.id));
+        let mut found = self.found();
+        found.losses.push(LostGuest { vector: vector.id.clone(), loss });
+        found.losses.len()
+    }
+
+    /// A guest has run what it took.
+    pub(super) fn finished(&self, finish: Finish) {
+        self.found().finish.join(finish);
+    }
+
+    /// Nothing more is run, for this reason; the first one counts.
+    pub(super) fn end(&self, status: CellStatus) {
+        self.found().end.get_or_insert(status);
+    }
+
+    /// A worker leaves, whose guests took so long together.
+    pub(super) fn leave(&self, guest_time: Duration) {
+        self.found().guest_time += guest_time;
+    }
+
+    /// The result, when the last worker has left. `left` are the vectors that none ran.
+    pub(super) fn result(&self, left: impl IntoIterator<Item = (usize, &'a Vector)>) -> CellResult {
+        for (place, vector) in left {
+            let reason = "the guest was lost before its turn".to_owned();
+            self.leave_out(place, VectorResult::without(&vector.id, Outcome::NotRun(reason)));
+        }
+        let mut found = self.found();
+        let mut vectors = std::mem::take(&mut found.vectors);
+        vectors.sort_by_key(|(place, _)| *place);
+        let mut result = CellResult {
+            cell: self.cell.clone(),
+            status: CellStatus::Passed,
+            fallbacks: found.fallbacks,
+            losses: std::mem::take(&mut found.losses),
+            facts: std::mem::take(&mut found.facts),
+            vectors: vectors.into_iter().map(|(_, result)| result).collect(),
+            duration: Duration::ZERO,
+            guest_time: found.guest_time,
+        };
+        if found.guests > 1 {
+            let about = format!("{} side by side, at most", found.guests);
+            result.facts.push((GUESTS.to_owned(), about));
+        }
+        let finish = std::mem::take(&mut found.finish);
+        result.status = match found.end.take() {
+            Some(end) => end,
+            None => self.all_ran(&finish, &mut result),
+        };
+        if let Some(about) = result.about_losses() {
+            result.status = CellStatus::GuestFailed(match result.status.failure() {
+                Some((_, reason)) if !reason.is_empty() => format!("{about}; then {reason}"),
+                _ => about,
+            });
+        }
+        result.duration = self.began.elapsed();
+        result
+    }
+
+    /// What is left to say when every vector has run.
+    fn all_ran(&self, finish: &Finish, result: &mut CellResult) -> CellStatus {
+        result.facts.extend(finish.report_lines());
+        if let Some(text) = &finish.note() {
+            self.note(text);
+        }
+        let complaints = finish.all_complaints();
+        if complaints.is_empty() {
+            // What the lost ones lack is told with their guests.
+            let lost = |vector: &VectorResult| result.losses.iter().any(|lost| lost.vector == vector.id);
+            let others: Vec<_> = result.vectors.iter().filter(|vector| !lost(vector)).cloned().collect();
+            return CellResult::status_of(&others);
+        }
+        let complaints = complaints.join("; ");
+        match self.cell.module {
+            ModuleKind::Rust => CellStatus::ModuleFailed(complaints),
+            ModuleKind::Stock => CellStatus::GuestFailed(complaints),
+        }
+    }
+
+    /// Never held while somebody hears an event.
+    fn found(&self) -> MutexGuard<'_, Found> {
+        // A holder that panicked leaves what it guards as it was; the panic itself ends the run.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A share of a cell's vectors in one guest: sent, followed, judged.
+
+use std::collections::{HashMap, HashSet};
+
+use super::cell::ModuleKind;
+use super::conversation::{Conversation, ConversationError, converse};
+use super::engine::Engine;
+use super::following::Following;
+use super::judge::judge;
+use super::running::RunningCell;
+use crate::file::FileError;
+use crate::golden::{Found, layers};
+use crate::ktrace::has_golden;
+use crate::target::{Loss, Target, TargetError};
+use crate::vector::Vector;
+
+/// The golden that a vector's trace is compared with, and that of the kernel's part.
+type Goldens = (Option<Found>, Option<Found>);
+
+/// Vectors that did not run to their end.
+pub(super) struct Interruption {
+    /// Their places, in their order: the first one ran when the target was lost.
+    pub(super) left: Vec<usize>,
+    /// How the guest was lost, after which a fresh one may go on; or why none will.
+    pub(super) loss: Result<Loss, String>,
+}
+
+impl Engine<'_> {
+    /// Runs vectors, given with their places. What was left and why, if the target was lost.
+    pub(super) fn run_share(
+        &self,
+        running: &RunningCell<'_>,
+        target: &mut dyn Target,
+        share: &[(usize, &Vector)],
+    ) -> Result<Option<Interruption>, FileError> {
+        // Goldens are read before anything is sent: a file that cannot be used must not cost a share's work.
+        let mut goldens = HashMap::new();
+        for (place, vector) in share {
+            goldens.insert(vector.id.as_str(), (*place, self.goldens_of(running, vector)?));
+        }
+        let mut failed = None;
+        let mut ended = HashSet::new();
+        let mut end = |conversation: &Conversation<'_>, stock: Option<u32>| {
+            let id = conversation.vector.id.as_str();
+            let Some((place, (golden, kernel))) = goldens.remove(id) else { return };
+            let result = judge(running.cell, conversation, golden, kernel, stock);
+            if let Err(error) = running.ended((place, conversation), result) {
+                failed = failed.take().or(Some(error));
+            }
+        };
+        let everything = |loss| {
+            let left = share.iter().map(|(place, _)| *place).collect();
+            Ok(Some(Interruption { left, loss }))
+        };
+        // What dtrace(1) says comes when it ends: what is followed is judged then.
+        let mut following = None;
+        if self.follows(running.cell) {
+            match Following::begin(target) {
+                Ok(begun) => following = Some(begun),
+                Err(TargetError::NoDtrace(reason)) => {
+                    let about = format!("not available: {reason}");
+                    running.followed(&about);
+                    running.note(&format!("kernel trace: {about}"));
+                }
+                Err(error) => return everything(loss_of(error)),
+            }
+        }
+        let vectors: Vec<_> = share.iter().map(|(_, vector)| *vector).collect();
+        let mut run = converse(target, &vectors, &mut |conversation: Conversation<'_>| {
+            ended.insert(conversation.vector.id.as_str());
+            match &mut following {
+                Some(following) => following.hold(conversation),
+                None => end(&conversation, None),
+            }
+        });
+        if let Some(following) = following {
+            running.stage("read what dtrace(1) says", None);
+            let followed = following.end(target, run.is_ok());
+            for conversation in &followed.conversations {
+                end(conversation, Some(followed.major));
+            }
+            running.note(&format!("kernel trace: {}", followed.about));
+            running.followed(&followed.about);
+            if let Some(error) = followed.lost {
+                run = run.and(Err(error.into()));
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let unfinished = share.iter().filter(|(_, vector)| !ended.contains(vector.id.as_str()));
+        let left: Vec<_> = unfinished.map(|(place, _)| *place).collect();
+        let loss = match run {
+            Ok(()) => Err("the target ended without a word about it".to_owned()),
+            Err(ConversationError::Vector(error)) => return Err(error),
+            Err(ConversationError::Target(error)) => loss_of(error),
+        };
+        // A guest that was lost after its last vector has done all that was asked of it.
+        Ok((!left.is_empty()).then_some(Interruption { left, loss }))
+    }
+
+    fn goldens_of(&self, running: &RunningCell<'_>, vector: &Vector) -> Result<Goldens, FileError> {
+        let profile = running.cell.profile;
+        let mut golden = self.goldens.find(layers(profile), &vector.id)?;
+        if running.cell.module == ModuleKind::Rust {
+            golden = golden.map(|found| self.divergences.apply(profile, found)).transpose()?;
+        }
+        let kernel = if has_golden(&vector.id) {
+            self.goldens.kernel().find(layers(profile), &vector.id)?
+        } else {
+            None
+        };
+        Ok((golden, kernel))
+    }
+}
+
+/// A guest after which a fresh one may go on, or why none will.
+fn loss_of(error: TargetError) -> Result<Loss, String> {
+    match error {
+        TargetError::Guest(loss) => Ok(loss),
+        error => Err(error.to_string()),
+    }
+}
