@@ -33,7 +33,7 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// Say what would run, and run nothing.
     #[arg(long, conflicts_with = "list")]
     pub(in crate::cli) dry_run: bool,
-    /// Run at most so many guests side by side, of several cells or of one [default: one a processor].
+    /// Run at most so many guests side by side, of one cell too [default: one a processor].
     #[arg(long, short, value_name = "N")]
     pub(in crate::cli) jobs: Option<NonZeroUsize>,
     /// Run one slice of the vectors: job K of N that share a run. A vector's slice does not depend on the
