@@ -82,7 +82,7 @@ impl Target for Victim {
 }
 
 /// How a guest of the release is run; `None`, said with the test's name, where it cannot be run.
-fn options(test: &str, release: &str, directory: &Path) -> Option<FreebsdOptions> {
+pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<FreebsdOptions> {
     let skip = |reason: String| support::say(&format!("skipped: {test}: {reason}"));
     let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
     let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());

@@ -118,10 +118,11 @@ impl<'a> RunningCell<'a> {
     /// A guest was lost in a vector. How many were by now.
     pub(super) fn lost(&self, guest: usize, (place, vector): (usize, &Vector), loss: Loss) -> usize {
         let text = &loss.text;
-        let name = if guest == 1 { String::new() } else { format!(" {guest}") };
-        let reason = format!("the guest{name} was lost in it: {text}");
+        let name = if guest == 1 { "guest".to_owned() } else { format!("guest {guest}") };
+        let article = if guest == 1 { "the " } else { "" };
+        let reason = format!("{article}{name} was lost in it: {text}");
         self.leave_out(place, VectorResult::without(&vector.id, Outcome::Inconclusive(reason)));
-        self.note(&format!("guest{name} lost in {}: {text}", vector.id));
+        self.note(&format!("{name} lost in {}: {text}", vector.id));
         let mut found = self.found();
         found.losses.push(LostGuest { vector: vector.id.clone(), loss });
         found.losses.len()
