@@ -10,8 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// So many vectors are worth a further guest: a restore takes as long as some 25.
-pub(super) const WORTH: usize = 32;
+/// So many vectors are worth a further guest: a restore takes as long as some 25, and an emulator translates the kernel's code
+/// for each guest anew.
+pub(super) const WORTH: usize = 48;
 /// No share is smaller: each costs a connection to the agent.
 const LEAST: usize = 8;
 /// Where nobody waits for a share but may do so soon, none is larger.
