@@ -72,6 +72,10 @@ fn a_kept_console_is_shown_and_others_are_named() {
     assert!(textdump().contains("no textdump was kept"), "{}", textdump());
     fs::write(directory.join("freebsd-14.0-STABLE-stock.textdump"), "panic: x\n").unwrap();
     assert_eq!(textdump(), "panic: x\n");
+    // A cell may have been shared by guests, each with a console of its own.
+    fs::write(directory.join("freebsd-14.0-STABLE-rust.guest2.console"), "two\n").unwrap();
+    let both = "==> guest 1 <==\nrust\n==> guest 2 <==\ntwo\n";
+    assert_eq!(console(Some("freebsd/14.0-STABLE/rust")), (Some(0), both.into()));
 }
 
 /// The program with the project's own tests, releases and cache.
