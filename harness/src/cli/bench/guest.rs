@@ -5,17 +5,16 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Body};
-use sha2::Digest as _;
 
+use super::yardstick::yardstick;
 use crate::cli::args::{GuestBenchArgs, ProjectArgs, VectorArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
-use crate::cli::targets::{Targets, cache_directory, open_error};
+use crate::cli::targets::{Targets, cache_directory, lost, open_error};
 use crate::cli::test_matrix::default_jobs;
 use crate::matrix::{Cell, CellResult, Engine, Event, ModuleKind, TargetKind, Timings, VectorsOfRun, Wanted};
-use crate::target::TargetError;
 use crate::vector::{Vector, compile};
 
 /// The limits, in seconds, under TCG with two processors.
@@ -25,9 +24,6 @@ const RESTORE: f64 = 0.8;
 const VECTOR: f64 = 0.020;
 const CELL: f64 = 8.0;
 const MATRIX: f64 = 30.0;
-
-/// What [`yardstick`] hashes, in MiB.
-const YARDSTICK_MIB: u32 = 256;
 
 /// The matrix that has a limit: two releases with both modules.
 const RELEASES: [&str; 2] = ["14.0-STABLE", "15.1-RELEASE"];
@@ -59,7 +55,7 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
     interrupt::flag();
     let mut bench = Bench { project, targets, vectors, kept: true, lost: false };
     say!("{:<52} {:>9} {:>9} {:>6}", "measured", "seconds", "limit", "ratio");
-    let yardstick = yardstick();
+    let before = yardstick();
     let cell = bench.cell(&args.release, ModuleKind::Stock)?;
     bench.image(&args.release)?;
     // Also what the others need: an image, a saved state, and the accelerator.
@@ -89,9 +85,9 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
     }
     say!("load of this machine: {}", load());
     say!(
-        "{YARDSTICK_MIB} MiB hashed by one processor: {yardstick:.3} s before, {:.3} s after; \
-         what was measured on a machine that is twice as slow at it is twice as slow too",
-        self::yardstick()
+        "a fixed program, interpreted: {before:.2} s before, {:.2} s after; on a machine that is twice as slow at it, \
+         guests are too",
+        yardstick()
     );
     Ok(match (bench.lost, bench.kept) {
         (true, _) => ExitCode::GUEST,
@@ -255,26 +251,6 @@ impl Bench {
         }
         let vectors = first.map_or(Duration::ZERO, |first| last.saturating_duration_since(first));
         Ok(Ran { cells: result.cells, all: started.elapsed(), vectors })
-    }
-}
-
-/// How long a fixed piece of work takes, in seconds: how fast this machine is at this moment, which on a shared one changes
-/// by the minute.
-fn yardstick() -> f64 {
-    let block = vec![0x5a; 1 << 20];
-    let started = Instant::now();
-    let mut hasher = sha2::Sha256::new();
-    for _ in 0..YARDSTICK_MIB {
-        hasher.update(&block);
-    }
-    std::hint::black_box(hasher.finalize());
-    started.elapsed().as_secs_f64()
-}
-
-fn lost(error: TargetError) -> CliError {
-    match error {
-        TargetError::Interrupted => CliError::Interrupted,
-        error => CliError::Guest(error.to_string()),
     }
 }
 

@@ -5,6 +5,7 @@ mod guest;
 mod kmod;
 mod speed;
 mod trace;
+mod yardstick;
 
 use super::args::{BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, ProjectArgs, TraceBenchArgs};
 use super::exit::{CliError, ExitCode};
