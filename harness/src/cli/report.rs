@@ -15,7 +15,9 @@ use super::test_matrix::write_reports;
 use super::verdict::{closing_line, exit_code};
 use crate::file::FileError;
 use crate::matrix::RunResult;
-use crate::report::{Kept, Part, annotations, cell_line, kept, merge, problems, read_report, troubled};
+use crate::report::{
+    KINDS, Kept, Part, annotations, cell_line, kept, merge, problems, read_report, troubled,
+};
 
 pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -123,7 +125,7 @@ fn keep_files(parts: &[Part], into: &Path) -> io::Result<()> {
                 let mut to = fs::OpenOptions::new().create(true).append(true).open(into.join(&raw))?;
                 io::copy(&mut from, &mut to)?;
             }
-            for kind in ["console", "textdump"] {
+            for kind in KINDS {
                 for one in kept(&directory, kind)?.iter().filter(|one| one.cell == cell) {
                     let (slice, guest) =
                         (slice.as_deref().unwrap_or_default(), Kept::guest_suffix(one.guest));

@@ -16,7 +16,7 @@ use super::targets::{Targets, cache_directory, places, sim_trace};
 use super::verdict::{closing_line, exit_code};
 use crate::golden::layers;
 use crate::matrix::{Cell, Engine, ModuleKind, RunResult, Timings, VectorsOfRun, Wanted, selection_digest};
-use crate::report::{Screen, write_json, write_junit};
+use crate::report::{Screen, forget, write_json, write_junit};
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitCode, CliError> {
@@ -48,7 +48,9 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     let divergences = project.divergences()?;
     refuse_unreviewed(&goldens)?;
     if let Some(directory) = &args.report_dir {
+        let names: Vec<_> = cells.iter().map(Cell::file_name).collect();
         std::fs::create_dir_all(directory)
+            .and_then(|()| forget(directory, &names))
             .map_err(|error| CliError::Output { what: directory.display().to_string(), error })?;
     }
     let targets = targets.keep_consoles_in(args.report_dir.as_deref());

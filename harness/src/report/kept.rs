@@ -43,6 +43,23 @@ pub fn kept(directory: &Path, kind: &str) -> io::Result<Vec<Kept>> {
     Ok(found)
 }
 
+/// The kinds of files that [`kept`] finds.
+pub const KINDS: [&str; 2] = ["console", "textdump"];
+
+/// Removes what an earlier run has kept of these cells ([`Kept::cell`]): consoles grow while a run goes on, and what another
+/// run's guests said is not to stand before what this one's say.
+///
+/// # Errors
+/// The directory cannot be read, or a file not removed.
+pub fn forget(directory: &Path, cells: &[String]) -> io::Result<()> {
+    for kind in KINDS {
+        for old in kept(directory, kind)?.iter().filter(|old| cells.contains(&old.cell)) {
+            std::fs::remove_file(&old.path)?;
+        }
+    }
+    Ok(())
+}
+
 fn of_guest(stem: &str) -> (&str, usize) {
     let numbered = stem.rsplit_once(".guest").and_then(|(cell, number)| Some((cell, number.parse().ok()?)));
     numbered.filter(|(_, guest)| *guest > 1).unwrap_or((stem, 1))
@@ -66,6 +83,20 @@ mod tests {
         assert_eq!(found("console"), [("a".into(), 1), ("a".into(), 2), ("a".into(), 10), ("b".into(), 1)]);
         assert_eq!(found("textdump"), [("a".into(), 2)]);
         assert!(kept(&directory.path().join("none"), "console").is_err());
+    }
+
+    #[test]
+    fn what_an_earlier_run_kept_of_a_cell_goes_and_all_else_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a.console", "a.guest2.textdump", "a.ndjson", "b.console"] {
+            std::fs::write(directory.path().join(name), "").unwrap();
+        }
+        forget(directory.path(), &["a".into()]).unwrap();
+        let mut left: Vec<_> =
+            std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["a.ndjson", "b.console"]);
+        assert!(forget(&directory.path().join("none"), &[]).is_err());
     }
 
     #[test]
