@@ -58,6 +58,7 @@ mod tests {
     #[test]
     fn the_work_is_always_the_same_and_all_of_it_is_done() {
         assert_eq!(interpret(10_000), interpret(10_000));
-        assert_ne!(interpret(10_000), interpret(10_001));
+        // A single step may be a jump, which changes no register.
+        assert_ne!(interpret(10_000), interpret(10_100));
     }
 }
