@@ -43,20 +43,26 @@ fn project(place: &Path) -> PathBuf {
     place.to_owned()
 }
 
+/// The lines of a raw trace, and those of them that the kernel printed.
+fn read(raw: &str) -> (Vec<Value>, Vec<Value>) {
+    let lines: Vec<Value> = raw.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let printed = lines.iter().filter(|line| line["src"] == "cons" && line["raw"].is_string()).cloned();
+    let printed = printed.collect();
+    (lines, printed)
+}
+
 /// The console lines of a raw trace: each one's step, and its text.
 fn console_lines(raw: &str) -> Vec<(Option<u64>, String)> {
-    let lines = raw.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let of_console = lines.filter(|line| line["src"] == "cons" && line["raw"].is_string());
-    of_console.map(|line| (line["step"].as_u64(), line["text"].as_str().unwrap().to_owned())).collect()
+    let (_, printed) = read(raw);
+    printed.iter().map(|line| (line["step"].as_u64(), line["text"].as_str().unwrap().to_owned())).collect()
 }
 
 /// When the steps began, the end of the last one too, and when each console line was printed; in nanoseconds.
 fn times(raw: &str) -> (Vec<u64>, Vec<(Option<u64>, u64)>) {
-    let lines: Vec<Value> = raw.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (lines, printed) = read(raw);
     let time = |line: &Value| line["t_ns"].as_u64().unwrap();
     let begun = lines.iter().filter(|line| line["src"] == "begin");
-    let printed = lines.iter().filter(|line| line["src"] == "cons" && line["raw"].is_string());
-    (begun.map(time).collect(), printed.map(|line| (line["step"].as_u64(), time(line))).collect())
+    (begun.map(time).collect(), printed.iter().map(|line| (line["step"].as_u64(), time(line))).collect())
 }
 
 fn is_in_its_step_and_to_blame(test: &str, release: &str) {

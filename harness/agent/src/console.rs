@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::FrameError;
-use crate::{Body, Record};
+use crate::{Body, NO_STEP, Record};
 
 /// Bytes of a line that are kept; the kernel's own lines have at most a few hundred.
 pub const MAX_LINE: usize = 1024;
@@ -22,8 +22,6 @@ pub const MAX_LINE: usize = 1024;
 pub const MAX_LINES: usize = 1000;
 /// Bytes before the text that are looked at for priority and time: two numbers of twenty digits at most, and signs.
 const MAX_PREFIX: usize = 64;
-/// [`Record::step`] outside any step.
-const NO_STEP: u32 = u32::MAX;
 
 /// A line that the kernel printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +43,15 @@ pub struct Printed {
     pub t_us: u64,
     /// The line.
     pub line: ConsoleLine,
+}
+
+/// What the kernel printed since the last look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The lines.
+    pub printed: Vec<Printed>,
+    /// The buffer ran over.
+    pub overrun: bool,
 }
 
 /// Takes the message buffer's bytes in whatever pieces they come and gives its lines.
@@ -171,16 +178,10 @@ impl Steps {
 
 /// The records of lines that were printed while a program ran, which the last of them says.
 #[must_use]
-pub fn records(
-    program: u32,
-    steps: &Steps,
-    printed: Vec<Printed>,
-    overrun: bool,
-    now_ns: u64,
-) -> Vec<Record> {
+pub fn records(program: u32, steps: &Steps, look: Look, now_ns: u64) -> Vec<Record> {
     let (mut lines, mut bytes) = (0_u32, 0_u64);
     let mut all = Vec::new();
-    for Printed { t_us, line } in printed {
+    for Printed { t_us, line } in look.printed {
         if all.len() < MAX_LINES {
             let (step, t_ns) = steps.at(t_us);
             all.push(Record { program, step, t_ns, body: Body::Console(line) });
@@ -189,7 +190,7 @@ pub fn records(
             bytes = bytes.saturating_add(line.text.len() as u64 + u64::from(line.cut));
         }
     }
-    let body = Body::ConsoleRead { lines, bytes, overrun };
+    let body = Body::ConsoleRead { lines, bytes, overrun: look.overrun };
     all.push(Record { program, step: NO_STEP, t_ns: now_ns, body });
     all
 }
@@ -304,7 +305,9 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_counted() {
         let printed = |count: usize| (0..count).map(|n| line(n as u64, None, b"abc")).collect();
-        let records = |count, overrun| super::records(7, &Steps::default(), printed(count), overrun, 9);
+        let records = |count, overrun| {
+            super::records(7, &Steps::default(), Look { printed: printed(count), overrun }, 9)
+        };
         let told = |records: &[Record]| records.last().map(|record| record.body.clone());
         let none = Body::ConsoleRead { lines: 0, bytes: 0, overrun: false };
         assert_eq!(told(&records(0, false)), Some(none.clone()));

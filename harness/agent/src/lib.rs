@@ -35,4 +35,4 @@ pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use program::{
     Batch, Count, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, SocketOptions, Stay, Step, Until,
 };
-pub use record::{Body, Counted, DropSource, ErrorStage, KernelEvent, Record};
+pub use record::{Body, Counted, DropSource, ErrorStage, KernelEvent, NO_STEP, Record};

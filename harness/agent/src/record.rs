@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::console::ConsoleLine;
 
+/// [`Record::step`] outside any step.
+pub const NO_STEP: u32 = u32::MAX;
+
 /// One observation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {

@@ -14,10 +14,8 @@ use super::project::Project;
 use super::test_matrix::write_reports;
 use super::verdict::{closing_line, exit_code};
 use crate::file::FileError;
-use crate::matrix::RunResult;
-use crate::report::{
-    KINDS, Kept, Part, annotations, cell_line, kept, merge, problems, read_report, troubled,
-};
+use crate::matrix::{RunResult, guest_suffix};
+use crate::report::{KINDS, Part, annotations, cell_line, kept, merge, problems, read_report, troubled};
 
 pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -127,8 +125,7 @@ fn keep_files(parts: &[Part], into: &Path) -> io::Result<()> {
             }
             for kind in KINDS {
                 for one in kept(&directory, kind)?.iter().filter(|one| one.cell == cell) {
-                    let (slice, guest) =
-                        (slice.as_deref().unwrap_or_default(), Kept::guest_suffix(one.guest));
+                    let (slice, guest) = (slice.as_deref().unwrap_or_default(), guest_suffix(one.guest));
                     let name = format!("{cell}{slice}{guest}.{kind}");
                     io::copy(&mut File::open(&one.path)?, &mut File::create(into.join(name))?)?;
                 }

@@ -112,12 +112,9 @@ impl Board {
         }
     }
 
-    /// Says what there is to be run in a cell that has begun, and whether further guests of it can be had.
-    pub(super) fn fill(&self, cell: usize, vectors: Vec<usize>, open: bool) {
-        self.change(cell, |running| {
-            running.left = vectors.into();
-            running.open = open;
-        });
+    /// Says what there is to be run in a cell that has begun.
+    pub(super) fn fill(&self, cell: usize, vectors: Vec<usize>) {
+        self.change(cell, |running| running.left = vectors.into());
     }
 
     /// Says whether further guests of a cell can be had.
@@ -246,7 +243,8 @@ mod tests {
     fn running(workers: usize, vectors: usize) -> Board {
         let board = board(1, workers);
         assert_eq!(next(&board), Some(Work::Begin(0)));
-        board.fill(0, (0..vectors).collect(), true);
+        board.fill(0, (0..vectors).collect());
+        board.open_to_more(0, true);
         board
     }
 
@@ -266,9 +264,11 @@ mod tests {
         for cell in 0..3 {
             assert_eq!(next(&board), Some(Work::Begin(cell)));
         }
-        board.fill(0, (0..100).collect(), true);
-        board.fill(1, (0..200).collect(), true);
-        board.fill(2, (0..300).collect(), false);
+        board.fill(0, (0..100).collect());
+        board.fill(1, (0..200).collect());
+        board.fill(2, (0..300).collect());
+        board.open_to_more(0, true);
+        board.open_to_more(1, true);
         assert_eq!(next(&board), Some(Work::Join { cell: 1, guest: 2 }));
         assert_eq!(next(&board), Some(Work::Join { cell: 1, guest: 3 }));
         board.open_to_more(2, true);

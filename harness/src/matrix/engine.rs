@@ -44,12 +44,14 @@ impl<'a> Place<'a> {
 
     /// What files about this guest begin with: `freebsd-14.0-STABLE-stock`, `freebsd-14.0-STABLE-stock.guest2`.
     pub fn file_name(self) -> String {
-        match self.guest {
-            1 => self.cell.file_name(),
-            // As `report::kept` reads it.
-            guest => format!("{}.guest{guest}", self.cell.file_name()),
-        }
+        format!("{}{}", self.cell.file_name(), guest_suffix(self.guest))
     }
+}
+
+/// What stands in a file's name for the guest of a cell with that number.
+pub fn guest_suffix(guest: usize) -> String {
+    // As `report::kept` reads it.
+    if guest == 1 { String::new() } else { format!(".guest{guest}") }
 }
 
 /// Opens a target.
@@ -185,15 +187,14 @@ impl Engine<'_> {
             });
             match opened {
                 Ok(mut target) => {
-                    let alone = !beside;
                     if std::mem::take(&mut first) {
                         let raw = RawFile::create(self.raw.as_deref(), running.cell)?;
                         running.opened_first(target.as_ref(), raw);
-                        board.fill(cell, self.applicable(stay, target.as_ref()), false);
+                        board.fill(cell, self.applicable(stay, target.as_ref()));
                     } else {
                         running.opened(target.as_ref());
                     }
-                    if alone {
+                    if !beside {
                         board.open_to_more(cell, target.facts().stacks.is_some());
                     }
                     running.stage("run vectors", None);

@@ -20,11 +20,12 @@ mod timings;
 pub use cell::{Cell, ModuleKind, TargetKind, Without};
 pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
-pub use engine::{Emit, Engine, Opener, Place, Wanted};
+pub use engine::{Emit, Engine, Opener, Place, Wanted, guest_suffix};
 pub use event::Event;
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };
+pub use running::GUESTS;
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;

@@ -15,7 +15,7 @@ use crate::target::{Finish, Loss, Target};
 use crate::vector::Vector;
 
 /// The fact of a cell that says that several guests ran it.
-const GUESTS: &str = "guests";
+pub const GUESTS: &str = "guests";
 
 /// Hears events.
 pub(super) type Say<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
@@ -30,6 +30,7 @@ pub(super) struct RunningCell<'a> {
 }
 
 /// What was found so far.
+#[derive(Default)]
 struct Found {
     vectors: Vec<(usize, VectorResult)>,
     facts: Vec<(String, String)>,
@@ -48,18 +49,7 @@ impl<'a> RunningCell<'a> {
     /// Begins it.
     pub(super) fn begin(cell: &'a Cell, say: &'a Say<'a>) -> Self {
         say(&Event::CellStarted { cell });
-        let found = Found {
-            vectors: Vec::new(),
-            facts: Vec::new(),
-            fallbacks: 0,
-            losses: Vec::new(),
-            finish: Finish::default(),
-            end: None,
-            raw: None,
-            guests: 0,
-            guest_time: Duration::ZERO,
-        };
-        Self { cell, say, began: Instant::now(), found: Mutex::new(found) }
+        Self { cell, say, began: Instant::now(), found: Mutex::default() }
     }
 
     /// Says a stage.

@@ -49,10 +49,6 @@ impl Engine<'_> {
                 failed = failed.take().or(Some(error));
             }
         };
-        let everything = |loss| {
-            let left = share.iter().map(|(place, _)| *place).collect();
-            Ok(Some(Interruption { left, loss }))
-        };
         // What dtrace(1) says comes when it ends: what is followed is judged then.
         let mut following = None;
         if self.follows(running.cell) {
@@ -63,7 +59,10 @@ impl Engine<'_> {
                     running.followed(&about);
                     running.note(&format!("kernel trace: {about}"));
                 }
-                Err(error) => return everything(loss_of(error)),
+                Err(error) => {
+                    let left = share.iter().map(|(place, _)| *place).collect();
+                    return Ok(Some(Interruption { left, loss: loss_of(error) }));
+                }
             }
         }
         let vectors: Vec<_> = share.iter().map(|(_, vector)| *vector).collect();

@@ -17,13 +17,6 @@ pub struct Kept {
     pub path: PathBuf,
 }
 
-impl Kept {
-    /// What stands in a file's name for a guest of that number.
-    pub fn guest_suffix(guest: usize) -> String {
-        if guest == 1 { String::new() } else { format!(".guest{guest}") }
-    }
-}
-
 /// The files of a kind (`console`, `textdump`) in a report directory, by cell and guest.
 ///
 /// # Errors
@@ -68,6 +61,7 @@ fn of_guest(stem: &str) -> (&str, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::guest_suffix;
 
     #[test]
     fn guests_of_one_cell_are_found_in_their_order() {
@@ -109,7 +103,7 @@ mod tests {
         ] {
             assert_eq!(of_guest(stem), expected);
         }
-        assert_eq!(Kept::guest_suffix(1), "");
-        assert_eq!(of_guest(&format!("a{}", Kept::guest_suffix(2))), ("a", 2));
+        assert_eq!(guest_suffix(1), "");
+        assert_eq!(of_guest(&format!("a{}", guest_suffix(2))), ("a", 2));
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 
-use nlproof_agent::{Batch, Body, Record};
+use nlproof_agent::{Batch, Body, NO_STEP, Record};
 
 use crate::vm::Vm;
 
@@ -62,7 +62,7 @@ impl Blame {
         let program = batch.programs.iter().find(|program| program.id == record.program);
         let name = program.map_or("", |program| program.name.as_str());
         let place = match record.step {
-            u32::MAX => format!("{name}, outside its steps"),
+            NO_STEP => format!("{name}, outside its steps"),
             step => format!("{name}, step {step}"),
         };
         self.places.entry(text).or_default().push_back(place);

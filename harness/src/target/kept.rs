@@ -7,6 +7,7 @@ use super::endurance::LOOK;
 use super::error::TargetError;
 use super::freebsd::FreebsdTarget;
 use super::loaded::{EPOCH_WAIT, counters, held, words};
+use super::requests::wait_while;
 
 /// Allocations in use by malloc type (`malloc/ifnet`) and zone (`zone/256`): `vmstat -m` and `vmstat -z`.
 pub type Memory = BTreeMap<String, u64>;
@@ -21,15 +22,16 @@ pub struct Epoch {
     pub failed: Vec<String>,
 }
 
-/// Waits for half a minute, and asks. `sysctl -n` says nothing but the number.
+/// Waits, half a minute at most, and asks.
 fn ask_epoch() -> String {
+    let stays = "{ echo some thread does not leave the network epoch >&2; exit 1; }";
     format!(
         "sysctl {EPOCH_WAIT} > /dev/null 2> /tmp/epoch & wait=$!
-tries=0; while kill -0 $wait 2> /dev/null && [ $tries -lt 300 ]; do sleep 0.1; tries=$((tries + 1)); done
-[ $tries -lt 300 ] || {{ echo some thread does not leave the network epoch >&2; exit 1; }}
+{}
 wait $wait || cat /tmp/epoch >&2
 sysctl net.netlink.nlproof.references net.netlink.nlproof.epochs kern.epoch.stats.epoch_calls
-"
+",
+        wait_while("kill -0 $wait 2> /dev/null", 300, stays)
     )
 }
 

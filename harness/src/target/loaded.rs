@@ -25,6 +25,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const SETTINGS: [&str; 3] = ["mode", "trace", "epoch_wait"];
 /// Returns when every thread has left the network epoch and what was put off until then is done (kmod-src/shim).
 pub(super) const EPOCH_WAIT: &str = "net.netlink.nlproof.epoch_wait=1";
+
 /// A loaded module.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

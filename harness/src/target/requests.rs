@@ -27,6 +27,14 @@ pub(super) fn shell(script: &str) -> Vec<String> {
     ["/bin/sh", "-c", script].map(str::to_owned).to_vec()
 }
 
+/// Lines of a script that wait while a condition holds, at most so many tenths of a second, and what it does after these.
+pub(super) fn wait_while(condition: &str, tenths: u32, otherwise: &str) -> String {
+    format!(
+        "tries=0; while {condition} && [ $tries -lt {tenths} ]; do sleep 0.1; tries=$((tries + 1)); done
+[ $tries -lt {tenths} ] || {otherwise}"
+    )
+}
+
 /// Several sockets that ask again and again.
 pub(super) fn count(lanes: Vec<Vec<Send>>, until: Until, command: Vec<String>, rest_ms: u32) -> Step {
     Step::Count(Count { lanes, until, command, rest_ms, limit_ms: ANSWER_MS })

@@ -2,8 +2,9 @@
 //! What the kernel printed while a vector ran: lines of its message buffer, each in the step during which it came.
 
 use nlproof_agent::{Body, ConsoleLine, Record};
-use nlproof_wire::{Os, errno_name};
+use nlproof_wire::Os;
 
+use super::decode::errno_text;
 use super::item::Item;
 
 /// syslog(3)'s names of severities, from 0.
@@ -50,8 +51,7 @@ impl Told {
             }
             Body::NoConsole { errno: 0, text } => Some(Told::NotAvailable(text.clone())),
             Body::NoConsole { errno, text } => {
-                let name = errno_name(os, *errno).map_or_else(|| format!("errno {errno}"), str::to_owned);
-                Some(Told::NotAvailable(format!("{name}: {text}")))
+                Some(Told::NotAvailable(format!("{}: {text}", errno_text(os, *errno))))
             }
             _ => None,
         });

@@ -166,6 +166,11 @@ fn push_ack(os: Os, fixed: &[u8], echo: &[u8], node: &mut Node) {
     node.children.push(quoted);
 }
 
+/// An error of the guest's for people: its name, or its number.
+pub(super) fn errno_text(os: Os, errno: i32) -> String {
+    errno_name(os, errno).map_or_else(|| format!("errno {errno}"), str::to_owned)
+}
+
 /// The error by name, with the sign that this system does not use shown as what it is.
 fn errno(os: Os, wire: i32) -> Val {
     let errno = os.wire_errno(wire);

@@ -2,11 +2,11 @@
 //! Records of the agent or the simulator to a trace.
 
 use nlproof_agent::{Body, DropSource, ErrorStage, Record};
+use nlproof_wire::Os;
 use nlproof_wire::schema::group_name;
-use nlproof_wire::{Os, errno_name};
 
 use super::console::Told;
-use super::decode::{Role, decode_datagram};
+use super::decode::{Role, decode_datagram, errno_text};
 use super::item::{Item, Kind, Lossy, Trace};
 
 impl Trace {
@@ -71,7 +71,7 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
         }))],
         Body::Timeout => vec![Kind::Lossy(Lossy::Timeout)],
         Body::Error { stage, errno, text } => {
-            let error = errno_name(os, *errno).map_or_else(|| format!("errno {errno}"), str::to_owned);
+            let error = errno_text(os, *errno);
             vec![match stage {
                 // What a kernel does to a send call is an observation like any other. The text is the agent's
                 // or the simulator's own, and no part of it.

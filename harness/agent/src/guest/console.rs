@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use nlproof_agent::console::{Lines, Printed};
+use nlproof_agent::console::{Lines, Look};
 
 use crate::sys::io::{self, Access};
 use crate::sys::{Errno, clock, errno, sysctl};
@@ -19,13 +19,6 @@ const STAMP: &str = "kern.msgbuf_show_timestamp";
 const SIZE: &str = "kern.msgbufsize";
 /// Bytes at a time.
 const AT_ONCE: usize = 16 * 1024;
-
-/// What the kernel printed since the last look.
-pub(crate) struct Look {
-    pub(crate) printed: Vec<Printed>,
-    /// The buffer ran over.
-    pub(crate) overrun: bool,
-}
 
 /// The kernel's message buffer, while a batch runs.
 pub(crate) struct Console {

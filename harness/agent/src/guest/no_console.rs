@@ -2,17 +2,10 @@
 //! What the kernel prints, on Linux: not looked at.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
-use nlproof_agent::console::Printed;
+use nlproof_agent::console::Look;
 
 use crate::sys::Errno;
-
-/// As of the FreeBSD agent.
-pub(crate) struct Look {
-    pub(crate) printed: Vec<Printed>,
-    pub(crate) overrun: bool,
-}
 
 /// Never read.
 pub(crate) struct Console;

@@ -9,11 +9,10 @@ use core::fmt::{self, Write};
 
 use nlproof_agent::console::{self, Steps};
 use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
-use nlproof_agent::{Batch, Body, ErrorStage, Privilege, Program, Record, Request, status};
+use nlproof_agent::{Batch, Body, ErrorStage, NO_STEP, Privilege, Program, Record, Request, status};
 
-use crate::console::{Console, Look};
+use crate::console::Console;
 use crate::isolate::Jail;
-use crate::reporter::NO_STEP;
 use crate::stacks::Stacks;
 use crate::sys::Errno;
 use crate::sys::clock::{self, Deadline};
@@ -192,11 +191,11 @@ fn run(program: &Program, jail: Jail, console: &mut Console) -> Result<(), Failu
 
 /// What the kernel printed while a program ran and its network stack was taken apart.
 fn kernels_lines(program: &Program, steps: &Steps, console: &mut Console) -> Result<Vec<u8>, Failure> {
-    let Look { printed, overrun } = match console.look() {
+    let look = match console.look() {
         Ok(look) => look,
         Err((Errno(errno), text)) => return record(program, Body::NoConsole { errno, text }),
     };
-    let records = console::records(program.id, steps, printed, overrun, clock::now());
+    let records = console::records(program.id, steps, look, clock::now());
     let mut frames = Vec::new();
     for record in &records {
         frames.extend(encode_frame(record).map_err(Failure::Batch)?);

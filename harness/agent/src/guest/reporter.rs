@@ -6,13 +6,10 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use nlproof_agent::frame::encode_frame;
-use nlproof_agent::{Body, ErrorStage, Record, status};
+use nlproof_agent::{Body, ErrorStage, NO_STEP, Record, status};
 
 use crate::sys::io::{Fd, write_all};
 use crate::sys::{Errno, clock, process};
-
-/// [`Record::step`] outside any step.
-pub(crate) const NO_STEP: u32 = u32::MAX;
 
 /// Bytes of frames that are gathered at most before they are written.
 const AT_ONCE: usize = 16 * 1024;

@@ -7,13 +7,15 @@ use alloc::vec::Vec;
 use nlproof_agent::datagram::{ends, fence, without_fences};
 use nlproof_agent::interfaces::{Interface, newcomers};
 use nlproof_agent::ring::Fired;
-use nlproof_agent::{Body, DropSource, ErrorStage, Privilege, Program, ReplyEnd, Send, SocketOptions, Step};
+use nlproof_agent::{
+    Body, DropSource, ErrorStage, NO_STEP, Privilege, Program, ReplyEnd, Send, SocketOptions, Step,
+};
 
 use crate::collector::{Collector, Seen};
 use crate::command::Command;
 use crate::isolate::{self, Jail};
 use crate::netlink::Netlink;
-use crate::reporter::{NO_STEP, Reporter};
+use crate::reporter::Reporter;
 use crate::ring::{self, Ring};
 use crate::stack::Stack;
 use crate::sys::clock::Deadline;

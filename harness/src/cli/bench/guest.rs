@@ -14,7 +14,9 @@ use crate::cli::out::say;
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, cache_directory, lost, open_error};
 use crate::cli::test_matrix::default_jobs;
-use crate::matrix::{Cell, CellResult, Engine, Event, ModuleKind, TargetKind, Timings, VectorsOfRun, Wanted};
+use crate::matrix::{
+    Cell, CellResult, Engine, Event, GUESTS, ModuleKind, TargetKind, Timings, VectorsOfRun, Wanted,
+};
 use crate::vector::{Vector, compile};
 
 /// The limits, in seconds, under TCG with two processors.
@@ -44,6 +46,8 @@ struct Bench {
     project: Project,
     targets: Targets,
     vectors: Vec<Vector>,
+    /// As many guests side by side as a user has, for whom the limits are.
+    jobs: NonZeroUsize,
     kept: bool,
     lost: bool,
 }
@@ -53,7 +57,8 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
     let targets = Targets::new(&args.guest, &project)?;
     let vectors = project.vectors(&EVERY)?;
     interrupt::flag();
-    let mut bench = Bench { project, targets, vectors, kept: true, lost: false };
+    let jobs = default_jobs();
+    let mut bench = Bench { project, targets, vectors, jobs, kept: true, lost: false };
     say!("{:<52} {:>9} {:>9} {:>6}", "measured", "seconds", "limit", "ratio");
     let before = yardstick();
     let cell = bench.cell(&args.release, ModuleKind::Stock)?;
@@ -63,7 +68,6 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
     bench.boot(&cell)?;
     bench.restores(&cell, args.restores)?;
     let some = usize::try_from(args.vectors).unwrap_or(usize::MAX);
-    let jobs = default_jobs();
     for count in [some, usize::MAX] {
         if jobs > NonZeroUsize::MIN {
             bench.cells(std::slice::from_ref(&cell), count, NonZeroUsize::MIN)?;
@@ -188,12 +192,13 @@ impl Bench {
             // the time between one vector's end and the next one's, not what one takes.
             let with = match jobs.get() {
                 1 => "one guest".to_owned(),
-                _ => result.facts.iter().find(|(name, _)| name == "guests").map_or_else(
+                _ => result.facts.iter().find(|(name, _)| name == GUESTS).map_or_else(
                     || "one guest (no other was worth while)".to_owned(),
                     |(_, text)| format!("{} guests", text.split(' ').next().unwrap_or_default()),
                 ),
             };
-            let limit = |limit: f64| (jobs == default_jobs()).then_some(limit);
+            let for_users = jobs == self.jobs;
+            let limit = |limit: f64| for_users.then_some(limit);
             self.row(&format!("each of {ran} vectors with its jail, {with}"), each, limit(VECTOR));
             let name = format!("{}, {ran} vectors, {with}", result.cell.name());
             self.row(&name, duration.as_secs_f64(), limit(CELL).filter(|_| limited));
