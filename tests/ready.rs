@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-use nlproof::target::image_options;
+use nlproof::targets::image_options;
 use nlproof::vm::Tools;
 use nlproof_image::{Cache, Dists, Sha256, build};
 

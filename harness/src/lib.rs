@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `nlproof` proves that a FreeBSD kernel's netlink interface code behaves.
 //!
-//! Rooms, from the top: `cli` → `matrix`, `report`, `coverage`, `releases` → `target`, `golden` → `trace`, `vector` → wire. `vm` and
-//! `guest` are used by `target` alone. A room may use only rooms below it.
+//! Rooms, from the top: `cli` → `report` → `matrix` → `coverage`, `stress` → `targets` → `golden`, `ktrace` → `trace` →
+//! `vector` → `file`, wire. Guests (`vm`, `guest`) lie below `targets`. A room uses only rooms below it.
 
 pub mod bench;
 pub mod cli;
@@ -14,7 +14,8 @@ pub mod ktrace;
 pub mod matrix;
 pub mod releases;
 pub mod report;
-pub mod target;
+pub mod stress;
+pub mod targets;
 pub mod trace;
 pub mod vector;
 pub mod vm;

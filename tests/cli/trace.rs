@@ -106,7 +106,7 @@ fn every_vector_of_three_suites_has_a_golden_of_the_kernels_part() {
     let mut seen = 0;
     for vector in suite.vectors.iter().filter(|vector| nlproof::ktrace::has_golden(&vector.id)) {
         // What runs a command that the simulator does not know has none yet: no real kernel was recorded.
-        let commands = nlproof::target::Commands::Ifconfig;
+        let commands = nlproof::targets::Commands::Ifconfig;
         if !vector.needs.os.contains(&nlproof_wire::Os::FreeBsd)
             || vector.commands().any(|argv| !commands.run(argv))
         {

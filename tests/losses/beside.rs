@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof::matrix::{CellStatus, Outcome};
-use nlproof::target::{Facts, Finish, FreebsdTarget, Start, Target, TargetError};
+use nlproof::targets::{Facts, Finish, FreebsdTarget, Start, Target, TargetError};
 use nlproof_agent::{Batch, Body, Record};
 
 use crate::engine::{cell, run_side_by_side, vectors};

@@ -3,7 +3,7 @@
 
 use iface_sim::Fault;
 use nlproof::matrix::{CellResult, CellStatus, Outcome};
-use nlproof::target::{SimTarget, SimTrace};
+use nlproof::targets::{SimTarget, SimTrace};
 
 use crate::engine::{cell, run, vectors};
 

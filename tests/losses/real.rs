@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
-use nlproof::target::{Facts, Finish, FreebsdOptions, FreebsdTarget, Start, Target, TargetError};
+use nlproof::targets::{Facts, Finish, FreebsdOptions, FreebsdTarget, Start, Target, TargetError};
 use nlproof::vector::compile;
 use nlproof::vm::{Accelerator, Tools};
 use nlproof_agent::{Batch, Body, Privilege, Program, Record, SocketOptions, Step};

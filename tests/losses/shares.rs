@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use iface_sim::Fault;
 use nlproof::matrix::{CellResult, CellStatus, Outcome, Place};
-use nlproof::target::{Facts, Finish, Loss, OpenError, SimTarget, SimTrace, Target, TargetError};
+use nlproof::targets::{Facts, Finish, Loss, OpenError, SimTarget, SimTrace, Target, TargetError};
 use nlproof::vector::Vector;
 use nlproof_agent::{Batch, Record};
 

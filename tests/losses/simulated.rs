@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
-use nlproof::target::{Facts, Finish, Loss, OpenError, SimTarget, Target, TargetError};
+use nlproof::targets::{Facts, Finish, Loss, OpenError, SimTarget, Target, TargetError};
 use nlproof_agent::{Batch, Record};
 
 use crate::engine::{cell, run, vectors};

@@ -11,7 +11,7 @@ use super::out::say;
 use super::project::Project;
 use crate::coverage::{Inventory, Reach, Reached, Verdict};
 use crate::matrix::{TargetKind, mismatch};
-use crate::target::{SimTarget, Target as _};
+use crate::targets::{SimTarget, Target as _};
 
 pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;

@@ -14,7 +14,7 @@ use super::interrupt;
 use super::out::say;
 use super::project::Project;
 use super::targets::{cache_directory, open_error, places, plain_guests, release_here};
-use crate::target::{FreebsdTarget, image_options, saved_guests};
+use crate::targets::{FreebsdTarget, image_options, saved_guests};
 
 /// Fewer digits of a key name an image only by accident.
 const SHORTEST_KEY: usize = 4;

@@ -7,7 +7,7 @@ use super::interrupt;
 use super::out::say;
 use super::project::Project;
 use super::targets::{open_error, places, release_here};
-use crate::target::prepare_module;
+use crate::targets::prepare_module;
 
 pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, CliError> {
     let KmodCommand::Build { release, output, unverified } = &args.command;

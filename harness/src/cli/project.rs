@@ -9,7 +9,7 @@ use super::targets::{Targets, cache_directory, say_newest};
 use crate::golden::{Divergences, Store};
 use crate::matrix::{Cell, Matrix, Selection, VectorFilter, load_matrix};
 use crate::releases::{Releases, load_releases, newest_of};
-use crate::target::ModuleOptions;
+use crate::targets::ModuleOptions;
 use crate::vector::{Vector, lint, load_suite};
 
 /// A loaded project.

@@ -10,7 +10,7 @@ use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::golden::{Origin, Recorded, Recorder, layers};
 use crate::ktrace::has_golden;
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
-use crate::target::{Facts, OpenError};
+use crate::targets::{Facts, OpenError};
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, CliError> {

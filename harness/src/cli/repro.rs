@@ -16,7 +16,7 @@ use super::run::{find_vector, one};
 use super::targets::{Targets, open_error, open_freebsd_shown, open_shown};
 use crate::matrix::{Cell, RunResult, TargetKind};
 use crate::report::{read_report, troubled};
-use crate::target::{FreebsdTarget, TargetError};
+use crate::targets::{FreebsdTarget, TargetError};
 
 /// Under a debugger time stands still: no limit may end the wait before the developer does.
 const DEBUGGER_PATIENCE: f64 = 1000.0;

@@ -11,7 +11,7 @@ use crate::file::nearest;
 use crate::golden::{Compared, compare, layers};
 use crate::ktrace::has_golden;
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
-use crate::target::{LinuxTarget, Target};
+use crate::targets::{LinuxTarget, Target};
 use crate::trace::{RawLine, Trace};
 use crate::vector::Vector;
 

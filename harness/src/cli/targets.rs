@@ -13,7 +13,7 @@ use super::project::Project;
 use crate::matrix::{Cell, Event, ModuleKind, Place, TargetKind};
 use crate::releases::{Releases, newest_of};
 use crate::report::Screen;
-use crate::target::{
+use crate::targets::{
     FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, Prepared, SimTarget, SimTrace, Start,
     Target, TargetError, module_obstacle, prepare_module,
 };

@@ -7,7 +7,7 @@ use nlproof_agent::{Batch, Body, Program, Record};
 
 use crate::file::FileError;
 use crate::ktrace::{self, DtraceLog, Followed, KernelTrace, Violation};
-use crate::target::{Facts, Target, TargetError};
+use crate::targets::{Facts, Target, TargetError};
 use crate::trace::{RawLine, Trace, normalise};
 use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile, judge_races};
 
@@ -170,7 +170,7 @@ mod tests {
     use nlproof_wire::Os;
 
     use super::*;
-    use crate::target::Commands;
+    use crate::targets::Commands;
     use crate::vector::load_vector;
 
     fn vector(text: &str) -> Vector {

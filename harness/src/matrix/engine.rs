@@ -19,7 +19,7 @@ use super::share::Interruption;
 use super::timings::Timings;
 use crate::file::FileError;
 use crate::golden::{Divergences, Store};
-use crate::target::{OnStage, OpenError, Target, TargetError};
+use crate::targets::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
 /// After so many lost guests a cell is given up: each costs some seconds, and more would say the same.

@@ -4,7 +4,7 @@
 use super::cell::{Cell, ModuleKind, TargetKind};
 use super::conversation::Conversation;
 use crate::ktrace::{DtraceLog, Followed, Script};
-use crate::target::{Target, TargetError};
+use crate::targets::{Target, TargetError};
 
 /// The fact of a cell that says what became of it.
 const KERNEL_TRACE: &str = "kernel trace";

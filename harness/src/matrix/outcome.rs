@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cell::Cell;
 use super::slice::Slice;
 use crate::golden::Divergence;
-use crate::target::Loss;
+use crate::targets::Loss;
 
 /// What became of one vector in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::following::tell;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
 use super::raw::RawFile;
 use crate::file::FileError;
-use crate::target::{Finish, Loss, Target};
+use crate::targets::{Finish, Loss, Target};
 use crate::vector::Vector;
 
 /// The fact of a cell that says that several guests ran it.

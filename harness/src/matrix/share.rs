@@ -12,7 +12,7 @@ use super::running::RunningCell;
 use crate::file::FileError;
 use crate::golden::{Found, layers};
 use crate::ktrace::has_golden;
-use crate::target::{Loss, Target, TargetError};
+use crate::targets::{Loss, Target, TargetError};
 use crate::vector::Vector;
 
 /// The golden that a vector's trace is compared with, and that of the kernel's part.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::schema::{Cell, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
 use crate::golden::Compared;
 use crate::matrix::{CellResult, CellStatus, LostGuest, Outcome, RunResult};
-use crate::target::Loss;
+use crate::targets::Loss;
 
 /// Writes `report.json`; it appears whole or not at all.
 ///

@@ -14,7 +14,7 @@ use crate::matrix::{
     Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, TargetKind, VectorResult,
     VectorsOfRun,
 };
-use crate::target::Loss;
+use crate::targets::Loss;
 
 /// Reads `report.json`, or the one in this directory. What a report does not tell comes back empty: which vectors a
 /// cell leaves out.

@@ -10,7 +10,8 @@ use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, lost, open_error};
-use crate::target::{Attempt, FreebsdTarget, Memory, Phase, Question, Speed, Target as _, losses, middle};
+use crate::stress::{Attempt, Memory, Phase, Question, Speed, losses, middle};
+use crate::targets::{FreebsdTarget, Target as _};
 
 /// What a dump by the module may cost, as a ratio to the stock code's.
 const AT_MOST: f64 = 1.0;

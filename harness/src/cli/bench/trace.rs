@@ -14,7 +14,8 @@ use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, lost, open_error};
-use crate::target::{self, Target as _};
+use crate::stress;
+use crate::targets::Target as _;
 
 /// Interfaces that are dumped.
 const INTERFACES: u32 = 1_000;
@@ -81,8 +82,8 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
         args.turns
     );
     say!("{:<10} {:>12} {:>10} {:>16}", "probes", "instructions", "records", "");
-    say!("{:<10} {:>12} {:>10}", "off", shown(target::middle(&cost.off)), 0);
-    say!("{:<10} {:>12} {:>10}", "recorded", shown(target::middle(&cost.on)), cost.records);
+    say!("{:<10} {:>12} {:>10}", "off", shown(stress::middle(&cost.off)), 0);
+    say!("{:<10} {:>12} {:>10}", "recorded", shown(stress::middle(&cost.on)), cost.records);
     let ratio = cost.ratio();
     let cheap = ratio.is_some_and(|ratio| ratio <= LONGER);
     say!(

@@ -5,7 +5,7 @@ use crate::cli::exit::CliError;
 use crate::cli::targets::{Targets, lost, open_error, open_shown};
 use crate::ktrace::{DtraceLog, Followed, Script};
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, mismatch};
-use crate::target::TargetError;
+use crate::targets::TargetError;
 use crate::vector::Vector;
 
 /// Runs the vector in the cell; with the major of FreeBSD that answered. `own` are the user's own DTrace probes.

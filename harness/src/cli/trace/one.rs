@@ -14,7 +14,7 @@ use crate::cli::run::find_vector;
 use crate::cli::targets::Targets;
 use crate::ktrace::{self, Moment, Said, Voice};
 use crate::matrix::{Conversation, ModuleKind};
-use crate::target::SimTrace;
+use crate::targets::SimTrace;
 
 /// Shows one vector's trace, or those of both implementations if both are named.
 pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCode, CliError> {

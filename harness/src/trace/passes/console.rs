@@ -3,7 +3,7 @@
 //!
 //! Its lines do not say for which network stack they are; a task of the kernel's that prints for the vector before may be
 //! late; and two releases word them differently without answering differently. That a kernel complains on its console
-//! fails a cell by other ways (`target::Finish`).
+//! fails a cell by other ways (`targets::Finish`).
 
 use super::super::item::{Kind, Trace};
 

@@ -3,22 +3,13 @@
 
 use std::time::Duration;
 
-use super::error::TargetError;
-use super::freebsd::FreebsdTarget;
+use super::guest_target::FreebsdTarget;
+use crate::targets::{DtraceOutput, TargetError};
 
 /// For loading its modules and looking up the probes of a D program among some 70,000.
 const BEGIN: Duration = Duration::from_secs(90);
 /// For its last buffers, and the upload of what a whole cell made it say: some megabytes.
 const END: Duration = Duration::from_secs(120);
-
-/// What dtrace(1) said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DtraceOutput {
-    /// What the D program printed.
-    pub stdout: String,
-    /// What dtrace(1) complained of.
-    pub stderr: String,
-}
 
 impl FreebsdTarget {
     /// Starts a D program that prints `begin` first, and waits until it has. Without the D library: the program needs none

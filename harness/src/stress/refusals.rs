@@ -4,12 +4,11 @@
 
 use std::time::Duration;
 
-use super::console::{console, console_since};
-use super::error::TargetError;
-use super::freebsd::FreebsdTarget;
-use super::loaded::{EPOCH_WAIT, PLACE};
 use super::requests::wait_while;
-use crate::vm::Wait;
+use crate::targets::FreebsdTarget;
+use crate::targets::TargetError;
+use crate::targets::freebsd::console::{console, console_since};
+use crate::targets::freebsd::loaded_module::{EPOCH_WAIT, PLACE};
 
 /// An upload of some 300 kB, or a few commands. An unload may take ten seconds.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -87,7 +86,7 @@ impl Attempt {
         }
     }
 
-    /// Whether it needs a module that was built to do something wrong ([`ModuleOptions::faults`](super::ModuleOptions)).
+    /// Whether it needs a module that was built to do something wrong ([`ModuleOptions::faults`](crate::targets::ModuleOptions)).
     pub fn wants_faults(self) -> bool {
         matches!(self, Self::AnotherAfter | Self::NeverReturns | Self::DuringDump | Self::InEpoch)
     }
@@ -247,17 +246,12 @@ impl FreebsdTarget {
         };
         // The kernel would not look into a file whose name is loaded.
         let place = format!("/tmp/nlproof_{attempt:?}.ko").to_lowercase();
-        let wait = Wait::new("a module's upload", LIMIT);
-        let uploaded =
-            self.link.ssh(&mut self.vm).and_then(|ssh| ssh.upload(&bytes, &place, &wait, &mut self.vm));
-        if let Err(error) = uploaded {
-            return Err(self.lost(error));
-        }
-        let console_from = console(&self.vm).len();
+        self.upload("a module", &bytes, &place, LIMIT)?;
+        let console_from = console(self.vm()).len();
         let script = attempt.script(&place);
         let output = self.shell(&script, LIMIT)?;
         failed.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
-        let said = console_since(&self.vm, console_from);
+        let said = console_since(self.vm(), console_from);
         let reason =
             said.lines().find(|line| line.contains(attempt.words())).map(|line| line.trim().to_owned());
         if reason.is_none() {

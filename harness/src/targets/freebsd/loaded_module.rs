@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use nlproof_agent::{Batch, Body, Program, Step};
 
-use super::Finish;
+use super::connection::{Link, open_failure};
 use super::console::{complaints, console, console_since};
-use super::error::OpenError;
-use super::link::{Link, open_failure};
 use super::module::Prepared;
-use super::requests::outside;
+use super::programs::outside;
 use crate::guest::{ExecOutput, Ssh, SshError};
+use crate::targets::Finish;
+use crate::targets::OpenError;
 use crate::vm::{Vm, Wait};
 
 /// Where the module is put in the guest.
-pub(super) const PLACE: &str = "/tmp/nlproof_iface.ko";
+pub(crate) const PLACE: &str = "/tmp/nlproof_iface.ko";
 /// The name under which the kernel knows it.
 const NAME: &str = "nlproof_iface";
 /// For an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
@@ -24,12 +24,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// What of `net.netlink.nlproof` can be set (kmod-src/shim).
 const SETTINGS: [&str; 3] = ["mode", "trace", "epoch_wait"];
 /// Returns when every thread has left the network epoch and what was put off until then is done (kmod-src/shim).
-pub(super) const EPOCH_WAIT: &str = "net.netlink.nlproof.epoch_wait=1";
+pub(crate) const EPOCH_WAIT: &str = "net.netlink.nlproof.epoch_wait=1";
 
 /// A loaded module.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Loaded {
+pub(crate) struct Loaded {
     /// Verification rejected it.
     unverified: bool,
 }
@@ -138,12 +138,12 @@ fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
     ssh.run(command, &Wait::new(format!("the end of `{command}`"), LIMIT), vm)
 }
 
-pub(super) fn words(bytes: &[u8]) -> String {
+pub(crate) fn words(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
 /// `net.netlink.nlproof.requests: 12` and so on, by their last part; the settings are no counters.
-pub(super) fn counters(sysctl: &str) -> BTreeMap<String, u64> {
+pub(crate) fn counters(sysctl: &str) -> BTreeMap<String, u64> {
     sysctl
         .lines()
         .filter_map(|line| {
@@ -166,7 +166,7 @@ fn wrong_counters(counters: &BTreeMap<String, u64>) -> Vec<String> {
 }
 
 /// What the module has not given back: nothing, when nobody asks it.
-pub(super) fn held(counters: &BTreeMap<String, u64>) -> Vec<String> {
+pub(crate) fn held(counters: &BTreeMap<String, u64>) -> Vec<String> {
     let one = |name: &str, about: &str| match counters.get(name) {
         Some(0) => None,
         Some(held) => Some(format!("the module holds {held} {about}")),

@@ -17,16 +17,16 @@ use std::time::{Duration, Instant};
 use nlproof_agent::{Batch, Stay, TOKEN_LEN};
 use nlproof_image::Image;
 
-use super::OnStage;
-use super::agents;
-use super::error::OpenError;
-use super::facts::RunningKernel;
-use super::freebsd::{FreebsdOptions, machine};
-use super::link::{Link, guest_failure, open_failure};
-use super::loaded::{Loaded, load};
+use super::connection::{Link, guest_failure, open_failure};
+use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
+use super::options::{FreebsdOptions, Start, machine};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
 use crate::guest::{agent_path, install_agent, leave_agent};
+use crate::targets::OnStage;
+use crate::targets::OpenError;
+use crate::targets::RunningKernel;
+use crate::targets::agents;
 use crate::vm::{
     AGENT_PORT, ConsoleEvent, DiskWrites, GuestFailure, Patience, SelectedAccelerator, Tools, Vm, Wait,
     create_overlay, machine_identity, restore, save,
@@ -48,19 +48,6 @@ const ANY: [u8; 4] = [0; 4];
 /// are (the kernel looks through lists of names for each), a restore a second: more vectors than these are run in
 /// several guests (`Facts::stacks`).
 const STACKS: u32 = 256;
-
-/// Whether a saved state may be used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Start {
-    /// A saved state is used, and made where there is none.
-    #[default]
-    Warm,
-    /// The guest is booted; no state is used or made.
-    Cold,
-    /// A saved state is used. Where there is none, or where it cannot be restored, there is no guest, and nothing is
-    /// changed: another run of the same guest deals with it.
-    Saved,
-}
 
 /// A guest with the agent in place.
 pub(super) struct Started {

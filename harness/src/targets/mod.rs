@@ -3,48 +3,36 @@
 //! record; what the records mean is the business of the rooms above.
 
 mod agents;
-mod console;
-mod developer;
-mod dtrace;
-mod endurance;
 mod error;
 mod facts;
 mod finish;
-mod freebsd;
-mod kept;
-mod link;
+pub(crate) mod freebsd;
 mod linux;
-mod loaded;
-mod module;
-mod provision;
-mod refusals;
-mod requests;
 mod sim;
-mod snapshots;
-mod speed;
-mod start;
-mod tracing;
 
-pub use dtrace::DtraceOutput;
-pub use endurance::{Phase, PhaseResult};
 pub use error::{Loss, OpenError, TargetError};
 pub use facts::{Commands, Facts, Kernel, RunningKernel};
 pub use finish::Finish;
-pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
-pub use kept::{Epoch, Memory, losses};
+pub use freebsd::{
+    FreebsdOptions, FreebsdTarget, ModuleOptions, Prepared, Start, image_options, module_obstacle,
+    prepare_module, saved_guests,
+};
 pub use linux::LinuxTarget;
-pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
-pub use refusals::{Attempt, Refused};
 pub use sim::{SimTarget, SimTrace};
-pub use snapshots::saved_guests;
-pub use speed::{Question, Speed, middle};
-pub use start::Start;
-pub use tracing::{Sustained, TraceCost};
 
 use nlproof_agent::{Batch, Record};
 
 /// Hears what an opening target is doing: a stage, and bytes done and in all where that is known.
 pub type OnStage<'a> = dyn FnMut(&str, Option<(u64, u64)>) + 'a;
+
+/// What dtrace(1) said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DtraceOutput {
+    /// What the D program printed.
+    pub stdout: String,
+    /// What dtrace(1) complained of.
+    pub stderr: String,
+}
 
 /// Something that runs programs.
 pub trait Target {

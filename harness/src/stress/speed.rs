@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use nlproof_agent::{Send, Step, Until};
 
-use super::error::TargetError;
-use super::freebsd::FreebsdTarget;
-use super::requests::{count, create, dump_addresses, dump_links, get_link, give, set, shell};
+use super::requests::{add_address, count, create, dump_addresses, dump_links, get_link, set_link};
+use crate::targets::FreebsdTarget;
+use crate::targets::TargetError;
+use crate::targets::freebsd::programs::shell;
 
 /// For each turn of one kind of question. Under hardware virtualisation, which nobody uses for this.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -83,8 +84,8 @@ impl Question {
     fn preparation(self, links_before: u32) -> Vec<Send> {
         match self {
             Self::Addresses(addresses) => {
-                let inet = |number: u32| give(OF_ADDRESSES, (ADDRESSES + number).to_be_bytes());
-                let first = [create(OF_ADDRESSES), set(OF_ADDRESSES, true, 16_384)];
+                let inet = |number: u32| add_address(OF_ADDRESSES, (ADDRESSES + number).to_be_bytes());
+                let first = [create(OF_ADDRESSES), set_link(OF_ADDRESSES, true, 16_384)];
                 first.into_iter().chain((1..=addresses).map(inet)).collect()
             }
             Self::Links(links) => {

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use nlproof_agent::{Counted, Send, Step, Until};
 use nlproof_wire::consts::{RTNLGRP_IPV4_IFADDR, RTNLGRP_LINK};
 
-use super::error::TargetError;
-use super::freebsd::FreebsdTarget;
 use super::requests::{
-    Outcome, count, create, describe, destroy, dump_addresses, dump_links, get_link, give, set, shell, take,
+    add_address, count, create, delete_address, destroy, dump_addresses, dump_links, get_link,
+    set_description, set_link,
 };
+use crate::targets::FreebsdTarget;
+use crate::targets::TargetError;
+use crate::targets::freebsd::programs::{Outcome, shell};
 
 /// A command that only looks.
 pub(super) const LOOK: Duration = Duration::from_secs(60);
@@ -240,11 +242,11 @@ fn mixed(socket: u32) -> Vec<Send> {
     vec![
         dump_links(),
         get_link(&name),
-        set(&name, true, 9000),
-        give(&name, inet),
+        set_link(&name, true, 9000),
+        add_address(&name, inet),
         dump_addresses(),
-        describe(&name, "under load"),
-        take(&name, inet),
+        set_description(&name, "under load"),
+        delete_address(&name, inet),
         get_link("nlproof-absent"),
     ]
 }

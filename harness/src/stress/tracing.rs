@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use nlproof_agent::{Step, Until};
 
-use super::error::TargetError;
-use super::freebsd::FreebsdTarget;
-use super::requests::{count, create, dump_links, shell};
+use super::requests::{count, create, dump_links};
 use super::speed::ratio;
+use crate::targets::FreebsdTarget;
+use crate::targets::TargetError;
+use crate::targets::freebsd::programs::shell;
 
 /// For all turns, under TCG and beside other work.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::error::TargetError;
-use super::freebsd::FreebsdTarget;
+use super::guest_target::FreebsdTarget;
 use crate::guest::Login;
+use crate::targets::TargetError;
 use crate::vm::{GuestFailure, Watch as _};
 
 /// Between two looks at a guest that is held.

@@ -15,7 +15,7 @@ use nlproof_image::{
     Image, ImageError, KernelInfo, Progress, Provisioned, Provisioning, Sha256, VmImageDir, provision,
 };
 
-use super::freebsd::{FreebsdOptions, image_options, machine};
+use super::options::{FreebsdOptions, image_options, machine};
 use crate::guest::{HostKey, Output, Ssh, SshError, SshKey, SshTarget};
 use crate::vm::{
     DiskWrites, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools, Vm, Wait,

@@ -10,8 +10,8 @@ use nlproof_kmod::{KmodError, Options, ToolPaths, Toolchain, build, kernel};
 use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
 use sha2::{Digest as _, Sha256};
 
-use super::OnStage;
-use super::error::OpenError;
+use crate::targets::OnStage;
+use crate::targets::OpenError;
 
 /// From what the module is built, and how strictly it is looked at.
 #[derive(Debug, Clone)]

@@ -8,78 +8,32 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
-use nlproof_image::{BuildOptions, Cache, Dists, Found, Image, ImageError, Progress, VmImageDir, build};
+use nlproof_image::{Found, Image, ImageError, Progress, VmImageDir, build};
 use nlproof_wire::Os;
 
+use super::connection::Link;
 use super::console::{Blame, console, console_since};
-use super::error::{OpenError, TargetError};
-use super::facts::{Commands, Facts, Kernel};
-use super::link::Link;
-use super::loaded::Loaded;
+use super::loaded_module::Loaded;
 use super::module::{ModuleOptions, prepare_module};
+use super::options::{FreebsdOptions, image_options};
 use super::provision::provisioned;
-use super::start::{Start, Started, Wanted, start};
-use super::{DtraceOutput, Finish, OnStage, Target};
+use super::start::{Started, Wanted, start};
 use crate::guest::{ExecOutput, Output, SshError};
+use crate::targets::facts::{Commands, Facts, Kernel};
+use crate::targets::{DtraceOutput, Finish, OnStage, Target};
+use crate::targets::{OpenError, TargetError};
 use crate::vm::{
-    Accelerator, AcceleratorKind, GuestFailure, HostPort, SelectedAccelerator, Tools, Vm, VmConfig, Wait,
-    remembered_accelerator,
+    AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, remembered_accelerator,
 };
 
 /// For a batch, beside what each of its programs may take.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
 /// For each program of a batch: most take milliseconds.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
-/// Memory of a guest, in MiB: enough for 14 and 15 with all modules of the image.
-const MEMORY_MIB: u32 = 512;
-
-/// How guests are run.
-#[derive(Clone)]
-pub struct FreebsdOptions {
-    /// Where release directories are.
-    pub dists: Dists,
-    /// Where images are kept.
-    pub cache: Cache,
-    /// Where else this program keeps what it found out: `$XDG_CACHE_HOME/nlproof`.
-    pub state: PathBuf,
-    /// Which accelerator is wanted.
-    pub accelerator: Accelerator,
-    /// Whether a saved state may be used.
-    pub start: Start,
-    /// Whether the release's own `/etc/rc` starts the guest instead of a few lines of ours.
-    pub stock_rc: bool,
-    /// Kernel modules that a guest has loaded when it starts, where its kernel has them.
-    pub modules: Vec<String>,
-    /// Virtual processors of a guest.
-    pub cpus: u32,
-    /// Whether the guest's clocks count instructions (TCG only).
-    pub instruction_clock: bool,
-    /// Every limit is multiplied by this.
-    pub patience_factor: f64,
-    /// Have the module, where one is loaded, record which probes fire while vectors run.
-    pub kernel_trace: bool,
-    /// Where to keep the console's log, if anywhere; what a dying kernel says is kept beside it, with the extension
-    /// `textdump`.
-    pub console: Option<PathBuf>,
-    /// The program that supervises QEMU: nlproof itself.
-    pub supervisor: PathBuf,
-    /// Set when the user interrupts.
-    pub cancel: Arc<AtomicBool>,
-}
-
-impl FreebsdOptions {
-    /// Nested virtualisation can run a small guest and fail on a loader that changes processor modes: if
-    /// nobody insists on KVM, a guest that does not come up under it is booted under TCG.
-    fn may_fall_back(&self, tried: &AcceleratorKind) -> bool {
-        self.accelerator == Accelerator::Auto
-            && *tried == AcceleratorKind::Kvm
-            && !self.cancel.load(Ordering::SeqCst)
-    }
-}
 
 /// A booted guest with the agent in place.
 pub struct FreebsdTarget {
@@ -97,12 +51,6 @@ pub struct FreebsdTarget {
     /// The guest's own public key.
     pub(super) host_key: String,
     pub(super) cancel: Arc<AtomicBool>,
-}
-
-/// The options with which guests' images are built; `stock_rc`: with the release's own `/etc/rc`, `modules`: with
-/// these kernel modules.
-pub fn image_options(stock_rc: bool, modules: &[String]) -> BuildOptions {
-    BuildOptions { stock_rc, modules: modules.to_vec(), ..BuildOptions::default() }
 }
 
 impl FreebsdTarget {
@@ -198,7 +146,7 @@ impl FreebsdTarget {
     }
 
     /// Runs a script with the guest's `/bin/sh`, as root.
-    pub(super) fn shell(&mut self, script: &str, limit: Duration) -> Result<ExecOutput, TargetError> {
+    pub(crate) fn shell(&mut self, script: &str, limit: Duration) -> Result<ExecOutput, TargetError> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let wait = Wait::new("a script in the guest", limit);
         let mut input = Cursor::new(script);
@@ -215,6 +163,23 @@ impl FreebsdTarget {
             Ok(status) => Ok(ExecOutput { status, stdout, stderr }),
             Err(error) => Err(self.lost(error)),
         }
+    }
+
+    /// Writes a file into the guest; `what` names it in messages.
+    ///
+    /// # Errors
+    /// The guest was lost.
+    pub(crate) fn upload(
+        &mut self,
+        what: &str,
+        bytes: &[u8],
+        path: &str,
+        limit: Duration,
+    ) -> Result<(), TargetError> {
+        let wait = Wait::new(format!("{what}'s upload"), limit);
+        let uploaded =
+            self.link.ssh(&mut self.vm).and_then(|ssh| ssh.upload(bytes, path, &wait, &mut self.vm));
+        uploaded.map_err(|error| self.lost(error))
     }
 
     pub(super) fn lost(&self, error: SshError) -> TargetError {
@@ -312,17 +277,6 @@ fn image(
         },
         error => OpenError::Build(error.to_string()),
     })
-}
-
-/// The machine, but for its disk.
-pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
-    let mut config = VmConfig::default();
-    config.memory_mib(MEMORY_MIB).cpus(options.cpus).ssh(HostPort::Any);
-    config.instruction_clock(options.instruction_clock);
-    if let Some(console) = &options.console {
-        config.serial_log(console).textdump(console.with_extension("textdump"));
-    }
-    config
 }
 
 /// What is known of a guest that was started.

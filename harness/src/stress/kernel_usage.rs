@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::endurance::LOOK;
-use super::error::TargetError;
-use super::freebsd::FreebsdTarget;
-use super::loaded::{EPOCH_WAIT, counters, held, words};
 use super::requests::wait_while;
+use crate::targets::FreebsdTarget;
+use crate::targets::TargetError;
+use crate::targets::freebsd::loaded_module::{EPOCH_WAIT, counters, held, words};
 
 /// Allocations in use by malloc type (`malloc/ifnet`) and zone (`zone/256`): `vmstat -m` and `vmstat -z`.
 pub type Memory = BTreeMap<String, u64>;

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 use nlproof_agent::TOKEN_LEN;
 use sha2::{Digest, Sha256};
 
-use super::facts::RunningKernel;
-use super::loaded::Loaded;
+use super::loaded_module::Loaded;
+use crate::targets::RunningKernel;
 
 /// Version of what is kept and how; part of every key.
 const FORMAT: &str = "nlproof snapshot 2";

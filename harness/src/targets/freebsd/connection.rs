@@ -7,9 +7,9 @@ use std::time::Duration;
 use nlproof_agent::{Batch, Record, TOKEN_LEN};
 use nlproof_image::Image;
 
-use super::error::OpenError;
-use super::facts::RunningKernel;
 use crate::guest::{Direct, HostKey, Ssh, SshError, SshKey, SshTarget, run_agent};
+use crate::targets::OpenError;
+use crate::targets::RunningKernel;
 use crate::vm::{GuestFailure, Patience, Vm, Wait};
 
 /// From the first try to an authenticated command, in a guest that was booted before.

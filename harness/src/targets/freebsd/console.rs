@@ -25,12 +25,12 @@ const COMPLAINTS: [&str; 11] = [
 ];
 
 /// The console's log so far. One that cannot be read is noticed by the machine's own watch.
-pub(super) fn console(vm: &Vm) -> Vec<u8> {
+pub(crate) fn console(vm: &Vm) -> Vec<u8> {
     fs::read(vm.serial_log()).unwrap_or_default()
 }
 
 /// What the console's log has from this byte on.
-pub(super) fn console_since(vm: &Vm, from: usize) -> String {
+pub(crate) fn console_since(vm: &Vm, from: usize) -> String {
     let text = console(vm);
     String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
 }
@@ -40,20 +40,20 @@ fn is_complaint(line: &str) -> bool {
 }
 
 /// Lines with which a kernel complains of something.
-pub(super) fn complaints(console: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn complaints(console: &str) -> impl Iterator<Item = &str> {
     console.lines().filter(|line| is_complaint(line))
 }
 
 /// During which vectors' steps the kernel complained: its message buffer tells when, the console's log does not.
 #[derive(Debug, Default)]
-pub(super) struct Blame {
+pub(crate) struct Blame {
     /// For each line, where it was printed, in the order of time.
     places: HashMap<String, VecDeque<String>>,
 }
 
 impl Blame {
     /// Takes a record of a batch: whether a complaint is in it, and whose.
-    pub(super) fn hear(&mut self, batch: &Batch, record: &Record) {
+    pub(crate) fn hear(&mut self, batch: &Batch, record: &Record) {
         let Body::Console(line) = &record.body else { return };
         let text = String::from_utf8_lossy(&line.text).trim().to_owned();
         if !is_complaint(&text) {
@@ -69,7 +69,7 @@ impl Blame {
     }
 
     /// The console's complaints, each with where it came if that is known: what is said twice was said first by the first.
-    pub(super) fn told(&mut self, console: &str) -> Vec<String> {
+    pub(crate) fn told(&mut self, console: &str) -> Vec<String> {
         complaints(console)
             .map(|line| {
                 let line = line.trim();
@@ -86,7 +86,7 @@ impl Blame {
 mod tests {
     use nlproof_agent::{ConsoleLine, Program};
 
-    use super::super::requests::outside;
+    use super::super::programs::outside;
     use super::*;
 
     #[test]

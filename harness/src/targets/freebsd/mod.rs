@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A FreeBSD guest as a target: its choices, its start, the connection to its agent, and the module in it.
+
+mod connection;
+pub(crate) mod console;
+mod developer;
+mod dtrace;
+mod guest_target;
+pub(crate) mod loaded_module;
+mod module;
+mod options;
+pub(crate) mod programs;
+mod provision;
+mod snapshots;
+mod start;
+
+pub use guest_target::FreebsdTarget;
+pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
+pub use options::{FreebsdOptions, Start, image_options};
+pub use snapshots::saved_guests;

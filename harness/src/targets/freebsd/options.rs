@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The choices that a run makes for its guests: accelerator, start, image, processors, and the machine that follows.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nlproof_image::{BuildOptions, Cache, Dists};
+
+use crate::vm::{Accelerator, AcceleratorKind, HostPort, VmConfig};
+
+/// Memory of a guest, in MiB: enough for 14 and 15 with all modules of the image.
+const MEMORY_MIB: u32 = 512;
+
+/// Whether a saved state may be used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Start {
+    /// A saved state is used, and made where there is none.
+    #[default]
+    Warm,
+    /// The guest is booted; no state is used or made.
+    Cold,
+    /// A saved state is used. Where there is none, or where it cannot be restored, there is no guest, and nothing is
+    /// changed: another run of the same guest deals with it.
+    Saved,
+}
+
+/// How guests are run.
+#[derive(Clone)]
+pub struct FreebsdOptions {
+    /// Where release directories are.
+    pub dists: Dists,
+    /// Where images are kept.
+    pub cache: Cache,
+    /// Where else this program keeps what it found out: `$XDG_CACHE_HOME/nlproof`.
+    pub state: PathBuf,
+    /// Which accelerator is wanted.
+    pub accelerator: Accelerator,
+    /// Whether a saved state may be used.
+    pub start: Start,
+    /// Whether the release's own `/etc/rc` starts the guest instead of a few lines of ours.
+    pub stock_rc: bool,
+    /// Kernel modules that a guest has loaded when it starts, where its kernel has them.
+    pub modules: Vec<String>,
+    /// Virtual processors of a guest.
+    pub cpus: u32,
+    /// Whether the guest's clocks count instructions (TCG only).
+    pub instruction_clock: bool,
+    /// Every limit is multiplied by this.
+    pub patience_factor: f64,
+    /// Have the module, where one is loaded, record which probes fire while vectors run.
+    pub kernel_trace: bool,
+    /// Where to keep the console's log, if anywhere; what a dying kernel says is kept beside it, with the extension
+    /// `textdump`.
+    pub console: Option<PathBuf>,
+    /// The program that supervises QEMU: nlproof itself.
+    pub supervisor: PathBuf,
+    /// Set when the user interrupts.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl FreebsdOptions {
+    /// Nested virtualisation can run a small guest and fail on a loader that changes processor modes: if
+    /// nobody insists on KVM, a guest that does not come up under it is booted under TCG.
+    pub(super) fn may_fall_back(&self, tried: &AcceleratorKind) -> bool {
+        self.accelerator == Accelerator::Auto
+            && *tried == AcceleratorKind::Kvm
+            && !self.cancel.load(Ordering::SeqCst)
+    }
+}
+
+/// The options with which guests' images are built; `stock_rc`: with the release's own `/etc/rc`, `modules`: with
+/// these kernel modules.
+pub fn image_options(stock_rc: bool, modules: &[String]) -> BuildOptions {
+    BuildOptions { stock_rc, modules: modules.to_vec(), ..BuildOptions::default() }
+}
+
+/// The machine, but for its disk.
+pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
+    let mut config = VmConfig::default();
+    config.memory_mib(MEMORY_MIB).cpus(options.cpus).ssh(HostPort::Any);
+    config.instruction_clock(options.instruction_clock);
+    if let Some(console) = &options.console {
+        config.serial_log(console).textdump(console.with_extension("textdump"));
+    }
+    config
+}
