@@ -6,16 +6,11 @@
 
 pub mod bench;
 pub mod cli;
-pub mod coverage;
-pub mod file;
-pub mod golden;
-pub mod guest;
-pub mod ktrace;
 pub mod matrix;
 pub mod releases;
 pub mod report;
 pub mod stress;
 pub mod targets;
-pub mod trace;
-pub mod vector;
-pub mod vm;
+
+pub use nlproof_guest::{ssh as guest, vm};
+pub use nlproof_traces::{coverage, file, golden, ktrace, trace, vector};

@@ -11,7 +11,7 @@ mod error;
 mod exec;
 mod hostkey;
 mod login;
-mod ssh;
+mod session;
 mod upload;
 
 pub use agent::{AgentRun, agent_path, install_agent, leave_agent, run_agent};
@@ -21,4 +21,4 @@ pub use error::SshError;
 pub use exec::{ExecOutput, ExecStatus, Output};
 pub use hostkey::HostKey;
 pub use login::Login;
-pub use ssh::Ssh;
+pub use session::Ssh;

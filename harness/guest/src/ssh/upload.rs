@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use super::error::SshError;
 use super::exec::Output;
 use super::hostkey::sha256_hex;
-use super::ssh::Ssh;
+use super::session::Ssh;
 use crate::vm::{Wait, Watch};
 
 impl Ssh {

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::agent::{AgentRun, Receiver};
 use super::error::SshError;
 use super::exec::ExecStatus;
-use super::ssh::lost;
+use super::session::lost;
 use crate::vm::{Deadline, Expired, GuestFailure, Patience, Wait, Watch};
 
 /// Between two looks at the guest.

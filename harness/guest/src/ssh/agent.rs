@@ -12,7 +12,7 @@ use nlproof_agent::{Batch, Body, Record, Request, Stay};
 use super::error::SshError;
 use super::exec::{ExecStatus, Output};
 use super::hostkey::sha256_hex;
-use super::ssh::Ssh;
+use super::session::Ssh;
 use crate::vm::{GuestFailure, Wait, Watch};
 
 /// So many hexadecimal digits of the agent's digest are in its name.

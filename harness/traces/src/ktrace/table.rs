@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::file::{FileError, parse_yaml};
 
 /// The table that this program was built with: its numbers are those of the core beside it.
-const TEXT: &str = include_str!("../../../kmod-src/probes.yaml");
+const TEXT: &str = include_str!("../../../../kmod-src/probes.yaml");
 const PATH: &str = "kmod-src/probes.yaml";
 
 /// The probes, by number.
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_modules_header_is_generated_from_the_table() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kmod-src/shim/probes.h");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kmod-src/shim/probes.h");
         let header = header(table());
         if std::env::var_os("NLPROOF_BLESS").is_some() {
             std::fs::write(&path, &header).unwrap();

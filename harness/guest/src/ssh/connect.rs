@@ -13,7 +13,7 @@ use ssh2::{ErrorCode, Session};
 
 use super::error::SshError;
 use super::hostkey::HostKey;
-use super::ssh::{Ssh, drive, would_block};
+use super::session::{Ssh, drive, would_block};
 use crate::vm::{Deadline, Patience, Wait, WaitError, Watch};
 
 /// The first try waits this long for the server's first packet, each further one half as long again: a
@@ -169,7 +169,7 @@ fn attempt(
     loop {
         match session.handshake() {
             Ok(()) => break,
-            Err(error) if would_block(&error) => super::ssh::idle(&session, &socket, &handshake, watch)?,
+            Err(error) if would_block(&error) => super::session::idle(&session, &socket, &handshake, watch)?,
             Err(error) if no_common_method(&error) => {
                 return Err(SshError::Negotiation {
                     address: target.address.to_string(),
@@ -177,7 +177,7 @@ fn attempt(
                     cause: error.to_string(),
                 });
             }
-            Err(error) => return Err(super::ssh::lost("shaking hands", &error, watch)),
+            Err(error) => return Err(super::session::lost("shaking hands", &error, watch)),
         }
     }
     target.host_key.check(&session)?;

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use ssh2::Channel;
 
 use super::error::SshError;
-use super::ssh::{Ssh, drive, idle, io_would_block, lost};
+use super::session::{Ssh, drive, idle, io_would_block, lost};
 use crate::vm::{Deadline, Wait, Watch};
 
 /// Read and written at a time. libssh2's own packets hold 32 KiB.
@@ -220,7 +220,7 @@ impl<'a> Input<'a> {
                 self.eof_sent = true;
                 Ok(true)
             }
-            Err(error) if super::ssh::would_block(&error) => Ok(false),
+            Err(error) if super::session::would_block(&error) => Ok(false),
             Err(error) => Err(Pump::Channel(error.into())),
         }
     }

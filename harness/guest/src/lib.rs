@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A guest: the virtual machine that runs it, and the ssh connections into it.
+//!
+//! Nothing here knows of vectors, traces or releases. `vm` lies below `ssh`.
+
+pub mod ssh;
+pub mod vm;
