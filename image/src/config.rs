@@ -83,7 +83,7 @@ const FILES: &[(&str, u32, Body, &str)] = &[
     ("root/.ssh/authorized_keys", 0o600, Body::AuthorizedKeys, "the only way in"),
 ];
 
-/// As much as the stock `/etc/rc.d/random` keeps in `/boot/entropy`, in bytes.
+/// Bytes of entropy that the stock `/etc/rc.d/random` keeps in `/boot/entropy`.
 const ENTROPY_BYTES: usize = 4096;
 
 /// What base.txz must hold for the guest to be reachable, and why.

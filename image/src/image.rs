@@ -41,9 +41,9 @@ impl Image {
 
 /// The files of an image.
 pub(crate) const DISK: &str = "disk.raw";
-/// See [`Image::client_key`].
+/// File of the client's key (see [`Image::client_key`]).
 pub(crate) const CLIENT_KEY: &str = "ssh_client_key";
-/// See [`Image::known_hosts`].
+/// File of the known hosts (see [`Image::known_hosts`]).
 pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
 /// [`ImageInfo`] as JSON.
 pub(crate) const INFO: &str = "image.json";
@@ -74,11 +74,11 @@ pub struct ImageInfo {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// Its name in the release directory.
+    /// Name of the file in the release directory.
     pub file: String,
-    /// Its digest, verified.
+    /// Verified digest of the file.
     pub sha256: Sha256,
-    /// Its size in bytes.
+    /// Size of the file in bytes.
     pub bytes: u64,
 }
 

@@ -14,7 +14,7 @@ const MARKER: &[u8] = b"@(#)FreeBSD ";
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KernelInfo {
-    /// Its version string, for instance `FreeBSD 14.0-STABLE #0: Mon ...`; the first line of it.
+    /// Version string of the kernel, for instance `FreeBSD 14.0-STABLE #0: Mon ...`; the first line of it.
     /// Empty when the file has none.
     pub version: String,
     /// Digest of `/boot/kernel/kernel`.

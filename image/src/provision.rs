@@ -43,9 +43,9 @@ pub struct Provisioning<'a> {
 /// A file of ours in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestFile {
-    /// Its absolute path.
+    /// Absolute path of the file.
     pub path: String,
-    /// Its permissions; the owner is root.
+    /// Permissions of the file; the owner is root.
     pub mode: u32,
     /// What is in it.
     pub contents: Vec<u8>,
@@ -54,7 +54,7 @@ pub struct GuestFile {
 /// What the guest said of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provisioned {
-    /// Its kernel.
+    /// Kernel of the image.
     pub kernel: KernelInfo,
     /// `kern.osreldate`.
     pub freebsd_version: u32,

@@ -19,7 +19,7 @@ const MANIFEST: &str = "MANIFEST";
 
 /// The archives that an image is made of.
 pub(crate) const BASE: &str = "base.txz";
-/// See [`BASE`].
+/// File name of the kernel's set (see [`BASE`]).
 pub(crate) const KERNEL: &str = "kernel.txz";
 
 /// The directories in which releases are looked for, the first one first.

@@ -48,7 +48,7 @@ pub(crate) enum Kind {
 /// Why a node could not be made.
 #[derive(Debug)]
 pub(crate) enum TreeError {
-    /// It must not be made.
+    /// The entry must not be made.
     Refused(String),
     /// Making it failed.
     Image(ImageError),

@@ -26,13 +26,13 @@ const MAX_PREFIX: usize = 64;
 /// A line that the kernel printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConsoleLine {
-    /// As in syslog(3): the facility times eight, and the severity. `None`: printf(9), which has none.
+    /// Priority as in syslog(3): the facility times eight, and the severity. `None`: printf(9), which has none.
     pub priority: Option<u32>,
-    /// Its bytes without priority, time and newline, at most [`MAX_LINE`] of them.
+    /// Bytes of the line without priority, time and newline, at most [`MAX_LINE`] of them.
     pub text: Vec<u8>,
     /// How many bytes of it are not in `text`.
     pub cut: u32,
-    /// Its newline had come when it was read. What comes later of a line that was not whole is a line of its own.
+    /// The newline had arrived when the line was read. The rest of an incomplete line is a line of its own.
     pub whole: bool,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! As much of netlink as the agent itself must understand: where a message begins, which request it
+//! The part of netlink that the agent itself must understand: where a message begins, which request it
 //! answers, whether it ends a step, and the fence.
 //!
 //! ```text

@@ -12,9 +12,9 @@ use crate::datagram::messages;
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name; bytes that are not UTF-8 are replaced.
+    /// Name of the interface; bytes that are not UTF-8 are replaced.
     pub name: String,
-    /// Its index.
+    /// Index of the interface.
     pub index: u32,
 }
 

@@ -79,7 +79,7 @@ pub enum Privilege {
     Jailed,
     /// uid and gid 65534 ("nobody"), no supplementary groups, before any socket is opened.
     Unprivileged,
-    /// As the agent itself runs, in the guest's own network stack: for what concerns the whole guest. What such a
+    /// Root in the guest's own network stack, as the agent itself: for what concerns the whole guest. What such a program
     /// program changes, those after it find changed.
     Outside,
 }

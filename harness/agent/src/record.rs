@@ -38,7 +38,7 @@ pub enum Body {
     Resolved {
         /// The interface's name.
         ifname: String,
-        /// Its index.
+        /// Index of the interface.
         ifindex: u32,
     },
     /// The datagram as it was sent, after patches.
@@ -50,7 +50,7 @@ pub enum Body {
     Reply {
         /// The bytes.
         data: Vec<u8>,
-        /// Its length when the receive buffer cut it (MSG_TRUNC): then larger than `data`.
+        /// Full length of a datagram that the receive buffer cut (MSG_TRUNC): then larger than `data`.
         full_len: u32,
     },
     /// A datagram from one of the sockets of a [`Race`](crate::Race).
@@ -166,7 +166,7 @@ pub struct KernelEvent {
     pub tid: u32,
     /// The probe's number: its place in `kmod-src/probes.yaml`.
     pub probe: u16,
-    /// Its arguments as words.
+    /// Arguments of the probe as words.
     pub args: [u64; 5],
 }
 

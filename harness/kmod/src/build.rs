@@ -67,14 +67,14 @@ impl fmt::Display for Stage {
 pub struct Module {
     /// `nlproof_iface.ko`.
     pub path: PathBuf,
-    /// Its size in bytes, debug information included.
+    /// Size of the module in bytes, debug information included.
     pub bytes: u64,
     /// `__FreeBSD_version` of the headers it was compiled against. It loads on kernels of this major from this
     /// version on.
     pub freebsd_version: u32,
     /// The symbols it expects of the kernel, sorted.
     pub imports: Vec<String>,
-    /// It was in the cache.
+    /// The module was found in the cache.
     pub cached: bool,
 }
 

@@ -26,7 +26,7 @@ pub enum Refusal {
         /// The symbol it is against.
         symbol: String,
     },
-    /// It is no relocatable object.
+    /// The file is not a relocatable object.
     #[error("it is no amd64 ELF object: {0}")]
     NotAnObject(String),
 }

@@ -36,7 +36,7 @@ pub enum KmodError {
     Digest {
         /// The archive.
         path: PathBuf,
-        /// As MANIFEST has it.
+        /// The digest that MANIFEST gives.
         expected: String,
         /// What it is.
         got: String,
@@ -46,7 +46,7 @@ pub enum KmodError {
     Untried {
         /// Name of the release.
         release: String,
-        /// Its major version.
+        /// Major version of that kernel.
         major: u32,
     },
     /// src.txz has no usable sys/sys/param.h.

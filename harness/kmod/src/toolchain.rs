@@ -61,7 +61,7 @@ pub struct ToolPaths {
 }
 
 impl ToolPaths {
-    /// As the environment has it.
+    /// The tools that the environment names.
     #[must_use]
     pub fn from_env() -> Self {
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());

@@ -38,10 +38,10 @@ pub enum BaselineError {
         "a baseline of schema {0}; this nlproof reads schema {SCHEMA}\n  help: write it anew with `--write-baseline`"
     )]
     Schema(u32),
-    /// It was made of another module.
+    /// The baseline was made of another module.
     #[error("the baseline of `{baseline}`, and this is `{module}`")]
     OtherModule {
-        /// As the baseline says.
+        /// The name that the baseline gives.
         baseline: String,
         /// What was verified.
         module: String,

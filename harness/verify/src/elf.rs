@@ -130,9 +130,9 @@ pub(crate) struct Module<'d> {
 /// A file of a module, as the parts of the lists that are its.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
-    /// Its name in the archive; empty for a file of its own.
+    /// The member's name in the archive; empty for a file of its own.
     pub(crate) name: String,
-    /// Its sections in [`Module::sections`].
+    /// The member's sections in [`Module::sections`].
     pub(crate) sections: std::ops::Range<usize>,
     /// Where its symbols begin in [`Module::symbols`].
     pub(crate) symbols: usize,

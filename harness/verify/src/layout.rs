@@ -43,7 +43,7 @@ pub(crate) enum Shape<I> {
         size: u64,
         /// In bytes, if it is stated.
         align: Option<u64>,
-        /// Its members lie on each other.
+        /// Members overlap.
         union: bool,
         members: Vec<Member<I>>,
     },

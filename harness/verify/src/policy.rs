@@ -13,7 +13,7 @@ use crate::kernel::KernelSymbols;
 /// Budgets of the default policy, in bytes (reference: the limit of freebsd-kpi-rs for a frame, and
 /// 16 KiB of kernel stack of which most belongs to the caller).
 pub const DEFAULT_FRAME: u64 = 2048;
-/// See [`DEFAULT_FRAME`]: the deepest chain of the module's own functions.
+/// Stack bytes that the deepest chain of the module's own functions may take (see [`DEFAULT_FRAME`]).
 pub const DEFAULT_CHAIN: u64 = 4096;
 
 /// What a module may do.
@@ -79,7 +79,7 @@ impl Default for Policy {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Resource {
-    /// Its name in messages.
+    /// Name of the resource in messages.
     pub resource: String,
     /// Functions that always acquire one.
     #[serde(default)]
@@ -96,11 +96,11 @@ pub struct Resource {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Shared {
-    /// As the module's C has it: the name behind `struct`, or a typedef.
+    /// The type's name in the module's C: the name behind `struct`, or a typedef.
     pub c: Option<String>,
-    /// As the module's Rust has it, with its path: `iface_kmod::abi::Create`.
+    /// The type's path in the module's Rust: `iface_kmod::abi::Create`.
     pub rust: Option<String>,
-    /// As the kernel has it.
+    /// The type's name in the kernel.
     pub kernel: Option<String>,
     /// In bytes.
     pub size: Option<u64>,

@@ -33,7 +33,7 @@ pub struct Source {
 /// A function that the compiler put into another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inlined {
-    /// Its name, demangled.
+    /// Demangled name of the function.
     pub function: String,
     /// Where it is called in the function around it.
     pub call: Option<Source>,
@@ -161,7 +161,7 @@ pub struct Row<C = Check> {
 /// A function of the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FunctionRow {
-    /// As in the file.
+    /// The symbol as the file spells it.
     pub symbol: String,
     /// Demangled.
     pub name: String,

@@ -11,7 +11,7 @@ use crate::report::{Finding, Report, Severity, Source, Step};
 pub trait Rule: Copy + PartialEq + 'static {
     /// All of them, in the order of the report.
     const ALL: &'static [Self];
-    /// Its name in reports.
+    /// Name of the rule in reports.
     fn name(self) -> &'static str;
     /// What it is for.
     fn explain(self) -> &'static str;
@@ -32,7 +32,7 @@ impl Rule for Check {
 /// What was looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// Its name: a file.
+    /// Name of the artifact: a file.
     pub name: &'a str,
     /// SHA-256 of its bytes in hexadecimal, if it is one file.
     pub sha256: Option<&'a str>,

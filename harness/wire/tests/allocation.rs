@@ -84,7 +84,7 @@ fn writing_into_a_buffer_does_not_allocate() {
     assert_eq!((length, info.count_total), (28, 0), "{info:?}");
 }
 
-/// That the counter counts: the owned tree of the same bytes does allocate.
+/// The counter counts: the owned tree of the same bytes does allocate.
 #[test]
 fn the_owned_tree_is_seen_to_allocate() {
     let bytes = hex::bytes(NEWLINK);

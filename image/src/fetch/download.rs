@@ -50,7 +50,7 @@ pub enum FetchEvent<'a> {
     Wait,
     /// Bytes of a file are there.
     Bytes {
-        /// Its name.
+        /// Name of the file.
         file: &'a str,
         /// So many.
         done: u64,
@@ -59,7 +59,7 @@ pub enum FetchEvent<'a> {
     },
     /// A file is there, and its digest is computed.
     Verify {
-        /// Its name.
+        /// Name of the file.
         file: &'a str,
     },
     /// Something went wrong and is tried again, or is worth a line.

@@ -124,7 +124,7 @@ pub enum FetchError {
     Cancelled {
         /// The half file.
         part: PathBuf,
-        /// Its length.
+        /// Length of the file in bytes.
         bytes: u64,
     },
 }

@@ -29,7 +29,7 @@ pub struct VmImages<'a> {
 
 /// A CHECKSUM file and where it comes from.
 struct Listing {
-    /// Its name.
+    /// Name of the format.
     name: &'static str,
     mirror: String,
     url: String,

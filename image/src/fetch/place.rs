@@ -24,18 +24,18 @@ use crate::{cache::Lock, digest::Sha256, error::ImageError};
 pub struct Fetched {
     /// The release directory.
     pub dir: PathBuf,
-    /// Its files that were asked for.
+    /// Files of the release that were asked for.
     pub files: Vec<FetchedFile>,
 }
 
 /// One file of a release directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedFile {
-    /// Its name.
+    /// Name of the file.
     pub name: String,
-    /// Its digest, verified.
+    /// Verified digest of the file.
     pub sha256: Sha256,
-    /// Its length.
+    /// Length of the file in bytes.
     pub bytes: u64,
     /// Where it comes from.
     pub how: How,
@@ -44,9 +44,9 @@ pub struct FetchedFile {
 /// Where a file comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// It was there and is right.
+    /// The file was there and is right.
     There,
-    /// It was downloaded, in whole or the rest of it.
+    /// The file was downloaded, in whole or the rest of it.
     Downloaded,
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// As it is now.
+    /// A snapshot of the interface as it is now.
     pub(crate) fn of(ifp: &impl Interface) -> Self {
         Self { index: ifp.index(), flags: ifp.flags(), name: ifp.name() }
     }

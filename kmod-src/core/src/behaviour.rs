@@ -77,7 +77,7 @@ pub enum Promiscuity {
     Counted,
     /// By counting, when `ifi_change` has IFF_PROMISC or is 0.
     CountedOrAll,
-    /// As the permanent flag (`if_setppromisc`), when `ifi_change` has IFF_PROMISC or is 0.
+    /// IFF_PROMISC sets the permanent flag (`if_setppromisc`), when `ifi_change` has IFF_PROMISC or is 0.
     Permanent,
 }
 
@@ -140,7 +140,7 @@ pub enum LinkCloner {
 /// new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rename {
-    /// As a departure and an arrival, while IFF_RENAMING is set.
+    /// A renaming is a departure and an arrival, while IFF_RENAMING is set.
     DepartureAndArrival,
     /// By `ifnet_rename_event`, after the fact and without a flag.
     EventOfItsOwn,
@@ -149,7 +149,7 @@ pub enum Rename {
 /// How the scope of an IPv4 address is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inet4Scope {
-    /// As if the address were in host order: on a little-endian machine x.x.x.127 is of host scope and
+    /// The address is read as if it were in host order: on a little-endian machine x.x.x.127 is of host scope and
     /// x.y.254.169 of link scope, while 127.0.0.1 and 169.254/16 are global.
     NetworkOrderAsHost,
     /// 127/8 is of host scope, 169.254/16 of link scope.

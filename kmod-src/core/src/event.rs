@@ -21,12 +21,12 @@ use crate::writer::{GroupWriter, MessageHeader};
 /// What happened to an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkEvent {
-    /// It has arrived and can be found (`ifnet_arrival_event`; in 16, where that comes earlier,
+    /// The interface has arrived and can be found (`ifnet_arrival_event`; in 16, where that comes earlier,
     /// `ifnet_attached_event`).
     Arrived,
-    /// It is leaving (`ifnet_departure_event`).
+    /// The interface is leaving (`ifnet_departure_event`).
     Departed,
-    /// Its link went up or down (`ifnet_link_event`).
+    /// The link went up or down (`ifnet_link_event`).
     LinkState,
     /// `rt_ifmsg`: those of its flags have changed, or with 0 something else about it.
     Changed(u32),
@@ -35,9 +35,9 @@ pub enum LinkEvent {
 /// What happened to an address (`rt_addrmsg`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressEvent {
-    /// It was added.
+    /// The address was added.
     Added,
-    /// It was, or is about to be, deleted.
+    /// The address was, or is about to be, deleted.
     Deleted,
 }
 

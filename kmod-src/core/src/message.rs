@@ -15,7 +15,7 @@ pub struct Message {
     pub name: &'static str,
     /// What the sender must be allowed to do.
     pub privilege: Option<Privilege>,
-    /// It is handled inside the network epoch (RTNL_F_NOEPOCH is not set): its handler must not sleep.
+    /// The message is handled inside the network epoch (RTNL_F_NOEPOCH is not set): its handler must not sleep.
     pub in_epoch: bool,
     /// A jail without a network stack of its own may send it (RTNL_F_ALLOW_NONVNET_JAIL).
     pub jailed: bool,

@@ -17,9 +17,9 @@ pub const WORDS: usize = 5;
 /// A probe that has fired, as every tracer keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fired {
-    /// Its number: its place in [`Probe::TABLE`].
+    /// Number of the probe: its place in [`Probe::TABLE`].
     pub probe: u16,
-    /// Its arguments in order, the rest 0. A number takes one word, signed ones with their sign; a name two, its
+    /// Arguments in order, the rest 0. A number takes one word, signed ones with their sign; a name two, its
     /// bytes from the lowest byte on and zeros behind them.
     pub args: [u64; WORDS],
 }
@@ -207,11 +207,11 @@ probes! {
     EventEnd "event-end" { what: Happening, index: u32 }
     /// A cloner is asked.
     ClonerIn "cloner-in" { op: CloneOp, index: u32, name: Name }
-    /// It has answered.
+    /// The cloner has answered.
     ClonerOut "cloner-out" { op: CloneOp, index: u32, errno: i32 }
     /// Something about an interface is to be changed.
     ChangeIn "change-in" { change: Change, index: u32, value: u32 }
-    /// It was, or was not.
+    /// The change was made, or was not.
     ChangeOut "change-out" { change: Change, index: u32, errno: i32 }
     /// A reference to an interface is counted (fired where that is done).
     ReferenceTaken "reference-taken" { index: u32, interface: u64 }
@@ -219,7 +219,7 @@ probes! {
     ReferenceReleased "reference-released" { index: u32, interface: u64 }
     /// The network epoch is entered (fired where that is done).
     EpochEnter "epoch-enter" { depth: u32 }
-    /// It is left (fired where that is done).
+    /// The epoch is left (fired where that is done).
     EpochExit "epoch-exit" { depth: u32 }
     /// The module has taken over.
     TakeOver "take-over" { osreldate: i32, errno: i32 }

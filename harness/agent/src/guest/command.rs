@@ -100,7 +100,7 @@ impl Command {
         }
     }
 
-    /// Its status if it has ended.
+    /// The exit status of the command if it has ended.
     pub(crate) fn status(&mut self) -> Result<Option<i32>, Errno> {
         if self.status.is_none() {
             self.status = process::wait(self.pid, false)?;

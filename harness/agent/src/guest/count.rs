@@ -40,11 +40,11 @@ struct Lane<'a> {
 /// What a socket does.
 #[derive(Clone, Copy)]
 enum State {
-    /// It may ask from then on.
+    /// The lane may ask from then on.
     Resting(Deadline),
-    /// It waits for its answer until then.
+    /// The lane waits for its answer until then.
     Waiting(Deadline),
-    /// It has asked all it had to.
+    /// The lane has asked all it had to.
     Done,
 }
 

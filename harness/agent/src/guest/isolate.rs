@@ -35,7 +35,7 @@ pub(crate) enum Jail {
 }
 
 impl Jail {
-    /// Its name; on Linux nothing but a name.
+    /// Name of the stack; on Linux nothing but a name.
     pub(crate) fn name(&self) -> &core::ffi::CStr {
         match self {
             Self::Fresh(name) => name,

@@ -17,7 +17,7 @@ const GROUP_BUFFERS: [u32; 2] = [8 << 20, 1 << 20];
 /// One socket.
 #[derive(Debug)]
 pub(crate) struct Netlink {
-    /// Its descriptor.
+    /// Descriptor of the socket.
     pub(crate) fd: Fd,
     /// What it is, as a drop is reported.
     pub(crate) source: DropSource,

@@ -34,7 +34,7 @@ pub(crate) enum Failure {
     Read(Errno),
     /// Nobody reads standard output any more.
     Closed,
-    /// It cannot stay: why.
+    /// The agent cannot stay: why.
     Stay(String),
     /// A system call failed that no program is to blame for.
     System(&'static str, Errno),
@@ -134,7 +134,7 @@ struct Relayed {
     steps: Steps,
     /// The child closed its pipe: it is gone or just going.
     ended: bool,
-    /// It was killed because its time was over.
+    /// The child was killed because its time was over.
     killed: bool,
 }
 

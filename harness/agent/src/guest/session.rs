@@ -43,7 +43,7 @@ pub(crate) struct Session<'a> {
     /// An interface was seen that takes its name from all network stacks.
     devices: bool,
     fences: u32,
-    /// It runs in the guest's own network stack.
+    /// The program runs in the guest's own network stack.
     outside: bool,
     /// Which probes fire, if that is wanted and there is a module to tell.
     ring: Option<Ring>,
@@ -146,7 +146,7 @@ fn stand_alone() -> Result<(), Errno> {
 /// Which interfaces to name.
 #[derive(Clone, Copy)]
 enum Which {
-    /// Those that have come since the last time.
+    /// Interfaces that have appeared since the last look.
     New,
     /// All.
     All,

@@ -26,18 +26,18 @@ const SETTLED_MS: u32 = 1100;
 #[cfg(feature = "freebsd")]
 const AHEAD: usize = 64;
 
-/// Those of a guest, as one connection sees them.
+/// Network stacks of a guest, as one connection sees them.
 #[derive(Clone)]
 pub(crate) struct Stacks {
     /// How many jails of this process have a name.
     named: usize,
-    /// Those that wait for the programs of any connection.
+    /// Stacks that wait for the programs of any connection.
     #[cfg(feature = "freebsd")]
     made: Vec<Jail>,
     /// How many of them were taken, by whatever process: one that was taken may be there still. `None`: none wait.
     #[cfg(feature = "freebsd")]
     taken: Option<&'static AtomicU32>,
-    /// Those of this connection, the oldest first, and when each is old enough.
+    /// Stacks of this connection, the oldest first, and when each is old enough.
     #[cfg(feature = "freebsd")]
     own: VecDeque<(Jail, Deadline)>,
 }

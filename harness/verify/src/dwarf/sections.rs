@@ -41,8 +41,8 @@ pub(crate) struct DebugSections<'d> {
 }
 
 impl<'d> DebugSections<'d> {
-    /// Those of a member of a module. Sections with code are placed one behind the other, so that an address
-    /// names one place.
+    /// The debug sections of one member of a module. Sections with code are placed one behind the
+    /// other, so that an address names one place.
     ///
     /// # Errors
     /// A relocation or a section that cannot be read, in words.
@@ -101,7 +101,7 @@ impl<'d> DebugSections<'d> {
         Ok(found)
     }
 
-    /// Those of a linked file, such as a kernel: its addresses are what they will be.
+    /// The debug sections of a linked file, such as a kernel: its addresses are final.
     ///
     /// # Errors
     /// No ELF file, or a section that cannot be read, in words.

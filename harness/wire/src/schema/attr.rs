@@ -109,11 +109,11 @@ impl fmt::Display for AttrKind {
 /// One attribute of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttrSpec {
-    /// Its number, without flag bits.
+    /// Number of the attribute, without flag bits.
     pub number: u16,
-    /// Its name.
+    /// Name of the attribute.
     pub name: &'static str,
-    /// Its payload.
+    /// Layout of the payload.
     pub kind: AttrKind,
 }
 

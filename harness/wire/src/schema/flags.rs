@@ -7,9 +7,9 @@ use crate::os::Os;
 /// A named flag; some names stand for several bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
-    /// Its bits.
+    /// Bits of the flag.
     pub bits: u32,
-    /// Its name.
+    /// Name of the flag.
     pub name: &'static str,
 }
 

@@ -57,7 +57,7 @@ impl FieldKind {
 /// One field of a fixed structure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderField {
-    /// Its name without the structure's prefix.
+    /// Name of the field without the structure's prefix.
     pub name: &'static str,
     /// Where it begins in the structure.
     pub offset: usize,
@@ -99,9 +99,9 @@ impl HeaderField {
 pub struct HeaderSpec {
     /// The structure's name in the kernel headers; empty if the message has none.
     pub name: &'static str,
-    /// Its bytes.
+    /// Size of the header in bytes.
     pub size: usize,
-    /// Its fields, by offset.
+    /// Fields of the header, by offset.
     pub fields: &'static [HeaderField],
 }
 

@@ -16,11 +16,11 @@ use crate::view::Ack;
 pub struct Message {
     /// `nlmsg_type`.
     pub number: u16,
-    /// Its name: `newlink`, `error`.
+    /// Name of the message type: `newlink`, `error`.
     pub name: &'static str,
     /// The structure after `nlmsghdr`.
     pub header: &'static HeaderSpec,
-    /// Its attributes; without them the rest of the message is left as bytes.
+    /// Attributes of the message; without a table the rest of the message is left as bytes.
     pub attrs: Option<&'static AttrTable>,
 }
 

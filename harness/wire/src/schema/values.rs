@@ -9,7 +9,7 @@ use crate::os::Os;
 pub struct Value<T> {
     /// The number.
     pub number: T,
-    /// Its name.
+    /// Name of the value.
     pub name: &'static str,
 }
 

@@ -33,7 +33,7 @@ pub enum FaultKind {
     ShortHeader {
         /// The structure's name.
         header: &'static str,
-        /// Its bytes.
+        /// Bytes that the item needs.
         need: usize,
         /// Bytes that are there.
         got: usize,
@@ -68,7 +68,7 @@ pub enum FaultKind {
     },
     /// A padding byte that is not zero.
     PaddingNotZero {
-        /// Its value.
+        /// Value of the byte.
         value: u8,
     },
     /// A message type that the tables do not have; reported on request.
@@ -78,7 +78,7 @@ pub enum FaultKind {
     },
     /// An attribute that its table does not have; reported on request.
     UnknownAttr {
-        /// Its number.
+        /// Number of the attribute.
         number: u16,
         /// The table's name.
         table: &'static str,

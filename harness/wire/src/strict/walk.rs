@@ -26,7 +26,7 @@ pub fn walk(os: Os, datagram: &[u8]) -> Result<(), Fault> {
     walk_with(os, datagram, Options::default())
 }
 
-/// As [`walk`], with options.
+/// Walks a datagram like [`walk`], with options.
 ///
 /// # Errors
 /// The first fault in the order of the bytes' items.

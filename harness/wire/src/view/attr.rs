@@ -107,7 +107,7 @@ pub fn attrs(list: &[u8]) -> Attrs<'_> {
     attrs_at(list, 0)
 }
 
-/// As [`attrs`], where the list begins at `offset` of what the caller counts in.
+/// Attributes like [`attrs`], where the list begins at `offset` of what the caller counts in.
 #[must_use]
 pub fn attrs_at(list: &[u8], offset: usize) -> Attrs<'_> {
     Attrs { rest: list, offset }

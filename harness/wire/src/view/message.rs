@@ -59,7 +59,7 @@ impl NlMsgHdr {
 pub struct RawMessage<'a> {
     /// Where the message begins in the datagram.
     pub offset: usize,
-    /// Its header.
+    /// Header of the message.
     pub header: NlMsgHdr,
     /// What `nlmsg_len` covers after the header.
     pub payload: &'a [u8],

@@ -46,7 +46,7 @@ pub(crate) fn set(ns: u64) -> Result<(), super::Errno> {
 pub(crate) struct Deadline(u64);
 
 impl Deadline {
-    /// That many milliseconds from now; 0 takes only what is there already.
+    /// A deadline that many milliseconds from now; 0 takes only what is there already.
     pub(crate) fn after_ms(ms: u32) -> Self {
         Self(now() + u64::from(ms) * 1_000_000)
     }

@@ -38,15 +38,15 @@ enum Who<'a> {
 /// What is done with a jail.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deed {
-    /// It is created and entered, and goes with its last process.
+    /// The jail is created and entered, and goes with its last process.
     CreateAndEnter,
-    /// It is created and stays although no process is in it.
+    /// The jail is created and stays although no process is in it.
     CreateWaiting,
-    /// It is entered, and stays after its last process.
+    /// The jail is entered, and stays after its last process.
     EnterWaiting,
     /// From now on it goes with its last process.
     LetGo,
-    /// It is created within the jail that this process is in, shares its network stack, and is entered.
+    /// The jail is created within the jail of this process, shares its network stack, and is entered.
     CreateWithin,
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn exit(status: i32) -> ! {
     }
 }
 
-/// This process.
+/// Process id of the caller.
 pub(crate) fn id() -> Pid {
     // SAFETY: no pointers. It cannot fail.
     unsafe { syscall(number::GETPID, [0; 6]) }.map_or(0, |pid| pid as Pid)
@@ -38,9 +38,9 @@ pub(crate) fn id() -> Pid {
 
 /// The two sides of a fork.
 pub(crate) enum Forked {
-    /// This is the new process.
+    /// The caller is the new process.
     Child,
-    /// This is the old one.
+    /// The caller is the old process.
     Parent(Pid),
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn wait(pid: Pid, block: bool) -> Result<Option<i32>, Errno> {
     wait_with(pid, if block { 0 } else { WNOHANG })
 }
 
-/// As [`wait`], but the child stays to be waited for.
+/// Waits like [`wait`], but the child stays to be waited for.
 #[cfg(feature = "freebsd")]
 pub(crate) fn peek(pid: Pid, block: bool) -> Result<Option<i32>, Errno> {
     /// sys/sys/wait.h.
@@ -124,7 +124,7 @@ pub(crate) fn lead_session() -> Result<(), Errno> {
     unsafe { syscall(number::SETSID, [0; 6]).map(drop) }
 }
 
-/// This process is killed when its parent ends, however that ends. Lost with a change of user ids on
+/// Has the kernel kill the caller when its parent ends, however that ends. Lost with a change of user ids on
 /// Linux, so it is asked for again after that.
 pub(crate) fn die_with_parent() -> Result<(), Errno> {
     #[cfg(feature = "freebsd")]
