@@ -66,10 +66,10 @@ impl Shape {
 /// A synthetic module that cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Its ELF file.
+    /// The ELF file of the module could not be written.
     #[error(transparent)]
     Elf(#[from] object::write::Error),
-    /// Its debug information.
+    /// The debug information of the module could not be written.
     #[error(transparent)]
     Debug(#[from] gimli::write::Error),
 }

@@ -93,7 +93,7 @@ fn shown(release: &Release, fetched: &Fetched, pins: &Pins, pinning: bool) {
 
 /// What of a release is wanted.
 pub(super) enum What {
-    /// These distribution sets.
+    /// The named distribution sets.
     Sets(Vec<String>),
     /// The ready VM image.
     Image,

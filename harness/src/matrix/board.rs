@@ -43,7 +43,7 @@ pub(super) enum After {
     Beside,
     /// Others finish the cell.
     Out,
-    /// This was the last guest. What nobody will run.
+    /// The last guest of the cell has gone. What nobody will run.
     Last(Vec<usize>),
 }
 
@@ -216,7 +216,7 @@ impl Running {
     }
 }
 
-/// See [`Board::watch`].
+/// A view of the board for one cell (see [`Board::watch`]).
 pub(super) struct Watched<'b>(&'b Board);
 
 impl Drop for Watched<'_> {

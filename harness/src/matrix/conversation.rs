@@ -15,7 +15,7 @@ use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile, judge_races};
 pub struct Conversation<'a> {
     /// The vector.
     pub vector: &'a Vector,
-    /// Its records, as they came.
+    /// Records of the vector, as they came.
     pub records: Vec<Record>,
     /// The normalised trace.
     pub trace: Trace,

@@ -37,7 +37,7 @@ pub struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// That of the first guest of a cell, or of the only one.
+    /// The request for the first guest of a cell, or for the only one.
     pub fn first(cell: &'a Cell) -> Self {
         Self { cell, guest: 1, beside: false }
     }

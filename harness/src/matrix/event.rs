@@ -9,7 +9,7 @@ use super::outcome::{CellResult, RunResult, VectorResult};
 pub enum Event<'a> {
     /// The run begins.
     RunStarted {
-        /// Its cells.
+        /// Cells of the run.
         cells: &'a [Cell],
         /// How many vectors each has at most.
         vectors: usize,
@@ -39,17 +39,17 @@ pub enum Event<'a> {
     VectorFinished {
         /// The cell.
         cell: &'a Cell,
-        /// Its result.
+        /// Result of the vector.
         result: &'a VectorResult,
     },
     /// A cell is over, or was not run.
     CellFinished {
-        /// Its result.
+        /// Result of the cell.
         result: &'a CellResult,
     },
     /// The run is over.
     RunFinished {
-        /// Its result.
+        /// Result of the run.
         result: &'a RunResult,
     },
 }

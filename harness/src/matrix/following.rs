@@ -27,7 +27,7 @@ pub(super) struct Following<'v> {
     held: Vec<Conversation<'v>>,
 }
 
-/// It has ended.
+/// The result of a run that dtrace(1) followed.
 pub(super) struct Ended<'v> {
     /// The major whose stock code it followed.
     pub(super) major: u32,

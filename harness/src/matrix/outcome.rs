@@ -13,7 +13,7 @@ use crate::targets::Loss;
 pub enum Outcome {
     /// The trace equals the golden that holds.
     Passed,
-    /// It does not.
+    /// The trace differs from the golden.
     Failed(Divergence),
     /// The kernel trace breaks a rule that holds in every trace. Which, and the record that broke it.
     Violated(String),

@@ -22,7 +22,7 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// Those kept in `directory`; none where there is no file that can be read.
+    /// Timings kept in `directory`; none where there is no file that can be read.
     pub fn load(directory: &Path) -> Self {
         let path = directory.join(FILE);
         let seconds = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());

@@ -42,9 +42,9 @@ pub enum Support {
 /// A release and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
-    /// Its name, which is its directory's, such as `14.5-RELEASE`.
+    /// Name of the release and of its directory, such as `14.5-RELEASE`.
     pub name: String,
-    /// Its branch, such as `14`.
+    /// Branch of the release, such as `14`.
     pub branch: String,
     /// What can be expected of it.
     pub support: Support,

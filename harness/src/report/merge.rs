@@ -41,11 +41,11 @@ pub enum MergeError {
         path: PathBuf,
         /// The cell.
         cell: String,
-        /// Its slice, or `all`.
+        /// Slice of the first report, or `all`.
         slice: String,
         /// The other report.
         other_path: PathBuf,
-        /// Its slice.
+        /// Slice of the other report.
         other: String,
     },
     /// The slices of a cell ran on different kernels.
@@ -55,11 +55,11 @@ pub enum MergeError {
         path: PathBuf,
         /// The cell.
         cell: String,
-        /// Its kernel's digest.
+        /// Digest of the first report's kernel.
         kernel: String,
         /// The other report.
         other_path: PathBuf,
-        /// Its kernel's digest.
+        /// Digest of the other report's kernel.
         other: String,
     },
 }

@@ -49,7 +49,7 @@ pub(super) fn create(name: &str) -> Send {
     send(message(RTM_NEWLINK, REQUEST | NLM_F_CREATE | NLM_F_EXCL, link(0, 0), attrs), None)
 }
 
-/// Its end.
+/// The destruction of an interface.
 pub(super) fn destroy(name: &str) -> Send {
     send(message(RTM_DELLINK, REQUEST, link(0, 0), Vec::new()), Some(name))
 }
@@ -67,12 +67,12 @@ pub(super) fn set_description(name: &str, text: &str) -> Send {
     send(message(RTM_NEWLINK, REQUEST, link(0, 0), attrs), Some(name))
 }
 
-/// An IPv4 address, given or taken away.
+/// An IPv4 address is added.
 pub(super) fn add_address(name: &str, inet: [u8; 4]) -> Send {
     change_address(RTM_NEWADDR, name, inet)
 }
 
-/// As [`add_address`].
+/// An IPv4 address is taken away.
 pub(super) fn delete_address(name: &str, inet: [u8; 4]) -> Send {
     change_address(RTM_DELADDR, name, inet)
 }

@@ -6,7 +6,7 @@ use crate::vm::GuestFailure;
 /// A target could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It cannot run on this machine as it is now.
+    /// The target cannot run on this machine as it is now.
     #[error("{reason}")]
     NotHere {
         /// Why.
@@ -55,10 +55,10 @@ impl From<GuestFailure> for Loss {
 /// A target was lost while it ran.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// It could no longer be used: what happened.
+    /// The target could no longer be used: what happened.
     #[error("{0}")]
     Lost(String),
-    /// Its own tracer cannot be used, or does not take what it was asked for: what it said.
+    /// The target's own tracer cannot be used, or does not take what it was asked for: what it said.
     #[error("dtrace(1) does not run in this guest: {0}")]
     NoDtrace(String),
     /// The guest died, hung, or could no longer be reached.

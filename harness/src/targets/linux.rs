@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! This machine's own Linux kernel as a target, for comparison: the agent in a network namespace.
+//! The Linux kernel of this machine as a target, for comparison: the agent in a network namespace.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;

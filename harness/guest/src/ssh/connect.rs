@@ -33,7 +33,7 @@ const NO_COMMON_METHOD: [i32; 3] = [-5, -17, -33];
 pub enum SshKey {
     /// In a file.
     File(PathBuf),
-    /// Its text, OpenSSH or PEM, without a passphrase.
+    /// Text of the key, OpenSSH or PEM, without a passphrase.
     Memory(String),
     /// None: the user has an empty password, as root has in FreeBSD's images for CI.
     EmptyPassword,

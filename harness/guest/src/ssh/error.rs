@@ -48,9 +48,9 @@ pub enum SshError {
     NotReady {
         /// The command.
         command: String,
-        /// Its status.
+        /// Exit status of the command.
         status: String,
-        /// Its standard error.
+        /// Standard error of the command.
         stderr: String,
     },
     /// The connection broke, and the guest's console says nothing about why.

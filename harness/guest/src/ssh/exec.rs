@@ -26,9 +26,9 @@ pub enum Output<'a> {
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExecStatus {
-    /// It exited.
+    /// The command exited.
     Code(i32),
-    /// This signal killed it (without `SIG`, as ssh names it).
+    /// A signal killed the command (its name without `SIG`, as ssh names it).
     Signal(String),
 }
 

@@ -89,7 +89,7 @@ pub(super) fn lost(doing: &str, cause: &dyn std::fmt::Display, watch: &mut dyn W
     }
 }
 
-/// As libssh2 tells it through `Read` and `Write`.
+/// Whether an error is libssh2's "would block", told through `Read` and `Write`.
 pub(super) fn io_would_block(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }

@@ -49,7 +49,7 @@ pub enum Accelerator {
     /// The fastest that runs guests.
     #[default]
     Auto,
-    /// This one, untried.
+    /// The named accelerator, untested.
     Forced(AcceleratorKind),
 }
 

@@ -32,7 +32,7 @@ pub struct Disk {
 pub enum HostPort {
     /// The host's kernel picks a free one when QEMU binds it: two VMs never clash.
     Any,
-    /// This one. A VM whose port is taken does not start.
+    /// A given port. A VM whose port is taken does not start.
     Fixed(u16),
 }
 

@@ -27,7 +27,7 @@ pub enum VmError {
     Qemu {
         /// How it ended.
         exit: QemuExit,
-        /// Its words.
+        /// Standard error of the program.
         stderr: String,
     },
     /// QEMU runs, but its control socket does not work.
@@ -45,7 +45,7 @@ pub enum VmError {
         /// QEMU's words.
         reason: String,
     },
-    /// It took too long.
+    /// The machine took too long.
     #[error(transparent)]
     Wait(#[from] WaitError),
 }

@@ -10,7 +10,7 @@ use super::wait::{Expired, WaitError, write_console};
 /// Why there is no usable guest (any more).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GuestFailure {
-    /// It did not come up: loader or kernel asks what to do instead.
+    /// The guest did not come up: loader or kernel asks what to do instead.
     BootFailed {
         /// What it asks.
         reason: String,
@@ -24,7 +24,7 @@ pub enum GuestFailure {
         /// The last lines of its console.
         console: Vec<String>,
     },
-    /// It rebooted, or asked for a reset: QEMU runs with `-no-reboot`.
+    /// The guest rebooted, or asked for a reset: QEMU runs with `-no-reboot`.
     RebootLoop {
         /// The last lines of its console.
         console: Vec<String>,
@@ -40,7 +40,7 @@ pub enum GuestFailure {
     },
     /// The agent ended before it had reported everything.
     AgentDied {
-        /// Its exit status, or the signal's name.
+        /// QEMU's exit status, or the signal's name.
         status: String,
         /// What it wrote to standard error.
         stderr: String,

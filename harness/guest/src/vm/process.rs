@@ -21,7 +21,7 @@ const MAX_STDERR: usize = 16 * 1024;
 /// How QEMU ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QemuExit {
-    /// It exited.
+    /// QEMU exited.
     Code(i32),
     /// A signal killed it.
     Signal(i32),

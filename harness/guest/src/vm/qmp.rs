@@ -40,7 +40,7 @@ pub enum QmpEvent {
     Resume,
     /// Any other.
     Other {
-        /// Its name.
+        /// Name of the event.
         name: String,
     },
 }
@@ -70,7 +70,7 @@ pub enum QmpError {
         /// QEMU's words.
         description: String,
     },
-    /// That is not QMP.
+    /// The other end does not speak QMP.
     #[error("not qmp: {text}")]
     NotQmp {
         /// What came, shortened.
@@ -114,7 +114,7 @@ impl Qmp {
         self.execute_within(command, arguments, ANSWER_LIMIT)
     }
 
-    /// As [`execute`](Self::execute) for commands that take their time, such as `savevm`.
+    /// Runs a command like [`execute`](Self::execute) that takes its time, such as `savevm`.
     ///
     /// # Errors
     /// See [`QmpError`].

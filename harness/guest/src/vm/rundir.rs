@@ -63,7 +63,7 @@ impl RunDir {
         Ok(Self { dir, _lock: lock })
     }
 
-    /// Its path.
+    /// Path of the directory.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }

@@ -45,9 +45,9 @@ pub enum SnapshotError {
     /// A program did not do its work.
     #[error("{program}: {reason}")]
     Program {
-        /// Its path.
+        /// Path of the program.
         program: PathBuf,
-        /// Its words.
+        /// Reason in the words of the program.
         reason: String,
     },
     /// A shell could not be told the file's name.
@@ -59,7 +59,7 @@ pub enum SnapshotError {
     /// QEMU could not write the state.
     #[error("qemu did not save the machine's state: {reason}")]
     Failed {
-        /// Its words.
+        /// Reason in the words of QEMU.
         reason: String,
     },
     /// The disk of that moment was not copied.
@@ -68,7 +68,7 @@ pub enum SnapshotError {
     /// The control socket failed.
     #[error(transparent)]
     Qmp(#[from] QmpError),
-    /// It took too long.
+    /// Saving or restoring took too long.
     #[error(transparent)]
     Wait(#[from] WaitError),
 }

@@ -31,7 +31,7 @@ pub enum ToolError {
     /// The variable names something that is not a file.
     #[error("${QEMU_VARIABLE} is {}, which is not a file", path.display())]
     NotAFile {
-        /// Its value.
+        /// Value of the variable.
         path: PathBuf,
     },
 }

@@ -46,7 +46,7 @@ struct Bench {
     project: Project,
     targets: Targets,
     vectors: Vec<Vector>,
-    /// As many guests side by side as a user has, for whom the limits are.
+    /// Guests side by side, as many as a user has, for whom the limits are.
     jobs: NonZeroUsize,
     kept: bool,
     lost: bool,

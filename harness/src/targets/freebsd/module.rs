@@ -35,7 +35,7 @@ pub struct Prepared {
     pub path: PathBuf,
     /// The file.
     pub bytes: Vec<u8>,
-    /// It was in the cache.
+    /// The module was found in the cache.
     pub cached: bool,
     /// The symbols that it expects of the kernel.
     pub imports: usize,
@@ -44,7 +44,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Its file's size, its imports and its deepest chain of calls, for reports.
+    /// Measures of the module for reports: size of its file, imports and deepest chain of calls.
     pub fn measures(&self) -> String {
         format!(
             "{} bytes, {} imports, deepest chain {} bytes",

@@ -28,7 +28,7 @@ const FIRST_BOOT_LIMIT: Duration = Duration::from_secs(180);
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 /// From `shutdown -p` to QEMU's end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
-/// As much as the people who made the image had in mind.
+/// Memory of a ready image at its first boot, in MiB: as much as its makers had in mind.
 const MEMORY_MIB: u32 = 1024;
 
 /// Finds the image in the cache, or makes it.

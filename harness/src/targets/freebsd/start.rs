@@ -146,7 +146,7 @@ pub(super) fn start(
 enum NotMade {
     /// The guest does not come up either way.
     Guest(OpenError),
-    /// It could not be saved.
+    /// The state could not be saved.
     Snapshot(String),
 }
 

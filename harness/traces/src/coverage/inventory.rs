@@ -58,7 +58,7 @@ pub struct Row {
 /// The inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
-    /// Its rows by kind, in the file's order.
+    /// Rows of the inventory by kind, in the file's order.
     pub rows: Vec<Row>,
 }
 

@@ -28,9 +28,9 @@ pub struct Store {
 pub struct Found {
     /// The layer it stands in, such as `freebsd-14`.
     pub layer: String,
-    /// Its file.
+    /// File of the golden.
     pub path: PathBuf,
-    /// Its content.
+    /// Content of the golden.
     pub golden: Golden,
 }
 

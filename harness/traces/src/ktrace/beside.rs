@@ -26,7 +26,7 @@ pub enum Row {
 
 /// A line of a trace.
 struct Line<'a> {
-    /// As it stands in the trace.
+    /// The line as it stands in the trace.
     text: &'a str,
     /// What is compared of it; `None`: nothing.
     key: Option<String>,

@@ -160,7 +160,7 @@ impl Event {
         line
     }
 
-    /// Its arguments for the raw trace: numbers as they are, and names.
+    /// Arguments of the event for the raw trace: numbers as they are, and names.
     pub fn raw_args(&self) -> serde_json::Map<String, Json> {
         let args = self.probe.args.iter().zip(&self.values).filter_map(|(arg, value)| {
             let json = match value.as_ref()? {

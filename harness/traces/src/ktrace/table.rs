@@ -24,7 +24,7 @@ pub struct Table {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Probe {
-    /// Its name in goldens and to DTrace.
+    /// Name of the probe in goldens and to DTrace.
     pub name: String,
     /// What has happened when it fires.
     pub about: String,
@@ -34,7 +34,7 @@ pub struct Probe {
     /// What it announces may sleep.
     #[serde(default)]
     pub sleeps: bool,
-    /// Its arguments in order.
+    /// Arguments of the probe in order.
     pub args: Vec<Arg>,
     /// Functions of the stock code that are passed at the same point.
     #[serde(default)]
@@ -50,7 +50,7 @@ pub struct Probe {
 pub enum Span {
     /// A span of that name begins.
     Opens(String),
-    /// It ends.
+    /// A span of that name ends.
     Closes(String),
 }
 
@@ -58,7 +58,7 @@ pub enum Span {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Arg {
-    /// Its name.
+    /// Name of the argument.
     pub name: String,
     /// What it is, which implies its unit.
     #[serde(rename = "type")]
@@ -134,7 +134,7 @@ pub enum Redaction {
 pub struct Stock {
     /// Majors of FreeBSD that have it.
     pub releases: Vec<String>,
-    /// Its name, as fbt shows it.
+    /// Name of the function, as fbt shows it.
     pub function: String,
     /// Where it is probed.
     pub at: Place,

@@ -11,7 +11,7 @@ use super::item::Item;
 const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
 /// syslog(3)'s number of the kernel's own facility.
 const KERNEL: u32 = 0;
-/// Its number of what programs write to the console (LOG_CONSOLE).
+/// The kernel's facility number for what programs write to the console (LOG_CONSOLE).
 const CONSOLE: u32 = 14;
 
 /// What is known of it.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 pub struct Node {
     /// The kernel headers' name, in lower case without prefix.
     pub name: String,
-    /// Its value; [`Val::None`] for nests.
+    /// Value of the node; [`Val::None`] for nests.
     pub value: Val,
     /// Whether it stands on its parent's line (header fields) or on a line of its own (attributes).
     pub inline: bool,

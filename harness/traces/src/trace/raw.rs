@@ -47,7 +47,7 @@ pub struct RawLine<'a> {
     /// A probe's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     probe: Option<String>,
-    /// Its arguments by name.
+    /// Arguments of the probe by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<serde_json::Map<String, serde_json::Value>>,
     /// Of what the kernel printed by log(9): `info`, or `console.info` of what a program wrote to the console.

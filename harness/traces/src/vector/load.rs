@@ -18,7 +18,7 @@ use crate::file::{FileError, load_yaml, nearest};
 pub struct Vector {
     /// Path below `vectors/` without `.yaml`: `link/create-lo`.
     pub id: String,
-    /// Its file.
+    /// File of the vector.
     pub path: PathBuf,
     /// One sentence: what it shows.
     pub about: String,
