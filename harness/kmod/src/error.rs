@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::check::Refusal;
-use crate::toolchain::Tool;
+use crate::tool::Tool;
 
 /// Why a module could not be built.
 #[derive(Debug, thiserror::Error)]

@@ -23,6 +23,7 @@ mod headers;
 mod kernel;
 mod key;
 mod sysroot;
+mod tool;
 mod toolchain;
 mod work;
 
@@ -30,4 +31,5 @@ pub use build::{Module, Options, Stage, build};
 pub use check::Refusal;
 pub use error::KmodError;
 pub use kernel::kernel;
-pub use toolchain::{Tool, ToolPaths, Toolchain};
+pub use tool::Tool;
+pub use toolchain::{ToolPaths, Toolchain};

@@ -11,7 +11,7 @@ use gimli::{DwLang, Encoding, Format, LineEncoding, LittleEndian, constants};
 use object::write::{Object, SectionId, SymbolId};
 use object::{RelocationFlags, SectionKind};
 
-use super::synthetic::WriteError;
+use super::write_error::WriteError;
 
 /// Bytes of code of one line: four instructions of four bytes.
 const LINE: u64 = 16;

@@ -8,8 +8,10 @@ mod dump;
 mod rate;
 mod synthetic;
 mod view;
+mod write_error;
 
 pub use dump::Dump;
 pub use rate::{Rate, measure};
-pub use synthetic::{Shape, WriteError};
+pub use synthetic::Shape;
 pub use view::{Links, Seen, strict, tree, view};
+pub use write_error::WriteError;

@@ -7,6 +7,8 @@ use object::{
     SymbolScope,
 };
 
+use super::write_error::WriteError;
+
 /// Instructions of one function of a [`Shape::Chain`] or [`Shape::Panics`].
 const FUNCTION: usize = 100;
 
@@ -61,17 +63,6 @@ impl Shape {
         }
         Ok(module.object.write()?)
     }
-}
-
-/// A synthetic module that cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The ELF file of the module could not be written.
-    #[error(transparent)]
-    Elf(#[from] object::write::Error),
-    /// The debug information of the module could not be written.
-    #[error(transparent)]
-    Debug(#[from] gimli::write::Error),
 }
 
 struct Module {

@@ -8,6 +8,7 @@ mod conversation;
 mod engine;
 mod event;
 mod following;
+mod interruption;
 mod judge;
 mod outcome;
 mod raw;

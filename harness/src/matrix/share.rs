@@ -7,6 +7,7 @@ use super::cell::ModuleKind;
 use super::conversation::{Conversation, ConversationError, converse};
 use super::engine::Engine;
 use super::following::Following;
+use super::interruption::Interruption;
 use super::judge::judge;
 use super::running::RunningCell;
 use crate::file::FileError;
@@ -17,14 +18,6 @@ use crate::vector::Vector;
 
 /// The golden that a vector's trace is compared with, and that of the kernel's part.
 type Goldens = (Option<Found>, Option<Found>);
-
-/// Vectors that did not run to their end.
-pub(super) struct Interruption {
-    /// Their places, in their order: the first one ran when the target was lost.
-    pub(super) left: Vec<usize>,
-    /// How the guest was lost, after which a fresh one may go on; or why none will.
-    pub(super) loss: Result<Loss, String>,
-}
 
 impl Engine<'_> {
     /// Runs vectors, given with their places. What was left and why, if the target was lost.

@@ -187,7 +187,7 @@ impl Ctf {
         let (start, end) = self.strings;
         let offset = (offset & 0x7fff_ffff) as usize;
         let rest = start.checked_add(offset).and_then(|at| self.body.get(at..end)).unwrap_or_default();
-        let rest = &rest[..rest.len().min(crate::policy::LONGEST_NAME)];
+        let rest = &rest[..rest.len().min(crate::limits::LONGEST_NAME)];
         String::from_utf8_lossy(rest.split(|&byte| byte == 0).next().unwrap_or_default())
     }
 

@@ -9,7 +9,7 @@ use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
 
-use crate::policy::LONGEST_NAME;
+use crate::limits::LONGEST_NAME;
 
 /// Longest file that is looked at, in bytes. GENERIC itself is below 40 MiB.
 pub const MAX_BYTES: usize = 256 << 20;

@@ -9,7 +9,8 @@ use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 
 use crate::dwarf::{DebugSections, Language, structures};
 use crate::layout::Layout;
-use crate::policy::{LONGEST_NAME, Policy};
+use crate::limits::LONGEST_NAME;
+use crate::policy::Policy;
 
 /// Global and local symbols of a kernel, and its `__FreeBSD_version`.
 ///
@@ -152,4 +153,9 @@ impl KernelSymbols {
     pub(crate) fn has_local(&self, name: &str) -> bool {
         self.local.contains(name)
     }
+}
+
+/// `__FreeBSD_version` that a module is held to: the kernel's own, else the policy's.
+pub(crate) fn version_with(policy: &Policy, kernel: Option<&KernelSymbols>) -> Option<i32> {
+    kernel.and_then(KernelSymbols::version).or(policy.kernel_version)
 }

@@ -112,7 +112,7 @@ impl<T: Types> Walk<'_, T> {
                 (true, false) => member.name,
                 (false, false) => format!("{prefix}.{}", member.name),
             };
-            if name.len() > crate::policy::LONGEST_NAME || depth > DEEPEST {
+            if name.len() > crate::limits::LONGEST_NAME || depth > DEEPEST {
                 return None;
             }
             self.left = self.left.checked_sub(1)?;

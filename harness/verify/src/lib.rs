@@ -28,6 +28,7 @@ mod flow;
 mod graph;
 mod kernel;
 mod layout;
+mod limits;
 mod policy;
 mod report;
 mod resolve;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::check::Check;
-use crate::kernel::KernelSymbols;
+use crate::limits::LONGEST_NAME;
 
 /// Budgets of the default policy, in bytes (reference: the limit of freebsd-kpi-rs for a frame, and
 /// 16 KiB of kernel stack of which most belongs to the caller).
@@ -262,11 +262,6 @@ impl Policy {
         Ok(policy)
     }
 
-    /// `__FreeBSD_version` that a module is held to: the kernel's own, else the policy's.
-    pub(crate) fn version_with(&self, kernel: Option<&KernelSymbols>) -> Option<i32> {
-        kernel.and_then(KernelSymbols::version).or(self.kernel_version)
-    }
-
     pub(crate) fn is_panic(&self, raw: &str) -> bool {
         let demangled = demangle(raw);
         self.panic_symbols.iter().any(|pattern| match pattern.strip_suffix('*') {
@@ -275,10 +270,6 @@ impl Policy {
         })
     }
 }
-
-/// Longest name of a symbol or section that is read, and longest that a mangled one may become, in bytes.
-/// Back references let a hundred bytes stand for a million.
-pub(crate) const LONGEST_NAME: usize = 4096;
 
 /// The name without the hash, as its author wrote it; as it stands in the file if that would be too long.
 pub(crate) fn demangle(raw: &str) -> String {

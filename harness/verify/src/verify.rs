@@ -12,7 +12,7 @@ use crate::checks::{self, NO_SETS};
 use crate::dwarf::place_steps;
 use crate::elf::{Home, Module};
 use crate::facts::Facts;
-use crate::kernel::KernelSymbols;
+use crate::kernel::{KernelSymbols, version_with};
 use crate::policy::{Policy, demangle};
 use crate::report::{Finding, FunctionRow, Report, Row, SCHEMA, Severity, Stats, Verdict};
 
@@ -168,7 +168,7 @@ fn in_force<'a>(
     if policy.waivers.iter().all(|waiver| waiver.kernels.is_none()) {
         return Cow::Borrowed(policy);
     }
-    let version = policy.version_with(kernel);
+    let version = version_with(policy, kernel);
     let mut policy = policy.clone();
     policy.waivers.retain(|waiver| match (waiver.kernels, version) {
         (None, _) => true,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! In what the branches differ, each difference under a name.
 
-use crate::cloner::Cloners;
+use crate::cloners::Cloners;
 use crate::profile::Profile;
 
 /// What one branch does where the branches differ. Everything else is the same in all of them.

@@ -9,6 +9,7 @@ use crate::address_change;
 use crate::address_list;
 use crate::attributes::Request;
 use crate::behaviour::Behaviours;
+use crate::call::Call;
 use crate::context::{Sleepable, in_epoch};
 use crate::errno::Errno;
 use crate::kernel::{Kernel, Requester};
@@ -17,32 +18,6 @@ use crate::message::{Handler, Message};
 use crate::probe::{Probe, number};
 use crate::report::Report;
 use crate::writer::{MessageHeader, Writer};
-
-/// What every handler needs to know of its surroundings.
-pub(crate) struct Call<'c, K, R> {
-    pub(crate) kernel: &'c K,
-    pub(crate) behaviours: &'c Behaviours,
-    pub(crate) requester: &'c R,
-    /// NLMSG_DONE was written: the request has its answer, and no acknowledgement will carry its error.
-    pub(crate) dump_ended: Cell<bool>,
-}
-
-impl<K: Kernel, R> Call<'_, K, R> {
-    /// Ends a dump whose messages had `reply`.
-    pub(crate) fn end_dump(
-        &self,
-        writer: &mut impl Writer<Stream = K::Stream>,
-        error: i32,
-        reply: &MessageHeader,
-    ) -> Result<(), Errno> {
-        if !writer.end_dump(error, reply) {
-            return Err(Errno::ENOMEM);
-        }
-        self.dump_ended.set(true);
-        self.kernel.probe(Probe::DumpEnd { message: reply.kind, seq: reply.seq, errno: error });
-        Ok(())
-    }
-}
 
 /// Answers one request: replies go to `writer`, and what the acknowledgement has to carry to `report`.
 /// Whether there is an acknowledgement is the caller's business, with the result as its error number.

@@ -35,7 +35,9 @@ mod address_list;
 mod address_request;
 mod attributes;
 mod behaviour;
+mod call;
 mod cloner;
+mod cloners;
 mod context;
 mod cookie;
 mod dispatch;
@@ -65,7 +67,7 @@ pub use behaviour::{
     AddressChanges, AddressDump, Behaviours, Inet4Scope, LinkCloner, LinkModify, LinkParent, MtuError,
     Promiscuity, Rename, UpDown,
 };
-pub use cloner::{Cloner, Cloners};
+pub use cloners::{Cloner, Cloners};
 pub use context::{Epoch, Sleepable, in_epoch};
 pub use cookie::Cookie;
 pub use dispatch::handle;

@@ -5,9 +5,9 @@ use nlproof_wire::consts::{NLM_F_CREATE, NLM_F_MULTI, RTM_NEWLINK};
 
 use crate::attributes::Request;
 use crate::behaviour::LinkCloner;
+use crate::call::Call;
 use crate::context::Sleepable;
 use crate::cookie::Cookie;
-use crate::dispatch::Call;
 use crate::errno::Errno;
 use crate::kernel::{Interface, Kernel, Requester};
 use crate::link_dump::{self, Shown};

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::accelerator_kind::AcceleratorKind;
 use super::bootsector::{BootSector, Then, debug_exit_status};
 use super::config::{CommandLine, DiskWrites, VmConfig};
 use super::process::{QemuExit, Supervised};
@@ -24,24 +25,6 @@ const KVM_LIMIT: Duration = Duration::from_secs(3);
 const TCG_LIMIT: Duration = Duration::from_secs(30);
 const WORD: &[u8] = b"nlproof: this accelerator runs guests\r\n";
 const EXIT_VALUE: u8 = 0x2a;
-
-/// Something that runs guests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AcceleratorKind {
-    /// The kernel's virtual machine: the processor runs the guest.
-    Kvm,
-    /// QEMU's translator: works everywhere, several times slower.
-    Tcg,
-}
-
-impl fmt::Display for AcceleratorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kvm => "kvm",
-            Self::Tcg => "tcg",
-        })
-    }
-}
 
 /// What the user wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::accel::AcceleratorKind;
+use super::accelerator_kind::AcceleratorKind;
 use super::bootsector::DEBUG_EXIT_PORT;
 
 /// What happens to what the guest writes to its disk.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::accel::AcceleratorKind;
+use super::accelerator_kind::AcceleratorKind;
 use super::config::{AGENT_PORT, CommandLine, VmConfig};
 use super::console::{Console, ConsoleEvent};
 use super::control::{QMP_LIMIT, connect, forwarded_port};

@@ -5,6 +5,7 @@
 //! ([`supervise_main`]) that holds a pipe from the harness, and whatever ends the harness closes that pipe.
 
 mod accel;
+mod accelerator_kind;
 mod bootsector;
 mod config;
 mod console;
@@ -26,7 +27,8 @@ mod tools;
 mod verdict;
 mod wait;
 
-pub use accel::{AccelError, Accelerator, AcceleratorKind, SelectedAccelerator, choose_accelerator};
+pub use accel::{AccelError, Accelerator, SelectedAccelerator, choose_accelerator};
+pub use accelerator_kind::AcceleratorKind;
 pub use bootsector::{BootSector, DEBUG_EXIT_PORT, Then, debug_exit_status};
 pub use config::{AGENT_PORT, CommandLine, Disk, DiskWrites, HostPort, MemoryFile, VmConfig};
 pub use console::{Console, ConsoleEvent};

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::accel::{AccelError, Accelerator, AcceleratorKind, SelectedAccelerator, choose_accelerator};
+use super::accel::{AccelError, Accelerator, SelectedAccelerator, choose_accelerator};
+use super::accelerator_kind::AcceleratorKind;
 use super::tools::Tools;
 
 const FILE: &str = "accelerator.json";

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::accel::AcceleratorKind;
+use super::accelerator_kind::AcceleratorKind;
 use super::config::{CommandLine, VmConfig};
 use super::error::VmError;
 use super::machine::Vm;

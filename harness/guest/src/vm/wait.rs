@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::accel::AcceleratorKind;
+use super::accelerator_kind::AcceleratorKind;
 
 /// How much slower than hardware virtualisation an emulated guest is taken to be. A cold boot
 /// of FreeBSD 14 with its own rc takes 35 s under TCG (measured); others report 8 s on hardware.

@@ -6,6 +6,7 @@ use object::elf;
 
 use crate::check::Check;
 use crate::facts::Facts;
+use crate::kernel::version_with;
 use crate::report::Finding;
 
 /// `MDT_STRUCT_VERSION`.
@@ -103,7 +104,7 @@ pub(crate) fn modmeta(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
 }
 
 fn judge(facts: &Facts<'_>, depends: &[(String, (i32, i32, i32))], findings: &mut Vec<Finding>) {
-    let kernel = facts.policy.version_with(facts.kernel);
+    let kernel = version_with(facts.policy, facts.kernel);
     for (name, (low, preferred, high)) in depends {
         let (low, preferred, high) = (*low, *preferred, *high);
         if !(low <= preferred && preferred <= high) {

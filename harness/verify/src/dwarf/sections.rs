@@ -145,7 +145,7 @@ impl<'d> DebugSections<'d> {
     pub(crate) fn text(&self, section: &str, offset: usize) -> Option<&[u8]> {
         let rest = self.get(section).get(offset..)?;
         // Strings may share their tails: one of any length must not be read once for each reference.
-        let rest = rest.get(..rest.len().min(crate::policy::LONGEST_NAME))?;
+        let rest = rest.get(..rest.len().min(crate::limits::LONGEST_NAME))?;
         rest.iter().position(|&byte| byte == 0).map(|end| &rest[..end])
     }
 }

@@ -237,7 +237,7 @@ impl<'a> Units<'a> {
     pub(crate) fn text(&self, unit: &Unit<'a>, value: Option<AttributeValue<Reader<'a>>>) -> Option<String> {
         let bytes = match value? {
             AttributeValue::String(text) => {
-                text.slice().get(..crate::policy::LONGEST_NAME).unwrap_or(text.slice())
+                text.slice().get(..crate::limits::LONGEST_NAME).unwrap_or(text.slice())
             }
             AttributeValue::DebugStrRef(offset) => self.debug.text(".debug_str", offset.0)?,
             AttributeValue::DebugLineStrRef(offset) => self.debug.text(".debug_line_str", offset.0)?,
