@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nlproof::guest::{SshError, agent_path, install_agent, run_agent};
 use nlproof::trace::{Trace, normalise};
-use nlproof::vector::{FIRST_SEQ, SEQ_STEP, compile, load_suite};
+use nlproof::vector::{compile, load_suite, seqs_of};
 use nlproof::vm::{GuestFailure, NoWatch, Wait};
 use nlproof_agent::{Batch, Body, ErrorStage, Record};
 use nlproof_wire::Os;
@@ -56,7 +56,7 @@ fn a_vector_s_conversation_with_linux_comes_back_over_ssh() {
         return skip(test, "no rights to make a network namespace");
     }
     let mut trace = Trace::from_records(Os::Linux, &records, false);
-    normalise(&mut trace, |step| FIRST_SEQ + step * SEQ_STEP);
+    normalise(&mut trace, |step| seqs_of(step).start);
     let text = trace.to_text();
     // RFC 3549 2.3.2.2: an error answers with the request's seq; Linux names ENODEV.
     assert!(

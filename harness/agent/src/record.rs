@@ -16,12 +16,20 @@ pub const NO_STEP: u32 = u32::MAX;
 pub struct Record {
     /// [`Program::id`](crate::Program::id).
     pub program: u32,
-    /// Index into [`Program::steps`](crate::Program::steps); `u32::MAX` outside any step.
+    /// Index into [`Program::steps`](crate::Program::steps); [`NO_STEP`] outside any step.
     pub step: u32,
     /// CLOCK_MONOTONIC of the guest, in nanoseconds, when the agent saw it.
     pub t_ns: u64,
     /// What was seen.
     pub body: Body,
+}
+
+impl Record {
+    /// The step in which it was seen; `None` outside any step.
+    #[must_use]
+    pub fn in_step(&self) -> Option<u32> {
+        (self.step != NO_STEP).then_some(self.step)
+    }
 }
 
 /// What was seen.
@@ -32,7 +40,7 @@ pub enum Body {
         /// `nl_pid` of the request socket as the kernel assigned it.
         pid: u32,
     },
-    /// A step begins, before anything is done for it; with `u32::MAX` as the record's step: the last one is over.
+    /// A step begins, before anything is done for it; with [`NO_STEP`] as the record's step: the last one is over.
     Begin,
     /// An interface name was resolved for a [`Patch`](crate::Patch), or seen when the program ended.
     Resolved {

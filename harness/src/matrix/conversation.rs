@@ -9,7 +9,7 @@ use crate::file::FileError;
 use crate::ktrace::{self, DtraceLog, Followed, KernelTrace, Violation};
 use crate::targets::{Facts, Target, TargetError};
 use crate::trace::{RawLine, Trace, normalise};
-use crate::vector::{FIRST_SEQ, SEQ_STEP, Vector, compile, judge_races};
+use crate::vector::{Vector, compile, judge_races, seqs_of};
 
 /// One vector that has run.
 pub struct Conversation<'a> {
@@ -86,18 +86,13 @@ pub fn converse<'a>(
     Ok(())
 }
 
-/// The sequence numbers of a step.
-fn seqs(step: u32) -> std::ops::Range<u32> {
-    FIRST_SEQ + step * SEQ_STEP..FIRST_SEQ + (step + 1) * SEQ_STEP
-}
-
 impl Conversation<'_> {
     /// Takes what dtrace(1) said: of stock code the kernel's part, of the module the user's own probes beside what the
     /// ring holds. False if no request of the vector was heard, by which its part could be told from others'.
     ///
     /// Stock code passes fewer points than the rules are about: those that need others do not apply.
     pub fn follow(&mut self, log: &DtraceLog, followed: Followed) -> bool {
-        let Some(mut heard) = log.of_program(&self.records, seqs) else { return false };
+        let Some(mut heard) = log.of_program(&self.records, seqs_of) else { return false };
         self.heard = heard.clone();
         match followed {
             Followed::Stock(major) => {
@@ -135,7 +130,7 @@ impl Conversation<'_> {
 }
 
 fn normalise_kernel(trace: &mut KernelTrace, records: &[Record]) {
-    ktrace::normalise(trace, &ktrace::Program::of(records), |step| FIRST_SEQ + step * SEQ_STEP);
+    ktrace::normalise(trace, &ktrace::Program::of(records), |step| seqs_of(step).start);
 }
 
 fn conversation<'a>(
@@ -148,7 +143,7 @@ fn conversation<'a>(
     if vector.socket.event_buffer.is_some() {
         trace.expect_drops();
     }
-    normalise(&mut trace, |step| FIRST_SEQ + step * SEQ_STEP);
+    normalise(&mut trace, |step| seqs_of(step).start);
     for (step, line) in judge_races(vector, &program.steps, os, &records) {
         trace.note(step, line);
     }

@@ -8,7 +8,8 @@ use std::time::Instant;
 use iface_core::Profile;
 use iface_sim::{Fault, Ifconfig, KernelRecord, Sim, SocketId};
 use nlproof_agent::{
-    Batch, Body, DropSource, ErrorStage, KernelEvent, Privilege, Program, Race, Record, ReplyEnd, Send, Step,
+    Batch, Body, DropSource, ErrorStage, KernelEvent, NO_STEP, Privilege, Program, Race, Record, ReplyEnd,
+    Send, Step,
 };
 use nlproof_wire::Os;
 use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
@@ -147,7 +148,7 @@ impl<'a> Run<'a> {
             request,
             groups,
             resolved: Vec::new(),
-            step: u32::MAX,
+            step: NO_STEP,
             clock: Clock::default(),
             traced: false,
             on_record,
@@ -173,7 +174,7 @@ impl<'a> Run<'a> {
             self.resolve();
             self.rest_of_step();
         }
-        self.step = u32::MAX;
+        self.step = NO_STEP;
         if self.traced {
             self.record(Body::KernelLost { count: 0 });
         }

@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn ended(program: u32) -> Record {
-        Record { program, step: u32::MAX, t_ns: 0, body: Body::End { died: None } }
+        Record { program, step: nlproof_agent::NO_STEP, t_ns: 0, body: Body::End { died: None } }
     }
 
     fn stream(records: &[Record]) -> Vec<u8> {

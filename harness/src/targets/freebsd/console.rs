@@ -112,7 +112,7 @@ mod tests {
         for (program, step, text) in [
             (0, 2, "lock order reversal:"),
             (0, 2, "lo10: link state changed to UP"),
-            (1, u32::MAX, "lock order reversal:"),
+            (1, NO_STEP, "lock order reversal:"),
         ] {
             let line = ConsoleLine { priority: None, text: text.into(), cut: 0, whole: true };
             blame.hear(&batch, &Record { program, step, t_ns: 0, body: Body::Console(line) });

@@ -273,7 +273,8 @@ impl Steps {
     fn of(records: &[Record]) -> Steps {
         let mut steps = Steps { begun: Vec::new(), over: records.first().map_or(0, |record| record.t_ns) };
         // The kernel's lines come when the steps are over.
-        let in_steps = |record: &&Record| record.step != u32::MAX && !matches!(record.body, Body::Console(_));
+        let in_steps =
+            |record: &&Record| record.in_step().is_some() && !matches!(record.body, Body::Console(_));
         for record in records.iter().filter(in_steps) {
             if record.body == Body::Begin {
                 steps.begun.push((record.step, record.t_ns));
@@ -292,6 +293,8 @@ impl Steps {
 
 #[cfg(test)]
 mod tests {
+    use nlproof_agent::NO_STEP;
+
     use super::*;
 
     fn record(step: u32, t_ns: u64, body: Body) -> Record {
@@ -312,7 +315,7 @@ mod tests {
 
     fn records() -> [Record; 7] {
         [
-            record(u32::MAX, 900, Body::Start { pid: 9 }),
+            record(NO_STEP, 900, Body::Start { pid: 9 }),
             begin(0, 1_000),
             sent(0, 1_000),
             over(0, 2_000),
@@ -362,7 +365,7 @@ mod tests {
             record(1, 900, exec),
             begin(2, 1_000),
             over(2, 1_100),
-            begin(u32::MAX, 1_200),
+            begin(NO_STEP, 1_200),
             // What the kernel printed comes last.
             record(2, 1_190, line),
         ]);

@@ -96,7 +96,7 @@ impl KernelTrace {
         for record in records {
             match &record.body {
                 Body::Kernel(event) => {
-                    let step = (record.step != u32::MAX).then_some(record.step);
+                    let step = record.in_step();
                     match Event::of(step, record.t_ns, event) {
                         Some(event) => trace.events.push(event),
                         None => trace.lost += 1,

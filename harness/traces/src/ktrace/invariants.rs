@@ -344,7 +344,7 @@ impl<'a> Checker<'a> {
                         out.remove(found);
                     }
                     None => {
-                        let step = (record.step != u32::MAX).then_some(record.step);
+                        let step = record.in_step();
                         let culprit =
                             format!("message {kind} of group {group} about index {index} was heard");
                         let rule = Rule::EventHasCause;
@@ -389,6 +389,8 @@ fn each_message(data: &[u8]) -> impl Iterator<Item = RawMessage<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use nlproof_agent::NO_STEP;
+
     use iface_core::{CloneOp, Happening, Name, Probe};
 
     use super::super::event::tests::record;
@@ -538,7 +540,7 @@ mod tests {
         assert_eq!(heard(&[told, out, done], 4), []);
         assert_eq!(heard(&[told, out, done], 5), [Rule::EventHasCause], "of another interface");
         assert_eq!(heard(&[out], 4), [Rule::EventHasCause], "nothing was told");
-        let outside = [record(u32::MAX, 1, 1, told), record(u32::MAX, 2, 1, done)];
+        let outside = [record(NO_STEP, 1, 1, told), record(NO_STEP, 2, 1, done)];
         let violations = check(&KernelTrace::from_records(&outside), &outside);
         assert_eq!(violations.len(), 1);
         assert_eq!(

@@ -97,6 +97,8 @@ pub(super) fn priority_name(priority: u32) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nlproof_agent::NO_STEP;
+
     use super::*;
 
     fn shown(priority: Option<u32>, text: &[u8], cut: u32, whole: bool) -> String {
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn whether_they_could_be_read_is_told() {
         let told = |body| {
-            let record = Record { program: 0, step: u32::MAX, t_ns: 1, body };
+            let record = Record { program: 0, step: NO_STEP, t_ns: 1, body };
             Told::of(Os::FreeBsd, &[record]).shortfall()
         };
         let read = |lines, bytes, overrun| told(Body::ConsoleRead { lines, bytes, overrun });

@@ -64,7 +64,7 @@ pub struct RawLine<'a> {
 impl<'a> RawLine<'a> {
     /// The line of a record of this vector.
     pub fn new(vector: &'a str, record: &Record) -> Self {
-        let step = (record.step != u32::MAX).then_some(record.step);
+        let step = record.in_step();
         let mut line = RawLine::empty(vector, step, record.t_ns);
         match &record.body {
             Body::Start { pid } => {
@@ -207,12 +207,14 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nlproof_agent::NO_STEP;
+
     use super::*;
 
     #[test]
     fn what_the_kernel_printed_has_its_priority_bytes_and_text() {
         let line = |body| {
-            let record = Record { program: 0, step: u32::MAX, t_ns: 7, body };
+            let record = Record { program: 0, step: NO_STEP, t_ns: 7, body };
             serde_json::to_string(&RawLine::new("link/x", &record)).unwrap()
         };
         let text = vec![b'l', b'o', 0xff];

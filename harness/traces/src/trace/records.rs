@@ -18,7 +18,7 @@ impl Trace {
             if let Body::Start { pid } = record.body {
                 trace.pid = pid;
             }
-            let step = (record.step != u32::MAX).then_some(record.step);
+            let step = record.in_step();
             let item = |kind| Item { step, t_ns: record.t_ns, kind };
             trace.items.extend(kinds(os, &record.body).into_iter().map(item));
         }

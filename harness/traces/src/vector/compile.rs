@@ -9,15 +9,11 @@ use super::datagram::Datagram;
 use super::format::{RawMessage, RawStep};
 use super::load::Vector;
 use super::message::put_message;
+use super::numbering::{SEQ_STEP, seqs_of};
 use super::place::{At, place};
 use super::race::compile_race;
 use super::repeat::expand;
 use crate::file::FileError;
-
-/// `nlmsg_seq` of a program's first message.
-pub const FIRST_SEQ: u32 = 0x1000;
-/// Each step numbers its messages from [`FIRST_SEQ`] + step × this.
-pub const SEQ_STEP: u32 = 1024;
 
 /// A reply that has not come after this is not coming. The destruction of an interface takes 300 ms under TCG,
 /// but after many vectors more than 10 s were seen on 14.0, while the jails of the earlier ones were removed.
@@ -94,7 +90,7 @@ fn compile_step(
         return Ok(Step::Wait { quiet_ms: wait.quiet_ms.value, limit_ms: wait.limit_ms.value });
     }
     if let Some(race) = &step.race {
-        return compile_race(at, os, FIRST_SEQ + index * SEQ_STEP, place_of_step, race).map(Step::Race);
+        return compile_race(at, os, seqs_of(index).start, place_of_step, race).map(Step::Race);
     }
     let messages: &[RawMessage] = match (&step.send, &step.datagram) {
         (Some(message), _) => std::slice::from_ref(message),
@@ -108,7 +104,7 @@ fn compile_step(
     let mut datagram = Datagram::default();
     let mut end = ReplyEnd::Nothing;
     let mut last_seq = 0;
-    for (seq, message) in (FIRST_SEQ + index * SEQ_STEP..).zip(&messages) {
+    for (seq, message) in seqs_of(index).zip(&messages) {
         // Messages of a datagram are aligned to four bytes (NLMSG_ALIGN).
         datagram.align();
         end = put_message(at, os, message, seq, &mut datagram)?;

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::compile::SEQ_STEP;
 use super::format::RawMessage;
+use super::numbering::SEQ_STEP;
 use super::place::{At, place};
 use crate::file::{FileError, Node, Value};
 
