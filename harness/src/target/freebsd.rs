@@ -20,10 +20,12 @@ use super::error::{OpenError, TargetError};
 use super::facts::{Commands, Facts, Kernel};
 use super::link::Link;
 use super::loaded::Loaded;
+use super::lost::{LostConsole, loss};
 use super::module::{ModuleOptions, prepare_module};
 use super::provision::provisioned;
 use super::start::{Start, Started, Wanted, start};
 use super::{DtraceOutput, Finish, OnStage, Target};
+use crate::file::nearest;
 use crate::guest::{ExecOutput, Output, SshError};
 use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, HostPort, SelectedAccelerator, Tools, Vm, VmConfig, Wait,
@@ -34,8 +36,12 @@ use crate::vm::{
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
 /// For each program of a batch: most take milliseconds.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
-/// Memory of a guest, in MiB: enough for 14 and 15 with all modules of the image.
-const MEMORY_MIB: u32 = 512;
+/// Memory of a guest if nobody wants another size, in MiB: enough for 14 and 15 with all modules of the image.
+pub const MEMORY_MIB: u32 = 512;
+/// So many network stacks wait in a saved guest that is to run vectors, each about a third of a MiB. Making one takes the
+/// longer the more there are (the kernel looks through lists of names for each), a restore a second: more vectors than
+/// these are run in several guests (`Facts::stacks`).
+pub const STACKS: u32 = 256;
 
 /// How guests are run.
 #[derive(Clone)]
@@ -54,8 +60,16 @@ pub struct FreebsdOptions {
     pub stock_rc: bool,
     /// Kernel modules that a guest has loaded when it starts, where its kernel has them.
     pub modules: Vec<String>,
+    /// Those of them without which a guest is of no use.
+    pub demanded: Vec<String>,
     /// Virtual processors of a guest.
     pub cpus: u32,
+    /// Memory of a guest, in MiB.
+    pub memory_mib: u32,
+    /// Free space in a guest's root file system, in MiB.
+    pub free_mib: u32,
+    /// How many network stacks wait in a saved guest; none: it is a plain system.
+    pub stacks: u32,
     /// Whether the guest's clocks count instructions (TCG only).
     pub instruction_clock: bool,
     /// Every limit is multiplied by this.
@@ -65,6 +79,8 @@ pub struct FreebsdOptions {
     /// Where to keep the console's log, if anywhere; what a dying kernel says is kept beside it, with the extension
     /// `textdump`.
     pub console: Option<PathBuf>,
+    /// Where to keep the console's log of a guest that is lost, if it is kept nowhere else.
+    pub lost_console: Option<LostConsole>,
     /// The program that supervises QEMU: nlproof itself.
     pub supervisor: PathBuf,
     /// Set when the user interrupts.
@@ -96,6 +112,8 @@ pub struct FreebsdTarget {
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
     pub(super) host_key: String,
+    /// Where its console is kept if it is lost.
+    pub(super) lost_console: Option<LostConsole>,
     pub(super) cancel: Arc<AtomicBool>,
 }
 
@@ -163,9 +181,21 @@ impl FreebsdTarget {
             other => (other?, accelerator),
         };
         let booted = booting.elapsed();
+        if let Some(missing) = options.demanded.iter().find(|name| !started.kernel.modules.contains(name)) {
+            return Err(OpenError::NotHere {
+                reason: format!("the guest of {release} has no kernel module {missing}"),
+                remedy: "kldstat -v in a guest (nlproof shell) shows those that it has".into(),
+            });
+        }
         let mut facts = facts(release, &image, &accelerator, &started, (built, booted));
         if options.cpus != 1 {
             facts.lines.push(("processors".into(), options.cpus.to_string()));
+        }
+        if options.memory_mib != MEMORY_MIB {
+            facts.lines.push(("memory".into(), format!("{} MiB", options.memory_mib)));
+        }
+        if !options.demanded.is_empty() {
+            facts.lines.push(("further modules".into(), options.demanded.join(", ")));
         }
         let Started { vm, link, module: loaded, .. } = started;
         if let Some(module) = module {
@@ -186,6 +216,7 @@ impl FreebsdTarget {
             blame: Blame::default(),
             client_key,
             host_key,
+            lost_console: options.lost_console.clone(),
             cancel,
         })
     }
@@ -218,9 +249,13 @@ impl FreebsdTarget {
     }
 
     pub(super) fn lost(&self, error: SshError) -> TargetError {
-        match error.into_failure(&self.vm) {
+        self.lost_by(error.into_failure(&self.vm))
+    }
+
+    pub(super) fn lost_by(&self, failure: GuestFailure) -> TargetError {
+        match failure {
             GuestFailure::Interrupted { .. } => TargetError::Interrupted,
-            failure => TargetError::Guest(failure.into()),
+            failure => TargetError::Guest(loss(failure, &self.vm, self.lost_console.as_ref())),
         }
     }
 }
@@ -299,7 +334,11 @@ fn image(
     };
     match directory {
         Found::Sets(sets) => {
-            let wanted = image_options(options.stock_rc, &options.modules);
+            let wanted = BuildOptions {
+                demanded: options.demanded.clone(),
+                free_mib: options.free_mib,
+                ..image_options(options.stock_rc, &options.modules)
+            };
             build(sets, &wanted, &options.cache, &options.cancel, &mut progress)
         }
         Found::Image(image) => provisioned(image, options, &mut progress),
@@ -310,14 +349,28 @@ fn image(
             reason: error.to_string(),
             remedy: "nlproof doctor shows what is missing and how to install it".into(),
         },
+        error @ ImageError::NoModule { .. } => no_module(&error),
         error => OpenError::Build(error.to_string()),
     })
+}
+
+/// A release without a module that is asked for is one in which nothing can be run.
+fn no_module(error: &ImageError) -> OpenError {
+    let near = match error {
+        ImageError::NoModule { module, known, .. } => nearest(module, known.iter().map(String::as_str)),
+        _ => None,
+    };
+    let remedy = match near {
+        Some(name) => format!("did you mean {name}?"),
+        None => "kernel.txz of the release has its modules in boot/kernel".into(),
+    };
+    OpenError::NotHere { reason: error.to_string(), remedy }
 }
 
 /// The machine, but for its disk.
 pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
     let mut config = VmConfig::default();
-    config.memory_mib(MEMORY_MIB).cpus(options.cpus).ssh(HostPort::Any);
+    config.memory_mib(options.memory_mib).cpus(options.cpus).ssh(HostPort::Any);
     config.instruction_clock(options.instruction_clock);
     if let Some(console) = &options.console {
         config.serial_log(console).textdump(console.with_extension("textdump"));

@@ -70,7 +70,7 @@ fn simulator(args: &SpeedArgs) -> Result<ExitCode, CliError> {
 
 /// Whether the module's ring keeps what is promised of it.
 fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<bool, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let targets = Targets::new(&args.guest, &project)?.counting_instructions();
     interrupt::flag();
     let mut guest =
