@@ -201,6 +201,7 @@ impl FreebsdTarget {
         if let Some(module) = module {
             facts.lines.push(("module".into(), module.measures()));
             facts.lines.push(("verification".into(), module.verdict()));
+            facts.lines.push(("module sources".into(), module.origin()));
         }
         let console_from = console(&vm).len();
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
@@ -294,7 +295,9 @@ impl Target for FreebsdTarget {
             Some(module) => module.finish(&mut self.link, &mut self.vm),
         };
         let said = console_since(&self.vm, self.console_from);
-        finish.complaints.extend(self.blame.told(&said));
+        let (kernel, module) = self.blame.told(&said);
+        finish.console.extend(kernel);
+        finish.complaints.extend(module);
         finish
     }
 }

@@ -26,6 +26,7 @@ mod speed;
 mod start;
 mod tracing;
 
+pub use console::Complaint;
 pub use dtrace::DtraceOutput;
 pub use endurance::{Phase, PhaseResult};
 pub use error::{Loss, OpenError, TargetError};

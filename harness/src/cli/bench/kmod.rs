@@ -115,7 +115,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     for (name, value) in &finish.lines {
         say!("{name:<14} {value}");
     }
-    complaints.extend(finish.complaints);
+    complaints.extend(finish.in_words());
     for complaint in &complaints {
         say!("FAILED: {complaint}");
     }
@@ -201,10 +201,11 @@ fn speed(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
         kept &= show_speed(&speed);
     }
     let finish = guest.finish();
-    for complaint in &finish.complaints {
+    let in_words = finish.in_words();
+    for complaint in &in_words {
         say!("FAILED: {complaint}");
     }
-    Ok(kept && finish.complaints.is_empty())
+    Ok(kept && in_words.is_empty())
 }
 
 fn questions(args: &KmodBenchArgs) -> Vec<Question> {

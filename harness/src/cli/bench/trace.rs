@@ -102,7 +102,8 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
         if whole { "kept" } else { "NOT KEPT" }
     );
     let finish = guest.finish();
-    let failed: Vec<_> = cost.failed.iter().chain(&sustained.failed).chain(&finish.complaints).collect();
+    let in_words = finish.in_words();
+    let failed: Vec<_> = cost.failed.iter().chain(&sustained.failed).chain(&in_words).collect();
     for failure in &failed {
         say!("FAILED: {failure}");
     }
