@@ -71,7 +71,7 @@ pub fn build(
 
 /// What goes into an image, as one digest.
 fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
-    let BuildOptions { stock_rc, modules: _, free_mib, makefs: _, keys } = options;
+    let BuildOptions { stock_rc, modules: _, demanded: _, free_mib, makefs: _, keys } = options;
     let mut hasher = sha2::Sha256::new();
     hasher.update(format!("nlproof-image {BUILDER} {SCHEMA}\n{}\n", release.name));
     for file in [BASE, KERNEL] {
@@ -131,6 +131,7 @@ impl Build<'_> {
         });
 
         self.report(Stage::Configure, 0, 1);
+        modules::demand(&tree, &self.release.name, &self.options.demanded)?;
         modules::prune(&mut tree, &self.options.modules)?;
         config::configure(&mut tree, &keys, self.options)?;
         self.report(Stage::Configure, 1, 1);
@@ -148,6 +149,7 @@ impl Build<'_> {
             freebsd_version,
             kernel,
             stock_rc: self.options.stock_rc,
+            modules: self.options.module_names().into_iter().map(str::to_owned).collect(),
             inputs: self.inputs()?,
             host_key: keys.host_public()?,
             disk_bytes,

@@ -304,6 +304,7 @@ mod tests {
             freebsd_version: None,
             kernel: crate::KernelInfo { version: "v".into(), sha256: key },
             stock_rc: false,
+            modules: vec![],
             inputs: vec![],
             host_key: "k".into(),
             disk_bytes: 1,

@@ -141,6 +141,16 @@ pub enum ImageError {
         /// The programs that were tried.
         tried: Vec<PathBuf>,
     },
+    /// A kernel module that is asked for is not there.
+    #[error("the kernel of {release} has no module {module} that a guest could have")]
+    NoModule {
+        /// The release.
+        release: String,
+        /// The module.
+        module: String,
+        /// Those that there are as files, sorted.
+        known: Vec<String>,
+    },
     /// `makefs` gave up.
     #[error("makefs failed ({status}): {log}")]
     Makefs {

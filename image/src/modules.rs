@@ -53,12 +53,27 @@ pub(crate) fn to_load<'a>(
     tree: &Tree,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Result<Vec<&'a str>, ImageError> {
-    let built_in = match tree.file(KERNEL) {
-        Some(host) => built_in(&fs::read(&host).map_err(|error| ImageError::io("read", &host, error))?),
-        None => BTreeSet::new(),
-    };
+    let built_in = built_in_of(tree)?;
     let is_there = |name: &str| file(name).is_some_and(|path| tree.kind(&path) == Some(&Kind::File));
     Ok(names.into_iter().filter(|name| is_there(name) && !built_in.contains(*name)).collect())
+}
+
+/// Looks for modules that must be there: as a file, or in the kernel itself.
+pub(crate) fn demand(tree: &Tree, release: &str, names: &[String]) -> Result<(), ImageError> {
+    let is_there = |name: &str| file(name).is_some_and(|path| tree.kind(&path) == Some(&Kind::File));
+    let missing: Vec<&String> = names.iter().filter(|name| !is_there(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let built_in = built_in_of(tree)?;
+    let Some(module) = missing.into_iter().find(|name| !built_in.contains(*name)) else { return Ok(()) };
+    let known = tree.nodes().filter_map(|(path, ..)| {
+        let name = String::from_utf8(path.name().to_vec()).ok()?;
+        path.is_under(DIRECTORY).then(|| name.strip_suffix(".ko").map(str::to_owned)).flatten()
+    });
+    let mut known: Vec<String> = known.collect();
+    known.sort();
+    Err(ImageError::NoModule { release: release.to_owned(), module: module.clone(), known })
 }
 
 /// Removes the kernel's modules but these, what they depend on, and [`ALWAYS`].
@@ -82,6 +97,13 @@ pub(crate) fn prune(tree: &mut Tree, wanted: &[String]) -> Result<(), ImageError
         .cloned()
         .collect();
     others.iter().try_for_each(|path| tree.remove_file(path))
+}
+
+fn built_in_of(tree: &Tree) -> Result<BTreeSet<String>, ImageError> {
+    match tree.file(KERNEL) {
+        Some(host) => Ok(built_in(&fs::read(&host).map_err(|error| ImageError::io("read", &host, error))?)),
+        None => Ok(BTreeSet::new()),
+    }
 }
 
 /// The names of the modules that are part of this kernel file: a program, whose pointers are addresses. None if it does
@@ -261,6 +283,11 @@ mod tests {
         for (path, contents) in &files {
             tree.write(TreePath::known(path), Meta::ours(0o555), contents).unwrap();
         }
+        demand(&tree, "r", &["if_bridge".to_owned(), "zfs".to_owned()]).unwrap();
+        let missing = demand(&tree, "r", &["if_bridge".to_owned(), "if_absent".to_owned()]).unwrap_err();
+        let ImageError::NoModule { module, known, .. } = missing else { panic!("{missing}") };
+        assert_eq!(module, "if_absent");
+        assert_eq!(known, ["bridgestp", "if_bridge", "if_vtnet", "virtio", "zfs"]);
         prune(&mut tree, &["if_bridge".to_owned(), "if_absent".to_owned(), "../../etc/x".to_owned()])
             .unwrap();
         let left: Vec<bool> = files.iter().map(|(path, _)| tree.file(path).is_some()).collect();

@@ -8,7 +8,7 @@ use crate::{
     modules::{self, INTERFACE_MODULES},
 };
 
-/// What the caller decides about an image. All but `makefs` is part of the image's key in the cache.
+/// What the caller decides about an image. All but `makefs` and `demanded` is part of the image's key in the cache.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Keep the release's own `/etc/rc` (with a short `rc.conf`) rather than the six lines that start
@@ -17,6 +17,9 @@ pub struct BuildOptions {
     /// Kernel modules that are loaded at the start, by name, where the kernel has them: what the guest will be asked
     /// for. Of the kernel's other modules it gets only what these depend on, and what a guest needs anyway.
     pub modules: Vec<String>,
+    /// Those of them without which the image is of no use: a kernel that has one neither in itself nor as a file is an
+    /// error. They do not change what is built.
+    pub demanded: Vec<String>,
     /// Free space in the guest's root file system, in MiB.
     pub free_mib: u32,
     /// The `makefs` program; `None` looks for it in `PATH` and in the usual system directories.
@@ -28,7 +31,7 @@ pub struct BuildOptions {
 impl Default for BuildOptions {
     fn default() -> Self {
         let modules = INTERFACE_MODULES.iter().map(|name| (*name).to_owned()).collect();
-        Self { stock_rc: false, modules, free_mib: 64, makefs: None, keys: None }
+        Self { stock_rc: false, modules, demanded: vec![], free_mib: 64, makefs: None, keys: None }
     }
 }
 

@@ -108,6 +108,7 @@ pub fn provision(
             freebsd_version: Some(freebsd_version),
             kernel,
             stock_rc: options.stock_rc,
+            modules: options.module_names().into_iter().map(str::to_owned).collect(),
             inputs: vec![Input { file: source.file.clone(), sha256: digests.sha256, bytes: digests.bytes }],
             host_key: keys.host_public()?,
             disk_bytes: fs::metadata(&disk).map_err(|error| ImageError::io("read", &disk, error))?.len(),
@@ -119,7 +120,7 @@ pub fn provision(
 
 /// What goes into an image, as one digest.
 fn key(source: &VmImageDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
-    let BuildOptions { stock_rc, modules: _, free_mib: _, makefs: _, keys } = options;
+    let BuildOptions { stock_rc, modules: _, demanded: _, free_mib: _, makefs: _, keys } = options;
     let mut hasher = sha2::Sha256::new();
     hasher.update(format!("nlproof-image from a vm image {PROVISIONER} {SCHEMA}\n{}\n", source.name));
     hasher.update(format!("{} {}\nstock_rc {stock_rc}\n", source.file, source.digest));

@@ -19,8 +19,8 @@ fn wait(name: &'static str) -> Wait {
 }
 
 /// A guest that dies after some looks at it.
-struct Dying {
-    looks: u32,
+pub(crate) struct Dying {
+    pub(crate) looks: u32,
 }
 
 impl Dying {

@@ -3,6 +3,7 @@
 //! a network namespace.
 
 mod agent;
+mod copy;
 mod death;
 mod server;
 mod ssh;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use nlproof::golden::{Divergences, Store};
-use nlproof::matrix::{Cell, CellResult, Engine, Event, Opener, Timings, VectorsOfRun, Wanted, load_matrix};
+use nlproof::matrix::{
+    Cell, CellResult, Emit, Engine, Event, Opener, RunResult, Timings, VectorsOfRun, Wanted, load_matrix,
+};
 use nlproof::vector::{Vector, load_vector};
 
 /// The project's own vectors, goldens and matrix.
@@ -41,6 +43,41 @@ pub(crate) fn run_side_by_side(
     vectors: &[Vector],
     open: &Opener<'_>,
 ) -> (CellResult, Vec<String>) {
+    let mut notes = Vec::new();
+    let mut ended = Vec::new();
+    let mut result = run_engine(jobs, std::slice::from_ref(cell), vectors, open, &mut |event| match event {
+        Event::Note { text, .. } => notes.push((*text).to_owned()),
+        Event::CellFinished { result } => ended.push(result.cell.name()),
+        _ => {}
+    });
+    assert_eq!(result.cells.len(), 1);
+    assert_eq!(ended, [cell.name()]);
+    (result.cells.remove(0), notes)
+}
+
+/// Runs the vectors in the cells. The result, and each cell's in the order in which they were told.
+pub(crate) fn run_cells(
+    jobs: usize,
+    cells: &[Cell],
+    vectors: &[Vector],
+    open: &Opener<'_>,
+) -> (RunResult, Vec<CellResult>) {
+    let mut told = Vec::new();
+    let result = run_engine(jobs, cells, vectors, open, &mut |event| {
+        if let Event::CellFinished { result } = event {
+            told.push((*result).clone());
+        }
+    });
+    (result, told)
+}
+
+fn run_engine(
+    jobs: usize,
+    cells: &[Cell],
+    vectors: &[Vector],
+    open: &Opener<'_>,
+    hear: &mut Emit<'_>,
+) -> RunResult {
     let never = AtomicBool::new(false);
     let engine = Engine {
         open,
@@ -52,15 +89,5 @@ pub(crate) fn run_side_by_side(
         jobs: NonZeroUsize::new(jobs).unwrap(),
         cancel: &never,
     };
-    let wanted = Wanted { cells: std::slice::from_ref(cell), vectors, about: VectorsOfRun::default() };
-    let (mut notes, mut ended) = (Vec::new(), Vec::new());
-    let mut hear = |event: &Event<'_>| match event {
-        Event::Note { text, .. } => notes.push((*text).to_owned()),
-        Event::CellFinished { result } => ended.push(result.cell.name()),
-        _ => {}
-    };
-    let mut result = engine.run(&wanted, &mut hear).unwrap();
-    assert_eq!(result.cells.len(), 1);
-    assert_eq!(ended, [cell.name()]);
-    (result.cells.remove(0), notes)
+    engine.run(&Wanted { cells, vectors, about: VectorsOfRun::default() }, hear).unwrap()
 }

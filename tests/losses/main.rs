@@ -2,6 +2,7 @@
 //! Guests that are lost in the middle of a suite: what is said about it, and what it costs.
 
 mod beside;
+mod complaints;
 mod engine;
 mod mistakes;
 mod real;

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
-use nlproof::targets::{Facts, Finish, FreebsdOptions, FreebsdTarget, Start, Target, TargetError};
+use nlproof::targets::{
+    Facts, Finish, FreebsdOptions, FreebsdTarget, MEMORY_MIB, STACKS, Start, Target, TargetError,
+};
 use nlproof::vector::compile;
 use nlproof::vm::{Accelerator, Tools};
 use nlproof_agent::{Batch, Body, Privilege, Program, Record, SocketOptions, Step};
@@ -108,10 +110,15 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         start: Start::Warm,
         stock_rc: false,
         modules: MODULES.map(str::to_owned).to_vec(),
+        demanded: vec![],
         cpus: 1,
+        memory_mib: MEMORY_MIB,
+        free_mib: 64,
+        stacks: STACKS,
         patience_factor: 1.0,
         kernel_trace: false,
         console: Some(directory.join("console")),
+        lost_console: None,
         supervisor: env!("CARGO_BIN_EXE_nlproof").into(),
         cancel: Arc::new(AtomicBool::new(false)),
     })

@@ -16,6 +16,7 @@ use crate::error::KmodError;
 use crate::flags;
 use crate::headers::Headers;
 use crate::key::{Key, files};
+use crate::parts::TREES;
 use crate::sysroot::{remap, rustc, sysroot};
 use crate::toolchain::Toolchain;
 use crate::work::run;
@@ -25,7 +26,7 @@ use crate::work::run;
 pub struct Options<'a> {
     /// The release whose kernel is to load the module; its src.txz is needed.
     pub release: &'a ReleaseDir,
-    /// A checkout of nlproof: the directory that holds `kmod-src` and `harness`.
+    /// The directory that holds `kmod-src` and `harness`: see [`Checkout`](crate::Checkout).
     pub checkout: &'a Path,
     /// Where headers, `core` and modules are kept.
     pub cache: &'a Path,
@@ -127,16 +128,12 @@ struct Sources {
 
 impl Sources {
     fn in_checkout(checkout: &Path) -> Result<Self, KmodError> {
-        let at = |part: &str| {
+        let at = |(part, _): (&str, _)| {
             let path = checkout.join(part);
             if path.is_dir() { Ok(path) } else { Err(KmodError::NoCheckout { path }) }
         };
-        Ok(Self {
-            wire: at("harness/wire/src")?,
-            core: at("kmod-src/core/src")?,
-            ffi: at("kmod-src/ffi/src")?,
-            shim: at("kmod-src/shim")?,
-        })
+        let [wire, core, ffi, shim] = TREES.map(at);
+        Ok(Self { wire: wire?, core: core?, ffi: ffi?, shim: shim? })
     }
 }
 
@@ -158,10 +155,10 @@ fn key(tools: &Toolchain, sources: &Sources, headers: &Headers, faults: bool) ->
         key.text(name);
         key.text(text);
     }
-    for tree in [&sources.wire, &sources.core, &sources.ffi] {
-        key.tree(tree, &[".rs"])?;
+    let trees = [&sources.wire, &sources.core, &sources.ffi, &sources.shim];
+    for (tree, (_, endings)) in trees.into_iter().zip(TREES) {
+        key.tree(tree, endings)?;
     }
-    key.tree(&sources.shim, &[".c", ".h"])?;
     Ok(key.finish())
 }
 

@@ -17,7 +17,7 @@ impl Key {
         self.bytes(part.as_bytes());
     }
 
-    fn bytes(&mut self, part: &[u8]) {
+    pub(crate) fn bytes(&mut self, part: &[u8]) {
         self.0.update((part.len() as u64).to_le_bytes());
         self.0.update(part);
     }

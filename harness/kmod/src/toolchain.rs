@@ -72,8 +72,8 @@ impl Toolchain {
     /// Finds the tools.
     ///
     /// # Errors
-    /// [`KmodError::NoTool`] with what was tried and how to install what is missing.
-    pub fn find(paths: &ToolPaths) -> Result<Self, KmodError> {
+    /// [`KmodError::NoTool`] with what was tried and how to install what is missing, for each that is.
+    pub fn find(paths: &ToolPaths) -> Result<Self, Vec<KmodError>> {
         let mut tried = Vec::new();
         let rustc = paths.candidates(paths.rustc.as_ref(), "rustc").into_iter().find_map(|rustc| {
             let found = say(&rustc, "-vV").zip(library(&rustc));
@@ -82,10 +82,16 @@ impl Toolchain {
             }
             found.map(|(version, library)| (rustc, version, library))
         });
-        let (rustc, rustc_version, library) = rustc.ok_or_else(|| no_tool(Tool::Rustc, paths, tried))?;
-        let (clang, clang_version) = one(paths, paths.clang.as_ref(), "clang", Tool::Clang)?;
-        let (lld, lld_version) = one(paths, paths.lld.as_ref(), "ld.lld", Tool::Lld)?;
-        Ok(Self { rustc, library, clang, lld, versions: [rustc_version, clang_version, lld_version] })
+        let rustc = rustc.ok_or_else(|| no_tool(Tool::Rustc, paths, tried));
+        let clang = one(paths, paths.clang.as_ref(), "clang", Tool::Clang);
+        let lld = one(paths, paths.lld.as_ref(), "ld.lld", Tool::Lld);
+        match (rustc, clang, lld) {
+            (Ok((rustc, rustc_version, library)), Ok((clang, clang_version)), Ok((lld, lld_version))) => {
+                let versions = [rustc_version, clang_version, lld_version];
+                Ok(Self { rustc, library, clang, lld, versions })
+            }
+            (rustc, clang, lld) => Err([rustc.err(), clang.err(), lld.err()].into_iter().flatten().collect()),
+        }
     }
 }
 
@@ -132,9 +138,12 @@ mod tests {
     fn what_is_missing_is_named_with_what_to_install() {
         let nowhere = tempfile::tempdir().unwrap();
         let paths = ToolPaths { search: vec![nowhere.path().to_owned()], ..ToolPaths::default() };
-        let error = Toolchain::find(&paths).unwrap_err().to_string();
-        assert!(error.starts_with("no rustc with rust-src: tried "), "{error}");
-        assert!(error.contains("rust-web-src") && error.contains(&nowhere.path().display().to_string()));
+        let errors: Vec<String> =
+            Toolchain::find(&paths).unwrap_err().iter().map(ToString::to_string).collect();
+        let [rustc, clang, lld] = errors.as_slice() else { panic!("{errors:?}") };
+        assert!(rustc.starts_with("no rustc with rust-src: tried "), "{rustc}");
+        assert!(rustc.contains("rust-web-src") && rustc.contains(&nowhere.path().display().to_string()));
+        assert!(clang.starts_with("no clang: ") && lld.starts_with("no ld.lld: "), "{errors:?}");
     }
 
     #[test]

@@ -19,7 +19,10 @@ fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
     let test = "modules_are_built_and_the_same_inputs_give_the_same_bytes";
     let tools = match Toolchain::find(&ToolPaths::from_env()) {
         Ok(tools) => tools,
-        Err(error) => return skipped(test, &error.to_string()),
+        Err(errors) => {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            return skipped(test, &errors.join("; "));
+        }
     };
     let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
     let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());

@@ -87,7 +87,8 @@ fn fetchable(project: &ProjectArgs) -> Option<String> {
 
 /// What compiles the Rust-backed module.
 fn kmod_tools() -> Result<String, String> {
-    let tools = Toolchain::find(&ToolPaths::from_env()).map_err(|error| error.to_string())?;
+    let tools = Toolchain::find(&ToolPaths::from_env())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     let [rustc, clang, lld] = tools.versions.map(|text| text.lines().next().unwrap_or_default().to_owned());
     Ok(format!(
         "{} ({rustc}), {} ({clang}), {} ({lld})",

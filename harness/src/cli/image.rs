@@ -5,16 +5,15 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
-use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted, build};
+use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted};
 
 use super::args::{ImageArgs, ImageCommand, ProjectArgs};
 use super::exit::{CliError, ExitCode};
 use super::fetch;
-use super::interrupt;
 use super::out::say;
 use super::project::Project;
 use super::targets::{cache_directory, open_error, places, plain_guests, release_here};
-use crate::targets::{FreebsdTarget, image_options, saved_guests};
+use crate::targets::{FreebsdTarget, saved_guests};
 
 /// Fewer digits of a key name an image only by accident.
 const SHORTEST_KEY: usize = 4;
@@ -24,18 +23,24 @@ const KEPT_DOWNLOAD: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, CliError> {
     match &args.command {
         ImageCommand::Fetch(args) => fetch::main(project, args),
-        ImageCommand::Build { release, stock_rc } => build_one(project, release, *stock_rc),
+        ImageCommand::Build { release, stock_rc, kmod } => build_one(project, release, *stock_rc, kmod),
         ImageCommand::List => list(),
         ImageCommand::Rm { images } => remove(images),
         ImageCommand::Gc { all } => collect(*all),
     }
 }
 
-fn build_one(project: &ProjectArgs, release: &str, stock_rc: bool) -> Result<ExitCode, CliError> {
-    let (dists, cache) = places()?;
-    let modules = Project::find(project)?.matrix()?.modules;
+fn build_one(
+    project: &ProjectArgs,
+    release: &str,
+    stock_rc: bool,
+    kmods: &[String],
+) -> Result<ExitCode, CliError> {
+    let (dists, _) = places()?;
+    let project = Project::find(project)?.with_modules(kmods);
+    let options = plain_guests(stock_rc, &project)?;
     let release = &release_here(&dists, release);
-    let found = dists.find_any(release).map_err(|error| CliError::Usage(error.to_string()))?;
+    dists.find_any(release).map_err(|error| CliError::Usage(error.to_string()))?;
     let started = Instant::now();
     let bar = ProgressBar::new(0);
     if let Ok(style) =
@@ -56,19 +61,7 @@ fn build_one(project: &ProjectArgs, release: &str, stock_rc: bool) -> Result<Exi
         bar.set_length(total);
         bar.set_position(done);
     };
-    let result = match &found {
-        Found::Sets(sets) => {
-            build(sets, &image_options(stock_rc, &modules), &cache, interrupt::flag(), &mut |progress| {
-                on_stage(&progress.stage.to_string(), Some((progress.bytes_done, progress.bytes_total)));
-            })
-            .map_err(|error| match error {
-                ImageError::Cancelled => CliError::Interrupted,
-                error => CliError::Build(error.to_string()),
-            })
-        }
-        Found::Image(_) => FreebsdTarget::image(release, &plain_guests(stock_rc, modules)?, &mut on_stage)
-            .map_err(open_error),
-    };
+    let result = FreebsdTarget::image(release, &options, &mut on_stage).map_err(open_error);
     bar.finish_and_clear();
     let image = result?;
     let how = if image.cached { "found in the cache" } else { "built" };
@@ -93,6 +86,7 @@ fn list() -> Result<ExitCode, CliError> {
             entry.key,
             entry.image.info.kernel.sha256.to_string(),
         );
+        say!("{:<20} {:>10}  modules {}", "", "", entry.image.info.modules.join(" "));
         for input in &entry.image.info.inputs {
             say!("{:<20} {:>10}  from {} sha256:{:.12}", "", "", input.file, input.sha256.to_string());
         }

@@ -5,6 +5,7 @@ mod accept;
 mod args;
 mod bench;
 mod console;
+mod copies;
 mod coverage;
 mod decode;
 mod diff;

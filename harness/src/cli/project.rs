@@ -16,26 +16,42 @@ use crate::vector::{Vector, lint, load_suite};
 pub(super) struct Project {
     /// The directory with matrix.yaml, vectors/ and golden/.
     pub(super) root: PathBuf,
+    /// Kernel modules that guests have beyond those of the matrix.
+    pub(super) kmods: Vec<String>,
 }
 
 impl Project {
     /// Finds the project's `tests` directory.
     pub(super) fn find(args: &ProjectArgs) -> Result<Project, CliError> {
         if let Some(root) = &args.tests {
-            return Ok(Project { root: root.clone() });
+            return Ok(Project { root: root.clone(), kmods: Vec::new() });
         }
         let here = std::env::current_dir()
             .map_err(|error| CliError::Usage(format!("the current directory cannot be read: {error}")))?;
         here.ancestors()
             .map(|directory| directory.join("tests"))
             .find(|tests| tests.join("matrix.yaml").is_file())
-            .map(|root| Project { root })
+            .map(|root| Project { root, kmods: Vec::new() })
             .ok_or_else(|| {
                 CliError::Usage(format!(
                     "no tests/matrix.yaml in {} or above\n  help: run this in a checkout of nlproof, or give --tests DIR",
                     here.display()
                 ))
             })
+    }
+
+    /// The same, with these kernel modules in guests beyond those of the matrix.
+    pub(super) fn with_modules(mut self, kmods: &[String]) -> Project {
+        self.kmods.extend_from_slice(kmods);
+        self
+    }
+
+    /// The kernel modules that guests have.
+    pub(super) fn modules(&self) -> Result<Vec<String>, CliError> {
+        let mut modules = self.matrix()?.modules;
+        let further: Vec<_> = self.kmods.iter().filter(|name| !modules.contains(name)).cloned().collect();
+        modules.extend(further);
+        Ok(modules)
     }
 
     /// The project's directory as seen from here, if it is below: what a CI system calls its files.
@@ -110,14 +126,14 @@ impl Project {
         Ok(vectors)
     }
 
-    /// A guest has the modules that the matrix lists. A vector that needs another one would run nowhere.
+    /// A guest has the modules that the matrix lists, and those that the user names. A vector that needs another one would run nowhere.
     fn demand_modules(&self, vectors: &[Vector]) -> Result<(), CliError> {
-        let listed = self.matrix()?.modules;
+        let listed = self.modules()?;
         let missing = |vector: &Vector| {
             let module = vector.needs.modules.iter().find(|module| !listed.contains(module))?;
             Some(format!(
                 "{} needs the kernel module {module}, which no guest has\n  help: list it in matrix.yaml, `modules: \
-                 [{module}, ...]`",
+                 [{module}, ...]`, or give --kmod {module}",
                 vector.id
             ))
         };

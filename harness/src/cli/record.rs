@@ -14,7 +14,7 @@ use crate::targets::{Facts, OpenError};
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let vectors = project.vectors(&args.vectors)?;
     let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
     let [goldens, kernel_goldens] = project.goldens().both();

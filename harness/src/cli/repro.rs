@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::args::{CellArgs, GuestArgs, ProjectArgs, ReproArgs};
+use super::copies::Copies;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
@@ -29,17 +30,19 @@ struct Wanted {
 }
 
 pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let copies = Copies::parse(&args.copy)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let wanted = wanted(&project, &args.what, &args.cells)?;
     let vectors = project.all_vectors()?;
     let vector = find_vector(&wanted.vector, &vectors)?;
     let factor = if args.gdb { DEBUGGER_PATIENCE } else { 1.0 };
     let guest = GuestArgs { timeout_factor: args.guest.timeout_factor * factor, ..args.guest.clone() };
-    let targets = Targets::new(&guest, &project)?;
+    let targets = copies.room_in(Targets::new(&guest, &project)?);
     let cell = match wanted.cell {
         Some(cell) => cell,
         None => project.first_cell_here(&targets, &args.cells)?,
     };
+    copies.demand_guest(Some(&cell))?;
     if cell.target == TargetKind::Sim {
         if args.keep || args.gdb {
             return Err(CliError::Usage(format!(
@@ -51,14 +54,17 @@ pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, 
         return one(&project, target.as_mut(), Some(&cell), vector, args.raw);
     }
     let mut target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
+    copies.put(&mut target)?;
     if args.gdb {
         debugger(&mut target, &cell)?;
     }
     let outcome = one(&project, &mut target, Some(&cell), vector, args.raw);
+    let got = if outcome.is_ok() { copies.get(&mut target) } else { Ok(()) };
     if args.keep {
-        keep(&mut target, &cell)?;
+        hold(&mut target, &cell, |text| say!("{text}"))?;
     }
-    outcome
+    let code = outcome?;
+    got.map(|()| code)
 }
 
 /// `REPORT#N`, or a vector's id: ids have no `#`.
@@ -106,9 +112,11 @@ fn debugger(target: &mut FreebsdTarget, cell: &Cell) -> Result<(), CliError> {
     wait_for_enter()
 }
 
-fn keep(target: &mut FreebsdTarget, cell: &Cell) -> Result<(), CliError> {
+/// Says how to log in to a guest and how to end it, and holds it until then.
+pub(super) fn hold(target: &mut FreebsdTarget, cell: &Cell, say: impl Fn(&str)) -> Result<(), CliError> {
     let login = target.login().map_err(|error| CliError::Guest(error.to_string()))?;
-    say!("{}: the guest stays up until Ctrl-C; to log in:\n  {login}", cell.name());
+    let (name, pid) = (cell.name(), std::process::id());
+    say(&format!("{name}: the guest stays up until Ctrl-C, or kill -INT {pid}; to log in:\n  {login}"));
     match target.hold() {
         Ok(()) | Err(TargetError::Interrupted) => Ok(()),
         Err(error) => Err(CliError::Guest(error.to_string())),

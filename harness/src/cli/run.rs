@@ -2,33 +2,43 @@
 //! `run VECTOR`: one vector in one cell, the conversation decoded.
 
 use super::args::{ProjectArgs, RunArgs};
+use super::copies::Copies;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, say_text};
 use super::project::Project;
-use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
+use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, sim_trace};
 use crate::file::nearest;
 use crate::golden::{Compared, compare, layers};
 use crate::ktrace::has_golden;
-use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
+use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, mismatch};
 use crate::targets::{LinuxTarget, Target};
 use crate::trace::{RawLine, Trace};
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let copies = Copies::parse(&args.copy)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let vectors = project.all_vectors()?;
     let vector = find_vector(&args.vector, &vectors)?;
     interrupt::flag();
-    let (mut target, cell): (Box<dyn Target>, Option<Cell>) = if args.linux {
-        (Box::new(LinuxTarget::open().map_err(open_error)?), None)
-    } else {
-        let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
-        let cell = project.first_cell_here(&targets, &args.cells)?;
-        let target = open_shown(&targets, &cell);
-        (target.map_err(open_error)?, Some(cell))
-    };
-    one(&project, target.as_mut(), cell.as_ref(), vector, args.raw)
+    if args.linux {
+        copies.demand_guest(None)?;
+        let mut target = LinuxTarget::open().map_err(open_error)?;
+        return one(&project, &mut target, None, vector, args.raw);
+    }
+    let targets = copies.room_in(Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace)));
+    let cell = project.first_cell_here(&targets, &args.cells)?;
+    copies.demand_guest(Some(&cell))?;
+    if cell.target == TargetKind::Sim {
+        let mut target = open_shown(&targets, &cell).map_err(open_error)?;
+        return one(&project, target.as_mut(), Some(&cell), vector, args.raw);
+    }
+    let mut target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
+    copies.put(&mut target)?;
+    let code = one(&project, &mut target, Some(&cell), vector, args.raw)?;
+    copies.get(&mut target)?;
+    Ok(code)
 }
 
 /// Runs one vector in an open target, shows the conversation, and compares it with the golden of the cell.

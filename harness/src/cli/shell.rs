@@ -1,24 +1,65 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `shell`: ssh into a guest that is started for it and gone afterwards.
+//! `shell`: a shell or a command in a guest that is started for it and gone afterwards.
 
-use super::args::{CellArgs, ProjectArgs, ShellArgs};
+use std::io::{self, Write as _};
+use std::ops::ControlFlow;
+
+use super::args::{CellArgs, GuestArgs, ProjectArgs, ShellArgs};
+use super::copies::Copies;
 use super::exit::{CliError, ExitCode};
-use super::interrupt;
 use super::project::{Project, first_here};
-use super::targets::{Targets, open_error, open_freebsd_shown};
-use crate::guest::Login;
+use super::repro::hold;
+use super::targets::{Targets, lost, open_error, open_freebsd_shown};
+use super::test_matrix::fresh_report_dir;
+use crate::guest::{ExecStatus, LiveInput, Output, for_login_shell, script};
 use crate::matrix::{Cell, TargetKind};
+use crate::targets::{FreebsdTarget, Loss, TargetError};
+
+/// A guest for a person is a plain system: network stacks that wait for vectors would take memory from what is tried.
+const NO_STACKS: u32 = 0;
+/// A shell gives a command that a signal ended this and the signal's number.
+const SIGNALLED: i32 = 128;
 
 pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
-    let targets = Targets::new(&args.guest, &project)?;
+    let copies = Copies::parse(&args.copy)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
+    let guest = GuestArgs { stacks: args.guest.stacks.or(Some(NO_STACKS)), ..args.guest.clone() };
+    let targets = copies.room_in(Targets::new(&guest, &project)?);
     let cell = guest_cell(&project, &targets, &args.cells)?;
-    let target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
-    let login = target.login().map_err(|error| CliError::Guest(error.to_string()))?;
-    if args.command.is_empty() {
-        eprintln!("{}: everything that you change is gone when you leave", cell.name());
+    if let Some(directory) = &args.report_dir {
+        fresh_report_dir(directory, std::slice::from_ref(&cell))?;
     }
-    run(&login, &args.command)
+    let targets = targets.keep_consoles_in(args.report_dir.as_deref());
+    let mut target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
+    copies.put(&mut target)?;
+    let login = target.login().map_err(lost)?;
+    eprintln!("{}: to log in from elsewhere: {login}", cell.name());
+    let ended = match args.command.as_slice() {
+        [] => {
+            if !args.keep {
+                eprintln!("everything that you change is gone when you leave");
+            }
+            let mut ssh = login.command(&[]);
+            on_this_terminal(&mut target, &mut ssh)
+        }
+        command => run(&mut target, command),
+    };
+    let code = ended.map_err(|error| told(&cell, &target, error))?;
+    let got = copies.get(&mut target);
+    if args.keep {
+        if let Err(error) = &got {
+            eprintln!("error: {error}");
+        }
+        hold(&mut target, &cell, |text| eprintln!("{text}"))?;
+    }
+    match got {
+        // What the command says of itself comes first.
+        Err(error) if code != ExitCode::OK => {
+            eprintln!("error: {error}");
+            Ok(code)
+        }
+        got => got.map(|()| code),
+    }
 }
 
 /// The first selected cell that is a guest and can run here; if none can, the first guest, so that opening it says why.
@@ -31,18 +72,126 @@ pub(super) fn guest_cell(project: &Project, targets: &Targets, args: &CellArgs) 
     Ok(first_here(cells, targets, args))
 }
 
-/// Runs ssh(1) on this terminal; its exit code is the command's.
-fn run(login: &Login, command: &[String]) -> Result<ExitCode, CliError> {
-    let status = login.command(command).status().map_err(|error| {
-        CliError::NothingRan(format!(
-            "ssh does not start: {error}\n  help: install it (Debian: openssh-client)"
-        ))
-    })?;
-    if interrupt::flag().load(std::sync::atomic::Ordering::SeqCst) {
-        return Err(CliError::Interrupted);
+/// Why a command or a shell has no end of its own.
+enum Failed {
+    /// Its guest.
+    Target(TargetError),
+    /// Something else.
+    Other(CliError),
+}
+
+impl From<TargetError> for Failed {
+    fn from(error: TargetError) -> Self {
+        Self::Target(error)
     }
+}
+
+/// Runs ssh(1) on this terminal, for a shell.
+fn on_this_terminal(target: &mut FreebsdTarget, ssh: &mut std::process::Command) -> Result<ExitCode, Failed> {
+    let mut child = ssh.spawn().map_err(|error| {
+        Failed::Other(CliError::NothingRan(format!(
+            "ssh does not start: {error}\n  help: install it (Debian: openssh-client)"
+        )))
+    })?;
+    let status = target.attend(&mut child)?;
     match status.code() {
         Some(code) => Ok(ExitCode::of_command(code)),
-        None => Err(CliError::Guest(format!("ssh was ended: {status}"))),
+        None => Err(Failed::Other(CliError::Guest(format!("ssh was ended: {status}")))),
+    }
+}
+
+/// Runs a command with this program's input and output; its exit code is the command's.
+fn run(target: &mut FreebsdTarget, command: &[String]) -> Result<ExitCode, Failed> {
+    let mut failed = None;
+    let mut input = LiveInput::of(io::stdin());
+    let status = target.pass(&for_login_shell(&script(command)), &mut input, &mut |output| {
+        let written = match output {
+            Output::Stdout(bytes) => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
+            Output::Stderr(bytes) => io::stderr().write_all(bytes),
+        };
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    match (status, failed) {
+        (Some(ExecStatus::Code(code)), _) => Ok(ExitCode::of_command(code)),
+        (Some(ExecStatus::Signal(name)), _) => {
+            eprintln!("the command was ended by SIG{name}");
+            Ok(ExitCode::of_command(SIGNALLED + signal_number(&name)))
+        }
+        // Whoever read it has seen enough.
+        (None, Some(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::OK),
+        (None, error) => Err(Failed::Other(CliError::Output {
+            what: "what the command says".into(),
+            error: error.unwrap_or_else(|| io::ErrorKind::Other.into()),
+        })),
+    }
+}
+
+/// FreeBSD's number of a signal (sys/sys/signal.h), by the names that ssh has for them (RFC 4254, section 6.10); 0 for
+/// another one.
+fn signal_number(name: &str) -> i32 {
+    match name {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "ILL" => 4,
+        "ABRT" => 6,
+        "FPE" => 8,
+        "KILL" => 9,
+        "SEGV" => 11,
+        "PIPE" => 13,
+        "ALRM" => 14,
+        "TERM" => 15,
+        "USR1" => 30,
+        "USR2" => 31,
+        _ => 0,
+    }
+}
+
+/// What ended a command or a shell; of a lost guest the last lines of its console are shown first.
+fn told(cell: &Cell, target: &FreebsdTarget, failed: Failed) -> CliError {
+    match failed {
+        Failed::Other(error) => error,
+        Failed::Target(TargetError::Guest(loss)) => {
+            eprint!("{}", last_words(&cell.name(), &loss, &target.last_lines()));
+            CliError::Guest(format!("{}: the guest was lost ({}): {}", cell.name(), loss.kind, loss.text))
+        }
+        Failed::Target(error) => lost(error),
+    }
+}
+
+/// The last lines of a console, marked as the guest's words; nothing where what is told of the loss has them.
+fn last_words(cell: &str, loss: &Loss, lines: &[String]) -> String {
+    if lines.is_empty() || loss.text.contains("last on the console:") {
+        return String::new();
+    }
+    let lines: String = lines.iter().map(|line| format!("  | {line}\n")).collect();
+    format!("last on the console of {cell}:\n{lines}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_console_is_shown_once() {
+        let loss = |text: &str| Loss { kind: "k".into(), fingerprint: "f".into(), text: text.into() };
+        let lines = ["panic: x".to_owned(), "cpuid = 0".to_owned()];
+        assert_eq!(
+            last_words("freebsd/r/stock", &loss("guest kernel panicked: x"), &lines),
+            "last on the console of freebsd/r/stock:\n  | panic: x\n  | cpuid = 0\n"
+        );
+        assert_eq!(last_words("c", &loss("lost ssh; last on the console:\n  | x"), &lines), "");
+        assert_eq!(last_words("c", &loss("qemu ended by itself"), &[]), "");
+    }
+
+    #[test]
+    fn signals_have_freebsds_numbers() {
+        assert_eq!(["HUP", "KILL", "TERM", "USR2", "OTHER"].map(signal_number), [1, 9, 15, 31, 0]);
     }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nlproof_image::{Cache, Dists, Found, ImageError};
+use nlproof_image::{BuildOptions, Cache, Dists, Found, ImageError};
 
 use super::args::{AccelArg, GuestArgs, TraceArgs};
 use super::exit::CliError;
@@ -14,8 +14,8 @@ use crate::matrix::{Cell, Event, ModuleKind, Place, TargetKind};
 use crate::releases::{Releases, newest_of};
 use crate::report::Screen;
 use crate::targets::{
-    FreebsdOptions, FreebsdTarget, ModuleOptions, OnStage, OpenError, Prepared, SimTarget, SimTrace, Start,
-    Target, TargetError, module_obstacle, prepare_module,
+    FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError, Prepared,
+    STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_obstacle, prepare_module,
 };
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
@@ -68,8 +68,8 @@ pub(super) fn cache_directory() -> Result<PathBuf, CliError> {
         .ok_or_else(|| CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no cache".into()))
 }
 
-/// Guests as they are when nobody wants them otherwise.
-pub(super) fn plain_guests(stock_rc: bool, modules: Vec<String>) -> Result<FreebsdOptions, CliError> {
+/// Guests as they are when nobody wants them otherwise, with the project's kernel modules.
+pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdOptions, CliError> {
     let (dists, cache) = places()?;
     let supervisor = std::env::current_exe()
         .map_err(|error| CliError::Usage(format!("nlproof does not find itself: {error}")))?;
@@ -80,12 +80,17 @@ pub(super) fn plain_guests(stock_rc: bool, modules: Vec<String>) -> Result<Freeb
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc,
-        modules,
+        modules: project.modules()?,
+        demanded: project.kmods.clone(),
         cpus: 1,
+        memory_mib: MEMORY_MIB,
+        free_mib: BuildOptions::default().free_mib,
+        stacks: STACKS,
         instruction_clock: false,
         patience_factor: 1.0,
         kernel_trace: true,
         console: None,
+        lost_console: None,
         supervisor,
         cancel: Arc::clone(interrupt::flag()),
     })
@@ -105,8 +110,10 @@ impl Targets {
             },
             start: if args.cold { Start::Cold } else { Start::Warm },
             cpus: args.cpus,
+            memory_mib: args.memory.unwrap_or(MEMORY_MIB),
+            stacks: args.stacks.unwrap_or(STACKS),
             patience_factor: args.timeout_factor,
-            ..plain_guests(args.stock_rc, project.matrix()?.modules)?
+            ..plain_guests(args.stock_rc, project)?
         };
         let module = project.module_options(args.unverified)?;
         let (consoles, trace) = (None, SimTrace::Counted);
@@ -123,6 +130,12 @@ impl Targets {
     /// Keeps the consoles of guests as `CELL.console`, `CELL.guest2.console` and so on in this directory.
     pub(super) fn keep_consoles_in(mut self, directory: Option<&Path>) -> Targets {
         self.consoles = directory.map(Path::to_owned);
+        self
+    }
+
+    /// Guests with room for so many bytes that are copied into them.
+    pub(super) fn with_room_for(mut self, bytes: u64) -> Targets {
+        self.freebsd.free_mib = self.freebsd.free_mib.max(free_mib(bytes));
         self
     }
 
@@ -176,7 +189,9 @@ impl Targets {
         release: &str,
         on_stage: &mut OnStage<'_>,
     ) -> Result<FreebsdTarget, OpenError> {
-        FreebsdTarget::open(release, &self.freebsd, Some(&self.module), on_stage)
+        let lost_console = Some(lost_console(&self.freebsd.state, &format!("freebsd/{release}/rust")));
+        let options = FreebsdOptions { lost_console, ..self.freebsd.clone() };
+        FreebsdTarget::open(release, &options, Some(&self.module), on_stage)
     }
 
     /// The same, but under TCG with one processor whose clocks count instructions.
@@ -231,12 +246,36 @@ impl Targets {
         let mut options = self.freebsd.clone();
         options.console =
             self.consoles.as_ref().map(|directory| directory.join(format!("{}.console", place.file_name())));
+        if options.console.is_none() {
+            options.lost_console = Some(lost_console(&options.state, &cell.name()));
+        }
         if place.beside {
             options.start = Start::Saved;
         }
         let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
         FreebsdTarget::open(&cell.release_or_profile(), &options, module, on_stage)
     }
+}
+
+/// Where the console of a cell's guest is kept if the guest is lost.
+fn lost_console(cache: &Path, cell: &str) -> LostConsole {
+    let directory = cache.join("lost");
+    LostConsole {
+        file: directory.join(format!("{}.console", cell.replace('/', "-"))),
+        shown_by: format!("nlproof console {} {cell}", directory.display()),
+    }
+}
+
+/// Free space of a guest that takes so many bytes, in MiB: in steps, so that images serve more than one copy.
+fn free_mib(bytes: u64) -> u32 {
+    const STEP: u64 = 256;
+    /// What a guest writes besides, and what a file system needs for itself.
+    const BESIDES: u64 = 32;
+    let mib = bytes.div_ceil(1 << 20);
+    if mib < BESIDES {
+        return 0;
+    }
+    u32::try_from((mib + mib / 8 + BESIDES).next_multiple_of(STEP)).unwrap_or(u32::MAX)
 }
 
 /// Opens a cell's target and shows on standard error what that is doing.
@@ -277,6 +316,8 @@ pub(super) fn open_error(error: OpenError) -> CliError {
 pub(super) fn lost(error: TargetError) -> CliError {
     match error {
         TargetError::Interrupted => CliError::Interrupted,
+        // What is to be copied is named on the command line.
+        error @ TargetError::Copy(_) => CliError::Usage(error.to_string()),
         error => CliError::Guest(error.to_string()),
     }
 }

@@ -17,10 +17,11 @@ use super::verdict::{closing_line, exit_code};
 use crate::golden::layers;
 use crate::matrix::{Cell, Engine, ModuleKind, RunResult, Timings, VectorsOfRun, Wanted, selection_digest};
 use crate::report::{Screen, forget, write_json, write_junit};
+use crate::targets::MEMORY_MIB;
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_modules(&args.what.guest.kmod);
     let cells = project.cells(&args.what.cells)?;
     let mut vectors = project.vectors(&args.what.vectors)?;
     let about = VectorsOfRun { selection: selection_digest(&vectors), slice: args.partition };
@@ -48,10 +49,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     let divergences = project.divergences()?;
     refuse_unreviewed(&goldens)?;
     if let Some(directory) = &args.report_dir {
-        let names: Vec<_> = cells.iter().map(Cell::file_name).collect();
-        std::fs::create_dir_all(directory)
-            .and_then(|()| forget(directory, &names))
-            .map_err(|error| CliError::Output { what: directory.display().to_string(), error })?;
+        fresh_report_dir(directory, &cells)?;
     }
     let targets = targets.keep_consoles_in(args.report_dir.as_deref());
     let mut timings = Timings::load(&cache_directory()?);
@@ -62,7 +60,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         timings: &timings,
         follow_stock: args.kernel_trace,
         raw: args.report_dir.clone(),
-        jobs: args.jobs.unwrap_or_else(default_jobs),
+        jobs: args.jobs.unwrap_or_else(|| default_jobs(args.what.guest.memory.unwrap_or(MEMORY_MIB))),
         cancel: interrupt::flag(),
     };
     let mut screen = Screen::new(is_ci());
@@ -79,6 +77,14 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     }
     say!("test-matrix: {}", closing_line(&result));
     Ok(exit_code(&result, args.require_all))
+}
+
+/// A report directory in which nothing is left of the consoles that an earlier run kept of these cells.
+pub(super) fn fresh_report_dir(directory: &Path, cells: &[Cell]) -> Result<(), CliError> {
+    let names: Vec<_> = cells.iter().map(Cell::file_name).collect();
+    std::fs::create_dir_all(directory)
+        .and_then(|()| forget(directory, &names))
+        .map_err(|error| CliError::Output { what: directory.display().to_string(), error })
 }
 
 /// Downloads what the cells lack. A release that cannot be had leaves its cells as not run, or ends the run if that is
@@ -106,20 +112,22 @@ fn fetch_missing(project: &Project, cells: &[Cell]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// One guest a processor, because under TCG each keeps one busy, as far as memory reaches.
-pub(super) fn default_jobs() -> NonZeroUsize {
+/// One guest of so many MiB a processor, because under TCG each keeps one busy, as far as memory reaches.
+pub(super) fn default_jobs(memory_mib: u32) -> NonZeroUsize {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let memory = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| guests_in_memory(&text));
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok();
+    let memory = meminfo.and_then(|text| guests_in_memory(&text, memory_mib));
     memory.map_or(processors, |guests| guests.min(processors))
 }
 
-/// How many guests find room in what Linux says is available, at least one.
-fn guests_in_memory(meminfo: &str) -> Option<NonZeroUsize> {
-    /// A guest's memory, and QEMU's own with the translated code, in KiB.
-    const GUEST_KIB: usize = (512 + 256) * 1024;
+/// How many guests of so many MiB find room in what Linux says is available, at least one.
+fn guests_in_memory(meminfo: &str, memory_mib: u32) -> Option<NonZeroUsize> {
+    /// QEMU's own memory with the translated code, in MiB.
+    const QEMU_MIB: usize = 256;
+    let guest_kib = (usize::try_from(memory_mib).ok()? + QEMU_MIB) * 1024;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(NonZeroUsize::new(kib / GUEST_KIB).unwrap_or(NonZeroUsize::MIN))
+    Some(NonZeroUsize::new(kib / guest_kib).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Under CI a `.new` file in the tree means that somebody forgot to review it.
@@ -206,8 +214,10 @@ mod tests {
 
     #[test]
     fn guests_are_as_many_as_memory_holds() {
-        let of = |text: &str| guests_in_memory(text).map(NonZeroUsize::get);
+        let of_size = |text: &str, mib| guests_in_memory(text, mib).map(NonZeroUsize::get);
+        let of = |text: &str| of_size(text, 512);
         assert_eq!(of("MemTotal: 9 kB\nMemAvailable:    3145728 kB\n"), Some(4));
+        assert_eq!(of_size("MemAvailable:    3145728 kB\n", 1280), Some(2));
         assert_eq!(of("MemAvailable:    1000 kB\n"), Some(1));
         assert_eq!(of("MemTotal: 9 kB\n"), None);
     }

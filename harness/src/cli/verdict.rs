@@ -95,6 +95,7 @@ mod tests {
             status,
             fallbacks: 0,
             losses: vec![],
+            complaints: vec![],
             facts: vec![],
             vectors: vec![],
             duration: Duration::ZERO,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use super::blame::{Ended, is_open, told};
 use super::board::{After, Board, WORTH, Work};
 use super::cell::Cell;
 use super::conversation::mismatch;
@@ -113,6 +114,14 @@ impl Engine<'_> {
         let refused = Mutex::new(None);
         let begun: Vec<OnceLock<RunningCell<'_>>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
         let results: Vec<OnceLock<CellResult>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
+        let finish = |(cell, result): (usize, CellResult)| {
+            say(&Event::CellFinished { result: &result });
+            // A cell has one last guest.
+            if let Some(slot) = results.get(cell) {
+                slot.get_or_init(|| result);
+            }
+        };
+        let ended = Ended::none_of(wanted.cells);
         // More could never find anything to do.
         let most = wanted.cells.len() * (1 + wanted.vectors.len() / WORTH);
         let worker = || {
@@ -122,16 +131,19 @@ impl Engine<'_> {
                     Work::Begin(cell) => (cell, 1),
                     Work::Join { cell, guest } => (cell, guest),
                 };
-                let places = (wanted.cells.get(cell), begun.get(cell), results.get(cell));
-                let (Some(about), Some(running), Some(slot)) = places else { return };
+                let (Some(about), Some(running)) = (wanted.cells.get(cell), begun.get(cell)) else { return };
                 let running = running.get_or_init(|| RunningCell::begin(about, &say));
                 let stay = Stay { board: &board, running, vectors: wanted.vectors, cell, guest };
                 match self.stay(&stay, matches!(work, Work::Begin(_))) {
                     Ok(None) => {}
                     Ok(Some(result)) => {
-                        say(&Event::CellFinished { result: &result });
-                        // A cell has one last guest.
-                        slot.get_or_init(|| result);
+                        if is_open(&result) {
+                            running.note(&format!(
+                                "its kernel complains of something: {}",
+                                told(&result.complaints)
+                            ));
+                        }
+                        ended.end(cell, result).into_iter().for_each(&finish);
                     }
                     Err(error) => {
                         board.stop();
@@ -148,6 +160,7 @@ impl Engine<'_> {
         if let Some(error) = lock(&refused).take() {
             return Err(error);
         }
+        ended.rest().into_iter().for_each(finish);
         let cells = results.into_iter().filter_map(OnceLock::into_inner).collect();
         let result = RunResult {
             cells,

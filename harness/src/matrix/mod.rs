@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The matrix: which cells there are, which can run here, and the engine that runs them.
 
+mod blame;
 mod board;
 mod cell;
 mod config;
@@ -18,6 +19,7 @@ mod share;
 mod slice;
 mod timings;
 
+pub use blame::settle;
 pub use cell::{Cell, ModuleKind, TargetKind, Without};
 pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cell::Cell;
 use super::slice::Slice;
 use crate::golden::Divergence;
-use crate::targets::Loss;
+use crate::targets::{Complaint, Loss};
 
 /// What became of one vector in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,9 +89,11 @@ pub enum CellStatus {
     Refused(String),
     /// The guest's kernel did not take the module. What it said.
     LoadFailed(String),
-    /// The vectors ran, but the module left something behind or was not asked. What is wrong.
+    /// The vectors ran, but the module left something behind or was not asked, or its kernel complained of something of
+    /// which the stock code's does not. What is wrong.
     ModuleFailed(String),
-    /// The guest failed. The reason.
+    /// The guest failed: it was lost, or its kernel complained of something that is not known to be the module's. The
+    /// reason.
     GuestFailed(String),
     /// The cell cannot run here: the reason, and the command that would make it run.
     NotRun {
@@ -136,6 +138,8 @@ pub struct CellResult {
     pub fallbacks: u32,
     /// Guests that were lost; the vectors that were left went on in fresh ones.
     pub losses: Vec<LostGuest>,
+    /// What the kernels of its guests complained of on their consoles.
+    pub complaints: Vec<Complaint>,
     /// What is known of the target: kernel, accelerator, image.
     pub facts: Vec<(String, String)>,
     /// The vectors, in their own order.
@@ -257,6 +261,7 @@ mod tests {
             status: CellStatus::Passed,
             fallbacks: 0,
             losses: vec![],
+            complaints: vec![],
             facts: vec![],
             vectors,
             duration: Duration::ZERO,

@@ -4,6 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::blame::told;
 use super::cell::{Cell, ModuleKind};
 use super::conversation::Conversation;
 use super::event::Event;
@@ -147,6 +148,7 @@ impl<'a> RunningCell<'a> {
             status: CellStatus::Passed,
             fallbacks: found.fallbacks,
             losses: std::mem::take(&mut found.losses),
+            complaints: found.finish.console.clone(),
             facts: std::mem::take(&mut found.facts),
             vectors: vectors.into_iter().map(|(_, result)| result).collect(),
             duration: Duration::ZERO,
@@ -178,13 +180,18 @@ impl<'a> RunningCell<'a> {
             self.note(text);
         }
         let complaints = finish.all_complaints();
+        if complaints.is_empty() && !finish.console.is_empty() {
+            // Whose they are is told when it is known what the stock code says.
+            return CellStatus::GuestFailed(told(&finish.console));
+        }
         if complaints.is_empty() {
             // What the lost ones lack is told with their guests.
             let lost = |vector: &VectorResult| result.losses.iter().any(|lost| lost.vector == vector.id);
             let others: Vec<_> = result.vectors.iter().filter(|vector| !lost(vector)).cloned().collect();
             return CellResult::status_of(&others);
         }
-        let complaints = complaints.join("; ");
+        let kernels = finish.console.iter().map(|complaint| complaint.text.clone());
+        let complaints = complaints.into_iter().chain(kernels).collect::<Vec<_>>().join("; ");
         match self.cell.module {
             ModuleKind::Rust => CellStatus::ModuleFailed(complaints),
             ModuleKind::Stock => CellStatus::GuestFailed(complaints),

@@ -96,6 +96,7 @@ mod tests {
             status,
             fallbacks: 0,
             losses: vec![],
+            complaints: vec![],
             facts: vec![],
             vectors: vec![vector],
             duration: Duration::from_secs(seconds),

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::schema::{Cell, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
+use super::schema::{Cell, Complaint, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
 use crate::golden::Compared;
 use crate::matrix::{CellResult, CellStatus, LostGuest, Outcome, RunResult};
 use crate::targets::Loss;
@@ -56,6 +56,7 @@ fn cell(result: &CellResult) -> Cell {
         remedy: remedy.map(str::to_owned),
         fallbacks: result.fallbacks,
         losses: result.losses.iter().map(lost).collect(),
+        complaints: result.complaints.iter().map(complaint).collect(),
         facts: result.facts.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
         counts: Counts {
             passed: counts.passed,
@@ -72,6 +73,10 @@ fn cell(result: &CellResult) -> Cell {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn complaint(complaint: &crate::targets::Complaint) -> Complaint {
+    Complaint { text: complaint.text.clone(), fingerprint: complaint.fingerprint.clone() }
 }
 
 fn lost(lost: &LostGuest) -> Lost {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::matrix::{CellResult, CellStatus, RunResult, Slice, VectorsOfRun};
+use crate::matrix::{CellResult, CellStatus, RunResult, Slice, VectorsOfRun, settle};
 
 /// The fact that says which kernel answered.
 const KERNEL: &str = "kernel sha256";
@@ -107,6 +107,7 @@ pub fn merge(parts: &[Part], expected: Option<&[String]>) -> Result<RunResult, M
             }
         }
     }
+    settle(&mut run.cells);
     Ok(run)
 }
 
@@ -171,6 +172,7 @@ fn join((_, first): &(&Part, &CellResult), rest: &[(&Part, &CellResult)]) -> Cel
         joined.vectors.extend(part.vectors);
         joined.fallbacks += part.fallbacks;
         joined.losses.extend(part.losses);
+        joined.complaints.extend(part.complaints);
         joined.duration += part.duration;
         joined.guest_time += part.guest_time;
         joined.status = worse(joined.status, part.status);

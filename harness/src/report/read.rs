@@ -14,7 +14,7 @@ use crate::matrix::{
     Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, TargetKind, VectorResult,
     VectorsOfRun,
 };
-use crate::targets::Loss;
+use crate::targets::{Complaint, Loss};
 
 /// Reads `report.json`, or the one in this directory. What a report does not tell comes back empty: which vectors a
 /// cell leaves out.
@@ -91,11 +91,16 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
         status,
         fallbacks: cell.fallbacks,
         losses: cell.losses.into_iter().map(lost).collect(),
+        complaints: cell.complaints.into_iter().map(complaint).collect(),
         facts,
         vectors: cell.vectors.into_iter().map(vector).collect::<Result<_, _>>()?,
         duration: Duration::from_millis(cell.duration_ms),
         guest_time: Duration::from_millis(cell.guest_time_ms.unwrap_or(cell.duration_ms)),
     })
+}
+
+fn complaint(complaint: schema::Complaint) -> Complaint {
+    Complaint { text: complaint.text, fingerprint: complaint.fingerprint }
 }
 
 fn lost(lost: schema::Lost) -> LostGuest {

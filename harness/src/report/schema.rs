@@ -50,6 +50,9 @@ pub(super) struct Cell {
     /// Guests that were lost while vectors ran.
     #[serde(default)]
     pub(super) losses: Vec<Lost>,
+    /// What the kernels of its guests complained of on their consoles.
+    #[serde(default)]
+    pub(super) complaints: Vec<Complaint>,
     pub(super) facts: serde_json::Map<String, serde_json::Value>,
     pub(super) counts: Counts,
     pub(super) duration_ms: u64,
@@ -57,6 +60,15 @@ pub(super) struct Cell {
     #[serde(default)]
     pub(super) guest_time_ms: Option<u64>,
     pub(super) vectors: Vec<Vector>,
+}
+
+/// Something that a kernel complained of.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Complaint {
+    pub(super) text: String,
+    /// Equal for the same complaint in two guests of one release.
+    pub(super) fingerprint: String,
 }
 
 /// A guest that was lost.

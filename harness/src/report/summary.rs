@@ -99,6 +99,7 @@ pub(super) mod tests {
             status: CellStatus::Failed,
             fallbacks: 0,
             losses: vec![],
+            complaints: vec![],
             facts: vec![("kernel".into(), "GENERIC".into())],
             vectors: vec![
                 vector("link/a", Outcome::Passed, Some(true)),

@@ -61,6 +61,9 @@ pub enum TargetError {
     /// The target's own tracer cannot be used, or does not take what it was asked for: what it said.
     #[error("dtrace(1) does not run in this guest: {0}")]
     NoDtrace(String),
+    /// Something was not copied into the guest or out of it: what, and why.
+    #[error("not copied: {0}")]
+    Copy(String),
     /// The guest died, hung, or could no longer be reached.
     #[error("{}", .0.text)]
     Guest(Loss),

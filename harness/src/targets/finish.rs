@@ -3,6 +3,15 @@
 
 use std::collections::BTreeMap;
 
+/// Something that a kernel complained of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// What it said, and where.
+    pub text: String,
+    /// Equal for the same complaint in two guests of one release.
+    pub fingerprint: String,
+}
+
 /// What is left to say after the last program of one target, or of several that ran the programs of one cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finish {
@@ -14,6 +23,8 @@ pub struct Finish {
     pub unverified: bool,
     /// What is not as it has to be in one of them, whatever the vectors say.
     pub complaints: Vec<String>,
+    /// What their kernels complained of on the console: it need not be the module's.
+    pub console: Vec<Complaint>,
 }
 
 impl Finish {
@@ -34,6 +45,17 @@ impl Finish {
                 self.complaints.push(complaint);
             }
         }
+        for complaint in next.console {
+            if self.console.iter().all(|known| known.text != complaint.text) {
+                self.console.push(complaint);
+            }
+        }
+    }
+
+    /// Every complaint in words, the kernel's too.
+    pub fn in_words(&self) -> Vec<String> {
+        let console = self.console.iter().map(|complaint| complaint.text.clone());
+        self.complaints.iter().cloned().chain(console).collect()
     }
 
     /// What is not as it has to be, in one of the targets or in all of them together. Vectors that pass prove nothing
@@ -73,6 +95,7 @@ mod tests {
             lines: vec![("kldstat".into(), "7 1 0xffffffff82a00000 14000 nlproof_iface.ko".into())],
             unverified: false,
             complaints: vec![complaint.into()],
+            console: vec![Complaint { text: "reversal".into(), fingerprint: "r".into() }],
         }
     }
 
@@ -83,6 +106,7 @@ mod tests {
         joined.join(finish(4, "b"));
         assert_eq!(joined.counters["requests"], 9);
         assert_eq!(joined.complaints, ["a", "b"]);
+        assert_eq!(joined.in_words(), ["a", "b", "reversal"]);
         assert_eq!(joined.lines.len(), 1);
         assert_eq!(
             joined.note().unwrap(),

@@ -12,10 +12,10 @@ mod sim;
 
 pub use error::{Loss, OpenError, TargetError};
 pub use facts::{Commands, Facts, Kernel, RunningKernel};
-pub use finish::Finish;
+pub use finish::{Complaint, Finish};
 pub use freebsd::{
-    FreebsdOptions, FreebsdTarget, ModuleOptions, Prepared, Start, image_options, module_obstacle,
-    prepare_module, saved_guests,
+    FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, Prepared, STACKS, Start,
+    image_options, module_obstacle, prepare_module, saved_guests,
 };
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};

@@ -60,8 +60,8 @@ pub struct ExecOutput {
 }
 
 impl Ssh {
-    /// Runs a command (a line for the user's login shell). `stdin` is read to its end and must not block;
-    /// output goes to `on_output` as it comes, which may end the command by breaking.
+    /// Runs a command (a line for the user's login shell). `stdin` is read to its end and must not block: what is
+    /// still to come is an error of the kind `WouldBlock` (see [`LiveInput`](super::LiveInput)). Output goes to `on_output` as it comes, which may end the command by breaking.
     ///
     /// # Errors
     /// See [`SshError`]. A status other than 0 is none.
@@ -200,10 +200,14 @@ impl<'a> Input<'a> {
         }
         if self.sent == self.pending.len() && !self.from_ended {
             self.pending.resize(CHUNK, 0);
-            let n = self.from.read(&mut self.pending).map_err(Pump::Input)?;
-            self.pending.truncate(n);
+            let read = self.from.read(&mut self.pending);
+            self.pending.truncate(read.as_ref().copied().unwrap_or_default());
             self.sent = 0;
-            self.from_ended = n == 0;
+            match read {
+                Ok(n) => self.from_ended = n == 0,
+                Err(error) if io_would_block(&error) => return Ok(false),
+                Err(error) => return Err(Pump::Input(error)),
+            }
         }
         if self.sent < self.pending.len() {
             return match channel.write(&self.pending[self.sent..]) {

@@ -6,19 +6,25 @@
 
 mod agent;
 mod connect;
+mod copy;
 mod direct;
 mod error;
 mod exec;
 mod hostkey;
+mod input;
 mod login;
 mod session;
 mod upload;
+mod words;
 
 pub use agent::{AgentRun, agent_path, install_agent, leave_agent, run_agent};
 pub use connect::{SshKey, SshTarget};
+pub use copy::{Collected, CopyError, CopyIn, CopyOut};
 pub use direct::Direct;
 pub use error::SshError;
 pub use exec::{ExecOutput, ExecStatus, Output};
 pub use hostkey::HostKey;
+pub use input::LiveInput;
 pub use login::Login;
 pub use session::Ssh;
+pub use words::{for_login_shell, script};

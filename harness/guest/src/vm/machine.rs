@@ -137,6 +137,11 @@ impl Vm {
         }
     }
 
+    /// What the kernel said as it died, or when it stopped in its debugger; empty if it did neither.
+    pub fn last_words(&self) -> &str {
+        self.console.last_words()
+    }
+
     pub(super) fn patience(&self) -> &Patience {
         &self.patience
     }

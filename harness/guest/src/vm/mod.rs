@@ -35,6 +35,7 @@ pub use console::{Console, ConsoleEvent};
 pub use error::VmError;
 pub use machine::Vm;
 pub use outcome::{GuestFailure, NoWatch, Watch};
+pub use panic::without_numbers;
 pub use panic::{Frame, Panic};
 pub use process::QemuExit;
 pub use qmp::{Qmp, QmpError, QmpEvent};

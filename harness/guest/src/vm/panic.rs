@@ -109,7 +109,7 @@ impl fmt::Display for Panic {
 }
 
 /// Addresses, line numbers and counts become `N`; digits inside names stay.
-pub(super) fn without_numbers(text: &str) -> String {
+pub fn without_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut previous = ' ';

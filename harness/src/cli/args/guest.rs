@@ -24,6 +24,17 @@ pub(in crate::cli) struct GuestArgs {
     /// are those of one.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(in crate::cli) cpus: u32,
+    /// Memory of each guest: MiB, or with an M or a G behind it [default: 512].
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(in crate::cli) memory: Option<u32>,
+    /// How many network stacks wait in a guest that is restored: so many vectors run in it before the next one is
+    /// restored [default: 256; `shell`: none, it is a plain system].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=4096))]
+    pub(in crate::cli) stacks: Option<u32>,
+    /// Have a further kernel module of the release's kernel.txz loaded in guests, with what it depends on (`if_lagg`); an
+    /// image is built for it. May be given more than once.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = kernel_module)]
+    pub(in crate::cli) kmod: Vec<String>,
     /// Load the Rust-backed module even if verification rejects it; every report says so.
     #[arg(long)]
     pub(in crate::cli) unverified: bool,
@@ -36,6 +47,20 @@ pub(in crate::cli) struct GuestArgs {
         hide_env_values = true
     )]
     pub(in crate::cli) timeout_factor: f64,
+}
+
+/// What is copied between this machine and a guest.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct CopyArgs {
+    /// Put a file or directory of this machine into the guest first. DEST is an absolute path there; one that ends with /,
+    /// or is a directory, is one to put it into [default: /root/, where commands begin]. May be given more than once.
+    #[arg(long, value_name = "FILE[:DEST]")]
+    pub(in crate::cli) copy: Vec<String>,
+    /// Bring a file or directory of the guest out of it afterwards. GUEST is an absolute path there; a LOCAL that is a
+    /// directory is one to put it into [default: this one]. A file takes the place of one that is there, a directory does
+    /// not. At most 4 GiB. May be given more than once.
+    #[arg(long, value_name = "GUEST[:LOCAL]")]
+    pub(in crate::cli) copy_out: Vec<String>,
 }
 
 /// The accelerator wanted.
@@ -55,7 +80,17 @@ pub(in crate::cli) struct ShellArgs {
     pub(in crate::cli) cells: CellArgs,
     #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
-    /// Run this in the guest instead of a shell on the terminal, and exit as it does.
+    #[command(flatten)]
+    pub(in crate::cli) copy: CopyArgs,
+    /// Leave the guest up afterwards, until Ctrl-C.
+    #[arg(long)]
+    pub(in crate::cli) keep: bool,
+    /// Keep the guest's console in this directory, as test-matrix does (`nlproof console DIR`). Without, that of a guest
+    /// that is lost is kept in the cache.
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) report_dir: Option<PathBuf>,
+    /// Run this in the guest instead of a shell on the terminal, and exit as it does. One word is a line for the guest's
+    /// sh(1) (`'a; b'`), as with ssh; of several words each stays the word that it is (`sh -c 'a; b'`).
     #[arg(last = true, value_name = "COMMAND")]
     pub(in crate::cli) command: Vec<String>,
 }
@@ -71,4 +106,48 @@ pub(in crate::cli) struct ConsoleArgs {
     /// debugger in the kernel also its locks, processes and the stacks of all threads.
     #[arg(long)]
     pub(in crate::cli) textdump: bool,
+}
+
+/// The name of a kernel module, with or without the `.ko` of its file.
+pub(super) fn kernel_module(text: &str) -> Result<String, String> {
+    let name = text.strip_suffix(".ko").unwrap_or(text);
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if is_name { Ok(name.to_owned()) } else { Err("a module's name has letters, digits and `_`".into()) }
+}
+
+/// MiB of `512`, `512M` or `2G`.
+fn memory(text: &str) -> Result<u32, String> {
+    const LEAST: u32 = 128;
+    const MOST: u32 = 1 << 20;
+    let (digits, factor) = match text.strip_suffix(['G', 'g']) {
+        Some(digits) => (digits, 1024),
+        None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 1),
+    };
+    let mib = digits.parse::<u32>().ok().and_then(|number| number.checked_mul(factor));
+    mib.filter(|mib| (LEAST..=MOST).contains(mib))
+        .ok_or_else(|| format!("from {LEAST} (MiB) to {}G, as in 1024, 1024M or 1G", MOST / 1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_with_its_unit_and_within_its_limits() {
+        for (text, mib) in [("512", 512), ("128M", 128), ("2G", 2048), ("1g", 1024), ("1024G", 1 << 20)] {
+            assert_eq!(memory(text), Ok(mib), "{text}");
+        }
+        for text in ["", "M", "64", "1MM", "2GM", "2T", "-1", "1.5G", "9999999999", "4194304G"] {
+            assert!(memory(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_module_is_named_with_or_without_its_suffix() {
+        assert_eq!(kernel_module("if_lagg.ko"), Ok("if_lagg".into()));
+        assert_eq!(kernel_module("pf"), Ok("pf".into()));
+        for text in ["", ".ko", "../pf", "a b", "x\ny"] {
+            assert!(kernel_module(text).is_err(), "{text:?}");
+        }
+    }
 }

@@ -26,6 +26,9 @@ pub(in crate::cli) enum ImageCommand {
         /// With the release's own /etc/rc.
         #[arg(long)]
         stock_rc: bool,
+        /// Have these kernel modules loaded at the start too, with what they depend on.
+        #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = super::guest::kernel_module)]
+        kmod: Vec<String>,
     },
     /// List the releases that are here, and the images in the cache: sizes, and what each was built from.
     List,

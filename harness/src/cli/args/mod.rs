@@ -19,7 +19,7 @@ pub(super) use cells::{CellArgs, TraceArgs, VectorArgs};
 pub use command::Cli;
 pub(super) use command::{Command, ProjectArgs};
 pub(super) use golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
-pub(super) use guest::{AccelArg, ConsoleArgs, GuestArgs, ShellArgs};
+pub(super) use guest::{AccelArg, ConsoleArgs, CopyArgs, GuestArgs, ShellArgs};
 pub(super) use image::{FetchArgs, ImageArgs, ImageCommand};
 pub(super) use kmod::{KmodArgs, KmodCommand};
 pub(super) use report::{MatrixArgs, ReportArgs, ReportCommand};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::cells::{CellArgs, TraceArgs, VectorArgs};
-use super::guest::GuestArgs;
+use super::guest::{CopyArgs, GuestArgs};
 use crate::matrix::Slice;
 
 // Which vectors run, where and how: all that `record` asks.
@@ -65,6 +65,8 @@ pub(in crate::cli) struct RunArgs {
     pub(in crate::cli) guest: GuestArgs,
     #[command(flatten)]
     pub(in crate::cli) trace: TraceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) copy: CopyArgs,
     /// Run on this machine's own Linux kernel, in a network namespace, to compare with FreeBSD.
     #[arg(long, conflicts_with_all = ["target", "release", "module"])]
     pub(in crate::cli) linux: bool,
@@ -109,6 +111,8 @@ pub(in crate::cli) struct ReproArgs {
     pub(in crate::cli) cells: CellArgs,
     #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
+    #[command(flatten)]
+    pub(in crate::cli) copy: CopyArgs,
     /// Show every message's bytes too, and values as they came instead of normalised.
     #[arg(long)]
     pub(in crate::cli) raw: bool,

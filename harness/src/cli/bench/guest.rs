@@ -17,6 +17,7 @@ use crate::cli::test_matrix::default_jobs;
 use crate::matrix::{
     Cell, CellResult, Engine, Event, GUESTS, ModuleKind, TargetKind, Timings, VectorsOfRun, Wanted,
 };
+use crate::targets::MEMORY_MIB;
 use crate::vector::{Vector, compile};
 
 /// The limits, in seconds, under TCG with two processors.
@@ -53,11 +54,11 @@ struct Bench {
 }
 
 pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let targets = Targets::new(&args.guest, &project)?;
     let vectors = project.vectors(&EVERY)?;
     interrupt::flag();
-    let jobs = default_jobs();
+    let jobs = default_jobs(args.guest.memory.unwrap_or(MEMORY_MIB));
     let mut bench = Bench { project, targets, vectors, jobs, kept: true, lost: false };
     say!("{:<52} {:>9} {:>9} {:>6}", "measured", "seconds", "limit", "ratio");
     let before = yardstick();

@@ -24,7 +24,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 const ONE: u32 = 500;
 
 pub(super) fn main(project: &ProjectArgs, args: &KmodBenchArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let targets = Targets::new(&args.guest, &project)?;
     interrupt::flag();
     let wanted = |part| args.part.is_empty() || args.part.contains(&part);
@@ -116,7 +116,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     for (name, value) in &finish.lines {
         say!("{name:<14} {value}");
     }
-    complaints.extend(finish.complaints);
+    complaints.extend(finish.in_words());
     for complaint in &complaints {
         say!("FAILED: {complaint}");
     }
@@ -202,10 +202,11 @@ fn speed(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
         kept &= show_speed(&speed);
     }
     let finish = guest.finish();
-    for complaint in &finish.complaints {
+    let in_words = finish.in_words();
+    for complaint in &in_words {
         say!("FAILED: {complaint}");
     }
-    Ok(kept && finish.complaints.is_empty())
+    Ok(kept && in_words.is_empty())
 }
 
 fn questions(args: &KmodBenchArgs) -> Vec<Question> {

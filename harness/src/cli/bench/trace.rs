@@ -71,7 +71,7 @@ fn simulator(args: &SpeedArgs) -> Result<ExitCode, CliError> {
 
 /// Whether the module's ring keeps what is promised of it.
 fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<bool, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let targets = Targets::new(&args.guest, &project)?.counting_instructions();
     interrupt::flag();
     let mut guest =
@@ -103,7 +103,8 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
         if whole { "kept" } else { "NOT KEPT" }
     );
     let finish = guest.finish();
-    let failed: Vec<_> = cost.failed.iter().chain(&sustained.failed).chain(&finish.complaints).collect();
+    let in_words = finish.in_words();
+    let failed: Vec<_> = cost.failed.iter().chain(&sustained.failed).chain(&in_words).collect();
     for failure in &failed {
         say!("FAILED: {failure}");
     }

@@ -18,7 +18,7 @@ use crate::targets::SimTrace;
 
 /// Shows one vector's trace, or those of both implementations if both are named.
 pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let vectors = project.all_vectors()?;
     let vector = find_vector(&args.vector, &vectors)?;
     interrupt::flag();

@@ -6,7 +6,8 @@ use std::fs;
 
 use nlproof_agent::{Batch, Body, NO_STEP, Record};
 
-use crate::vm::Vm;
+use crate::targets::Complaint;
+use crate::vm::{Vm, without_numbers};
 
 /// What a kernel that checks itself says when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
 /// vm/uma_core.c, kern_shutdown.c; ufs/ffs/ffs_alloc.c), and what the module says when it cannot do something.
@@ -23,6 +24,9 @@ const COMPLAINTS: [&str; 11] = [
     ": filesystem full",
     "nlproof_iface: not ",
 ];
+
+/// What the module says begins so.
+const MODULE: &str = "nlproof_iface";
 
 /// The console's log so far. One that cannot be read is noticed by the machine's own watch.
 pub(crate) fn console(vm: &Vm) -> Vec<u8> {
@@ -42,6 +46,17 @@ fn is_complaint(line: &str) -> bool {
 /// Lines with which a kernel complains of something.
 pub(crate) fn complaints(console: &str) -> impl Iterator<Item = &str> {
     console.lines().filter(|line| is_complaint(line))
+}
+
+/// What follows a complaint of witness(4) and belongs to it: the locks.
+fn is_detail(line: &str) -> bool {
+    [" 1st ", " 2nd ", " 3rd ", "exclusive ", "shared "].iter().any(|start| line.starts_with(start))
+}
+
+/// A detail without the addresses of locks.
+fn without_addresses(detail: &str) -> String {
+    let words = detail.split_whitespace().filter(|word| !word.trim_start_matches('(').starts_with("0x"));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// During which vectors' steps the kernel complained: its message buffer tells when, the console's log does not.
@@ -69,16 +84,32 @@ impl Blame {
     }
 
     /// The console's complaints, each with where it came if that is known: what is said twice was said first by the first.
-    pub(crate) fn told(&mut self, console: &str) -> Vec<String> {
-        complaints(console)
-            .map(|line| {
-                let line = line.trim();
-                match self.places.get_mut(line).and_then(VecDeque::pop_front) {
-                    Some(place) => format!("the console says in {place}: {line}"),
-                    None => format!("the console says: {line}"),
-                }
-            })
-            .collect()
+    /// First the kernel's, then the module's.
+    pub(super) fn told(&mut self, console: &str) -> (Vec<Complaint>, Vec<String>) {
+        let (mut kernel, mut module) = (Vec::new(), Vec::new());
+        let mut lines = console.lines().peekable();
+        while let Some(line) = lines.next() {
+            if !is_complaint(line) {
+                continue;
+            }
+            let line = line.trim();
+            let mut details = Vec::new();
+            while let Some(detail) = lines.next_if(|line| is_detail(line)) {
+                details.push(without_addresses(detail));
+            }
+            let said = [&[line.to_owned()], details.as_slice()].concat();
+            let text = match self.places.get_mut(line).and_then(VecDeque::pop_front) {
+                Some(place) => format!("the console says in {place}: {}", said.join(" ")),
+                None => format!("the console says: {}", said.join(" ")),
+            };
+            if line.contains(MODULE) {
+                module.push(text);
+            } else {
+                let fingerprint = [&[without_numbers(line)], details.as_slice()].concat().join(" | ");
+                kernel.push(Complaint { text, fingerprint });
+            }
+        }
+        (kernel, module)
     }
 }
 
@@ -117,11 +148,13 @@ mod tests {
             let line = ConsoleLine { priority: None, text: text.into(), cut: 0, whole: true };
             blame.hear(&batch, &Record { program, step, t_ns: 0, body: Body::Console(line) });
         }
+        let (kernel, module) = blame.told(
+            "lock order reversal:\r\nlo10: link state changed to UP\r\nlock order reversal:\r\n\
+             lock order reversal:\r\npanic: here\r\n",
+        );
+        assert_eq!(module, [""; 0]);
         assert_eq!(
-            blame.told(
-                "lock order reversal:\r\nlo10: link state changed to UP\r\nlock order reversal:\r\n\
-                 lock order reversal:\r\npanic: here\r\n"
-            ),
+            kernel.into_iter().map(|complaint| complaint.text).collect::<Vec<_>>(),
             [
                 "the console says in link/a, step 2: lock order reversal:",
                 "the console says in link/b, outside its steps: lock order reversal:",
@@ -129,5 +162,39 @@ mod tests {
                 "the console says: panic: here",
             ]
         );
+    }
+
+    #[test]
+    fn the_same_reversal_is_the_same_at_other_addresses_and_another_pair_is_not() {
+        let reversal = |address: &str, second: &str| {
+            let console = format!(
+                "lock order reversal:\r\n 1st 0x{address}01 in_multi_sx (in_multi_sx, sx) @ /usr/src/sys/in.c:12\r\n \
+                 2nd 0x{address}02 {second} ({second}, sleep mutex) @ /usr/src/sys/b.c:34\r\n\
+                 lock order {second} -> in_multi_sx established at:\r\n#0 0x{address}03 at witness+0x1\r\n"
+            );
+            let (mut kernel, _) = Blame::default().told(&console);
+            assert_eq!(kernel.len(), 1, "{kernel:?}");
+            kernel.remove(0)
+        };
+        let one = reversal("ffffffff81", "carp_softc");
+        assert_eq!(
+            one.text,
+            "the console says: lock order reversal: 1st in_multi_sx (in_multi_sx, sx) @ /usr/src/sys/in.c:12 2nd \
+             carp_softc (carp_softc, sleep mutex) @ /usr/src/sys/b.c:34"
+        );
+        assert_eq!(one, reversal("fffff80003", "carp_softc"));
+        assert_ne!(one.fingerprint, reversal("ffffffff81", "nlproof_mtx").fingerprint);
+        let leak = |count| {
+            Blame::default().told(&format!("memory type ifnet leaked memory ({count} allocations)")).0
+        };
+        assert_eq!(leak(3)[0].fingerprint, leak(4)[0].fingerprint);
+    }
+
+    #[test]
+    fn the_modules_own_words_are_its_own() {
+        let (kernel, module) =
+            Blame::default().told("nlproof_iface: not unloaded: 1 handlers are still running\n");
+        assert_eq!(kernel, []);
+        assert_eq!(module, ["the console says: nlproof_iface: not unloaded: 1 handlers are still running"]);
     }
 }

@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A guest in a developer's hands: logged in to, held up, under a debugger.
 
+use std::io::Read;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::process::{Child, ExitStatus};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::guest_target::FreebsdTarget;
-use crate::guest::Login;
+use crate::guest::{Collected, CopyError, CopyIn, CopyOut, ExecStatus, Login, Output, SshError};
 use crate::targets::TargetError;
-use crate::vm::{GuestFailure, Watch as _};
+use crate::vm::{GuestFailure, Wait, Watch as _};
 
 /// Between two looks at a guest that is held.
 const LOOK: Duration = Duration::from_millis(200);
+/// Between two looks at a program that a person uses, and at its guest.
+const PROGRAM_LOOK: Duration = Duration::from_millis(50);
+/// For ssh(1) to put the terminal in order when it is asked to end.
+const END_LIMIT: Duration = Duration::from_secs(2);
+/// What ssh(1) exits with when it has lost its connection; a command may exit so too.
+const SSH_FAILED: i32 = 255;
 /// QEMU opens a socket at once.
 const GDB_LIMIT: Duration = Duration::from_secs(5);
 
@@ -47,13 +59,127 @@ impl FreebsdTarget {
     /// # Errors
     /// How the guest ended. That the user interrupted is no error: it is how holding ends.
     pub fn hold(&mut self) -> Result<(), TargetError> {
-        while !self.cancel.load(std::sync::atomic::Ordering::SeqCst) {
+        while !self.cancel.load(Ordering::SeqCst) {
             match self.vm.check() {
                 Ok(()) => std::thread::sleep(LOOK),
                 Err(GuestFailure::Interrupted { .. }) => break,
-                Err(failure) => return Err(TargetError::Lost(failure.to_string())),
+                Err(failure) => return Err(self.lost_by(failure)),
             }
         }
         Ok(())
     }
+
+    /// Runs a command (a line for the guest's login shell) for as long as it takes; `on_output` gets what it says as it
+    /// comes, and may end it by breaking. `None`: it did.
+    ///
+    /// # Errors
+    /// The guest was lost, the connection broke, or the user interrupted.
+    pub fn pass(
+        &mut self,
+        command: &str,
+        stdin: &mut dyn Read,
+        on_output: &mut dyn FnMut(Output<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<ExecStatus>, TargetError> {
+        // A person decides how long.
+        let wait = Wait::new("the end of the command", Duration::MAX);
+        let run = self
+            .link
+            .ssh(&mut self.vm)
+            .and_then(|ssh| ssh.exec(command, stdin, &wait, &mut self.vm, on_output));
+        match run {
+            Ok(status) => Ok(Some(status)),
+            Err(SshError::Stopped { .. }) => Ok(None),
+            Err(SshError::Input(error)) => Err(TargetError::Copy(format!("standard input: {error}"))),
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
+    /// Waits for an ssh(1) that a person uses. It is ended when the guest is lost or the user interrupts.
+    ///
+    /// # Errors
+    /// The guest was lost, or can no longer be reached, or the user interrupted.
+    pub fn attend(&mut self, ssh: &mut Child) -> Result<ExitStatus, TargetError> {
+        let unknown = |error: std::io::Error| TargetError::Lost(format!("ssh cannot be waited for: {error}"));
+        loop {
+            if let Some(status) = ssh.try_wait().map_err(unknown)? {
+                return self.ended(status);
+            }
+            let failed = match self.vm.check() {
+                Err(failure) => self.lost_by(failure),
+                Ok(()) if self.cancel.load(Ordering::SeqCst) => TargetError::Interrupted,
+                Ok(()) => {
+                    std::thread::sleep(PROGRAM_LOOK);
+                    continue;
+                }
+            };
+            end(ssh);
+            return Err(failed);
+        }
+    }
+
+    /// Whether an ssh(1) that has ended did so because of its guest.
+    fn ended(&mut self, status: ExitStatus) -> Result<ExitStatus, TargetError> {
+        if self.cancel.load(Ordering::SeqCst) {
+            return Err(TargetError::Interrupted);
+        }
+        if status.code() == Some(SSH_FAILED) {
+            if let Some(failure) = self.vm.cause_of_death() {
+                return Err(self.lost_by(failure));
+            }
+            // A shell may exit like that; a guest that lives can be reached.
+            self.link.disconnect();
+            if let Err(error) = self.link.ssh(&mut self.vm).map(drop) {
+                return Err(self.lost(error));
+            }
+        }
+        Ok(status)
+    }
+
+    /// Puts a file or directory into the guest. Its path there.
+    ///
+    /// # Errors
+    /// It could not be copied, or the guest was lost.
+    pub fn put(&mut self, copy: &CopyIn) -> Result<String, TargetError> {
+        let put = match self.link.ssh(&mut self.vm) {
+            Ok(ssh) => ssh.put(copy, &mut self.vm),
+            Err(error) => Err(error.into()),
+        };
+        put.map_err(|error| self.not_copied(error))
+    }
+
+    /// Brings a file or directory out of the guest.
+    ///
+    /// # Errors
+    /// It could not be copied, or the guest was lost.
+    pub fn get(&mut self, copy: &CopyOut) -> Result<Collected, TargetError> {
+        let got = match self.link.ssh(&mut self.vm) {
+            Ok(ssh) => ssh.get(copy, &mut self.vm),
+            Err(error) => Err(error.into()),
+        };
+        got.map_err(|error| self.not_copied(error))
+    }
+
+    fn not_copied(&self, error: CopyError) -> TargetError {
+        match error {
+            CopyError::Ssh(error) => self.lost(error),
+            error => TargetError::Copy(error.to_string()),
+        }
+    }
+
+    /// The last lines of the guest's console.
+    pub fn last_lines(&self) -> Vec<String> {
+        self.vm.console_tail()
+    }
+}
+
+/// Asks a program to end, and ends it if it does not.
+fn end(program: &mut Child) {
+    // Errors mean that it has ended.
+    kill_process(Pid::from_child(program), Signal::TERM).ok();
+    let asked = Instant::now();
+    while asked.elapsed() < END_LIMIT && matches!(program.try_wait(), Ok(None)) {
+        std::thread::sleep(PROGRAM_LOOK);
+    }
+    program.kill().ok();
+    program.wait().ok();
 }

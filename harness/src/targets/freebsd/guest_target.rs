@@ -12,16 +12,18 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
-use nlproof_image::{Found, Image, ImageError, Progress, VmImageDir, build};
+use nlproof_image::{BuildOptions, Found, Image, ImageError, Progress, VmImageDir, build};
 use nlproof_wire::Os;
 
 use super::connection::Link;
 use super::console::{Blame, console, console_since};
 use super::loaded_module::Loaded;
+use super::lost::{LostConsole, loss};
 use super::module::{ModuleOptions, prepare_module};
-use super::options::{FreebsdOptions, image_options};
+use super::options::{FreebsdOptions, MEMORY_MIB, image_options};
 use super::provision::provisioned;
 use super::start::{Started, Wanted, start};
+use crate::file::nearest;
 use crate::guest::{ExecOutput, Output, SshError};
 use crate::targets::facts::{Commands, Facts, Kernel};
 use crate::targets::{DtraceOutput, Finish, OnStage, Target};
@@ -50,6 +52,8 @@ pub struct FreebsdTarget {
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
     pub(super) host_key: String,
+    /// Where its console is kept if it is lost.
+    pub(super) lost_console: Option<LostConsole>,
     pub(super) cancel: Arc<AtomicBool>,
 }
 
@@ -111,14 +115,27 @@ impl FreebsdTarget {
             other => (other?, accelerator),
         };
         let booted = booting.elapsed();
+        if let Some(missing) = options.demanded.iter().find(|name| !started.kernel.modules.contains(name)) {
+            return Err(OpenError::NotHere {
+                reason: format!("the guest of {release} has no kernel module {missing}"),
+                remedy: "kldstat -v in a guest (nlproof shell) shows those that it has".into(),
+            });
+        }
         let mut facts = facts(release, &image, &accelerator, &started, (built, booted));
         if options.cpus != 1 {
             facts.lines.push(("processors".into(), options.cpus.to_string()));
+        }
+        if options.memory_mib != MEMORY_MIB {
+            facts.lines.push(("memory".into(), format!("{} MiB", options.memory_mib)));
+        }
+        if !options.demanded.is_empty() {
+            facts.lines.push(("further modules".into(), options.demanded.join(", ")));
         }
         let Started { vm, link, module: loaded, .. } = started;
         if let Some(module) = module {
             facts.lines.push(("module".into(), module.measures()));
             facts.lines.push(("verification".into(), module.verdict()));
+            facts.lines.push(("module sources".into(), module.origin()));
         }
         let console_from = console(&vm).len();
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
@@ -134,6 +151,7 @@ impl FreebsdTarget {
             blame: Blame::default(),
             client_key,
             host_key,
+            lost_console: options.lost_console.clone(),
             cancel,
         })
     }
@@ -183,9 +201,13 @@ impl FreebsdTarget {
     }
 
     pub(super) fn lost(&self, error: SshError) -> TargetError {
-        match error.into_failure(&self.vm) {
+        self.lost_by(error.into_failure(&self.vm))
+    }
+
+    pub(super) fn lost_by(&self, failure: GuestFailure) -> TargetError {
+        match failure {
             GuestFailure::Interrupted { .. } => TargetError::Interrupted,
-            failure => TargetError::Guest(failure.into()),
+            failure => TargetError::Guest(loss(failure, &self.vm, self.lost_console.as_ref())),
         }
     }
 }
@@ -224,7 +246,9 @@ impl Target for FreebsdTarget {
             Some(module) => module.finish(&mut self.link, &mut self.vm),
         };
         let said = console_since(&self.vm, self.console_from);
-        finish.complaints.extend(self.blame.told(&said));
+        let (kernel, module) = self.blame.told(&said);
+        finish.console.extend(kernel);
+        finish.complaints.extend(module);
         finish
     }
 }
@@ -264,7 +288,11 @@ fn image(
     };
     match directory {
         Found::Sets(sets) => {
-            let wanted = image_options(options.stock_rc, &options.modules);
+            let wanted = BuildOptions {
+                demanded: options.demanded.clone(),
+                free_mib: options.free_mib,
+                ..image_options(options.stock_rc, &options.modules)
+            };
             build(sets, &wanted, &options.cache, &options.cancel, &mut progress)
         }
         Found::Image(image) => provisioned(image, options, &mut progress),
@@ -275,8 +303,22 @@ fn image(
             reason: error.to_string(),
             remedy: "nlproof doctor shows what is missing and how to install it".into(),
         },
+        error @ ImageError::NoModule { .. } => no_module(&error),
         error => OpenError::Build(error.to_string()),
     })
+}
+
+/// A release without a module that is asked for is one in which nothing can be run.
+fn no_module(error: &ImageError) -> OpenError {
+    let near = match error {
+        ImageError::NoModule { module, known, .. } => nearest(module, known.iter().map(String::as_str)),
+        _ => None,
+    };
+    let remedy = match near {
+        Some(name) => format!("did you mean {name}?"),
+        None => "kernel.txz of the release has its modules in boot/kernel".into(),
+    };
+    OpenError::NotHere { reason: error.to_string(), remedy }
 }
 
 /// What is known of a guest that was started.

@@ -7,6 +7,7 @@ mod developer;
 mod dtrace;
 mod guest_target;
 pub(crate) mod loaded_module;
+mod lost;
 mod module;
 mod options;
 pub(crate) mod programs;
@@ -15,6 +16,7 @@ mod snapshots;
 mod start;
 
 pub use guest_target::FreebsdTarget;
+pub use lost::LostConsole;
 pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
-pub use options::{FreebsdOptions, Start, image_options};
+pub use options::{FreebsdOptions, MEMORY_MIB, STACKS, Start, image_options};
 pub use snapshots::saved_guests;

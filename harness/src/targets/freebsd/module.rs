@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use nlproof_image::ReleaseDir;
-use nlproof_kmod::{KmodError, Options, ToolPaths, Toolchain, build, kernel};
+use nlproof_kmod::{Checkout, KmodError, Options, ToolPaths, Toolchain, build, embedded_policy, kernel};
 use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
 use sha2::{Digest as _, Sha256};
 
@@ -16,11 +16,12 @@ use crate::targets::OpenError;
 /// From what the module is built, and how strictly it is looked at.
 #[derive(Debug, Clone)]
 pub struct ModuleOptions {
-    /// A checkout of nlproof: the directory that holds `kmod-src` and `harness`.
+    /// The directory that holds `kmod-src` and `harness`, if there is one: otherwise the module is built from the copy
+    /// of them that is in this program.
     pub checkout: PathBuf,
     /// Where headers, kernels and modules are kept.
     pub cache: PathBuf,
-    /// What the module may do: a policy of nlproof-verify.
+    /// What the module may do: a policy of nlproof-verify. Where there is no such file, that of this program.
     pub policy: PathBuf,
     /// A module that verification rejects is loaded all the same.
     pub unverified: bool,
@@ -41,6 +42,8 @@ pub struct Prepared {
     pub imports: usize,
     /// What verification found.
     pub report: Report,
+    /// Where its sources stand: a checkout, or a directory of the cache.
+    pub sources: Checkout,
 }
 
 impl Prepared {
@@ -52,6 +55,14 @@ impl Prepared {
             self.imports,
             self.report.stats.deepest_chain
         )
+    }
+
+    /// Where its sources come from, for reports.
+    pub fn origin(&self) -> String {
+        match self.sources.is_embedded() {
+            true => "those of this program".to_owned(),
+            false => self.sources.root().display().to_string(),
+        }
     }
 
     /// Names it among other modules, with what verification makes of it: SHA-256 of its bytes.
@@ -72,12 +83,24 @@ impl Prepared {
     }
 }
 
-/// Why the tools for a module are not here, and the remedy; `None` if they are.
+/// What a module needs and is not here, all of it, and the remedies; `None` if nothing is missing.
 pub fn module_obstacle(release: &ReleaseDir) -> Option<(String, String)> {
+    tools(release).err()
+}
+
+/// The tools, where everything is here that a module needs.
+fn tools(release: &ReleaseDir) -> Result<Toolchain, (String, String)> {
+    let mut missing = Vec::new();
     if !release.path.join("src.txz").is_file() {
-        return not_here(&KmodError::NoSource { path: release.path.clone() });
+        missing.push(KmodError::NoSource { path: release.path.clone() });
     }
-    Toolchain::find(&ToolPaths::from_env()).err().as_ref().and_then(not_here)
+    match Toolchain::find(&ToolPaths::from_env()) {
+        Ok(tools) if missing.is_empty() => return Ok(tools),
+        Ok(_) => {}
+        Err(errors) => missing.extend(errors),
+    }
+    let (reasons, remedies): (Vec<_>, Vec<_>) = missing.iter().filter_map(not_here).unzip();
+    Err((reasons.join("; "), remedies.join("; ")))
 }
 
 /// Builds the module for a release, or finds it in the cache, and verifies it against the policy and the
@@ -92,8 +115,14 @@ pub fn prepare_module(
     cancel: &AtomicBool,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Prepared, OpenError> {
-    let tools = Toolchain::find(&ToolPaths::from_env()).map_err(failure)?;
-    let ModuleOptions { checkout, cache, faults, .. } = options;
+    let tools = tools(release).map_err(|(reason, remedy)| OpenError::NotHere { reason, remedy })?;
+    let ModuleOptions { cache, faults, .. } = options;
+    let sources = Checkout::find(&options.checkout, cache).map_err(failure)?;
+    let policy_path = match options.policy.is_file() {
+        true => options.policy.clone(),
+        false => embedded_policy(cache).map_err(failure)?,
+    };
+    let checkout = sources.root();
     let module =
         build(&tools, &Options { release, checkout, cache, faults: *faults, cancel }, &mut |stage| {
             on_stage(&format!("module: {stage}"), None);
@@ -101,7 +130,7 @@ pub fn prepare_module(
         .map_err(failure)?;
     on_stage("module: verify", None);
     let kernel = kernel(release, cache).map_err(failure)?;
-    let policy = policy(&options.policy)?;
+    let policy = policy(&policy_path)?;
     let unreadable = |error| OpenError::Build(format!("{}: {error}", kernel.display()));
     let kernel_bytes = read(&kernel)?;
     let mut symbols = KernelSymbols::from_elf(&kernel_bytes).map_err(unreadable)?;
@@ -113,11 +142,12 @@ pub fn prepare_module(
             "verification rejects the module: {}\n  help: nlproof verify {} --policy {} --kernel {} shows everything",
             first_rejection(&report),
             module.path.display(),
-            options.policy.display(),
+            policy_path.display(),
             kernel.display()
         )));
     }
-    Ok(Prepared { path: module.path, bytes, cached: module.cached, imports: module.imports.len(), report })
+    let imports = module.imports.len();
+    Ok(Prepared { path: module.path, bytes, cached: module.cached, imports, report, sources })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
@@ -128,7 +158,7 @@ fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
 fn policy(path: &Path) -> Result<Policy, OpenError> {
     let text = fs::read_to_string(path).map_err(|error| OpenError::NotHere {
         reason: format!("{}: the module's policy cannot be read: {error}", path.display()),
-        remedy: "run this in a checkout of nlproof".into(),
+        remedy: "make the file readable".into(),
     })?;
     Policy::parse(path, &text).map_err(|error| OpenError::Build(error.to_string()))
 }
@@ -160,9 +190,10 @@ fn not_here(error: &KmodError) -> Option<(String, String)> {
             "the release directory has no src.txz, whose headers the module is compiled against".into(),
             format!("put src.txz of the release into {}", path.display()),
         )),
-        KmodError::NoCheckout { path } => {
-            Some((format!("{} is missing", path.display()), "run this in a checkout of nlproof".into()))
-        }
+        KmodError::NoCheckout { path } => Some((
+            format!("{} is missing", path.display()),
+            "remove what is left of the checkout there".into(),
+        )),
         KmodError::Untried { .. } => Some((error.to_string(), "use --module stock".into())),
         _ => None,
     }

@@ -7,10 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nlproof_image::{BuildOptions, Cache, Dists};
 
+use super::lost::LostConsole;
 use crate::vm::{Accelerator, AcceleratorKind, HostPort, VmConfig};
 
-/// Memory of a guest, in MiB: enough for 14 and 15 with all modules of the image.
-const MEMORY_MIB: u32 = 512;
+/// Memory of a guest if nobody wants another size, in MiB: enough for 14 and 15 with all modules of the image.
+pub const MEMORY_MIB: u32 = 512;
+/// So many network stacks wait in a saved guest that is to run vectors, each about a third of a MiB. Making one takes the
+/// longer the more there are (the kernel looks through lists of names for each), a restore a second: more vectors than
+/// these are run in several guests (`Facts::stacks`).
+pub const STACKS: u32 = 256;
 
 /// Whether a saved state may be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,8 +47,16 @@ pub struct FreebsdOptions {
     pub stock_rc: bool,
     /// Kernel modules that a guest has loaded when it starts, where its kernel has them.
     pub modules: Vec<String>,
+    /// Those of them without which a guest is of no use.
+    pub demanded: Vec<String>,
     /// Virtual processors of a guest.
     pub cpus: u32,
+    /// Memory of a guest, in MiB.
+    pub memory_mib: u32,
+    /// Free space in a guest's root file system, in MiB.
+    pub free_mib: u32,
+    /// How many network stacks wait in a saved guest; none: it is a plain system.
+    pub stacks: u32,
     /// Whether the guest's clocks count instructions (TCG only).
     pub instruction_clock: bool,
     /// Every limit is multiplied by this.
@@ -53,6 +66,8 @@ pub struct FreebsdOptions {
     /// Where to keep the console's log, if anywhere; what a dying kernel says is kept beside it, with the extension
     /// `textdump`.
     pub console: Option<PathBuf>,
+    /// Where to keep the console's log of a guest that is lost, if it is kept nowhere else.
+    pub lost_console: Option<LostConsole>,
     /// The program that supervises QEMU: nlproof itself.
     pub supervisor: PathBuf,
     /// Set when the user interrupts.
@@ -78,7 +93,7 @@ pub fn image_options(stock_rc: bool, modules: &[String]) -> BuildOptions {
 /// The machine, but for its disk.
 pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
     let mut config = VmConfig::default();
-    config.memory_mib(MEMORY_MIB).cpus(options.cpus).ssh(HostPort::Any);
+    config.memory_mib(options.memory_mib).cpus(options.cpus).ssh(HostPort::Any);
     config.instruction_clock(options.instruction_clock);
     if let Some(console) = &options.console {
         config.serial_log(console).textdump(console.with_extension("textdump"));

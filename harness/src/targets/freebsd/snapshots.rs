@@ -23,8 +23,9 @@ const FORMAT: &str = "nlproof snapshot 2";
 const PARTIAL: &str = ".partial";
 const LOCK: &str = ".lock";
 const INFO: &str = "snapshot.json";
-/// So many snapshots of one image stay, the ones used last: each new agent makes another key.
-const KEPT: usize = 2;
+/// So many snapshots of one image stay, the ones used last: that for vectors, the same with the module, and the plain one
+/// of `shell`. Each new agent makes other keys.
+const KEPT: usize = 3;
 
 /// The files of a snapshot: the disk's overlay, the machine's state, the console up to that moment, the memory.
 const FILES: [&str; 4] = ["overlay.qcow2", "state", "console", "memory"];
@@ -332,16 +333,16 @@ mod tests {
     fn only_the_last_used_of_an_image_that_is_there_stay() {
         let dir = tempfile::tempdir().unwrap();
         let store = Snapshots::beside(&dir.path().join("images/i")).unwrap();
-        for (age, key) in ["new", "mid", "old"].into_iter().enumerate() {
+        for (age, key) in ["new", "mid", "late", "old"].into_iter().enumerate() {
             make(&store, key, dir.path());
             let at = SystemTime::now() - std::time::Duration::from_secs(60 * age as u64);
             File::open(store.dir.join(key).join(INFO)).unwrap().set_modified(at).unwrap();
         }
         make(&store, "gone", &dir.path().join("images/gone"));
-        assert_eq!(saved_guests(dir.path(), false).0, 4);
+        assert_eq!(saved_guests(dir.path(), false).0, 5);
         make(&store, "older", dir.path());
         fs::write(store.dir.join("older").join(INFO), "{}").unwrap();
         store.sweep();
-        assert_eq!(names(&store), ["mid", "new"]);
+        assert_eq!(names(&store), ["late", "mid", "new"]);
     }
 }

@@ -38,16 +38,14 @@ const BOOT_LIMIT: Duration = Duration::from_secs(60);
 const READY_LIMIT: Duration = Duration::from_secs(20);
 /// From a loaded state to the agent's answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// For the network stacks that are made before the state is saved.
-const STAY_LIMIT: Duration = Duration::from_secs(30);
+/// For the agent to stay.
+const STAY_LIMIT: Duration = Duration::from_secs(5);
+/// For each network stack that is made before the state is saved.
+const STACK_LIMIT: Duration = Duration::from_millis(100);
 /// Where the agent is put in the guest.
 const AGENT_DIRECTORY: &str = "/root";
 /// The guest's side of the forward to the agent: every address.
 const ANY: [u8; 4] = [0; 4];
-/// So many network stacks wait in a saved guest, each about a third of a MiB. Making one takes the longer the more there
-/// are (the kernel looks through lists of names for each), a restore a second: more vectors than these are run in
-/// several guests (`Facts::stacks`).
-const STACKS: u32 = 256;
 
 /// A guest with the agent in place.
 pub(super) struct Started {
@@ -175,7 +173,7 @@ impl Starter<'_> {
         .map_err(|error| format!("{}: {error}", tools.qemu.display()))?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let module = module.map_or(String::new(), Prepared::digest);
-        let stacks = STACKS.to_string();
+        let stacks = options.stacks.to_string();
         let parts: Vec<&str> = [directory, agent.as_str(), module.as_str(), stacks.as_str()]
             .into_iter()
             .chain(machine.iter().map(String::as_str))
@@ -238,7 +236,8 @@ impl Starter<'_> {
             .map_err(|error| error.to_string())?;
         let how = format!("warm ({:.1} s)", started.elapsed().as_secs_f64());
         let Saved { kernel, module, .. } = saved;
-        Ok(Started { vm, link, how, fell_back: false, stacks: usize::try_from(STACKS).ok(), kernel, module })
+        let stacks = usize::try_from(options.stacks).ok().filter(|stacks| *stacks > 0);
+        Ok(Started { vm, link, how, fell_back: false, stacks, kernel, module })
     }
 
     /// Boots the guest to run vectors in it.
@@ -258,12 +257,26 @@ impl Starter<'_> {
         config: &crate::vm::VmConfig,
         on_stage: &mut OnStage<'_>,
     ) -> Result<(Vm, Link), OpenError> {
-        let Wanted { image, tools, .. } = self.wanted;
+        let Wanted { tools, options, .. } = self.wanted;
         on_stage(&format!("boot under {}", self.accelerator), None);
         let mut vm = Vm::start(config, self.accelerator.kind, tools, &self.patience)
             .map_err(|error| OpenError::Guest(error.to_string()))?;
+        match self.bring_up(&mut vm, on_stage) {
+            Ok(link) => Ok((vm, link)),
+            Err(OpenError::Guest(mut reason)) => {
+                if let Some(console) = &options.lost_console {
+                    reason.push_str(&console.keep(&vm));
+                }
+                Err(OpenError::Guest(reason))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the guest can be talked to, and puts the agent into it.
+    fn bring_up(&self, vm: &mut Vm, on_stage: &mut OnStage<'_>) -> Result<Link, OpenError> {
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
-        let mut link = Link::new(&vm, image, agent, &self.patience)?;
+        let mut link = Link::new(vm, self.wanted.image, agent, &self.patience)?;
         // Who connects before the guest listens waits for QEMU to try again, which takes it twice as long each time.
         let ready = Wait::new("the guest's start-up", READY_LIMIT);
         match vm.wait_for(&ready, |event| *event == ConsoleEvent::Ready) {
@@ -271,13 +284,12 @@ impl Starter<'_> {
             Ok(_) | Err(GuestFailure::Hung(_)) => {}
             Err(failure) => return Err(guest_failure(failure)),
         }
-        let connected = link.connect(&mut vm, BOOT_LIMIT).map(drop);
-        connected.map_err(|error| open_failure(error, &vm))?;
+        let connected = link.connect(vm, BOOT_LIMIT).map(drop);
+        connected.map_err(|error| open_failure(error, vm))?;
         on_stage("install the agent", None);
-        let ssh = link.ssh(&mut vm).map_err(|error| OpenError::Guest(error.to_string()))?;
-        install_agent(ssh, AGENT_DIRECTORY, agents::FREEBSD, &mut vm)
-            .map_err(|error| open_failure(error, &vm))?;
-        Ok((vm, link))
+        let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
+        install_agent(ssh, AGENT_DIRECTORY, agents::FREEBSD, vm).map_err(|error| open_failure(error, vm))?;
+        Ok(link)
     }
 
     fn load(
@@ -306,11 +318,13 @@ impl Starter<'_> {
         let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
         let module = self.load(&mut vm, &mut link, on_stage)?;
         let kernel = link.ask(&mut vm)?;
-        on_stage("make network stacks", None);
+        if options.stacks > 0 {
+            on_stage("make network stacks", None);
+        }
         let token = token().map_err(|error| failed(&error))?;
-        let stay = Stay { address: ANY, port: AGENT_PORT, token, stacks: STACKS };
+        let stay = Stay { address: ANY, port: AGENT_PORT, token, stacks: options.stacks };
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
-        let wait = Wait::new("the agent to stay", STAY_LIMIT);
+        let wait = Wait::new("the agent to stay", STAY_LIMIT + STACK_LIMIT * options.stacks);
         let ssh = link.ssh(&mut vm).map_err(|error| failed(&error))?;
         leave_agent(ssh, &agent, &stay, &wait, &mut vm).map_err(|error| open_failure(error, &vm))?;
         link.disconnect();

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Why something was not copied.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::super::error::SshError;
+
+/// A copy between this machine and a guest did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The words on the command line name no copy.
+    #[error("{0}")]
+    Words(String),
+    /// A file or directory of this machine cannot be read or written.
+    #[error("{}: {what}: {error}", path.display())]
+    Local {
+        /// Its path.
+        path: PathBuf,
+        /// What cannot be done with it.
+        what: &'static str,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// A place on this machine that cannot take what comes.
+    #[error("{}: {reason}", path.display())]
+    Place {
+        /// Its path.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Something that is neither file nor directory nor symbolic link.
+    #[error(
+        "{}: is a {kind}\n  help: only files, directories and symbolic links can be copied", path.display()
+    )]
+    Special {
+        /// Its path.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// The guest did not do its part.
+    #[error("{path} in the guest: {words}")]
+    Guest {
+        /// The path in the guest.
+        path: String,
+        /// The guest's words.
+        words: String,
+    },
+    /// More than is taken.
+    #[error("{path} in the guest: has more than {most} bytes, and no more are copied")]
+    TooLarge {
+        /// The path in the guest.
+        path: String,
+        /// The limit.
+        most: u64,
+    },
+    /// The connection or the guest was lost.
+    #[error(transparent)]
+    Ssh(#[from] SshError),
+}
+
+impl CopyError {
+    /// A file here that could not be read on its way is no lost guest.
+    pub(super) fn of_ssh(error: SshError) -> Self {
+        match error {
+            SshError::Input(error) => match error.downcast::<CopyError>() {
+                Ok(copy) => copy,
+                Err(error) => Self::Ssh(SshError::Input(error)),
+            },
+            error => Self::Ssh(error),
+        }
+    }
+
+    pub(super) fn local(path: impl Into<PathBuf>, what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::Local { path, what, error }
+    }
+}

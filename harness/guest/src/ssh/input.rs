@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Input that comes when it comes: a terminal's, or that of a pipe.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread;
+
+/// Read at a time, in bytes.
+const CHUNK: usize = 32 * 1024;
+/// So many chunks wait to be taken before no more is read.
+const AHEAD: usize = 4;
+
+/// A source that a thread of its own reads, so that nobody waits for it who also looks after a guest. The thread ends
+/// with the source, or with the program.
+pub struct LiveInput {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    current: Vec<u8>,
+    taken: usize,
+}
+
+impl LiveInput {
+    /// Begins to read.
+    pub fn of(mut source: impl Read + Send + 'static) -> Self {
+        let (sender, chunks) = sync_channel(AHEAD);
+        thread::spawn(move || {
+            loop {
+                let mut chunk = vec![0; CHUNK];
+                let read = match source.read(&mut chunk) {
+                    Ok(0) => return,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Ok(length) => {
+                        chunk.truncate(length);
+                        Ok(chunk)
+                    }
+                    Err(error) => Err(error),
+                };
+                let failed = read.is_err();
+                // Nobody listens any more, or there is no more to tell.
+                if sender.send(read).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Self { chunks, current: Vec::new(), taken: 0 }
+    }
+}
+
+/// An error of the kind `WouldBlock`: nothing is there now.
+impl Read for LiveInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.current.len() {
+            self.current = match self.chunks.try_recv() {
+                Ok(chunk) => chunk?,
+                Err(TryRecvError::Empty) => return Err(io::ErrorKind::WouldBlock.into()),
+                Err(TryRecvError::Disconnected) => return Ok(0),
+            };
+            self.taken = 0;
+        }
+        let length = (&self.current[self.taken..]).read(buffer)?;
+        self.taken += length;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn read_all(input: &mut LiveInput) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        let mut buffer = [0; 1000];
+        loop {
+            match input.read(&mut buffer) {
+                Ok(0) => return Ok(all),
+                Ok(length) => all.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::yield_now(),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    #[test]
+    fn all_of_it_comes_in_its_order() {
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
+        assert_eq!(read_all(&mut LiveInput::of(io::Cursor::new(bytes.clone()))).unwrap(), bytes);
+    }
+
+    #[test]
+    fn what_has_not_come_is_not_waited_for() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut input = LiveInput::of(reader);
+        let error = input.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        writer.write_all(b"late").unwrap();
+        drop(writer);
+        assert_eq!(read_all(&mut input).unwrap(), b"late");
+    }
+
+    #[test]
+    fn a_source_that_fails_is_told() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("torn"))
+            }
+        }
+        assert_eq!(read_all(&mut LiveInput::of(Broken)).unwrap_err().to_string(), "torn");
+    }
+}
