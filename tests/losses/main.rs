@@ -7,3 +7,4 @@ mod mistakes;
 mod real;
 mod shares;
 mod simulated;
+mod stated;

@@ -12,7 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
-use nlproof_image::{BuildOptions, Cache, Dists, Found, Image, ImageError, Progress, VmImageDir, build};
+use nlproof_image::{
+    BuildOptions, Cache, Dists, Found, Image, ImageError, Progress, ReleaseDir, VmImageDir, build,
+};
+use nlproof_kmod::kernel;
 use nlproof_wire::Os;
 
 use super::console::{Blame, console, console_since};
@@ -23,6 +26,7 @@ use super::loaded::Loaded;
 use super::module::{ModuleOptions, prepare_module};
 use super::provision::provisioned;
 use super::start::{Start, Started, Wanted, start};
+use super::symbols::Functions;
 use super::{DtraceOutput, Finish, OnStage, Target};
 use crate::guest::{ExecOutput, Output, SshError};
 use crate::vm::{
@@ -92,6 +96,8 @@ pub struct FreebsdTarget {
     console_from: usize,
     /// Whose what the kernel complains of is.
     blame: Blame,
+    /// Where the kernel's file can be had: its release, and a place to unpack it; a ready image has none.
+    kernel_file: Option<(ReleaseDir, PathBuf)>,
     /// The private key that the guest accepts.
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
@@ -176,6 +182,10 @@ impl FreebsdTarget {
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
         let cancel = Arc::clone(&options.cancel);
         let kernel_trace = options.kernel_trace;
+        let kernel_file = match directory {
+            Found::Sets(sets) => Some((sets, options.state.join("kmod"))),
+            Found::Image(_) => None,
+        };
         Ok(FreebsdTarget {
             vm,
             link,
@@ -184,6 +194,7 @@ impl FreebsdTarget {
             kernel_trace,
             console_from,
             blame: Blame::default(),
+            kernel_file,
             client_key,
             host_key,
             cancel,
@@ -220,8 +231,21 @@ impl FreebsdTarget {
     pub(super) fn lost(&self, error: SshError) -> TargetError {
         match error.into_failure(&self.vm) {
             GuestFailure::Interrupted { .. } => TargetError::Interrupted,
+            GuestFailure::Busy(mut busy) => {
+                if let Some(functions) = self.functions() {
+                    busy.calls = functions.common_calls(&busy.stacks);
+                }
+                TargetError::Guest(GuestFailure::Busy(busy).into())
+            }
             failure => TargetError::Guest(failure.into()),
         }
+    }
+
+    /// The kernel's functions. Without them a loss is told without names.
+    fn functions(&self) -> Option<Functions> {
+        let (release, cache) = self.kernel_file.as_ref()?;
+        let path = kernel(release, cache).ok()?;
+        Functions::of_kernel(&std::fs::read(path).ok()?)
     }
 }
 
@@ -243,6 +267,10 @@ impl Target for FreebsdTarget {
             Ok(()) => Ok(()),
             Err(error) => Err(self.lost(error)),
         }
+    }
+
+    fn expect_hang(&mut self) {
+        self.link.expect_hang();
     }
 
     fn begin_dtrace(&mut self, script: &str) -> Result<(), TargetError> {
