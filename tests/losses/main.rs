@@ -8,3 +8,4 @@ mod mistakes;
 mod real;
 mod shares;
 mod simulated;
+mod stated;

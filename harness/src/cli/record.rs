@@ -10,7 +10,7 @@ use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::golden::{Origin, Recorded, Recorder, layers};
 use crate::ktrace::has_golden;
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
-use crate::targets::{Facts, OpenError};
+use crate::targets::{Facts, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, CliError> {
@@ -67,13 +67,41 @@ fn record_cell(
     if cell.module == ModuleKind::Rust {
         say!("{}: only the kernel's part is recorded: what is said comes from stock kernels", cell.name());
     }
-    let origin = origin(cell, target.facts());
-    let applicable: Vec<_> = vectors
+    let applicable = vectors
         .iter()
-        .filter(|vector| cell.leaves_out(&vector.id).is_none() && mismatch(vector, target.facts()).is_none())
-        .collect();
+        .filter(|vector| cell.leaves_out(&vector.id).is_none() && mismatch(vector, target.facts()).is_none());
+    let (together, apart): (Vec<_>, Vec<_>) = applicable.partition(|vector| vector.losses.is_empty());
+    record_in(target.as_mut(), cell, &together, recorders, tally)?.map_err(lost)?;
+    for vector in apart {
+        if let Some(stated) = cell.loses(vector) {
+            say!("{}: {}: nothing to record: {stated}", cell.name(), vector.id);
+            continue;
+        }
+        // Other kernels do not live through it: this one may not either.
+        target = open_shown(targets, cell).map_err(open_error)?;
+        match record_in(target.as_mut(), cell, &[vector], recorders, tally)? {
+            Ok(()) => {}
+            Err(TargetError::Guest(loss)) => {
+                say!("{}: {}: refused: {}", cell.name(), vector.id, loss.text);
+                tally.refused += 1;
+            }
+            Err(error) => return Err(lost(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Records vectors in an open target; whether the target lived through them.
+fn record_in(
+    target: &mut dyn Target,
+    cell: &Cell,
+    vectors: &[&Vector],
+    recorders: &mut Recorders<'_>,
+    tally: &mut Tally,
+) -> Result<Result<(), TargetError>, CliError> {
+    let origin = origin(cell, target.facts());
     let mut failed = None;
-    let run = converse(target.as_mut(), &applicable, &mut |conversation: Conversation<'_>| {
+    let run = converse(target, vectors, &mut |conversation: Conversation<'_>| {
         let id = &conversation.vector.id;
         // A trace with a hole in it is no knowledge about a kernel.
         if let Some((_, lossy)) = conversation.trace.loss() {
@@ -108,9 +136,9 @@ fn record_cell(
         return Err(error.into());
     }
     match run {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Ok(())),
         Err(ConversationError::Vector(error)) => Err(error.into()),
-        Err(ConversationError::Target(error)) => Err(lost(error)),
+        Err(ConversationError::Target(error)) => Ok(Err(error)),
     }
 }
 

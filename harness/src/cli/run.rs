@@ -11,10 +11,12 @@ use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, 
 use crate::file::nearest;
 use crate::golden::{Compared, compare, layers};
 use crate::ktrace::has_golden;
-use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, mismatch};
-use crate::targets::{LinuxTarget, Target};
+use crate::matrix::{
+    Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, is_stated, mismatch,
+};
+use crate::targets::{LinuxTarget, Target, TargetError};
 use crate::trace::{RawLine, Trace};
-use crate::vector::Vector;
+use crate::vector::{LossKind, Vector};
 
 pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     let copies = Copies::parse(&args.copy)?;
@@ -53,15 +55,28 @@ pub(super) fn one(
         return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
     }
     let mut seen = None;
+    let stated = cell.and_then(|cell| cell.loses(vector));
+    if stated.is_some_and(|stated| stated.kind == LossKind::Hung) {
+        target.expect_hang();
+    }
     let run = converse(target, &[vector], &mut |conversation| seen = Some(conversation));
     let os = target.facts().os;
     match (run, seen) {
         (Ok(()), Some(conversation)) => {
             show(&conversation, os, raw);
-            verdict(project, cell, &conversation)
+            let verdict = verdict(project, cell, &conversation)?;
+            let Some(stated) = stated else { return Ok(verdict) };
+            say!("the guest was to be lost ({stated}), and lives");
+            Ok(ExitCode::COMPARISON)
         }
         (Ok(()), None) => Err(CliError::Guest("the target ended without a word about the vector".into())),
         (Err(ConversationError::Vector(error)), _) => Err(error.into()),
+        (Err(ConversationError::Target(TargetError::Guest(loss))), _)
+            if stated.is_some_and(|stated| is_stated(stated, &loss)) =>
+        {
+            say!("{}\n{}: lost as stated [{}]", loss.text, vector.id, loss.fingerprint);
+            Ok(ExitCode::OK)
+        }
         (Err(ConversationError::Target(error)), _) => Err(lost(error)),
     }
 }

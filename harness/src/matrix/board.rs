@@ -6,6 +6,8 @@
 //! enough is left there: an emulated guest keeps one processor busy, and the others would idle. A cell's guests take
 //! shares of what is left until nothing is; shares become smaller towards the end, so that all of them end at about the
 //! same time, and what an unopened or lost guest did not run was never taken or is put back.
+//!
+//! Vectors in which a guest may be lost come last, one at a time, in guests that ran nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,6 +53,8 @@ pub(super) enum After {
 #[derive(Default)]
 struct Running {
     left: VecDeque<usize>,
+    /// What is left that no guest may run that has run something else.
+    apart: VecDeque<usize>,
     /// The numbers of its guests, those included that are being opened.
     guests: BTreeSet<usize>,
     /// Whether further guests can be had.
@@ -112,9 +116,12 @@ impl Board {
         }
     }
 
-    /// Says what there is to be run in a cell that has begun.
-    pub(super) fn fill(&self, cell: usize, vectors: Vec<usize>) {
-        self.change(cell, |running| running.left = vectors.into());
+    /// Says what there is to be run in a cell that has begun, and what of it last and apart from the rest.
+    pub(super) fn fill(&self, cell: usize, vectors: Vec<usize>, apart: Vec<usize>) {
+        self.change(cell, |running| {
+            running.left = vectors.into();
+            running.apart = apart.into();
+        });
     }
 
     /// Says whether further guests of a cell can be had.
@@ -145,6 +152,14 @@ impl Board {
         running.left.drain(..share.min(left).min(room)).collect()
     }
 
+    /// Takes one of those that are run apart, for a guest that has run none of the others.
+    pub(super) fn take_apart(&self, cell: usize) -> Option<usize> {
+        let mut state = self.lock();
+        let stopped = state.stopped;
+        let running = state.running.get_mut(&cell).filter(|running| !running.given_up && !stopped)?;
+        running.apart.pop_front()
+    }
+
     /// Puts back what a lost guest did not run, in front of the others.
     pub(super) fn put_back(&self, cell: usize, vectors: &[usize]) {
         self.change(cell, |running| {
@@ -165,7 +180,8 @@ impl Board {
         let mut state = self.lock();
         let stopped = state.stopped;
         let Some(running) = state.running.get_mut(&cell) else { return After::Out };
-        let ends = running.given_up || stopped || running.left.is_empty();
+        let empty = running.left.is_empty() && running.apart.is_empty();
+        let ends = running.given_up || stopped || empty;
         let alone = running.guests.len() <= 1;
         if !ends && alone {
             running.open = false;
@@ -176,7 +192,8 @@ impl Board {
         }
         running.guests.remove(&guest);
         let after = if running.guests.is_empty() {
-            let left = state.running.remove(&cell).map(|running| running.left.into());
+            let left = state.running.remove(&cell);
+            let left = left.map(|running| running.left.into_iter().chain(running.apart).collect());
             After::Last(left.unwrap_or_default())
         } else {
             After::Out
@@ -243,7 +260,7 @@ mod tests {
     fn running(workers: usize, vectors: usize) -> Board {
         let board = board(1, workers);
         assert_eq!(next(&board), Some(Work::Begin(0)));
-        board.fill(0, (0..vectors).collect());
+        board.fill(0, (0..vectors).collect(), vec![]);
         board.open_to_more(0, true);
         board
     }
@@ -264,9 +281,9 @@ mod tests {
         for cell in 0..3 {
             assert_eq!(next(&board), Some(Work::Begin(cell)));
         }
-        board.fill(0, (0..100).collect());
-        board.fill(1, (0..200).collect());
-        board.fill(2, (0..300).collect());
+        board.fill(0, (0..100).collect(), vec![]);
+        board.fill(1, (0..200).collect(), vec![]);
+        board.fill(2, (0..300).collect(), vec![]);
         board.open_to_more(0, true);
         board.open_to_more(1, true);
         assert_eq!(next(&board), Some(Work::Join { cell: 1, guest: 2 }));
@@ -320,6 +337,24 @@ mod tests {
         let After::Last(left) = board.after(0, 2) else { panic!() };
         assert_eq!(left.len(), 92);
         assert_eq!(left[90..], share[1..3]);
+    }
+
+    #[test]
+    fn what_is_run_apart_is_left_for_fresh_guests_and_told_when_nobody_runs_it() {
+        let board = running(2, 100);
+        board.fill(0, (0..100).collect(), vec![100, 101, 102]);
+        next(&board);
+        while !board.take(0, 256, false).is_empty() {}
+        // Of two guests one goes: the other one is followed by fresh ones.
+        assert_eq!(board.after(0, 2), After::Out);
+        assert_eq!(board.after(0, 1), After::Alone);
+        assert_eq!(board.take(0, 256, false), [0; 0]);
+        assert_eq!(board.take_apart(0), Some(100));
+        assert_eq!(board.after(0, 1), After::Alone);
+        assert_eq!(board.take_apart(0), Some(101));
+        board.give_up(0);
+        assert_eq!(board.take_apart(0), None);
+        assert_eq!(board.after(0, 1), After::Last(vec![102]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt;
 use iface_core::Profile;
 
 use crate::golden::{Origin, profile_of};
+use crate::vector::{LossCode, StatedLoss, Vector};
 
 /// Where vectors run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -76,6 +77,16 @@ impl Cell {
     pub fn leaves_out(&self, vector: &str) -> Option<String> {
         let without = self.without.iter().find(|without| without.vector == vector)?;
         Some(format!("is left out here: {}", without.reason))
+    }
+
+    /// How the cell's guest is lost in a vector, if the vector states that.
+    pub fn loses<'v>(&self, vector: &'v Vector) -> Option<&'v StatedLoss> {
+        let release = self.release.as_deref()?;
+        let code = match self.module {
+            ModuleKind::Stock => LossCode::Stock,
+            ModuleKind::Rust => LossCode::Rust,
+        };
+        vector.losses.iter().find(|loss| loss.is_about(release, code))
     }
 
     /// The cell's name as part of a file's name.

@@ -14,6 +14,7 @@ use super::conversation::mismatch;
 use super::event::Event;
 use super::following::Following;
 use super::interruption::Interruption;
+use super::judge::is_stated;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::raw::RawFile;
 use super::running::RunningCell;
@@ -203,7 +204,8 @@ impl Engine<'_> {
                     if std::mem::take(&mut first) {
                         let raw = RawFile::create(self.raw.as_deref(), running.cell)?;
                         running.opened_first(target.as_ref(), raw);
-                        board.fill(cell, self.applicable(stay, target.as_ref()));
+                        let (together, apart) = self.applicable(stay, target.as_ref());
+                        board.fill(cell, together, apart);
                     } else {
                         running.opened(target.as_ref());
                     }
@@ -236,25 +238,27 @@ impl Engine<'_> {
         Ok(left.map(|left| running.result(stay.vectors_at(&left))))
     }
 
-    /// Places of the vectors that apply; the others get their results.
-    fn applicable(&self, stay: &Stay<'_>, target: &dyn Target) -> Vec<usize> {
+    /// Places of the vectors that apply, and of those that are run apart from them because they state that guests are lost;
+    /// the others get their results.
+    fn applicable(&self, stay: &Stay<'_>, target: &dyn Target) -> (Vec<usize>, Vec<usize>) {
         let running = stay.running;
-        let mut applicable = Vec::new();
+        let (mut together, mut apart) = (Vec::new(), Vec::new());
         for (place, vector) in stay.vectors.iter().enumerate() {
             match running.cell.leaves_out(&vector.id).or_else(|| mismatch(vector, target.facts())) {
-                None => applicable.push(place),
+                None if vector.losses.is_empty() => together.push(place),
+                None => apart.push(place),
                 Some(reason) => {
                     let result = VectorResult::without(&vector.id, Outcome::NotRun(reason));
                     running.leave_out(place, result);
                 }
             }
         }
-        applicable
+        (together, apart)
     }
 
     /// Has a target run what it can take.
     fn use_up(&self, stay: &Stay<'_>, target: &mut dyn Target) -> Result<(), FileError> {
-        let Stay { board, running, cell, guest, .. } = *stay;
+        let Stay { board, running, cell, .. } = *stay;
         let mut room = target.facts().stacks.map_or(usize::MAX, |stacks| stacks.max(1));
         let mut ran = false;
         while room > 0 {
@@ -264,10 +268,19 @@ impl Engine<'_> {
             }
             room -= share.len();
             ran = true;
-            running.takes(guest);
-            let share: Vec<_> = stay.vectors_at(&share).collect();
-            if let Some(interruption) = self.run_share(running, target, &share)? {
-                self.interrupted(stay, interruption);
+            if !self.run_places(stay, target, &share)? {
+                return Ok(());
+            }
+        }
+        // What others left behind is looked at first, below; those that are run apart wait for the next guest then.
+        let fresh = !ran;
+        while fresh
+            && room > 0
+            && let Some(place) = board.take_apart(cell)
+        {
+            room -= 1;
+            ran = true;
+            if !self.run_places(stay, target, &[place])? {
                 return Ok(());
             }
         }
@@ -278,6 +291,23 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Has a target run the vectors at these places; false: it was lost.
+    fn run_places(
+        &self,
+        stay: &Stay<'_>,
+        target: &mut dyn Target,
+        places: &[usize],
+    ) -> Result<bool, FileError> {
+        stay.running.takes(stay.guest);
+        let share: Vec<_> = stay.vectors_at(places).collect();
+        let interruption = self.run_share(stay.running, target, &share)?;
+        let lost = interruption.is_some();
+        if let Some(interruption) = interruption {
+            self.interrupted(stay, interruption);
+        }
+        Ok(!lost)
+    }
+
     /// A target was lost: in its first vector that did not end. The others go on in fresh ones, if that can be.
     fn interrupted(&self, stay: &Stay<'_>, Interruption { left, loss }: Interruption) {
         let Stay { board, running, cell, .. } = *stay;
@@ -285,6 +315,10 @@ impl Engine<'_> {
             (Ok(loss), Some(culprit)) => {
                 let left = left.get(1..).unwrap_or_default();
                 board.put_back(cell, left);
+                if running.cell.loses(culprit.1).is_some_and(|stated| is_stated(stated, &loss)) {
+                    running.lost_as_stated(culprit, loss);
+                    return;
+                }
                 if running.lost(stay.guest, culprit, loss) < LOSSES && !self.cancelled() {
                     return;
                 }

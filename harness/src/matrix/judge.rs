@@ -6,6 +6,26 @@ use super::conversation::Conversation;
 use super::outcome::{Outcome, VectorResult};
 use crate::golden::{Compared, Found, compare};
 use crate::ktrace::{comparable, has_golden};
+use crate::targets::Loss;
+use crate::vector::StatedLoss;
+
+/// Whether a guest was lost in the way that its vector states.
+pub fn is_stated(stated: &StatedLoss, loss: &Loss) -> bool {
+    stated.kind.word() == loss.kind && loss.fingerprint.starts_with(&stated.fingerprint)
+}
+
+/// What a vector has come to that ran to its end where a loss is stated; `said` is what it would have come to otherwise.
+fn survived(stated: &StatedLoss, said: &Outcome) -> Outcome {
+    let said = match said {
+        Outcome::Passed => "equals its golden".to_owned(),
+        Outcome::Failed(divergence) => format!("differs from its golden\n  {divergence}"),
+        other => format!("is {}", other.word()),
+    };
+    Outcome::Survived(format!(
+        "the guest was to be lost in it ({stated}), and lives; what was said {said}\n  \
+         if the kernel was mended: take the release out of `loses` in the vector"
+    ))
+}
 
 /// Compares a vector's trace with the golden that holds for it, and the kernel's part, where there is one, with its own:
 /// if that is stock code's (its major), as far as both can tell it.
@@ -40,6 +60,9 @@ pub(super) fn judge(
     }
     if matches!(result.outcome, Outcome::Passed | Outcome::NoGolden) && conversation.kernel.present {
         judge_kernel(conversation, kernel, stock, &mut result);
+    }
+    if let Some(stated) = cell.loses(conversation.vector) {
+        result.outcome = survived(stated, &result.outcome);
     }
     result
 }

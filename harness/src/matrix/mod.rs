@@ -25,6 +25,7 @@ pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
 pub use engine::{Emit, Engine, Opener, Place, Wanted, guest_suffix};
 pub use event::Event;
+pub use judge::is_stated;
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };

@@ -19,6 +19,10 @@ pub enum Outcome {
     Violated(String),
     /// Something is missing from the trace: it says nothing about the kernel. The reason.
     Inconclusive(String),
+    /// The guest was lost in it, as the vector states. How.
+    Lost(String),
+    /// The guest was to be lost in it, as the vector states, and lived. What was to happen, and what it said instead.
+    Survived(String),
     /// There is no golden to compare with.
     NoGolden,
     /// The vector does not apply to the cell, or the guest was lost before its turn. The reason.
@@ -33,6 +37,8 @@ impl Outcome {
             Outcome::Failed(_) => "failed",
             Outcome::Violated(_) => "violated",
             Outcome::Inconclusive(_) => "inconclusive",
+            Outcome::Lost(_) => "lost",
+            Outcome::Survived(_) => "survived",
             Outcome::NoGolden => "no-golden",
             Outcome::NotRun(_) => "not-run",
         }
@@ -66,8 +72,10 @@ impl VectorResult {
 pub struct Counts {
     /// Equal to their golden.
     pub passed: usize,
-    /// Different from it, or with a kernel trace that breaks a rule.
+    /// Different from it, or with a kernel trace that breaks a rule, or survived where a loss is stated.
     pub failed: usize,
+    /// The guest was lost, as the vector states.
+    pub lost: usize,
     /// Traces with a loss.
     pub inconclusive: usize,
     /// Without a golden.
@@ -79,7 +87,7 @@ pub struct Counts {
 /// What became of a cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CellStatus {
-    /// Every vector that applies passed, and at least one did.
+    /// Every vector that applies passed, or lost its guest as it states, and at least one did.
     Passed,
     /// A comparison failed, or there was nothing to compare with.
     Failed,
@@ -157,7 +165,8 @@ impl CellResult {
         for vector in &self.vectors {
             *match vector.outcome {
                 Outcome::Passed => &mut counts.passed,
-                Outcome::Failed(_) | Outcome::Violated(_) => &mut counts.failed,
+                Outcome::Failed(_) | Outcome::Violated(_) | Outcome::Survived(_) => &mut counts.failed,
+                Outcome::Lost(_) => &mut counts.lost,
                 Outcome::Inconclusive(_) => &mut counts.inconclusive,
                 Outcome::NoGolden => &mut counts.no_golden,
                 Outcome::NotRun(_) => &mut counts.not_run,
@@ -186,14 +195,18 @@ impl CellResult {
     /// The status that follows from the vectors of a cell that ran.
     pub fn status_of(vectors: &[VectorResult]) -> CellStatus {
         let bad = |vector: &VectorResult| {
-            matches!(vector.outcome, Outcome::Failed(_) | Outcome::Violated(_) | Outcome::NoGolden)
+            matches!(
+                vector.outcome,
+                Outcome::Failed(_) | Outcome::Violated(_) | Outcome::Survived(_) | Outcome::NoGolden
+            )
         };
+        let good = |vector: &VectorResult| matches!(vector.outcome, Outcome::Passed | Outcome::Lost(_));
         let lost = |vector: &&VectorResult| matches!(vector.outcome, Outcome::Inconclusive(_));
         if vectors.iter().any(bad) {
             CellStatus::Failed
         } else if let Some(vector) = vectors.iter().find(lost) {
             CellStatus::GuestFailed(format!("the trace of {} is not whole", vector.id))
-        } else if vectors.iter().any(|vector| vector.outcome == Outcome::Passed) {
+        } else if vectors.iter().any(good) {
             CellStatus::Passed
         } else {
             CellStatus::NotRun {

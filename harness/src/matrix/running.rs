@@ -18,6 +18,10 @@ use crate::vector::Vector;
 /// The fact of a cell that says that several guests ran it.
 pub const GUESTS: &str = "guests";
 
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
 /// Hears events.
 pub(super) type Say<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
 
@@ -106,12 +110,22 @@ impl<'a> RunningCell<'a> {
         found.guests = found.guests.max(guest);
     }
 
+    /// A guest was lost in a vector that states it.
+    pub(super) fn lost_as_stated(&self, (place, vector): (usize, &Vector), loss: Loss) {
+        self.note(&format!("guest lost in {}, as stated: {}", vector.id, first_line(&loss.text)));
+        self.leave_out(place, VectorResult::without(&vector.id, Outcome::Lost(loss.text)));
+    }
+
     /// A guest was lost in a vector. How many were by now.
     pub(super) fn lost(&self, guest: usize, (place, vector): (usize, &Vector), loss: Loss) -> usize {
         let text = &loss.text;
         let name = if guest == 1 { "guest".to_owned() } else { format!("guest {guest}") };
         let article = if guest == 1 { "the " } else { "" };
-        let reason = format!("{article}{name} was lost in it: {text}");
+        let otherwise = self.cell.loses(vector).map(|stated| {
+            format!("; what the vector states is another loss: {stated} [{}]", stated.fingerprint)
+        });
+        let otherwise = otherwise.unwrap_or_default();
+        let reason = format!("{article}{name} was lost in it: {text}{otherwise}");
         self.leave_out(place, VectorResult::without(&vector.id, Outcome::Inconclusive(reason)));
         self.note(&format!("{name} lost in {}: {text}", vector.id));
         let mut found = self.found();

@@ -14,7 +14,7 @@ use crate::file::FileError;
 use crate::golden::{Found, layers};
 use crate::ktrace::has_golden;
 use crate::targets::{Loss, Target, TargetError};
-use crate::vector::Vector;
+use crate::vector::{LossKind, Vector};
 
 /// The golden that a vector's trace is compared with, and that of the kernel's part.
 type Goldens = (Option<Found>, Option<Found>);
@@ -44,7 +44,8 @@ impl Engine<'_> {
         };
         // What dtrace(1) says comes when it ends: what is followed is judged then.
         let mut following = None;
-        if self.follows(running.cell) {
+        // What may be lost with its guest is not followed: dtrace(1) would tell of it only at its end.
+        if self.follows(running.cell) && share.iter().all(|(_, vector)| vector.losses.is_empty()) {
             match Following::begin(target) {
                 Ok(begun) => following = Some(begun),
                 Err(TargetError::NoDtrace(reason)) => {
@@ -59,6 +60,13 @@ impl Engine<'_> {
             }
         }
         let vectors: Vec<_> = share.iter().map(|(_, vector)| *vector).collect();
+        if vectors
+            .iter()
+            .filter_map(|vector| running.cell.loses(vector))
+            .any(|loss| loss.kind == LossKind::Hung)
+        {
+            target.expect_hang();
+        }
         let mut run = converse(target, &vectors, &mut |conversation: Conversation<'_>| {
             ended.insert(conversation.vector.id.as_str());
             match &mut following {

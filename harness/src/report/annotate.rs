@@ -36,7 +36,7 @@ pub fn annotations(run: &RunResult, tests: &Path) -> Vec<String> {
             let title = format!("{cell} {}", vector.id);
             let own_file = tests.join("vectors").join(format!("{}.yaml", vector.id));
             match &vector.outcome {
-                Outcome::Passed | Outcome::NotRun(_) => {}
+                Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_) => {}
                 Outcome::Failed(divergence) => {
                     let suffix = match divergence.compared {
                         Compared::Wire => "trace",
@@ -49,6 +49,10 @@ pub fn annotations(run: &RunResult, tests: &Path) -> Vec<String> {
                 }
                 Outcome::Violated(what) => {
                     let title = format!("{title}: violated");
+                    lines.push(command("error", Some(&own_file), &title, what));
+                }
+                Outcome::Survived(what) => {
+                    let title = format!("{title}: survived");
                     lines.push(command("error", Some(&own_file), &title, what));
                 }
                 Outcome::Inconclusive(reason) => {
@@ -95,7 +99,7 @@ mod tests {
         run.missing = vec!["slice 2/2 of sim/15".into()];
         run.cells[0].status = CellStatus::GuestFailed("panic: 100 %\n::error::not mine".into());
         let lines = annotations(&run, Path::new("tests"));
-        assert_eq!(lines.len(), 5, "{lines:#?}");
+        assert_eq!(lines.len(), 6, "{lines:#?}");
         assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:#?}");
         assert!(lines[0].starts_with("::error title=slice 2/2 of sim/15%3A no report::"), "{}", lines[0]);
         assert!(lines[1].ends_with("::panic: 100 %25%0A::error::not mine"), "{}", lines[1]);

@@ -61,6 +61,7 @@ fn cell(result: &CellResult) -> Cell {
         counts: Counts {
             passed: counts.passed,
             failed: counts.failed,
+            lost: counts.lost,
             inconclusive: counts.inconclusive,
             no_golden: counts.no_golden,
             not_run: counts.not_run,
@@ -87,9 +88,11 @@ fn lost(lost: &LostGuest) -> Lost {
 fn vector(result: &crate::matrix::VectorResult) -> Vector {
     let (reason, divergence) = match &result.outcome {
         Outcome::Failed(divergence) => (None, Some(divergence)),
-        Outcome::Inconclusive(reason) | Outcome::NotRun(reason) | Outcome::Violated(reason) => {
-            (Some(reason.as_str()), None)
-        }
+        Outcome::Inconclusive(reason)
+        | Outcome::NotRun(reason)
+        | Outcome::Violated(reason)
+        | Outcome::Lost(reason)
+        | Outcome::Survived(reason) => (Some(reason.as_str()), None),
         Outcome::Passed | Outcome::NoGolden => (None, None),
     };
     Vector {

@@ -59,6 +59,9 @@ fn suite(result: &CellResult) -> TestSuite {
     for vector in &result.vectors {
         let mut case = TestCase::new(vector.id.clone(), shown(status(&vector.outcome)));
         case.set_classname(name.clone()).set_time(vector.duration);
+        if let Outcome::Lost(how) = &vector.outcome {
+            case.set_system_out(format!("the guest was lost, as the vector states: {how}"));
+        }
         suite.add_test_case(case);
     }
     suite
@@ -66,7 +69,13 @@ fn suite(result: &CellResult) -> TestSuite {
 
 fn status(outcome: &Outcome) -> TestCaseStatus {
     match outcome {
-        Outcome::Passed => TestCaseStatus::success(),
+        Outcome::Passed | Outcome::Lost(_) => TestCaseStatus::success(),
+        Outcome::Survived(what) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type("survived").set_message("the guest lives, and the vector states that it is lost");
+            status.set_description(what.clone());
+            status
+        }
         Outcome::Failed(divergence) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             status.set_type("comparison").set_message(match divergence.compared {
@@ -129,9 +138,10 @@ mod tests {
         let path = directory.path().join("junit.xml");
         write_junit(&path, &sample_run()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains("tests=\"5\""), "{text}");
-        assert!(text.contains("failures=\"2\""), "{text}");
+        assert!(text.contains("tests=\"7\""), "{text}");
+        assert!(text.contains("failures=\"3\""), "{text}");
         assert!(text.contains("errors=\"1\""), "{text}");
+        assert!(text.contains("the guest was lost, as the vector states: guest kernel panicked"), "{text}");
         assert!(text.contains("skipped") || text.contains("disabled"), "{text}");
         let mut soft = sample_run();
         soft.cells[0].cell.soft = true;

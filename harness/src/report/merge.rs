@@ -218,7 +218,7 @@ mod tests {
         let run = merge(&[second.clone(), first.clone()], None).unwrap();
         assert_eq!(run.missing, [""; 0]);
         assert_eq!(run.cells.len(), 1);
-        assert_eq!(run.cells[0].vectors.len(), 10);
+        assert_eq!(run.cells[0].vectors.len(), 14);
         assert_eq!(run.cells[0].vectors[0].id, "link/a-1");
         assert_eq!(run.cells[0].duration, first.run.cells[0].duration * 2);
         assert_eq!(run.vectors.slice, None);

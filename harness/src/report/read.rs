@@ -121,6 +121,8 @@ fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {
             extra: divergence.extra,
         }),
         ("violated", None) => Outcome::Violated(reason),
+        ("lost", None) => Outcome::Lost(reason),
+        ("survived", None) => Outcome::Survived(reason),
         ("inconclusive", None) => Outcome::Inconclusive(reason),
         ("no-golden", None) => Outcome::NoGolden,
         ("not-run", None) => Outcome::NotRun(reason),

@@ -89,6 +89,9 @@ pub(super) struct Lost {
 pub(super) struct Counts {
     pub(super) passed: usize,
     pub(super) failed: usize,
+    /// Vectors that lost their guest, as they state.
+    #[serde(default)]
+    pub(super) lost: usize,
     pub(super) inconclusive: usize,
     pub(super) no_golden: usize,
     pub(super) not_run: usize,

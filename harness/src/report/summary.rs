@@ -30,6 +30,7 @@ fn numbers(counts: &Counts) -> String {
     for (number, word) in [
         (counts.passed, "passed"),
         (counts.failed, "failed"),
+        (counts.lost, "lost as stated"),
         (counts.inconclusive, "inconclusive"),
         (counts.no_golden, "without golden"),
         (counts.not_run, "not run"),
@@ -43,7 +44,9 @@ fn numbers(counts: &Counts) -> String {
 
 /// The vectors of a cell that ran and did not pass, in the order in which their problems are numbered.
 pub fn troubled(result: &CellResult) -> impl Iterator<Item = &VectorResult> {
-    let fine = |vector: &&VectorResult| !matches!(vector.outcome, Outcome::Passed | Outcome::NotRun(_));
+    let fine = |vector: &&VectorResult| {
+        !matches!(vector.outcome, Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_))
+    };
     result.vectors.iter().filter(fine)
 }
 
@@ -52,12 +55,13 @@ pub fn problems(result: &CellResult) -> Vec<String> {
     let cell = result.cell.name();
     troubled(result)
         .filter_map(|vector| match &vector.outcome {
-            Outcome::Passed | Outcome::NotRun(_) => None,
+            Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_) => None,
             Outcome::Failed(divergence) => {
                 let golden = vector.golden_layer.as_deref().unwrap_or("?");
                 Some(format!("FAILED {cell} {} (golden: {golden})\n  {divergence}", vector.id))
             }
             Outcome::Violated(what) => Some(format!("VIOLATED {cell} {}\n  {what}", vector.id)),
+            Outcome::Survived(what) => Some(format!("SURVIVED {cell} {}\n  {what}", vector.id)),
             Outcome::Inconclusive(reason) => Some(format!("INCONCLUSIVE {cell} {}: {reason}", vector.id)),
             Outcome::NoGolden => Some(format!(
                 "NO GOLDEN {cell} {}\n  to make one: nlproof record --filter {}, then nlproof review",
@@ -107,6 +111,8 @@ pub(super) mod tests {
                 vector("link/c", Outcome::Inconclusive("dropped".into()), None),
                 vector("link/d", Outcome::NoGolden, None),
                 vector("link/e", Outcome::NotRun("needs linux".into()), None),
+                vector("link/f", Outcome::Lost("guest kernel panicked".into()), None),
+                vector("link/g", Outcome::Survived("it was to be lost".into()), None),
             ],
             duration: Duration::from_secs(2),
             guest_time: Duration::from_secs(3),
@@ -123,16 +129,18 @@ pub(super) mod tests {
     fn a_cell_line_has_every_number() {
         assert_eq!(
             cell_line(&sample()),
-            "freebsd/14.0-STABLE/stock      FAILED   1 passed, 1 failed, 1 inconclusive, 1 without golden, 1 not run; 2.00 s"
+            "freebsd/14.0-STABLE/stock      FAILED   1 passed, 2 failed, 1 lost as stated, 1 inconclusive, \
+             1 without golden, 1 not run; 2.00 s"
         );
     }
 
     #[test]
     fn every_problem_is_named_and_nothing_else() {
         let problems = problems(&sample());
-        assert_eq!(problems.len(), 3);
+        assert_eq!(problems.len(), 4);
         assert!(problems[0].starts_with("FAILED freebsd/14.0-STABLE/stock link/b (golden: common)"));
         assert!(problems[1].starts_with("INCONCLUSIVE"));
         assert!(problems[2].contains("nlproof record --filter link/d"));
+        assert_eq!(problems[3], "SURVIVED freebsd/14.0-STABLE/stock link/g\n  it was to be lost");
     }
 }

@@ -20,6 +20,8 @@ enum Change {
     Destroy,
     /// SIOCSIFFLAGS: these flags on, or off.
     Flags(u32, bool),
+    /// SIOCSIFFLAGS: IFF_PPROMISC on, or off.
+    Promiscuous(bool),
     Mtu(u32),
     Name(Vec<u8>),
     Description(Vec<u8>),
@@ -56,6 +58,8 @@ impl Ifconfig {
                 "down" => Change::Flags(IFF_UP, false),
                 "monitor" => Change::Flags(IFF_MONITOR, true),
                 "-monitor" => Change::Flags(IFF_MONITOR, false),
+                "promisc" => Change::Promiscuous(true),
+                "-promisc" => Change::Promiscuous(false),
                 "mtu" => Change::Mtu(words.next()?.parse().ok()?),
                 "name" => Change::Name(words.next()?.into()),
                 "description" => Change::Description(words.next()?.into()),
@@ -136,6 +140,10 @@ impl Stack {
             Change::Create => {}
             Change::Destroy => return self.clone_destroy(thread, ifp.name.get()),
             Change::Flags(flags, on) => return self.change_flags(thread, ifp, *flags, *on),
+            Change::Promiscuous(on) => {
+                self.permanent_promiscuity(ifp, *on);
+                self.driver_flags_changed(thread, ifp).unwrap_or(());
+            }
             Change::Mtu(mtu) => return self.change_mtu(thread, ifp, *mtu),
             Change::Name(name) => return self.rename(thread, ifp, name),
             Change::Description(text) => *ifp.description.borrow_mut() = Some(text.clone()),

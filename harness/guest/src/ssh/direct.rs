@@ -37,12 +37,18 @@ pub struct Direct {
     address: SocketAddr,
     token: [u8; TOKEN_LEN],
     patience: Patience,
+    hangs: bool,
 }
 
 impl Direct {
     /// The agent at this address; nothing is sent yet.
     pub fn new(address: SocketAddr, token: [u8; TOKEN_LEN], patience: Patience) -> Self {
-        Self { address, token, patience }
+        Self { address, token, patience, hangs: false }
+    }
+
+    /// The next batch is to hang the guest: one look at a guest that is silent meanwhile is enough.
+    pub fn expect_hang(&mut self) {
+        self.hangs = true;
     }
 
     /// Runs a batch and hands over each record as it comes. The guest's clock is set first.
@@ -50,7 +56,7 @@ impl Direct {
     /// # Errors
     /// As [`run_agent`](super::run_agent).
     pub fn run(
-        &self,
+        &mut self,
         batch: &Batch,
         wait: &Wait,
         watch: &mut dyn Watch,
@@ -59,7 +65,9 @@ impl Direct {
         let deadline = wait.begin(&self.patience);
         let request = encode_frame(&Request::Run(batch.clone()))?;
         let mut receiver = Receiver::new(batch);
-        let result = self.talk(&request, &deadline, watch, &mut |bytes| receiver.stdout(bytes, on_record));
+        let doubted = if std::mem::take(&mut self.hangs) { 1 } else { UNREACHABLE };
+        let mut on_bytes = |bytes: &[u8]| receiver.stdout(bytes, on_record);
+        let result = self.talk(&request, &deadline, doubted, watch, &mut on_bytes);
         receiver.finish(result).map_err(|error| with_cause(error, watch))
     }
 
@@ -67,6 +75,7 @@ impl Direct {
         &self,
         request: &[u8],
         deadline: &Deadline,
+        doubted: u32,
         watch: &mut dyn Watch,
         on_bytes: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ExecStatus, SshError> {
@@ -83,7 +92,7 @@ impl Direct {
         input.extend(encode_hello());
         input.extend(request);
         let mut sent = 0;
-        let mut silence = Silence::begin();
+        let mut silence = Silence::begin(doubted);
         let mut buffer = vec![0; CHUNK];
         loop {
             if let Some(rest) = input.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -97,7 +106,7 @@ impl Direct {
                 // The agent closes the connection when the batch is done; what is missing then, its records tell.
                 Ok(0) => return ended(watch),
                 Ok(len) => {
-                    silence = Silence::begin();
+                    silence = Silence::begin(doubted);
                     if on_bytes(buffer.get(..len).unwrap_or_default()).is_break() {
                         return Err(SshError::Stopped { doing: doing.into() });
                     }
@@ -122,12 +131,14 @@ struct Silence {
     looked: Instant,
     /// Looks in a row at which nobody in the guest could be reached.
     unreachable: u32,
+    /// So many of them are needed.
+    doubted: u32,
 }
 
 impl Silence {
-    fn begin() -> Self {
+    fn begin(doubted: u32) -> Self {
         let now = Instant::now();
-        Self { began: now, looked: now, unreachable: 0 }
+        Self { began: now, looked: now, unreachable: 0, doubted }
     }
 
     /// Looks at the guest when it is time.
@@ -137,8 +148,8 @@ impl Silence {
         }
         self.unreachable = match watch.why_silent() {
             None => 0,
-            Some(GuestFailure::LostSsh { .. } | GuestFailure::Hung(_))
-                if self.unreachable + 1 < UNREACHABLE =>
+            Some(GuestFailure::LostSsh { .. } | GuestFailure::Hung(_) | GuestFailure::Busy(_))
+                if self.unreachable + 1 < self.doubted =>
             {
                 self.unreachable + 1
             }

@@ -22,6 +22,7 @@ mod rundir;
 mod serial;
 mod silence;
 mod snapshot;
+mod stack;
 mod supervisor;
 mod tools;
 mod verdict;
@@ -34,7 +35,7 @@ pub use config::{AGENT_PORT, CommandLine, Disk, DiskWrites, HostPort, MemoryFile
 pub use console::{Console, ConsoleEvent};
 pub use error::VmError;
 pub use machine::Vm;
-pub use outcome::{GuestFailure, NoWatch, Watch};
+pub use outcome::{Busy, GuestFailure, NoWatch, Watch};
 pub use panic::without_numbers;
 pub use panic::{Frame, Panic};
 pub use process::QemuExit;

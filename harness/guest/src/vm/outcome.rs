@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::panic::{Panic, without_numbers};
+use super::panic::{FINGERPRINT_FRAMES, Panic, without_numbers};
 use super::process::QemuExit;
 use super::wait::{Expired, WaitError, write_console};
 
@@ -31,6 +31,8 @@ pub enum GuestFailure {
     },
     /// Something did not happen in time.
     Hung(Expired),
+    /// The kernel is busy and lets nobody in.
+    Busy(Box<Busy>),
     /// ssh worked and then did not, and the console says nothing about why.
     LostSsh {
         /// What was being done, and the error.
@@ -72,6 +74,27 @@ pub enum GuestFailure {
     },
 }
 
+/// A kernel that is busy and lets nobody in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// The addresses in which it was seen, for each look the innermost first.
+    pub stacks: Vec<Vec<u64>>,
+    /// The calls in which it stays, innermost first: names for `stacks`, where somebody has the kernel's symbols.
+    pub calls: Vec<String>,
+    /// The last lines of its console.
+    pub console: Vec<String>,
+}
+
+impl Busy {
+    /// Calls that say only that it waits for something without sleeping.
+    const WAITS: [&str; 2] = ["lock_delay", "DELAY"];
+
+    /// What it does, innermost call first.
+    fn does(&self) -> impl Iterator<Item = &str> {
+        self.calls.iter().map(String::as_str).skip_while(|name| Self::WAITS.contains(name))
+    }
+}
+
 impl GuestFailure {
     /// A short, stable name for reports.
     pub fn kind(&self) -> &'static str {
@@ -80,7 +103,7 @@ impl GuestFailure {
             Self::Panicked(_) => "panicked",
             Self::Debugger { .. } => "debugger",
             Self::RebootLoop { .. } => "reboot-loop",
-            Self::Hung(_) => "hung",
+            Self::Hung(_) | Self::Busy(_) => "hung",
             Self::LostSsh { .. } => "lost-ssh",
             Self::AgentDied { .. } => "agent-died",
             Self::QemuFailed { .. } => "qemu-failed",
@@ -98,6 +121,11 @@ impl GuestFailure {
             Self::Panicked(panic) => panic.fingerprint(),
             Self::BootFailed { reason, .. } => format!("{}: {}", self.kind(), without_numbers(reason)),
             Self::Hung(expired) => format!("{}: {}", self.kind(), without_numbers(&expired.name)),
+            Self::Busy(busy) => {
+                let does: Vec<_> = busy.does().take(FINGERPRINT_FRAMES).collect();
+                let place = if does.is_empty() { String::new() } else { format!(" | {}", does.join(" < ")) };
+                format!("{}: the guest's kernel is busy{place}", self.kind())
+            }
             Self::AgentDied { status, .. } => format!("{}: {}", self.kind(), without_numbers(status)),
             // Signals and statuses are names of their own.
             Self::QemuFailed { exit, .. } => format!("{}: {exit}", self.kind()),
@@ -128,6 +156,13 @@ impl fmt::Display for GuestFailure {
                 write_console(f, console)
             }
             Self::Hung(expired) => write!(f, "guest hangs: {expired}"),
+            Self::Busy(busy) => {
+                write!(f, "guest hangs: its kernel is busy and lets nobody in")?;
+                for name in busy.does() {
+                    write!(f, "\n  in {name}")?;
+                }
+                write_console(f, &busy.console)
+            }
             Self::LostSsh { doing, console } => {
                 write!(f, "lost ssh while {doing}")?;
                 write_console(f, console)
@@ -210,6 +245,27 @@ impl Watch for NoWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_busy_kernel_is_told_by_the_calls_in_which_it_stays() {
+        let calls = ["lock_delay", "_sx_slock_hard", "vlan_ioctl", "if_setflag", "ifpromisc"];
+        let busy = |calls: &[&str]| {
+            let calls = calls.iter().map(|name| (*name).to_owned()).collect();
+            GuestFailure::Busy(Box::new(Busy { calls, console: vec!["login:".into()], ..Busy::default() }))
+        };
+        let (waits, works) = (busy(&calls), busy(&calls[1..]));
+        assert_eq!(
+            waits.fingerprint(),
+            "hung: the guest's kernel is busy | _sx_slock_hard < vlan_ioctl < if_setflag"
+        );
+        assert_eq!((waits.fingerprint(), waits.kind()), (works.fingerprint(), "hung"));
+        assert_eq!(
+            busy(&calls[3..]).to_string(),
+            "guest hangs: its kernel is busy and lets nobody in\n  in if_setflag\n  in ifpromisc; \
+             last on the console:\n  | login:"
+        );
+        assert_eq!(busy(&[]).fingerprint(), "hung: the guest's kernel is busy");
+    }
 
     #[test]
     fn messages_carry_the_guests_own_words() {

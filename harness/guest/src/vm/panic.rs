@@ -27,7 +27,7 @@ const REPORTERS: &[&str] = &[
 ];
 
 /// So many frames below the reporters make a fingerprint.
-const FINGERPRINT_FRAMES: usize = 3;
+pub(super) const FINGERPRINT_FRAMES: usize = 3;
 
 /// One frame of a kernel's backtrace.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::machine::Vm;
-use super::outcome::{GuestFailure, Watch as _};
+use super::outcome::{Busy, GuestFailure, Watch as _};
 use super::qmp::QmpError;
 use super::wait::Expired;
 
@@ -45,17 +45,16 @@ impl Vm {
         if self.sshd_greets() {
             return None;
         }
-        if let Some(failure) = self.cause_of_death() {
-            return Some(failure);
+        if let Some(stacks) = self.stays_busy() {
+            // One that dies is busy too, and has said so by now.
+            let console = self.console_tail();
+            let busy = || GuestFailure::Busy(Box::new(Busy { stacks, calls: Vec::new(), console }));
+            return Some(self.check().err().unwrap_or_else(busy));
         }
-        let console = self.console_tail();
-        Some(match self.processor_rests() {
-            Some(false) => hung("the guest's kernel, which is busy and lets nobody in", console),
-            _ => GuestFailure::LostSsh {
-                doing: "waiting for the agent: neither it nor sshd can be reached".into(),
-                console,
-            },
-        })
+        Some(self.cause_of_death().unwrap_or_else(|| GuestFailure::LostSsh {
+            doing: "waiting for the agent: neither it nor sshd can be reached".into(),
+            console: self.console_tail(),
+        }))
     }
 
     /// QEMU accepts the connection itself; only the line comes from the guest.
@@ -71,16 +70,17 @@ impl Vm {
             .is_ok_and(|()| line == *b"SSH-")
     }
 
-    /// Whether the processor was seen halted; `None`: QEMU does not show it.
-    fn processor_rests(&mut self) -> Option<bool> {
+    /// Where the processor was seen, if it was never seen halted; `None` too if QEMU does not show it.
+    fn stays_busy(&mut self) -> Option<Vec<Vec<u64>>> {
+        let mut stacks = Vec::new();
         for _ in 0..LOOKS {
-            let registers = self.qmp().human("info registers", QMP_LIMIT).ok()?;
-            let halted = registers.split_whitespace().find_map(|word| word.strip_prefix("HLT="))?;
-            if halted != "0" {
-                return Some(true);
+            let look = self.look()?;
+            if look.halted {
+                return None;
             }
+            stacks.push(look.stack);
             std::thread::sleep(BETWEEN);
         }
-        Some(false)
+        Some(stacks)
     }
 }

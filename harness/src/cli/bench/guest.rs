@@ -53,10 +53,17 @@ struct Bench {
     lost: bool,
 }
 
+/// The vectors that are measured: a guest that is lost, as some state, costs what losses cost.
+fn measured(project: &Project) -> Result<Vec<Vector>, CliError> {
+    let mut vectors = project.vectors(&EVERY)?;
+    vectors.retain(|vector| vector.losses.is_empty());
+    Ok(vectors)
+}
+
 pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let targets = Targets::new(&args.guest, &project)?;
-    let vectors = project.vectors(&EVERY)?;
+    let vectors = measured(&project)?;
     interrupt::flag();
     let jobs = default_jobs(args.guest.memory.unwrap_or(MEMORY_MIB));
     let mut bench = Bench { project, targets, vectors, jobs, kept: true, lost: false };
@@ -230,7 +237,7 @@ impl Bench {
         let mut place = 0..all;
         // One of each `all / count` neighbours.
         let taken = |n: usize| count >= all || n * count / all != (n + 1) * count / all;
-        let mut chosen = self.project.vectors(&EVERY)?;
+        let mut chosen = measured(&self.project)?;
         chosen.retain(|_| place.next().is_some_and(taken));
         let goldens = self.project.goldens();
         let divergences = self.project.divergences()?;

@@ -71,6 +71,13 @@ impl Link {
         }
     }
 
+    /// The next batch is to hang the guest.
+    pub(super) fn expect_hang(&mut self) {
+        if let Some(direct) = &mut self.direct {
+            direct.expect_hang();
+        }
+    }
+
     /// Runs a batch.
     pub(super) fn run(
         &mut self,
@@ -79,7 +86,7 @@ impl Link {
         vm: &mut Vm,
         on_record: &mut dyn FnMut(Record),
     ) -> Result<(), SshError> {
-        if let Some(direct) = &self.direct {
+        if let Some(direct) = &mut self.direct {
             return direct.run(batch, wait, vm, on_record).map(drop);
         }
         let path = self.agent.clone();

@@ -12,7 +12,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
-use nlproof_image::{BuildOptions, Found, Image, ImageError, Progress, VmImageDir, build};
+use nlproof_image::{BuildOptions, Found, Image, ImageError, Progress, ReleaseDir, VmImageDir, build};
+use nlproof_kmod::kernel;
 use nlproof_wire::Os;
 
 use super::connection::Link;
@@ -23,6 +24,7 @@ use super::module::{ModuleOptions, prepare_module};
 use super::options::{FreebsdOptions, MEMORY_MIB, image_options};
 use super::provision::provisioned;
 use super::start::{Started, Wanted, start};
+use super::symbols::Functions;
 use crate::file::nearest;
 use crate::guest::{ExecOutput, Output, SshError};
 use crate::targets::facts::{Commands, Facts, Kernel};
@@ -48,6 +50,8 @@ pub struct FreebsdTarget {
     console_from: usize,
     /// Whose what the kernel complains of is.
     blame: Blame,
+    /// Where the kernel's file can be had: its release, and a place to unpack it; a ready image has none.
+    kernel_file: Option<(ReleaseDir, PathBuf)>,
     /// The private key that the guest accepts.
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
@@ -141,6 +145,10 @@ impl FreebsdTarget {
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
         let cancel = Arc::clone(&options.cancel);
         let kernel_trace = options.kernel_trace;
+        let kernel_file = match directory {
+            Found::Sets(sets) => Some((sets, options.state.join("kmod"))),
+            Found::Image(_) => None,
+        };
         Ok(FreebsdTarget {
             vm,
             link,
@@ -149,6 +157,7 @@ impl FreebsdTarget {
             kernel_trace,
             console_from,
             blame: Blame::default(),
+            kernel_file,
             client_key,
             host_key,
             lost_console: options.lost_console.clone(),
@@ -207,8 +216,22 @@ impl FreebsdTarget {
     pub(super) fn lost_by(&self, failure: GuestFailure) -> TargetError {
         match failure {
             GuestFailure::Interrupted { .. } => TargetError::Interrupted,
+            GuestFailure::Busy(mut busy) => {
+                if let Some(functions) = self.functions() {
+                    busy.calls = functions.common_calls(&busy.stacks);
+                }
+                let failure = GuestFailure::Busy(busy);
+                TargetError::Guest(loss(failure, &self.vm, self.lost_console.as_ref()))
+            }
             failure => TargetError::Guest(loss(failure, &self.vm, self.lost_console.as_ref())),
         }
+    }
+
+    /// The kernel's functions. Without them a loss is told without names.
+    fn functions(&self) -> Option<Functions> {
+        let (release, cache) = self.kernel_file.as_ref()?;
+        let path = kernel(release, cache).ok()?;
+        Functions::of_kernel(&std::fs::read(path).ok()?)
     }
 }
 
@@ -230,6 +253,10 @@ impl Target for FreebsdTarget {
             Ok(()) => Ok(()),
             Err(error) => Err(self.lost(error)),
         }
+    }
+
+    fn expect_hang(&mut self) {
+        self.link.expect_hang();
     }
 
     fn begin_dtrace(&mut self, script: &str) -> Result<(), TargetError> {

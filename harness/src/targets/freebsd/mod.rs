@@ -14,6 +14,7 @@ pub(crate) mod programs;
 mod provision;
 mod snapshots;
 mod start;
+mod symbols;
 
 pub use guest_target::FreebsdTarget;
 pub use lost::LostConsole;

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::loss::RawLoss;
 use crate::file::Node;
 
 /// The whole file.
@@ -25,6 +26,9 @@ pub(super) struct RawVector {
     /// Deviations from well-formedness that the vector carries on purpose.
     #[serde(default)]
     pub(super) malformed: Vec<Spanned<String>>,
+    /// Kernels whose guest is lost in it.
+    #[serde(default)]
+    pub(super) loses: Vec<Spanned<RawLoss>>,
     pub(super) steps: Vec<Spanned<RawStep>>,
 }
 

@@ -9,6 +9,7 @@ use nlproof_wire::Os;
 use serde_saphyr::Spanned;
 
 use super::format::{RawPrivilege, RawStep, RawVector};
+use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
 use super::place::place;
 use crate::file::{FileError, load_yaml, nearest};
@@ -32,6 +33,8 @@ pub struct Vector {
     pub ordered: bool,
     /// Deviations from well-formedness that it carries on purpose.
     pub malformed: BTreeSet<Malformation>,
+    /// Kernels whose guest is lost in it.
+    pub losses: Vec<StatedLoss>,
     pub(super) group_places: Vec<(u64, u64)>,
     pub(super) malformed_place: (u64, u64),
     pub(super) steps: Vec<Spanned<RawStep>>,
@@ -167,6 +170,7 @@ pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
         ordered: raw.ordered,
         malformed_place: raw.malformed.first().map_or((1, 1), place),
         malformed,
+        losses: stated(path, raw.loses)?,
         steps: raw.steps,
     })
 }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Names for addresses of a kernel, from its own symbol table.
+
+use object::{Object as _, ObjectSymbol as _, SymbolKind};
+
+/// Functions of a kernel file by address. Those of modules are not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Functions {
+    /// Address, size and name, by address.
+    functions: Vec<(u64, u64, String)>,
+}
+
+impl Functions {
+    /// Reads the symbol table of a kernel file; `None`: it is none, or has no functions.
+    pub(super) fn of_kernel(kernel: &[u8]) -> Option<Functions> {
+        let file = object::File::parse(kernel).ok()?;
+        let mut functions: Vec<_> = file
+            .symbols()
+            .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+            .filter_map(|symbol| Some((symbol.address(), symbol.size(), symbol.name().ok()?.to_owned())))
+            .collect();
+        functions.sort();
+        (!functions.is_empty()).then_some(Functions { functions })
+    }
+
+    /// The function that this address is in.
+    fn name(&self, address: u64) -> Option<&str> {
+        let behind = self.functions.partition_point(|(start, _, _)| *start <= address);
+        let (start, size, name) = self.functions.get(behind.checked_sub(1)?)?;
+        (address - start < *size).then_some(name)
+    }
+
+    /// The calls in which more than half of these stacks agree, innermost first: where a processor stays whatever else it
+    /// does, an interrupt say. Stacks are addresses, innermost first.
+    pub(super) fn common_calls(&self, stacks: &[Vec<u64>]) -> Vec<String> {
+        let mut named: Vec<Vec<&str>> = stacks
+            .iter()
+            .map(|stack| stack.iter().rev().map(|address| self.name(*address).unwrap_or("?")).collect())
+            .collect();
+        let mut common = Vec::new();
+        loop {
+            let depth = common.len();
+            let next = |stack: &Vec<&str>| stack.get(depth).map(|name| (*name).to_owned());
+            let names: Vec<_> = named.iter().filter_map(next).collect();
+            let most = names.iter().max_by_key(|name| names.iter().filter(|other| other == name).count());
+            let Some(name) = most.cloned() else { break };
+            named.retain(|stack| stack.get(depth) == Some(&name.as_str()));
+            if named.len() * 2 <= stacks.len() {
+                break;
+            }
+            common.push(name);
+        }
+        common.reverse();
+        common
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn functions() -> Functions {
+        let function = |start, size, name: &str| (start, size, name.to_owned());
+        Functions {
+            functions: vec![
+                function(0x100, 0x10, "fork_exit"),
+                function(0x200, 0x40, "vlan_ioctl"),
+                function(0x300, 0x20, "sx_slock"),
+                function(0x400, 0x20, "delay"),
+            ],
+        }
+    }
+
+    #[test]
+    fn addresses_have_the_names_of_the_functions_around_them() {
+        let functions = functions();
+        assert_eq!(functions.name(0x200), Some("vlan_ioctl"));
+        assert_eq!(functions.name(0x23f), Some("vlan_ioctl"));
+        assert_eq!(functions.name(0x240), None);
+        assert_eq!(functions.name(0x50), None);
+        assert_eq!(Functions::of_kernel(b"no kernel"), None);
+    }
+
+    #[test]
+    fn what_most_stacks_share_is_where_the_processor_stays() {
+        let functions = functions();
+        let stays = vec![0x310, 0x210, 0x105];
+        let deeper = vec![0x404, 0x312, 0x210, 0x105];
+        let interrupted = vec![0x999, 0x888];
+        assert_eq!(
+            functions.common_calls(&[stays.clone(), deeper.clone(), stays.clone(), interrupted.clone()]),
+            ["sx_slock", "vlan_ioctl", "fork_exit"]
+        );
+        assert_eq!(functions.common_calls(&[stays, interrupted]), [""; 0]);
+        assert_eq!(functions.common_calls(&[deeper]), ["delay", "sx_slock", "vlan_ioctl", "fork_exit"]);
+        assert_eq!(functions.common_calls(&[]), [""; 0]);
+    }
+}

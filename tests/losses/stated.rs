@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Vectors that state how they lose their guest: what is no failure, what is one, and what both cost. The simulator plays the
+//! guests.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
+use nlproof::targets::{Facts, Loss, SimTarget, Target, TargetError};
+use nlproof::vector::{Vector, load_vector};
+use nlproof_agent::{Batch, Record};
+
+use crate::engine::{cell, run_side_by_side, vectors};
+
+/// What a guest runs that does not live through vectors whose name begins with `stated`.
+struct Guest {
+    sim: SimTarget,
+    loss: Option<Loss>,
+    /// The programs of each guest, in the order in which they were begun.
+    ran: Arc<Mutex<Vec<Vec<String>>>>,
+    number: usize,
+}
+
+impl Target for Guest {
+    fn facts(&self) -> &Facts {
+        self.sim.facts()
+    }
+
+    fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
+        for program in &batch.programs {
+            self.ran.lock().unwrap()[self.number].push(program.name.clone());
+            match &self.loss {
+                Some(loss) if program.name.contains("stated") => {
+                    return Err(TargetError::Guest(loss.clone()));
+                }
+                _ => self.sim.run(&Batch { programs: vec![program.clone()] }, on_record)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Two vectors that state a loss, among some of a suite.
+fn mixed(directory: &Path) -> Vec<Vector> {
+    let mut all: Vec<_> =
+        vectors("limits").into_iter().filter(|vector| vector.losses.is_empty()).take(6).collect();
+    for (place, name) in [(0, "stated-a"), (4, "stated-b")] {
+        let path = directory.join(format!("{name}.yaml"));
+        let text = "about: x\nloses:\n\
+            - {kernels: [14.0-STABLE], module: stock, kind: panicked, fingerprint: page fault | rtnl, because: y}\n\
+            steps:\n- send: {message: getlink, flags: [request, dump]}\n";
+        std::fs::write(&path, text).unwrap();
+        all.insert(place, load_vector(directory, &path).unwrap());
+    }
+    all
+}
+
+fn loss(kind: &str, fingerprint: &str) -> Loss {
+    Loss { kind: kind.into(), fingerprint: fingerprint.into(), text: "panic: page fault\n| db>".into() }
+}
+
+/// What becomes of the cell, what was noted, and which programs each guest began.
+fn run(cell: &Cell, loss: Option<&Loss>, jobs: usize) -> (CellResult, Vec<String>, Vec<Vec<String>>) {
+    let directory = tempfile::tempdir().unwrap();
+    let ran = Arc::new(Mutex::new(Vec::new()));
+    let (result, notes) = run_side_by_side(jobs, cell, &mixed(directory.path()), &|place, _| {
+        let mut guests = ran.lock().unwrap();
+        guests.push(Vec::new());
+        let number = guests.len() - 1;
+        let sim = SimTarget::new(place.cell.profile);
+        Ok(Box::new(Guest { sim, loss: loss.cloned(), ran: Arc::clone(&ran), number }))
+    });
+    let ran = ran.lock().unwrap().clone();
+    (result, notes, ran)
+}
+
+fn of<'r>(result: &'r CellResult, vector: &str) -> &'r Outcome {
+    &result.vectors.iter().find(|result| result.id == vector).unwrap().outcome
+}
+
+const STOCK: &str = "freebsd/14.0-STABLE/stock";
+
+#[test]
+fn a_stated_loss_is_no_failure_and_takes_a_guest_of_its_own() {
+    let died = loss("panicked", "page fault | rtnl_handle_newlink < nl_taskqueue_handler");
+    let (result, notes, ran) = run(&cell(STOCK), Some(&died), 1);
+    assert_eq!(result.status, CellStatus::Passed, "{result:?}");
+    let counts = result.counts();
+    assert_eq!((counts.passed, counts.lost, result.losses.len()), (6, 2, 0));
+    assert_eq!(of(&result, "stated-a"), &Outcome::Lost("panic: page fault\n| db>".into()));
+    assert!(notes.contains(&"guest lost in stated-b, as stated: panic: page fault".to_owned()), "{notes:?}");
+    // The others first and together, then each of the two.
+    assert_eq!(ran.len(), 3, "{ran:?}");
+    assert_eq!(ran[0].len(), 6, "{ran:?}");
+    assert_eq!(ran[1..], [["stated-a"], ["stated-b"]]);
+    // The results stand in the order of the vectors.
+    assert_eq!(result.vectors[0].id, "stated-a");
+}
+
+#[test]
+fn a_guest_that_lives_through_a_stated_loss_is_a_failure_and_goes_on_with_the_next() {
+    let (result, _, ran) = run(&cell(STOCK), None, 1);
+    assert_eq!(result.status, CellStatus::Failed);
+    let Outcome::Survived(what) = of(&result, "stated-a") else { panic!("{result:?}") };
+    assert!(what.starts_with("the guest was to be lost in it (panicked, y), and lives; "), "{what}");
+    assert!(what.contains("take the release out of `loses`"), "{what}");
+    assert_eq!((result.counts().failed, result.counts().passed), (2, 6));
+    assert_eq!(ran[1..], [["stated-a", "stated-b"]]);
+}
+
+#[test]
+fn another_loss_than_the_stated_one_is_a_lost_guest() {
+    for other in [loss("hung", "page fault | rtnl"), loss("panicked", "page fault | in6_update_ifa")] {
+        let (result, _, _) = run(&cell(STOCK), Some(&other), 1);
+        assert!(matches!(result.status, CellStatus::GuestFailed(_)), "{:?}", result.status);
+        assert_eq!(result.losses.len(), 2);
+        let Outcome::Inconclusive(reason) = of(&result, "stated-a") else { panic!("{result:?}") };
+        assert!(reason.ends_with("what the vector states is another loss: panicked, y [page fault | rtnl]"));
+    }
+}
+
+#[test]
+fn a_kernel_of_which_nothing_is_stated_is_lost_as_any_other() {
+    let died = loss("panicked", "page fault | rtnl_handle_newlink");
+    for name in ["freebsd/14.0-STABLE/rust", "freebsd/15.1-RELEASE/stock"] {
+        let (result, _, ran) = run(&cell(name), Some(&died), 1);
+        assert!(matches!(result.status, CellStatus::GuestFailed(_)), "{:?}", result.status);
+        assert_eq!((result.losses.len(), result.counts().inconclusive), (2, 2));
+        // It may be lost there too: it is run apart.
+        assert_eq!(ran[1..], [["stated-a"], ["stated-b"]]);
+    }
+}
+
+#[test]
+fn guests_side_by_side_leave_the_stated_losses_to_fresh_ones() {
+    let died = loss("panicked", "page fault | rtnl_handle_newlink");
+    let (result, _, ran) = run(&cell(STOCK), Some(&died), 2);
+    assert_eq!(result.status, CellStatus::Passed, "{result:?}");
+    assert_eq!(result.counts().lost, 2);
+    for guest in ran.iter().filter(|guest| guest.iter().any(|name| name.contains("stated"))) {
+        assert_eq!(guest.len(), 1, "{ran:?}");
+    }
+}
