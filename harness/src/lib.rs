@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `nlproof` proves that a FreeBSD kernel's netlink interface code behaves.
+//! `nlproof` tests the netlink interface code of FreeBSD kernels. ARCHITECTURE.md says how.
 //!
 //! Rooms, from the top: `cli` → `report` → `matrix` → `coverage`, `stress` → `targets` → `golden`, `ktrace` → `trace` →
 //! `vector` → `file`, wire. Guests (`vm`, `guest`) lie below `targets`. A room uses only rooms below it.

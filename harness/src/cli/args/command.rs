@@ -15,7 +15,7 @@ use super::run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 use super::verify::{DecodeArgs, VerifyArgs};
 use crate::cli::exit::ExitCode;
 
-/// Proves that a FreeBSD kernel's netlink interface code behaves.
+/// Tests the netlink interface code of FreeBSD kernels.
 ///
 /// Vectors (tests/vectors) are sent to real kernels under QEMU and to the embedded simulator; what comes back
 /// is compared with golden traces (tests/golden).
