@@ -41,7 +41,7 @@ fn the_main_job_runs_on_a_machine_with_nothing() {
 
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(report.join("report.json")).unwrap()).unwrap();
-    assert_eq!(json["schema"], 1);
+    assert_eq!(json["schema"], 2);
     assert_eq!(json["cells"][0]["status"], "passed");
     assert_eq!(json["cells"][6]["status"], "not-run");
     let vectors = json["cells"][0]["vectors"].as_array().unwrap().len();
@@ -80,7 +80,8 @@ fn one_altered_byte_in_a_golden_fails_that_vector_and_no_other() {
     assert_eq!(output.status.code(), Some(100), "{}", text(&output));
     let stderr = String::from_utf8_lossy(&output.stderr);
     let failed: Vec<_> = stderr.lines().filter(|line| line.starts_with("FAILED ")).collect();
-    assert_eq!(failed, ["FAILED sim/14.0 link/modify-without-target (golden: common)"], "{stderr}");
+    let expected = "FAILED sim/14.0 link/modify-without-target (golden: common, observed)";
+    assert_eq!(failed, [expected], "{stderr}");
     assert!(stderr.contains("error=EPERN") && stderr.contains("+   < error"), "{stderr}");
 }
 

@@ -43,7 +43,10 @@ fn not_printed<'a>(block: &'a str, printed: &str) -> Option<&'a str> {
 fn block(holds: &str) -> String {
     let readme = Document::of("README.md", &fs::read_to_string(root().join("README.md")).unwrap());
     let blocks = readme.parts().blocks.into_iter().map(|(_, block)| block.text);
-    blocks.filter(|text| text.contains(holds)).next().unwrap_or_else(|| panic!("README has no block with `{holds}`"))
+    blocks
+        .filter(|text| text.contains(holds))
+        .next()
+        .unwrap_or_else(|| panic!("README has no block with `{holds}`"))
 }
 
 fn project() -> Project {

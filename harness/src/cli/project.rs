@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::args::{CellArgs, ProjectArgs, VectorArgs};
 use super::exit::CliError;
 use super::targets::{Targets, cache_directory, say_newest};
-use crate::golden::{Divergences, Store};
-use crate::matrix::{Cell, Matrix, Selection, VectorFilter, load_matrix};
+use crate::golden::{Divergences, Origin, Store};
+use crate::matrix::{Cell, Matrix, Selection, Soft, VectorFilter, load_matrix};
 use crate::releases::{Releases, load_releases, newest_of};
 use crate::targets::ModuleOptions;
 use crate::vector::{Vector, lint, load_suite};
@@ -63,12 +63,13 @@ impl Project {
         }
     }
 
-    /// The matrix.
+    /// The matrix, with the cells of releases that are only tried.
     pub(super) fn matrix(&self) -> Result<Matrix, CliError> {
         let mut matrix = load_matrix(&self.root.join("matrix.yaml"))?;
         let releases = self.releases()?;
         for cell in &mut matrix.cells {
-            cell.soft = cell.release.as_deref().is_some_and(|release| releases.is_soft(release));
+            let tried = cell.release.as_deref().is_some_and(|release| releases.is_soft(release));
+            cell.soft = tried.then_some(Soft::Tried);
         }
         Ok(matrix)
     }
@@ -93,6 +94,24 @@ impl Project {
                 "no cell matches\n  help: the cells are: {}",
                 names.join(", ")
             )));
+        }
+        Ok(cells)
+    }
+
+    /// The selected cells, with those whose release no golden was recorded from: there is no answer to hold them to.
+    pub(super) fn weighed_cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
+        let mut cells = self.cells(args)?;
+        let real = |cell: &Cell| cell.release.is_some() && cell.soft.is_none();
+        if cells.iter().any(real) {
+            let kernels = self.goldens().kernels()?;
+            let observed = |cell: &Cell| {
+                kernels
+                    .iter()
+                    .any(|origin| matches!(origin, Origin::Observed { release, .. } if cell.is_of(release)))
+            };
+            for cell in cells.iter_mut().filter(|cell| real(cell)) {
+                cell.soft = (!observed(cell)).then_some(Soft::NeverObserved);
+            }
         }
         Ok(cells)
     }

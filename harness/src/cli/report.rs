@@ -46,8 +46,8 @@ fn show(run: &RunResult) {
     for cell in &run.cells {
         say!("{}", cell_line(cell));
     }
-    for (number, problem) in (1..).zip(run.cells.iter().flat_map(problems)) {
-        say!("\n#{number} {problem}");
+    for problem in problems(run) {
+        say!("\n{}", problem.numbered());
     }
     say!("report: {}", closing_line(run));
 }

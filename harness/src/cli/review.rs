@@ -1,36 +1,151 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `review`: what awaits acceptance, as differences to what holds.
+//! `review`: what awaits acceptance, summed up, then as differences to what holds.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use similar::TextDiff;
 
 use super::args::{ProjectArgs, ReviewArgs};
 use super::exit::{CliError, ExitCode};
-use super::out::say;
+use super::kinds::{kind_line, many};
+use super::pager::page;
 use super::project::Project;
-use crate::golden::Store;
+use crate::golden::{Compared, Differences, Found, Golden, Pending, Store, changes, layers, layers_behind};
+use crate::matrix::Cell;
 
 pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode, CliError> {
-    let mut count = 0;
-    for store in Project::find(project)?.goldens().both() {
-        count += show(&store)?;
+    let project = Project::find(project)?;
+    let cells = project.matrix()?.cells;
+    let mut changed = Vec::new();
+    for store in project.goldens().both() {
+        for pending in store.pending()? {
+            changed.push(Changed::of(&store, pending, &cells)?);
+        }
     }
-    match count {
-        0 => say!("nothing awaits review"),
-        count => say!("{count} await review; accept them with: nlproof accept LAYER/VECTOR, or --all"),
-    }
-    Ok(if args.check && count > 0 { ExitCode::COMPARISON } else { ExitCode::OK })
+    let text = match changed.len() {
+        0 => "nothing awaits review\n".into(),
+        _ => text(&changed, args.all),
+    };
+    page(&text, args.no_pager);
+    Ok(if args.check && !changed.is_empty() { ExitCode::COMPARISON } else { ExitCode::OK })
 }
 
-/// Shows what awaits review in one store, and says how much that is.
-fn show(store: &Store) -> Result<usize, CliError> {
-    let pending = store.pending()?;
-    for one in &pending {
-        let new = store.read_new(&one.layer, &one.vector)?.map(|golden| golden.to_text()).unwrap_or_default();
-        let old = store.read(&one.layer, &one.vector)?.map(|golden| golden.to_text()).unwrap_or_default();
-        let kind = store.kind();
-        say!("{}/{}{kind}{}", one.layer, one.vector, if old.is_empty() { " (new)" } else { "" });
-        let diff = TextDiff::from_lines(&old, &new);
-        say!("{}", diff.unified_diff().context_radius(3));
+/// A golden that awaits review.
+struct Changed {
+    pending: Pending,
+    compared: Compared,
+    /// What an id of its kind is shown with.
+    kind: &'static str,
+    /// The golden in its place.
+    old: Option<Golden>,
+    /// The golden that held for it until now, in a layer behind; only if there is none in its place.
+    behind: Option<Found>,
+    new: Golden,
+}
+
+impl Changed {
+    fn of(store: &Store, pending: Pending, cells: &[Cell]) -> Result<Changed, CliError> {
+        let Pending { layer, vector } = &pending;
+        let missing = || CliError::Usage(format!("{layer}/{vector}: it is no longer there"));
+        let new = store.read_new(layer, vector)?.ok_or_else(missing)?;
+        let old = store.read(layer, vector)?;
+        let behind = match old {
+            Some(_) => None,
+            None => {
+                // A release's own layer stands before all of its profile's.
+                let own = cells.iter().find(|cell| cell.layer.as_ref() == Some(layer));
+                let behind = own.map_or_else(|| layers_behind(layer), |cell| layers(cell.profile).to_vec());
+                store.find(&behind, vector)?
+            }
+        };
+        Ok(Changed { compared: store.compared(), kind: store.kind(), old, behind, new, pending })
     }
-    Ok(pending.len())
+
+    /// What holds until it is accepted.
+    fn holds(&self) -> Option<&Golden> {
+        self.old.as_ref().or(self.behind.as_ref().map(|found| &found.golden))
+    }
+
+    /// Whether only its origins are others.
+    fn same_trace(&self) -> bool {
+        self.old.as_ref().is_some_and(|old| old.body == self.new.body)
+    }
+
+    fn name(&self) -> String {
+        format!("{}/{}{}", self.pending.layer, self.pending.vector, self.kind)
+    }
+
+    fn text(&self) -> String {
+        let about = match (&self.old, &self.behind) {
+            (Some(_), _) => String::new(),
+            (None, Some(behind)) => format!(" (new; held until now by that of {})", behind.layer),
+            (None, None) => " (new)".into(),
+        };
+        let old = self.holds().map(Golden::to_text).unwrap_or_default();
+        let new = self.new.to_text();
+        let diff = TextDiff::from_lines(&old, &new);
+        format!("{}{about}\n{}\n", self.name(), diff.unified_diff().context_radius(3))
+    }
+}
+
+fn text(changed: &[Changed], all: bool) -> String {
+    let mut text = summary(changed);
+    for one in changed.iter().filter(|one| all || !one.same_trace()) {
+        // Writing to a String cannot fail.
+        write!(text, "\n{}", one.text()).unwrap_or_default();
+    }
+    let hidden = if all { 0 } else { changed.iter().filter(|one| one.same_trace()).count() };
+    if hidden > 0 {
+        writeln!(text, "\n{hidden} with the same trace are not shown: --all").unwrap_or_default();
+    }
+    writeln!(
+        text,
+        "\n{} await review; accept them with: nlproof accept LAYER/VECTOR, or --all",
+        changed.len()
+    )
+    .unwrap_or_default();
+    text
+}
+
+/// How many there are of what, in which layers, and what differs by kind.
+fn summary(changed: &[Changed]) -> String {
+    let mut layers: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut differences = Differences::default();
+    let (mut new, mut other, mut same) = (0, 0, 0);
+    for one in changed {
+        *layers.entry(&one.pending.layer).or_default() += 1;
+        match one.holds() {
+            None => new += 1,
+            Some(_) if one.same_trace() => same += 1,
+            Some(holds) => {
+                other += 1;
+                if one.compared == Compared::Wire {
+                    differences.add(&one.pending.vector, changes(&holds.body, &one.new.body));
+                }
+            }
+        }
+    }
+    let parts = [
+        (other, "otherwise than what holds"),
+        (new, "where nothing held"),
+        (same, "with the same trace from another kernel or profile"),
+    ];
+    let parts: Vec<_> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let layers: Vec<_> = layers.iter().map(|(layer, count)| format!("{layer} ({count})")).collect();
+    let mut text = format!(
+        "{} recorded: {}\nin {}\n",
+        many(changed.len(), "golden"),
+        parts.join(", "),
+        layers.join(", ")
+    );
+    let kinds = differences.kinds();
+    if !kinds.is_empty() {
+        text.push_str("\nvectors  ways  where (- holds, + recorded)\n");
+    }
+    for kind in &kinds {
+        writeln!(text, "{}", kind_line(kind)).unwrap_or_default();
+    }
+    text
 }

@@ -9,7 +9,7 @@ use super::out::{say, say_text};
 use super::project::Project;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, sim_trace};
 use crate::file::nearest;
-use crate::golden::{Compared, compare, layers};
+use crate::golden::{Compared, Found, compare};
 use crate::ktrace::has_golden;
 use crate::matrix::{
     Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, is_stated, mismatch,
@@ -64,7 +64,8 @@ pub(super) fn one(
     match (run, seen) {
         (Ok(()), Some(conversation)) => {
             show(&conversation, os, raw);
-            let verdict = verdict(project, cell, &conversation)?;
+            let kernel = target.facts().kernel.as_ref().map(|kernel| kernel.sha256.as_str());
+            let verdict = verdict(project, cell, kernel, &conversation)?;
             let Some(stated) = stated else { return Ok(verdict) };
             say!("the guest was to be lost ({stated}), and lives");
             Ok(ExitCode::COMPARISON)
@@ -112,6 +113,7 @@ fn show(conversation: &Conversation<'_>, os: nlproof_wire::Os, raw: bool) {
 fn verdict(
     project: &Project,
     cell: Option<&Cell>,
+    kernel: Option<&str>,
     conversation: &Conversation<'_>,
 ) -> Result<ExitCode, CliError> {
     if let Some((_, lossy)) = conversation.trace.loss() {
@@ -122,7 +124,7 @@ fn verdict(
         say!("no comparison: there are no goldens for Linux");
         return Ok(ExitCode::OK);
     };
-    let mut golden = project.goldens().find(layers(cell.profile), &conversation.vector.id)?;
+    let mut golden = project.goldens().find(&cell.layers(), &conversation.vector.id)?;
     if cell.module == ModuleKind::Rust {
         let divergences = project.divergences()?;
         golden = golden.map(|found| divergences.apply(cell.profile, found)).transpose()?;
@@ -134,29 +136,36 @@ fn verdict(
         }
         Some(found) => match compare(Compared::Wire, &found.golden.body, &conversation.trace.to_text()) {
             None => {
-                say!("{}: equal to the golden of {}", cell.name(), found.layer);
-                kernel_verdict(project, cell, conversation)
+                say!("{}: equal to {}", cell.name(), whose(cell, kernel, &found));
+                kernel_verdict(project, cell, kernel, conversation)
             }
             Some(divergence) => {
-                say!("{}: differs from the golden of {}\n  {divergence}", cell.name(), found.layer);
+                say!("{}: differs from {}\n  {divergence}", cell.name(), whose(cell, kernel, &found));
                 Ok(ExitCode::COMPARISON)
             }
         },
     }
 }
 
+/// A golden by its layer, and what it is to the kernel with this digest.
+fn whose(cell: &Cell, kernel: Option<&str>, found: &Found) -> String {
+    let (standing, by) = cell.standing(&found.golden.origins, kernel);
+    format!("the golden of {} ({})", found.layer, standing.told(by, kernel))
+}
+
 /// Compares the kernel's part, if there is one.
 fn kernel_verdict(
     project: &Project,
     cell: &Cell,
+    kernel: Option<&str>,
     conversation: &Conversation<'_>,
 ) -> Result<ExitCode, CliError> {
-    let kernel = &conversation.kernel;
-    if !kernel.present {
+    let trace = &conversation.kernel;
+    if !trace.present {
         return Ok(ExitCode::OK);
     }
-    if kernel.lost > 0 {
-        say!("inconclusive: {} records of the kernel trace were lost", kernel.lost);
+    if trace.lost > 0 {
+        say!("inconclusive: {} records of the kernel trace were lost", trace.lost);
         return Ok(ExitCode::GUEST);
     }
     for violation in &conversation.violations {
@@ -169,14 +178,14 @@ fn kernel_verdict(
         return Ok(ExitCode::OK);
     }
     let store = project.goldens().kernel();
-    let Some(found) = store.find(layers(cell.profile), &conversation.vector.id)? else {
+    let Some(found) = store.find(&cell.layers(), &conversation.vector.id)? else {
         say!("{}: no golden of the kernel trace", cell.name());
         return Ok(ExitCode::COMPARISON);
     };
-    match compare(Compared::Kernel, &found.golden.body, &kernel.to_text()) {
+    match compare(Compared::Kernel, &found.golden.body, &trace.to_text()) {
         None => Ok(ExitCode::OK),
         Some(divergence) => {
-            say!("{}: differs from the golden of {}\n  {divergence}", cell.name(), found.layer);
+            say!("{}: differs from {}\n  {divergence}", cell.name(), whose(cell, kernel, &found));
             Ok(ExitCode::COMPARISON)
         }
     }

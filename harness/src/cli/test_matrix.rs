@@ -14,7 +14,6 @@ use super::out::say;
 use super::project::Project;
 use super::targets::{Targets, cache_directory, places, sim_trace};
 use super::verdict::{closing_line, exit_code};
-use crate::golden::layers;
 use crate::matrix::{Cell, Engine, ModuleKind, RunResult, Timings, VectorsOfRun, Wanted, selection_digest};
 use crate::report::{Screen, forget, write_json, write_junit};
 use crate::targets::MEMORY_MIB;
@@ -22,7 +21,10 @@ use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?.with_modules(&args.what.guest.kmod);
-    let cells = project.cells(&args.what.cells)?;
+    let mut cells = project.weighed_cells(&args.what.cells)?;
+    if args.hard {
+        cells.iter_mut().for_each(|cell| cell.soft = None);
+    }
     let mut vectors = project.vectors(&args.what.vectors)?;
     let about = VectorsOfRun { selection: selection_digest(&vectors), slice: args.partition };
     if let Some(slice) = args.partition {
@@ -178,18 +180,19 @@ fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets
     for cell in cells {
         let (mut observed, mut predicted, mut none) = (0, 0, 0);
         for vector in vectors {
-            match goldens.find(layers(cell.profile), &vector.id)? {
+            match goldens.find(&cell.layers(), &vector.id)? {
                 None => none += 1,
-                Some(found) if cell.observed(&found.golden.origins) => observed += 1,
+                Some(found) if cell.standing(&found.golden.origins, None).0.is_observed() => observed += 1,
                 Some(_) => predicted += 1,
             }
         }
+        let soft = cell.soft.map_or(String::new(), |soft| format!("; {soft}: what differs is not counted"));
         let here = match targets.obstacle(cell) {
             Some((reason, _)) => format!("; cannot run here: {reason}"),
             None => String::new(),
         };
         say!(
-            "  {:<34} profile {:<5} {observed:>4} observed {predicted:>4} predicted {none:>4} missing{here}",
+            "  {:<34} profile {:<5} {observed:>4} observed {predicted:>4} predicted {none:>4} missing{soft}{here}",
             cell.name(),
             cell.profile.to_string(),
         );

@@ -2,7 +2,7 @@
 //! A run in one line and in one exit code.
 
 use super::exit::ExitCode;
-use crate::matrix::{CellResult, CellStatus, RunResult};
+use crate::matrix::{CellResult, CellStatus, RunResult, Soft};
 
 /// The run in one line.
 pub(super) fn closing_line(result: &RunResult) -> String {
@@ -12,10 +12,15 @@ pub(super) fn closing_line(result: &RunResult) -> String {
         passed += counts.passed;
         bad += counts.failed + counts.inconclusive + counts.no_golden;
     }
-    let soft = result.cells.iter().filter(|cell| cell.cell.soft && fails(&cell.status)).count();
-    let soft = match soft {
+    let forgiven = |soft| result.cells.iter().filter(|cell| cell.forgiven() == Some(soft)).count();
+    let tried = match forgiven(Soft::Tried) {
         0 => String::new(),
         count => format!("; {count} cells failed whose releases are only tried"),
+    };
+    let unseen = match forgiven(Soft::NeverObserved) {
+        0 => String::new(),
+        1 => "; 1 cell differs whose release was never observed, which is not counted".into(),
+        count => format!("; {count} cells differ whose releases were never observed, which is not counted"),
     };
     let not_run = |status: &CellStatus| matches!(status, CellStatus::NotRun { .. });
     let ran = result.cells.iter().filter(|cell| !not_run(&cell.status)).count();
@@ -35,18 +40,13 @@ pub(super) fn closing_line(result: &RunResult) -> String {
     };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
     format!(
-        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{soft}{fallbacks}{interrupted}"
+        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{tried}{unseen}{fallbacks}{interrupted}"
     )
-}
-
-/// Whether a cell ran, or was to run, and it did not come to a good end.
-fn fails(status: &CellStatus) -> bool {
-    !matches!(status, CellStatus::Passed | CellStatus::NotRun { .. })
 }
 
 /// The worst of what happened decides: a lost guest hides comparisons, so it comes before them.
 pub(super) fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
-    let counts = |cell: &&CellResult| !(cell.cell.soft && fails(&cell.status));
+    let counts = |cell: &&CellResult| cell.forgiven().is_none();
     let any =
         |wanted: fn(&CellStatus) -> bool| result.cells.iter().filter(counts).any(|cell| wanted(&cell.status));
     // A cell that failed softly ran all the same.
@@ -79,17 +79,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::matrix::{Cell, ModuleKind, TargetKind, VectorsOfRun};
+    use crate::matrix::VectorsOfRun;
+    use crate::matrix::tests::cell;
 
     fn run(statuses: Vec<CellStatus>, interrupted: bool) -> RunResult {
-        let cell = Cell {
-            target: TargetKind::Sim,
-            release: None,
-            profile: iface_core::Profile::R15,
-            module: ModuleKind::Stock,
-            without: vec![],
-            soft: false,
-        };
+        let cell = cell(None, iface_core::Profile::R15);
         let result = |status| CellResult {
             cell: cell.clone(),
             status,
@@ -98,6 +92,7 @@ mod tests {
             complaints: vec![],
             facts: vec![],
             vectors: vec![],
+            recorded: vec![],
             duration: Duration::ZERO,
             guest_time: Duration::ZERO,
         };
@@ -149,12 +144,30 @@ mod tests {
     fn a_cell_that_is_only_tried_is_told_and_fails_nothing() {
         let mut result = run(vec![CellStatus::Passed, CellStatus::GuestFailed("x".into())], false);
         assert_eq!(exit_code(&result, false), ExitCode::GUEST);
-        result.cells[1].cell.soft = true;
+        result.cells[1].cell.soft = Some(Soft::Tried);
         assert_eq!(exit_code(&result, false), ExitCode::OK);
         assert!(closing_line(&result).ends_with("1 cells failed whose releases are only tried"));
         result.cells.remove(0);
         assert_eq!(exit_code(&result, false), ExitCode::OK, "it ran");
         result.cells[0].status = CellStatus::NotRun { reason: "r".into(), remedy: "m".into() };
         assert_eq!(exit_code(&result, false), ExitCode::NOTHING_RAN);
+    }
+
+    #[test]
+    fn a_release_that_was_never_observed_fails_nothing_by_its_answers() {
+        let mut result = run(vec![CellStatus::Passed, CellStatus::Failed], false);
+        assert_eq!(exit_code(&result, false), ExitCode::COMPARISON);
+        result.cells[1].cell.soft = Some(Soft::NeverObserved);
+        assert_eq!(exit_code(&result, false), ExitCode::OK);
+        let said = closing_line(&result);
+        assert!(
+            said.ends_with("; 1 cell differs whose release was never observed, which is not counted"),
+            "{said}"
+        );
+        result.cells.remove(0);
+        assert_eq!(exit_code(&result, true), ExitCode::OK, "it ran");
+        // A panic needs no golden.
+        result.cells[0].status = CellStatus::GuestFailed("panicked".into());
+        assert_eq!(exit_code(&result, false), ExitCode::GUEST);
     }
 }

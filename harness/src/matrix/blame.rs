@@ -142,7 +142,9 @@ mod tests {
             profile: Profile::R14_0,
             module,
             without: vec![],
-            soft: false,
+            build_of: None,
+            layer: None,
+            soft: None,
         }
     }
 
@@ -162,6 +164,7 @@ mod tests {
             fallbacks: 0,
             losses: vec![],
             complaints,
+            recorded: vec![],
             facts: vec![],
             vectors: vec![VectorResult::without("link/a", Outcome::Passed)],
             duration: Duration::ZERO,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use iface_core::Profile;
 
-use crate::golden::{Origin, profile_of};
+use crate::golden::{Origin, Standing, layers, profile_of};
 use crate::vector::{LossCode, StatedLoss, Vector};
 
 /// Where vectors run.
@@ -39,8 +39,44 @@ pub struct Cell {
     pub module: ModuleKind,
     /// Vectors that this kernel cannot be asked.
     pub without: Vec<Without>,
-    /// What fails in it does not fail a run: its release is one that is only tried.
-    pub soft: bool,
+    /// The release of which its kernel is another build, by configuration: what that one answered, it should.
+    pub build_of: Option<String>,
+    /// A layer of goldens of its own, in which it looks before those of its profile.
+    pub layer: Option<String>,
+    /// Why what fails in it does not fail a run, if that is so.
+    pub soft: Option<Soft>,
+}
+
+/// Why what fails in a cell does not fail a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Soft {
+    /// Its release is one that is only tried: nothing that fails counts.
+    Tried,
+    /// No golden was recorded from its release: that an answer differs from a prediction does not count. Whatever needs
+    /// no golden does: a lost guest, a module that misbehaves, a broken rule.
+    NeverObserved,
+}
+
+impl Soft {
+    /// Both.
+    pub const ALL: [Soft; 2] = [Soft::Tried, Soft::NeverObserved];
+
+    /// The word in machine-readable reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Soft::Tried => "tried",
+            Soft::NeverObserved => "never-observed",
+        }
+    }
+}
+
+impl fmt::Display for Soft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Soft::Tried => "its release is only tried",
+            Soft::NeverObserved => "its release was never observed",
+        })
+    }
 }
 
 /// A vector that a cell leaves out, and why: one that stops this kernel, say.
@@ -61,16 +97,49 @@ impl Cell {
         }
     }
 
-    /// Whether one of a golden's origins is an observation of the cell's own release; for the simulator, of a release
-    /// of the profile that it plays. Otherwise the golden is a prediction here, whoever recorded it.
-    pub fn observed(&self, origins: &[Origin]) -> bool {
-        origins.iter().any(|origin| match origin {
-            Origin::Predicted { .. } => false,
-            Origin::Observed { release, osreldate, .. } => match &self.release {
-                Some(own) => own == release,
-                None => profile_of(*osreldate) == Some(self.profile),
-            },
-        })
+    /// The directories below `golden/` in which the cell looks, most specific first.
+    pub fn layers(&self) -> Vec<&str> {
+        self.layer.as_deref().into_iter().chain(layers(self.profile).iter().copied()).collect()
+    }
+
+    /// What a golden is here by its origins, and the kernels among them that vouch for it. `kernel` is the SHA-256 of the
+    /// kernel that answers, in hex, where one is known.
+    ///
+    /// The digest decides whether it is this very kernel, whatever its release is called; else the release's name, and
+    /// for the simulator the branch that it plays. What neither fits is a prediction here, whoever recorded it.
+    pub fn standing<'o>(&self, origins: &'o [Origin], kernel: Option<&str>) -> (Standing, Vec<&'o Origin>) {
+        let matching = |fits: &dyn Fn(&str, u32, &str) -> bool| -> Vec<&'o Origin> {
+            let fits = |origin: &&Origin| match origin {
+                Origin::Observed { release, osreldate, kernel_sha256, .. } => {
+                    fits(release, *osreldate, kernel_sha256)
+                }
+                Origin::Predicted { .. } => false,
+            };
+            origins.iter().filter(fits).collect()
+        };
+        if let Some(kernel) = kernel {
+            let same = matching(&|_, _, sha256| sha256 == kernel);
+            if !same.is_empty() {
+                return (Standing::ThisKernel, same);
+            }
+        }
+        let mut known = matching(&|release, osreldate, _| match &self.release {
+            Some(own) => own == release,
+            None => profile_of(osreldate) == Some(self.profile),
+        });
+        if known.is_empty() {
+            known = matching(&|release, _, _| self.build_of.as_deref() == Some(release));
+        }
+        match (known.is_empty(), kernel) {
+            (true, _) => (Standing::Predicted, known),
+            (false, Some(_)) => (Standing::OtherBuild, known),
+            (false, None) => (Standing::Observed, known),
+        }
+    }
+
+    /// Whether its kernel is one of that release, or another build of it.
+    pub fn is_of(&self, release: &str) -> bool {
+        [&self.release, &self.build_of].into_iter().flatten().any(|own| own == release)
     }
 
     /// Why the cell leaves a vector out, if it does.
@@ -115,5 +184,67 @@ impl fmt::Display for ModuleKind {
             ModuleKind::Stock => "stock",
             ModuleKind::Rust => "rust",
         })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The stock cell of a release, or the simulator's of a profile.
+    pub(crate) fn cell(release: Option<&str>, profile: Profile) -> Cell {
+        Cell {
+            target: if release.is_some() { TargetKind::Freebsd } else { TargetKind::Sim },
+            release: release.map(Into::into),
+            profile,
+            module: ModuleKind::Stock,
+            without: Vec::new(),
+            build_of: None,
+            layer: None,
+            soft: None,
+        }
+    }
+
+    fn kernel(release: &str, osreldate: u32, digit: &str) -> Origin {
+        Origin::Observed { release: release.into(), osreldate, kernel_sha256: digit.repeat(64), module: None }
+    }
+
+    #[test]
+    fn the_digest_decides_then_the_release_then_nothing() {
+        let (r14, r15) = (kernel("14.0-STABLE", 1_400_507, "a"), kernel("15.1-RELEASE", 1_501_000, "b"));
+        let both = [r14.clone(), r15.clone()];
+        let of = |cell: &Cell, sha256: Option<&str>| {
+            let (standing, by) = cell.standing(&both, sha256);
+            (standing, by.into_iter().cloned().collect::<Vec<_>>())
+        };
+        let r14_cell = cell(Some("14.0-STABLE"), Profile::R14_0);
+        let (a, c) = ("a".repeat(64), "c".repeat(64));
+        assert_eq!(of(&r14_cell, Some(&a)), (Standing::ThisKernel, vec![r14.clone()]));
+        assert_eq!(of(&r14_cell, Some(&c)), (Standing::OtherBuild, vec![r14.clone()]));
+        assert_eq!(of(&r14_cell, None), (Standing::Observed, vec![r14.clone()]));
+        // One kernel under another name is that kernel.
+        let mine = cell(Some("mine"), Profile::R14_0);
+        assert_eq!(of(&mine, Some(&a)), (Standing::ThisKernel, vec![r14.clone()]));
+        assert_eq!(of(&mine, Some(&c)), (Standing::Predicted, vec![]));
+        let sister = cell(Some("15.0-RELEASE"), Profile::R15);
+        assert_eq!(of(&sister, Some(&c)), (Standing::Predicted, vec![]));
+        let debug = Cell { build_of: Some("14.0-STABLE".into()), ..cell(Some("DEBUG"), Profile::R14_0) };
+        assert_eq!(of(&debug, Some(&c)), (Standing::OtherBuild, vec![r14.clone()]));
+    }
+
+    #[test]
+    fn the_simulator_is_compared_with_the_branch_that_it_plays() {
+        let origins = [kernel("14.0-STABLE", 1_400_507, "a"), Origin::Predicted { profile: "15".into() }];
+        let standing = |profile| cell(None, profile).standing(&origins, None).0;
+        assert_eq!(standing(Profile::R14_0), Standing::Observed);
+        assert_eq!(standing(Profile::R14_3), Standing::Predicted);
+        assert_eq!(standing(Profile::R15), Standing::Predicted, "its own prediction is one");
+    }
+
+    #[test]
+    fn a_layer_of_its_own_comes_first() {
+        let own = Cell { layer: Some("freebsd-15.0".into()), ..cell(Some("15.0-RELEASE"), Profile::R15) };
+        assert_eq!(own.layers(), ["freebsd-15.0", "freebsd-15", "common"]);
+        assert_eq!(cell(None, Profile::R15).layers(), ["freebsd-15", "common"]);
     }
 }

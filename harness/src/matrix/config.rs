@@ -10,6 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::cell::{Cell, ModuleKind, TargetKind, Without};
 use crate::file::{FileError, load_yaml, nearest};
+use crate::golden::layers;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -28,6 +29,10 @@ struct RawCell {
     profile: Spanned<String>,
     #[serde(default)]
     module: RawModule,
+    /// The release of which this kernel is another build.
+    build_of: Option<Spanned<String>>,
+    /// A layer of goldens of its own.
+    layer: Option<Spanned<String>>,
     /// Vectors that are left out, each with the reason.
     #[serde(default)]
     without: Vec<Spanned<RawWithout>>,
@@ -82,6 +87,12 @@ pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
         if cells.iter().any(|other| other.name() == cell.name()) {
             return Err(FileError::at(path, place, format!("the cell {} is there twice", cell.name())));
         }
+        let same_kernel = |other: &&Cell| cell.release.is_some() && other.release == cell.release;
+        if cells.iter().find(same_kernel).is_some_and(|other| other.layer != cell.layer) {
+            let what = format!("{} has another `layer` than the release's cell above", cell.name());
+            return Err(FileError::at(path, place, what)
+                .help("a release's cells are held to the same goldens: give all of them the same layer"));
+        }
         cells.push(cell);
     }
     if cells.is_empty() {
@@ -108,8 +119,22 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
         }
         without.push(Without { vector: value.vector, reason: value.reason });
     }
+    let layer = raw.layer.map(|layer| own_layer(path, layer)).transpose()?;
     let release = raw.release.map(|release| release.value);
+    let build_of = match raw.build_of {
+        Some(other) if release.is_none() || release.as_ref() == Some(&other.value) => {
+            let place = (other.referenced.line(), other.referenced.column());
+            let what = format!("`build-of: {}` is of no use here", other.value);
+            return Err(FileError::at(path, place, what)
+                .help("it names the release of which another release directory's kernel is a build"));
+        }
+        other => other.map(|other| other.value),
+    };
     let (target, module) = match (raw.target, raw.module) {
+        (RawTarget::Sim, RawModule::Stock) if layer.is_some() => {
+            return Err(FileError::at(path, place, "the simulator runs a profile, which has its layers")
+                .help("leave out `layer`"));
+        }
         (RawTarget::Sim, RawModule::Stock) => (TargetKind::Sim, ModuleKind::Stock),
         (RawTarget::Sim, RawModule::Rust) => {
             return Err(FileError::at(path, place, "the simulator has no kernel module")
@@ -127,8 +152,26 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
         .help("leave out `release`")),
         (TargetKind::Freebsd, None) => Err(FileError::at(path, place, "a freebsd cell needs a `release`")
             .help("the name of a release directory, such as 14.0-STABLE")),
-        _ => Ok(Cell { target, release, profile, module, without, soft: false }),
+        _ => Ok(Cell { target, release, profile, module, without, build_of, layer, soft: None }),
     }
+}
+
+/// The name of a layer that is no profile's.
+fn own_layer(path: &Path, layer: Spanned<String>) -> Result<String, FileError> {
+    let name = layer.value;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+    let what = if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        format!("`{name}` cannot be the name of a directory of goldens")
+    } else if let Some(profile) =
+        Profile::ALL.into_iter().find(|profile| layers(*profile).contains(&name.as_str()))
+    {
+        format!("`{name}` is a layer of profile {profile} already")
+    } else {
+        return Ok(name);
+    };
+    let place = (layer.referenced.line(), layer.referenced.column());
+    Err(FileError::at(path, place, what)
+        .help("a cell's own layer has a name of its own, such as freebsd-15.0"))
 }
 
 #[cfg(test)]
@@ -153,6 +196,14 @@ mod tests {
     }
 
     #[test]
+    fn a_kernel_may_be_another_build_and_have_a_layer_of_its_own() {
+        let text = "cells:\n- {target: freebsd, release: x, profile: '15', build-of: y, layer: freebsd-x}\n";
+        let cell = load(text).unwrap().cells.remove(0);
+        assert!(cell.is_of("x") && cell.is_of("y") && !cell.is_of("z"));
+        assert_eq!(cell.layers(), ["freebsd-x", "freebsd-15", "common"]);
+    }
+
+    #[test]
     fn a_vector_is_left_out_with_its_reason_and_no_other_is() {
         let text = "cells:\n- {target: sim, profile: '16', without: [{vector: link/a, reason: it panics}]}\n";
         let cell = load(text).unwrap().cells.remove(0);
@@ -174,6 +225,24 @@ mod tests {
                 "no reason to leave out v",
             ),
             ("cells:\n- {targt: sim, profile: '16'}\n", "did you mean `target`?"),
+            (
+                "cells:\n- {target: freebsd, release: x, profile: '15', layer: a/b}\n",
+                ":2:55: `a/b` cannot be the name",
+            ),
+            (
+                "cells:\n- {target: freebsd, release: x, profile: '15', layer: freebsd-15}\n",
+                "`freebsd-15` is a layer of profile 15 already",
+            ),
+            (
+                "cells:\n- {target: freebsd, release: x, profile: '15', layer: a}\n- {target: freebsd, release: x, profile: '15', module: rust}\n",
+                ":3:3: freebsd/x/rust has another `layer`",
+            ),
+            (
+                "cells:\n- {target: freebsd, release: x, profile: '15', build-of: x}\n",
+                "`build-of: x` is of no use here",
+            ),
+            ("cells:\n- {target: sim, profile: '15', build-of: x}\n", "is of no use here"),
+            ("cells:\n- {target: sim, profile: '15', layer: x}\n", "a profile, which has its layers"),
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(expected), "{text:?} gave {error}");

@@ -3,6 +3,7 @@
 
 use super::cell::Cell;
 use super::outcome::{CellResult, RunResult, VectorResult};
+use crate::trace::Trace;
 
 /// Something happened.
 #[derive(Debug)]
@@ -34,6 +35,15 @@ pub enum Event<'a> {
         cell: &'a Cell,
         /// The sentence.
         text: &'a str,
+    },
+    /// A vector has run to its end, and is over next.
+    VectorAnswered {
+        /// The cell.
+        cell: &'a Cell,
+        /// The vector's id.
+        id: &'a str,
+        /// What it said.
+        trace: &'a Trace,
     },
     /// A vector is over.
     VectorFinished {

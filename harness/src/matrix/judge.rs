@@ -4,7 +4,7 @@
 use super::cell::Cell;
 use super::conversation::Conversation;
 use super::outcome::{Outcome, VectorResult};
-use crate::golden::{Compared, Found, compare};
+use crate::golden::{Compared, Found, Origin, compare};
 use crate::ktrace::{comparable, has_golden};
 use crate::targets::Loss;
 use crate::vector::StatedLoss;
@@ -27,22 +27,39 @@ fn survived(stated: &StatedLoss, said: &Outcome) -> Outcome {
     ))
 }
 
+/// Who answers.
+pub(super) struct Answerer<'a> {
+    /// In which cell.
+    pub(super) cell: &'a Cell,
+    /// SHA-256 of the kernel that runs, in hex, if one does.
+    pub(super) kernel: Option<&'a str>,
+    /// The major of the stock code whose kernel trace dtrace(1) told, if it did.
+    pub(super) stock: Option<u32>,
+}
+
+/// What became of a vector, and the kernels that vouch for the goldens that it was compared with.
+pub(super) struct Judged {
+    pub(super) result: VectorResult,
+    pub(super) recorded: Vec<Origin>,
+}
+
 /// Compares a vector's trace with the golden that holds for it, and the kernel's part, where there is one, with its own:
-/// if that is stock code's (its major), as far as both can tell it.
+/// if that is stock code's, as far as both can tell it.
 pub(super) fn judge(
-    cell: &Cell,
+    answerer: &Answerer<'_>,
     conversation: &Conversation<'_>,
     golden: Option<Found>,
     kernel: Option<Found>,
-    stock: Option<u32>,
-) -> VectorResult {
-    let mut result = VectorResult {
+) -> Judged {
+    let result = VectorResult {
         id: conversation.vector.id.clone(),
         outcome: Outcome::NoGolden,
         duration: conversation.duration,
-        observed: None,
+        standing: None,
         golden_layer: None,
     };
+    let mut judged = Judged { result, recorded: Vec::new() };
+    let result = &mut judged.result;
     if let Some((step, lossy)) = conversation.trace.loss() {
         let place = step.map_or(String::new(), |step| format!("step {step}: "));
         result.outcome = Outcome::Inconclusive(format!("{place}{lossy}"));
@@ -55,25 +72,35 @@ pub(super) fn judge(
             None => Outcome::Passed,
             Some(divergence) => Outcome::Failed(divergence),
         };
-        result.observed = Some(cell.observed(&found.golden.origins));
         result.golden_layer = Some(found.layer);
+        judged.vouched(answerer, &found.golden.origins);
     }
-    if matches!(result.outcome, Outcome::Passed | Outcome::NoGolden) && conversation.kernel.present {
-        judge_kernel(conversation, kernel, stock, &mut result);
+    if matches!(judged.result.outcome, Outcome::Passed | Outcome::NoGolden) && conversation.kernel.present {
+        judge_kernel(answerer, conversation, kernel, &mut judged);
     }
-    if let Some(stated) = cell.loses(conversation.vector) {
-        result.outcome = survived(stated, &result.outcome);
+    if let Some(stated) = answerer.cell.loses(conversation.vector) {
+        judged.result.outcome = survived(stated, &judged.result.outcome);
     }
-    result
+    judged
+}
+
+impl Judged {
+    /// A golden of these origins was compared with.
+    fn vouched(&mut self, answerer: &Answerer<'_>, origins: &[Origin]) {
+        let (standing, by) = answerer.cell.standing(origins, answerer.kernel);
+        self.result.standing = self.result.standing.max(Some(standing));
+        self.recorded.extend(by.into_iter().cloned());
+    }
 }
 
 /// Looks at the kernel's part of a vector that said what it should.
 fn judge_kernel(
+    answerer: &Answerer<'_>,
     conversation: &Conversation<'_>,
     golden: Option<Found>,
-    stock: Option<u32>,
-    result: &mut VectorResult,
+    judged: &mut Judged,
 ) {
+    let result = &mut judged.result;
     if let Some(violation) = conversation.violations.first() {
         let others = match conversation.violations.len() - 1 {
             0 => String::new(),
@@ -86,7 +113,7 @@ fn judge_kernel(
             return;
         };
         let seen = conversation.kernel.to_text();
-        let divergence = match stock {
+        let divergence = match answerer.stock {
             None => compare(Compared::Kernel, &found.golden.body, &seen),
             Some(major) => {
                 let [golden, seen] = [&found.golden.body, &seen].map(|text| comparable(text, major));
@@ -97,5 +124,6 @@ fn judge_kernel(
             result.outcome = Outcome::Failed(divergence);
             result.golden_layer = Some(found.layer);
         }
+        judged.vouched(answerer, &found.golden.origins);
     }
 }

@@ -20,7 +20,7 @@ mod slice;
 mod timings;
 
 pub use blame::settle;
-pub use cell::{Cell, ModuleKind, TargetKind, Without};
+pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};
 pub use config::{Matrix, load_matrix};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
 pub use engine::{Emit, Engine, Opener, Place, Wanted, guest_suffix};
@@ -29,7 +29,10 @@ pub use judge::is_stated;
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };
-pub use running::GUESTS;
+pub use running::{GUESTS, KERNEL};
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;
+
+#[cfg(test)]
+pub(crate) use cell::tests;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::cell::Cell;
+use super::cell::{Cell, Soft};
 use super::slice::Slice;
-use crate::golden::Divergence;
+use crate::golden::{Divergence, Origin, Standing};
 use crate::targets::{Complaint, Loss};
 
 /// What became of one vector in one cell.
@@ -54,8 +54,8 @@ pub struct VectorResult {
     pub outcome: Outcome,
     /// From its first record to its last, on the guest's clock.
     pub duration: Duration,
-    /// Whether the golden was observed on this release (`Some(true)`) or not (`Some(false)`).
-    pub observed: Option<bool>,
+    /// What the golden is to whoever answered; the weaker of two where the kernel's part was compared too.
+    pub standing: Option<Standing>,
     /// The layer of the golden that was compared with.
     pub golden_layer: Option<String>,
 }
@@ -63,7 +63,7 @@ pub struct VectorResult {
 impl VectorResult {
     /// Of a vector that was not compared with anything.
     pub fn without(id: &str, outcome: Outcome) -> Self {
-        Self { id: id.to_owned(), outcome, duration: Duration::ZERO, observed: None, golden_layer: None }
+        Self { id: id.to_owned(), outcome, duration: Duration::ZERO, standing: None, golden_layer: None }
     }
 }
 
@@ -152,6 +152,8 @@ pub struct CellResult {
     pub facts: Vec<(String, String)>,
     /// The vectors, in their own order.
     pub vectors: Vec<VectorResult>,
+    /// The kernels that goldens were recorded from, of those that vouch for them here: sorted, each once.
+    pub recorded: Vec<Origin>,
     /// From opening the first target to the last vector, on this host's clock.
     pub duration: Duration,
     /// What its targets took together: longer than `duration` where several ran side by side.
@@ -175,12 +177,30 @@ impl CellResult {
         counts
     }
 
-    /// `observed` when every golden that was compared with was recorded from a stock kernel of this very
-    /// release or profile, otherwise `predicted`; `None` when nothing was compared.
-    pub fn origin(&self) -> Option<&'static str> {
-        let mut compared = self.vectors.iter().filter_map(|vector| vector.observed).peekable();
-        compared.peek()?;
-        Some(if compared.all(|observed| observed) { "observed" } else { "predicted" })
+    /// The weakest standing of a golden that was compared with; `None` when nothing was compared.
+    pub fn standing(&self) -> Option<Standing> {
+        self.vectors.iter().filter_map(|vector| vector.standing).max()
+    }
+
+    /// How many goldens of which standing were compared with, the strongest first.
+    pub fn standings(&self) -> Vec<(Standing, usize)> {
+        let count = |wanted| self.vectors.iter().filter(|vector| vector.standing == Some(wanted)).count();
+        let all = Standing::ALL.into_iter().map(|standing| (standing, count(standing)));
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Why what failed does not fail the run, if something did and that is so.
+    pub fn forgiven(&self) -> Option<Soft> {
+        let fails = !matches!(self.status, CellStatus::Passed | CellStatus::NotRun { .. });
+        let soft = self.cell.soft.filter(|_| fails)?;
+        let forgiven = match soft {
+            Soft::Tried => true,
+            Soft::NeverObserved => {
+                let broken = |vector: &VectorResult| matches!(vector.outcome, Outcome::Violated(_));
+                self.status == CellStatus::Failed && !self.vectors.iter().any(broken)
+            }
+        };
+        forgiven.then_some(soft)
     }
 
     /// What to say about guests that were lost; `None` if none was.
@@ -244,13 +264,30 @@ pub struct VectorsOfRun {
 mod tests {
     use super::*;
 
-    fn vector(outcome: Outcome, observed: Option<bool>) -> VectorResult {
-        VectorResult { id: "v".into(), outcome, duration: Duration::ZERO, observed, golden_layer: None }
+    use crate::matrix::cell::tests::cell;
+
+    fn vector(outcome: Outcome, standing: Option<Standing>) -> VectorResult {
+        VectorResult { id: "v".into(), outcome, duration: Duration::ZERO, standing, golden_layer: None }
+    }
+
+    fn result(status: CellStatus, vectors: Vec<VectorResult>) -> CellResult {
+        CellResult {
+            cell: cell(Some("15.0-RELEASE"), iface_core::Profile::R15),
+            status,
+            fallbacks: 0,
+            losses: vec![],
+            complaints: vec![],
+            facts: vec![],
+            vectors,
+            recorded: vec![],
+            duration: Duration::ZERO,
+            guest_time: Duration::ZERO,
+        }
     }
 
     #[test]
     fn a_cell_passes_only_if_something_passed_and_nothing_else_happened() {
-        let passed = || vector(Outcome::Passed, Some(true));
+        let passed = || vector(Outcome::Passed, Some(Standing::ThisKernel));
         let not_run = || vector(Outcome::NotRun("needs linux".into()), None);
         assert_eq!(CellResult::status_of(&[passed(), not_run()]), CellStatus::Passed);
         assert!(matches!(CellResult::status_of(&[not_run()]), CellStatus::NotRun { .. }));
@@ -261,28 +298,40 @@ mod tests {
     }
 
     #[test]
-    fn one_prediction_makes_the_cell_predicted() {
-        let cell = |vectors| CellResult {
-            cell: Cell {
-                target: super::super::TargetKind::Sim,
-                release: None,
-                profile: iface_core::Profile::R15,
-                module: super::super::ModuleKind::Stock,
-                without: vec![],
-                soft: false,
-            },
-            status: CellStatus::Passed,
-            fallbacks: 0,
-            losses: vec![],
-            complaints: vec![],
-            facts: vec![],
-            vectors,
-            duration: Duration::ZERO,
-            guest_time: Duration::ZERO,
+    fn the_weakest_golden_is_the_cells_and_all_are_counted() {
+        let cell = |standings: &[Standing]| {
+            let passed = |standing: &Standing| vector(Outcome::Passed, Some(*standing));
+            result(CellStatus::Passed, standings.iter().map(passed).collect())
         };
-        let passed = |observed| vector(Outcome::Passed, Some(observed));
-        assert_eq!(cell(vec![passed(true), passed(true)]).origin(), Some("observed"));
-        assert_eq!(cell(vec![passed(true), passed(false)]).origin(), Some("predicted"));
-        assert_eq!(cell(vec![vector(Outcome::NoGolden, None)]).origin(), None);
+        let [this, other, _, predicted] = Standing::ALL;
+        assert_eq!(cell(&[this, this]).standing(), Some(this));
+        assert_eq!(cell(&[this, predicted, other]).standing(), Some(predicted));
+        assert_eq!(cell(&[predicted, this, this]).standings(), [(this, 2), (predicted, 1)]);
+        let nothing = result(CellStatus::Failed, vec![vector(Outcome::NoGolden, None)]);
+        assert_eq!((nothing.standing(), nothing.standings()), (None, vec![]));
+    }
+
+    #[test]
+    fn a_release_that_was_never_observed_is_forgiven_what_only_predictions_say() {
+        let differs = || {
+            let divergence = crate::golden::compare(crate::golden::Compared::Wire, "a\n", "b\n").unwrap();
+            vector(Outcome::Failed(divergence), Some(Standing::Predicted))
+        };
+        let of = |soft, status: &CellStatus, vectors: Vec<VectorResult>| {
+            let mut result = result(status.clone(), vectors);
+            result.cell.soft = soft;
+            result.forgiven()
+        };
+        let (tried, never) = (Some(Soft::Tried), Some(Soft::NeverObserved));
+        assert_eq!(of(never, &CellStatus::Failed, vec![differs()]), never);
+        assert_eq!(of(tried, &CellStatus::Failed, vec![differs()]), tried);
+        assert_eq!(of(None, &CellStatus::Failed, vec![differs()]), None);
+        assert_eq!(of(never, &CellStatus::Passed, vec![]), None, "there is nothing to forgive");
+        let violated = || vec![differs(), vector(Outcome::Violated("a rule".into()), None)];
+        assert_eq!(of(never, &CellStatus::Failed, violated()), None);
+        assert_eq!(of(tried, &CellStatus::Failed, violated()), tried);
+        let lost = CellStatus::GuestFailed("panicked".into());
+        assert_eq!(of(never, &lost, vec![differs()]), None);
+        assert_eq!(of(tried, &lost, vec![differs()]), tried);
     }
 }

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What comes of a cell while it runs, from whichever of its guests.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::blame::told;
-use super::cell::{Cell, ModuleKind};
+use super::cell::{Cell, ModuleKind, Soft};
 use super::conversation::Conversation;
 use super::event::Event;
 use super::following::tell;
+use super::judge::Judged;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
 use super::raw::RawFile;
 use crate::file::FileError;
+use crate::golden::{Origin, Standing};
 use crate::targets::{Finish, Loss, Target};
 use crate::vector::Vector;
 
@@ -21,6 +24,9 @@ pub const GUESTS: &str = "guests";
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
+
+/// The fact of a cell that says which kernel answered: its file's SHA-256, in hex.
+pub const KERNEL: &str = "kernel sha256";
 
 /// Hears events.
 pub(super) type Say<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
@@ -41,6 +47,7 @@ struct Found {
     facts: Vec<(String, String)>,
     fallbacks: u32,
     losses: Vec<LostGuest>,
+    recorded: BTreeSet<Origin>,
     finish: Finish,
     /// Why nothing more is run, if that is so.
     end: Option<CellStatus>,
@@ -86,16 +93,24 @@ impl<'a> RunningCell<'a> {
         self.found().vectors.push((place, result));
     }
 
-    /// A vector has run: its raw trace is kept, then its result.
+    /// A vector has run: it is told, its raw trace is kept, then its result.
     pub(super) fn ended(
         &self,
         (place, conversation): (usize, &Conversation<'_>),
-        result: VectorResult,
+        judged: Judged,
     ) -> Result<(), FileError> {
-        if let Some(raw) = &mut self.found().raw {
+        (self.say)(&Event::VectorAnswered {
+            cell: self.cell,
+            id: &conversation.vector.id,
+            trace: &conversation.trace,
+        });
+        let mut found = self.found();
+        found.recorded.extend(judged.recorded);
+        if let Some(raw) = &mut found.raw {
             raw.append(conversation)?;
         }
-        self.leave_out(place, result);
+        drop(found);
+        self.leave_out(place, judged.result);
         Ok(())
     }
 
@@ -165,9 +180,15 @@ impl<'a> RunningCell<'a> {
             complaints: found.finish.console.clone(),
             facts: std::mem::take(&mut found.facts),
             vectors: vectors.into_iter().map(|(_, result)| result).collect(),
+            recorded: std::mem::take(&mut found.recorded).into_iter().collect(),
             duration: Duration::ZERO,
             guest_time: found.guest_time,
         };
+        let this_kernel = |vector: &VectorResult| vector.standing == Some(Standing::ThisKernel);
+        if result.cell.soft == Some(Soft::NeverObserved) && result.vectors.iter().any(this_kernel) {
+            // It was, under another name.
+            result.cell.soft = None;
+        }
         if found.guests > 1 {
             let about = format!("{} side by side, at most", found.guests);
             result.facts.push((GUESTS.to_owned(), about));

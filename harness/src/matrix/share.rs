@@ -8,10 +8,10 @@ use super::conversation::{Conversation, ConversationError, converse};
 use super::engine::Engine;
 use super::following::Following;
 use super::interruption::Interruption;
-use super::judge::judge;
+use super::judge::{Answerer, judge};
 use super::running::RunningCell;
 use crate::file::FileError;
-use crate::golden::{Found, layers};
+use crate::golden::Found;
 use crate::ktrace::has_golden;
 use crate::targets::{Loss, Target, TargetError};
 use crate::vector::{LossKind, Vector};
@@ -34,11 +34,13 @@ impl Engine<'_> {
         }
         let mut failed = None;
         let mut ended = HashSet::new();
+        let sha256 = target.facts().kernel.as_ref().map(|kernel| kernel.sha256.clone());
         let mut end = |conversation: &Conversation<'_>, stock: Option<u32>| {
             let id = conversation.vector.id.as_str();
             let Some((place, (golden, kernel))) = goldens.remove(id) else { return };
-            let result = judge(running.cell, conversation, golden, kernel, stock);
-            if let Err(error) = running.ended((place, conversation), result) {
+            let answerer = Answerer { cell: running.cell, kernel: sha256.as_deref(), stock };
+            let judged = judge(&answerer, conversation, golden, kernel);
+            if let Err(error) = running.ended((place, conversation), judged) {
                 failed = failed.take().or(Some(error));
             }
         };
@@ -102,15 +104,13 @@ impl Engine<'_> {
 
     fn goldens_of(&self, running: &RunningCell<'_>, vector: &Vector) -> Result<Goldens, FileError> {
         let profile = running.cell.profile;
-        let mut golden = self.goldens.find(layers(profile), &vector.id)?;
+        let layers = running.cell.layers();
+        let mut golden = self.goldens.find(&layers, &vector.id)?;
         if running.cell.module == ModuleKind::Rust {
             golden = golden.map(|found| self.divergences.apply(profile, found)).transpose()?;
         }
-        let kernel = if has_golden(&vector.id) {
-            self.goldens.kernel().find(layers(profile), &vector.id)?
-        } else {
-            None
-        };
+        let kernel =
+            if has_golden(&vector.id) { self.goldens.kernel().find(&layers, &vector.id)? } else { None };
         Ok((golden, kernel))
     }
 }

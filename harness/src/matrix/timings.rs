@@ -68,19 +68,11 @@ impl Timings {
 mod tests {
     use iface_core::Profile;
 
-    use super::super::cell::{ModuleKind, TargetKind};
     use super::super::outcome::{Outcome, VectorResult};
     use super::*;
 
     fn cell(profile: Profile) -> Cell {
-        Cell {
-            target: TargetKind::Sim,
-            release: None,
-            profile,
-            module: ModuleKind::Stock,
-            without: vec![],
-            soft: false,
-        }
+        super::super::cell::tests::cell(None, profile)
     }
 
     fn result(profile: Profile, seconds: u64, status: CellStatus) -> CellResult {
@@ -88,7 +80,7 @@ mod tests {
             id: "v".into(),
             outcome: Outcome::Passed,
             duration: Duration::ZERO,
-            observed: None,
+            standing: None,
             golden_layer: None,
         };
         CellResult {
@@ -99,6 +91,7 @@ mod tests {
             complaints: vec![],
             facts: vec![],
             vectors: vec![vector],
+            recorded: vec![],
             duration: Duration::from_secs(seconds),
             guest_time: Duration::from_secs(seconds),
         }

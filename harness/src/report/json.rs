@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::schema::{Cell, Complaint, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
-use crate::golden::Compared;
+use crate::golden::{Compared, Origin};
 use crate::matrix::{CellResult, CellStatus, LostGuest, Outcome, RunResult};
 use crate::targets::Loss;
 
@@ -48,8 +48,12 @@ fn cell(result: &CellResult) -> Cell {
         release: result.cell.release_or_profile(),
         profile: result.cell.profile.to_string(),
         module: result.cell.module.to_string(),
-        soft: result.cell.soft,
-        origin: result.origin().map(str::to_owned),
+        build_of: result.cell.build_of.clone(),
+        layer: result.cell.layer.clone(),
+        soft: result.cell.soft.is_some(),
+        soft_because: result.cell.soft.map(|soft| soft.word().to_owned()),
+        origin: result.standing().map(|standing| standing.word().to_owned()),
+        recorded: result.recorded.iter().map(Origin::line).collect(),
         status: status.to_owned(),
         failure: failure.map(str::to_owned),
         reason: reason.map(str::to_owned),
@@ -98,7 +102,7 @@ fn vector(result: &crate::matrix::VectorResult) -> Vector {
     Vector {
         id: result.id.clone(),
         status: result.outcome.word().to_owned(),
-        origin: result.observed.map(|observed| if observed { "observed" } else { "predicted" }.to_owned()),
+        origin: result.standing.map(|standing| standing.word().to_owned()),
         golden: result.golden_layer.clone(),
         duration_us: u64::try_from(result.duration.as_micros()).unwrap_or(u64::MAX),
         reason: reason.map(str::to_owned),
@@ -109,6 +113,7 @@ fn vector(result: &crate::matrix::VectorResult) -> Vector {
             missing: divergence.missing,
             extra: divergence.extra,
             hunk: divergence.hunk.clone(),
+            fingerprint: divergence.fingerprint.clone(),
         }),
     }
 }
@@ -128,6 +133,13 @@ mod tests {
         let cell = &report["cells"][0];
         assert_eq!(cell["status"], "failed");
         assert_eq!(cell["release"], "14.0-STABLE");
+        assert_eq!(
+            (&cell["origin"], &cell["vectors"][0]["origin"]),
+            (&"other-build".into(), &"this-kernel".into())
+        );
+        let recorded = format!("observed: 14.0-STABLE osreldate=1400507 kernel=sha256:{}", "a".repeat(64));
+        assert_eq!(cell["recorded"], serde_json::json!([recorded]));
+        assert_eq!(cell["soft_because"], serde_json::Value::Null);
         assert_eq!(cell["counts"]["inconclusive"], 1);
         assert_eq!(cell["vectors"][1]["divergence"]["step"], "step 0");
         assert_eq!(cell["vectors"][4]["reason"], "needs linux");

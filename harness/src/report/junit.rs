@@ -7,8 +7,9 @@ use std::path::Path;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::summary::goldens;
 use crate::golden::Compared;
-use crate::matrix::{CellResult, CellStatus, Outcome, RunResult};
+use crate::matrix::{CellResult, CellStatus, Outcome, RunResult, Soft, VectorResult};
 
 /// Writes `junit.xml`; it appears whole or not at all.
 ///
@@ -35,9 +36,16 @@ fn suite(result: &CellResult) -> TestSuite {
     let name = result.cell.name();
     let mut suite = TestSuite::new(name.clone());
     suite.set_time(result.duration);
-    let shown = |status| if result.cell.soft { softened(status) } else { status };
-    if result.cell.soft {
-        suite.add_property(("soft", "what fails in this cell does not fail the run"));
+    let soft = result.cell.soft;
+    if let Some(soft) = soft {
+        let why = format!("what fails in this cell does not fail the run: {soft}");
+        suite.add_property(("soft", why.as_str()));
+    }
+    if let Some(goldens) = goldens(result) {
+        suite.add_property(("goldens", goldens.as_str()));
+    }
+    for origin in &result.recorded {
+        suite.add_property(("golden", origin.line().as_str()));
     }
     for fact in &result.facts {
         suite.add_property((fact.0.as_str(), fact.1.as_str()));
@@ -52,12 +60,17 @@ fn suite(result: &CellResult) -> TestSuite {
         other => other.failure().map(|(word, reason)| broken(word, reason)),
     };
     if let Some(status) = whole {
-        let mut case = TestCase::new("cell", shown(status));
+        let status = if soft == Some(Soft::Tried) { softened(status, Soft::Tried) } else { status };
+        let mut case = TestCase::new("cell", status);
         case.set_classname(name.clone());
         suite.add_test_case(case);
     }
     for vector in &result.vectors {
-        let mut case = TestCase::new(vector.id.clone(), shown(status(&vector.outcome)));
+        let status = match soft {
+            Some(soft) if forgives(soft, &vector.outcome) => softened(status(vector), soft),
+            _ => status(vector),
+        };
+        let mut case = TestCase::new(vector.id.clone(), status);
         case.set_classname(name.clone()).set_time(vector.duration);
         if let Outcome::Lost(how) = &vector.outcome {
             case.set_system_out(format!("the guest was lost, as the vector states: {how}"));
@@ -67,8 +80,16 @@ fn suite(result: &CellResult) -> TestSuite {
     suite
 }
 
-fn status(outcome: &Outcome) -> TestCaseStatus {
-    match outcome {
+/// As [`CellResult::forgiven`] has it for the whole cell.
+fn forgives(soft: Soft, outcome: &Outcome) -> bool {
+    match soft {
+        Soft::Tried => true,
+        Soft::NeverObserved => matches!(outcome, Outcome::Failed(_) | Outcome::NoGolden),
+    }
+}
+
+fn status(vector: &VectorResult) -> TestCaseStatus {
+    match &vector.outcome {
         Outcome::Passed | Outcome::Lost(_) => TestCaseStatus::success(),
         Outcome::Survived(what) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
@@ -78,10 +99,12 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
         }
         Outcome::Failed(divergence) => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_type("comparison").set_message(match divergence.compared {
-                Compared::Wire => format!("differs from its golden in {}", divergence.step),
-                Compared::Kernel => format!("the kernel trace differs in {}", divergence.step),
-            });
+            let what = match divergence.compared {
+                Compared::Wire => "differs from its golden",
+                Compared::Kernel => "the kernel trace differs",
+            };
+            let golden = vector.standing.map_or(String::new(), |standing| format!(" (golden {standing})"));
+            status.set_type("comparison").set_message(format!("{what} in {}{golden}", divergence.step));
             status.set_description(divergence.to_string());
             status
         }
@@ -107,11 +130,11 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
 
 /// The exit code does not count what fails in a soft cell, and whoever reads only this file shall come to the same end:
 /// there it is skipped, and says what it was.
-fn softened(status: TestCaseStatus) -> TestCaseStatus {
+fn softened(status: TestCaseStatus, soft: Soft) -> TestCaseStatus {
     let TestCaseStatus::NonSuccess { message, ty, description, .. } = status else { return status };
     let mut skipped = TestCaseStatus::skipped();
     let message = message.as_ref().map_or("failed", |message| message.as_str());
-    skipped.set_message(format!("not counted, the cell is soft: {message}"));
+    skipped.set_message(format!("not counted, {soft}: {message}"));
     if let Some(ty) = ty {
         skipped.set_type(ty);
     }
@@ -144,12 +167,21 @@ mod tests {
         assert!(text.contains("the guest was lost, as the vector states: guest kernel panicked"), "{text}");
         assert!(text.contains("skipped") || text.contains("disabled"), "{text}");
         let mut soft = sample_run();
-        soft.cells[0].cell.soft = true;
+        soft.cells[0].cell.soft = Some(Soft::Tried);
         write_junit(&path, &soft).unwrap();
         let softened = std::fs::read_to_string(&path).unwrap();
         assert!(softened.contains("failures=\"0\"") && softened.contains("errors=\"0\""), "{softened}");
-        let message = "not counted, the cell is soft: differs from its golden in step 0";
+        let message = "not counted, its release is only tried: differs from its golden in step 0";
         assert!(softened.contains(message) && softened.contains("name=\"soft\""), "{softened}");
+        let goldens = "name=\"goldens\" value=\"1 recorded from this very kernel, 1 from another build";
+        assert!(text.contains(goldens) && text.contains("name=\"golden\" value=\"observed: 14.0"), "{text}");
+        assert!(text.contains("in step 0 (golden from another build of this release)"), "{text}");
+        soft.cells[0].cell.soft = Some(Soft::NeverObserved);
+        write_junit(&path, &soft).unwrap();
+        let unseen = std::fs::read_to_string(&path).unwrap();
+        // What is missing from a trace is not the golden's fault.
+        assert!(unseen.contains("failures=\"0\"") && unseen.contains("errors=\"1\""), "{unseen}");
+        assert!(unseen.contains("not counted, its release was never observed: differs"), "{unseen}");
         let forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
         assert!(!text.contains(forbidden), "{text:?}");
     }

@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
-use super::summary::{cell_line, problems};
+use super::problems::problems;
+use super::summary::cell_line;
 use crate::matrix::{Cell, Event};
 
 /// Writes plain lines. Errors of the output are kept and returned by [`Lines::finish`]: a broken pipe must
@@ -36,10 +37,10 @@ impl<W: Write> Lines<W> {
             }
             Event::Stage { cell, stage, .. } => self.stage(cell, stage),
             Event::Note { cell, text } => self.line(&format!("{:<30} {text}", cell.name())),
-            Event::VectorFinished { .. } => {}
+            Event::VectorAnswered { .. } | Event::VectorFinished { .. } => {}
             Event::CellFinished { result } => self.line(&cell_line(result)),
             Event::RunFinished { result } => {
-                for problem in result.cells.iter().flat_map(problems) {
+                for problem in problems(result) {
                     self.line(&format!("\n{problem}"));
                 }
             }

@@ -4,10 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::matrix::{CellResult, CellStatus, RunResult, Slice, VectorsOfRun, settle};
-
-/// The fact that says which kernel answered.
-const KERNEL: &str = "kernel sha256";
+use crate::matrix::{CellResult, CellStatus, KERNEL, RunResult, Slice, VectorsOfRun, settle};
 
 /// One job's report.
 #[derive(Debug, Clone)]
@@ -170,6 +167,11 @@ fn join((_, first): &(&Part, &CellResult), rest: &[(&Part, &CellResult)]) -> Cel
             }
         }
         joined.vectors.extend(part.vectors);
+        // A slice may have been the only one to see that its kernel was recorded.
+        joined.cell.soft = joined.cell.soft.and(part.cell.soft);
+        joined.recorded.extend(part.recorded);
+        joined.recorded.sort();
+        joined.recorded.dedup();
         joined.fallbacks += part.fallbacks;
         joined.losses.extend(part.losses);
         joined.complaints.extend(part.complaints);
@@ -199,6 +201,7 @@ fn worse(one: CellStatus, other: CellStatus) -> CellStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::Soft;
     use crate::report::summary::tests::sample_run;
 
     fn part(number: usize, slice: Option<(u32, u32)>) -> Part {
@@ -260,6 +263,15 @@ mod tests {
         };
         let slices = [on("aa", one.clone()), on("bb", part(2, Some((2, 2))))];
         assert!(matches!(merge(&slices, None), Err(MergeError::Kernels { .. })));
+    }
+
+    #[test]
+    fn kernels_that_goldens_come_from_are_joined_and_one_hard_slice_is_enough() {
+        let (mut first, second) = (part(1, Some((1, 2))), part(2, Some((2, 2))));
+        first.run.cells[0].cell.soft = Some(Soft::NeverObserved);
+        let run = merge(&[first.clone(), second.clone()], None).unwrap();
+        assert_eq!(run.cells[0].cell.soft, None);
+        assert_eq!(run.cells[0].recorded, first.run.cells[0].recorded, "each once");
     }
 
     #[test]

@@ -7,17 +7,17 @@ use std::time::Duration;
 use clap::ValueEnum as _;
 use serde::de::Error as _;
 
-use super::schema::{self, REPORT_SCHEMA, Report};
+use super::schema::{self, OLDEST_SCHEMA, REPORT_SCHEMA, Report};
 use crate::file::FileError;
-use crate::golden::{Compared, Divergence};
+use crate::golden::{Compared, Divergence, Origin, Standing};
 use crate::matrix::{
-    Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, TargetKind, VectorResult,
-    VectorsOfRun,
+    Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, Soft, TargetKind,
+    VectorResult, VectorsOfRun,
 };
 use crate::targets::{Complaint, Loss};
 
 /// Reads `report.json`, or the one in this directory. What a report does not tell comes back empty: which vectors a
-/// cell leaves out.
+/// cell leaves out; in one of schema 1, which builds the goldens were recorded from ([`Standing::Observed`]).
 ///
 /// # Errors
 /// There is no report, or it is none, or another version of nlproof wrote it in a form that this one does not know.
@@ -31,10 +31,10 @@ pub fn read_report(path: &Path) -> Result<RunResult, FileError> {
     // The schema is looked at first: another one's fields would only be unknown.
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| at(&file, &error))?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
-        Some(number) if number == u64::from(REPORT_SCHEMA) => {}
+        Some(number) if (u64::from(OLDEST_SCHEMA)..=u64::from(REPORT_SCHEMA)).contains(&number) => {}
         Some(number) => {
             return Err(wrong(format!(
-                "is a report of schema {number}; this nlproof reads schema {REPORT_SCHEMA}"
+                "is a report of schema {number}; this nlproof reads schemas {OLDEST_SCHEMA} to {REPORT_SCHEMA}"
             ))
             .help("read it with the nlproof that wrote it"));
         }
@@ -86,14 +86,29 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
     });
     let facts = facts.collect::<Result<_, serde_json::Error>>()?;
     let release = (target != TargetKind::Sim).then(|| cell.release.clone());
+    let soft = match (cell.soft, cell.soft_because.as_deref()) {
+        (false, None) => None,
+        // Schema 1 knew one reason.
+        (true, None) => Some(Soft::Tried),
+        (_, Some(word)) => {
+            let soft = Soft::ALL.into_iter().find(|soft| soft.word() == word);
+            Some(soft.ok_or_else(|| unknown("reason to be soft", word))?)
+        }
+    };
+    let recorded = cell.recorded.iter().map(|line| {
+        Origin::parse(line).map_err(|what| serde_json::Error::custom(format!("{}: {what}", cell.name)))
+    });
+    let recorded = recorded.collect::<Result<_, _>>()?;
+    let (build_of, layer) = (cell.build_of.clone(), cell.layer.clone());
     Ok(CellResult {
-        cell: Cell { target, release, profile, module, without: Vec::new(), soft: cell.soft },
+        cell: Cell { target, release, profile, module, without: Vec::new(), build_of, layer, soft },
         status,
         fallbacks: cell.fallbacks,
         losses: cell.losses.into_iter().map(lost).collect(),
         complaints: cell.complaints.into_iter().map(complaint).collect(),
         facts,
         vectors: cell.vectors.into_iter().map(vector).collect::<Result<_, _>>()?,
+        recorded,
         duration: Duration::from_millis(cell.duration_ms),
         guest_time: Duration::from_millis(cell.guest_time_ms.unwrap_or(cell.duration_ms)),
     })
@@ -119,6 +134,7 @@ fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {
             hunk: divergence.hunk,
             missing: divergence.missing,
             extra: divergence.extra,
+            fingerprint: divergence.fingerprint,
         }),
         ("violated", None) => Outcome::Violated(reason),
         ("lost", None) => Outcome::Lost(reason),
@@ -130,11 +146,15 @@ fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {
             return Err(serde_json::Error::custom(format!("{}: no outcome `{status}`", vector.id)));
         }
     };
+    let standing = vector.origin.map(|word| {
+        Standing::from_word(&word)
+            .ok_or_else(|| serde_json::Error::custom(format!("{}: no origin `{word}`", vector.id)))
+    });
     Ok(VectorResult {
+        standing: standing.transpose()?,
         id: vector.id,
         outcome,
         duration: Duration::from_micros(vector.duration_us),
-        observed: vector.origin.map(|origin| origin == "observed"),
         golden_layer: vector.golden,
     })
 }
@@ -162,11 +182,41 @@ mod tests {
         let one = run.cells.remove(0);
         run.cells = statuses.into_iter().map(|status| CellResult { status, ..one.clone() }).collect();
         run.cells[0].cell = Cell { target: TargetKind::Sim, release: None, ..one.cell.clone() };
+        run.cells[2].cell.soft = Some(Soft::Tried);
+        run.cells[3].cell.soft = Some(Soft::NeverObserved);
+        run.cells[4].cell.build_of = Some("14.0-STABLE".into());
+        run.cells[5].cell.layer = Some("freebsd-14.0-mine".into());
         run.cells[1].facts = vec![("z".into(), "1".into()), ("a".into(), "2".into())];
         run.vectors.slice = Some(Slice { index: 2, of: 3 });
         run.missing = vec!["3/3".into()];
         write_json(&directory.path().join("report.json"), &run).unwrap();
         assert_eq!(read_report(directory.path()), Ok(run));
+    }
+
+    #[test]
+    fn a_report_of_schema_1_is_read_and_does_not_know_which_build_was_recorded() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        write_json(&path, &sample_run()).unwrap();
+        let mut old: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        old["schema"] = 1.into();
+        let cell = old["cells"][0].as_object_mut().unwrap();
+        for new in ["soft_because", "recorded"] {
+            assert!(cell.remove(new).is_some(), "{new}");
+        }
+        cell["soft"] = true.into();
+        cell["origin"] = "observed".into();
+        cell["vectors"][0]["origin"] = "observed".into();
+        cell["vectors"][1]["origin"] = "predicted".into();
+        assert!(cell["vectors"][1]["divergence"].as_object_mut().unwrap().remove("fingerprint").is_some());
+        std::fs::write(&path, old.to_string()).unwrap();
+        let run = read_report(&path).unwrap();
+        let cell = &run.cells[0];
+        assert_eq!(cell.cell.soft, Some(Soft::Tried));
+        assert_eq!(cell.standings(), [(Standing::Observed, 1), (Standing::Predicted, 1)]);
+        assert_eq!(cell.recorded, []);
+        let Outcome::Failed(divergence) = &cell.vectors[1].outcome else { panic!() };
+        assert_eq!(divergence.fingerprint, "");
     }
 
     #[test]
@@ -176,8 +226,12 @@ mod tests {
         write_json(&path, &sample_run()).unwrap();
         let good = std::fs::read_to_string(&path).unwrap();
         for (from, to, what) in [
-            ("\"schema\": 1", "\"schema\": 99", "is a report of schema 99"),
-            ("\"schema\": 1", "\"scheme\": 1", "has no `schema`"),
+            ("\"schema\": 2", "\"schema\": 99", "schema 99; this nlproof reads schemas 1 to 2"),
+            ("\"schema\": 2", "\"scheme\": 2", "has no `schema`"),
+            ("\"schema\": 2", "\"schema\": 0", "is a report of schema 0"),
+            ("\"this-kernel\"", "\"seen\"", "no origin `seen`"),
+            ("\"soft_because\": null", "\"soft_because\": \"love\"", "no reason to be soft `love`"),
+            ("\"observed: 14.0", "\"seen: 14.0", "neither `observed:` nor `predicted:`"),
             ("\"target\": \"freebsd\"", "\"target\": \"netbsd\"", "no target `netbsd`"),
             ("\"profile\": \"14.0\"", "\"profile\": \"12\"", "no profile `12`"),
             ("\"status\": \"inconclusive\"", "\"status\": \"fine\"", "no outcome `fine`"),

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What stands in `report.json`. The schema's number rises when a reader would misread.
+//! What stands in `report.json`. The schema's number rises when a reader would misread. Schema 1 had `observed` for
+//! every golden of the release, whichever of its builds was recorded.
 
 use serde::{Deserialize, Serialize};
 
 /// Version of `report.json`.
-pub const REPORT_SCHEMA: u32 = 1;
+pub const REPORT_SCHEMA: u32 = 2;
+
+/// The oldest version that is still read.
+pub(super) const OLDEST_SCHEMA: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,11 +37,23 @@ pub(super) struct Cell {
     pub(super) release: String,
     pub(super) profile: String,
     pub(super) module: String,
-    /// What fails in it does not fail the run.
+    /// The release of which its kernel is another build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) build_of: Option<String>,
+    /// The layer of goldens that only its release has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) layer: Option<String>,
+    /// What fails in it does not fail the run, as far as `soft_because` says.
     #[serde(default)]
     pub(super) soft: bool,
-    /// `observed`, `predicted`, or null when nothing was compared.
+    /// `tried` or `never-observed`, where it is soft.
+    #[serde(default)]
+    pub(super) soft_because: Option<String>,
+    /// The weakest of its vectors' origins, or null when nothing was compared.
     pub(super) origin: Option<String>,
+    /// The kernels that the goldens were recorded from, as goldens name them.
+    #[serde(default)]
+    pub(super) recorded: Vec<String>,
     /// `passed`, `failed`, `not-run`.
     pub(super) status: String,
     /// `comparison`, or a word of [`CellStatus::failure`](crate::matrix::CellStatus::failure), for a failed cell.
@@ -102,6 +118,7 @@ pub(super) struct Counts {
 pub(super) struct Vector {
     pub(super) id: String,
     pub(super) status: String,
+    /// A word of [`Standing::word`](crate::golden::Standing::word): `this-kernel`, `other-build`, `observed`, `predicted`.
     pub(super) origin: Option<String>,
     pub(super) golden: Option<String>,
     pub(super) duration_us: u64,
@@ -120,4 +137,7 @@ pub(super) struct Divergence {
     pub(super) missing: usize,
     pub(super) extra: usize,
     pub(super) hunk: Vec<String>,
+    /// Equal for the same differences in two vectors; empty: nobody looked.
+    #[serde(default)]
+    pub(super) fingerprint: String,
 }

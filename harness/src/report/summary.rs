@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a person reads at the end: one line a cell, then what went wrong.
+//! What a person reads when a cell is over: one line.
 
-use crate::matrix::{CellResult, CellStatus, Counts, Outcome, VectorResult};
+use crate::golden::Standing;
+use crate::matrix::{CellResult, CellStatus, Counts, KERNEL, Soft};
 
 /// One line about a finished cell: its name, its verdict, its numbers.
 pub fn cell_line(result: &CellResult) -> String {
     let name = result.cell.name();
     let counts = numbers(&result.counts());
     let seconds = result.duration.as_secs_f64();
-    match &result.status {
-        CellStatus::Passed => {
-            let origin = result.origin().unwrap_or("nothing");
-            format!("{name:<30} passed   {counts}; goldens {origin}; {seconds:.2} s")
+    let goldens = goldens(result).map_or(String::new(), |goldens| format!("; goldens {goldens}"));
+    let forgiven = match result.forgiven() {
+        Some(Soft::NeverObserved) => {
+            let release = result.cell.release_or_profile();
+            format!(
+                "; not counted: {release} was never observed\n{:<30}   to observe it: nlproof record --release {release}",
+                ""
+            )
         }
-        CellStatus::Failed => format!("{name:<30} FAILED   {counts}; {seconds:.2} s"),
-        CellStatus::BuildFailed(reason) => format!("{name:<30} BUILD FAILED   {reason}"),
-        CellStatus::Refused(reason) => format!("{name:<30} REFUSED   {reason}"),
-        CellStatus::LoadFailed(reason) => format!("{name:<30} LOAD FAILED   {reason}"),
-        CellStatus::ModuleFailed(reason) => format!("{name:<30} MODULE FAILED   {counts}; {reason}"),
-        CellStatus::GuestFailed(reason) => format!("{name:<30} GUEST FAILED   {counts}; {reason}"),
+        Some(soft) => format!("; not counted: {soft}"),
+        None => String::new(),
+    };
+    match &result.status {
+        CellStatus::Passed => format!("{name:<30} passed   {counts}{goldens}; {seconds:.2} s"),
+        CellStatus::Failed => format!("{name:<30} FAILED   {counts}{goldens}; {seconds:.2} s{forgiven}"),
+        CellStatus::BuildFailed(reason) => format!("{name:<30} BUILD FAILED   {reason}{forgiven}"),
+        CellStatus::Refused(reason) => format!("{name:<30} REFUSED   {reason}{forgiven}"),
+        CellStatus::LoadFailed(reason) => format!("{name:<30} LOAD FAILED   {reason}{forgiven}"),
+        CellStatus::ModuleFailed(reason) => {
+            format!("{name:<30} MODULE FAILED   {counts}; {reason}{forgiven}")
+        }
+        CellStatus::GuestFailed(reason) => format!("{name:<30} GUEST FAILED   {counts}; {reason}{forgiven}"),
         CellStatus::NotRun { reason, remedy } => {
             format!("{name:<30} not run  {reason}\n{:<30}   to run it: {remedy}", "")
         }
@@ -42,33 +54,19 @@ fn numbers(counts: &Counts) -> String {
     if parts.is_empty() { "no vectors".into() } else { parts.join(", ") }
 }
 
-/// The vectors of a cell that ran and did not pass, in the order in which their problems are numbered.
-pub fn troubled(result: &CellResult) -> impl Iterator<Item = &VectorResult> {
-    let fine = |vector: &&VectorResult| {
-        !matches!(vector.outcome, Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_))
-    };
-    result.vectors.iter().filter(fine)
-}
-
-/// Every vector of a cell that did not pass, with what to know about it.
-pub fn problems(result: &CellResult) -> Vec<String> {
-    let cell = result.cell.name();
-    troubled(result)
-        .filter_map(|vector| match &vector.outcome {
-            Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_) => None,
-            Outcome::Failed(divergence) => {
-                let golden = vector.golden_layer.as_deref().unwrap_or("?");
-                Some(format!("FAILED {cell} {} (golden: {golden})\n  {divergence}", vector.id))
-            }
-            Outcome::Violated(what) => Some(format!("VIOLATED {cell} {}\n  {what}", vector.id)),
-            Outcome::Survived(what) => Some(format!("SURVIVED {cell} {}\n  {what}", vector.id)),
-            Outcome::Inconclusive(reason) => Some(format!("INCONCLUSIVE {cell} {}: {reason}", vector.id)),
-            Outcome::NoGolden => Some(format!(
-                "NO GOLDEN {cell} {}\n  to make one: nlproof record --filter {}, then nlproof review",
-                vector.id, vector.id
-            )),
-        })
-        .collect()
+/// Where the goldens come from that a cell was compared with: which of the three they are for a kernel, whose observation
+/// for the simulator. `None` when nothing was compared.
+pub fn goldens(result: &CellResult) -> Option<String> {
+    let own = result.facts.iter().find(|(name, _)| name == KERNEL).map(|(_, value)| value.as_str());
+    let one = |standing: Standing| standing.told(&result.recorded, own);
+    match result.standings().as_slice() {
+        [] => None,
+        [(standing, _)] => Some(one(*standing)),
+        several => {
+            let parts = several.iter().map(|(standing, count)| format!("{count} {}", one(*standing)));
+            Some(parts.collect::<Vec<_>>().join(", "))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -78,18 +76,23 @@ pub(super) mod tests {
     use iface_core::Profile;
 
     use super::*;
-    use crate::golden::{Compared, compare};
-    use crate::matrix::{Cell, ModuleKind, RunResult, TargetKind, VectorsOfRun};
+    use crate::golden::{Compared, Origin, compare};
+    use crate::matrix::{Cell, ModuleKind, Outcome, RunResult, TargetKind, VectorResult, VectorsOfRun};
+
+    fn kernel(release: &str, digit: &str) -> Origin {
+        let kernel_sha256 = digit.repeat(64);
+        Origin::Observed { release: release.into(), osreldate: 1_400_507, kernel_sha256, module: None }
+    }
 
     /// A failed cell with one vector of every outcome, some with bytes that XML forbids.
     pub(in crate::report) fn sample() -> CellResult {
         let divergence = compare(Compared::Wire, "step 0\n  a\n", "step 0\n  \u{1}<b>\n").unwrap();
-        let vector = |id: &str, outcome, observed| VectorResult {
+        let vector = |id: &str, outcome, standing: Option<Standing>| VectorResult {
             id: id.into(),
             outcome,
             duration: Duration::from_millis(5),
-            observed,
-            golden_layer: observed.map(|_| "common".into()),
+            standing,
+            golden_layer: standing.map(|_| "common".into()),
         };
         CellResult {
             cell: Cell {
@@ -98,7 +101,9 @@ pub(super) mod tests {
                 profile: Profile::R14_0,
                 module: ModuleKind::Stock,
                 without: vec![],
-                soft: false,
+                build_of: None,
+                layer: None,
+                soft: None,
             },
             status: CellStatus::Failed,
             fallbacks: 0,
@@ -106,14 +111,15 @@ pub(super) mod tests {
             complaints: vec![],
             facts: vec![("kernel".into(), "GENERIC".into())],
             vectors: vec![
-                vector("link/a", Outcome::Passed, Some(true)),
-                vector("link/b", Outcome::Failed(divergence), Some(true)),
+                vector("link/a", Outcome::Passed, Some(Standing::ThisKernel)),
+                vector("link/b", Outcome::Failed(divergence), Some(Standing::OtherBuild)),
                 vector("link/c", Outcome::Inconclusive("dropped".into()), None),
                 vector("link/d", Outcome::NoGolden, None),
                 vector("link/e", Outcome::NotRun("needs linux".into()), None),
                 vector("link/f", Outcome::Lost("guest kernel panicked".into()), None),
                 vector("link/g", Outcome::Survived("it was to be lost".into()), None),
             ],
+            recorded: vec![kernel("14.0-STABLE", "a")],
             duration: Duration::from_secs(2),
             guest_time: Duration::from_secs(3),
         }
@@ -130,17 +136,58 @@ pub(super) mod tests {
         assert_eq!(
             cell_line(&sample()),
             "freebsd/14.0-STABLE/stock      FAILED   1 passed, 2 failed, 1 lost as stated, 1 inconclusive, \
-             1 without golden, 1 not run; 2.00 s"
+             1 without golden, 1 not run; \
+             goldens 1 recorded from this very kernel, 1 from another build of this release (kernel aaaaaaaaaaaa); 2.00 s"
         );
     }
 
     #[test]
-    fn every_problem_is_named_and_nothing_else() {
-        let problems = problems(&sample());
-        assert_eq!(problems.len(), 4);
-        assert!(problems[0].starts_with("FAILED freebsd/14.0-STABLE/stock link/b (golden: common)"));
-        assert!(problems[1].starts_with("INCONCLUSIVE"));
-        assert!(problems[2].contains("nlproof record --filter link/d"));
-        assert_eq!(problems[3], "SURVIVED freebsd/14.0-STABLE/stock link/g\n  it was to be lost");
+    fn goldens_are_told_in_three_words_and_the_simulators_by_their_release() {
+        let of = |standings: &[Standing], release: Option<&str>, recorded: &[Origin]| {
+            let mut result = sample();
+            result.cell.release = release.map(Into::into);
+            result.recorded = recorded.to_vec();
+            result.vectors.truncate(1);
+            result.vectors = standings
+                .iter()
+                .map(|standing| VectorResult { standing: Some(*standing), ..result.vectors[0].clone() })
+                .collect();
+            goldens(&result)
+        };
+        let [this, other, observed, predicted] = Standing::ALL;
+        let (a, b) = (kernel("14.0-STABLE", "a"), kernel("14.0-STABLE", "b"));
+        let here = Some("14.0-STABLE");
+        assert_eq!(
+            of(&[this, this], here, std::slice::from_ref(&a)).unwrap(),
+            "recorded from this very kernel"
+        );
+        let two = [a.clone(), b];
+        assert_eq!(
+            of(&[other], here, &two).unwrap(),
+            "from another build of this release (kernel aaaaaaaaaaaa, bbbbbbbbbbbb)"
+        );
+        assert_eq!(of(&[observed], None, &two).unwrap(), "observed on 14.0-STABLE");
+        assert_eq!(of(&[predicted], None, &[]).unwrap(), "predicted");
+        assert_eq!(
+            of(&[predicted, observed, observed], None, &[a]).unwrap(),
+            "2 observed on 14.0-STABLE, 1 predicted"
+        );
+        // As a report of schema 1 is read.
+        assert_eq!(of(&[observed], here, &[]).unwrap(), "observed");
+        assert_eq!(of(&[], None, &[]), None);
+    }
+
+    #[test]
+    fn a_cell_that_fails_softly_says_why_and_what_to_do() {
+        let mut result = sample();
+        result.cell.soft = Some(Soft::NeverObserved);
+        let line = cell_line(&result);
+        assert!(line.contains("2.00 s; not counted: 14.0-STABLE was never observed\n"), "{line}");
+        assert!(line.ends_with("to observe it: nlproof record --release 14.0-STABLE"), "{line}");
+        result.cell.soft = Some(Soft::Tried);
+        result.status = CellStatus::GuestFailed("panicked".into());
+        assert!(cell_line(&result).ends_with("; panicked; not counted: its release is only tried"));
+        result.cell.soft = Some(Soft::NeverObserved);
+        assert!(cell_line(&result).ends_with("; panicked"), "a lost guest counts");
     }
 }

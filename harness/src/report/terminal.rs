@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::summary::{cell_line, problems};
+use super::problems::problems;
+use super::summary::cell_line;
 use crate::matrix::{Cell, Event};
 
 /// How often a live line moves while nothing is reported.
@@ -52,6 +53,7 @@ impl Terminal {
                 bar.set_message(format!("{}: {stage}", cell.name()));
             }
             Event::Note { cell, text } => self.keep(&format!("{:<30} {text}", cell.name())),
+            Event::VectorAnswered { .. } => {}
             Event::VectorFinished { cell, result } => {
                 let vectors = self.vectors;
                 let line = self.line(cell);
@@ -66,7 +68,7 @@ impl Terminal {
                 self.keep(&cell_line(result));
             }
             Event::RunFinished { result } => {
-                for problem in result.cells.iter().flat_map(problems) {
+                for problem in problems(result) {
                     self.keep(&format!("\n{problem}"));
                 }
             }

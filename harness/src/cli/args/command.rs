@@ -61,7 +61,11 @@ pub(in crate::cli) enum Command {
     Review(ReviewArgs),
     /// Accept recorded goldens.
     Accept(AcceptArgs),
-    /// Show what differs on the wire between two cells, by their goldens.
+    /// Show what differs on the wire between two cells: by what was recorded from their kernels, or asked now.
+    ///
+    /// Which observation each side is, is said first. Exit code 0: compared, whether something differs or not (see
+    /// --exit-code). 104: nothing was compared, because both sides are one observation or nothing of one is observed; what
+    /// is only predicted is shown as that.
     Diff(DiffArgs),
     /// Show the cells of the matrix and what selects each.
     Matrix(MatrixArgs),

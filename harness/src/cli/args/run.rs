@@ -50,6 +50,11 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// A cell that cannot run here is a failure.
     #[arg(long)]
     pub(in crate::cli) require_all: bool,
+    /// Count what fails in every cell. Without, two kinds of cells are told and do not fail the run, selected by name or
+    /// not: those of a release that tests/releases.yaml calls soft, and, as far as only their answers differ, those of a
+    /// release that no golden was recorded from.
+    #[arg(long)]
+    pub(in crate::cli) hard: bool,
     /// First download the releases of the selected cells that are not here and that tests/releases.yaml knows.
     #[arg(long)]
     pub(in crate::cli) fetch: bool,

@@ -16,6 +16,15 @@ pub fn layers(profile: Profile) -> &'static [&'static str] {
     }
 }
 
+/// The layers that hold where this one of a profile has no golden.
+pub fn layers_behind(layer: &str) -> Vec<&'static str> {
+    let behind = |profile: &Profile| {
+        let layers = layers(*profile);
+        layers.iter().position(|other| *other == layer).map(|at| layers[at + 1..].to_vec())
+    };
+    Profile::ALL.iter().find_map(behind).unwrap_or_default()
+}
+
 /// The profile of a kernel by its `kern.osreldate` (`__FreeBSD_version`; Porter's Handbook, chapter 18).
 /// `None`: a kernel without netlink, or of a branch that is not known yet.
 pub fn profile_of(osreldate: u32) -> Option<Profile> {
@@ -39,6 +48,14 @@ mod tests {
         assert_eq!(profile_of(1_403_000), Some(Profile::R14_3));
         assert_eq!(profile_of(1_501_000), Some(Profile::R15));
         assert_eq!(profile_of(1_203_000), None);
+    }
+
+    #[test]
+    fn what_is_behind_a_layer_holds_where_it_has_nothing() {
+        assert_eq!(layers_behind("freebsd-14.0"), ["freebsd-14", "common"]);
+        assert_eq!(layers_behind("freebsd-15"), ["common"]);
+        assert_eq!(layers_behind("common"), [""; 0]);
+        assert_eq!(layers_behind("no-profile-has-it"), [""; 0]);
     }
 
     #[test]

@@ -2,19 +2,67 @@
 //! What differs between two goldens of one vector, message by message and attribute by attribute: for people
 //! who ask what a release changed on the wire.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use super::message::{Message, messages};
 
+/// Hex digits of a fingerprint: enough for the differences of one run.
+const FINGERPRINT: usize = 12;
+
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    /// Where: the message with its mark and the attributes on the way, `< newlink freebsd caps size`.
-    pub place: String,
+    /// Where.
+    pub place: Place,
     /// What the first golden has there; `None`: nothing.
     pub from: Option<String>,
     /// What the second one has.
     pub to: Option<String>,
+}
+
+/// Where something differs: `< newlink freebsd caps size`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The message with its mark, `< newlink`.
+    pub message: String,
+    /// The attribute with those on the way to it, `freebsd caps size`; empty: the message itself, or its header.
+    pub attr: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gap = if self.attr.is_empty() { "" } else { " " };
+        write!(f, "{}{gap}{}", self.message, self.attr)
+    }
+}
+
+/// A short text that is equal for the same differences, however often and in whatever order they are there. An
+/// attribute that differs in the same way in a reply and in an event is one difference.
+pub(super) fn fingerprint(changes: &[Change]) -> String {
+    let key = |change: &Change| {
+        let place = if change.place.attr.is_empty() { &change.place.message } else { &change.place.attr };
+        [Some(place.clone()), change.from.clone(), change.to.clone()]
+    };
+    fingerprint_of(changes.iter().map(key))
+}
+
+/// The same for lines that only one of two texts has.
+pub(super) fn fingerprint_of(differences: impl Iterator<Item = [Option<String>; 3]>) -> String {
+    let mut hash = Sha256::new();
+    for difference in differences.collect::<BTreeSet<_>>() {
+        for part in difference {
+            // What is not there is not what is empty.
+            hash.update([u8::from(part.is_some())]);
+            hash.update(part.as_deref().unwrap_or_default());
+            hash.update("\n");
+        }
+    }
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    hex[..FINGERPRINT].to_owned()
 }
 
 /// The differences between two goldens' bodies, in the order of the first.
@@ -57,11 +105,7 @@ fn replaced(from: &[Message<'_>], to: &[Message<'_>], found: &mut Vec<Change>) {
             Some(position) => {
                 let new = left.remove(position);
                 let fields = |message: &Message<'_>| message.head[message.name().len()..].trim().to_owned();
-                found.push(Change {
-                    place: old.name().to_owned(),
-                    from: Some(fields(old)),
-                    to: Some(fields(new)),
-                });
+                found.push(Change { place: whole(old), from: Some(fields(old)), to: Some(fields(new)) });
                 inside(old, new, found);
             }
             None => found.push(removed(old)),
@@ -75,7 +119,7 @@ fn inside(from: &Message<'_>, to: &Message<'_>, found: &mut Vec<Change>) {
     let key = |message: &Message<'_>| -> Vec<String> {
         message.attrs.iter().map(|(path, value)| format!("{path}\0{value}")).collect()
     };
-    let place = |path: &str| format!("{} {path}", from.name());
+    let place = |path: &str| Place { message: from.name().to_owned(), attr: path.to_owned() };
     for op in capture_diff_slices(Algorithm::Myers, &key(from), &key(to)) {
         let (_, old, new) = op.as_tag_tuple();
         if matches!(op, DiffOp::Equal { .. }) {
@@ -96,11 +140,16 @@ fn inside(from: &Message<'_>, to: &Message<'_>, found: &mut Vec<Change>) {
 }
 
 fn removed(message: &Message<'_>) -> Change {
-    Change { place: message.name().to_owned(), from: Some(message.head.to_owned()), to: None }
+    Change { place: whole(message), from: Some(message.head.to_owned()), to: None }
 }
 
 fn added(message: &Message<'_>) -> Change {
-    Change { place: message.name().to_owned(), from: None, to: Some(message.head.to_owned()) }
+    Change { place: whole(message), from: None, to: Some(message.head.to_owned()) }
+}
+
+/// A message itself, and not one of its attributes.
+fn whole(message: &Message<'_>) -> Place {
+    Place { message: message.name().to_owned(), attr: String::new() }
 }
 
 #[cfg(test)]
@@ -109,8 +158,13 @@ mod tests {
 
     const OLD: &str = "step 0\n  > newlink request\n      ifname \"lo10\"\n  < error - error=0\n  * link: newlink - flags=up\n      mtu 1\n      freebsd\n        caps\n          size 34\n";
 
+    /// An attribute's place begins behind the message's name.
     fn change(place: &str, from: Option<&str>, to: Option<&str>) -> Change {
-        Change { place: place.into(), from: from.map(Into::into), to: to.map(Into::into) }
+        let names = ["* link: newlink", "< error"];
+        let message = names.into_iter().find(|name| place.starts_with(name)).unwrap();
+        let attr = place[message.len()..].trim().to_owned();
+        let place = Place { message: message.into(), attr };
+        Change { place, from: from.map(Into::into), to: to.map(Into::into) }
     }
 
     #[test]
@@ -150,5 +204,26 @@ mod tests {
     fn an_attribute_more_has_no_before() {
         let new = OLD.replace("      mtu 1\n", "      mtu 1\n      group 0\n");
         assert_eq!(changes(OLD, &new), [change("* link: newlink group", None, Some("0"))]);
+    }
+
+    #[test]
+    fn the_same_difference_has_one_fingerprint_however_often_and_wherever_it_is() {
+        let new = OLD.replace("size 34", "size 35");
+        let one = fingerprint(&changes(OLD, &new));
+        assert_eq!(one.len(), FINGERPRINT);
+        let reply = |text: &str| text.replace("* link:", "<");
+        assert_eq!(one, fingerprint(&changes(&reply(OLD), &reply(&new))));
+        let twice = |text: &str| format!("{text}{}", text.replace("step 0", "step 1"));
+        assert_eq!(one, fingerprint(&changes(&twice(OLD), &twice(&new))));
+        assert_ne!(one, fingerprint(&changes(OLD, &OLD.replace("size 34", "size 36"))));
+        assert_ne!(one, fingerprint(&changes(OLD, &new.replace("error=0", "error=EINVAL"))));
+        assert_ne!(one, fingerprint(&changes(&new, OLD)));
+    }
+
+    #[test]
+    fn a_place_is_written_with_its_message() {
+        let place = |attr: &str| Place { message: "< newlink".into(), attr: attr.into() }.to_string();
+        assert_eq!(place("freebsd caps size"), "< newlink freebsd caps size");
+        assert_eq!(place(""), "< newlink");
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use similar::{ChangeTag, TextDiff};
 
+use super::changes::{changes, fingerprint, fingerprint_of};
+
 /// Lines shown around the first difference.
 const CONTEXT: usize = 3;
 
@@ -32,6 +34,8 @@ pub struct Divergence {
     pub missing: usize,
     /// Lines that only the trace has.
     pub extra: usize,
+    /// Equal for the same differences in two vectors ([`fingerprint`]).
+    pub fingerprint: String,
 }
 
 impl fmt::Display for Divergence {
@@ -55,8 +59,15 @@ pub fn compare(compared: Compared, golden: &str, seen: &str) -> Option<Divergenc
         return None;
     }
     let diff = TextDiff::from_lines(golden, seen);
-    let mut divergence =
-        Divergence { compared, step: String::new(), line: 0, hunk: Vec::new(), missing: 0, extra: 0 };
+    let mut divergence = Divergence {
+        compared,
+        step: String::new(),
+        line: 0,
+        hunk: Vec::new(),
+        missing: 0,
+        extra: 0,
+        fingerprint: String::new(),
+    };
     let mut golden_line = 0;
     for change in diff.iter_all_changes() {
         let text = change.value();
@@ -76,6 +87,10 @@ pub fn compare(compared: Compared, golden: &str, seen: &str) -> Option<Divergenc
             divergence.line = golden_line.max(1);
         }
     }
+    divergence.fingerprint = match compared {
+        Compared::Wire => changes_or_lines(golden, seen, &diff),
+        Compared::Kernel => lines(&diff),
+    };
     if let Some(group) = diff.grouped_ops(CONTEXT).first() {
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let sign = match change.tag() {
@@ -87,6 +102,27 @@ pub fn compare(compared: Compared, golden: &str, seen: &str) -> Option<Divergenc
         }
     }
     Some(divergence)
+}
+
+/// The fingerprint of what differs message by message; of texts that differ only otherwise, that of their lines.
+fn changes_or_lines<'a>(golden: &str, seen: &str, diff: &TextDiff<'a, 'a, str>) -> String {
+    match changes(golden, seen) {
+        none if none.is_empty() => lines(diff),
+        some => fingerprint(&some),
+    }
+}
+
+/// The fingerprint of the lines that only one of two texts has.
+fn lines<'a>(diff: &TextDiff<'a, 'a, str>) -> String {
+    let line = |change: similar::Change<&str>| {
+        let text = Some(change.value().trim_end_matches('\n').to_owned());
+        match change.tag() {
+            ChangeTag::Equal => None,
+            ChangeTag::Delete => Some([None, text, None]),
+            ChangeTag::Insert => Some([None, None, text]),
+        }
+    };
+    fingerprint_of(diff.iter_all_changes().filter_map(line))
 }
 
 #[cfg(test)]
@@ -113,5 +149,18 @@ mod tests {
     #[test]
     fn a_final_newline_counts() {
         assert!(compare(Compared::Wire, "step 0\n", "step 0").is_some());
+    }
+
+    #[test]
+    fn vectors_that_differ_alike_have_one_fingerprint() {
+        let of = |compared, golden: &str, seen: &str| compare(compared, golden, seen).unwrap().fingerprint;
+        let wire = |golden, seen| of(Compared::Wire, golden, seen);
+        let one = wire("step 0\n  < a\n      b 1\n", "step 0\n  < a\n      b 2\n");
+        assert_eq!(one, wire("step 0\n  < c\n  < a\n      b 1\n", "step 0\n  < c\n  < a\n      b 2\n"));
+        assert_ne!(one, wire("step 0\n  < a\n      b 1\n", "step 0\n  < a\n      b 3\n"));
+        assert_ne!(wire("step 0\n", "step 0"), wire("step 1\n", "step 0"));
+        let kernel = |golden, seen| of(Compared::Kernel, golden, seen);
+        assert_eq!(kernel("a\nb\n", "a\nc\n"), kernel("x\ny\nb\n", "x\ny\nc\n"));
+        assert_ne!(kernel("a\nb\n", "a\nc\n"), kernel("a\nc\n", "a\nb\n"));
     }
 }

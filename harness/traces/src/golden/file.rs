@@ -9,7 +9,7 @@
 //!   > newlink ...
 //! ```
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use crate::file::FileError;
@@ -40,27 +40,54 @@ pub enum Origin {
     },
 }
 
+/// How much of a digest people need to tell kernels apart.
+const SHORT_DIGEST: usize = 12;
+
+/// The beginning of a digest, for people.
+pub fn short_digest(sha256: &str) -> &str {
+    sha256.get(..SHORT_DIGEST).unwrap_or(sha256)
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Observed { release, osreldate, kernel_sha256, module } => {
+                let kernel = short_digest(kernel_sha256);
+                write!(f, "{release} (osreldate {osreldate}, kernel {kernel}")?;
+                module.as_ref().map_or(Ok(()), |module| write!(f, ", module {module}"))?;
+                f.write_str(")")
+            }
+            Origin::Predicted { profile } => write!(f, "the simulator's profile {profile}"),
+        }
+    }
+}
+
 impl Origin {
     /// Whether a kernel produced the trace.
     pub fn is_observed(&self) -> bool {
         matches!(self, Origin::Observed { .. })
     }
 
-    fn line(&self) -> String {
+    /// As a golden's header and `report.json` have it: `observed: 14.0-STABLE osreldate=1400507 kernel=sha256:...`.
+    pub fn line(&self) -> String {
         match self {
             Origin::Observed { release, osreldate, kernel_sha256, module } => {
                 let module = module.as_ref().map_or(String::new(), |module| format!(" module={module}"));
-                format!("# observed: {release} osreldate={osreldate} kernel=sha256:{kernel_sha256}{module}")
+                format!("observed: {release} osreldate={osreldate} kernel=sha256:{kernel_sha256}{module}")
             }
-            Origin::Predicted { profile } => format!("# predicted: profile {profile}"),
+            Origin::Predicted { profile } => format!("predicted: profile {profile}"),
         }
     }
 
-    fn parse(line: &str) -> Result<Origin, String> {
-        if let Some(profile) = line.strip_prefix("# predicted: profile ") {
+    /// Reads that back.
+    ///
+    /// # Errors
+    /// The line says something else. What is wrong.
+    pub fn parse(line: &str) -> Result<Origin, String> {
+        if let Some(profile) = line.strip_prefix("predicted: profile ") {
             return Ok(Origin::Predicted { profile: profile.to_owned() });
         }
-        let fields = line.strip_prefix("# observed: ").ok_or("neither `# observed:` nor `# predicted:`")?;
+        let fields = line.strip_prefix("observed: ").ok_or("neither `observed:` nor `predicted:`")?;
         let mut words = fields.split(' ');
         let release = words.next().filter(|word| !word.is_empty()).ok_or("no release")?;
         let osreldate = words
@@ -130,7 +157,7 @@ impl Golden {
         let mut text = format!("{TITLE}{SCHEMA}\n# vector: {}\n", self.vector);
         for origin in &self.origins {
             // Writing to a String cannot fail.
-            writeln!(text, "{}", origin.line()).unwrap_or_default();
+            writeln!(text, "# {}", origin.line()).unwrap_or_default();
         }
         text.push_str(&self.body);
         text
@@ -165,9 +192,8 @@ impl Golden {
                 }
                 seen_vector = true;
             } else {
-                origins.push(
-                    Origin::parse(line).map_err(|what| at(number, format!("unusable origin: {what}")))?,
-                );
+                let origin = Origin::parse(line.strip_prefix("# ").unwrap_or(line));
+                origins.push(origin.map_err(|what| at(number, format!("unusable origin: {what}")))?);
             }
         }
         if !seen_vector {
@@ -207,6 +233,15 @@ mod tests {
             let text = text.replace(" module=rust\n", bad);
             assert!(Golden::parse(Path::new("x.ktrace"), "link/x", &text).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn people_are_told_who_answered() {
+        let digest = "a".repeat(12);
+        let expected = format!("14.0-STABLE (osreldate 1400507, kernel {digest})");
+        assert_eq!(observed("14.0-STABLE", 'a').to_string(), expected);
+        assert_eq!(Origin::Predicted { profile: "16".into() }.to_string(), "the simulator's profile 16");
+        assert_eq!(short_digest("abc"), "abc");
     }
 
     #[test]

@@ -13,9 +13,13 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Mark and name: `< newlink`, `* link: newlink`.
+    /// Mark and name: `< newlink`, `* link: newlink`. What is no message has its mark alone, or its first word: `!`, `exec`.
     pub fn name(&self) -> &'a str {
-        let words = if self.head.starts_with('*') { 3 } else { 2 };
+        let words = match self.head.as_bytes().first() {
+            Some(b'*') => 3,
+            Some(b'<' | b'>') => 2,
+            _ => 1,
+        };
         self.head.match_indices(' ').nth(words - 1).map_or(self.head, |(end, _)| &self.head[..end])
     }
 
@@ -76,5 +80,13 @@ mod tests {
         let all = messages("step 0\n  * link: newlink - change=up\n");
         assert_eq!(all[0].name(), "* link: newlink");
         assert!(all[0].has("change=up") && !all[0].has("change=promisc"));
+    }
+
+    #[test]
+    fn what_is_no_message_is_named_by_its_mark_or_first_word() {
+        let body = "step 0\n  = 134 messages that count:\n  ! the kernel dropped messages\n  exec status=0\n";
+        let all = messages(body);
+        let names: Vec<_> = all.iter().map(Message::name).collect();
+        assert_eq!(names, ["=", "!", "exec"]);
     }
 }

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Golden traces: what a kernel is known to answer, and where that knowledge comes from.
 
+mod bugs;
 mod cascade;
 mod changes;
 mod compare;
+mod differences;
 mod divergences;
 mod file;
 mod message;
 mod record;
+mod standing;
 mod store;
 
-pub use cascade::{layers, profile_of};
-pub use changes::{Change, changes};
+pub use bugs::{Bug, load_bugs};
+pub use cascade::{layers, layers_behind, profile_of};
+pub use changes::{Change, Place, changes};
 pub use compare::{Compared, Divergence, compare};
+pub use differences::{Differences, Kind};
 pub use divergences::Divergences;
-pub use file::{Golden, Origin, SCHEMA};
+pub use file::{Golden, Origin, SCHEMA, short_digest};
 pub use message::{Message, messages};
-pub use record::{Recorded, Recorder};
+pub use record::{Disagreement, Recorded, Recorder};
+pub use standing::Standing;
 pub use store::{Found, Pending, Store};

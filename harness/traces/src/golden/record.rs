@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Turning a trace into a golden for review: in which layer it belongs, and what becomes of the old one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use iface_core::Profile;
 
 use super::cascade::{layers as cascade, profile_of};
+use super::compare::{Divergence, compare};
 use super::file::{Golden, Origin};
 use super::store::{Pending, Store};
 use crate::file::FileError;
@@ -18,6 +19,19 @@ pub enum Recorded {
     Unchanged,
     /// A golden was written for review.
     Written(PathBuf),
+    /// Another origin vouches for a different trace, and there is no layer for both: nothing was written.
+    Disagrees(Disagreement),
+}
+
+/// Two that look in the same layer and answer differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The golden in the way: one that awaits review, if this run wrote it.
+    pub path: PathBuf,
+    /// Who else vouches for it.
+    pub origins: Vec<Origin>,
+    /// How what was to be recorded differs from it.
+    pub divergence: Divergence,
 }
 
 /// One run's recording. What it has written counts as accepted for the cells that come later, so that two
@@ -27,12 +41,15 @@ pub enum Recorded {
 pub struct Recorder<'a> {
     store: &'a Store,
     written: BTreeSet<Pending>,
+    /// Layers of their own that releases look in before those of their profile.
+    own: BTreeMap<String, String>,
 }
 
 impl<'a> Recorder<'a> {
     /// Nothing recorded yet. What awaits review from earlier runs does not count, and may be overwritten.
-    pub fn new(store: &'a Store) -> Self {
-        Self { store, written: BTreeSet::new() }
+    /// `own` are the layers of their own that releases have, by the releases' names.
+    pub fn new(store: &'a Store, own: BTreeMap<String, String>) -> Self {
+        Self { store, written: BTreeSet::new(), own }
     }
 
     /// Records `body` as the golden of `vector` in a cell that looks in `layers`.
@@ -43,7 +60,7 @@ impl<'a> Recorder<'a> {
     /// predicted never replaces what was observed: it goes into a layer of its own.
     ///
     /// # Errors
-    /// A golden cannot be read or written, or a prediction contradicts an observation in the cell's own layer.
+    /// A golden cannot be read or written.
     pub fn record(
         &mut self,
         layers: &[&str],
@@ -74,9 +91,8 @@ impl<'a> Recorder<'a> {
             return self.write(layer, Golden::new(vector, origin.clone(), body));
         }
         // The layer must not come before the old golden where that one still holds.
-        let stays =
-            golden.origins.iter().filter(|other| !replaces(origin, other)).filter_map(profile_of_origin);
-        let looked_in: BTreeSet<&str> = stays.flat_map(|profile| cascade(profile).iter().copied()).collect();
+        let stays = golden.origins.iter().filter(|other| !replaces(origin, other));
+        let looked_in: BTreeSet<&str> = stays.flat_map(|other| self.looks_in(other)).collect();
         let free = layers.iter().take(position).rev().find(|layer| !looked_in.contains(*layer));
         match free {
             Some(layer) => self.write(layer, Golden::new(vector, origin.clone(), body)),
@@ -84,14 +100,32 @@ impl<'a> Recorder<'a> {
             None if !golden.origins.iter().any(Origin::is_observed) => {
                 self.write(layer, Golden::new(vector, origin.clone(), body))
             }
-            None => Err(FileError::whole(
-                &self.store.file(layer, vector),
-                "another origin vouches for a different trace in this layer",
-            )
-            .help(
-                "two kernels of one profile disagree: split the profile, or remove the stale golden by hand",
-            )),
+            None => Ok(self.disagreement(layer, golden, origin, body)),
         }
+    }
+
+    fn disagreement(&self, layer: &str, golden: Golden, origin: &Origin, body: &str) -> Recorded {
+        let Some(divergence) = compare(self.store.compared(), &golden.body, body) else {
+            return Recorded::Unchanged;
+        };
+        let pending = Pending { layer: layer.to_owned(), vector: golden.vector.clone() };
+        let path = if self.written.contains(&pending) {
+            self.store.new_path(layer, &golden.vector)
+        } else {
+            self.store.file(layer, &golden.vector)
+        };
+        let origins = golden.origins.into_iter().filter(|other| !replaces(origin, other)).collect();
+        Recorded::Disagrees(Disagreement { path, origins, divergence })
+    }
+
+    /// The layers in which an origin's cells look, as far as their branch is known.
+    fn looks_in(&self, origin: &Origin) -> Vec<&str> {
+        let profile = profile_of_origin(origin).map(cascade).unwrap_or_default();
+        let own = match origin {
+            Origin::Observed { release, .. } => self.own.get(release),
+            Origin::Predicted { .. } => None,
+        };
+        own.map(String::as_str).into_iter().chain(profile.iter().copied()).collect()
     }
 
     /// The golden that holds, with the position of its layer in `layers`.
@@ -156,7 +190,7 @@ mod tests {
     }
 
     fn record_and_accept(store: &Store, layers: &[&str], origin: &Origin, body: &str) -> Vec<String> {
-        Recorder::new(store).record(layers, "v", origin, body).unwrap();
+        Recorder::new(store, BTreeMap::new()).record(layers, "v", origin, body).unwrap();
         let pending = store.pending().unwrap();
         for one in &pending {
             store.accept(one).unwrap();
@@ -181,7 +215,7 @@ mod tests {
         let store = Store::new(directory.path());
         // An earlier run's leftover is not what this run found.
         store.write_new("common", &Golden::new("v", observed("13"), "stale\n")).unwrap();
-        let mut recorder = Recorder::new(&store);
+        let mut recorder = Recorder::new(&store, BTreeMap::new());
         recorder.record(&LAYERS_14, "v", &observed("14.0"), "a\n").unwrap();
         recorder.record(&LAYERS_15, "v", &observed("15.1"), "b\n").unwrap();
         recorder.record(&LAYERS_14, "w", &observed("14.0"), "same\n").unwrap();
@@ -247,8 +281,56 @@ mod tests {
         assert_eq!(record_and_accept(&store, &LAYERS_15, &predicted("15"), "guess\n"), ["freebsd-15"]);
         assert_eq!(store.find(&LAYERS_14, "v").unwrap().unwrap().golden.body, "fact\n");
         record_and_accept(&store, &["common"], &observed("14.0"), "fact\n");
-        let error = Recorder::new(&store).record(&["common"], "v", &predicted("14.0"), "guess\n");
-        let error = error.unwrap_err();
-        assert!(error.to_string().contains("another origin vouches"), "{error}");
+        let refused =
+            Recorder::new(&store, BTreeMap::new()).record(&["common"], "v", &predicted("14.0"), "guess\n");
+        let Ok(Recorded::Disagrees(refused)) = refused else { panic!("{refused:?}") };
+        assert_eq!((refused.path, refused.origins), (store.file("common", "v"), vec![observed("14.0")]));
+    }
+
+    #[test]
+    fn two_kernels_of_one_profile_that_disagree_are_told_apart_and_nothing_is_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let mut recorder = Recorder::new(&store, BTreeMap::new());
+        recorder.record(&LAYERS_14, "v", &observed("14.0"), "step 0\n  a\n").unwrap();
+        recorder.record(&LAYERS_15, "v", &observed("15.0"), "step 0\n  b\n").unwrap();
+        let second = recorder.record(&LAYERS_15, "v", &observed("15.1"), "step 0\n  c\n").unwrap();
+        let Recorded::Disagrees(disagreement) = second else { panic!("{second:?}") };
+        // What it disagrees with was written by this run, and is named so.
+        assert_eq!(disagreement.path, store.new_path("freebsd-15", "v"));
+        assert_eq!(disagreement.origins, [observed("15.0")]);
+        assert_eq!(disagreement.divergence.hunk, ["  step 0", "-   b", "+   c"]);
+        let others = recorder.record(&LAYERS_15, "w", &observed("15.1"), "step 0\n").unwrap();
+        assert!(matches!(others, Recorded::Written(_)), "the other vectors are recorded");
+        assert_eq!(store.read_new("freebsd-15", "v").unwrap().unwrap().body, "step 0\n  b\n");
+    }
+
+    #[test]
+    fn a_release_with_a_layer_of_its_own_records_there_what_differs() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let cascade_15 = cascade(Profile::R15);
+        let own = BTreeMap::from([("15.0".to_owned(), "freebsd-15.0".to_owned())]);
+        let layers_15_0 = [&["freebsd-15.0"][..], cascade_15].concat();
+        let kernel = |release: &str, osreldate| Origin::Observed {
+            release: release.into(),
+            osreldate,
+            kernel_sha256: "a".repeat(64),
+            module: None,
+        };
+        let (r15_0, r15_1) = (kernel("15.0", 1_500_068), kernel("15.1", 1_501_000));
+        let mut recorder = Recorder::new(&store, own.clone());
+        recorder.record(cascade_15, "v", &r15_1, "a\n").unwrap();
+        recorder.record(&layers_15_0, "v", &r15_0, "b\n").unwrap();
+        recorder.record(&layers_15_0, "w", &r15_0, "same\n").unwrap();
+        recorder.record(cascade_15, "w", &r15_1, "same\n").unwrap();
+        let pending: Vec<_> =
+            store.pending().unwrap().into_iter().map(|one| (one.layer, one.vector)).collect();
+        let of = |layer: &str, vector: &str| (layer.to_owned(), vector.to_owned());
+        assert_eq!(pending, [of("common", "v"), of("common", "w"), of("freebsd-15.0", "v")]);
+        // A third that looks in the same layer finds it taken.
+        let third = kernel("15.2", 1_502_000);
+        let recorded = recorder.record(&layers_15_0, "v", &third, "c\n").unwrap();
+        assert!(matches!(recorded, Recorded::Disagrees(_)), "{recorded:?}");
     }
 }

@@ -3,10 +3,12 @@
 //! stand those of the kernel's part, `LAYER/VECTOR.ktrace`: files of their own with origins of their own, so that what a
 //! stock kernel was seen to say stays as it was.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::file::Golden;
+use super::compare::Compared;
+use super::file::{Golden, Origin};
 use crate::file::FileError;
 
 /// Ends the name of a golden.
@@ -59,9 +61,17 @@ impl Store {
         [Self { root: self.root.clone(), suffix: SUFFIX }, self.kernel()]
     }
 
+    /// Which traces its goldens hold.
+    pub fn compared(&self) -> Compared {
+        if self.suffix == KERNEL_SUFFIX { Compared::Kernel } else { Compared::Wire }
+    }
+
     /// What an id of this store's goldens is shown with: nothing, or that it is a kernel trace.
     pub fn kind(&self) -> &'static str {
-        if self.suffix == KERNEL_SUFFIX { " (kernel trace)" } else { "" }
+        match self.compared() {
+            Compared::Wire => "",
+            Compared::Kernel => " (kernel trace)",
+        }
     }
 
     /// The accepted golden that holds for `vector` in a cell that looks in `layers`, most specific first.
@@ -112,12 +122,39 @@ impl Store {
         Ok(path)
     }
 
+    /// The kernels from which accepted goldens were recorded, whatever else is wrong with them: a golden that cannot be
+    /// read is reported by whoever compares something with it.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub fn kernels(&self) -> Result<BTreeSet<Origin>, FileError> {
+        let mut kernels = BTreeSet::new();
+        for path in self.files()? {
+            let Some((layer, vector)) = self.named(&path, self.suffix) else { continue };
+            if let Ok(Some(golden)) = self.read(&layer, &vector) {
+                kernels.extend(golden.origins.into_iter().filter(Origin::is_observed));
+            }
+        }
+        Ok(kernels)
+    }
+
     /// Everything that awaits review, sorted.
     ///
     /// # Errors
     /// A directory cannot be read.
     pub fn pending(&self) -> Result<Vec<Pending>, FileError> {
-        let mut pending = Vec::new();
+        let suffix = format!("{}{NEW}", self.suffix);
+        let named = |path: &PathBuf| self.named(path, &suffix);
+        let found = self.files()?;
+        let found = found.iter().filter_map(named);
+        let mut pending: Vec<_> = found.map(|(layer, vector)| Pending { layer, vector }).collect();
+        pending.sort();
+        Ok(pending)
+    }
+
+    /// All files below the root.
+    fn files(&self) -> Result<Vec<PathBuf>, FileError> {
+        let mut files = Vec::new();
         let mut directories = vec![self.root.clone()];
         while let Some(directory) = directories.pop() {
             let entries = match std::fs::read_dir(&directory) {
@@ -131,13 +168,12 @@ impl Store {
                 let path = entry.path();
                 if path.is_dir() {
                     directories.push(path);
-                } else if let Some(found) = self.pending_of(&path) {
-                    pending.push(found);
+                } else {
+                    files.push(path);
                 }
             }
         }
-        pending.sort();
-        Ok(pending)
+        Ok(files)
     }
 
     /// Makes what awaits review the golden.
@@ -156,11 +192,11 @@ impl Store {
         Ok(to)
     }
 
-    fn pending_of(&self, path: &Path) -> Option<Pending> {
+    /// Layer and vector of a file whose name ends so.
+    fn named(&self, path: &Path, suffix: &str) -> Option<(String, String)> {
         let relative = path.strip_prefix(&self.root).ok()?.to_str()?;
         let (layer, rest) = relative.split_once('/')?;
-        let vector = rest.strip_suffix(NEW)?.strip_suffix(self.suffix)?;
-        Some(Pending { layer: layer.to_owned(), vector: vector.to_owned() })
+        Some((layer.to_owned(), rest.strip_suffix(suffix)?.to_owned()))
     }
 
     /// Where the accepted golden of one layer stands.
@@ -168,7 +204,8 @@ impl Store {
         self.root.join(layer).join(format!("{vector}{}", self.suffix))
     }
 
-    fn new_path(&self, layer: &str, vector: &str) -> PathBuf {
+    /// Where what awaits review in one layer stands.
+    pub fn new_path(&self, layer: &str, vector: &str) -> PathBuf {
         self.root.join(layer).join(format!("{vector}{}{NEW}", self.suffix))
     }
 }
@@ -209,6 +246,27 @@ mod tests {
         store.accept(&store.pending().unwrap()[0]).unwrap();
         let found = store.find(&layers, "link/x").unwrap().unwrap();
         assert_eq!((found.layer.as_str(), found.golden.body.as_str()), ("freebsd-14", "b\n"));
+    }
+
+    #[test]
+    fn kernels_are_those_of_accepted_goldens_and_a_broken_one_hides_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        assert_eq!(store.kernels().unwrap(), BTreeSet::new());
+        let kernel = |release: &str| Origin::Observed {
+            release: release.into(),
+            osreldate: 1,
+            kernel_sha256: "a".repeat(64),
+            module: None,
+        };
+        store.write_new("common", &golden("a\n")).unwrap();
+        store.accept(&store.pending().unwrap()[0]).unwrap();
+        store.write_new("freebsd-15", &Golden::new("link/y", kernel("15.1"), "b\n")).unwrap();
+        assert_eq!(store.kernels().unwrap(), BTreeSet::new());
+        store.accept(&store.pending().unwrap()[0]).unwrap();
+        std::fs::write(directory.path().join("common/link/z.trace"), "rubbish\n").unwrap();
+        assert_eq!(store.kernels().unwrap(), BTreeSet::from([kernel("15.1")]));
+        assert_eq!(store.kernel().kernels().unwrap(), BTreeSet::new());
     }
 
     #[test]

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `record`: what targets answer now becomes goldens for review.
+
+mod disagreements;
+
+use std::collections::BTreeMap;
+
+use disagreements::Disagreements;
+
+use super::args::{ProjectArgs, WhatArgs};
+use super::exit::{CliError, ExitCode};
+use super::interrupt;
+use super::out::say;
+use super::project::Project;
+use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
+use crate::file::FileError;
+use crate::golden::{Origin, Recorded, Recorder};
+use crate::ktrace::has_golden;
+use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
+use crate::targets::{Facts, OpenError, Target, TargetError};
+use crate::vector::Vector;
+
+pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, CliError> {
+    let project = Project::find(project)?;
+    let vectors = project.vectors(&args.vectors)?;
+    let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
+    let [goldens, kernel_goldens] = project.goldens().both();
+    let own = own_layers(&project.matrix()?.cells);
+    let mut recorders =
+        Recorders { wire: Recorder::new(&goldens, own.clone()), kernel: Recorder::new(&kernel_goldens, own) };
+    let mut tally = Tally::default();
+    interrupt::flag();
+    let mut cells = project.cells(&args.cells)?;
+    // Who has a layer of its own has room for what differs: the others come first, and share theirs.
+    cells.sort_by_key(|cell| cell.layer.is_some());
+    for cell in &cells {
+        match record_cell(cell, &vectors, &targets, &mut recorders, &mut tally) {
+            Ok(()) => {}
+            Err(error @ (CliError::Build(_) | CliError::Refused(_) | CliError::Guest(_))) => {
+                eprintln!("error: {}: {error}", cell.name());
+                tally.failed.push(error.exit_code());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    say!("{}", tally.closing_line());
+    Ok(tally.exit_code())
+}
+
+/// The layers of their own that releases have.
+fn own_layers(cells: &[Cell]) -> BTreeMap<String, String> {
+    cells.iter().filter_map(|cell| Some((cell.release.clone()?, cell.layer.clone()?))).collect()
+}
+
+struct Recorders<'a> {
+    wire: Recorder<'a>,
+    kernel: Recorder<'a>,
+}
+
+#[derive(Default)]
+struct Tally {
+    written: usize,
+    unchanged: usize,
+    refused: usize,
+    /// Answers for which there is no layer.
+    disagreeing: usize,
+    /// What cells ended with that could not be recorded to their end.
+    failed: Vec<ExitCode>,
+}
+
+impl Tally {
+    fn closing_line(&self) -> String {
+        let Tally { written, unchanged, refused, disagreeing, failed } = self;
+        let mut line = format!("{written} written for review, {unchanged} unchanged, {refused} refused");
+        if *disagreeing > 0 {
+            line.push_str(&format!(", {disagreeing} not recorded because another one disagrees"));
+        }
+        match failed.len() {
+            0 => {}
+            1 => line.push_str("; 1 cell failed"),
+            count => line.push_str(&format!("; {count} cells failed")),
+        }
+        if *written > 0 {
+            line.push_str("; see them with: nlproof review");
+        }
+        line
+    }
+
+    /// What could not be asked comes before what was answered and not recorded.
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Tally { failed, .. } if !failed.is_empty() => failed[0],
+            Tally { refused: 1.., .. } => ExitCode::GUEST,
+            Tally { disagreeing: 1.., .. } => ExitCode::COMPARISON,
+            Tally { written: 0, unchanged: 0, .. } => ExitCode::NOTHING_RAN,
+            _ => ExitCode::OK,
+        }
+    }
+}
+
+fn record_cell(
+    cell: &Cell,
+    vectors: &[Vector],
+    targets: &Targets,
+    recorders: &mut Recorders<'_>,
+    tally: &mut Tally,
+) -> Result<(), CliError> {
+    let mut target = match open_shown(targets, cell) {
+        Ok(target) => target,
+        Err(OpenError::NotHere { reason, remedy }) => {
+            say!("{}: not run: {reason}\n  to run it: {remedy}", cell.name());
+            return Ok(());
+        }
+        Err(error) => return Err(open_error(error)),
+    };
+    if cell.module == ModuleKind::Rust {
+        say!("{}: only the kernel's part is recorded: what is said comes from stock kernels", cell.name());
+    }
+    let applicable = vectors
+        .iter()
+        .filter(|vector| cell.leaves_out(&vector.id).is_none() && mismatch(vector, target.facts()).is_none());
+    let (together, apart): (Vec<_>, Vec<_>) = applicable.partition(|vector| vector.losses.is_empty());
+    let mut one = OneCell {
+        cell,
+        origin: origin(cell, target.facts()),
+        recorders,
+        tally,
+        disagreements: Disagreements::default(),
+        failed: None,
+    };
+    let run = one
+        .record_in(target.as_mut(), &together)
+        .and_then(|ended| ended.map_err(lost))
+        .and_then(|()| one.record_apart(targets, &mut target, &apart));
+    one.disagreements.say(cell, &one.origin);
+    match one.failed {
+        Some(error) => Err(error.into()),
+        None => run,
+    }
+}
+
+/// A cell whose answers are recorded.
+struct OneCell<'c, 'r> {
+    cell: &'c Cell,
+    origin: Origin,
+    recorders: &'c mut Recorders<'r>,
+    tally: &'c mut Tally,
+    disagreements: Disagreements,
+    /// The first golden that could not be read or written.
+    failed: Option<FileError>,
+}
+
+impl OneCell<'_, '_> {
+    /// Records vectors in an open target; whether the target lived through them.
+    fn record_in(
+        &mut self,
+        target: &mut dyn Target,
+        vectors: &[&Vector],
+    ) -> Result<Result<(), TargetError>, CliError> {
+        match converse(target, vectors, &mut |conversation| self.record(&conversation)) {
+            Ok(()) => Ok(Ok(())),
+            Err(ConversationError::Vector(error)) => Err(error.into()),
+            Err(ConversationError::Target(error)) => Ok(Err(error)),
+        }
+    }
+
+    /// Records vectors in which some kernels are lost, each in a guest of its own: this kernel may be lost too.
+    fn record_apart(
+        &mut self,
+        targets: &Targets,
+        target: &mut Box<dyn Target>,
+        vectors: &[&Vector],
+    ) -> Result<(), CliError> {
+        for vector in vectors {
+            if let Some(stated) = self.cell.loses(vector) {
+                say!("{}: {}: nothing to record: {stated}", self.cell.name(), vector.id);
+                continue;
+            }
+            *target = open_shown(targets, self.cell).map_err(open_error)?;
+            match self.record_in(target.as_mut(), &[*vector])? {
+                Ok(()) => {}
+                Err(TargetError::Guest(loss)) => {
+                    say!("{}: {}: not recorded: {}", self.cell.name(), vector.id, loss.text);
+                    self.tally.refused += 1;
+                }
+                Err(error) => return Err(lost(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, conversation: &Conversation<'_>) {
+        let (id, name) = (&conversation.vector.id, self.cell.name());
+        // A trace with a hole in it is no knowledge about a kernel.
+        if let Some((_, lossy)) = conversation.trace.loss() {
+            say!("{name}: {id}: refused: {lossy}");
+            self.tally.refused += 1;
+            return;
+        }
+        let layers = self.cell.layers();
+        // What is said comes from stock kernels; which way it takes only the module tells.
+        let wire = (self.cell.module == ModuleKind::Stock)
+            .then(|| self.recorders.wire.record(&layers, id, &self.origin, &conversation.trace.to_text()));
+        self.count(wire, id);
+        let kernel = &conversation.kernel;
+        if !(kernel.present && has_golden(id)) {
+            return;
+        }
+        if kernel.lost > 0 || !conversation.violations.is_empty() {
+            say!("{name}: {id}: refused: the kernel trace is not whole or breaks a rule");
+            self.tally.refused += 1;
+            return;
+        }
+        let kernel = self.recorders.kernel.record(&layers, id, &self.origin, &kernel.to_text());
+        self.count(Some(kernel), id);
+    }
+
+    fn count(&mut self, recorded: Option<Result<Recorded, FileError>>, id: &str) {
+        match recorded {
+            None => {}
+            Some(Ok(Recorded::Unchanged)) => self.tally.unchanged += 1,
+            Some(Ok(Recorded::Written(path))) => {
+                say!("{}: {id}: {}", self.cell.name(), path.display());
+                self.tally.written += 1;
+            }
+            Some(Ok(Recorded::Disagrees(disagreement))) => {
+                self.disagreements.add(id, disagreement);
+                self.tally.disagreeing += 1;
+            }
+            Some(Err(error)) => self.failed = self.failed.take().or(Some(error)),
+        }
+    }
+}
+
+/// Who will have said it.
+fn origin(cell: &Cell, facts: &Facts) -> Origin {
+    match &facts.kernel {
+        Some(kernel) => Origin::Observed {
+            release: kernel.release.clone(),
+            osreldate: kernel.osreldate,
+            kernel_sha256: kernel.sha256.clone(),
+            module: (cell.module == ModuleKind::Rust).then(|| "rust".to_owned()),
+        },
+        None => Origin::Predicted { profile: cell.profile.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_asked_comes_before_what_was_not_recorded() {
+        let tally = |written, refused, disagreeing, failed: &[ExitCode]| {
+            let tally = Tally { written, unchanged: 0, refused, disagreeing, failed: failed.to_vec() };
+            (tally.exit_code(), tally.closing_line())
+        };
+        assert_eq!(tally(0, 0, 0, &[]).0, ExitCode::NOTHING_RAN);
+        assert_eq!(tally(1, 0, 0, &[]).0, ExitCode::OK);
+        let (code, line) = tally(9, 0, 2, &[]);
+        assert_eq!(code, ExitCode::COMPARISON);
+        assert!(line.contains("0 refused, 2 not recorded because another one disagrees; see"), "{line}");
+        assert_eq!(tally(9, 1, 2, &[]).0, ExitCode::GUEST);
+        let (code, line) = tally(9, 1, 2, &[ExitCode::BUILD]);
+        assert_eq!(code, ExitCode::BUILD);
+        assert!(line.contains("; 1 cell failed; see"), "{line}");
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `tests/bugs.md`: the stock kernels' bugs that goldens keep, one row of its table each.
+
+use std::path::Path;
+
+use crate::file::FileError;
+
+/// A row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bug {
+    /// What is wrong, as the row has it.
+    pub what: String,
+    /// The releases that have it, such as `14.0`.
+    pub releases: Vec<String>,
+    /// The vectors that show it.
+    pub vectors: Vec<String>,
+    /// Where it is reported, or since when it is gone; may be empty.
+    pub reference: String,
+}
+
+impl Bug {
+    /// Whether that release, by its whole name, is one of those that have it.
+    pub fn is_in(&self, release: &str) -> bool {
+        self.releases.iter().any(|known| {
+            release.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    }
+}
+
+/// Reads the table; without the file there is none.
+///
+/// # Errors
+/// The file cannot be read, or a row has not four columns.
+pub fn load_bugs(path: &Path) -> Result<Vec<Bug>, FileError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| FileError::whole(path, format!("cannot be read: {error}")))?;
+    let mut bugs = Vec::new();
+    // The first row has the columns' names, the second only dashes.
+    let rows = (1..).zip(text.lines()).filter(|(_, line)| line.starts_with('|')).skip(2);
+    for (number, row) in rows {
+        let cells: Vec<_> = row.trim().trim_matches('|').split('|').map(str::trim).collect();
+        let [what, releases, vectors, reference] = cells[..] else {
+            let what =
+                format!("a row with {} columns: it has bug, releases, vector and reference", cells.len());
+            return Err(FileError::at(path, (number, 1), what));
+        };
+        // Words may stand behind a vector: `race/x with --cpus 2, ...`.
+        let word = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
+        let ids = vectors.split(',').map(str::trim).map(word).filter(|id| id.contains('/'));
+        bugs.push(Bug {
+            what: what.to_owned(),
+            releases: releases.split(',').map(|release| release.trim().to_owned()).collect(),
+            vectors: ids.collect(),
+            reference: reference.to_owned(),
+        });
+    }
+    Ok(bugs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_projects_own_table_is_read() {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/bugs.md");
+        let bugs = load_bugs(&own).unwrap();
+        let up = bugs.iter().find(|bug| bug.vectors.contains(&"event/up".to_owned())).unwrap();
+        assert_eq!((up.vectors.len(), up.reference.as_str()), (2, "fixed in 15.0"));
+        assert!(up.is_in("14.0-STABLE") && up.is_in("14.0") && !up.is_in("15.1-RELEASE"));
+        let racing = bugs.iter().find(|bug| bug.what.contains("two processors")).unwrap();
+        assert_eq!(racing.vectors[0], "race/address-and-destroy");
+        let vectors = own.with_file_name("vectors");
+        for vector in bugs.iter().flat_map(|bug| &bug.vectors) {
+            assert!(vectors.join(format!("{vector}.yaml")).exists(), "{vector}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_not_whole_is_refused_with_its_line_and_no_file_is_no_table() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bugs.md");
+        assert_eq!(load_bugs(&path).unwrap(), []);
+        std::fs::write(&path, "# x\n\n| a | b | c | d |\n|---|---|---|---|\n| e | 1.0 | f/g |\n").unwrap();
+        let error = load_bugs(&path).unwrap_err();
+        assert_eq!(error.place, Some((5, 1)));
+        let bug = Bug {
+            what: "x".into(),
+            releases: vec!["14.0".into()],
+            vectors: vec![],
+            reference: String::new(),
+        };
+        assert!(!bug.is_in("14.05-STABLE") && !bug.is_in("14"));
+    }
+}
