@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `run VECTOR`: one vector in one cell, the conversation decoded.
 
+use std::sync::Arc;
+
 use super::args::{ProjectArgs, RunArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
@@ -19,9 +21,9 @@ pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Cl
     let project = Project::find(project)?;
     let vectors = project.all_vectors()?;
     let vector = find_vector(&args.vector, &vectors)?;
-    interrupt::flag();
+    let cancel = interrupt::flag();
     let (mut target, cell): (Box<dyn Target>, Option<Cell>) = if args.linux {
-        (Box::new(LinuxTarget::open().map_err(open_error)?), None)
+        (Box::new(LinuxTarget::open(Arc::clone(cancel)).map_err(open_error)?), None)
     } else {
         let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
         let cell = project.first_cell_here(&targets, &args.cells)?;

@@ -14,7 +14,7 @@ mod login;
 mod ssh;
 mod upload;
 
-pub use agent::{AgentRun, agent_path, install_agent, leave_agent, run_agent};
+pub use agent::{AgentRun, Receiver, agent_path, install_agent, leave_agent, run_agent};
 pub use connect::{SshKey, SshTarget};
 pub use direct::Direct;
 pub use error::SshError;
