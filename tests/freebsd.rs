@@ -184,3 +184,48 @@ fn what_must_not_load_is_refused_and_nothing_has_changed() {
         assert!(text(&output).contains(attempt), "{attempt}: {}", text(&output));
     }
 }
+
+#[test]
+fn a_guest_is_what_its_options_say() {
+    let test = "a_guest_is_what_its_options_say";
+    if !runs_here(test, "14.0-STABLE", "stock") {
+        return;
+    }
+    let guest = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "stock"];
+    let how = ["--accel", "tcg", "--cpus", "2", "--stock-rc", "--cold", "--timeout-factor", "2"];
+    let output =
+        nlproof(&[&["shell"], &guest[..], &how[..], &["--", "sysctl", "-n", "hw.ncpu", "hw.model"]].concat());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.lines().any(|line| line == "2"), "two processors: {said}");
+    assert!(said.contains("QEMU TCG CPU"), "{said}");
+    assert!(said.contains("boot under tcg") && !said.contains("restore"), "{said}");
+    let output = nlproof(&["image", "build", "14.0-STABLE", "--stock-rc"]);
+    assert!(
+        text(&output).contains("14.0-STABLE: found in the cache"),
+        "the guest above has it: {}",
+        text(&output)
+    );
+}
+
+/// Few turns: their numbers mean nothing, and how they come about is what is tested.
+#[test]
+fn the_measurements_of_guests_take_as_many_turns_as_they_are_told() {
+    let test = "the_measurements_of_guests_take_as_many_turns_as_they_are_told";
+    if !runs_here(test, "14.0-STABLE", "stock") {
+        return;
+    }
+    let release = ["--release", "14.0-STABLE"];
+    let output = nlproof(
+        &[&["bench", "guest", "--no-matrix", "--restores", "1", "--vectors", "2"], &release[..]].concat(),
+    );
+    // 100: a limit was exceeded, on a machine that does something else too.
+    assert!(matches!(output.status.code(), Some(0 | 100)), "{}", text(&output));
+    assert!(text(&output).contains("restore"), "{}", text(&output));
+    let few = ["--part", "speed", "--links", "10", "--addresses", "10", "--turns", "1"];
+    let Some(output) = bench_kmod(test, &few) else { return };
+    assert!(matches!(output.status.code(), Some(0 | 100)), "{}", text(&output));
+    let output = nlproof(&[&["bench", "trace", "--seconds", "0.01", "--turns", "1"], &release[..]].concat());
+    assert!(matches!(output.status.code(), Some(0 | 100)), "{}", text(&output));
+    assert!(!text(&output).contains("in a real kernel: not measured"), "{}", text(&output));
+}

@@ -14,8 +14,10 @@ use crate::support::{Project, text};
 
 const BASE: &[u8] = b"a base system";
 const KERNEL: &[u8] = b"a kernel";
+const IMAGE: &str = "FreeBSD-14.5-RELEASE-amd64-BASIC-CI-ufs.raw.xz";
 
-/// Serves `/r/RELEASE/{MANIFEST,base.txz,kernel.txz}` for any release, and nothing else.
+/// Serves `/r/RELEASE/{MANIFEST,base.txz,kernel.txz}` and an image with its CHECKSUM file for any release, and nothing
+/// else.
 fn mirror() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -32,10 +34,13 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
         line.clear();
     }
     let manifest = manifest();
+    let sums = format!("SHA256 ({IMAGE}) = {}\n", Sha256::of(BASE));
     let body = match request.split(' ').nth(1).and_then(|path| path.rsplit('/').next()) {
         Some("MANIFEST") => manifest.as_bytes(),
         Some("base.txz") => BASE,
         Some("kernel.txz") => KERNEL,
+        Some("CHECKSUM.SHA256") => sums.as_bytes(),
+        Some(IMAGE) => BASE,
         _ => return stream.write_all(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
     };
     write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
@@ -133,4 +138,31 @@ fn the_matrix_fetches_only_when_it_is_asked_to() {
     let output = nlproof(&project, &[&args[..], &["--fetch"]].concat());
     assert!(text(&output).contains("14.5-RELEASE: fetched into"), "{}", text(&output));
     assert!(project.path("dists/14.5-RELEASE/MANIFEST").is_file());
+}
+
+#[test]
+fn a_release_is_fetched_anew_and_as_an_image() {
+    let project = Project::copy();
+    let url = format!("http://{}/r", mirror());
+    let fetch = |more: &[&str]| {
+        let args = ["image", "fetch", "--release", "14.5-RELEASE", "--mirror", &url];
+        let output = nlproof(&project, &[&args[..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{more:?}: {}", text(&output));
+        text(&output)
+    };
+    fetch(&["--sets", "base.txz,kernel.txz"]);
+    let path = project.path("dists/14.5-RELEASE/MANIFEST");
+    // A line that the mirror's has not, as an older snapshot's MANIFEST would have other digests.
+    fs::write(&path, manifest_of_yesterday()).unwrap();
+    let said = fetch(&["--sets", "base.txz,kernel.txz", "--refresh"]);
+    assert!(said.contains("base.txz"), "{said}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), manifest(), "{said}");
+    fs::remove_dir_all(project.path("dists/14.5-RELEASE")).unwrap();
+    let said = fetch(&["--image"]);
+    assert!(said.contains(IMAGE) && said.contains("downloaded"), "{said}");
+    assert_eq!(fs::read(project.path("dists/14.5-RELEASE").join(IMAGE)).unwrap(), BASE);
+}
+
+fn manifest_of_yesterday() -> String {
+    manifest().replace(&Sha256::of(KERNEL).to_string(), &Sha256::of(b"an older kernel").to_string())
 }

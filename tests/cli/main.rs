@@ -3,9 +3,12 @@
 
 mod branches;
 mod developer;
+mod documented;
 mod fetch;
 mod here;
 mod jobs;
+mod linux;
+mod options;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/mod.rs"]

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Body;
+use crate::{Body, Request};
 
 /// Seq numbers from here on belong to the agent's fences and never reach the harness.
 pub const FENCE_SEQ_BASE: u32 = 0xfe00_0000;
@@ -58,6 +58,16 @@ impl Hello {
 #[must_use]
 pub fn encode_hello() -> [u8; HELLO_LEN] {
     Hello::OWN.encode()
+}
+
+/// A whole stream to the agent: a hello, then the frame of the one request that it serves.
+///
+/// # Errors
+/// As [`encode_frame`].
+pub fn encode_request(request: &Request) -> Result<Vec<u8>, FrameError> {
+    let mut bytes = encode_hello().to_vec();
+    bytes.extend(encode_frame(request)?);
+    Ok(bytes)
 }
 
 /// One value as a frame: prefix and body.

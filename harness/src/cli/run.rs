@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `run VECTOR`: one vector in one cell, the conversation decoded.
 
+use std::sync::Arc;
+
 use super::args::{ProjectArgs, RunArgs};
 use super::copies::Copies;
 use super::exit::{CliError, ExitCode};
@@ -23,10 +25,10 @@ pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Cl
     let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let vectors = project.all_vectors()?;
     let vector = find_vector(&args.vector, &vectors)?;
-    interrupt::flag();
+    let cancel = interrupt::flag();
     if args.linux {
         copies.demand_guest(None)?;
-        let mut target = LinuxTarget::open().map_err(open_error)?;
+        let mut target = LinuxTarget::open(Arc::clone(cancel)).map_err(open_error)?;
         return one(&project, &mut target, None, vector, args.raw);
     }
     let targets = copies.room_in(Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace)));

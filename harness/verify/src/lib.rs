@@ -41,7 +41,7 @@ pub use baseline::{Baseline, BaselineError};
 pub use check::{Check, explain};
 pub use elf::{IntakeError, MAX_BYTES};
 pub use kernel::{KernelError, KernelSymbols};
-pub use policy::{DEFAULT_CHAIN, DEFAULT_FRAME, Kernels, Policy, PolicyError, Resource, Shared, Waiver};
+pub use policy::{DEFAULT_CHAIN, DEFAULT_FRAME, Kernels, Policy, Resource, Shared, Waiver};
 pub use report::{
     Finding, FunctionRow, Inlined, Report, Row, SCHEMA, Severity, Source, Stats, Step, Verdict, counts,
 };

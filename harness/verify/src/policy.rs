@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use nlproof_base::{FileError, yaml_error};
 use serde::Deserialize;
 
 use crate::check::Check;
@@ -158,43 +159,14 @@ impl Kernels {
     }
 }
 
-/// A policy file that cannot be used. Displayed as `file:line:column: what`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyError {
-    /// The file.
-    pub path: PathBuf,
-    /// Line and column, both from 1; `None` when the file as a whole is meant.
-    pub place: Option<(u64, u64)>,
-    /// What is wrong.
-    pub what: String,
-    /// What would put it right.
-    pub help: Option<String>,
-}
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
-        if let Some((line, column)) = self.place {
-            write!(f, ":{line}:{column}")?;
-        }
-        write!(f, ": {}", self.what)?;
-        match &self.help {
-            Some(help) => write!(f, "\n  help: {help}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for PolicyError {}
-
 impl Policy {
     /// Reads a policy from YAML text; `path` is only for messages. An empty file is the default policy.
     ///
     /// # Errors
     /// Not YAML, an unknown key or check, or a waiver that cannot be honest (no reason, a check that
     /// cannot be waived, `targets` outside `indirect`).
-    pub fn parse(path: &Path, text: &str) -> Result<Self, PolicyError> {
-        let whole = |what: String, help: &str| PolicyError {
+    pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
+        let whole = |what: String, help: &str| FileError {
             path: path.to_owned(),
             place: None,
             what,
@@ -203,8 +175,7 @@ impl Policy {
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             return Ok(Self::default());
         }
-        let policy: Self =
-            serde_saphyr::from_str(text).map_err(|error| yaml_error(path, error.without_snippet()))?;
+        let policy: Self = serde_saphyr::from_str(text).map_err(|error| yaml_error(path, &error))?;
         for Resource { resource, acquire, acquire_or_null, release } in &policy.balance {
             if release.is_empty() || (acquire.is_empty() && acquire_or_null.is_empty()) {
                 return Err(whole(
@@ -313,29 +284,11 @@ impl fmt::Write for Bounded {
     }
 }
 
-fn yaml_error(path: &Path, error: &serde_saphyr::Error) -> PolicyError {
-    use serde_saphyr::Error;
-    let place = error.location().map(|location| (location.line(), location.column()));
-    let (what, help) = match error {
-        Error::SerdeUnknownField { field, expected, .. } => {
-            (format!("unknown key `{field}`"), Some(format!("known here: {}", expected.join(", "))))
-        }
-        Error::SerdeUnknownVariant { variant, expected, .. } => {
-            (format!("unknown word `{variant}`"), Some(format!("known here: {}", expected.join(", "))))
-        }
-        Error::SerdeMissingField { field, .. } => {
-            (format!("the key `{field}` is missing"), Some(format!("add `{field}: ...` here")))
-        }
-        other => (other.render().lines().next().unwrap_or("not valid YAML").to_owned(), None),
-    };
-    PolicyError { path: path.to_owned(), place, what, help }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Policy, PolicyError> {
+    fn parse(text: &str) -> Result<Policy, FileError> {
         Policy::parse(Path::new("p.yaml"), text)
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use nlproof_agent::frame::{FrameReader, encode_frame, encode_hello};
+use nlproof_agent::frame::{FrameReader, encode_request};
 use nlproof_agent::{
     Batch, Body, Patch, Privilege, Program, Record, ReplyEnd, Request, Send, SocketOptions, Step,
 };
@@ -80,7 +80,7 @@ pub(crate) fn start(agent: &Path) -> Child {
 
 /// The bytes of a batch as they go to the agent.
 pub(crate) fn batch(programs: Vec<Program>) -> Vec<u8> {
-    [&encode_hello()[..], &encode_frame(&Request::Run(Batch { programs })).unwrap()].concat()
+    encode_request(&Request::Run(Batch { programs })).unwrap()
 }
 
 /// Runs a batch to its end.

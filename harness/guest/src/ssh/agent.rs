@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use nlproof_agent::frame::{FrameReader, encode_frame, encode_hello};
+use nlproof_agent::frame::{FrameReader, encode_request};
 use nlproof_agent::{Batch, Body, Record, Request, Stay};
 
 use super::error::SshError;
@@ -69,13 +69,10 @@ pub fn run_agent(
     watch: &mut dyn Watch,
     on_record: &mut dyn FnMut(Record),
 ) -> Result<AgentRun, SshError> {
-    let mut input = encode_hello().to_vec();
-    input.extend(encode_frame(&Request::Run(batch.clone()))?);
+    let input = encode_request(&Request::Run(batch.clone()))?;
     let mut receiver = Receiver::new(batch);
-    let result = ssh.exec(path, &mut Cursor::new(input), wait, watch, &mut |output| match output {
-        Output::Stdout(bytes) => receiver.stdout(bytes, on_record),
-        Output::Stderr(bytes) => receiver.stderr(bytes),
-    });
+    let result =
+        ssh.exec(path, &mut Cursor::new(input), wait, watch, &mut |output| receiver.take(output, on_record));
     receiver.finish(result)
 }
 
@@ -90,18 +87,15 @@ pub fn leave_agent(
     wait: &Wait,
     watch: &mut dyn Watch,
 ) -> Result<(), SshError> {
-    let mut input = encode_hello().to_vec();
-    input.extend(encode_frame(&Request::Stay(stay.clone()))?);
+    let input = encode_request(&Request::Stay(stay.clone()))?;
     let mut receiver = Receiver::new(&Batch { programs: Vec::new() });
-    let result = ssh.exec(path, &mut Cursor::new(input), wait, watch, &mut |output| match output {
-        Output::Stdout(bytes) => receiver.stdout(bytes, &mut |_| ()),
-        Output::Stderr(bytes) => receiver.stderr(bytes),
-    });
+    let result = ssh
+        .exec(path, &mut Cursor::new(input), wait, watch, &mut |output| receiver.take(output, &mut |_| ()));
     receiver.finish(result).map(drop)
 }
 
 /// What has come from the agent.
-pub(super) struct Receiver {
+pub struct Receiver {
     reader: FrameReader,
     unfinished: BTreeSet<u32>,
     records: usize,
@@ -110,13 +104,23 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn new(batch: &Batch) -> Self {
+    /// A receiver of the records of this batch.
+    pub fn new(batch: &Batch) -> Self {
         Self {
             reader: FrameReader::new(),
             unfinished: batch.programs.iter().map(|program| program.id).collect(),
             records: 0,
             stderr: Vec::new(),
             protocol: None,
+        }
+    }
+
+    /// Takes what the agent has written and hands over each whole record. A break: nothing that follows can be
+    /// understood, as [`Receiver::finish`] says.
+    pub fn take(&mut self, output: Output<'_>, on_record: &mut dyn FnMut(Record)) -> ControlFlow<()> {
+        match output {
+            Output::Stdout(bytes) => self.stdout(bytes, on_record),
+            Output::Stderr(bytes) => self.stderr(bytes),
         }
     }
 
@@ -146,7 +150,11 @@ impl Receiver {
         ControlFlow::Continue(())
     }
 
-    pub(super) fn finish(self, result: Result<ExecStatus, SshError>) -> Result<AgentRun, SshError> {
+    /// What the batch came to, after an agent that ended so.
+    ///
+    /// # Errors
+    /// As [`run_agent`].
+    pub fn finish(self, result: Result<ExecStatus, SshError>) -> Result<AgentRun, SshError> {
         let stderr = String::from_utf8_lossy(&self.stderr).trim_end().to_owned();
         let status = match (self.protocol, result) {
             (Some(error), _) => return Err(error.into()),
@@ -167,7 +175,7 @@ impl Receiver {
 
 #[cfg(test)]
 mod tests {
-    use nlproof_agent::frame::FrameError;
+    use nlproof_agent::frame::{FrameError, encode_frame, encode_hello};
     use nlproof_agent::{Privilege, Program, SocketOptions};
 
     use super::*;

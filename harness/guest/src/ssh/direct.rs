@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
-use nlproof_agent::frame::{encode_frame, encode_hello};
+use nlproof_agent::frame::encode_request;
 use nlproof_agent::{Batch, Greeting, Record, Request, TOKEN_LEN};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -63,7 +63,7 @@ impl Direct {
         on_record: &mut dyn FnMut(Record),
     ) -> Result<AgentRun, SshError> {
         let deadline = wait.begin(&self.patience);
-        let request = encode_frame(&Request::Run(batch.clone()))?;
+        let request = encode_request(&Request::Run(batch.clone()))?;
         let mut receiver = Receiver::new(batch);
         let doubted = if std::mem::take(&mut self.hangs) { 1 } else { UNREACHABLE };
         let mut on_bytes = |bytes: &[u8]| receiver.stdout(bytes, on_record);
@@ -89,7 +89,6 @@ impl Direct {
             })
             .map_err(|error| lost("connecting to the agent", &error, watch))?;
         let mut input = Greeting { token: self.token, now_ns: now_ns() }.encode().to_vec();
-        input.extend(encode_hello());
         input.extend(request);
         let mut sent = 0;
         let mut silence = Silence::begin(doubted);

@@ -45,7 +45,14 @@ pub(in crate::cli) enum BenchCommand {
     ///
     /// Exit code 100: an optimised build takes 100 ms or more for 10,000 instructions, or the time for one
     /// instruction grows with their number.
-    Verify,
+    Verify(VerifyBenchArgs),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(in crate::cli) struct VerifyBenchArgs {
+    /// Leave out modules of more instructions than this.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10_000..))]
+    pub(in crate::cli) most: u32,
 }
 
 #[derive(Debug, Clone, Args)]

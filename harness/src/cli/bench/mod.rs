@@ -27,7 +27,7 @@ pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, 
             let release = args.release.as_deref().map(here).transpose()?;
             trace::main(project, &TraceBenchArgs { release, ..args.clone() })
         }
-        BenchCommand::Verify => speed::verify(),
+        BenchCommand::Verify(args) => speed::verify(args.most as usize),
     }
 }
 

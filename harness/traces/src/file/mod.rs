@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The project's text files: loading YAML so that every complaint has a file, a place and a remedy.
+//! The project's files: read up to a limit, with a file, a place and a remedy in every complaint.
 
-mod error;
-mod nearest;
+mod read;
 mod value;
 mod yaml;
 
-pub use error::FileError;
-pub use nearest::nearest;
+pub use nlproof_base::{FileError, Limit, nearest};
+pub use read::{read, read_any, read_text};
 pub use value::{Node, Value};
 pub use yaml::{load_yaml, parse_yaml};

@@ -3,19 +3,19 @@
 
 use std::path::Path;
 
+use nlproof_base::yaml_error;
 use serde::de::DeserializeOwned;
-use serde_saphyr::{Error, Options};
+use serde_saphyr::Options;
 
-use super::{FileError, nearest};
+use super::{FileError, Limit, read_text};
 
 /// Reads and parses one file.
 ///
 /// # Errors
-/// The file cannot be read, is not YAML, or does not fit `T`; an unknown key comes with the nearest known.
+/// The file cannot be read, has more than [`Limit::YAML`], is not YAML, or does not fit `T`; an unknown key comes with
+/// the nearest known.
 pub fn load_yaml<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| FileError::whole(path, format!("cannot be read: {error}")))?;
-    parse_yaml(path, &text)
+    parse_yaml(path, &read_text(path, Limit::YAML)?)
 }
 
 /// Parses `text`, which stands in `path`.
@@ -26,40 +26,7 @@ pub fn parse_yaml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Fil
     let mut options = Options::default();
     // Only `true` and `false` are booleans: `no` and `on` are words in vectors.
     options.strict_booleans = true;
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| file_error(path, &error))
-}
-
-fn file_error(path: &Path, error: &Error) -> FileError {
-    let error = error.without_snippet();
-    let place = error.location().map(|location| (location.line(), location.column()));
-    let (what, help) = match error {
-        Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
-        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("word", variant, expected),
-        Error::SerdeMissingField { field, .. } => {
-            (format!("the key `{field}` is missing"), Some(format!("add `{field}: ...` here")))
-        }
-        other => (first_line(&other.render()), None),
-    };
-    FileError { path: path.to_owned(), place, what, help }
-}
-
-fn unknown(what: &str, given: &str, expected: &[&'static str]) -> (String, Option<String>) {
-    let known = format!("known here: {}", expected.join(", "));
-    let help = match nearest(given, expected.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`? {known}"),
-        None => known,
-    };
-    (format!("unknown {what} `{given}`"), Some(help))
-}
-
-/// The parser's text without the place, which [`FileError`] shows in its own form.
-fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or("not valid YAML");
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    match line.strip_prefix("line ").and_then(|rest| rest.split_once(": ")) {
-        Some((_, rest)) => rest.to_owned(),
-        None => line.to_owned(),
-    }
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| yaml_error(path, &error))
 }
 
 #[cfg(test)]
@@ -106,5 +73,13 @@ mod tests {
     fn an_absent_file_is_named() {
         let error = load_yaml::<Sample>(Path::new("no/such/file.yaml")).unwrap_err();
         assert!(error.to_string().starts_with("no/such/file.yaml: cannot be read: "), "{error}");
+    }
+
+    #[test]
+    fn a_file_beyond_the_limit_is_rejected_by_its_size() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(5 << 20).unwrap();
+        let error = load_yaml::<Sample>(file.path()).unwrap_err();
+        assert_eq!(error.what, "has 5242880 bytes; at most 4194304 bytes (4 MiB) are read");
     }
 }

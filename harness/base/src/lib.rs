@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What every part of nlproof needs and none is about: numbers with their nouns, bounded reads of outside input,
+//! what is wrong in a file and where, and names that are safe in paths.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod count;
+#[cfg(feature = "std")]
+mod error;
+#[cfg(feature = "std")]
+mod limit;
+#[cfg(feature = "std")]
+mod nearest;
+#[cfg(feature = "std")]
+mod read;
+mod release;
+#[cfg(feature = "yaml")]
+mod yaml;
+
+pub use count::{Counted, count};
+#[cfg(feature = "std")]
+pub use error::FileError;
+#[cfg(feature = "std")]
+pub use limit::Limit;
+#[cfg(feature = "std")]
+pub use nearest::nearest;
+#[cfg(feature = "std")]
+pub use read::{ReadError, read, read_any, read_from, read_text};
+pub use release::{NotAReleaseName, ReleaseName};
+#[cfg(feature = "yaml")]
+pub use yaml::yaml_error;
