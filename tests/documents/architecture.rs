@@ -63,7 +63,9 @@ fn crates_use_what_their_rows_say() {
 fn a_crate_that_uses_another_is_found() {
     let row = &table("x\n| crate | directory | uses |\n|---|---|---|\n| `a` | `d` | `nlproof-b` |\n", "x")[0];
     let manifest = |extra: &str| {
-        format!("[package]\n\n[dependencies]\nserde = \"1\"\nnlproof-b.workspace = true\n{extra}\n[dev-dependencies]\niface-c = 1\n")
+        format!(
+            "[package]\n\n[dependencies]\nserde = \"1\"\nnlproof-b.workspace = true\n{extra}\n[dev-dependencies]\niface-c = 1\n"
+        )
     };
     assert_eq!(wrong_crate(row, &manifest("")), None);
     assert!(wrong_crate(row, &manifest("iface-c = { path = \"c\" }")).unwrap().contains("iface-c"));
@@ -121,7 +123,10 @@ fn rooms_use_what_their_rows_name_and_stand_in_that_order() {
         for entry in fs::read_dir(root().join(directory)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            assert!(!path.is_dir() || rows.iter().any(|row| row.name == name), "{directory}/{name} has no row");
+            assert!(
+                !path.is_dir() || rows.iter().any(|row| row.name == name),
+                "{directory}/{name} has no row"
+            );
         }
     }
 }

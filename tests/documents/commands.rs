@@ -30,7 +30,8 @@ fn arguments(words: &[String]) -> Option<Vec<String>> {
         "cargo" if words.get(1).is_some_and(|word| word == "run") => {
             let place = words.iter().position(|word| word == "--")?;
             // `--example` and `-p` run something else.
-            let own = words[2..place].iter().all(|word| ["-q", "--release", "--quiet"].contains(&word.as_str()));
+            let own =
+                words[2..place].iter().all(|word| ["-q", "--release", "--quiet"].contains(&word.as_str()));
             own.then(|| words[place + 1..].to_vec())
         }
         _ => None,

@@ -97,7 +97,8 @@ fn unreached(documents: &[Document], start: &str) -> Vec<String> {
         }
     }
     // Forms of the code host are found by it.
-    let names = documents.iter().map(|document| document.name.clone()).filter(|name| !name.starts_with(".github/"));
+    let names =
+        documents.iter().map(|document| document.name.clone()).filter(|name| !name.starts_with(".github/"));
     names.filter(|name| !reached.contains(name)).collect()
 }
 
