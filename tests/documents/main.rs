@@ -40,7 +40,7 @@ fn the_readme_is_a_first_page() {
 
 /// The line of a page that says for whom it is, if it does.
 fn reader(text: &str) -> Option<&str> {
-    let line = text.lines().skip_while(|line| line.starts_with('#') || line.is_empty()).next()?;
+    let line = text.lines().find(|line| !line.starts_with('#') && !line.is_empty())?;
     line.starts_with("*For whoever ").then_some(line)
 }
 
