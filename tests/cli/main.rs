@@ -4,6 +4,7 @@
 mod branches;
 mod developer;
 mod fetch;
+mod goldens;
 mod here;
 mod jobs;
 #[path = "../support/skip.rs"]
