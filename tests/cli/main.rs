@@ -5,6 +5,7 @@ mod branches;
 mod developer;
 mod documented;
 mod fetch;
+mod goldens;
 mod here;
 mod jobs;
 mod linux;

@@ -22,7 +22,7 @@ impl ExitCode {
     pub const REFUSED: ExitCode = ExitCode(102);
     /// A guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved.
     pub const GUEST: ExitCode = ExitCode(103);
-    /// Nothing ran, or a part of a joined run is missing.
+    /// Nothing ran or could be compared, or a part of a joined run is missing.
     pub const NOTHING_RAN: ExitCode = ExitCode(104);
     /// Interrupted by the user, as shells report SIGINT.
     pub const INTERRUPTED: ExitCode = ExitCode(130);
@@ -43,7 +43,7 @@ Exit codes:
   101  an image could not be built
   102  verification refused a module or a vector
   103  a guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved
-  104  nothing ran, or a part of a joined run is missing
+  104  nothing ran or could be compared, or a part of a joined run is missing
   130  interrupted";
 }
 

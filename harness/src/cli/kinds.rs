@@ -36,6 +36,12 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(3)).chain("...".chars()).collect()
 }
 
+/// How many of those that were compared differ: `2 of 3 vectors differ`.
+pub(super) fn differ(different: usize, compared: usize) -> String {
+    let (plural, verb) = (if compared == 1 { "" } else { "s" }, if different == 1 { "s" } else { "" });
+    format!("{different} of {compared} vector{plural} differ{verb}")
+}
+
 /// A number with what it counts: `1 golden`, `2 goldens`.
 pub(super) fn many(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
@@ -45,6 +51,16 @@ pub(super) fn many(count: usize, what: &str) -> String {
 mod tests {
     use super::*;
     use crate::golden::{Differences, changes};
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!((many(1, "golden"), many(0, "golden")), ("1 golden".into(), "0 goldens".into()));
+        assert_eq!(differ(1, 1), "1 of 1 vector differs");
+        assert_eq!(
+            (differ(2, 3), differ(0, 1)),
+            ("2 of 3 vectors differ".into(), "0 of 1 vector differ".into())
+        );
+    }
 
     #[test]
     fn a_kind_with_one_way_shows_it() {

@@ -95,9 +95,14 @@ fn text(changed: &[Changed], all: bool) -> String {
         // Writing to a String cannot fail.
         write!(text, "\n{}", one.text()).unwrap_or_default();
     }
-    let hidden = if all { 0 } else { changed.iter().filter(|one| one.same_trace()).count() };
-    if hidden > 0 {
-        writeln!(text, "\n{hidden} with the same trace are not shown: --all").unwrap_or_default();
+    let hidden: Vec<_> = changed.iter().filter(|one| !all && one.same_trace()).map(Changed::name).collect();
+    if !hidden.is_empty() {
+        writeln!(
+            text,
+            "\nthe same trace as before, from another kernel or profile (--all shows them):\n  {}",
+            hidden.join(", ")
+        )
+        .unwrap_or_default();
     }
     writeln!(
         text,

@@ -127,3 +127,113 @@ fn judge_kernel(
         judged.vouched(answerer, &found.golden.origins);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::path::Path;
+    use std::sync::atomic::AtomicBool;
+
+    use iface_core::Profile;
+    use nlproof_agent::{Batch, Record};
+
+    use super::super::cell::tests::cell;
+    use super::super::{CellResult, CellStatus, Engine, Soft, Timings, VectorsOfRun, Wanted};
+    use super::*;
+    use crate::golden::{Divergences, Standing, Store};
+    use crate::targets::{Facts, Kernel, SimTarget, Target, TargetError};
+    use crate::vector::load_vector;
+
+    /// The kernel of the fixture from which `common/link/create-lo` was recorded.
+    const RECORDED: char = 'a';
+
+    /// The simulator, which says that it is a kernel with this digest.
+    struct Posing {
+        sim: SimTarget,
+        facts: Facts,
+    }
+
+    impl Posing {
+        fn new(cell: &Cell, digit: char) -> Self {
+            let sim = SimTarget::new(cell.profile);
+            let kernel = Kernel {
+                release: cell.release_or_profile(),
+                osreldate: 1_400_507,
+                sha256: digit.to_string().repeat(64),
+            };
+            let facts = Facts { kernel: Some(kernel), ..sim.facts().clone() };
+            Self { sim, facts }
+        }
+    }
+
+    impl Target for Posing {
+        fn facts(&self) -> &Facts {
+            &self.facts
+        }
+
+        fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
+            self.sim.run(batch, on_record)
+        }
+    }
+
+    /// What becomes of one vector, where its golden was recorded from 14.0-STABLE with the profile's own answer, or
+    /// another one.
+    fn run(cell: &Cell, digit: char, spoiled: bool) -> CellResult {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+        let vectors =
+            [load_vector(&tests.join("vectors"), &tests.join("vectors/link/create-lo.yaml")).unwrap()];
+        let directory = tempfile::tempdir().unwrap();
+        let goldens = Store::new(directory.path());
+        let own = Store::new(&tests.join("golden")).find(&cell.layers(), "link/create-lo").unwrap().unwrap();
+        let mut golden = own.golden;
+        golden.origins = vec![Origin::Observed {
+            release: "14.0-STABLE".into(),
+            osreldate: 1_400_507,
+            kernel_sha256: RECORDED.to_string().repeat(64),
+            module: None,
+        }];
+        if spoiled {
+            golden.body.push_str("  ! and no more\n");
+        }
+        goldens.write_new("common", &golden).unwrap();
+        goldens.accept(&goldens.pending().unwrap()[0]).unwrap();
+        let engine = Engine {
+            open: &|place, _| Ok(Box::new(Posing::new(place.cell, digit))),
+            goldens: &goldens,
+            divergences: &Divergences::default(),
+            timings: &Timings::default(),
+            follow_stock: false,
+            raw: None,
+            jobs: NonZeroUsize::MIN,
+            cancel: &AtomicBool::new(false),
+        };
+        let cells = std::slice::from_ref(cell);
+        let wanted = Wanted { cells, vectors: &vectors, about: VectorsOfRun::default() };
+        engine.run(&wanted, &mut |_| ()).unwrap().cells.remove(0)
+    }
+
+    #[test]
+    fn the_kernel_that_ran_decides_what_its_golden_is() {
+        let own = cell(Some("14.0-STABLE"), Profile::R14_0);
+        let other = cell(Some("14.1-RELEASE"), Profile::R14_0);
+        for (cell, digit, standing, recorded) in [
+            (&own, RECORDED, Standing::ThisKernel, 1),
+            (&own, 'b', Standing::OtherBuild, 1),
+            (&other, 'b', Standing::Predicted, 0),
+            (&other, RECORDED, Standing::ThisKernel, 1),
+        ] {
+            let result = run(cell, digit, false);
+            assert_eq!(result.status, CellStatus::Passed, "{:?}", result.vectors);
+            assert_eq!((result.standing(), result.recorded.len()), (Some(standing), recorded), "{digit}");
+        }
+    }
+
+    #[test]
+    fn what_differs_from_a_prediction_is_forgiven_unless_this_very_kernel_was_recorded() {
+        let unseen = Cell { soft: Some(Soft::NeverObserved), ..cell(Some("14.1-RELEASE"), Profile::R14_0) };
+        let differs = run(&unseen, 'b', true);
+        assert_eq!((&differs.status, differs.forgiven()), (&CellStatus::Failed, Some(Soft::NeverObserved)));
+        let recorded = run(&unseen, RECORDED, true);
+        assert_eq!((&recorded.status, recorded.forgiven()), (&CellStatus::Failed, None));
+    }
+}

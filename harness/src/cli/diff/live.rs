@@ -8,7 +8,7 @@ use super::show::{Comparison, Side};
 use crate::cli::args::DiffArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
-use crate::cli::kinds::many;
+use crate::cli::kinds::{differ, many};
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, cache_directory};
 use crate::cli::test_matrix::{default_jobs, is_ci};
@@ -105,7 +105,7 @@ fn compared(run: RunResult, vectors: &[Vector], answers: &Answers, all: bool) ->
         0 => "nothing was compared".to_owned(),
         _ => {
             let ways = in_ways(different, differences.ways().len());
-            format!("{different} of {} differ{ways}", many(compared, "vector"))
+            format!("{}{ways}", differ(different, compared))
         }
     }];
     if vectors.len() > compared {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::show::{Comparison, Side};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::kinds::many;
+use crate::cli::kinds::{differ, many};
 use crate::golden::{Differences, Found as Golden, Origin, Store, changes};
 use crate::matrix::{Cell, ModuleKind};
 use crate::vector::Vector;
@@ -70,11 +70,7 @@ pub(super) fn look_up(
     if compared == 0 {
         answer = nothing_compared([from, to], &sides, (one, shared), kernels);
     } else {
-        answer.push(format!(
-            "{different} of {} differ{}",
-            many(compared, "vector"),
-            in_ways(different, ways)
-        ));
+        answer.push(format!("{}{}", differ(different, compared), in_ways(different, ways)));
         if predicted > 0 {
             answer
                 .push(format!("in {predicted} more one side is predicted; {of_predictions} of them differ"));

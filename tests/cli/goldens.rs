@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Whose goldens are compared with, what is recorded beside a cell that fails, and what a terminal gets of long texts.
+//! What is printed word for word stands in tests/transcripts/goldens.trycmd.
+
+use std::fs;
+use std::process::Command;
+
+use crate::skip;
+use crate::support::{Project, text};
+
+#[test]
+fn a_run_says_whose_observation_the_simulator_is_held_to() {
+    let project = Project::copy();
+    let report = project.path("report");
+    let args = ["test-matrix", "--target", "sim", "--suite", "link", "--report-dir"];
+    let output = project.nlproof().args(args).arg(&report).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let said = text(&output);
+    let done = |line: &&str| line.contains(" passed ");
+    let line = |cell: &str| said.lines().filter(done).find(|line| line.starts_with(cell)).unwrap_or_default();
+    assert!(line("sim/14.0  ").contains("; goldens observed on 14.0-STABLE; "), "{said}");
+    assert!(line("sim/16  ").contains("; goldens predicted; "), "{said}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&fs::read(report.join("report.json")).unwrap()).unwrap();
+    let cell = |name: &str| {
+        let cells = json["cells"].as_array().unwrap();
+        cells.iter().find(|cell| cell["name"] == name).unwrap().clone()
+    };
+    assert_eq!(
+        (&cell("sim/14.0")["origin"], &cell("sim/16")["origin"]),
+        (&"observed".into(), &"predicted".into())
+    );
+    let recorded = cell("sim/15")["recorded"].as_array().unwrap().clone();
+    let all_of_15 =
+        recorded.iter().all(|line| line.as_str().unwrap().starts_with("observed: 15.1-RELEASE osreldate="));
+    assert!(!recorded.is_empty() && all_of_15, "{recorded:?}");
+    let junit = fs::read_to_string(report.join("junit.xml")).unwrap();
+    assert!(junit.contains("name=\"goldens\" value=\"observed on 14.0-STABLE\""), "{junit}");
+    let shown = project.nlproof().args(["report", "show"]).arg(&report).output().unwrap();
+    assert!(text(&shown).contains("; goldens observed on 15.1-RELEASE; "), "{}", text(&shown));
+    let run = project.nlproof().args(["run", "link/create-lo", "--release", "14.0"]).output().unwrap();
+    assert!(text(&run).contains("equal to the golden of common (observed on 14.0-STABLE)"), "{}", text(&run));
+}
+
+#[test]
+fn a_cell_that_cannot_be_recorded_does_not_keep_the_next_from_it() {
+    let project = Project::copy();
+    let dists = project.path("dists");
+    for release in ["14.0-STABLE", "15.1-RELEASE"] {
+        // Without a MANIFEST no image can be built.
+        fs::create_dir_all(dists.join(release)).unwrap();
+    }
+    let output = project
+        .nlproof()
+        .args(["record", "--module", "stock", "--filter", "link/create-lo", "--no-kernel-trace"])
+        .args(["--release", "14.0-STABLE", "--release", "15.1-RELEASE"])
+        .env("NLPROOF_DISTS", &dists)
+        .output()
+        .unwrap();
+    if text(&output).contains("no qemu-system-x86_64") {
+        skip::say(
+            "skipped: a_cell_that_cannot_be_recorded_does_not_keep_the_next_from_it: no qemu-system-x86_64",
+        );
+        return;
+    }
+    assert_eq!(output.status.code(), Some(101), "{}", text(&output));
+    for release in ["14.0-STABLE", "15.1-RELEASE"] {
+        assert!(text(&output).contains(&format!("error: freebsd/{release}/stock: ")), "{}", text(&output));
+    }
+    assert!(text(&output).contains("0 refused; 2 cells failed"), "{}", text(&output));
+}
+
+#[test]
+fn a_terminal_gets_long_texts_through_the_pager_and_a_pipe_never() {
+    let project = Project::copy();
+    let terminal = Command::new("script").arg("--version").output();
+    if !terminal.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux")) {
+        skip::say(
+            "skipped: a_terminal_gets_long_texts_through_the_pager_and_a_pipe_never: no script(1) of util-linux",
+        );
+        return;
+    }
+    let shown = |pager: &str, more: &str| {
+        let program = env!("CARGO_BIN_EXE_nlproof");
+        let tests = project.path("");
+        let command = format!("{program} --tests {} review {more}", tests.display());
+        let output = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .env("PAGER", pager)
+            .env("XDG_CACHE_HOME", project.path("cache"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        text(&output)
+    };
+    let marking = "sed 's/^/paged: /'";
+    assert!(shown(marking, "").contains("paged: nothing awaits review"), "{}", shown(marking, ""));
+    for (pager, more) in [(marking, "--no-pager"), ("cat", ""), ("", ""), ("no-such-pager-anywhere", "")] {
+        let said = shown(pager, more);
+        assert!(
+            said.contains("nothing awaits review") && !said.contains("paged:"),
+            "{pager:?} {more}: {said}"
+        );
+    }
+    let piped = project.nlproof().arg("review").env("PAGER", marking).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&piped.stdout), "nothing awaits review\n");
+}
