@@ -13,6 +13,7 @@ mod exit;
 mod fetch;
 mod image;
 mod interrupt;
+mod kept_cell;
 mod kmod;
 mod matrix;
 mod out;

@@ -220,7 +220,7 @@ impl Engine<'_> {
             }
         };
         running.leave(began.elapsed());
-        Ok(left.map(|left| running.result(stay.vectors_at(&left))))
+        left.map(|left| running.result(stay.vectors_at(&left))).transpose()
     }
 
     /// Places of the vectors that apply; the others get their results.

@@ -34,6 +34,18 @@ pub(in crate::cli) enum ReportCommand {
         /// A report directory, or its report.json.
         report: PathBuf,
     },
+    /// Print the raw trace that a run kept of a cell, unpacked: NDJSON, one record a line.
+    ///
+    /// The file is CELL.ndjson.zst in the report directory; `zstdcat` prints it too.
+    Raw {
+        /// The report directory.
+        report: PathBuf,
+        /// The cell, such as sim/14.0 or freebsd/14.0-STABLE/stock; not needed if the report has only one.
+        cell: Option<String>,
+        /// Only the records of this vector, such as link/create-lo.
+        #[arg(long, value_name = "VECTOR")]
+        vector: Option<String>,
+    },
     /// Join the reports of the jobs of one run: of some cells each, of slices, or both.
     ///
     /// Exits as one run of everything would; 104 if a slice or an expected cell has no report.
