@@ -4,6 +4,7 @@
 mod accept;
 mod args;
 mod bench;
+mod command_line;
 mod console;
 mod coverage;
 mod decode;
@@ -58,6 +59,8 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Bench(args) => bench::main(&cli.project, &args),
         Command::Image(args) => image::main(&cli.project, &args),
         Command::Doctor => doctor::main(&cli.project),
+        Command::Completions { shell } => command_line::completions(shell),
+        Command::Man { directory } => command_line::man(&directory),
         Command::Supervise { args } => return supervise::main(&args),
     };
     match result {

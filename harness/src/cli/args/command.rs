@@ -31,7 +31,8 @@ pub struct Cli {
 /// Where the vectors and goldens are.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ProjectArgs {
-    /// Directory with matrix.yaml, vectors/ and golden/ [default: `tests` here or in a directory above].
+    /// Directory with matrix.yaml, vectors/ and golden/. Without it: $NLPROOF_TESTS; `tests` here or in a directory
+    /// above; ../share/nlproof/tests beside the program.
     #[arg(long, global = true, env = "NLPROOF_TESTS", hide_env_values = true, value_name = "DIR")]
     pub(in crate::cli) tests: Option<PathBuf>,
 }
@@ -86,6 +87,19 @@ pub(in crate::cli) enum Command {
     Image(ImageArgs),
     /// Show what this machine has, what it lacks, and the command that installs it.
     Doctor,
+    /// Print the completions of a shell.
+    ///
+    /// bash: into /usr/share/bash-completion/completions/nlproof; zsh: into a file _nlproof in a directory of $fpath; fish:
+    /// into ~/.config/fish/completions/nlproof.fish.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each command.
+    Man {
+        /// The directory, such as /usr/local/share/man/man1; it must exist.
+        directory: PathBuf,
+    },
     /// Hold a QEMU process and clean up behind it (used by nlproof itself).
     #[command(name = "__supervise", hide = true)]
     Supervise {
