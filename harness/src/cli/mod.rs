@@ -24,6 +24,7 @@ mod report;
 mod repro;
 mod review;
 mod run;
+mod schema;
 mod shell;
 mod supervise;
 mod targets;
@@ -59,6 +60,7 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Bench(args) => bench::main(&cli.project, &args),
         Command::Image(args) => image::main(&cli.project, &args),
         Command::Doctor => doctor::main(&cli.project),
+        Command::Schema { kind } => schema::main(kind),
         Command::Completions { shell } => command_line::completions(shell),
         Command::Man { directory } => command_line::man(&directory),
         Command::Supervise { args } => return supervise::main(&args),

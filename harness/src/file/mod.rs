@@ -3,10 +3,12 @@
 
 mod error;
 mod nearest;
+mod schema;
 mod value;
 mod yaml;
 
 pub use error::FileError;
 pub use nearest::nearest;
+pub use schema::{one_of, profile, profiles, schema_of};
 pub use value::{Node, Value};
 pub use yaml::{load_yaml, parse_yaml};

@@ -13,7 +13,7 @@ mod store;
 pub use cascade::{layers, profile_of};
 pub use changes::{Change, changes};
 pub use compare::{Compared, Divergence, compare};
-pub use divergences::Divergences;
+pub use divergences::{Divergences, divergences_schema};
 pub use file::{Golden, Origin, SCHEMA};
 pub use message::{Message, messages};
 pub use record::{Recorded, Recorder};

@@ -18,7 +18,7 @@ mod slice;
 mod timings;
 
 pub use cell::{Cell, ModuleKind, TargetKind, Without};
-pub use config::{Matrix, load_matrix};
+pub use config::{Matrix, load_matrix, matrix_schema};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
 pub use engine::{Emit, Engine, Opener, Place, Wanted, guest_suffix};
 pub use event::Event;

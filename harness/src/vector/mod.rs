@@ -19,6 +19,7 @@ mod place;
 mod race;
 mod repeat;
 mod report;
+mod schema;
 mod values;
 
 pub use check::VectorCheck;
@@ -28,4 +29,5 @@ pub use load::{Needs, Suite, Vector, load_suite, load_vector};
 pub use malformed::Malformation;
 pub use race::judge_races;
 pub use report::{VECTORS_SCHEMA, VectorReport, VectorStats, judge_vectors};
+pub use schema::vector_schema;
 pub use values::hex;

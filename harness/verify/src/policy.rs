@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::Check;
@@ -17,7 +18,7 @@ pub const DEFAULT_FRAME: u64 = 2048;
 pub const DEFAULT_CHAIN: u64 = 4096;
 
 /// What a module may do.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Policy {
     /// Imports that were reviewed. `None` (the key is absent): any import that the kernel has is allowed.
@@ -76,7 +77,7 @@ impl Default for Policy {
 
 /// A kind of reference, lock or epoch, and the functions (imported or the module's own) that take and give
 /// it. A function of the module that is listed is held to it: it returns with one more, or one less.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Resource {
     /// Its name in messages.
@@ -93,7 +94,7 @@ pub struct Resource {
 
 /// A structure whose layout more than one side relies on, by its name on each of them. At least two sides are
 /// given; numbers count as one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Shared {
     /// As the module's C has it: the name behind `struct`, or a typedef.
@@ -102,9 +103,9 @@ pub struct Shared {
     pub rust: Option<String>,
     /// As the kernel has it.
     pub kernel: Option<String>,
-    /// In bytes.
+    /// Its size in bytes.
     pub size: Option<u64>,
-    /// In bytes.
+    /// Its alignment in bytes.
     pub align: Option<u64>,
     /// Bytes from the start, by field.
     pub offsets: BTreeMap<String, u64>,
@@ -122,7 +123,7 @@ impl Shared {
 }
 
 /// One declared exception.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Waiver {
     /// The finding's subject, exactly; raw or demangled.
@@ -140,7 +141,7 @@ pub struct Waiver {
 }
 
 /// Kernels by `__FreeBSD_version` (`sys/sys/param.h`): an exception that one release needs ends with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Kernels {
     /// The first.
