@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The workflow files in `ci`: well-formed, jobs that exist, scripts that the shell reads, and commands that this very
-//! nlproof takes. A linter of the CI systems' own is better where there is one; this is what can be known without.
+//! The workflow files and issue forms: well-formed, jobs that exist, scripts that the shell reads, and commands that this
+//! very nlproof takes. A linter of the CI systems' own is better where there is one; this is what can be known without.
 
 #[path = "support/skip.rs"]
 mod support;
@@ -14,8 +14,22 @@ use nlproof::cli::Cli;
 use nlproof::file::parse_yaml;
 use serde_json::Value;
 
-fn ci(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../ci").join(name)
+fn checkout(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+}
+
+/// The workflow that spreads the matrix on GitHub.
+const GITHUB: &str = ".github/workflows/nlproof.yml";
+/// The one for GitLab.
+const GITLAB: &str = "ci/gitlab-ci.yml";
+
+/// The YAML files of a directory.
+fn yaml_files(directory: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(checkout(directory)).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "yml")).collect();
+    assert!(!files.is_empty(), "{directory}");
+    files
 }
 
 /// What is wrong with a workflow, job by job.
@@ -67,6 +81,7 @@ fn filled(script: &str) -> String {
     let mut filled = script.to_owned();
     for (expression, value) in [
         ("${{ matrix.args }}", "--target sim --release 14.0"),
+        ("${{ matrix.needs }}", "sim"),
         ("$CELLS", "--target sim"),
         ("$CI_NODE_INDEX", "1"),
         ("$CI_NODE_TOTAL", "2"),
@@ -79,14 +94,15 @@ fn filled(script: &str) -> String {
 /// The arguments of a line's nlproof command, if it has one: to the first thing that is the shell's.
 fn nlproof_arguments(line: &str) -> Option<String> {
     let words: Vec<_> = line.split_whitespace().collect();
-    let place = words.iter().position(|word| *word == "nlproof" || word.ends_with("release/nlproof"))?;
+    let place = words.iter().position(|word| *word == "nlproof" || word.ends_with("/nlproof"))?;
+    // What a command is the argument of ends with it.
+    let word = |word: &&str| word.trim_end_matches([';', ')']).to_owned();
     // `install .../nlproof /usr/...` and `chmod +x .../nlproof` run something else.
-    if words[..place].iter().any(|word| ["install", "chmod", "sudo"].contains(word)) {
+    if words[..place].iter().any(|word| ["install", "chmod"].contains(word)) {
         return None;
     }
     let end = |word: &&&str| !word.starts_with(['>', '|', ';']) && **word != "fi";
-    let arguments: Vec<_> =
-        words[place + 1..].iter().take_while(end).map(|word| word.trim_end_matches(';')).collect();
+    let arguments: Vec<_> = words[place + 1..].iter().take_while(end).map(word).collect();
     Some(arguments.join(" "))
 }
 
@@ -157,23 +173,95 @@ fn lint_gitlab(text: &str) -> Vec<String> {
     lint.0
 }
 
+/// What GitHub would not show of an issue form.
+fn lint_form(text: &str) -> Vec<String> {
+    let mut lint = Lint(Vec::new());
+    let form: Value = match parse_yaml(Path::new("form"), text) {
+        Ok(form) => form,
+        Err(error) => return vec![error.to_string()],
+    };
+    for key in ["name", "description"] {
+        if !form[key].is_string() {
+            lint.complain("form", format!("has no `{key}`"));
+        }
+    }
+    let body = form["body"].as_array().cloned().unwrap_or_default();
+    if body.is_empty() {
+        lint.complain("form", "asks nothing");
+    }
+    let mut known = Vec::new();
+    for element in &body {
+        let id = element["id"].as_str().unwrap_or_default();
+        if id.is_empty() || known.contains(&id) {
+            lint.complain("form", format!("an element without an id of its own: {element}"));
+        }
+        known.push(id);
+        let kind = element["type"].as_str().unwrap_or_default();
+        if !["input", "textarea", "dropdown", "checkboxes"].contains(&kind) {
+            lint.complain(id, format!("no element is a `{kind}`"));
+        }
+        if !element["attributes"]["label"].is_string() {
+            lint.complain(id, "has no label");
+        }
+        if kind == "dropdown" && texts(&element["attributes"]["options"]).is_empty() {
+            lint.complain(id, "has no options");
+        }
+    }
+    lint.0
+}
+
 fn read(name: &str) -> String {
-    std::fs::read_to_string(ci(name)).unwrap()
+    std::fs::read_to_string(checkout(name)).unwrap()
 }
 
 #[test]
-fn the_workflow_of_github_is_sound() {
-    assert_eq!(lint_github(&read("github-actions.yml")), [""; 0]);
+fn the_workflows_of_github_are_sound() {
+    for file in yaml_files(".github/workflows") {
+        let complaints = lint_github(&std::fs::read_to_string(&file).unwrap());
+        assert!(complaints.is_empty(), "{}: {complaints:?}", file.display());
+    }
 }
 
 #[test]
 fn the_workflow_of_gitlab_is_sound() {
-    assert_eq!(lint_gitlab(&read("gitlab-ci.yml")), [""; 0]);
+    assert_eq!(lint_gitlab(&read(GITLAB)), [""; 0]);
+}
+
+#[test]
+fn the_issue_forms_are_sound_and_each_damage_is_found() {
+    for file in yaml_files(".github/ISSUE_TEMPLATE") {
+        if file.ends_with("config.yml") {
+            continue;
+        }
+        let complaints = lint_form(&std::fs::read_to_string(&file).unwrap());
+        assert!(complaints.is_empty(), "{}: {complaints:?}", file.display());
+    }
+    let vector = read(".github/ISSUE_TEMPLATE/vector.yml");
+    for (from, to, what) in [
+        ("name: A", "nam: A", "has no `name`"),
+        ("type: dropdown", "type: dropdwon", "no element is a `dropdwon`"),
+        ("id: draft", "id: what", "without an id of its own"),
+        ("      label: A draft", "      labl: A draft", "has no label"),
+        ("      options:", "      option:", "has no options"),
+        ("body:", "bdy:", "asks nothing"),
+    ] {
+        let bad = vector.replacen(from, to, 1);
+        assert_ne!(bad, vector, "{from}");
+        let complaints = lint_form(&bad).join("\n");
+        assert!(complaints.contains(what), "{from}: {complaints}");
+    }
+}
+
+#[test]
+fn the_gate_of_the_workflow_is_the_gate() {
+    let workflow = read(GITHUB);
+    assert!(workflow.contains("run: ci/check\n"), "{workflow}");
+    assert!(read(".ci/run").contains("ci/check"), "{}", read(".ci/run"));
 }
 
 #[test]
 fn each_damage_to_a_workflow_is_found() {
-    let github = read("github-actions.yml");
+    let github = read(GITHUB);
     for (from, to, what) in [
         ("needs: cells\n", "needs: cels\n", "needs `cels`, which is no job"),
         ("nlproof doctor", "nlproof docter", "unrecognized subcommand"),
@@ -191,7 +279,7 @@ fn each_damage_to_a_workflow_is_found() {
         let complaints = lint_github(&bad).join("\n");
         assert!(complaints.contains(what), "{from}: {complaints}");
     }
-    let gitlab = read("gitlab-ci.yml");
+    let gitlab = read(GITLAB);
     for (from, to, what) in [
         ("stage: report", "stage: reports", "is not in `stages`"),
         ("\"nlproof:build\", \"nlproof:test\"", "\"nlproof:built\"", "needs `nlproof:built`"),
@@ -201,6 +289,42 @@ fn each_damage_to_a_workflow_is_found() {
         assert_ne!(bad, gitlab, "{from}");
         let complaints = lint_gitlab(&bad).join("\n");
         assert!(complaints.contains(what), "{from}: {complaints}");
+    }
+}
+
+/// The packages that `ci/install-debian PART...` would install.
+fn packages(parts: &[&str]) -> Result<Vec<String>, String> {
+    let output =
+        Command::new("sh").arg(checkout("ci/install-debian")).arg("-n").args(parts).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if !output.status.success() {
+        return Err(text(&output.stderr));
+    }
+    Ok(text(&output.stdout).lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn a_job_installs_what_its_cells_need_and_no_more() {
+    assert_eq!(packages(&["sim"]), Ok(vec![]));
+    let guest = packages(&["guest"]).unwrap();
+    assert!(guest.contains(&"qemu-system-x86".to_owned()), "{guest:?}");
+    assert!(!guest.iter().any(|package| ["tmux", "ruby", "g++"].contains(&package.as_str())), "{guest:?}");
+    let gate = packages(&[]).unwrap();
+    assert!(guest.iter().chain([&"yamllint".to_owned()]).all(|package| gate.contains(package)), "{gate:?}");
+    assert!(packages(&["gest"]).unwrap_err().contains("no part `gest`"));
+    // What `matrix` says that cells need is a part.
+    let needs = |cells: &[&str]| {
+        let tests = checkout("tests");
+        let mut nlproof = Command::new(env!("CARGO_BIN_EXE_nlproof"));
+        let output =
+            nlproof.arg("--tests").arg(tests).args(["matrix", "--needs"]).args(cells).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(needs(&["--target", "sim"]), "sim");
+    assert_eq!(needs(&["--target", "freebsd", "--module", "stock"]), "guest");
+    assert_eq!(needs(&[]), "guest module sim");
+    for part in ["sim", "guest", "module"] {
+        assert!(packages(&[part]).is_ok(), "{part}");
     }
 }
 
@@ -214,7 +338,9 @@ fn the_workflows_are_yaml_that_yamllint_takes() {
     let rules = "{extends: default, rules: {line-length: {max: 130}, truthy: {check-keys: false}, document-start: disable}}";
     let output = Command::new("yamllint")
         .args(["--strict", "-d", rules])
-        .args([ci("github-actions.yml"), ci("gitlab-ci.yml")])
+        .args(yaml_files(".github/workflows"))
+        .args(yaml_files(".github/ISSUE_TEMPLATE"))
+        .arg(checkout(GITLAB))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

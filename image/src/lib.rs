@@ -14,6 +14,7 @@ mod disk;
 mod error;
 mod extract;
 mod fetch;
+mod holes;
 mod image;
 mod kernel;
 mod keys;
@@ -42,6 +43,7 @@ pub use fetch::{
     AnyDigest, BASIC_CI, ChecksumError, Checksums, FetchError, FetchEvent, Fetched, FetchedFile, Fetcher,
     How, Interrupted, Limits, Pins, Sets, VmImages,
 };
+pub use holes::punch_zeros;
 pub use image::{Image, ImageInfo, Input, SCHEMA};
 pub use kernel::KernelInfo;
 pub use keys::GuestKeys;

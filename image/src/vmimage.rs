@@ -122,8 +122,7 @@ impl VmImageDir {
                 .map_err(|error| read(error.into()))?;
             Box::new(XzDecoder::new_stream(file, decoder))
         } else if self.file.ends_with(".zst") {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(file);
-            Box::new(decoder.map_err(|error| self.damaged(&error.to_string()))?)
+            Box::new(zstd::Decoder::with_buffer(file).map_err(read)?)
         } else {
             Box::new(file)
         };

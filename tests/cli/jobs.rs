@@ -42,8 +42,17 @@ fn joined_slices_are_the_whole_run() {
     let vectors = whole["cells"][0]["vectors"].as_array().unwrap().len();
     assert_eq!(vectors, project.vectors());
     assert_eq!(whole["slice"], serde_json::Value::Null);
-    let lines = |path: PathBuf| fs::read_to_string(path.join("sim-14.0.ndjson")).unwrap().lines().count();
-    assert_eq!(lines(joined.clone()), reports.iter().cloned().map(lines).sum::<usize>());
+    // One of the slices is of an earlier version, whose raw traces are plain.
+    let plain = project.raw_trace(&reports[0], &[]);
+    fs::remove_file(reports[0].join("sim-14.0.ndjson.zst")).unwrap();
+    fs::write(reports[0].join("sim-14.0.ndjson"), &plain).unwrap();
+    assert_eq!(project.raw_trace(&reports[0], &[]), plain);
+    let lines = |path: PathBuf| project.raw_trace(&path, &["sim/14.0"]).lines().count();
+    let output = merge(&reports);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let whole_trace = lines(joined.clone());
+    assert_eq!(whole_trace, reports.iter().cloned().map(lines).sum::<usize>());
+    assert!(!joined.join("sim-14.0.ndjson").exists(), "what is joined is packed");
 
     // One slice less is not the whole run, and what is there is shown all the same.
     let output = merge(&reports[1..]);
@@ -52,6 +61,21 @@ fn joined_slices_are_the_whole_run() {
     assert!(fs::read_to_string(joined.join("junit.xml")).unwrap().contains("slice 1/3 of sim/14.0"));
     // The second joining has replaced the first one's traces.
     assert_eq!(lines(joined.clone()), reports[1..].iter().cloned().map(lines).sum::<usize>());
+
+    // A slice whose run was killed is joined as far as its trace goes; what is no trace at all is not joined.
+    let cut = reports[1].join("sim-14.0.ndjson.zst");
+    let good = fs::read(&cut).unwrap();
+    fs::write(&cut, &good[..good.len() / 2]).unwrap();
+    let output = merge(&reports);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("sim-14.0.ndjson.zst: is cut off"), "{}", text(&output));
+    let some = lines(joined.clone());
+    assert!(some > lines(reports[0].clone()) && some < whole_trace, "{some} lines of {whole_trace}");
+    fs::write(&cut, "not packed").unwrap();
+    let output = merge(&reports);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("sim-14.0.ndjson.zst: cannot be read"), "{}", text(&output));
+    fs::write(&cut, good).unwrap();
 
     // The same slice twice, a slice of something else, and a target that is a source.
     let output = merge(&[reports[0].clone(), reports[0].clone()]);

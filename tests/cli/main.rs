@@ -51,8 +51,12 @@ fn the_main_job_runs_on_a_machine_with_nothing() {
     let vectors = json["cells"][0]["vectors"].as_array().unwrap().len();
     assert_eq!(vectors, project.vectors());
     assert!(fs::read_to_string(report.join("junit.xml")).unwrap().contains("<testsuite name=\"sim/14.0\""));
-    let raw = fs::read_to_string(report.join("sim-14.0.ndjson")).unwrap();
+    let packed = fs::read(report.join("sim-14.0.ndjson.zst")).unwrap();
+    let raw = project.raw_trace(&report, &["sim/14.0"]);
     assert!(raw.lines().count() > vectors, "{raw}");
+    assert!(packed.len() * 10 < raw.len(), "{} bytes for {}", packed.len(), raw.len());
+    let one = project.raw_trace(&report, &["sim/14.0", "--vector", "link/create-lo"]);
+    assert!(!one.is_empty() && one.lines().all(|line| line.contains(r#""vec":"link/create-lo""#)), "{one}");
 }
 
 #[test]

@@ -37,6 +37,13 @@ impl Project {
         command
     }
 
+    /// The raw trace in a report directory, of the cell and vector that the arguments name.
+    pub(crate) fn raw_trace(&self, report: &Path, arguments: &[&str]) -> String {
+        let output = self.nlproof().args(["report", "raw"]).arg(report).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// A path in the project.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)

@@ -77,7 +77,7 @@ fn is_in_its_step_and_to_blame(test: &str, release: &str) {
     // The kernel complained, and of the vector in whose step that was.
     assert_eq!(output.status.code(), Some(103), "{said}");
     assert!(said.contains(r#"the console says in link/talks, step 2: KASSERT: "planted""#), "{said}");
-    let raw = fs::read_to_string(report.join(format!("freebsd-{release}-stock.ndjson"))).unwrap();
+    let raw = text(&nlproof_in(&tests, &["report", "raw", report.to_str().unwrap()]));
     let lines = console_lines(&raw);
     let steps = |wanted: &str| -> Vec<Option<u64>> {
         lines.iter().filter(|(_, text)| text.contains(wanted)).map(|(step, _)| *step).collect()

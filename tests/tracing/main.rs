@@ -203,7 +203,7 @@ fn stock_code_is_followed_in_the_matrix_if_asked_for() {
         return;
     }
     assert!(about.starts_with("stock code by dtrace(1): "), "{about}");
-    let raw = fs::read_to_string(place.path().join("freebsd-14.0-STABLE-stock.ndjson")).unwrap();
+    let raw = text(&nlproof(&["report", "raw", place.path().to_str().unwrap()]));
     assert!(raw.contains(r#""src":"dtrace""#), "what was heard is kept");
 }
 

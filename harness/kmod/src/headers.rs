@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The headers of a release: sys/ of its src.txz, unpacked once.
+//! The headers of a release: those of sys/ in its src.txz that a module reads, unpacked once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,35 @@ const SYS: &str = "usr/src/sys";
 /// The linker script of modules, which keeps code and data on pages of their own.
 const LINKER_SCRIPT: &str = "conf/ldscript.kmod.amd64";
 
-/// Headers and the linker script, as `sys/...`.
+/// Where the shim's includes and theirs stand. All of sys/ is fifteen times as large: most of it are the registers of
+/// devices. An include that is missing here fails the module's compilation by name.
+const DIRECTORIES: [&str; 15] = [
+    "amd64/include",
+    "bsm",
+    "contrib/ck/include",
+    "ddb",
+    "kern",
+    "net",
+    "netinet",
+    "netinet6",
+    "netipsec",
+    "netlink",
+    "netpfil",
+    "security",
+    "sys",
+    "vm",
+    "x86/include",
+];
+
+/// Headers and the linker script, as `sys/...`. Another choice of directories is kept under another name.
 const PART: Part = Part {
     archive: "src.txz",
-    kept_as: "headers",
+    kept_as: "headers-2",
     place: |path| {
         let inside = path.strip_prefix(SYS).ok()?;
-        let wanted =
-            inside.extension().is_some_and(|ending| ending == "h") || inside == Path::new(LINKER_SCRIPT);
-        wanted.then(|| Path::new("sys").join(inside))
+        let header = inside.extension().is_some_and(|ending| ending == "h")
+            && DIRECTORIES.iter().any(|directory| inside.starts_with(directory));
+        (header || inside == Path::new(LINKER_SCRIPT)).then(|| Path::new("sys").join(inside))
     },
 };
 
@@ -68,6 +88,21 @@ fn version(param_h: &Path) -> Result<u32, KmodError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_module_includes_is_kept_and_the_rest_is_not() {
+        let place = |path: &str| (PART.place)(Path::new(path)).map(|path| path.display().to_string());
+        assert_eq!(place("usr/src/sys/net/if.h").as_deref(), Some("sys/net/if.h"));
+        assert_eq!(
+            place("usr/src/sys/conf/ldscript.kmod.amd64").as_deref(),
+            Some("sys/conf/ldscript.kmod.amd64")
+        );
+        for other in
+            ["usr/src/sys/net/if.c", "usr/src/sys/dev/pms/a.h", "usr/src/sys/netgraph/a.h", "usr/src/lib/a.h"]
+        {
+            assert_eq!(place(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_version_is_read_from_param_h() {

@@ -3,9 +3,9 @@
 
 use super::args::ConsoleArgs;
 use super::exit::{CliError, ExitCode};
+use super::kept_cell::{kept_files, of_cell};
 use super::out::{say, say_text};
 use crate::file::FileError;
-use crate::report::kept;
 
 pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
     let directory = &args.report;
@@ -13,31 +13,8 @@ pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
         false => ("console", "no guest was started"),
         true => ("textdump", "no kernel panicked or stopped in its debugger"),
     };
-    let all = kept(directory, what).map_err(|error| {
-        FileError::whole(directory, format!("cannot be read: {error}"))
-            .help("a report directory is what `nlproof test-matrix --report-dir DIR` leaves")
-    })?;
-    let mut cells: Vec<_> = all.iter().map(|one| one.cell.as_str()).collect();
-    cells.dedup();
-    let wanted = args.cell.as_deref().map(|cell| cell.replace('/', "-"));
-    let cell = match (&wanted, cells.as_slice()) {
-        (None, [cell]) => *cell,
-        (Some(wanted), known) if known.contains(&wanted.as_str()) => wanted,
-        (_, []) => {
-            let text = format!("no {what} was kept in {}: {none}", directory.display());
-            return Err(CliError::Usage(text));
-        }
-        (Some(_), known) => {
-            let cell = args.cell.as_deref().unwrap_or_default();
-            let text = format!("no {what} of {cell}\n  help: there are {}", known.join(", "));
-            return Err(CliError::Usage(text));
-        }
-        (None, known) => {
-            let text = format!("several {what}s were kept\n  help: name one of {}", known.join(", "));
-            return Err(CliError::Usage(text));
-        }
-    };
-    let guests: Vec<_> = all.iter().filter(|one| one.cell == cell).collect();
+    let none = format!(" in {}: {none}", directory.display());
+    let guests = of_cell(kept_files(directory, &[what])?, args.cell.as_deref(), what, &none)?;
     for one in &guests {
         let failed = |error| FileError::whole(&one.path, format!("cannot be read: {error}"));
         let bytes = std::fs::read(&one.path).map_err(failed)?;

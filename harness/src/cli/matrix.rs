@@ -28,12 +28,19 @@ struct Job {
     args: String,
     /// Part of a file's name: for artifacts.
     file: String,
+    /// What the job's machine needs, as an argument of `ci/install-debian`.
+    needs: &'static str,
 }
 
 pub(super) fn main(project: &ProjectArgs, args: &MatrixArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
     let cells = project.cells(&args.cells)?;
-    if args.json {
+    if args.needs {
+        let mut parts: Vec<_> = cells.iter().map(needs).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        say!("{}", parts.join(" "));
+    } else if args.json {
         let jobs = Jobs { include: cells.iter().map(job).collect() };
         let text = serde_json::to_string(&jobs)
             .map_err(|error| CliError::Output { what: "the job matrix".into(), error: error.into() })?;
@@ -55,6 +62,16 @@ fn job(cell: &Cell) -> Job {
         module: cell.module.to_string(),
         args: selecting(cell),
         file: cell.file_name(),
+        needs: needs(cell),
+    }
+}
+
+/// The part of `ci/install-debian` that has what the cell's target needs.
+fn needs(cell: &Cell) -> &'static str {
+    match (cell.target, cell.module) {
+        (TargetKind::Freebsd, ModuleKind::Rust) => "module",
+        (TargetKind::Freebsd, ModuleKind::Stock) => "guest",
+        _ => "sim",
     }
 }
 

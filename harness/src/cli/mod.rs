@@ -4,6 +4,7 @@
 mod accept;
 mod args;
 mod bench;
+mod command_line;
 mod console;
 mod copies;
 mod coverage;
@@ -14,6 +15,7 @@ mod exit;
 mod fetch;
 mod image;
 mod interrupt;
+mod kept_cell;
 mod kinds;
 mod kmod;
 mod matrix;
@@ -25,6 +27,7 @@ mod report;
 mod repro;
 mod review;
 mod run;
+mod schema;
 mod shell;
 mod supervise;
 mod targets;
@@ -60,6 +63,9 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Bench(args) => bench::main(&cli.project, &args),
         Command::Image(args) => image::main(&cli.project, &args),
         Command::Doctor => doctor::main(&cli.project),
+        Command::Schema { kind } => schema::main(kind),
+        Command::Completions { shell } => command_line::completions(shell),
+        Command::Man { directory } => command_line::man(&directory),
         Command::Supervise { args } => return supervise::main(&args),
     };
     match result {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The project on disk: matrix, vectors, goldens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{CellArgs, ProjectArgs, VectorArgs};
 use super::exit::CliError;
@@ -21,20 +21,24 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Finds the project's `tests` directory.
+    /// Finds the project's `tests` directory: where the user says, in the checkout that this is, or beside the program.
     pub(super) fn find(args: &ProjectArgs) -> Result<Project, CliError> {
         if let Some(root) = &args.tests {
             return Ok(Project { root: root.clone(), kmods: Vec::new() });
         }
         let here = std::env::current_dir()
             .map_err(|error| CliError::Usage(format!("the current directory cannot be read: {error}")))?;
+        let installed = std::env::current_exe().ok().as_deref().and_then(installed_tests);
         here.ancestors()
             .map(|directory| directory.join("tests"))
+            .chain(installed.clone())
             .find(|tests| tests.join("matrix.yaml").is_file())
             .map(|root| Project { root, kmods: Vec::new() })
             .ok_or_else(|| {
+                let installed = installed.as_deref().unwrap_or(Path::new("share/nlproof/tests")).display();
                 CliError::Usage(format!(
-                    "no tests/matrix.yaml in {} or above\n  help: run this in a checkout of nlproof, or give --tests DIR",
+                    "no tests/matrix.yaml in {} or above, and none in {installed}\n  help: run this in a checkout of \
+                     nlproof, or name its tests: --tests DIR, or NLPROOF_TESTS",
                     here.display()
                 ))
             })
@@ -187,6 +191,11 @@ impl Project {
     pub(super) fn goldens(&self) -> Store {
         Store::new(&self.root.join("golden"))
     }
+}
+
+/// Where the archive of a release has the tests: `PREFIX/share/nlproof/tests` of a program `PREFIX/bin/nlproof`.
+fn installed_tests(program: &Path) -> Option<PathBuf> {
+    Some(program.parent()?.parent()?.join("share/nlproof/tests"))
 }
 
 /// The first of these cells that can run here, as [`Project::first_cell_here`] says; there is at least one.

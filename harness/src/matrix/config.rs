@@ -5,59 +5,88 @@ use std::path::Path;
 
 use iface_core::Profile;
 use nlproof_image::INTERFACE_MODULES;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::cell::{Cell, ModuleKind, TargetKind, Without};
-use crate::file::{FileError, load_yaml, nearest};
+use crate::file::{FileError, load_yaml, nearest, profile, schema_of};
 use crate::golden::layers;
 
-#[derive(Debug, Deserialize)]
+/// The matrix: where vectors run, and by whose goldens they are judged.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawMatrix {
-    /// Kernel modules that every guest has loaded.
+    /// Kernel modules that every guest has loaded, where its kernel has them as files.
     #[serde(default = "interface_modules")]
     modules: Vec<String>,
+    /// The cells.
+    #[schemars(with = "Vec<RawCell>", length(min = 1))]
     cells: Vec<Spanned<RawCell>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One cell.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawCell {
+    /// What answers.
     target: RawTarget,
+    /// The release directory of a real kernel, such as 14.0-STABLE. The simulator has none.
+    #[schemars(with = "Option<String>")]
     release: Option<Spanned<String>>,
+    /// The branch whose goldens hold.
+    #[schemars(schema_with = "profile")]
     profile: Spanned<String>,
+    /// Which code answers in a real kernel.
     #[serde(default)]
     module: RawModule,
     /// The release of which this kernel is another build.
+    #[schemars(with = "Option<String>")]
     build_of: Option<Spanned<String>>,
     /// A layer of goldens of its own.
+    #[schemars(with = "Option<String>")]
     layer: Option<Spanned<String>>,
     /// Vectors that are left out, each with the reason.
     #[serde(default)]
+    #[schemars(with = "Vec<RawWithout>")]
     without: Vec<Spanned<RawWithout>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A vector that is left out of a cell.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawWithout {
+    /// The vector, such as link/create-lo.
     vector: String,
+    /// Why it is left out; reports say so.
+    #[schemars(length(min = 1))]
     reason: String,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// What answers in a cell.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum RawTarget {
+    /// The embedded simulator.
     Sim,
+    /// A real kernel in a guest.
     Freebsd,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
+/// Which code answers in a real kernel.
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum RawModule {
+    /// The kernel's own.
     #[default]
     Stock,
+    /// The Rust-backed module, loaded into that kernel.
     Rust,
+}
+
+/// The schema of `matrix.yaml`.
+pub fn matrix_schema() -> Schema {
+    schema_of::<RawMatrix>("The cells of nlproof's matrix")
 }
 
 /// The matrix as configured.

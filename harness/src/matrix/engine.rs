@@ -235,7 +235,7 @@ impl Engine<'_> {
             }
         };
         running.leave(began.elapsed());
-        Ok(left.map(|left| running.result(stay.vectors_at(&left))))
+        left.map(|left| running.result(stay.vectors_at(&left))).transpose()
     }
 
     /// Places of the vectors that apply, and of those that are run apart from them because they state that guests are lost;

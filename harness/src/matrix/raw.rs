@@ -1,37 +1,51 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Raw traces in the report directory: one NDJSON file a cell, one record a line, never edited.
+//! Raw traces in the report directory: one packed NDJSON file a cell, one record a line, never edited.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cell::Cell;
 use super::conversation::Conversation;
 use crate::file::FileError;
+use crate::trace::{PACKED, PLAIN, RawWriter};
 
 /// An open raw trace, or none if nobody asked for it.
 pub(super) struct RawFile {
-    open: Option<(PathBuf, BufWriter<File>)>,
+    open: Option<(PathBuf, RawWriter<File>)>,
 }
 
 impl RawFile {
-    /// Opens `DIR/CELL.ndjson`; slashes in the cell's name become dashes.
+    /// Opens `DIR/CELL.ndjson.zst`; slashes in the cell's name become dashes. A plain trace that an earlier version
+    /// left there would be taken for this run's, and is removed.
     pub(super) fn create(directory: Option<&Path>, cell: &Cell) -> Result<RawFile, FileError> {
         let Some(directory) = directory else { return Ok(RawFile { open: None }) };
-        let path = directory.join(format!("{}.ndjson", cell.file_name()));
-        let file = File::create(&path)
-            .map_err(|error| FileError::whole(&path, format!("cannot be written: {error}")))?;
-        Ok(RawFile { open: Some((path, BufWriter::new(file))) })
+        let [path, plain] =
+            [PACKED, PLAIN].map(|kind| directory.join(format!("{}.{kind}", cell.file_name())));
+        match std::fs::remove_file(&plain) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::whole(&plain, format!("cannot be removed: {error}")));
+            }
+            _ => {}
+        }
+        let file = File::create(&path).and_then(|file| RawWriter::new(&path, file));
+        let file = file.map_err(|error| failed(&path, error))?;
+        Ok(RawFile { open: Some((path, file)) })
     }
 
     /// Appends a vector's records.
     pub(super) fn append(&mut self, conversation: &Conversation<'_>) -> Result<(), FileError> {
         let Some((path, file)) = &mut self.open else { return Ok(()) };
-        let failed = |error: std::io::Error| FileError::whole(path, format!("cannot be written: {error}"));
-        for line in conversation.raw_lines() {
-            serde_json::to_writer(&mut *file, &line).map_err(|error| failed(error.into()))?;
-            file.write_all(b"\n").map_err(failed)?;
-        }
-        file.flush().map_err(failed)
+        file.append(conversation.raw_lines()).map_err(|error| failed(path, error))
     }
+
+    /// Ends the file.
+    pub(super) fn finish(self) -> Result<(), FileError> {
+        let Some((path, file)) = self.open else { return Ok(()) };
+        file.finish().map_err(|error| failed(&path, error))
+    }
+}
+
+fn failed(path: &Path, error: io::Error) -> FileError {
+    FileError::whole(path, format!("cannot be written: {error}"))
 }

@@ -164,12 +164,18 @@ impl<'a> RunningCell<'a> {
     }
 
     /// The result, when the last worker has left. `left` are the vectors that none ran.
-    pub(super) fn result(&self, left: impl IntoIterator<Item = (usize, &'a Vector)>) -> CellResult {
+    pub(super) fn result(
+        &self,
+        left: impl IntoIterator<Item = (usize, &'a Vector)>,
+    ) -> Result<CellResult, FileError> {
         for (place, vector) in left {
             let reason = "the guest was lost before its turn".to_owned();
             self.leave_out(place, VectorResult::without(&vector.id, Outcome::NotRun(reason)));
         }
         let mut found = self.found();
+        if let Some(raw) = found.raw.take() {
+            raw.finish()?;
+        }
         let mut vectors = std::mem::take(&mut found.vectors);
         vectors.sort_by_key(|(place, _)| *place);
         let mut result = CellResult {
@@ -205,7 +211,7 @@ impl<'a> RunningCell<'a> {
             });
         }
         result.duration = self.began.elapsed();
-        result
+        Ok(result)
     }
 
     /// What is left to say when every vector has run.

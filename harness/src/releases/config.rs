@@ -4,31 +4,50 @@
 use std::fmt;
 use std::path::Path;
 
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::file::{FileError, load_yaml};
+use crate::file::{FileError, load_yaml, schema_of};
 
-#[derive(Debug, Deserialize)]
+/// Releases that can be downloaded.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawReleases {
+    /// The releases, the one that `doctor` recommends first.
+    #[schemars(with = "Vec<RawRelease>")]
     releases: Vec<Spanned<RawRelease>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One release; it has `sets`, `images` or both.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("anyOf" = [{ "required": ["sets"] }, { "required": ["images"] }]))]
 struct RawRelease {
+    /// Its name, which is its directory's, such as 14.5-RELEASE.
+    #[schemars(regex(pattern = "^[^./][^/]*$"))]
     release: String,
+    /// Its branch, such as 14.
     branch: String,
+    /// What can be expected of it.
     support: Support,
+    /// Addresses of directories with a MANIFEST, the first one to be asked first.
     #[serde(default)]
+    #[schemars(with = "Vec<String>", inner(regex(pattern = "^https?://[^/]")))]
     sets: Vec<Spanned<String>>,
+    /// Addresses of directories of images with a CHECKSUM file, likewise.
     #[serde(default)]
+    #[schemars(with = "Vec<String>", inner(regex(pattern = "^https?://[^/]")))]
     images: Vec<Spanned<String>>,
 }
 
+/// The schema of `releases.yaml`.
+pub fn releases_schema() -> Schema {
+    schema_of::<RawReleases>("The releases that nlproof can download")
+}
+
 /// What can be expected of a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Support {
     /// Supported by FreeBSD and by us.

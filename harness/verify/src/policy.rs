@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::Path;
 
 use nlproof_base::{FileError, yaml_error};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::check::Check;
@@ -18,7 +19,7 @@ pub const DEFAULT_FRAME: u64 = 2048;
 pub const DEFAULT_CHAIN: u64 = 4096;
 
 /// What a module may do.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Policy {
     /// Imports that were reviewed. `None` (the key is absent): any import that the kernel has is allowed.
@@ -77,7 +78,7 @@ impl Default for Policy {
 
 /// A kind of reference, lock or epoch, and the functions (imported or the module's own) that take and give
 /// it. A function of the module that is listed is held to it: it returns with one more, or one less.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Resource {
     /// Name of the resource in messages.
@@ -94,7 +95,7 @@ pub struct Resource {
 
 /// A structure whose layout more than one side relies on, by its name on each of them. At least two sides are
 /// given; numbers count as one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Shared {
     /// The type's name in the module's C: the name behind `struct`, or a typedef.
@@ -103,9 +104,9 @@ pub struct Shared {
     pub rust: Option<String>,
     /// The type's name in the kernel.
     pub kernel: Option<String>,
-    /// In bytes.
+    /// Its size in bytes.
     pub size: Option<u64>,
-    /// In bytes.
+    /// Its alignment in bytes.
     pub align: Option<u64>,
     /// Bytes from the start, by field.
     pub offsets: BTreeMap<String, u64>,
@@ -123,7 +124,7 @@ impl Shared {
 }
 
 /// One declared exception.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Waiver {
     /// The finding's subject, exactly; raw or demangled.
@@ -141,7 +142,7 @@ pub struct Waiver {
 }
 
 /// Kernels by `__FreeBSD_version` (`sys/sys/param.h`): an exception that one release needs ends with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Kernels {
     /// The first.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench::BenchArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
@@ -31,9 +31,27 @@ pub struct Cli {
 /// Where the vectors and goldens are.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ProjectArgs {
-    /// Directory with matrix.yaml, vectors/ and golden/ [default: `tests` here or in a directory above].
+    /// Directory with matrix.yaml, vectors/ and golden/. Without it: $NLPROOF_TESTS; `tests` here or in a directory
+    /// above; ../share/nlproof/tests beside the program.
     #[arg(long, global = true, env = "NLPROOF_TESTS", hide_env_values = true, value_name = "DIR")]
     pub(in crate::cli) tests: Option<PathBuf>,
+}
+
+/// A kind of file that people write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum SchemaKind {
+    /// A vector, tests/vectors/**/*.yaml.
+    Vector,
+    /// The cells, tests/matrix.yaml.
+    Matrix,
+    /// Releases and their mirrors, tests/releases.yaml.
+    Releases,
+    /// The module's deviations, tests/divergences.yaml.
+    Divergences,
+    /// What vectors have to reach, tests/inventory.yaml.
+    Inventory,
+    /// What a kernel module may do, for `verify --policy`.
+    Policy,
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,6 +108,27 @@ pub(in crate::cli) enum Command {
     Image(ImageArgs),
     /// Show what this machine has, what it lacks, and the command that installs it.
     Doctor,
+    /// Print the JSON Schema of a kind of file, by which editors complete and check it.
+    ///
+    /// The project's own are in tests/schemas; a file names its own in its first line, such as
+    /// `# yaml-language-server: $schema=../../schemas/vector.json`.
+    Schema {
+        /// The kind of file.
+        kind: SchemaKind,
+    },
+    /// Print the completions of a shell.
+    ///
+    /// bash: into /usr/share/bash-completion/completions/nlproof; zsh: into a file _nlproof in a directory of $fpath; fish:
+    /// into ~/.config/fish/completions/nlproof.fish.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for each command.
+    Man {
+        /// The directory, such as /usr/local/share/man/man1; it must exist.
+        directory: PathBuf,
+    },
     /// Hold a QEMU process and clean up behind it (used by nlproof itself).
     #[command(name = "__supervise", hide = true)]
     Supervise {

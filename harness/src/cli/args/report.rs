@@ -14,6 +14,9 @@ pub(in crate::cli) struct MatrixArgs {
     /// As a job matrix for a CI system: {"include": [{"cell": ..., "args": ...}, ...]}, on one line.
     #[arg(long)]
     pub(in crate::cli) json: bool,
+    /// Only what these cells need of a machine, as arguments of ci/install-debian: sim, guest, module.
+    #[arg(long, conflicts_with = "json")]
+    pub(in crate::cli) needs: bool,
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +36,18 @@ pub(in crate::cli) enum ReportCommand {
     Annotate {
         /// A report directory, or its report.json.
         report: PathBuf,
+    },
+    /// Print the raw trace that a run kept of a cell, unpacked: NDJSON, one record a line.
+    ///
+    /// The file is CELL.ndjson.zst in the report directory; `zstdcat` prints it too.
+    Raw {
+        /// The report directory.
+        report: PathBuf,
+        /// The cell, such as sim/14.0 or freebsd/14.0-STABLE/stock; not needed if the report has only one.
+        cell: Option<String>,
+        /// Only the records of this vector, such as link/create-lo.
+        #[arg(long, value_name = "VECTOR")]
+        vector: Option<String>,
     },
     /// Join the reports of the jobs of one run: of some cells each, of slices, or both.
     ///

@@ -102,7 +102,8 @@ pub(in crate::cli) struct ShowTraceArgs {
     /// Also write the trace to this file in the trace event format, which ui.perfetto.dev opens.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) perfetto: Option<PathBuf>,
-    /// Also write the raw trace to this file, one record a line (NDJSON): what the normalised one is made of.
+    /// Also write the raw trace to this file, one record a line (NDJSON): what the normalised one is made of. Packed if the
+    /// name ends in .zst.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) ndjson: Option<PathBuf>,
 }

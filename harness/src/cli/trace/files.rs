@@ -8,20 +8,19 @@ use std::path::Path;
 
 use crate::cli::exit::CliError;
 use crate::matrix::Conversation;
+use crate::trace::RawWriter;
 
 /// Writes a trace for the Perfetto UI.
 pub(super) fn write_perfetto(path: &Path, trace: &serde_json::Value) -> Result<(), CliError> {
     write(path, |file| Ok(serde_json::to_writer(file, trace)?))
 }
 
-/// Writes the raw trace, one record a line.
+/// Writes the raw trace, one record a line; packed if the file's name ends in `.zst`.
 pub(super) fn write_raw(path: &Path, conversation: &Conversation<'_>) -> Result<(), CliError> {
     write(path, |file| {
-        for line in conversation.raw_lines() {
-            serde_json::to_writer(&mut *file, &line)?;
-            file.write_all(b"\n")?;
-        }
-        Ok(())
+        let mut raw = RawWriter::new(path, file)?;
+        raw.append(conversation.raw_lines())?;
+        raw.finish()
     })
 }
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nlproof_agent::TOKEN_LEN;
+use nlproof_image::punch_zeros;
 use sha2::{Digest, Sha256};
 
 use super::loaded_module::Loaded;
@@ -215,6 +216,9 @@ pub(super) struct Making {
 impl Making {
     /// Makes it the snapshot of its key.
     pub(super) fn keep(self, image: &Path, saved: Saved) -> io::Result<()> {
+        // The machine stands still, and a hole reads as zeros. Of 14.0-STABLE's guest 40 to 50 % of what it has touched are
+        // zeros. A file system without holes keeps the file as it is.
+        drop(punch_zeros(&self.snapshot.memory()));
         let info = Info { image: image.to_owned(), files: self.snapshot.sizes()?, saved };
         // The token opens the guest to whoever can read it.
         let mut file =

@@ -7,31 +7,50 @@ use std::path::Path;
 use iface_core::Profile;
 use nlproof_wire::schema::{AttrKind, group_number, message_by_name};
 use nlproof_wire::{Os, errno_number};
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::file::{FileError, load_yaml};
+use crate::file::{FileError, load_yaml, profiles, schema_of};
 use crate::golden::Message;
 
-#[derive(Debug, Deserialize)]
+/// What vectors have to reach: patterns of messages in goldens.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawInventory {
-    /// Kind of row (`requests`, `errors`, ...) to its rows.
+    /// Kinds of rows (`requests`, `errors`, ...), each with its rows.
+    #[schemars(with = "BTreeMap<String, Vec<RawRow>>")]
     kinds: BTreeMap<String, Vec<Spanned<RawRow>>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One thing that can be reached.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("dependencies" = { "value": ["attr"] }))]
 struct RawRow {
+    /// Mark and name of the message: `> newlink` is a request, `< error` a reply, `* link: newlink` an event.
+    #[schemars(regex(pattern = "^[><*] "))]
     message: String,
+    /// Words of the message's line: flags, or `field=value`.
     #[serde(default)]
     has: Vec<String>,
+    /// Path of an attribute that the message must hold.
     attr: Option<String>,
+    /// What the attribute's value must look like; `*` stands for any text.
     value: Option<String>,
+    /// Of an error: the request that it answers.
     to: Option<String>,
+    /// The branches in which there is such a thing; without it all.
     #[serde(default)]
+    #[schemars(schema_with = "profiles")]
     only: Vec<Spanned<String>>,
+    /// Why no vector reaches it. Shown, and wrong as soon as one does.
     gap: Option<String>,
+}
+
+/// The schema of `inventory.yaml`.
+pub fn inventory_schema() -> Schema {
+    schema_of::<RawInventory>("What nlproof's vectors have to reach")
 }
 
 /// One thing that can be reached: the pattern of a message in a golden.

@@ -7,5 +7,5 @@
 mod inventory;
 mod reach;
 
-pub use inventory::{Inventory, Row};
+pub use inventory::{Inventory, Row, inventory_schema};
 pub use reach::{Reach, Reached, Verdict};

@@ -7,27 +7,46 @@
 use std::path::{Path, PathBuf};
 
 use iface_core::Profile;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::store::Found;
-use crate::file::{FileError, load_yaml, nearest};
+use crate::file::{FileError, load_yaml, nearest, profiles, schema_of};
 
-#[derive(Debug, Deserialize)]
+/// Where the Rust-backed module answers otherwise than the stock code on purpose. A declared row that does not occur is an
+/// error.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawFile {
+    /// The rows; there may be none.
+    #[schemars(with = "Vec<RawRow>")]
     divergences: Vec<Spanned<RawRow>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One line of a golden that the module answers otherwise.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawRow {
+    /// The vector, such as link/create-lo.
+    #[schemars(with = "String")]
     vector: Spanned<String>,
+    /// The branches for which that holds.
+    #[schemars(schema_with = "profiles")]
     profiles: Vec<Spanned<String>>,
+    /// The golden's line, without its indentation.
     stock: String,
+    /// The line that the module answers.
     rust: String,
+    /// Why that is right.
     why: String,
+    /// What says so: a commit, a bug, a standard.
     reference: String,
+}
+
+/// The schema of `divergences.yaml`.
+pub fn divergences_schema() -> Schema {
+    schema_of::<RawFile>("Where nlproof's kernel module deviates on purpose")
 }
 
 /// Deviations on purpose.

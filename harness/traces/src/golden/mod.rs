@@ -18,7 +18,7 @@ pub use cascade::{layers, layers_behind, profile_of};
 pub use changes::{Change, Place, changes};
 pub use compare::{Compared, Divergence, compare};
 pub use differences::{Differences, Kind};
-pub use divergences::Divergences;
+pub use divergences::{Divergences, divergences_schema};
 pub use file::{Golden, Origin, SCHEMA, short_digest};
 pub use message::{Message, messages};
 pub use record::{Disagreement, Recorded, Recorder};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Traces: what the agent or the simulator saw, decoded, normalised by named passes, and written as text.
 //!
-//! [`raw`] keeps the records as they came (NDJSON); [`Trace`] is their decoded form; [`normalise`] renames what
+//! [`RawLine`] is a record as it came, [`RawWriter`] keeps them (NDJSON, packed); [`Trace`] is their decoded form; [`normalise`] renames what
 //! differs between runs; [`Trace::to_text`] is what goldens hold.
 
 mod console;
@@ -11,6 +11,7 @@ mod item;
 mod node;
 mod passes;
 mod raw;
+mod raw_file;
 mod records;
 mod render;
 
@@ -20,4 +21,5 @@ pub use item::{Item, Kind, Lossy, Trace};
 pub use node::{Node, Val};
 pub use passes::normalise;
 pub use raw::RawLine;
+pub use raw_file::{PACKED, PLAIN, RawReader, RawWriter};
 pub use render::node_to_text;

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -23,19 +24,27 @@ use super::place::place;
 use crate::file::FileError;
 
 /// A stated loss as it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawLoss {
+    /// Releases, as their directories are called.
+    #[schemars(with = "Vec<String>", length(min = 1))]
     kernels: Vec<Spanned<String>>,
+    /// Whose code is lost; without it both are.
     #[serde(default)]
     module: Option<LossCode>,
+    /// How the guest is lost.
     kind: LossKind,
+    /// How the fingerprint of the loss begins.
+    #[schemars(with = "String")]
     fingerprint: Spanned<String>,
+    /// Why the kernel does not live through it.
+    #[schemars(with = "String")]
     because: Spanned<String>,
 }
 
 /// Whose interface code a kernel runs that is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossCode {
     /// The release's own.
@@ -57,7 +66,7 @@ impl LossCode {
 }
 
 /// How a guest is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
     /// Its kernel panics.

@@ -21,6 +21,7 @@ mod place;
 mod race;
 mod repeat;
 mod report;
+mod schema;
 mod values;
 
 pub use check::VectorCheck;
@@ -32,4 +33,5 @@ pub use malformed::Malformation;
 pub use numbering::{SEQ_STEP, seqs_of};
 pub use race::judge_races;
 pub use report::{VECTORS_SCHEMA, VectorReport, VectorStats, judge_vectors};
+pub use schema::vector_schema;
 pub use values::hex;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `report`: what runs left in their report directories, shown, annotated and joined.
 
+mod raw;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::args::{ProjectArgs, ReportArgs, ReportCommand};
-use super::exit::{CliError, ExitCode};
-use super::out::say;
-use super::project::Project;
-use super::test_matrix::write_reports;
-use super::verdict::{closing_line, exit_code};
+use crate::cli::args::{ProjectArgs, ReportArgs, ReportCommand};
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::out::say;
+use crate::cli::project::Project;
+use crate::cli::test_matrix::write_reports;
+use crate::cli::verdict::{closing_line, exit_code};
 use crate::file::FileError;
 use crate::matrix::{RunResult, guest_suffix};
 use crate::report::{KINDS, Part, annotations, cell_line, kept, merge, problems, read_report, troubled};
@@ -35,6 +37,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode,
             }
             Ok(ExitCode::OK)
         }
+        ReportCommand::Raw { report, cell, vector } => raw::main(report, cell.as_deref(), vector.as_deref()),
         ReportCommand::Merge { reports, into, expect } => join(reports, into, expect.as_deref()),
     }
 }
@@ -69,10 +72,6 @@ fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitC
         eprintln!("note: without --expect a cell that no report has is not missed");
     }
     let run = merge(&parts, expected.as_deref()).map_err(|error| CliError::Usage(error.to_string()))?;
-    let written = |what: &Path| {
-        let what = what.display().to_string();
-        move |error| CliError::Output { what, error }
-    };
     fs::create_dir_all(into).map_err(written(into))?;
     for part in &parts {
         if same_directory(&directory_of(&part.path), into) {
@@ -82,10 +81,15 @@ fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitC
             )));
         }
     }
-    keep_files(&parts, into).map_err(written(into))?;
+    keep_files(&parts, into)?;
     write_reports(into, &run)?;
     show(&run);
     Ok(exit_code(&run, false))
+}
+
+fn written(what: &Path) -> impl FnOnce(io::Error) -> CliError {
+    let what = what.display().to_string();
+    move |error| CliError::Output { what, error }
 }
 
 /// The cells of `matrix --json`.
@@ -107,46 +111,29 @@ fn expected_cells(path: &Path) -> Result<Vec<String>, FileError> {
 }
 
 /// Raw traces of the slices one after the other, consoles and textdumps under their slices' names.
-fn keep_files(parts: &[Part], into: &Path) -> io::Result<()> {
+fn keep_files(parts: &[Part], into: &Path) -> Result<(), CliError> {
     let mut ordered: Vec<_> = parts.iter().collect();
     ordered.sort_by_key(|part| part.run.vectors.slice);
-    for cell in parts.iter().flat_map(|part| &part.run.cells) {
-        // What an earlier joining left would be taken for this one's.
-        remove_if_there(&into.join(format!("{}.ndjson", cell.cell.file_name())))?;
-    }
+    raw::join(&ordered, into)?;
     for part in ordered {
-        let slice = part.run.vectors.slice.map(|slice| format!(".{}-{}", slice.index, slice.of));
-        let directory = directory_of(&part.path);
-        for cell in part.run.cells.iter().map(|result| result.cell.file_name()) {
-            let raw = format!("{cell}.ndjson");
-            if let Some(mut from) = open_if_there(&directory.join(&raw))? {
-                let mut to = fs::OpenOptions::new().create(true).append(true).open(into.join(&raw))?;
-                io::copy(&mut from, &mut to)?;
-            }
-            for kind in KINDS {
-                for one in kept(&directory, kind)?.iter().filter(|one| one.cell == cell) {
-                    let (slice, guest) = (slice.as_deref().unwrap_or_default(), guest_suffix(one.guest));
-                    let name = format!("{cell}{slice}{guest}.{kind}");
-                    io::copy(&mut File::open(&one.path)?, &mut File::create(into.join(name))?)?;
-                }
-            }
-        }
+        keep_consoles(part, into).map_err(written(into))?;
     }
     Ok(())
 }
 
-fn open_if_there(path: &Path) -> io::Result<Option<File>> {
-    match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        other => other.map(Some),
+fn keep_consoles(part: &Part, into: &Path) -> io::Result<()> {
+    let slice = part.run.vectors.slice.map(|slice| format!(".{}-{}", slice.index, slice.of));
+    let directory = directory_of(&part.path);
+    for cell in part.run.cells.iter().map(|result| result.cell.file_name()) {
+        for kind in KINDS {
+            for one in kept(&directory, kind)?.iter().filter(|one| one.cell == cell) {
+                let (slice, guest) = (slice.as_deref().unwrap_or_default(), guest_suffix(one.guest));
+                let name = format!("{cell}{slice}{guest}.{kind}");
+                io::copy(&mut File::open(&one.path)?, &mut File::create(into.join(name))?)?;
+            }
+        }
     }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Where a report's other files are.

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `schema`: JSON Schemas of the files that people write, from the types that read them.
+
+use nlproof_verify::Policy;
+
+use super::args::SchemaKind;
+use super::exit::{CliError, ExitCode};
+use super::out::say;
+use crate::coverage::inventory_schema;
+use crate::file::schema_of;
+use crate::golden::divergences_schema;
+use crate::matrix::matrix_schema;
+use crate::releases::releases_schema;
+use crate::vector::vector_schema;
+
+pub(super) fn main(kind: SchemaKind) -> Result<ExitCode, CliError> {
+    let schema = match kind {
+        SchemaKind::Vector => vector_schema(),
+        SchemaKind::Matrix => matrix_schema(),
+        SchemaKind::Releases => releases_schema(),
+        SchemaKind::Divergences => divergences_schema(),
+        SchemaKind::Inventory => inventory_schema(),
+        SchemaKind::Policy => schema_of::<Policy>("What a kernel module may do, for nlproof verify"),
+    };
+    let text = serde_json::to_string_pretty(&schema)
+        .map_err(|error| CliError::Output { what: "the schema".into(), error: error.into() })?;
+    say!("{text}");
+    Ok(ExitCode::OK)
+}
