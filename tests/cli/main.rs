@@ -6,6 +6,7 @@ mod developer;
 mod fetch;
 mod here;
 mod jobs;
+mod shell;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/mod.rs"]
