@@ -109,6 +109,36 @@ fn a_module_that_verification_rejects_is_neither_handed_out_nor_loaded() {
     assert!(file.exists() && text(&output).contains("REJECTED ("), "{}", text(&output));
 }
 
+/// A directory of vectors and a matrix is enough: what the module is built from, and its policy, are in the program.
+#[test]
+fn the_module_is_built_without_a_checkout() {
+    let test = "the_module_is_built_without_a_checkout";
+    if !runs_here(test, "14.0-STABLE", "rust") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let tests = place.path().join("vectors-alone");
+    std::fs::create_dir(&tests).unwrap();
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    for part in ["vectors", "golden", "matrix.yaml", "releases.yaml", "divergences.yaml"] {
+        std::os::unix::fs::symlink(own.canonicalize().unwrap().join(part), tests.join(part)).unwrap();
+    }
+    let build = |tests: &std::path::Path, output: &std::path::Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nlproof"));
+        command.arg("--tests").arg(tests).args(["kmod", "build", "--release", "14.0-STABLE", "--output"]);
+        let output = command.arg(output).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    };
+    let [without, with] = ["without.ko", "with.ko"].map(|name| place.path().join(name));
+    build(&tests, &without);
+    build(&own, &with);
+    assert!(std::fs::read(without).unwrap() == std::fs::read(with).unwrap(), "another module");
+    let cell = ["test-matrix", "--dry-run", "--target", "freebsd", "--release", "14.0-STABLE"];
+    let plan =
+        Command::new(env!("CARGO_BIN_EXE_nlproof")).arg("--tests").arg(&tests).args(cell).output().unwrap();
+    assert!(!text(&plan).contains("would not run"), "{}", text(&plan));
+}
+
 /// The cell in which the module runs.
 const WITH_MODULE: [&str; 6] = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
 

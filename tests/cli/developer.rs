@@ -79,15 +79,15 @@ fn a_kept_console_is_shown_and_others_are_named() {
 }
 
 /// The program with the project's own tests, releases and cache.
-fn nlproof() -> Command {
+pub(crate) fn nlproof() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nlproof"));
     command.arg("--tests").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests"));
     command
 }
 
-const CELL: [&str; 6] = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "stock"];
+pub(crate) const CELL: [&str; 6] = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "stock"];
 
-fn cannot_run(test: &str) -> bool {
+pub(crate) fn cannot_run(test: &str) -> bool {
     let plan = nlproof().args(["test-matrix", "--dry-run"]).args(CELL).output().unwrap();
     let plan = text(&plan);
     let reason = plan.split_once("would not run: ").and_then(|(_, reason)| reason.lines().next());

@@ -10,6 +10,7 @@ mod here;
 mod jobs;
 mod linux;
 mod options;
+mod shell;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/mod.rs"]

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use super::args::{CellArgs, GuestArgs, ProjectArgs, ShellArgs};
 use super::copies::Copies;
@@ -44,7 +45,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, 
         }
         command => run(&mut target, command),
     };
-    let code = ended.map_err(|error| told(&cell, &target, error))?;
+    let code = ended.map_err(|error| told(&cell, &target, args.report_dir.as_deref(), error))?;
     let got = copies.get(&mut target);
     if args.keep {
         if let Err(error) = &got {
@@ -154,12 +155,15 @@ fn signal_number(name: &str) -> i32 {
 }
 
 /// What ended a command or a shell; of a lost guest the last lines of its console are shown first.
-fn told(cell: &Cell, target: &FreebsdTarget, failed: Failed) -> CliError {
+fn told(cell: &Cell, target: &FreebsdTarget, report_dir: Option<&Path>, failed: Failed) -> CliError {
     match failed {
         Failed::Other(error) => error,
         Failed::Target(TargetError::Guest(loss)) => {
             eprint!("{}", last_words(&cell.name(), &loss, &target.last_lines()));
-            CliError::Guest(format!("{}: the guest was lost ({}): {}", cell.name(), loss.kind, loss.text))
+            let kept = report_dir
+                .map(|directory| format!("\n  its console is kept: nlproof console {}", directory.display()));
+            let (name, kept) = (cell.name(), kept.unwrap_or_default());
+            CliError::Guest(format!("{name}: the guest was lost ({}): {}{kept}", loss.kind, loss.text))
         }
         Failed::Target(error) => lost(error),
     }

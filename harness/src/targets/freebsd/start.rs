@@ -326,12 +326,29 @@ impl Starter<'_> {
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let wait = Wait::new("the agent to stay", STAY_LIMIT + STACK_LIMIT * options.stacks);
         let ssh = link.ssh(&mut vm).map_err(|error| failed(&error))?;
-        leave_agent(ssh, &agent, &stay, &wait, &mut vm).map_err(|error| open_failure(error, &vm))?;
+        if let Err(error) = leave_agent(ssh, &agent, &stay, &wait, &mut vm) {
+            return Err(NotMade::Guest(self.no_stay(open_failure(error, &vm), &vm)));
+        }
         link.disconnect();
         on_stage("save the guest's state", None);
         let saving = Instant::now();
         self.save(&mut vm, making, Saved { token, kernel, module }).map_err(NotMade::Snapshot)?;
         Ok(format!("state saved in {:.1} s", saving.elapsed().as_secs_f64()))
+    }
+
+    /// Why the agent does not stay in a guest: of the two things that it needs, memory is the one that may be short.
+    fn no_stay(&self, error: OpenError, vm: &Vm) -> OpenError {
+        let FreebsdOptions { stacks, memory_mib, lost_console, .. } = self.wanted.options;
+        let OpenError::Guest(mut reason) = error else { return error };
+        if *stacks > 0 {
+            reason.push_str(&format!(
+                "\n  help: {stacks} network stacks were made in {memory_mib} MiB; --stacks makes fewer, --memory gives more"
+            ));
+        }
+        if let Some(console) = lost_console {
+            reason.push_str(&console.keep(vm));
+        }
+        OpenError::Guest(reason)
     }
 
     fn save(&self, vm: &mut Vm, making: Making, saved: Saved) -> Result<(), String> {
