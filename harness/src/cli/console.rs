@@ -4,7 +4,7 @@
 use super::args::ConsoleArgs;
 use super::exit::{CliError, ExitCode};
 use super::out::{say, say_text};
-use crate::file::FileError;
+use crate::file::{FileError, Limit, read};
 use crate::report::kept;
 
 pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
@@ -39,8 +39,7 @@ pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
     };
     let guests: Vec<_> = all.iter().filter(|one| one.cell == cell).collect();
     for one in &guests {
-        let failed = |error| FileError::whole(&one.path, format!("cannot be read: {error}"));
-        let bytes = std::fs::read(&one.path).map_err(failed)?;
+        let bytes = read(&one.path, Limit::CONSOLE)?;
         if guests.len() > 1 || one.guest > 1 {
             say!("==> guest {} <==", one.guest);
         }

@@ -10,15 +10,20 @@ use super::project::Project;
 use crate::golden::Store;
 
 pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode, CliError> {
+    let project = Project::find(project)?;
     let mut count = 0;
-    for store in Project::find(project)?.goldens().both() {
+    for store in project.goldens().both() {
         count += show(&store)?;
+    }
+    let strays = project.strays()?;
+    for stray in &strays {
+        say!("{stray}");
     }
     match count {
         0 => say!("nothing awaits review"),
         count => say!("{count} await review; accept them with: nlproof accept LAYER/VECTOR, or --all"),
     }
-    Ok(if args.check && count > 0 { ExitCode::COMPARISON } else { ExitCode::OK })
+    Ok(if args.check && (count > 0 || !strays.is_empty()) { ExitCode::COMPARISON } else { ExitCode::OK })
 }
 
 /// Shows what awaits review in one store, and says how much that is.

@@ -9,7 +9,6 @@ use super::interrupt;
 use super::out::{say, say_text};
 use super::project::Project;
 use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
-use crate::file::nearest;
 use crate::golden::{Compared, compare, layers};
 use crate::ktrace::has_golden;
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
@@ -19,8 +18,7 @@ use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
-    let vectors = project.all_vectors()?;
-    let vector = find_vector(&args.vector, &vectors)?;
+    let vector = &project.vector(&args.vector)?;
     let cancel = interrupt::flag();
     let (mut target, cell): (Box<dyn Target>, Option<Cell>) = if args.linux {
         (Box::new(LinuxTarget::open(Arc::clone(cancel)).map_err(open_error)?), None)
@@ -56,19 +54,6 @@ pub(super) fn one(
         (Err(ConversationError::Vector(error)), _) => Err(error.into()),
         (Err(ConversationError::Target(error)), _) => Err(lost(error)),
     }
-}
-
-/// The vector of this id.
-pub(super) fn find_vector<'a>(id: &str, vectors: &'a [Vector]) -> Result<&'a Vector, CliError> {
-    vectors.iter().find(|vector| vector.id == id).ok_or_else(|| unknown(id, vectors))
-}
-
-fn unknown(id: &str, vectors: &[Vector]) -> CliError {
-    let help = match nearest(id, vectors.iter().map(|vector| vector.id.as_str())) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "nlproof test-matrix --list shows them all".into(),
-    };
-    CliError::Usage(format!("no vector `{id}`\n  help: {help}"))
 }
 
 fn show(conversation: &Conversation<'_>, os: nlproof_wire::Os, raw: bool) {
@@ -109,7 +94,7 @@ fn verdict(
             say!("no golden in {}", cell.name());
             Ok(ExitCode::COMPARISON)
         }
-        Some(found) => match compare(Compared::Wire, &found.golden.body, &conversation.trace.to_text()) {
+        Some(found) => match compare(Compared::Wire, &found.golden, &conversation.trace.to_text()) {
             None => {
                 say!("{}: equal to the golden of {}", cell.name(), found.layer);
                 kernel_verdict(project, cell, conversation)
@@ -150,7 +135,7 @@ fn kernel_verdict(
         say!("{}: no golden of the kernel trace", cell.name());
         return Ok(ExitCode::COMPARISON);
     };
-    match compare(Compared::Kernel, &found.golden.body, &kernel.to_text()) {
+    match compare(Compared::Kernel, &found.golden, &kernel.to_text()) {
         None => Ok(ExitCode::OK),
         Some(divergence) => {
             say!("{}: differs from the golden of {}\n  {divergence}", cell.name(), found.layer);

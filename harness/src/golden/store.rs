@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::file::Golden;
-use crate::file::FileError;
+use crate::file::{FileError, Limit, files_below};
 
 /// Ends the name of a golden.
 const SUFFIX: &str = ".trace";
@@ -15,6 +15,9 @@ const SUFFIX: &str = ".trace";
 const KERNEL_SUFFIX: &str = ".ktrace";
 /// Stands behind that as long as nobody has accepted the golden.
 const NEW: &str = ".new";
+
+/// Every ending of a file of these.
+pub(super) const SUFFIXES: [&str; 4] = [SUFFIX, KERNEL_SUFFIX, ".trace.new", ".ktrace.new"];
 
 /// The goldens of a project.
 #[derive(Debug, Clone)]
@@ -117,25 +120,11 @@ impl Store {
     /// # Errors
     /// A directory cannot be read.
     pub fn pending(&self) -> Result<Vec<Pending>, FileError> {
-        let mut pending = Vec::new();
-        let mut directories = vec![self.root.clone()];
-        while let Some(directory) = directories.pop() {
-            let entries = match std::fs::read_dir(&directory) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(FileError::whole(&directory, format!("cannot be listed: {error}"))),
-            };
-            for entry in entries {
-                let entry = entry
-                    .map_err(|error| FileError::whole(&directory, format!("cannot be listed: {error}")))?;
-                let path = entry.path();
-                if path.is_dir() {
-                    directories.push(path);
-                } else if let Some(found) = self.pending_of(&path) {
-                    pending.push(found);
-                }
-            }
+        if !self.root.exists() {
+            return Ok(Vec::new());
         }
+        let files = files_below(&self.root).map_err(|mut errors| errors.swap_remove(0))?;
+        let mut pending: Vec<_> = files.iter().filter_map(|path| self.pending_of(path)).collect();
         pending.sort();
         Ok(pending)
     }
@@ -174,10 +163,10 @@ impl Store {
 }
 
 fn read_golden(path: &Path, vector: &str) -> Result<Option<Golden>, FileError> {
-    match std::fs::read_to_string(path) {
+    match nlproof_base::read_text(path, Limit::GOLDEN) {
         Ok(text) => Golden::parse(path, vector, &text).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FileError::whole(path, format!("cannot be read: {error}"))),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(FileError::whole(path, error.to_string())),
     }
 }
 
@@ -223,6 +212,30 @@ mod tests {
         assert!(path.ends_with("common/link/x.ktrace"));
         assert_eq!(store.find(&["common"], "link/x").unwrap(), None);
         assert_eq!(store.kernel().find(&["common"], "link/x").unwrap().unwrap().golden.body, "k\n");
+    }
+
+    #[test]
+    fn version_control_leaves_out_what_awaits_review() {
+        let ignored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.gitignore");
+        let ignored = std::fs::read_to_string(ignored).unwrap();
+        for suffix in SUFFIXES {
+            let line = format!("*{suffix}");
+            assert_eq!(ignored.lines().any(|other| other == line), suffix.ends_with(NEW), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_golden_that_is_no_file_or_too_long_is_rejected() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let path = store.file("common", "link/x");
+        std::fs::create_dir_all(&path).unwrap();
+        let error = store.read("common", "link/x").unwrap_err();
+        assert_eq!(error.what, "is a directory, not a file");
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = store.read("common", "link/x").unwrap_err();
+        assert!(error.what.starts_with("has 1099511627776 bytes; at most"), "{error}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use iface_core::Profile;
+use nlproof_base::ReleaseName;
 
 use crate::golden::{Origin, profile_of};
 
@@ -31,7 +32,7 @@ pub struct Cell {
     /// Where vectors run.
     pub target: TargetKind,
     /// The release as its directory names it; the simulator has none.
-    pub release: Option<String>,
+    pub release: Option<ReleaseName>,
     /// The behaviour that is expected.
     pub profile: Profile,
     /// Whose code answers.
@@ -66,7 +67,7 @@ impl Cell {
         origins.iter().any(|origin| match origin {
             Origin::Predicted { .. } => false,
             Origin::Observed { release, osreldate, .. } => match &self.release {
-                Some(own) => own == release,
+                Some(own) => own.as_str() == release,
                 None => profile_of(*osreldate) == Some(self.profile),
             },
         })
@@ -85,7 +86,7 @@ impl Cell {
 
     /// What stands for the release in reports: the release, or the simulator's profile.
     pub fn release_or_profile(&self) -> String {
-        self.release.clone().unwrap_or_else(|| self.profile.to_string())
+        self.release.as_deref().map_or_else(|| self.profile.to_string(), str::to_owned)
     }
 }
 

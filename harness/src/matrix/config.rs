@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `tests/matrix.yaml`: the cells of the matrix.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use iface_core::Profile;
+use nlproof_base::ReleaseName;
 use nlproof_image::INTERFACE_MODULES;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -62,6 +64,15 @@ pub struct Matrix {
     pub cells: Vec<Cell>,
     /// Kernel modules that every guest has loaded when it starts, where its kernel has them: those that vectors need.
     pub modules: Vec<String>,
+    /// The line of each cell in the file, in the order of the cells.
+    lines: Vec<u64>,
+}
+
+impl Matrix {
+    /// The line of each cell in the file, by the cell's name.
+    pub fn lines(&self) -> BTreeMap<String, u64> {
+        self.cells.iter().map(Cell::name).zip(self.lines.iter().copied()).collect()
+    }
 }
 
 fn interface_modules() -> Vec<String> {
@@ -75,7 +86,7 @@ fn interface_modules() -> Vec<String> {
 /// fit its target.
 pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
     let raw: RawMatrix = load_yaml(path)?;
-    let mut cells: Vec<Cell> = Vec::new();
+    let (mut cells, mut lines): (Vec<Cell>, Vec<u64>) = (Vec::new(), Vec::new());
     for raw in raw.cells {
         let place = (raw.referenced.line(), raw.referenced.column());
         let cell = validated(path, place, raw.value)?;
@@ -83,11 +94,12 @@ pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
             return Err(FileError::at(path, place, format!("the cell {} is there twice", cell.name())));
         }
         cells.push(cell);
+        lines.push(place.0);
     }
     if cells.is_empty() {
         return Err(FileError::whole(path, "no cells").help("a matrix has at least `- target: sim`"));
     }
-    Ok(Matrix { cells, modules: raw.modules })
+    Ok(Matrix { cells, modules: raw.modules, lines })
 }
 
 fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileError> {
@@ -108,7 +120,11 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
         }
         without.push(Without { vector: value.vector, reason: value.reason });
     }
-    let release = raw.release.map(|release| release.value);
+    let release = raw.release.map(|release| {
+        let place = (release.referenced.line(), release.referenced.column());
+        release.value.parse::<ReleaseName>().map_err(|error| FileError::at(path, place, error.to_string()))
+    });
+    let release = release.transpose()?;
     let (target, module) = match (raw.target, raw.module) {
         (RawTarget::Sim, RawModule::Stock) => (TargetKind::Sim, ModuleKind::Stock),
         (RawTarget::Sim, RawModule::Rust) => {
@@ -150,6 +166,7 @@ mod tests {
         .unwrap();
         let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
         assert_eq!(names, ["sim/14.0", "freebsd/14.0-STABLE/stock"]);
+        assert_eq!(matrix.lines()["freebsd/14.0-STABLE/stock"], 3);
     }
 
     #[test]
@@ -172,6 +189,14 @@ mod tests {
             (
                 "cells:\n- {target: sim, profile: '16', without: [{vector: v, reason: ''}]}\n",
                 "no reason to leave out v",
+            ),
+            (
+                "cells:\n- {target: freebsd, release: ../x, profile: '16'}\n",
+                ":2:30: `../x` cannot be the name of a release",
+            ),
+            (
+                "cells:\n- {target: freebsd, release: \"a\\nb\", profile: '16'}\n",
+                "`a\\nb` cannot be the name",
             ),
             ("cells:\n- {targt: sim, profile: '16'}\n", "did you mean `target`?"),
         ] {

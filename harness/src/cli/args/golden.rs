@@ -7,7 +7,7 @@ use super::cells::VectorArgs;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReviewArgs {
-    /// Fail (exit 100) if anything awaits review: what CI asks.
+    /// Fail (exit 100) if anything awaits review, or a golden belongs to no vector: what CI asks.
     #[arg(long)]
     pub(in crate::cli) check: bool,
 }
