@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use nlproof_base::{NotAReleaseName, ReadError};
+
 use crate::{digest::Sha256, manifest::ManifestError};
 
 /// Why an image could not be built. Every message names the offender, the cause and, where there is
@@ -13,6 +15,18 @@ use crate::{digest::Sha256, manifest::ManifestError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
+    /// What was asked for cannot be the name of a release.
+    #[error(transparent)]
+    Name(#[from] NotAReleaseName),
+    /// A file cannot be read, is none, or has more in it than is read.
+    #[error("{} {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: ReadError,
+    },
     /// No directory of that name on the search path.
     #[error(
         "no release `{name}`; looked in: {}; available: {}; `nlproof image fetch` downloads releases; or put \
@@ -208,6 +222,14 @@ pub enum ImageError {
 impl ImageError {
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
+    }
+
+    /// A file that cannot be read: the system's reasons as those of every other file.
+    pub(crate) fn read(path: &Path, cause: ReadError) -> Self {
+        match cause {
+            ReadError::Io(error) => Self::io("read", path, error),
+            cause => Self::Read { path: path.to_owned(), cause },
+        }
     }
 
     pub(crate) fn not_a_release(path: &Path, missing: &str) -> Self {

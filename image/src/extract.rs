@@ -21,11 +21,16 @@ use crate::{
     stop::Stop,
     stream::{Broken, DigestReader},
     tree::{Meta, Tree, TreeError},
+    unpack::{UnpackError, UnpackLimits, each_entry},
 };
 
 /// Memory that one decoder may use for blocks that are decompressed side by side, in bytes. Beyond
 /// it, liblzma goes on with fewer threads.
-const DECODER_MEMORY: u64 = 512 << 20;
+pub(crate) const DECODER_MEMORY: u64 = 512 << 20;
+
+/// Memory without which one decoder gives up, in bytes: `xz -9` needs a tenth of it, and an archive that asks for more
+/// would take it all.
+pub(crate) const DECODER_MOST: u64 = 1 << 30;
 
 /// An archive of a release.
 pub(crate) struct Archive<'a> {
@@ -121,21 +126,25 @@ fn unpack(
     let decoder = MtStreamBuilder::new()
         .threads(threads.max(1))
         .memlimit_threading(DECODER_MEMORY)
-        .memlimit_stop(u64::MAX)
+        .memlimit_stop(DECODER_MOST)
         .decoder()
         .map_err(|error| Failure::Decode(error.into()))?;
     let buffered = BufReader::with_capacity(1 << 18, reader);
-    let mut archive =
-        tar::Archive::new(BufReader::with_capacity(1 << 18, XzDecoder::new_stream(buffered, decoder)));
+    let reader = BufReader::with_capacity(1 << 18, XzDecoder::new_stream(buffered, decoder));
     let mut cut_off = CutOff::new();
     let mut buffer = vec![0; 1 << 18];
-    for entry in archive.entries().map_err(Failure::Decode)? {
-        let mut entry = entry.map_err(Failure::Decode)?;
+    // What follows the archive's end mark is read too: it is checked by xz, and a missing end is noticed.
+    each_entry(reader, UnpackLimits::RELEASE, |entry| {
         let name = entry.path_bytes().into_owned();
-        unpack_entry(&mut entry, &name, tree, only, &mut cut_off, &mut buffer)?;
-    }
-    // What follows the archive's end mark is still checked by xz, and a missing end is noticed.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(Failure::Decode)?;
+        unpack_entry(entry, &name, tree, only, &mut cut_off, &mut buffer)
+    })
+    .map_err(|error| match error {
+        UnpackError::Read(error) => Failure::Decode(error),
+        UnpackError::TooMuch { name, cause } => {
+            Failure::Entry { name, error: Box::new(TreeError::Refused(cause.to_string())) }
+        }
+        UnpackError::Entry { error, .. } => error,
+    })?;
     Ok(cut_off)
 }
 
@@ -153,7 +162,7 @@ fn unpack_entry<R: Read>(
     };
     let failed = |error| Failure::Entry { name: name.to_vec(), error: Box::new(error) };
 
-    let pax = pax_sparse(entry).map_err(Failure::Decode)?;
+    let pax = PaxSparse::of(entry).map_err(Failure::Decode)?;
     let real_name = pax.name.clone().unwrap_or_else(|| name.to_vec());
     let path = TreePath::from_archive(&real_name).map_err(refuse)?;
     let kind = entry.header().entry_type();
@@ -197,17 +206,6 @@ fn unpack_entry<R: Read>(
         EntryType::XGlobalHeader => Ok(()),
         other => Err(refuse(&format!("its type `{}` has no place in a root tree", other.as_byte() as char))),
     }
-}
-
-fn pax_sparse<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<PaxSparse> {
-    let mut sparse = PaxSparse::default();
-    if let Some(records) = entry.pax_extensions()? {
-        for record in records {
-            let record = record?;
-            sparse.note(record.key_bytes(), record.value_bytes());
-        }
-    }
-    Ok(sparse)
 }
 
 fn meta(header: &tar::Header) -> io::Result<Meta> {

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nlproof_base::Limit;
+
 use crate::{digest::Sha256, kernel::KernelInfo};
 
 /// Version of `image.json`. An image with another one is built again.
@@ -88,7 +90,8 @@ impl ImageInfo {
     /// Reads the `image.json` of the image in `dir`; `None` when there is none that is of use, or when
     /// the disk is not the one it describes.
     pub(crate) fn read(dir: &Path) -> Option<Self> {
-        let info: Self = serde_json::from_slice(&std::fs::read(dir.join(INFO)).ok()?).ok()?;
+        let info: Self =
+            serde_json::from_slice(&nlproof_base::read(&dir.join(INFO), Limit::REPORT).ok()?).ok()?;
         let disk = std::fs::metadata(dir.join(DISK)).ok()?;
         let keys = [CLIENT_KEY, KNOWN_HOSTS].iter().all(|file| dir.join(file).is_file());
         (info.schema == SCHEMA && disk.len() == info.disk_bytes && keys).then_some(info)

@@ -33,6 +33,7 @@ mod stop;
 mod stream;
 mod superblock;
 mod tree;
+mod unpack;
 mod vmimage;
 
 pub use build::build;
@@ -52,4 +53,5 @@ pub use modules::INTERFACE_MODULES;
 pub use options::{BuildOptions, Progress, Stage};
 pub use provision::{GuestFile, Provisioned, Provisioning, provision};
 pub use release::{Dists, Found, ReleaseDir};
+pub use unpack::{Bounded, TooMuch, UnpackError, UnpackLimits, each_entry};
 pub use vmimage::VmImageDir;

@@ -3,9 +3,11 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
+
+use nlproof_base::{Limit, ReleaseName, read_text};
 
 use crate::{
     error::ImageError,
@@ -78,13 +80,14 @@ impl Dists {
     }
 
     /// The names of the releases that are there, sorted, each once. A directory that does not exist or
-    /// cannot be read holds none.
+    /// cannot be read holds none, and one whose name is no [`ReleaseName`] is none.
     #[must_use]
     pub fn list(&self) -> Vec<String> {
         let mut names: Vec<String> = self
             .entries()
             .filter(|entry| is_release(&entry.path()))
             .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.parse::<ReleaseName>().is_ok())
             // One that is being fetched is none yet.
             .filter(|name| !name.ends_with(".partial"))
             .collect();
@@ -117,11 +120,11 @@ impl Dists {
     }
 
     fn directory(&self, name: &str) -> Result<PathBuf, ImageError> {
-        let one_name = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
-        match self.search.iter().map(|dir| dir.join(name)).find(|path| one_name && path.is_dir()) {
+        let name = name.parse::<ReleaseName>()?;
+        match self.search.iter().map(|dir| dir.join(name.as_str())).find(|path| path.is_dir()) {
             Some(path) => Ok(path),
             None => Err(ImageError::NoSuchRelease {
-                name: name.to_owned(),
+                name: name.as_str().to_owned(),
                 looked_in: self.search.clone(),
                 available: self.list(),
             }),
@@ -142,9 +145,9 @@ impl ReleaseDir {
     /// [`ImageError::Manifest`] when it cannot be parsed.
     pub fn open(path: &Path) -> Result<Self, ImageError> {
         let manifest_path = path.join(MANIFEST);
-        let text = fs::read_to_string(&manifest_path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ImageError::not_a_release(path, MANIFEST),
-            _ => ImageError::io("read", &manifest_path, error),
+        let text = read_text(&manifest_path, Limit::LISTING).map_err(|error| match error {
+            error if error.is_not_found() => ImageError::not_a_release(path, MANIFEST),
+            error => ImageError::read(&manifest_path, error),
         })?;
         let manifest = Manifest::parse(&manifest_path, &text)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -194,7 +197,9 @@ mod tests {
         for part in ["no release `13.0`", "absent", "available: 14.0-STABLE, 15.1-RELEASE"] {
             assert!(message.contains(part), "{message}");
         }
-        assert!(matches!(dists.find("../x"), Err(ImageError::NoSuchRelease { .. })));
+        for outside in ["../x", "14.0-STABLE/../../x", "", "..", "a\0b"] {
+            assert!(matches!(dists.find(outside), Err(ImageError::Name(_))), "{outside:?}");
+        }
     }
 
     #[test]

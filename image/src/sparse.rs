@@ -21,6 +21,18 @@ pub(crate) struct PaxSparse {
 }
 
 impl PaxSparse {
+    /// What the pax header of this entry says.
+    pub(crate) fn of<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<Self> {
+        let mut sparse = Self::default();
+        if let Some(records) = entry.pax_extensions()? {
+            for record in records {
+                let record = record?;
+                sparse.note(record.key_bytes(), record.value_bytes());
+            }
+        }
+        Ok(sparse)
+    }
+
     /// Takes note of one record of a pax header, if it is about sparse files.
     pub(crate) fn note(&mut self, key: &[u8], value: &[u8]) {
         let number = || str::from_utf8(value).ok()?.parse().ok();

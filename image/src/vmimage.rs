@@ -17,17 +17,19 @@ use std::{
 };
 
 use liblzma::{bufread::XzDecoder, stream::MtStreamBuilder};
+use nlproof_base::{Limit, read_text};
 
 use crate::{
     disk::{self, CopyError},
     error::ImageError,
+    extract::{DECODER_MEMORY, DECODER_MOST},
     fetch::{AnyDigest, BASIC_CI, CHECKSUM_FILES, Checksums, Digests},
     space,
     stop::Stop,
 };
 
-/// Memory that the xz decoder may use for blocks that are decompressed side by side, in bytes.
-const DECODER_MEMORY: u64 = 512 << 20;
+/// A disk image that unpacks to more is none of a guest's.
+const LARGEST: Limit = Limit::bytes(64 << 30);
 /// Where a BIOS looks for the mark of a disk that it can boot, and the mark.
 const BOOT_MARK: (u64, [u8; 2]) = (510, [0x55, 0xaa]);
 /// The first bytes of a qcow2 file (QEMU's docs/interop/qcow2.txt).
@@ -53,10 +55,10 @@ impl VmImageDir {
     /// [`ImageError::VmImage`] when the file lists no BASIC-CI image on UFS, or the image is not there.
     pub fn open(path: &Path) -> Result<Option<Self>, ImageError> {
         for sums in CHECKSUM_FILES.map(|name| path.join(name)) {
-            let text = match fs::read_to_string(&sums) {
+            let text = match read_text(&sums, Limit::LISTING) {
                 Ok(text) => text,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(ImageError::io("read", &sums, error)),
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => return Err(ImageError::read(&sums, error)),
             };
             let unusable = |reason: String| ImageError::VmImage { path: sums.clone(), reason };
             let sums = Checksums::parse(&text).map_err(|error| unusable(error.to_string()))?;
@@ -117,7 +119,7 @@ impl VmImageDir {
             let decoder = MtStreamBuilder::new()
                 .threads(u32::try_from(cores).unwrap_or(1))
                 .memlimit_threading(DECODER_MEMORY)
-                .memlimit_stop(u64::MAX)
+                .memlimit_stop(DECODER_MOST)
                 .decoder()
                 .map_err(|error| read(error.into()))?;
             Box::new(XzDecoder::new_stream(file, decoder))
@@ -128,8 +130,9 @@ impl VmImageDir {
         };
         let disk = File::options().read(true).write(true).create_new(true).open(to);
         let disk = disk.map_err(|error| ImageError::io("write", to, error))?;
+        let mut limited = (&mut reader).take(LARGEST.get() + 1);
         let length =
-            disk::copy_sparse(&mut reader, &disk, 0, stop, |_| progress(done.load(Ordering::Relaxed)))
+            disk::copy_sparse(&mut limited, &disk, 0, stop, |_| progress(done.load(Ordering::Relaxed)))
                 .map_err(|error| match error {
                     CopyError::Stopped => ImageError::Cancelled,
                     CopyError::Read(error) => self.damaged(&error.to_string()),
@@ -137,6 +140,9 @@ impl VmImageDir {
                         space::explain(ImageError::io("write", to, error), to, 1 << 30)
                     }
                 })?;
+        if length > LARGEST.get() {
+            return Err(self.damaged(&format!("it has more than {LARGEST}")));
+        }
         disk.set_len(length).map_err(|error| ImageError::io("write", to, error))?;
         drop(reader);
         if starts_with(&disk, QCOW2) {

@@ -130,7 +130,7 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
     let opened = AtomicUsize::new(0);
     // A kernel with a debugger is in no matrix; it is like the one that checks itself.
     let known = if release == WITH_DEBUGGER { "14.0-STABLE-DEBUG" } else { release };
-    let cell = Cell { release: Some(release.to_owned()), ..cell(&format!("freebsd/{known}/stock")) };
+    let cell = Cell { release: Some(release.parse().unwrap()), ..cell(&format!("freebsd/{known}/stock")) };
     let result = run(&cell, &vectors("link"), &|place, on_stage| {
         let first = opened.fetch_add(1, Ordering::SeqCst) == 0;
         let target = FreebsdTarget::open(place.cell.release.as_ref().unwrap(), &options, None, on_stage)?;

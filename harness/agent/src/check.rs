@@ -54,8 +54,8 @@ pub enum Refusal {
         /// The step.
         step: usize,
     },
-    /// The command is empty or not an absolute path.
-    #[error("step {step}: command `{command}` is not an absolute path; the agent searches no PATH")]
+    /// The command is empty, or a path that begins in no particular directory.
+    #[error("step {step}: command `{command}` is neither a name nor an absolute path")]
     Command {
         /// The step.
         step: usize,
@@ -117,7 +117,8 @@ fn check_count(step: usize, count: &Count) -> Result<(), Refusal> {
 
 fn check_command(step: usize, argv: &[String]) -> Result<(), Refusal> {
     let command = argv.first().cloned().unwrap_or_default();
-    if !command.starts_with('/') {
+    // A name is looked for in PATH, as a shell does; what is relative to a directory has none here.
+    if command.is_empty() || (command.contains('/') && !command.starts_with('/')) {
         return Err(Refusal::Command { step, command });
     }
     match argv.iter().position(|argument| argument.contains('\0')) {
@@ -216,14 +217,15 @@ mod tests {
         assert_eq!(count(vec![], Until::Command, &["/bin/true"]), Ok(()));
         assert_eq!(count(vec![vec![]], Until::Requests(1), &[]), Err(Refusal::EmptyCount { step: 0 }));
         assert_eq!(count(lanes(), Until::Command, &[]), Err(Refusal::EmptyCount { step: 0 }));
-        assert!(matches!(count(lanes(), Until::Command, &["true"]), Err(Refusal::Command { .. })));
+        assert!(matches!(count(lanes(), Until::Command, &["./true"]), Err(Refusal::Command { .. })));
     }
 
     #[test]
-    fn commands_are_absolute_and_without_nul() {
+    fn commands_are_names_or_absolute_and_without_nul() {
         let command = |argv: &[&str]| program(vec![exec(argv)]).check();
         assert_eq!(command(&[]), Err(Refusal::Command { step: 0, command: String::new() }));
-        assert_eq!(command(&["ls"]), Err(Refusal::Command { step: 0, command: "ls".to_string() }));
+        assert_eq!(command(&["ls"]), Ok(()));
+        assert_eq!(command(&["bin/ls"]), Err(Refusal::Command { step: 0, command: "bin/ls".to_string() }));
         assert_eq!(command(&["/bin/ls", "a\0b"]), Err(Refusal::Nul { step: 0, argument: 1 }));
     }
 }

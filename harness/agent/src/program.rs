@@ -107,7 +107,7 @@ pub enum Step {
     Send(Send),
     /// Runs a command inside the jail or namespace.
     Exec {
-        /// The program (absolute path) and its arguments.
+        /// The program (its name or absolute path) and its arguments.
         argv: Vec<String>,
         /// The command is killed after this many milliseconds.
         limit_ms: u32,
@@ -148,7 +148,7 @@ pub struct Count {
     pub lanes: Vec<Vec<Send>>,
     /// When it is enough.
     pub until: Until,
-    /// A command that runs meanwhile: the program (absolute path) and its arguments. Empty: none. It is killed if
+    /// A command that runs meanwhile: the program (its name or absolute path) and its arguments. Empty: none. It is killed if
     /// it has not ended when it is enough.
     pub command: Vec<String>,
     /// How long each socket rests after an answer, in milliseconds.

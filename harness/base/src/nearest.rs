@@ -2,12 +2,13 @@
 //! The known name that a misspelt one probably meant.
 
 /// The candidate with the smallest edit distance to `word`, if it is near enough to be a likely slip
-/// (at most a third of the letters, at least one, differ).
+/// (at most a third of the letters, at least one, differ). Upper and lower case are the same.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).max(1);
+    let word = word.to_lowercase();
     candidates
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
+        .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, candidate)| candidate)
@@ -41,6 +42,8 @@ mod tests {
     fn a_slip_finds_its_word() {
         assert_eq!(nearest("falgs", ["flags", "header", "attrs"]), Some("flags"));
         assert_eq!(nearest("ifnam", ["ifname", "ifalias"]), Some("ifname"));
+        assert_eq!(nearest("eexits", ["ENOENT", "EEXIST"]), Some("EEXIST"));
+        assert_eq!(nearest("14.0-stable", ["14.0-STABLE", "15.1-RELEASE"]), Some("14.0-STABLE"));
     }
 
     #[test]

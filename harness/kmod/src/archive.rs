@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use liblzma::read::XzDecoder;
-use nlproof_image::ReleaseDir;
+use nlproof_image::{ReleaseDir, UnpackError, UnpackLimits, each_entry};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::KmodError;
@@ -50,23 +50,27 @@ impl Part {
     /// Unpacks what is wanted, and returns the archive's sha256.
     fn unpack(&self, archive: &Path, directory: &Path) -> io::Result<String> {
         let mut hashed = Hashed { inner: BufReader::new(File::open(archive)?), digest: Sha256::new() };
-        let mut tar = tar::Archive::new(XzDecoder::new(&mut hashed));
-        for entry in tar.entries()? {
-            let mut entry = entry?;
+        let unpacked = each_entry(XzDecoder::new(&mut hashed), UnpackLimits::RELEASE, |entry| {
             let path = entry.path()?.into_owned();
             let path = path.strip_prefix(".").unwrap_or(&path);
-            let Some(place) = (self.place)(path) else { continue };
+            let Some(place) = (self.place)(path) else { return Ok(()) };
             let safe = place.components().all(|part| matches!(part, Component::Normal(_)));
             if safe && entry.header().entry_type().is_file() {
                 let target = directory.join(place);
                 if let Some(parent) = target.parent() {
                     fs::create_dir_all(parent)?;
                 }
-                io::copy(&mut entry, &mut File::create(target)?)?;
+                io::copy(entry, &mut File::create(target)?)?;
             }
-        }
-        drop(tar);
-        // What follows the archive's end counts for the digest too.
+            Ok::<_, io::Error>(())
+        });
+        unpacked.map_err(|error| match error {
+            UnpackError::Read(error) | UnpackError::Entry { error, .. } => error,
+            UnpackError::TooMuch { name, cause } => {
+                io::Error::new(io::ErrorKind::InvalidData, format!("{}: {cause}", name.escape_ascii()))
+            }
+        })?;
+        // What follows the compressed stream counts for the digest too.
         io::copy(&mut hashed, &mut io::sink())?;
         Ok(hex(&hashed.digest.finalize()))
     }

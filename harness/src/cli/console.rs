@@ -5,7 +5,7 @@ use super::args::ConsoleArgs;
 use super::exit::{CliError, ExitCode};
 use super::kept_cell::{kept_files, of_cell};
 use super::out::{say, say_text};
-use crate::file::FileError;
+use crate::file::{Limit, read};
 
 pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
     let directory = &args.report;
@@ -16,8 +16,7 @@ pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
     let none = format!(" in {}: {none}", directory.display());
     let guests = of_cell(kept_files(directory, &[what])?, args.cell.as_deref(), what, &none)?;
     for one in &guests {
-        let failed = |error| FileError::whole(&one.path, format!("cannot be read: {error}"));
-        let bytes = std::fs::read(&one.path).map_err(failed)?;
+        let bytes = read(&one.path, Limit::CONSOLE)?;
         if guests.len() > 1 || one.guest > 1 {
             say!("==> guest {} <==", one.guest);
         }

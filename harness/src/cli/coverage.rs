@@ -20,6 +20,9 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
     let goldens = project.goldens();
     let matrix = project.matrix()?;
     let wanted = |profile: &Profile| args.profile.is_empty() || args.profile.contains(profile);
+    for stray in project.strays()? {
+        eprintln!("note: {stray}");
+    }
     let (mut told, mut failed) = (0, false);
     for profile in Profile::ALL.into_iter().filter(wanted) {
         let ids = vectors.iter().map(|vector| vector.id.as_str());

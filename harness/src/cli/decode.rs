@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `decode`: bytes to messages.
 
-use std::io::Read as _;
+use std::path::Path;
 
+use nlproof_base::{Limit, count, read_any, read_from};
 use nlproof_wire::Os;
 use nlproof_wire::strict;
 
@@ -25,27 +26,52 @@ pub(super) fn main(args: &DecodeArgs) -> Result<ExitCode, CliError> {
         say_text!(node_to_text(&node));
     }
     match strict::walk(os, &bytes) {
-        Ok(()) => say!("{} bytes, well-formed", bytes.len()),
-        Err(fault) => say!("{} bytes, not well-formed: {fault}", bytes.len()),
+        Ok(()) => {
+            say!("{}, well-formed", count(bytes.len(), "byte"));
+            Ok(ExitCode::OK)
+        }
+        Err(fault) => {
+            say!("{}, not well-formed: {fault}", count(bytes.len(), "byte"));
+            Ok(ExitCode::COMPARISON)
+        }
     }
-    Ok(ExitCode::OK)
 }
 
 fn input(input: &str) -> Result<Vec<u8>, CliError> {
-    let cannot =
-        |name: &str, error: std::io::Error| CliError::Usage(format!("{name} cannot be read: {error}"));
-    let raw = if input == "-" {
-        let mut raw = Vec::new();
-        std::io::stdin().read_to_end(&mut raw).map_err(|error| cannot("standard input", error))?;
-        raw
+    let (name, raw) = if input == "-" {
+        ("standard input", read_from(std::io::stdin(), Limit::DATAGRAM))
     } else if let Some(path) = input.strip_prefix('@') {
-        std::fs::read(path).map_err(|error| cannot(path, error))?
+        (path, read_any(Path::new(path), Limit::DATAGRAM))
     } else {
         return hex(input).map_err(|what| {
             CliError::Usage(format!("{what}\n  help: give hex digits, @FILE, or - for standard input"))
         });
     };
-    // A file of hex digits is hex; anything else is bytes.
-    let text = std::str::from_utf8(&raw).ok().filter(|text| !text.trim().is_empty());
-    Ok(text.and_then(|text| hex(text).ok()).unwrap_or(raw))
+    let raw = raw.map_err(|error| CliError::Usage(format!("{name} {error}")))?;
+    bytes_of(raw).map_err(|what| {
+        CliError::Usage(format!(
+            "{name}: {what}\n  help: a file is bytes, or hex digits and nothing else; xxd -p makes them"
+        ))
+    })
+}
+
+/// What a file holds: text is hex, anything else bytes. No message is text: each begins with a length of four bytes.
+fn bytes_of(raw: Vec<u8>) -> Result<Vec<u8>, String> {
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    match std::str::from_utf8(&raw) {
+        Ok(text) if raw.iter().all(is_text) => hex(text),
+        _ => Ok(raw),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_hex_and_the_rest_is_bytes() {
+        assert_eq!(bytes_of(b"00 ff\n".to_vec()), Ok(vec![0, 255]));
+        assert_eq!(bytes_of(vec![20, 0, 0, 0]), Ok(vec![20, 0, 0, 0]));
+        assert_eq!(bytes_of(b"14 00\n0g".to_vec()), Err("`g` in line 2, column 2 is not a hex digit".into()));
+    }
 }

@@ -7,6 +7,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use nlproof_base::ReleaseName;
 use nlproof_image::{
     Dists, FetchError, FetchEvent, Fetched, Fetcher, How, ImageError, Limits, Pins, Sets, VmImages,
 };
@@ -17,6 +18,7 @@ use super::interrupt;
 use super::out::say;
 use super::project::Project;
 use super::targets::places;
+use crate::file::nearest;
 use crate::releases::{Release, Releases, newest_of};
 
 /// What an image is made of.
@@ -65,10 +67,16 @@ fn known(wanted: &str, releases: &Releases, mirrors: &[String]) -> Result<Releas
         }
         return Ok(release.clone());
     }
-    if mirrors.is_empty() || wanted.contains('/') || wanted.starts_with('.') {
+    if let Err(error) = wanted.parse::<ReleaseName>() {
+        return Err(CliError::Usage(error.to_string()));
+    }
+    if mirrors.is_empty() {
         let names: Vec<_> = releases.names().collect();
         return Err(CliError::Usage(format!(
-            "no release `{wanted}` in releases.yaml\n  help: known: {}; --mirror URL fetches others",
+            "no release `{wanted}` in releases.yaml\n  help: {}known: {}; --mirror URL fetches others, and a row in \
+             releases.yaml makes one known",
+            nearest(wanted, names.iter().copied())
+                .map_or(String::new(), |near| format!("did you mean `{near}`? ")),
             names.join(", ")
         )));
     }

@@ -57,7 +57,7 @@ fn job(cell: &Cell) -> Job {
     Job {
         cell: cell.name(),
         target: cell.target.to_string(),
-        release: cell.release.clone(),
+        release: cell.release.as_deref().map(str::to_owned),
         profile: cell.profile.to_string(),
         module: cell.module.to_string(),
         args: selecting(cell),

@@ -3,14 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
+use nlproof_base::ReleaseName;
+
 use super::args::{CellArgs, ProjectArgs, VectorArgs};
 use super::exit::CliError;
-use super::targets::{Targets, cache_directory, say_newest};
-use crate::golden::{Divergences, Origin, Store};
+use super::targets::{Targets, cache_directory, places, say_newest};
+use crate::file::{FileError, nearest};
+use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
 use crate::matrix::{Cell, Matrix, Selection, Soft, VectorFilter, load_matrix};
 use crate::releases::{Releases, load_releases, newest_of};
 use crate::targets::ModuleOptions;
-use crate::vector::{Vector, lint, load_suite};
+use crate::vector::{Listing, Vector, lint, list, load_suite, load_vector};
 
 /// A loaded project.
 pub(super) struct Project {
@@ -91,11 +94,14 @@ impl Project {
             releases: args.release.clone(),
             modules: args.module.clone(),
         };
+        if let Some(unknown) = selection.unknown_release(&matrix) {
+            return Err(CliError::Usage(self.unknown_release(unknown, &matrix)?));
+        }
         let cells = selection.cells(&matrix);
         if cells.is_empty() {
             let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
             return Err(CliError::Usage(format!(
-                "no cell matches\n  help: the cells are: {}",
+                "no cell matches all that is asked for\n  help: the cells are: {}",
                 names.join(", ")
             )));
         }
@@ -120,15 +126,66 @@ impl Project {
         Ok(cells)
     }
 
+    /// What to say about a release that no cell has: the one that was meant, or how it becomes a cell.
+    fn unknown_release(&self, wanted: &str, matrix: &Matrix) -> Result<String, CliError> {
+        let (dists, _) = places()?;
+        let cells: Vec<_> = matrix.cells.iter().map(Cell::release_or_profile).collect();
+        let mut names: Vec<_> = cells.iter().map(String::as_str).collect();
+        names.dedup();
+        let what = format!("no cell of the matrix has the release `{wanted}`");
+        let here = dists.list().iter().any(|name| name == wanted);
+        match nearest(wanted, names.iter().copied()) {
+            Some(near) if !here => return Ok(format!("{what}\n  help: did you mean `{near}`?")),
+            _ => {}
+        }
+        if wanted.parse::<ReleaseName>().is_err() || !wanted.contains(['.', '-']) {
+            return Ok(format!("{what}\n  help: there are {}", names.join(", ")));
+        }
+        let profile = profile_of_name(wanted).map_or("PROFILE".to_owned(), |profile| profile.to_string());
+        let place = dists.search.first().map(|path| path.join(wanted)).unwrap_or_default();
+        let first = match here {
+            true => "it is here; ".to_owned(),
+            false => format!("put its MANIFEST, base.txz and kernel.txz into {}, and ", place.display()),
+        };
+        Ok(format!(
+            "{what}\n  help: there are {}\n  to add it: {first}add to {}: `- {{target: freebsd, release: {wanted}, profile: \
+             \"{profile}\"}}`",
+            names.join(", "),
+            self.root.join("matrix.yaml").display()
+        ))
+    }
+
     /// The first selected cell that can run here: the simulator, unless the user names another. Of a branch it is a
     /// cell of the newest release that is here, which is said. If none can run, the first, so that opening it says why.
     pub(super) fn first_cell_here(&self, targets: &Targets, args: &CellArgs) -> Result<Cell, CliError> {
         Ok(first_here(self.cells(args)?, targets, args))
     }
 
-    /// All vectors, linted.
-    pub(super) fn all_vectors(&self) -> Result<Vec<Vector>, CliError> {
-        self.vectors(&VectorArgs { suite: vec![], filter: vec![] })
+    /// The vectors' files; none is read.
+    pub(super) fn listing(&self) -> Result<Listing, CliError> {
+        list(&self.root.join("vectors")).map_err(CliError::Files)
+    }
+
+    /// One vector, linted. The others are not read, so that one that is broken keeps nobody from this one.
+    pub(super) fn vector(&self, id: &str) -> Result<Vector, CliError> {
+        let listing = self.listing()?;
+        let Some((_, path)) = listing.files.iter().find(|(other, _)| other == id) else {
+            return Err(CliError::Usage(unknown_vector(id, &listing)));
+        };
+        let vector = load_vector(&self.root.join("vectors"), path)?;
+        let errors = lint(&vector);
+        if !errors.is_empty() {
+            return Err(CliError::Files(errors));
+        }
+        self.demand_modules(std::slice::from_ref(&vector))?;
+        Ok(vector)
+    }
+
+    /// Files among the goldens that belong to no vector.
+    pub(super) fn strays(&self) -> Result<Vec<FileError>, CliError> {
+        let listing = self.listing()?;
+        let ids: Vec<_> = listing.ids().collect();
+        strays(&self.root.join("golden"), &ids).map_err(CliError::Files)
     }
 
     /// All vectors, linted; then those selected.
@@ -139,11 +196,16 @@ impl Project {
             return Err(CliError::Files(errors));
         }
         self.demand_modules(&suite.vectors)?;
+        let ids: Vec<_> = suite.vectors.iter().map(|vector| vector.id.as_str()).collect();
+        if let Some(unknown) = unknown_selection(args, &ids) {
+            return Err(CliError::Usage(unknown));
+        }
         let filter = VectorFilter { suites: args.suite.clone(), filters: args.filter.clone() };
         let vectors = filter.select(suite.vectors);
         if vectors.is_empty() {
             return Err(CliError::Usage(
-                "no vector matches\n  help: nlproof test-matrix --list shows them all".into(),
+                "no vector matches all that is asked for\n  help: nlproof test-matrix --list shows them all"
+                    .into(),
             ));
         }
         Ok(vectors)
@@ -182,8 +244,8 @@ impl Project {
 
     /// Where the module deviates on purpose.
     pub(super) fn divergences(&self) -> Result<Divergences, CliError> {
-        let vectors = self.all_vectors()?;
-        let ids: Vec<_> = vectors.iter().map(|vector| vector.id.as_str()).collect();
+        let listing = self.listing()?;
+        let ids: Vec<_> = listing.ids().collect();
         Ok(Divergences::load(&self.root.join("divergences.yaml"), &ids)?)
     }
 
@@ -196,6 +258,51 @@ impl Project {
 /// Where the archive of a release has the tests: `PREFIX/share/nlproof/tests` of a program `PREFIX/bin/nlproof`.
 fn installed_tests(program: &Path) -> Option<PathBuf> {
     Some(program.parent()?.parent()?.join("share/nlproof/tests"))
+}
+
+/// What to say about an id that no vector has.
+fn unknown_vector(id: &str, listing: &Listing) -> String {
+    let what = format!("no vector `{id}`");
+    // What people type: without the suite, or the file's path.
+    let bare = id.trim_end_matches(".yaml");
+    let ends_so = |known: &&str| {
+        let ends = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|rest| rest.ends_with('/'));
+        ends(known, bare) || ends(bare, known) || bare == *known
+    };
+    let meant: Vec<_> = listing.ids().filter(ends_so).collect();
+    match (meant.as_slice(), nearest(bare, listing.ids())) {
+        (&[one], _) | (&[], Some(one)) => format!("{what}\n  help: did you mean `{one}`?"),
+        ([], None) => {
+            // A slip in the name alone, which the suite's name would make too small a part to be seen.
+            let names = listing.ids().filter_map(|id| id.rsplit_once('/')).map(|(_, name)| name);
+            let near = nearest(bare.rsplit('/').next().unwrap_or(bare), names);
+            let near = near.and_then(|name| listing.ids().find(|id| id.ends_with(&format!("/{name}"))));
+            match near {
+                Some(near) => format!("{what}\n  help: did you mean `{near}`?"),
+                None => format!("{what}\n  help: nlproof test-matrix --list shows them all"),
+            }
+        }
+        (several, _) => format!("{what}\n  help: did you mean one of {}?", several.join(", ")),
+    }
+}
+
+/// What to say about a suite or a part of an id that selects nothing: it is misspelt.
+fn unknown_selection(args: &VectorArgs, ids: &[&str]) -> Option<String> {
+    let mut suites: Vec<_> = ids.iter().filter_map(|id| Some(id.split_once('/')?.0)).collect();
+    suites.dedup();
+    if let Some(suite) = args.suite.iter().find(|suite| !suites.contains(&suite.as_str())) {
+        let help = match nearest(suite, suites.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the suites are: {}", suites.join(", ")),
+        };
+        return Some(format!("no suite `{suite}`\n  help: {help}"));
+    }
+    let filter = args.filter.iter().find(|filter| !ids.iter().any(|id| id.contains(filter.as_str())))?;
+    let help = match nearest(filter, ids.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "nlproof test-matrix --list shows them all".into(),
+    };
+    Some(format!("no vector matches `{filter}`\n  help: {help}"))
 }
 
 /// The first of these cells that can run here, as [`Project::first_cell_here`] says; there is at least one.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `repro`: a vector again, in the cell in which it failed, with the guest at hand.
 
-use std::io;
+use std::io::{self, BufRead as _, Read as _};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -13,8 +13,9 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use super::run::{find_vector, one};
+use super::run::one;
 use super::targets::{Targets, open_error, open_freebsd_shown, open_shown};
+use crate::file::Limit;
 use crate::matrix::{Cell, RunResult, TargetKind};
 use crate::report::{read_report, troubled};
 use crate::targets::{FreebsdTarget, TargetError};
@@ -33,8 +34,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, 
     let copies = Copies::parse(&args.copy)?;
     let project = Project::find(project)?.with_modules(&args.guest.kmod);
     let wanted = wanted(&project, &args.what, &args.cells)?;
-    let vectors = project.all_vectors()?;
-    let vector = find_vector(&wanted.vector, &vectors)?;
+    let vector = &project.vector(&wanted.vector)?;
     let factor = if args.gdb { DEBUGGER_PATIENCE } else { 1.0 };
     let guest = GuestArgs { timeout_factor: args.guest.timeout_factor * factor, ..args.guest.clone() };
     let targets = copies.room_in(Targets::new(&guest, &project)?);
@@ -89,13 +89,18 @@ fn wanted(project: &Project, what: &str, cells: &CellArgs) -> Result<Wanted, Cli
 fn problem(run: &RunResult, number: &str, report: &str) -> Result<(String, String), CliError> {
     let problems: Vec<_> =
         run.cells.iter().flat_map(|cell| troubled(cell).map(move |vector| (cell, vector))).collect();
-    let found = number.parse::<usize>().ok().and_then(|number| problems.get(number.checked_sub(1)?));
-    match found {
+    let Ok(wanted) = number.parse::<usize>() else {
+        return Err(CliError::Usage(format!(
+            "`{number}` is no number of a problem\n  help: `{report}#1` is the first; nlproof report show {report} numbers them"
+        )));
+    };
+    match wanted.checked_sub(1).and_then(|index| problems.get(index)) {
         Some((cell, vector)) => Ok((cell.cell.name(), vector.id.clone())),
         None => Err(CliError::Usage(match problems.len() {
-            0 => format!("no vector failed in {report}"),
+            0 => format!("there is no problem #{wanted} in {report}: no vector failed"),
+            1 => format!("there is no problem #{wanted} in {report}\n  help: there is one, #1"),
             count => format!(
-                "there is no problem #{number} in {report}\n  help: they are #1 to #{count}; nlproof report show {report}"
+                "there is no problem #{wanted} in {report}\n  help: they are #1 to #{count}; nlproof report show {report}"
             ),
         })),
     }
@@ -137,5 +142,9 @@ fn wait_for_enter() -> Result<(), CliError> {
             Err(error) => return Err(CliError::Usage(format!("standard input cannot be read: {error}"))),
         }
     }
-    stdin.read_line(&mut String::new()).map(drop).map_err(|error| CliError::Usage(error.to_string()))
+    // What is typed before Enter does not matter, and need not be kept whole.
+    let mut line = stdin.lock().take(Limit::LINE.get());
+    line.read_until(b'\n', &mut Vec::new())
+        .map(drop)
+        .map_err(|error| CliError::Usage(format!("standard input cannot be read: {error}")))
 }

@@ -23,12 +23,15 @@ pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode,
             changed.push(Changed::of(&store, pending, &cells)?);
         }
     }
-    let text = match changed.len() {
-        0 => "nothing awaits review\n".into(),
-        _ => text(&changed, args.all),
-    };
-    page(&text, args.no_pager);
-    Ok(if args.check && !changed.is_empty() { ExitCode::COMPARISON } else { ExitCode::OK })
+    let strays = project.strays()?;
+    let mut shown: String = strays.iter().map(|stray| format!("{stray}\n")).collect();
+    match changed.len() {
+        0 => shown.push_str("nothing awaits review\n"),
+        _ => shown.push_str(&text(&changed, args.all)),
+    }
+    page(&shown, args.no_pager);
+    let waits = !changed.is_empty() || !strays.is_empty();
+    Ok(if args.check && waits { ExitCode::COMPARISON } else { ExitCode::OK })
 }
 
 /// A golden that awaits review.

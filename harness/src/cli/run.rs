@@ -10,7 +10,6 @@ use super::interrupt;
 use super::out::{say, say_text};
 use super::project::Project;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, sim_trace};
-use crate::file::nearest;
 use crate::golden::{Compared, Found, compare};
 use crate::ktrace::has_golden;
 use crate::matrix::{
@@ -23,8 +22,7 @@ use crate::vector::{LossKind, Vector};
 pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     let copies = Copies::parse(&args.copy)?;
     let project = Project::find(project)?.with_modules(&args.guest.kmod);
-    let vectors = project.all_vectors()?;
-    let vector = find_vector(&args.vector, &vectors)?;
+    let vector = &project.vector(&args.vector)?;
     let cancel = interrupt::flag();
     if args.linux {
         copies.demand_guest(None)?;
@@ -84,19 +82,6 @@ pub(super) fn one(
     }
 }
 
-/// The vector of this id.
-pub(super) fn find_vector<'a>(id: &str, vectors: &'a [Vector]) -> Result<&'a Vector, CliError> {
-    vectors.iter().find(|vector| vector.id == id).ok_or_else(|| unknown(id, vectors))
-}
-
-fn unknown(id: &str, vectors: &[Vector]) -> CliError {
-    let help = match nearest(id, vectors.iter().map(|vector| vector.id.as_str())) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "nlproof test-matrix --list shows them all".into(),
-    };
-    CliError::Usage(format!("no vector `{id}`\n  help: {help}"))
-}
-
 fn show(conversation: &Conversation<'_>, os: nlproof_wire::Os, raw: bool) {
     say!("{}: {}", conversation.vector.id, conversation.vector.about);
     if raw {
@@ -136,7 +121,7 @@ fn verdict(
             say!("no golden in {}", cell.name());
             Ok(ExitCode::COMPARISON)
         }
-        Some(found) => match compare(Compared::Wire, &found.golden.body, &conversation.trace.to_text()) {
+        Some(found) => match compare(Compared::Wire, &found.golden, &conversation.trace.to_text()) {
             None => {
                 say!("{}: equal to {}", cell.name(), whose(cell, kernel, &found));
                 kernel_verdict(project, cell, kernel, conversation)
@@ -184,7 +169,7 @@ fn kernel_verdict(
         say!("{}: no golden of the kernel trace", cell.name());
         return Ok(ExitCode::COMPARISON);
     };
-    match compare(Compared::Kernel, &found.golden.body, &trace.to_text()) {
+    match compare(Compared::Kernel, &found.golden, &trace.to_text()) {
         None => Ok(ExitCode::OK),
         Some(divergence) => {
             say!("{}: differs from {}\n  {divergence}", cell.name(), whose(cell, kernel, &found));

@@ -148,7 +148,8 @@ impl Targets {
         // A directory that is there and cannot be used is no obstacle but a fault, and opening it says so.
         let directory = self.freebsd.dists.find_any(release);
         if let Err(ImageError::NoSuchRelease { .. }) = directory {
-            let place = self.freebsd.dists.search.first().map(|path| path.join(release)).unwrap_or_default();
+            let place =
+                self.freebsd.dists.search.first().map(|path| path.join(release.as_str())).unwrap_or_default();
             let by_hand =
                 format!("put MANIFEST, base.txz and kernel.txz of {release} into {}", place.display());
             let remedy = match self.releases.get(release) {

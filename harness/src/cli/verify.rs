@@ -13,8 +13,8 @@ use super::args::{FormatArg, ProjectArgs, VerifyArgs, VerifyCommand};
 use super::exit::{CliError, ExitCode};
 use super::out::{say, say_text};
 use super::project::Project;
-use crate::file::nearest;
-use crate::vector::{VectorCheck, judge_vectors};
+use crate::file::{FileError, Limit, nearest, read_any};
+use crate::vector::{Beside, VectorCheck, judge_vectors, list};
 
 pub(super) fn main(project: &ProjectArgs, args: &VerifyArgs) -> Result<ExitCode, CliError> {
     if let Some(VerifyCommand::Vectors { directory, format }) = &args.command {
@@ -28,15 +28,14 @@ pub(super) fn main(project: &ProjectArgs, args: &VerifyArgs) -> Result<ExitCode,
     };
     let policy = match &args.policy {
         Some(path) => {
-            let text = String::from_utf8(read(path)?)
-                .map_err(|_| CliError::Usage(format!("{}: not UTF-8", path.display())))?;
-            Policy::parse(path, &text).map_err(|error| CliError::Usage(error.to_string()))?
+            let text = text(path, Limit::YAML)?;
+            Policy::parse(path, &text)?
         }
         None => Policy::default(),
     };
     let kernel = match &args.kernel {
         Some(path) => {
-            let bytes = read(path)?;
+            let bytes = read_any(path, Limit::OBJECT)?;
             let wrong = |error| CliError::Usage(format!("{}: {error}", path.display()));
             let mut symbols = KernelSymbols::from_elf(&bytes).map_err(wrong)?;
             symbols.add_layouts(&bytes, &policy).map_err(wrong)?;
@@ -44,7 +43,7 @@ pub(super) fn main(project: &ProjectArgs, args: &VerifyArgs) -> Result<ExitCode,
         }
         None => None,
     };
-    let bytes = read(module)?;
+    let bytes = read_any(module, Limit::OBJECT)?;
     let name = module.file_name().unwrap_or_default().to_string_lossy();
     let baseline = match &args.baseline {
         Some(path) => Some((path, read_baseline(path)?)),
@@ -78,12 +77,16 @@ pub(super) fn main(project: &ProjectArgs, args: &VerifyArgs) -> Result<ExitCode,
 }
 
 fn vectors(project: &ProjectArgs, directory: Option<&Path>, format: FormatArg) -> Result<ExitCode, CliError> {
-    let root = match directory {
-        Some(directory) => directory.to_owned(),
-        None => Project::find(project)?.relative_root().join("vectors"),
-    };
     let started = Instant::now();
-    let mut report = judge_vectors(&root).map_err(CliError::Files)?;
+    let (root, beside) = match directory {
+        Some(directory) => (directory.to_owned(), None),
+        None => {
+            let project = Project::find(project)?;
+            (project.relative_root().join("vectors"), Some(Beside { strays: project.strays()? }))
+        }
+    };
+    let listing = list(&root).map_err(CliError::Files)?;
+    let mut report = judge_vectors(&root, &listing, beside.as_ref());
     report.elapsed_micros = u64::try_from(started.elapsed().as_micros()).ok();
     match format {
         FormatArg::Text => say_text!(report),
@@ -93,15 +96,14 @@ fn vectors(project: &ProjectArgs, directory: Option<&Path>, format: FormatArg) -
     Ok(if report.accepted { ExitCode::OK } else { ExitCode::REFUSED })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CliError> {
-    std::fs::read(path)
-        .map_err(|error| CliError::Usage(format!("{}: cannot be read: {error}", path.display())))
+fn text(path: &Path, limit: Limit) -> Result<String, CliError> {
+    let text = String::from_utf8(read_any(path, limit)?);
+    text.map_err(|_| FileError::whole(path, "is not UTF-8").into())
 }
 
 fn read_baseline(path: &Path) -> Result<Baseline, CliError> {
-    let usage = |what: String| CliError::Usage(format!("{}: {what}", path.display()));
-    let text = String::from_utf8(read(path)?).map_err(|_| usage("not UTF-8".into()))?;
-    Baseline::parse(&text).map_err(|error| usage(error.to_string()))
+    Baseline::parse(&text(path, Limit::REPORT)?)
+        .map_err(|error| CliError::Usage(format!("{}: {error}", path.display())))
 }
 
 fn explain_check(name: &str) -> Result<ExitCode, CliError> {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use iface_core::Profile;
+use nlproof_base::ReleaseName;
 
 use crate::golden::{Origin, Standing, layers, profile_of};
 use crate::vector::{LossCode, StatedLoss, Vector};
@@ -32,7 +33,7 @@ pub struct Cell {
     /// Where vectors run.
     pub target: TargetKind,
     /// The release as its directory names it; the simulator has none.
-    pub release: Option<String>,
+    pub release: Option<ReleaseName>,
     /// The behaviour that is expected.
     pub profile: Profile,
     /// Whose code answers.
@@ -40,7 +41,7 @@ pub struct Cell {
     /// Vectors that this kernel cannot be asked.
     pub without: Vec<Without>,
     /// The release of which its kernel is another build, by configuration: what that one answered, it should.
-    pub build_of: Option<String>,
+    pub build_of: Option<ReleaseName>,
     /// A layer of goldens of its own, in which it looks before those of its profile.
     pub layer: Option<String>,
     /// Why what fails in it does not fail a run, if that is so.
@@ -124,7 +125,7 @@ impl Cell {
             }
         }
         let mut known = matching(&|release, osreldate, _| match &self.release {
-            Some(own) => own == release,
+            Some(own) => own.as_str() == release,
             None => profile_of(osreldate) == Some(self.profile),
         });
         if known.is_empty() {
@@ -139,7 +140,7 @@ impl Cell {
 
     /// Whether its kernel is one of that release, or another build of it.
     pub fn is_of(&self, release: &str) -> bool {
-        [&self.release, &self.build_of].into_iter().flatten().any(|own| own == release)
+        [&self.release, &self.build_of].into_iter().flatten().any(|own| own.as_str() == release)
     }
 
     /// Why the cell leaves a vector out, if it does.
@@ -165,7 +166,7 @@ impl Cell {
 
     /// What stands for the release in reports: the release, or the simulator's profile.
     pub fn release_or_profile(&self) -> String {
-        self.release.clone().unwrap_or_else(|| self.profile.to_string())
+        self.release.as_deref().map_or_else(|| self.profile.to_string(), str::to_owned)
     }
 }
 

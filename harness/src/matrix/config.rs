@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `tests/matrix.yaml`: the cells of the matrix.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use iface_core::Profile;
+use nlproof_base::{NotAReleaseName, ReleaseName};
 use nlproof_image::INTERFACE_MODULES;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -96,6 +98,15 @@ pub struct Matrix {
     pub cells: Vec<Cell>,
     /// Kernel modules that every guest has loaded when it starts, where its kernel has them: those that vectors need.
     pub modules: Vec<String>,
+    /// The line of each cell in the file, in the order of the cells.
+    lines: Vec<u64>,
+}
+
+impl Matrix {
+    /// The line of each cell in the file, by the cell's name.
+    pub fn lines(&self) -> BTreeMap<String, u64> {
+        self.cells.iter().map(Cell::name).zip(self.lines.iter().copied()).collect()
+    }
 }
 
 fn interface_modules() -> Vec<String> {
@@ -109,7 +120,7 @@ fn interface_modules() -> Vec<String> {
 /// fit its target.
 pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
     let raw: RawMatrix = load_yaml(path)?;
-    let mut cells: Vec<Cell> = Vec::new();
+    let (mut cells, mut lines): (Vec<Cell>, Vec<u64>) = (Vec::new(), Vec::new());
     for raw in raw.cells {
         let place = (raw.referenced.line(), raw.referenced.column());
         let cell = validated(path, place, raw.value)?;
@@ -123,11 +134,12 @@ pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
                 .help("a release's cells are held to the same goldens: give all of them the same layer"));
         }
         cells.push(cell);
+        lines.push(place.0);
     }
     if cells.is_empty() {
         return Err(FileError::whole(path, "no cells").help("a matrix has at least `- target: sim`"));
     }
-    Ok(Matrix { cells, modules: raw.modules })
+    Ok(Matrix { cells, modules: raw.modules, lines })
 }
 
 fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileError> {
@@ -149,15 +161,15 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
         without.push(Without { vector: value.vector, reason: value.reason });
     }
     let layer = raw.layer.map(|layer| own_layer(path, layer)).transpose()?;
-    let release = raw.release.map(|release| release.value);
+    let release = raw.release.map(|release| release_name(path, &release)).transpose()?;
     let build_of = match raw.build_of {
-        Some(other) if release.is_none() || release.as_ref() == Some(&other.value) => {
+        Some(other) if release.is_none() || release.as_deref() == Some(other.value.as_str()) => {
             let place = (other.referenced.line(), other.referenced.column());
             let what = format!("`build-of: {}` is of no use here", other.value);
             return Err(FileError::at(path, place, what)
                 .help("it names the release of which another release directory's kernel is a build"));
         }
-        other => other.map(|other| other.value),
+        other => other.map(|other| release_name(path, &other)).transpose()?,
     };
     let (target, module) = match (raw.target, raw.module) {
         (RawTarget::Sim, RawModule::Stock) if layer.is_some() => {
@@ -183,6 +195,11 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
             .help("the name of a release directory, such as 14.0-STABLE")),
         _ => Ok(Cell { target, release, profile, module, without, build_of, layer, soft: None }),
     }
+}
+
+fn release_name(path: &Path, name: &Spanned<String>) -> Result<ReleaseName, FileError> {
+    let place = (name.referenced.line(), name.referenced.column());
+    name.value.parse().map_err(|error: NotAReleaseName| FileError::at(path, place, error.to_string()))
 }
 
 /// The name of a layer that is no profile's.
@@ -222,6 +239,7 @@ mod tests {
         .unwrap();
         let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
         assert_eq!(names, ["sim/14.0", "freebsd/14.0-STABLE/stock"]);
+        assert_eq!(matrix.lines()["freebsd/14.0-STABLE/stock"], 3);
     }
 
     #[test]
@@ -252,6 +270,14 @@ mod tests {
             (
                 "cells:\n- {target: sim, profile: '16', without: [{vector: v, reason: ''}]}\n",
                 "no reason to leave out v",
+            ),
+            (
+                "cells:\n- {target: freebsd, release: ../x, profile: '16'}\n",
+                ":2:30: `../x` cannot be the name of a release",
+            ),
+            (
+                "cells:\n- {target: freebsd, release: \"a\\nb\", profile: '16'}\n",
+                "`a\\nb` cannot be the name",
             ),
             ("cells:\n- {targt: sim, profile: '16'}\n", "did you mean `target`?"),
             (

@@ -4,8 +4,8 @@
 use super::cell::Cell;
 use super::conversation::Conversation;
 use super::outcome::{Outcome, VectorResult};
-use crate::golden::{Compared, Found, Origin, compare};
-use crate::ktrace::{comparable, has_golden};
+use crate::golden::{Compared, Found, Origin, compare, compare_part};
+use crate::ktrace::{comparable, comparable_places, has_golden};
 use crate::targets::Loss;
 use crate::vector::StatedLoss;
 
@@ -68,7 +68,7 @@ pub(super) fn judge(
         result.outcome = Outcome::Inconclusive(format!("{lost} records of the kernel trace were lost"));
     } else if let Some(found) = golden {
         let seen = conversation.trace.to_text();
-        result.outcome = match compare(Compared::Wire, &found.golden.body, &seen) {
+        result.outcome = match compare(Compared::Wire, &found.golden, &seen) {
             None => Outcome::Passed,
             Some(divergence) => Outcome::Failed(divergence),
         };
@@ -114,10 +114,11 @@ fn judge_kernel(
         };
         let seen = conversation.kernel.to_text();
         let divergence = match answerer.stock {
-            None => compare(Compared::Kernel, &found.golden.body, &seen),
+            None => compare(Compared::Kernel, &found.golden, &seen),
             Some(major) => {
-                let [golden, seen] = [&found.golden.body, &seen].map(|text| comparable(text, major));
-                compare(Compared::Kernel, &golden, &seen)
+                let places = comparable_places(&found.golden.body, major);
+                let [part, seen] = [&found.golden.body, &seen].map(|text| comparable(text, major));
+                compare_part(Compared::Kernel, &found.golden, &part, &places, &seen)
             }
         };
         if let Some(divergence) = divergence {

@@ -24,6 +24,13 @@ impl Selection {
         matrix.cells.iter().filter(|cell| self.matches(cell, matrix)).cloned().collect()
     }
 
+    /// The first release that is asked for and that no cell has, whatever else is asked for.
+    pub fn unknown_release(&self, matrix: &Matrix) -> Option<&str> {
+        let has =
+            |wanted: &str| matrix.cells.iter().any(|cell| is_prefix(wanted, &cell.release_or_profile()));
+        self.releases.iter().map(String::as_str).find(|wanted| !has(wanted))
+    }
+
     fn matches(&self, cell: &Cell, matrix: &Matrix) -> bool {
         let release = cell.release_or_profile();
         let is_a_name = |wanted: &str| {
@@ -106,6 +113,11 @@ mod tests {
         assert_eq!(selected("14.0-STABLE"), ["14.0-STABLE"]);
         assert_eq!(selected("14.0"), ["14.0", "14.0-STABLE", "14.0-STABLE-DEBUG"]);
         assert_eq!(selected("15"), [""; 0]);
+        let unknown = Selection {
+            releases: ["14.0", "15", "14.0-STAB"].map(str::to_owned).into(),
+            ..Selection::default()
+        };
+        assert_eq!(unknown.unknown_release(&matrix), Some("15"));
     }
 
     #[test]

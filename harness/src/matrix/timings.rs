@@ -9,6 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nlproof_base::{Limit, read};
+
 use super::cell::Cell;
 use super::outcome::{CellResult, CellStatus};
 
@@ -25,7 +27,7 @@ impl Timings {
     /// Timings kept in `directory`; none where there is no file that can be read.
     pub fn load(directory: &Path) -> Self {
         let path = directory.join(FILE);
-        let seconds = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let seconds = read(&path, Limit::REPORT).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Self { path, seconds: seconds.unwrap_or_default() }
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
+use nlproof_base::ReleaseName;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -109,8 +110,8 @@ pub fn load_releases(path: &Path) -> Result<Releases, FileError> {
     let mut releases: Vec<Release> = Vec::new();
     for Spanned { value: raw, referenced, .. } in raw.releases {
         let fail = |what: String| FileError::at(path, (referenced.line(), referenced.column()), what);
-        if raw.release.is_empty() || raw.release.contains('/') || raw.release.starts_with('.') {
-            return Err(fail(format!("`{}` cannot be the name of a directory", raw.release)));
+        if let Err(error) = raw.release.parse::<ReleaseName>() {
+            return Err(fail(error.to_string()));
         }
         let of_branch = raw.release.strip_prefix(&raw.branch);
         if !of_branch.is_some_and(|rest| rest.starts_with(['.', '-'])) {

@@ -15,7 +15,7 @@ mod screen;
 mod summary;
 mod terminal;
 
-pub use annotate::annotations;
+pub use annotate::{Places, annotations};
 pub use json::write_json;
 pub use junit::write_junit;
 pub use kept::{KINDS, Kept, forget, kept};

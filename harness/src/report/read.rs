@@ -8,7 +8,7 @@ use clap::ValueEnum as _;
 use serde::de::Error as _;
 
 use super::schema::{self, OLDEST_SCHEMA, REPORT_SCHEMA, Report};
-use crate::file::FileError;
+use crate::file::{FileError, Limit, parse_json, read_any};
 use crate::golden::{Compared, Divergence, Origin, Standing};
 use crate::matrix::{
     Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, Soft, TargetKind,
@@ -24,12 +24,11 @@ use crate::targets::{Complaint, Loss};
 pub fn read_report(path: &Path) -> Result<RunResult, FileError> {
     let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
     let wrong = |what: String| FileError::whole(&file, what);
-    let bytes = std::fs::read(&file).map_err(|error| {
-        wrong(format!("cannot be read: {error}"))
-            .help("a report is what `nlproof test-matrix --report-dir DIR` leaves in DIR")
+    let bytes = read_any(&file, Limit::REPORT).map_err(|error| {
+        error.help("a report is what `nlproof test-matrix --report-dir DIR` leaves in DIR")
     })?;
     // The schema is looked at first: another one's fields would only be unknown.
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| at(&file, &error))?;
+    let value: serde_json::Value = parse_json(&file, &bytes)?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
         Some(number) if (u64::from(OLDEST_SCHEMA)..=u64::from(REPORT_SCHEMA)).contains(&number) => {}
         Some(number) => {
@@ -40,13 +39,8 @@ pub fn read_report(path: &Path) -> Result<RunResult, FileError> {
         }
         None => return Err(wrong("is no report of nlproof: it has no `schema`".into())),
     }
-    let report: Report = serde_json::from_slice(&bytes).map_err(|error| at(&file, &error))?;
+    let report: Report = parse_json(&file, &bytes)?;
     run(report).map_err(|error| wrong(error.to_string()))
-}
-
-fn at(file: &Path, error: &serde_json::Error) -> FileError {
-    let place = (error.line() as u64, error.column() as u64);
-    FileError::at(file, place, error.to_string())
 }
 
 fn run(report: Report) -> Result<RunResult, serde_json::Error> {
@@ -85,7 +79,8 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
         Ok((name.clone(), text.to_owned()))
     });
     let facts = facts.collect::<Result<_, serde_json::Error>>()?;
-    let release = (target != TargetKind::Sim).then(|| cell.release.clone());
+    let name = |name: &String| name.parse().map_err(|_| unknown("name of a release", name));
+    let release = (target != TargetKind::Sim).then(|| name(&cell.release)).transpose()?;
     let soft = match (cell.soft, cell.soft_because.as_deref()) {
         (false, None) => None,
         // Schema 1 knew one reason.
@@ -99,7 +94,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
         Origin::parse(line).map_err(|what| serde_json::Error::custom(format!("{}: {what}", cell.name)))
     });
     let recorded = recorded.collect::<Result<_, _>>()?;
-    let (build_of, layer) = (cell.build_of.clone(), cell.layer.clone());
+    let (build_of, layer) = (cell.build_of.as_ref().map(name).transpose()?, cell.layer.clone());
     Ok(CellResult {
         cell: Cell { target, release, profile, module, without: Vec::new(), build_of, layer, soft },
         status,
@@ -238,6 +233,7 @@ mod tests {
             ("\"failure\": \"comparison\"", "\"failure\": \"love\"", "no status `failed love`"),
             ("\"interrupted\"", "\"interupted\"", "unknown field `interupted`"),
             ("{", "", "report.json:2:"),
+            ("\"release\": \"14.0-STABLE\"", "\"release\": \"../../x\"", "no name of a release"),
         ] {
             let bad = good.replacen(from, to, 1);
             assert_ne!(bad, good, "{from}");

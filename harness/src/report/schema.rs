@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Version of `report.json`.
+/// Version of `report.json`. 2: `golden_line` is a line of the file, no longer of the body; `origin`, `recorded` and
+/// `soft_because`.
 pub const REPORT_SCHEMA: u32 = 2;
 
 /// The oldest version that is still read.
@@ -133,6 +134,7 @@ pub(super) struct Divergence {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) kernel: bool,
     pub(super) step: String,
+    /// Line of the golden's file, from 1.
     pub(super) golden_line: usize,
     pub(super) missing: usize,
     pub(super) extra: usize,

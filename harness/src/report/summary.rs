@@ -76,7 +76,7 @@ pub(super) mod tests {
     use iface_core::Profile;
 
     use super::*;
-    use crate::golden::{Compared, Origin, compare};
+    use crate::golden::{Compared, Golden, Origin, compare};
     use crate::matrix::{Cell, ModuleKind, Outcome, RunResult, TargetKind, VectorResult, VectorsOfRun};
 
     fn kernel(release: &str, digit: &str) -> Origin {
@@ -86,7 +86,9 @@ pub(super) mod tests {
 
     /// A failed cell with one vector of every outcome, some with bytes that XML forbids.
     pub(in crate::report) fn sample() -> CellResult {
-        let divergence = compare(Compared::Wire, "step 0\n  a\n", "step 0\n  \u{1}<b>\n").unwrap();
+        let origin = Origin::Predicted { profile: "14.0".into() };
+        let golden = Golden::new("link/b", origin, "step 0\n  a\n");
+        let divergence = compare(Compared::Wire, &golden, "step 0\n  \u{1}<b>\n").unwrap();
         let vector = |id: &str, outcome, standing: Option<Standing>| VectorResult {
             id: id.into(),
             outcome,
@@ -97,7 +99,7 @@ pub(super) mod tests {
         CellResult {
             cell: Cell {
                 target: TargetKind::Freebsd,
-                release: Some("14.0-STABLE".into()),
+                release: Some("14.0-STABLE".parse().unwrap()),
                 profile: Profile::R14_0,
                 module: ModuleKind::Stock,
                 without: vec![],

@@ -4,6 +4,7 @@
 use core::fmt;
 
 use crate::consts::{self, freebsd, linux};
+use crate::schema::spells;
 
 /// The system whose numbers a message uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,10 +28,10 @@ impl Os {
         }
     }
 
-    /// The system of that name.
+    /// The system of that name, in upper or lower case.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|os| os.name() == name)
+        Self::ALL.into_iter().find(|os| os.name().eq_ignore_ascii_case(name))
     }
 
     /// `AF_INET6`.
@@ -125,7 +126,11 @@ pub fn errno_name(os: Os, errno: i32) -> Option<&'static str> {
 /// The positive number of an error name; second names (`EWOULDBLOCK`, `ENOTSUP`) are known too.
 #[must_use]
 pub fn errno_number(os: Os, name: &str) -> Option<i32> {
-    os.errno_tables().into_iter().flatten().find(|&&(_, known)| known == name).map(|&(number, _)| number)
+    os.errno_tables()
+        .into_iter()
+        .flatten()
+        .find(|&&(_, known)| known.eq_ignore_ascii_case(name))
+        .map(|&(number, _)| number)
 }
 
 /// Every error name of a system, second names last: for "did you mean" suggestions.
@@ -139,10 +144,10 @@ pub fn family_name(os: Os, family: u8) -> Option<&'static str> {
     os.families().iter().find(|&&(number, _)| number == family).map(|&(_, name)| name)
 }
 
-/// The number of an address family by its name.
+/// The number of an address family by its name, which may be the header's own: `AF_INET`.
 #[must_use]
 pub fn family_number(os: Os, name: &str) -> Option<u8> {
-    os.families().iter().find(|&&(_, known)| known == name).map(|&(number, _)| number)
+    os.families().iter().find(|&&(_, known)| spells(name, known, &["af_", "pf_"])).map(|&(number, _)| number)
 }
 
 /// The known families of a system.
@@ -193,6 +198,7 @@ mod tests {
     #[test]
     fn by_name() {
         assert_eq!(Os::by_name("linux"), Some(Os::Linux));
-        assert_eq!(Os::by_name("FreeBSD"), None);
+        assert_eq!(Os::by_name("FreeBSD"), Some(Os::FreeBsd));
+        assert_eq!(Os::by_name("netbsd"), None);
     }
 }

@@ -12,9 +12,11 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
+
+use nlproof_base::{Limit, read_text};
 
 use super::{checksum::fields, error::FetchError};
 use crate::{digest::Sha256, error::ImageError};
@@ -44,12 +46,10 @@ impl Pins {
     /// # Errors
     /// [`FetchError::Lock`] with the line that is not in the form above, or the file cannot be read.
     pub fn load(path: &Path) -> Result<Self, FetchError> {
-        match fs::read_to_string(path) {
+        match read_text(path, Limit::LISTING) {
             Ok(text) => Self::parse(path, &text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Self { path: path.to_owned(), files: BTreeMap::new() })
-            }
-            Err(error) => Err(ImageError::io("read", path, error).into()),
+            Err(error) if error.is_not_found() => Ok(Self { path: path.to_owned(), files: BTreeMap::new() }),
+            Err(error) => Err(ImageError::read(path, error).into()),
         }
     }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Distribution sets: MANIFEST, base.txz, kernel.txz, src.txz of a release.
 
-use std::{fs, path::Path};
+use std::path::Path;
+
+use nlproof_base::{Limit, read_text};
 
 use super::{
     checksum::AnyDigest,
@@ -69,7 +71,7 @@ impl Sets<'_> {
 
     fn listing(&self, place: &Place, fresh: bool, fetcher: &mut Fetcher<'_>) -> Result<Listing, FetchError> {
         let local = place.whole.join(MANIFEST);
-        if let (false, false, Ok(text)) = (self.refresh, fresh, fs::read_to_string(&local)) {
+        if let (false, false, Ok(text)) = (self.refresh, fresh, read_text(&local, Limit::LISTING)) {
             let manifest = Manifest::parse(&local, &text).map_err(FetchError::Manifest)?;
             return Ok(Listing { from: local.display().to_string(), text, manifest, remote: false });
         }

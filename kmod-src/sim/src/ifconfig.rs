@@ -42,10 +42,13 @@ impl Ifconfig {
     /// The program's path.
     pub const PATH: &'static str = "/sbin/ifconfig";
 
+    /// The program's name, which a shell would find it by.
+    pub const NAME: &'static str = "ifconfig";
+
     /// Reads a command line; `None`: another program, or something that is not modelled.
     pub fn parse<S: AsRef<str>>(argv: &[S]) -> Option<Self> {
         let mut words = argv.iter().map(AsRef::as_ref);
-        if words.next()? != Self::PATH {
+        if ![Self::PATH, Self::NAME].contains(&words.next()?) {
             return None;
         }
         let interface = words.next()?.to_owned();
@@ -237,8 +240,10 @@ mod tests {
     #[test]
     fn what_is_not_modelled_is_not_understood() {
         assert!(parse("/sbin/ifconfig lo10 inet 192.0.2.1/24 alias").is_some());
+        assert_eq!(parse("ifconfig lo10 create"), parse("/sbin/ifconfig lo10 create"));
         for line in [
             "/sbin/route add",
+            "/usr/sbin/ifconfig lo10 create",
             "/sbin/ifconfig lo10",
             "/sbin/ifconfig -a",
             "/sbin/ifconfig lo10 inet 192.0.2.1/33",

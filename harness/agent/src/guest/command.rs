@@ -6,17 +6,41 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::sys::Errno;
 use crate::sys::io::{self, Fd, PollFd, STDERR, STDOUT};
 use crate::sys::process::{self, Forked, Pid};
+use crate::sys::{Errno, errno};
 
 /// How much of a command's output is kept per stream, in bytes. The rest is read and dropped, so that the
 /// command does not wait for a reader.
 const KEPT: usize = 1 << 20;
 
-/// The environment: nothing of the guest's own, so that a vector runs the same everywhere.
+/// The environment: nothing of the guest's own, so that a vector runs the same everywhere. PATH comes first.
 const ENVIRONMENT: [&CStr; 3] =
     [c"PATH=/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin", c"HOME=/", c"LC_ALL=C"];
+
+/// The files that a command's name may mean: itself if it is a path, else one in each directory of PATH.
+fn files(program: &CStr) -> Vec<CString> {
+    let name = program.to_bytes();
+    if name.contains(&b'/') {
+        return Vec::from([program.into()]);
+    }
+    let path = ENVIRONMENT[0].to_bytes().strip_prefix(b"PATH=").unwrap_or_default();
+    let in_directory = |directory: &[u8]| CString::new([directory, b"/", name].concat()).unwrap_or_default();
+    path.split(|byte| *byte == b':').map(in_directory).collect()
+}
+
+/// Becomes the first of these files that can be executed. Otherwise the errno is that of one that is there and may not,
+/// or that nothing is there (execvp(3)).
+fn execute(files: &[CString], argv: &[&CStr]) -> Errno {
+    let mut why = errno::ENOENT;
+    for file in files {
+        let error = process::execute(file, argv, &ENVIRONMENT);
+        if files.len() == 1 || error == errno::EACCES {
+            why = error;
+        }
+    }
+    why
+}
 
 /// A command that was started.
 pub(crate) struct Command {
@@ -49,7 +73,7 @@ impl Command {
         let argv: Vec<CString> =
             argv.iter().map(|argument| CString::new(argument.as_str()).unwrap_or_default()).collect();
         let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
-        let path = argv.first().copied().unwrap_or_default();
+        let files = files(argv.first().copied().unwrap_or_default());
         let (stdout, out) = io::pipe()?;
         let (stderr, err) = io::pipe()?;
         // Closed by a successful execve; otherwise its errno comes through.
@@ -62,7 +86,7 @@ impl Command {
                     .and_then(|()| process::die_with_parent())
                     .and_then(|()| process::set_sigpipe(false));
                 let errno = match started {
-                    Ok(()) => process::execute(path, &argv, &ENVIRONMENT),
+                    Ok(()) => execute(&files, &argv),
                     Err(errno) => errno,
                 };
                 let told = io::write_all(report.raw(), &errno.0.to_ne_bytes());

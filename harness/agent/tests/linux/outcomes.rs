@@ -66,6 +66,20 @@ fn a_command_gives_status_and_both_outputs() {
 }
 
 #[test]
+fn a_command_s_name_is_looked_for_in_path_as_a_shell_does() {
+    let Some(agent) = agent("a_command_s_name_is_looked_for_in_path_as_a_shell_does") else { return };
+    let steps = vec![exec(&["sh", "-c", "exit 3"], 1000), exec(&["no-such-program"], 1000)];
+    let run = run(agent, vec![program(steps)]);
+    assert!(matches!(run.step(0)[..], [Body::Exec { status: 3, .. }]), "{:?}", run.step(0));
+    match run.step(1)[..] {
+        [Body::Error { stage: ErrorStage::Exec, errno: 2, text }] => {
+            assert!(text.contains("no-such-program"), "{text}");
+        }
+        ref other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_command_beyond_its_limit_is_killed_and_the_program_goes_on() {
     let Some(agent) = agent("a_command_beyond_its_limit_is_killed_and_the_program_goes_on") else { return };
     let begin = Instant::now();

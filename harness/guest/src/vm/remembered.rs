@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use nlproof_base::Limit;
 use sha2::{Digest, Sha256};
 
 use super::accel::{AccelError, Accelerator, SelectedAccelerator, choose_accelerator};
@@ -52,7 +53,7 @@ pub fn remembered_accelerator(
 }
 
 fn recall(path: &Path, holds_for: &str) -> Option<SelectedAccelerator> {
-    let kept: Kept = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let kept: Kept = serde_json::from_slice(&nlproof_base::read(path, Limit::REPORT).ok()?).ok()?;
     (kept.holds_for == holds_for).then(|| SelectedAccelerator {
         kind: if kept.kvm { AcceleratorKind::Kvm } else { AcceleratorKind::Tcg },
         reason: format!("{}, tried earlier", kept.reason.trim_end_matches(", tried earlier")),

@@ -95,6 +95,8 @@ pub(in crate::cli) enum Command {
     /// vector, or one that the inventory calls a gap has.
     Coverage(CoverageArgs),
     /// Decode netlink messages from hex or from a file of bytes.
+    ///
+    /// Exit code 100: they are not well-formed; what they are is shown all the same, with the place of the fault.
     Decode(DecodeArgs),
     /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///

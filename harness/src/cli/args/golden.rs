@@ -10,7 +10,7 @@ use super::guest::GuestArgs;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReviewArgs {
-    /// Fail (exit 100) if anything awaits review: what CI asks.
+    /// Fail (exit 100) if anything awaits review, or a golden belongs to no vector: what CI asks.
     #[arg(long)]
     pub(in crate::cli) check: bool,
     /// Show those too that only name another origin of the same trace.

@@ -7,7 +7,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DecodeArgs {
-    /// Hex digits (spaces and line ends do not count), `@FILE` with bytes or hex, or `-` for standard input.
+    /// Hex digits (spaces and line ends do not count), `@FILE` with bytes or hex, or `-` for standard input; at most 16
+    /// MiB.
     pub(in crate::cli) input: String,
     /// Whose numbers the messages use.
     #[arg(long, value_enum, default_value_t = OsArg::Freebsd)]

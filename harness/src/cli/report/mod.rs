@@ -15,9 +15,11 @@ use crate::cli::out::say;
 use crate::cli::project::Project;
 use crate::cli::test_matrix::write_reports;
 use crate::cli::verdict::{closing_line, exit_code};
-use crate::file::FileError;
+use crate::file::{FileError, Limit, parse_json, read_any};
 use crate::matrix::{RunResult, guest_suffix};
-use crate::report::{KINDS, Part, annotations, cell_line, kept, merge, problems, read_report, troubled};
+use crate::report::{
+    KINDS, Part, Places, annotations, cell_line, kept, merge, problems, read_report, troubled,
+};
 
 pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -31,8 +33,9 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode,
         }
         ReportCommand::Annotate { report } => {
             let run = read_report(report)?;
-            let tests = Project::find(project)?.relative_root();
-            for line in annotations(&run, &tests) {
+            let project = Project::find(project)?;
+            let places = Places { tests: &project.relative_root(), cells: project.matrix()?.lines() };
+            for line in annotations(&run, &places) {
                 say!("{line}");
             }
             Ok(ExitCode::OK)
@@ -102,11 +105,8 @@ fn expected_cells(path: &Path) -> Result<Vec<String>, FileError> {
     struct Job {
         cell: String,
     }
-    let bytes = fs::read(path).map_err(|error| FileError::whole(path, format!("cannot be read: {error}")))?;
-    let jobs: Jobs = serde_json::from_slice(&bytes).map_err(|error| {
-        FileError::at(path, (error.line() as u64, error.column() as u64), error.to_string())
-            .help("`nlproof matrix --json` writes such a file")
-    })?;
+    let jobs: Jobs = parse_json(path, &read_any(path, Limit::REPORT)?)
+        .map_err(|error| error.help("`nlproof matrix --json` writes such a file"))?;
     Ok(jobs.include.into_iter().map(|job| job.cell).collect())
 }
 

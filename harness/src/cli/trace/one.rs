@@ -10,7 +10,6 @@ use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::{say, say_text};
 use crate::cli::project::Project;
-use crate::cli::run::find_vector;
 use crate::cli::targets::Targets;
 use crate::ktrace::{self, Moment, Said, Voice};
 use crate::matrix::{Conversation, ModuleKind};
@@ -19,8 +18,7 @@ use crate::targets::SimTrace;
 /// Shows one vector's trace, or those of both implementations if both are named.
 pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?.with_modules(&args.guest.kmod);
-    let vectors = project.all_vectors()?;
-    let vector = find_vector(&args.vector, &vectors)?;
+    let vector = &project.vector(&args.vector)?;
     interrupt::flag();
     let targets = Targets::new(&args.guest, &project)?.traced(SimTrace::Timed);
     if [ModuleKind::Stock, ModuleKind::Rust].iter().all(|module| args.cells.module.contains(module)) {

@@ -2,6 +2,7 @@
 //! `--probe`: a pattern for nlproof's own probes, or a probe of DTrace's.
 
 use crate::cli::exit::CliError;
+use crate::file::nearest;
 use crate::ktrace::{matches, table};
 use crate::matrix::TargetKind;
 
@@ -24,8 +25,13 @@ impl Wanted {
                 wanted.patterns.push(pattern.clone());
                 continue;
             }
-            let names = own().collect::<Vec<_>>().join(", ");
-            let help = format!("\n  help: nlproof's own probes are {names}");
+            let bare = pattern.strip_prefix("nlproof:::").unwrap_or(pattern).replace('_', "-");
+            let help = match nearest(&bare, own()) {
+                Some(near) => format!("\n  help: did you mean `{near}`?"),
+                None => {
+                    format!("\n  help: nlproof's own probes are {}", own().collect::<Vec<_>>().join(", "))
+                }
+            };
             match (pattern.split_once(':'), target) {
                 (Some((provider, _)), TargetKind::Sim) if provider != "nlproof" => {
                     return Err(CliError::Usage(format!(

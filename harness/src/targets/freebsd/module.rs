@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The Rust-backed module for a release: built, and verified before anything is loaded.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -10,6 +9,7 @@ use nlproof_kmod::{Checkout, KmodError, Options, ToolPaths, Toolchain, build, em
 use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
 use sha2::{Digest as _, Sha256};
 
+use crate::file::{self, Limit};
 use crate::targets::OnStage;
 use crate::targets::OpenError;
 
@@ -151,13 +151,13 @@ pub fn prepare_module(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
-    fs::read(path).map_err(|error| OpenError::Build(format!("{}: cannot be read: {error}", path.display())))
+    file::read(path, Limit::OBJECT).map_err(|error| OpenError::Build(error.to_string()))
 }
 
 /// Without a policy nothing may be loaded: there would be nothing to hold the module against.
 fn policy(path: &Path) -> Result<Policy, OpenError> {
-    let text = fs::read_to_string(path).map_err(|error| OpenError::NotHere {
-        reason: format!("{}: the module's policy cannot be read: {error}", path.display()),
+    let text = file::read_text(path, Limit::YAML).map_err(|error| OpenError::NotHere {
+        reason: format!("the module's policy: {error}"),
         remedy: "make the file readable".into(),
     })?;
     Policy::parse(path, &text).map_err(|error| OpenError::Build(error.to_string()))
@@ -221,9 +221,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("policy.yaml");
         assert!(matches!(policy(&path), Err(OpenError::NotHere { .. })));
-        fs::write(&path, "import: []\n").unwrap();
+        std::fs::write(&path, "import: []\n").unwrap();
         assert!(matches!(policy(&path), Err(OpenError::Build(_))));
-        fs::write(&path, "imports: [if_up]\n").unwrap();
+        std::fs::write(&path, "imports: [if_up]\n").unwrap();
         assert_eq!(policy(&path).unwrap().imports.map(|imports| imports.len()), Some(1));
     }
 

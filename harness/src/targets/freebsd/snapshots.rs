@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nlproof_agent::TOKEN_LEN;
+use nlproof_base::Limit;
 use nlproof_image::punch_zeros;
 use sha2::{Digest, Sha256};
 
@@ -203,7 +204,7 @@ impl Snapshots {
 }
 
 fn info(dir: &Path) -> io::Result<Info> {
-    Ok(serde_json::from_slice(&fs::read(dir.join(INFO))?)?)
+    Ok(serde_json::from_slice(&nlproof_base::read(&dir.join(INFO), Limit::REPORT)?)?)
 }
 
 /// A snapshot that is being made; unless it is kept, it goes when it is dropped.

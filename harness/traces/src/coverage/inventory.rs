@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use iface_core::Profile;
-use nlproof_wire::schema::{AttrKind, group_number, message_by_name};
-use nlproof_wire::{Os, errno_number};
+use nlproof_wire::schema::{AttrKind, group_name, group_number, message_by_name};
+use nlproof_wire::{Os, errno_names};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -139,34 +139,37 @@ fn row(path: &Path, place: (u64, u64), kind: String, raw: RawRow) -> Result<Row,
     Ok(Row { kind, message, has, attr, value, to, profiles, gap })
 }
 
-/// A name in the row that the wire schema does not have. Without this a gap that is misspelt would stay one
-/// for ever.
+/// A name in the row that the wire schema does not have, spelt as goldens spell it. Without this a gap that is misspelt
+/// would stay one for ever.
 fn unknown_name(row: &RawRow) -> Option<String> {
     let os = Os::FreeBsd;
     let name = match row.message.strip_prefix("* ").and_then(|event| event.split_once(": ")) {
-        Some((group, _)) if group_number(os, group).is_none() => {
+        Some((group, _))
+            if group_number(os, group).and_then(|number| group_name(os, number)) != Some(group) =>
+        {
             return Some(format!("`{group}` is no multicast group"));
         }
         Some((_, name)) => name,
         None => row.message.get(2..).unwrap_or_default(),
     };
-    let Some(message) = message_by_name(os, name) else { return Some(format!("`{name}` is no message")) };
-    if let Some(to) = row.to.as_ref().filter(|to| message_by_name(os, to).is_none()) {
+    let message = |name: &str| message_by_name(os, name).filter(|message| message.name == name);
+    let Some(known) = message(name) else { return Some(format!("`{name}` is no message")) };
+    if let Some(to) = row.to.as_ref().filter(|to| message(to).is_none()) {
         return Some(format!("`{to}` is no message"));
     }
     let errno = row
         .has
         .iter()
         .filter_map(|word| word.strip_prefix("error="))
-        .find(|errno| *errno != "0" && errno_number(os, errno).is_none());
+        .find(|errno| *errno != "0" && !errno_names(os).any(|name| name == *errno));
     if let Some(errno) = errno {
         return Some(format!("`{errno}` is no errno"));
     }
-    let mut table = message.attrs;
+    let mut table = known.attrs;
     for word in row.attr.iter().flat_map(|path| path.split(' ')) {
         // What stands below an attribute that is no nest (a bit set's words) is rendering, not schema.
         let Some(known) = table else { break };
-        match known.by_name(word).map(|attr| attr.kind) {
+        match known.by_name(word).filter(|attr| attr.name == word).map(|attr| attr.kind) {
             Some(AttrKind::Nested(inner)) => table = Some(inner),
             Some(_) => table = None,
             None => return Some(format!("`{word}` is no attribute of {}", known.name)),

@@ -38,9 +38,40 @@ pub fn profile_of(osreldate: u32) -> Option<Profile> {
     }
 }
 
+/// The profile of a release by its name, such as `14.2-STABLE`: the branch's, for who adds a cell. `None`: a branch that is
+/// not known, or no name of FreeBSD's.
+pub fn profile_of_name(release: &str) -> Option<Profile> {
+    let version = release.split('-').next()?;
+    let (major, minor) = version.split_once('.')?;
+    let osreldate = major
+        .parse::<u32>()
+        .ok()?
+        .checked_mul(100_000)?
+        .checked_add(minor.parse::<u32>().ok()?.checked_mul(1_000)?)?;
+    // What matters of the third part is that branch 13 has netlink from 13.2 on only.
+    profile_of(osreldate.checked_add(1)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_s_name_tells_its_profile() {
+        for (name, profile) in [
+            ("13.1-RELEASE", None),
+            ("13.5-RELEASE", Some(Profile::R13)),
+            ("14.2-STABLE", Some(Profile::R14_0)),
+            ("14.5-RELEASE", Some(Profile::R14_3)),
+            ("15.0-RELEASE", Some(Profile::R15)),
+            ("16.0-CURRENT", Some(Profile::R16)),
+            ("17.0-CURRENT", None),
+            ("MYKERNEL", None),
+            ("99999999.9", None),
+        ] {
+            assert_eq!(profile_of_name(name), profile, "{name}");
+        }
+    }
 
     #[test]
     fn a_kernel_has_the_profile_of_its_branch() {

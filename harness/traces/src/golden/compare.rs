@@ -6,6 +6,7 @@ use std::fmt;
 use similar::{ChangeTag, TextDiff};
 
 use super::changes::{changes, fingerprint, fingerprint_of};
+use super::file::Golden;
 
 /// Lines shown around the first difference.
 const CONTEXT: usize = 3;
@@ -24,9 +25,9 @@ pub enum Compared {
 pub struct Divergence {
     /// Which trace.
     pub compared: Compared,
-    /// The `step N` line above the first difference, or an empty text before the first step.
+    /// The `step N` line above the first difference; empty if that is before the first step.
     pub step: String,
-    /// Line of the first difference in the golden's body, from 1.
+    /// Line of the first difference in the golden's file, from 1.
     pub line: usize,
     /// The first differing region: lines with `- ` (golden), `+ ` (seen) or two spaces in front.
     pub hunk: Vec<String>,
@@ -40,12 +41,12 @@ pub struct Divergence {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let step = if self.step.is_empty() { "before the first step" } else { &self.step };
+        let place = if self.step.is_empty() { "before the first step" } else { &format!("in {}", self.step) };
         let of = match self.compared {
             Compared::Wire => "",
             Compared::Kernel => " of the kernel trace",
         };
-        writeln!(f, "first difference{of} in {step}, golden line {} (- golden, + seen):", self.line)?;
+        writeln!(f, "first difference{of} {place}, line {} of the golden (- golden, + seen):", self.line)?;
         for line in &self.hunk {
             writeln!(f, "    {line}")?;
         }
@@ -53,8 +54,33 @@ impl fmt::Display for Divergence {
     }
 }
 
-/// Compares a golden's body with a trace's text. `None`: they are equal.
-pub fn compare(compared: Compared, golden: &str, seen: &str) -> Option<Divergence> {
+/// Compares a golden with a trace's text. `None`: they are equal.
+pub fn compare(compared: Compared, golden: &Golden, seen: &str) -> Option<Divergence> {
+    let header = golden.header_lines();
+    compare_texts(compared, &golden.body, seen, |line| header + line)
+}
+
+/// Compares a part of a golden's lines with that part of a trace: `places` are those of the lines in the golden's body,
+/// from 1. `None`: they are equal.
+pub fn compare_part(
+    compared: Compared,
+    golden: &Golden,
+    part: &str,
+    places: &[usize],
+    seen: &str,
+) -> Option<Divergence> {
+    let header = golden.header_lines();
+    let place =
+        |line: usize| header + places.get(line.saturating_sub(1)).or(places.last()).copied().unwrap_or(1);
+    compare_texts(compared, part, seen, place)
+}
+
+fn compare_texts(
+    compared: Compared,
+    golden: &str,
+    seen: &str,
+    line_of_file: impl Fn(usize) -> usize,
+) -> Option<Divergence> {
     if golden == seen {
         return None;
     }
@@ -84,7 +110,7 @@ pub fn compare(compared: Compared, golden: &str, seen: &str) -> Option<Divergenc
             divergence.step = text.trim_end().to_owned();
         }
         if first_seen && divergence.line == 0 {
-            divergence.line = golden_line.max(1);
+            divergence.line = line_of_file(golden_line.max(1));
         }
     }
     divergence.fingerprint = match compared {
@@ -127,28 +153,48 @@ fn lines<'a>(diff: &TextDiff<'a, 'a, str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::Origin;
     use super::*;
 
-    #[test]
-    fn equal_texts_do_not_diverge() {
-        assert_eq!(compare(Compared::Wire, "step 0\n  a\n", "step 0\n  a\n"), None);
+    fn golden(body: &str) -> Golden {
+        Golden::new("v", Origin::Predicted { profile: "15".into() }, body)
     }
 
     #[test]
-    fn the_first_difference_is_shown_with_its_step() {
-        let golden = "step 0\n  a\n  b\nstep 1\n  c\n  d\n";
+    fn equal_texts_do_not_diverge() {
+        assert_eq!(compare(Compared::Wire, &golden("step 0\n  a\n"), "step 0\n  a\n"), None);
+    }
+
+    #[test]
+    fn the_first_difference_is_shown_with_its_step_and_its_line_of_the_file() {
+        let golden = golden("step 0\n  a\n  b\nstep 1\n  c\n  d\n");
         let seen = "step 0\n  a\n  b\nstep 1\n  c\n  D\n";
-        let divergence = compare(Compared::Kernel, golden, seen).unwrap();
-        assert!(divergence.to_string().starts_with("first difference of the kernel trace in step 1,"));
+        let divergence = compare(Compared::Kernel, &golden, seen).unwrap();
+        let begin = "first difference of the kernel trace in step 1, line 9 of the golden (";
+        assert!(divergence.to_string().starts_with(begin), "{divergence}");
+        assert_eq!(golden.to_text().lines().nth(divergence.line - 1), Some("  d"));
         assert_eq!(divergence.step, "step 1");
-        assert_eq!(divergence.line, 6);
         assert_eq!((divergence.missing, divergence.extra), (1, 1));
         assert_eq!(divergence.hunk, ["    b", "  step 1", "    c", "-   d", "+   D"]);
     }
 
     #[test]
+    fn what_comes_before_the_first_step_is_said_so() {
+        let divergence = compare(Compared::Wire, &golden("step 0\n"), "  x\nstep 0\n").unwrap();
+        let begin = "first difference before the first step, line 4 of the golden (";
+        assert!(divergence.to_string().starts_with(begin), "{divergence}");
+    }
+
+    #[test]
+    fn a_line_of_a_part_is_that_of_the_file() {
+        let golden = golden("step 0\n  a\n  b\n  c\n");
+        let divergence = compare_part(Compared::Kernel, &golden, "a\nc\n", &[2, 4], "a\nd\n").unwrap();
+        assert_eq!(golden.to_text().lines().nth(divergence.line - 1), Some("  c"));
+    }
+
+    #[test]
     fn a_final_newline_counts() {
-        assert!(compare(Compared::Wire, "step 0\n", "step 0").is_some());
+        assert!(compare(Compared::Wire, &golden("step 0\n"), "step 0").is_some());
     }
 
     #[test]

@@ -163,13 +163,24 @@ impl Golden {
         text
     }
 
+    /// How many lines of the file stand before the body: the title, the vector, and one for each origin.
+    pub fn header_lines(&self) -> usize {
+        2 + self.origins.len()
+    }
+
     /// Parses a file's text.
     ///
     /// # Errors
-    /// No golden, another schema version, another vector than `vector`, or a header line that says nothing.
+    /// No golden, one whose lines end in CR and LF, another schema version, another vector than `vector`, or a header line
+    /// that says nothing.
     pub fn parse(path: &Path, vector: &str, text: &str) -> Result<Golden, FileError> {
         let mut lines = text.split_inclusive('\n').enumerate().peekable();
         let at = |line: usize, what: String| FileError::at(path, (line as u64 + 1, 1), what);
+        // A bare CR may be part of what a command printed.
+        if let Some(line) = text.split_inclusive('\n').position(|line| line.ends_with("\r\n")) {
+            return Err(at(line, "has CRLF line ends; those of a golden are LF".into())
+                .help("check it out anew without autocrlf (.gitattributes asks for LF), or remove them: sed -i 's/\\r$//' FILE"));
+        }
         let title = lines.next().map_or("", |(_, line)| line.trim_end());
         let schema = title
             .strip_prefix(TITLE)
@@ -189,6 +200,9 @@ impl Golden {
                         number,
                         format!("the golden of vector `{id}` stands where `{vector}` is expected"),
                     ));
+                }
+                if seen_vector {
+                    return Err(at(number, "the vector is named twice".into()));
                 }
                 seen_vector = true;
             } else {
@@ -271,6 +285,12 @@ mod tests {
             ("# nlproof golden, schema 1\n# predicted: profile 16\n", "`# vector: ID` is missing"),
             ("# nlproof golden, schema 1\n# vector: v\nstep 0\n", "no origin"),
             ("# nlproof golden, schema 1\n# vector: w\n", "the golden of vector `w`"),
+            ("# nlproof golden, schema 1\n# vector: v\n# vector: v\n", "x:3:1: the vector is named twice"),
+            ("# nlproof golden, schema 1\r\n# vector: v\r\n", "x:1:1: has CRLF line ends"),
+            (
+                "# nlproof golden, schema 1\n# vector: v\n# predicted: profile 15\na\n  b\r\n",
+                "x:5:1: has CRLF line ends",
+            ),
             ("# nlproof golden, schema 1\n# vector: v\n# seen: it\n", "x:3:1: unusable origin"),
             (
                 &format!(

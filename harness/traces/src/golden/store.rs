@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::compare::Compared;
 use super::file::{Golden, Origin};
-use crate::file::FileError;
+use crate::file::{FileError, Limit, files_below};
 
 /// Ends the name of a golden.
 const SUFFIX: &str = ".trace";
@@ -17,6 +17,9 @@ const SUFFIX: &str = ".trace";
 const KERNEL_SUFFIX: &str = ".ktrace";
 /// Stands behind that as long as nobody has accepted the golden.
 const NEW: &str = ".new";
+
+/// Every ending of a file of these.
+pub(super) const SUFFIXES: [&str; 4] = [SUFFIX, KERNEL_SUFFIX, ".trace.new", ".ktrace.new"];
 
 /// The goldens of a project.
 #[derive(Debug, Clone)]
@@ -144,9 +147,8 @@ impl Store {
     /// A directory cannot be read.
     pub fn pending(&self) -> Result<Vec<Pending>, FileError> {
         let suffix = format!("{}{NEW}", self.suffix);
-        let named = |path: &PathBuf| self.named(path, &suffix);
         let found = self.files()?;
-        let found = found.iter().filter_map(named);
+        let found = found.iter().filter_map(|path| self.named(path, &suffix));
         let mut pending: Vec<_> = found.map(|(layer, vector)| Pending { layer, vector }).collect();
         pending.sort();
         Ok(pending)
@@ -154,26 +156,10 @@ impl Store {
 
     /// All files below the root.
     fn files(&self) -> Result<Vec<PathBuf>, FileError> {
-        let mut files = Vec::new();
-        let mut directories = vec![self.root.clone()];
-        while let Some(directory) = directories.pop() {
-            let entries = match std::fs::read_dir(&directory) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(FileError::whole(&directory, format!("cannot be listed: {error}"))),
-            };
-            for entry in entries {
-                let entry = entry
-                    .map_err(|error| FileError::whole(&directory, format!("cannot be listed: {error}")))?;
-                let path = entry.path();
-                if path.is_dir() {
-                    directories.push(path);
-                } else {
-                    files.push(path);
-                }
-            }
+        if !self.root.exists() {
+            return Ok(Vec::new());
         }
-        Ok(files)
+        files_below(&self.root).map_err(|mut errors| errors.swap_remove(0))
     }
 
     /// Makes what awaits review the golden.
@@ -211,10 +197,10 @@ impl Store {
 }
 
 fn read_golden(path: &Path, vector: &str) -> Result<Option<Golden>, FileError> {
-    match std::fs::read_to_string(path) {
+    match nlproof_base::read_text(path, Limit::GOLDEN) {
         Ok(text) => Golden::parse(path, vector, &text).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FileError::whole(path, format!("cannot be read: {error}"))),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(FileError::whole(path, error.to_string())),
     }
 }
 
@@ -281,6 +267,30 @@ mod tests {
         assert!(path.ends_with("common/link/x.ktrace"));
         assert_eq!(store.find(&["common"], "link/x").unwrap(), None);
         assert_eq!(store.kernel().find(&["common"], "link/x").unwrap().unwrap().golden.body, "k\n");
+    }
+
+    #[test]
+    fn version_control_leaves_out_what_awaits_review() {
+        let ignored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.gitignore");
+        let ignored = std::fs::read_to_string(ignored).unwrap();
+        for suffix in SUFFIXES {
+            let line = format!("*{suffix}");
+            assert_eq!(ignored.lines().any(|other| other == line), suffix.ends_with(NEW), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_golden_that_is_no_file_or_too_long_is_rejected() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(directory.path());
+        let path = store.file("common", "link/x");
+        std::fs::create_dir_all(&path).unwrap();
+        let error = store.read("common", "link/x").unwrap_err();
+        assert_eq!(error.what, "is a directory, not a file");
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = store.read("common", "link/x").unwrap_err();
+        assert!(error.what.starts_with("has 1099511627776 bytes; at most"), "{error}");
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub enum Row {
 struct Line<'a> {
     /// The line as it stands in the trace.
     text: &'a str,
+    /// Where it stands there, from 1.
+    number: usize,
     /// What is compared of it; `None`: nothing.
     key: Option<String>,
 }
@@ -36,6 +38,11 @@ struct Line<'a> {
 /// both pass, with the arguments that both know.
 pub fn comparable(text: &str, major: u32) -> String {
     lines(text, major).into_iter().filter_map(|line| line.key).map(|key| key + "\n").collect()
+}
+
+/// Where each line of [`comparable`] stands in the trace's text, from 1.
+pub fn comparable_places(text: &str, major: u32) -> Vec<usize> {
+    lines(text, major).into_iter().filter(|line| line.key.is_some()).map(|line| line.number).collect()
 }
 
 /// Two traces' texts beside each other.
@@ -100,17 +107,17 @@ fn lines(text: &str, major: u32) -> Vec<Line<'_>> {
     let mut step: Option<Line<'_>> = None;
     let mut threads: Vec<Vec<Line<'_>>> = Vec::new();
     let mut open = Open::new();
-    for line in text.lines() {
+    for (number, line) in (1..).zip(text.lines()) {
         if !line.starts_with(' ') {
             all.extend(
                 step.take().map(|step| in_order(step, std::mem::take(&mut threads))).into_iter().flatten(),
             );
-            step = Some(Line { text: line, key: None });
+            step = Some(Line { text: line, number, key: None });
         } else if !line.starts_with("   ") {
             open.clear();
-            threads.push(vec![Line { text: line, key: None }]);
+            threads.push(vec![Line { text: line, number, key: None }]);
         } else if let Some(thread) = threads.last_mut() {
-            thread.push(Line { text: line, key: key(line.trim_start(), major, &mut open) });
+            thread.push(Line { text: line, number, key: key(line.trim_start(), major, &mut open) });
         }
     }
     all.extend(step.map(|step| in_order(step, threads)).into_iter().flatten());
@@ -245,6 +252,15 @@ step 0
         assert_eq!(comparable(RUST, 14), comparable(STOCK, 14));
         // What stock code tells is all compared.
         assert_eq!(comparable(STOCK, 14), STOCK);
+        let places = comparable_places(RUST, 14);
+        assert_eq!(places.len(), comparable(RUST, 14).lines().count());
+        let at = |number: usize| RUST.lines().nth(number - 1).unwrap();
+        let word = |line: &str| line.split_whitespace().next().map(str::to_owned);
+        for (place, line) in
+            places.into_iter().zip(comparable(RUST, 14).lines()).filter(|(_, line)| line.starts_with("   "))
+        {
+            assert_eq!(word(at(place)), word(line));
+        }
         let rows = beside(STOCK, RUST, 14);
         assert!(
             !rows.iter().any(|row| matches!(row, Row::Left(_) | Row::Right(_) | Row::LeftApart(_))),

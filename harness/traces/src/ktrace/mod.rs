@@ -17,7 +17,7 @@ mod script;
 mod spans;
 mod table;
 
-pub use beside::{Row, beside, comparable, uncompared};
+pub use beside::{Row, beside, comparable, comparable_places, uncompared};
 pub use dtrace::DtraceLog;
 pub use event::{Event, KernelTrace, OwnFiring, Value, raw_args};
 pub use invariants::{Rule, Violation, check, check_stock};

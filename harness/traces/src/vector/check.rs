@@ -20,6 +20,8 @@ pub enum VectorCheck {
     Declared,
     /// What the vector needs can be asked for.
     Needs,
+    /// Goldens belong to vectors.
+    Golden,
 }
 
 impl VectorCheck {
@@ -30,7 +32,8 @@ impl VectorCheck {
 }
 
 impl Rule for VectorCheck {
-    const ALL: &'static [Self] = &[Self::File, Self::Program, Self::Form, Self::Declared, Self::Needs];
+    const ALL: &'static [Self] =
+        &[Self::File, Self::Program, Self::Form, Self::Declared, Self::Needs, Self::Golden];
 
     fn name(self) -> &'static str {
         match self {
@@ -39,6 +42,7 @@ impl Rule for VectorCheck {
             Self::Form => "form",
             Self::Declared => "declared",
             Self::Needs => "needs",
+            Self::Golden => "golden",
         }
     }
 
@@ -68,6 +72,11 @@ impl Rule for VectorCheck {
             Self::Needs => {
                 "What a vector needs of a guest is asked for by name: kernel modules are letters, digits and underscores.\n\
                  Fix: the module's name as kldload takes it, without .ko."
+            }
+            Self::Golden => {
+                "A golden whose vector was renamed or removed, or that stands in a layer where no profile looks, is compared\n\
+                 with nothing, and what it holds is no knowledge any more.\n\
+                 Fix: move it to its vector's name and record it anew, or remove it."
             }
         }
     }

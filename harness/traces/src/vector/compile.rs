@@ -64,6 +64,11 @@ pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
     })
 }
 
+/// Whether the agent looks for a program under this name: in PATH, or at an absolute path.
+fn is_program(word: &str) -> bool {
+    !word.is_empty() && (word.starts_with('/') || !word.contains('/'))
+}
+
 fn compile_step(
     at: At<'_>,
     os: Os,
@@ -73,10 +78,10 @@ fn compile_step(
 ) -> Result<Step, FileError> {
     if let Some(exec) = &step.exec {
         let argv = &exec.argv.value;
-        if !argv.first().is_some_and(|program| program.starts_with('/')) {
+        if !argv.first().is_some_and(|program| is_program(program)) {
             return Err(at
-                .error(place(&exec.argv), "the program is no absolute path")
-                .help("PATH is not searched in the guest: /sbin/ifconfig"));
+                .error(place(&exec.argv), "the first word is no program")
+                .help("a name that is looked for in the guest's PATH, or an absolute path: ifconfig, /sbin/ifconfig"));
         }
         return Ok(Step::Exec { argv: argv.clone(), limit_ms: exec.limit_ms.value });
     }

@@ -30,9 +30,9 @@ pub(super) fn lint_by_check(vector: &Vector) -> Vec<(VectorCheck, FileError)> {
             Err(error) => errors.push((VectorCheck::Program, error)),
         }
     }
-    for module in &vector.needs.modules {
+    for (module, place) in vector.needs.modules.iter().zip(&vector.module_places) {
         if module.is_empty() || !module.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            let error = FileError::whole(&vector.path, format!("`{module}` is no kernel module's name"));
+            let error = at.error(*place, format!("`{module}` is no kernel module's name"));
             errors.push((VectorCheck::Needs, error));
         }
     }

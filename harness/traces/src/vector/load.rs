@@ -12,7 +12,7 @@ use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
 use super::place::place;
-use crate::file::{FileError, load_yaml, nearest};
+use crate::file::{FileError, files_below, load_yaml, nearest};
 
 /// A vector, validated but for what only the lint can see.
 #[derive(Debug)]
@@ -37,6 +37,7 @@ pub struct Vector {
     pub losses: Vec<StatedLoss>,
     pub(super) group_places: Vec<(u64, u64)>,
     pub(super) malformed_place: (u64, u64),
+    pub(super) module_places: Vec<(u64, u64)>,
     pub(super) steps: Vec<Spanned<RawStep>>,
 }
 
@@ -65,13 +66,15 @@ pub struct Suite {
     pub vectors: Vec<Vector>,
 }
 
-/// Loads every `.yaml` file below `root`. All files are read, so that one run shows every error.
+/// Loads every vector below `root`, which has a directory for each suite. All files are read, so that one run shows every
+/// error.
 ///
 /// # Errors
-/// Every file that is not a vector; or the directory cannot be listed or holds none.
+/// Every file that is not a vector, or stands where none is; or the directory cannot be listed or holds none.
 pub fn load_suite(root: &Path) -> Result<Suite, Vec<FileError>> {
-    let (mut vectors, mut errors) = (Vec::new(), Vec::new());
-    for loaded in load_each(root)? {
+    let listing = list(root)?;
+    let (mut vectors, mut errors) = (Vec::new(), listing.outside_suites());
+    for loaded in listing.load(root) {
         match loaded {
             Ok(vector) => vectors.push(vector),
             Err(error) => errors.push(error),
@@ -80,39 +83,78 @@ pub fn load_suite(root: &Path) -> Result<Suite, Vec<FileError>> {
     if errors.is_empty() { Ok(Suite { vectors }) } else { Err(errors) }
 }
 
-/// Every `.yaml` file below `root`, by path: the vector, or why it is none.
+/// The files of vectors below a directory; none of them was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Each vector's id and file, by path.
+    pub files: Vec<(String, PathBuf)>,
+    /// Files that their names make look like vectors, and why they are none.
+    pub strays: Vec<FileError>,
+}
+
+impl Listing {
+    /// The ids, by path.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|(id, _)| id.as_str())
+    }
+
+    /// Vectors that stand beside the suites' directories instead of in one.
+    pub(super) fn outside_suites(&self) -> Vec<FileError> {
+        let outside = self.files.iter().filter(|(id, _)| !id.contains('/'));
+        let error = |(_, path): &(String, PathBuf)| {
+            FileError::whole(path, "is in no suite")
+                .help("a suite is a directory beside this file: move it into one, such as `link`")
+        };
+        outside.map(error).collect()
+    }
+
+    /// Loads every one of the files, by path: the vector, or why it is none. Strays come last.
+    pub(super) fn load(&self, root: &Path) -> Vec<Result<Vector, FileError>> {
+        let files = self.files.iter().map(|(_, path)| load_vector(root, path));
+        files.chain(self.strays.iter().cloned().map(Err)).collect()
+    }
+}
+
+/// Lists the vectors below `root`.
 ///
 /// # Errors
-/// A directory cannot be listed, or there is no such file.
-pub(super) fn load_each(root: &Path) -> Result<Vec<Result<Vector, FileError>>, Vec<FileError>> {
-    let mut files = Vec::new();
-    let mut errors = Vec::new();
-    let mut directories = vec![root.to_owned()];
-    while let Some(directory) = directories.pop() {
-        let entries = match std::fs::read_dir(&directory) {
-            Ok(entries) => entries,
-            Err(error) => {
-                errors.push(FileError::whole(&directory, format!("cannot be listed: {error}")));
-                continue;
+/// A directory cannot be listed, or there is no vector.
+pub fn list(root: &Path) -> Result<Listing, Vec<FileError>> {
+    let mut listing = Listing { files: Vec::new(), strays: Vec::new() };
+    for path in files_below(root)? {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        match extension {
+            "yaml" => match id_of(root, &path) {
+                Ok(id) => listing.files.push((id, path)),
+                Err(error) => listing.strays.push(error),
+            },
+            _ if ["yml", "yaml"].iter().any(|known| extension.eq_ignore_ascii_case(known)) => {
+                let error = FileError::whole(&path, "is not read: the name of a vector ends in `.yaml`");
+                listing.strays.push(error.help("rename it"));
             }
-        };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "yaml") {
-                files.push(path);
-            }
+            _ => {}
         }
     }
-    files.sort();
-    if files.is_empty() && errors.is_empty() {
-        errors.push(FileError::whole(root, "holds no vectors").help("a vector is a file that ends in .yaml"));
+    if listing.files.is_empty() && listing.strays.is_empty() {
+        let none = FileError::whole(root, "holds no vectors").help("a vector is a file that ends in .yaml");
+        return Err(vec![none]);
     }
-    if !errors.is_empty() {
-        return Err(errors);
+    Ok(listing)
+}
+
+/// The id of the vector in a file: its path below `root` without `.yaml`.
+fn id_of(root: &Path, path: &Path) -> Result<String, FileError> {
+    let below = path.strip_prefix(root).unwrap_or(path).with_extension("");
+    let id = below.to_str().ok_or_else(|| FileError::whole(path, "the name is not UTF-8"))?;
+    // Ids stand in names of files, in command lines with `#N` behind a report, and in lines of reports.
+    let odd = id.chars().find(|c| !(c.is_ascii_alphanumeric() || "./-_+".contains(*c)));
+    match odd {
+        Some(odd) => {
+            Err(FileError::whole(path, format!("the name of a vector has no `{}`", odd.escape_debug()))
+                .help("letters, digits, dashes, dots and underscores"))
+        }
+        None => Ok(id.to_owned()),
     }
-    Ok(files.iter().map(|file| load_vector(root, file)).collect())
 }
 
 /// Loads one vector; its id is the file's path below `root`.
@@ -120,14 +162,8 @@ pub(super) fn load_each(root: &Path) -> Result<Vec<Result<Vector, FileError>>, V
 /// # Errors
 /// The file cannot be read, is no YAML, has an unknown key, or a step that is not exactly one thing.
 pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
+    let id = id_of(root, path)?;
     let raw: RawVector = load_yaml(path)?;
-    let id = path
-        .strip_prefix(root)
-        .unwrap_or(path)
-        .with_extension("")
-        .to_str()
-        .ok_or_else(|| FileError::whole(path, "the name is not UTF-8"))?
-        .to_owned();
     if raw.about.value.trim().is_empty() {
         return Err(FileError::at(path, place(&raw.about), "`about` is empty")
             .help("one sentence: what the vector shows"));
@@ -145,6 +181,7 @@ pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
             return Err(FileError::at(path, place(word), format!("`{known}` is declared twice")));
         }
     }
+    let module_places = raw.needs.modules.iter().map(place).collect();
     Ok(Vector {
         id,
         path: path.to_owned(),
@@ -158,6 +195,7 @@ pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
             os: systems(path, &raw.needs.os)?,
             modules: raw.needs.modules.into_iter().map(|module| module.value).collect(),
         },
+        module_places,
         group_places: raw.groups.iter().map(place).collect(),
         groups: raw.groups.into_iter().map(|group| group.value).collect(),
         socket: SocketOptions {
@@ -198,8 +236,12 @@ fn systems(path: &Path, names: &[Spanned<String>]) -> Result<Vec<Os>, FileError>
     let mut systems = Vec::new();
     for name in names {
         let os = Os::by_name(&name.value).ok_or_else(|| {
-            FileError::at(path, place(name), format!("unknown system `{}`", name.value))
-                .help("known: freebsd, linux")
+            FileError::at(path, place(name), format!("unknown system `{}`", name.value)).help(
+                match nearest(&name.value, Os::ALL.map(Os::name)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "known: freebsd, linux".into(),
+                },
+            )
         })?;
         systems.push(os);
     }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use nlproof_wire::schema::bare_name;
 use serde_saphyr::Spanned;
 
 use crate::file::{FileError, Node, nearest};
@@ -32,7 +33,7 @@ impl At<'_> {
     ) -> FileError {
         let known: Vec<_> = known.into_iter().collect();
         let error = self.error(place, format!("unknown {kind} `{name}`"));
-        match nearest(name, known.iter().copied()) {
+        match nearest(bare_name(name), known.iter().copied()) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error.help(format!("known: {}", known.join(", "))),
         }

@@ -8,7 +8,7 @@
 use nlproof_agent::{Body, Race, Record, ReplyEnd, Send};
 use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
 use nlproof_wire::view::{MessageItem, messages};
-use nlproof_wire::{Os, errno_name};
+use nlproof_wire::{Os, errno_name, errno_names, errno_number};
 
 use super::compile::REPLY_LIMIT_MS;
 use super::datagram::Datagram;
@@ -18,6 +18,8 @@ use super::message::put_message;
 use super::place::{At, place};
 use crate::file::FileError;
 
+/// What may come of a request, beside the name of an error.
+const OUTCOMES: [&str; 6] = ["ok", "done", "reply", "unanswered", "answered-twice", "malformed"];
 /// More rounds take longer than a vector may.
 const MOST_ROUNDS: u32 = 100;
 
@@ -44,6 +46,12 @@ pub(super) fn compile_race(
             .error(place(odd), format!("`{}` is not one word for each of {requests} requests", odd.value))
             .help("such as `ok EEXIST`: the first socket's requests first"));
     }
+    for permit in &raw.permit {
+        if let Some(word) = permit.value.split(' ').find(|word| !can_come(os, word)) {
+            let known = OUTCOMES.into_iter().chain(errno_names(os));
+            return Err(at.unknown(place(permit), "outcome", word, known));
+        }
+    }
     let mut seqs = seq..;
     let mut sends = |raw: &[RawMessage]| -> Result<Vec<Send>, FileError> {
         raw.iter().zip(&mut seqs).map(|(message, seq)| send(at, os, seq, message)).collect()
@@ -55,6 +63,15 @@ pub(super) fn compile_race(
         after: sends(&raw.after)?,
         limit_ms: REPLY_LIMIT_MS,
     })
+}
+
+/// Whether a request can come to this word.
+fn can_come(os: Os, word: &str) -> bool {
+    let error = word.strip_prefix("done:").unwrap_or(word);
+    // As it is shown: upper case, and the first of an error's names. Or the number of one that has no name.
+    let shown = errno_number(os, error).and_then(|number| errno_name(os, number)) == Some(error);
+    let number = error.strip_prefix("errno").is_some_and(|number| number.parse::<i32>().is_ok());
+    OUTCOMES.contains(&word) || shown || number
 }
 
 fn send(at: At<'_>, os: Os, seq: u32, message: &RawMessage) -> Result<Send, FileError> {
@@ -213,9 +230,13 @@ mod tests {
             (format!("{{rounds: 1, sockets: [[{ASK}], [{ASK}]], permit: [done]}}"), "one word for each of 2"),
             (
                 format!(
-                    "{{rounds: 1, sockets: [[{ASK}], [{{message: newlink, flags: [request]}}]], permit: [a b]}}"
+                    "{{rounds: 1, sockets: [[{ASK}], [{{message: newlink, flags: [request]}}]], permit: [ok done]}}"
                 ),
                 "without an answer",
+            ),
+            (
+                format!("{{rounds: 1, sockets: [[{MAKE}], [{ASK}]], permit: [eexist done]}}"),
+                "unknown outcome `eexist`\n  help: did you mean `EEXIST`?",
             ),
         ] {
             let vector = vector(&race).unwrap();

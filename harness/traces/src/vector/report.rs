@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
+use nlproof_base::count;
 use nlproof_verify::{
     Finding, Row, Rule as _, Source, Subject, TextStyle, details, elapsed, row, sarif, table, verdict_line,
 };
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use super::check::VectorCheck;
 use super::lint::lint_by_check;
-use super::load::{Vector, load_each};
+use super::load::{Listing, Vector};
 use crate::file::FileError;
 
 /// Version of the JSON form. A higher number may break readers.
@@ -49,14 +50,24 @@ pub struct VectorStats {
     pub programs: usize,
 }
 
-/// Lints every vector below `root`, those beside a broken one too.
-///
-/// # Errors
-/// The directory, or one below, cannot be listed, or holds no vectors.
-pub fn judge_vectors(root: &Path) -> Result<VectorReport, Vec<FileError>> {
-    let loaded = load_each(root)?;
+/// What is known of a project beside its vectors.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    /// Goldens that belong to no vector.
+    pub strays: Vec<FileError>,
+}
+
+/// Lints every vector of a listing below `root`, those beside a broken one too. With `project`, `root` is a project's own
+/// directory, in which every vector is in a suite.
+pub fn judge_vectors(root: &Path, listing: &Listing, project: Option<&Beside>) -> VectorReport {
+    let loaded = listing.load(root);
     let mut stats = VectorStats { files: loaded.len(), ..VectorStats::default() };
     let mut findings = Vec::new();
+    if let Some(beside) = project {
+        let outside = listing.outside_suites().into_iter().map(|error| (VectorCheck::File, error));
+        let strays = beside.strays.iter().map(|error| (VectorCheck::Golden, error.clone()));
+        findings.extend(outside.chain(strays).map(|(check, error)| finding(root, check, error)));
+    }
     for result in &loaded {
         match result {
             Ok(vector) => {
@@ -75,21 +86,26 @@ pub fn judge_vectors(root: &Path) -> Result<VectorReport, Vec<FileError>> {
         .iter()
         .map(|check| {
             let detail = match check {
-                VectorCheck::File => format!("{} steps", stats.steps),
-                VectorCheck::Program => format!("{} programs", stats.programs),
+                VectorCheck::File => count(stats.steps, "step").to_string(),
+                VectorCheck::Program => count(stats.programs, "program").to_string(),
                 VectorCheck::Form => format!("{} malformed on purpose", stats.malformed),
                 VectorCheck::Declared => {
                     let kinds = read.iter().flat_map(|vector| &vector.malformed).count();
-                    format!("{kinds} deviations declared")
+                    format!("{} declared", count(kinds, "deviation"))
                 }
                 VectorCheck::Needs => {
-                    format!("{} kernel modules", read.iter().flat_map(|vector| &vector.needs.modules).count())
+                    let modules = read.iter().flat_map(|vector| &vector.needs.modules).count();
+                    count(modules, "kernel module").to_string()
                 }
+                VectorCheck::Golden => match project {
+                    Some(_) => "each of a vector".into(),
+                    None => "not looked at: these are no project's vectors".into(),
+                },
             };
-            row(*check, format!("{} vectors", read.len()), detail, &findings)
+            row(*check, count(read.len(), "vector").to_string(), detail, &findings)
         })
         .collect();
-    Ok(VectorReport {
+    VectorReport {
         schema: VECTORS_SCHEMA,
         vectors: root.display().to_string(),
         accepted: !findings.iter().any(Finding::rejects),
@@ -97,7 +113,7 @@ pub fn judge_vectors(root: &Path) -> Result<VectorReport, Vec<FileError>> {
         findings,
         stats,
         elapsed_micros: None,
-    })
+    }
 }
 
 fn finding(root: &Path, check: VectorCheck, error: FileError) -> Finding<VectorCheck> {
@@ -128,7 +144,9 @@ impl fmt::Display for VectorReport {
         table(f, &self.checks, TextStyle::default())?;
         details(f, &self.findings, TextStyle::default())?;
         let VectorStats { files, steps, programs, .. } = self.stats;
-        write!(f, "\nverified {files} vectors, {steps} steps, {programs} programs")?;
+        let [files, steps, programs] = [(files, "vector"), (steps, "step"), (programs, "program")]
+            .map(|(number, noun)| count(number, noun));
+        write!(f, "\nverified {files}, {steps}, {programs}")?;
         elapsed(f, self.elapsed_micros)?;
         writeln!(f)
     }
@@ -140,6 +158,7 @@ mod tests {
 
     use nlproof_verify::Verdict;
 
+    use super::super::list;
     use super::*;
 
     const GOOD: &str = "about: a dump\nsteps:\n- send: {message: getlink, flags: [request, dump]}\n";
@@ -149,7 +168,7 @@ mod tests {
         for (name, text) in files {
             fs::write(root.path().join(name), text).unwrap();
         }
-        judge_vectors(root.path()).unwrap()
+        judge_vectors(root.path(), &list(root.path()).unwrap(), None)
     }
 
     fn verdict(report: &VectorReport, check: VectorCheck) -> Verdict {
@@ -201,6 +220,33 @@ mod tests {
     }
 
     #[test]
+    fn a_project_s_vectors_are_in_suites_and_its_goldens_are_theirs() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("link")).unwrap();
+        for name in ["link/good.yaml", "loose.yaml", "link/odd.yml", "link/a#1.yaml"] {
+            fs::write(root.path().join(name), GOOD).unwrap();
+        }
+        let listing = list(root.path()).unwrap();
+        let beside =
+            Beside { strays: vec![FileError::whole(Path::new("golden/x.trace"), "is of no vector")] };
+        let report = judge_vectors(root.path(), &listing, Some(&beside));
+        let told: Vec<_> = report.findings.iter().map(|finding| finding.what.as_str()).collect();
+        assert_eq!(told.len(), 4, "{report}");
+        for (what, expected) in told.iter().zip([
+            "is in no suite",
+            "the name of a vector has no `#`",
+            "is not read: the name of a vector ends in `.yaml`",
+            "is of no vector",
+        ]) {
+            assert_eq!(what, &expected, "{report}");
+        }
+        assert_eq!(verdict(&report, VectorCheck::Golden), Verdict::Reject, "{report}");
+        // A directory that somebody names is no project: what is directly in it is fine, what is misnamed is not.
+        let report = judge_vectors(root.path(), &listing, None);
+        assert_eq!(report.findings.len(), 2, "{report}");
+    }
+
+    #[test]
     fn json_and_sarif_carry_the_findings_with_their_places() {
         let report = judge(&[("bad.yaml", &format!("{GOOD}malformed: [padding]\n"))]);
         let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
@@ -215,7 +261,7 @@ mod tests {
     #[test]
     fn no_vectors_are_no_report() {
         let root = tempfile::tempdir().unwrap();
-        assert!(judge_vectors(root.path()).unwrap_err()[0].what.contains("holds no vectors"));
-        assert!(judge_vectors(&root.path().join("none")).unwrap_err()[0].what.contains("cannot be listed"));
+        assert!(list(root.path()).unwrap_err()[0].what.contains("holds no vectors"));
+        assert!(list(&root.path().join("none")).unwrap_err()[0].what.contains("cannot be listed"));
     }
 }

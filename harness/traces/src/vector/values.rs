@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Scalars in vectors: numbers, names of flags, addresses, bytes in hex.
 
+use nlproof_base::count;
 use nlproof_wire::schema::{Flag, flag_by_name};
 
 use super::place::At;
@@ -53,13 +54,19 @@ pub(super) fn ifname(node: &Node) -> Option<&str> {
 /// # Errors
 /// What is not hex, for a person.
 pub fn hex(text: &str) -> Result<Vec<u8>, String> {
-    let digits: Vec<u8> = text
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .map(|c| c.to_digit(16).map(|digit| digit as u8).ok_or(format!("`{c}` is not a hex digit")))
-        .collect::<Result<_, _>>()?;
+    let mut digits = Vec::new();
+    for (number, line) in (1..).zip(text.split('\n')) {
+        for (column, c) in (1..).zip(line.chars()).filter(|(_, c)| !c.is_whitespace()) {
+            let digit = c.to_digit(16).ok_or_else(|| {
+                let line =
+                    if text.contains('\n') { format!("line {number}, column") } else { "column".to_owned() };
+                format!("`{}` in {line} {column} is not a hex digit", c.escape_debug())
+            })?;
+            digits.push(digit as u8);
+        }
+    }
     if !digits.len().is_multiple_of(2) {
-        return Err(format!("{} hex digits make no whole bytes", digits.len()));
+        return Err(format!("{} make no whole bytes", count(digits.len(), "hex digit")));
     }
     Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
@@ -86,7 +93,8 @@ mod tests {
     fn hex_is_bytes_or_an_error() {
         assert_eq!(hex("00 ff\n1a"), Ok(vec![0, 0xff, 0x1a]));
         assert_eq!(hex(""), Ok(vec![]));
-        assert_eq!(hex("0g"), Err("`g` is not a hex digit".into()));
+        assert_eq!(hex("0g"), Err("`g` in column 2 is not a hex digit".into()));
+        assert_eq!(hex("00\n0 x"), Err("`x` in line 2, column 3 is not a hex digit".into()));
         assert_eq!(hex("012"), Err("3 hex digits make no whole bytes".into()));
     }
 

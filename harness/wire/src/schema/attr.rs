@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use super::names::{spells, without};
 use crate::os::Os;
 use crate::view::{IfaCacheInfo, RtnlLinkStats64};
 
@@ -133,10 +134,20 @@ impl AttrTable {
         self.attrs.iter().find(|attr| attr.number == number)
     }
 
-    /// The attribute with that name.
+    /// The attribute with that name, which may be the header's own: `IFLA_MTU` in the table of `ifla`.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<&'static AttrSpec> {
-        self.attrs.iter().find(|attr| attr.name == name)
+        self.attrs.iter().find(|attr| spells(name, attr.name, &[]) || self.has_own(name, attr.name))
+    }
+
+    /// Whether `given` is the header's own spelling of an attribute of this table. Some of its names have only the first
+    /// part of the table's before them: IFLA_ALT_IFNAME stands among those of IFLA_PROP_LIST.
+    fn has_own(&self, given: &str, name: &str) -> bool {
+        let first = self.name.split('_').next().unwrap_or(self.name);
+        [self.name, first].into_iter().any(|prefix| {
+            let rest = without(given, prefix).and_then(|rest| rest.strip_prefix(['_', '-']));
+            rest.is_some_and(|rest| spells(rest, name, &[]))
+        })
     }
 
     /// Every name, for "did you mean" suggestions.

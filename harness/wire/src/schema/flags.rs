@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Names of flag bits.
 
+use super::names::spells;
 use crate::consts::{freebsd as f, linux as l, *};
 use crate::os::Os;
 
@@ -43,10 +44,13 @@ pub fn flag_parts(table: &'static [Flag], value: u32) -> impl Iterator<Item = Fl
     })
 }
 
-/// The bits of a flag by its name.
+/// The bits of a flag by its name, which may be the header's own: `NLM_F_ACK`, `IFF_UP`.
 #[must_use]
 pub fn flag_by_name(table: &[Flag], name: &str) -> Option<u32> {
-    table.iter().find(|flag| flag.name == name).map(|flag| flag.bits)
+    table
+        .iter()
+        .find(|flag| spells(name, flag.name, &["nlm_f_", "iff_", "ifa_f_", "in6_iff_"]))
+        .map(|flag| flag.bits)
 }
 
 const fn flag(bits: u32, name: &'static str) -> Flag {

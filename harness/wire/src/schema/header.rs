@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The fixed structure between `nlmsghdr` and the attributes, field by field.
 
+use super::names::spells;
 use crate::bytes::{i32_at, put_at, u8_at, u16_at, u32_at};
 
 /// What a field of a fixed structure means, and with it how wide it is.
@@ -106,10 +107,10 @@ pub struct HeaderSpec {
 }
 
 impl HeaderSpec {
-    /// The field with that name.
+    /// The field with that name, which may be the structure's own: `ifi_index`.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<&'static HeaderField> {
-        self.fields.iter().find(|field| field.name == name)
+        self.fields.iter().find(|field| spells(name, field.name, &["ifi_", "ifa_", "nlmsg_"]))
     }
 
     /// Every field's name, for "did you mean" suggestions.

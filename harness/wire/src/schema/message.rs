@@ -6,6 +6,7 @@ use super::addr::{FREEBSD_IFA, LINUX_IFA};
 use super::attr::AttrTable;
 use super::header::{DONE, HeaderSpec, IFADDRMSG, IFINFOMSG, NLMSGERR, NONE};
 use super::link::{FREEBSD_IFLA, LINUX_IFLA};
+use super::names::spells;
 use crate::bytes::split;
 use crate::consts::*;
 use crate::os::Os;
@@ -116,10 +117,10 @@ pub fn message(os: Os, number: u16) -> Option<&'static Message> {
     messages(os).iter().find(|message| message.number == number)
 }
 
-/// The message type with that name.
+/// The message type with that name, which may be the header's own: `RTM_NEWLINK`.
 #[must_use]
 pub fn message_by_name(os: Os, name: &str) -> Option<&'static Message> {
-    messages(os).iter().find(|message| message.name == name)
+    messages(os).iter().find(|message| spells(name, message.name, &["rtm_", "nlmsg_"]))
 }
 
 #[cfg(test)]

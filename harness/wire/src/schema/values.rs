@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Names of values that are no flags: groups, scopes, states, types of interfaces.
 
+use super::names::spells;
 use crate::consts::{freebsd as f, linux as l, *};
 use crate::os::Os;
 
@@ -22,7 +23,8 @@ fn name_of<T: PartialEq>(values: &'static [Value<T>], number: T) -> Option<&'sta
 }
 
 fn number_of<T: Copy>(values: &[Value<T>], name: &str) -> Option<T> {
-    values.iter().find(|value| value.name == name).map(|value| value.number)
+    let prefixes = &["rtnlgrp_", "rt_scope_", "if_oper_", "ift_", "arphrd_"];
+    values.iter().find(|value| spells(name, value.name, prefixes)).map(|value| value.number)
 }
 
 /// Groups that both systems have, then others.

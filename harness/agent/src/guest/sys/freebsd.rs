@@ -51,6 +51,7 @@ pub(crate) mod errno {
     pub(crate) const ENOENT: Errno = Errno(2);
     pub(crate) const EINTR: Errno = Errno(4);
     pub(crate) const ENOMEM: Errno = Errno(12);
+    pub(crate) const EACCES: Errno = Errno(13);
     pub(crate) const EBUSY: Errno = Errno(16);
     pub(crate) const EINVAL: Errno = Errno(22);
     pub(crate) const EAGAIN: Errno = Errno(35);

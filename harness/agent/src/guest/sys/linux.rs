@@ -45,8 +45,10 @@ pub(crate) mod errno {
     use crate::sys::Errno;
 
     pub(crate) const EPERM: Errno = Errno(1);
+    pub(crate) const ENOENT: Errno = Errno(2);
     pub(crate) const EINTR: Errno = Errno(4);
     pub(crate) const EAGAIN: Errno = Errno(11);
+    pub(crate) const EACCES: Errno = Errno(13);
     pub(crate) const ENOBUFS: Errno = Errno(105);
 }
 
