@@ -158,17 +158,19 @@ impl Targets {
             };
             return Some((format!("no release directory {release}"), remedy));
         }
-        if let Err(error) = Tools::find(&self.freebsd.supervisor) {
-            return Some((error.to_string(), "nlproof doctor shows what is missing".into()));
-        }
-        match directory {
+        let tools = Tools::find(&self.freebsd.supervisor).err();
+        let tools = tools.map(|error| (error.to_string(), "nlproof doctor shows what is missing".to_owned()));
+        let module = match directory {
             Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_obstacle(&sets),
             Ok(Found::Image(_)) if cell.module == ModuleKind::Rust => Some((
                 format!("{release} is here as a ready image, and the module is built from src.txz"),
                 format!("nlproof image fetch --release {release}"),
             )),
             _ => None,
-        }
+        };
+        // All at once: who mends one thing shall not learn of the next one afterwards.
+        let (reasons, remedies): (Vec<_>, Vec<_>) = tools.into_iter().chain(module).unzip();
+        (!reasons.is_empty()).then(|| (reasons.join("; "), remedies.join("; ")))
     }
 
     /// The same, but guests are booted.

@@ -21,7 +21,7 @@ pub struct LostConsole {
 impl LostConsole {
     /// Keeps the console of a guest, and says where; says why not if that fails, which costs nothing else.
     pub(super) fn keep(&self, vm: &Vm) -> String {
-        match keep(&vm.serial_log().to_owned(), vm.last_words(), &self.file) {
+        match keep(vm.serial_log(), vm.last_words(), &self.file) {
             Ok(()) => format!("\n  its console is kept: {}", self.shown_by),
             Err(error) => format!("\n  its console is not kept: {}: {error}", self.file.display()),
         }
