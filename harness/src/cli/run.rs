@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `run VECTOR`: one vector in one cell, the conversation decoded.
 
+use nlproof_agent::Batch;
+
 use super::args::{ProjectArgs, RunArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
@@ -47,7 +49,11 @@ pub(super) fn one(
     if stated.is_some_and(|stated| stated.kind == LossKind::Hung) {
         target.expect_hang();
     }
-    let run = converse(target, &[vector], &mut |conversation| seen = Some(conversation));
+    let mut run = converse(target, &[vector], &mut |conversation| seen = Some(conversation));
+    if run.is_ok() && !vector.losses.is_empty() {
+        // The removal of its jail may be what takes the guest along.
+        run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(ConversationError::from);
+    }
     let os = target.facts().os;
     match (run, seen) {
         (Ok(()), Some(conversation)) => {

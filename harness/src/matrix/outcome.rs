@@ -179,6 +179,17 @@ impl CellResult {
         Some(if compared.all(|observed| observed) { "observed" } else { "predicted" })
     }
 
+    /// The same, for people: how many goldens are predictions where most were observed.
+    pub fn about_origin(&self) -> String {
+        let compared: Vec<_> = self.vectors.iter().filter_map(|vector| vector.observed).collect();
+        match (compared.len(), compared.iter().filter(|observed| !**observed).count()) {
+            (all, predicted) if predicted > 0 && predicted * 2 < all => {
+                format!("observed but for {predicted}")
+            }
+            _ => self.origin().unwrap_or("nothing").to_owned(),
+        }
+    }
+
     /// What to say about guests that were lost; `None` if none was.
     pub fn about_losses(&self) -> Option<String> {
         let each = self.losses.iter().map(|lost| {
@@ -277,7 +288,10 @@ mod tests {
         };
         let passed = |observed| vector(Outcome::Passed, Some(observed));
         assert_eq!(cell(vec![passed(true), passed(true)]).origin(), Some("observed"));
-        assert_eq!(cell(vec![passed(true), passed(false)]).origin(), Some("predicted"));
+        let mixed = cell(vec![passed(true), passed(false)]);
+        assert_eq!((mixed.origin(), mixed.about_origin().as_str()), (Some("predicted"), "predicted"));
+        let few = cell(vec![passed(true), passed(false), passed(true)]);
+        assert_eq!((few.origin(), few.about_origin().as_str()), (Some("predicted"), "observed but for 1"));
         assert_eq!(cell(vec![vector(Outcome::NoGolden, None)]).origin(), None);
     }
 }

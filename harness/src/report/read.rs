@@ -99,8 +99,8 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
 }
 
 fn lost(lost: schema::Lost) -> LostGuest {
-    let schema::Lost { vector, kind, fingerprint, text } = lost;
-    LostGuest { vector, loss: Loss { kind, fingerprint, text } }
+    let schema::Lost { vector, kind, fingerprint, calls, text } = lost;
+    LostGuest { vector, loss: Loss { kind, fingerprint, calls, text } }
 }
 
 fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {

@@ -10,7 +10,7 @@ pub fn cell_line(result: &CellResult) -> String {
     let seconds = result.duration.as_secs_f64();
     match &result.status {
         CellStatus::Passed => {
-            let origin = result.origin().unwrap_or("nothing");
+            let origin = result.about_origin();
             format!("{name:<30} passed   {counts}; goldens {origin}; {seconds:.2} s")
         }
         CellStatus::Failed => format!("{name:<30} FAILED   {counts}; {seconds:.2} s"),

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A vector that states losses, alone in its guest.
+
+use nlproof_agent::Batch;
+
+use super::conversation::{ConversationError, converse};
+use super::engine::Engine;
+use super::judge::judge;
+use super::running::RunningCell;
+use super::share::{Interruption, loss_of};
+use crate::file::FileError;
+use crate::target::Target;
+use crate::vector::{LossKind, Vector};
+
+impl Engine<'_> {
+    /// Runs the vector, given with its place. How the target was lost, if it was.
+    ///
+    /// dtrace(1) does not follow: what it hears it tells at its end, and that would be lost with the guest.
+    pub(super) fn run_apart(
+        &self,
+        running: &RunningCell<'_>,
+        target: &mut dyn Target,
+        (place, vector): (usize, &Vector),
+    ) -> Result<Option<Interruption>, FileError> {
+        let (golden, kernel) = self.goldens_of(running, vector)?;
+        let hangs = running.cell.loses(vector).is_some_and(|stated| stated.kind == LossKind::Hung);
+        let mut held = None;
+        if hangs {
+            target.expect_hang();
+        }
+        let mut run = converse(target, &[vector], &mut |conversation| held = Some(conversation));
+        if run.is_ok() {
+            if hangs {
+                target.expect_hang();
+            }
+            // The removal of its jail may be what takes the guest along. One that lives answers to nothing at all.
+            run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(ConversationError::from);
+        }
+        let loss = match (run, held) {
+            (Ok(()), Some(conversation)) => {
+                let result = judge(running.cell, &conversation, golden, kernel, None);
+                running.ended((place, &conversation), result)?;
+                return Ok(None);
+            }
+            (Ok(()), None) => Err("the target ended without a word about it".to_owned()),
+            (Err(ConversationError::Vector(error)), _) => return Err(error),
+            (Err(ConversationError::Target(error)), _) => loss_of(error),
+        };
+        Ok(Some(Interruption { left: vec![place], loss }))
+    }
+}
