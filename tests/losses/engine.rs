@@ -16,13 +16,21 @@ fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")
 }
 
-/// The vectors of a suite. Only its files are read: without optimisation all of them take seconds.
+/// The vectors of a suite but for those that state losses: each of them takes a guest of its own. Only its files are read:
+/// without optimisation all of them take seconds.
 pub(crate) fn vectors(suite: &str) -> Vec<Vector> {
     let root = tests().join("vectors");
     let entries = std::fs::read_dir(root.join(suite)).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    files.iter().map(|file| load_vector(&root, file).unwrap()).collect()
+    let vectors = files.iter().map(|file| load_vector(&root, file).unwrap());
+    vectors.filter(|vector| vector.losses.is_empty()).collect()
+}
+
+/// The vector of this id.
+pub(crate) fn vector(id: &str) -> Vector {
+    let root = tests().join("vectors");
+    load_vector(&root, &root.join(format!("{id}.yaml"))).unwrap()
 }
 
 /// The matrix's cell of that name.

@@ -21,7 +21,7 @@ use nlproof_agent::{Batch, Body, Privilege, Program, Record, SocketOptions, Step
 use nlproof_image::{Cache, Dists};
 use serde_json::json;
 
-use crate::engine::{cell, run, vectors};
+use crate::engine::{cell, run, vector, vectors};
 
 /// What the suite's vectors ask a guest for.
 const MODULES: [&str; 7] = ["if_epair", "if_bridge", "if_disc", "if_gif", "if_tuntap", "if_vlan", "carp"];
@@ -262,6 +262,25 @@ fn a_full_disk_is_told_and_costs_no_vector() {
     assert_eq!(result.counts().passed, result.vectors.len());
     let CellStatus::GuestFailed(reason) = &result.status else { panic!("{:?}", result.status) };
     assert!(reason.contains(": filesystem full"), "{reason}");
+}
+
+#[test]
+fn a_kernel_that_waits_for_itself_is_lost_as_stated_and_says_where() {
+    let (test, release) = ("a_kernel_that_waits_for_itself_is_lost_as_stated_and_says_where", "14.0-STABLE");
+    let directory = tempfile::tempdir().unwrap();
+    let Some(options) = options(test, release, directory.path()) else { return };
+    let vector = vector("link/delete-promiscuous-vlan-on-vlan");
+    let result = run(&cell("freebsd/14.0-STABLE/stock"), &[vector], &|place, on_stage| {
+        let target = FreebsdTarget::open(place.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
+        Ok(Box::new(target))
+    });
+    let [lost] = result.vectors.as_slice() else { panic!("{result:?}") };
+    let Outcome::Lost(how) = &lost.outcome else { panic!("{lost:?}") };
+    let calls =
+        "lets nobody in\n  in _sx_slock_hard\n  in vlan_ioctl\n  in ifpromisc\n  in vlan_unconfig_locked\n";
+    assert!(how.contains(calls), "{how}");
+    assert!(how.contains("\n  in rtnl_handle_dellink\n"), "{how}");
+    assert_eq!(result.status, CellStatus::Passed);
 }
 
 /// What the network stack of a program holds before its first step.

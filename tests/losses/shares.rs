@@ -102,7 +102,7 @@ impl Target for Guest {
         let before = Batch { programs: batch.programs.iter().take(place).cloned().collect() };
         self.sim.run(&before, on_record)?;
         let [kind, fingerprint, text] = ["qemu-failed", "signal 9", "qemu was killed"].map(str::to_owned);
-        Err(TargetError::Guest(Loss { kind, fingerprint, text }))
+        Err(TargetError::Guest(Loss { kind, fingerprint, calls: vec![], text }))
     }
 
     fn finish(&mut self) -> Finish {

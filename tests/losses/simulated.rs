@@ -29,6 +29,7 @@ impl Target for Mortal {
         Err(TargetError::Guest(Loss {
             kind: kind.into(),
             fingerprint: fingerprint.into(),
+            calls: vec![],
             text: text.into(),
         }))
     }

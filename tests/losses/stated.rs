@@ -16,6 +16,8 @@ use crate::engine::{cell, run_side_by_side, vectors};
 struct Guest {
     sim: SimTarget,
     loss: Option<Loss>,
+    /// It dies when such a vector is over, as its jail is removed.
+    late: bool,
     /// The programs of each guest, in the order in which they were begun.
     ran: Arc<Mutex<Vec<Vec<String>>>>,
     number: usize,
@@ -27,10 +29,15 @@ impl Target for Guest {
     }
 
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
+        let begun = self.ran.lock().unwrap()[self.number].last().cloned();
+        if let Some(loss) = self.loss.as_ref().filter(|_| self.late && batch.programs.is_empty()) {
+            assert!(begun.is_some_and(|name| name.contains("stated")));
+            return Err(TargetError::Guest(loss.clone()));
+        }
         for program in &batch.programs {
             self.ran.lock().unwrap()[self.number].push(program.name.clone());
             match &self.loss {
-                Some(loss) if program.name.contains("stated") => {
+                Some(loss) if program.name.contains("stated") && !self.late => {
                     return Err(TargetError::Guest(loss.clone()));
                 }
                 _ => self.sim.run(&Batch { programs: vec![program.clone()] }, on_record)?,
@@ -42,12 +49,11 @@ impl Target for Guest {
 
 /// Two vectors that state a loss, among some of a suite.
 fn mixed(directory: &Path) -> Vec<Vector> {
-    let mut all: Vec<_> =
-        vectors("limits").into_iter().filter(|vector| vector.losses.is_empty()).take(6).collect();
+    let mut all: Vec<_> = vectors("limits").into_iter().take(6).collect();
     for (place, name) in [(0, "stated-a"), (4, "stated-b")] {
         let path = directory.join(format!("{name}.yaml"));
         let text = "about: x\nloses:\n\
-            - {kernels: [14.0-STABLE], module: stock, kind: panicked, fingerprint: page fault | rtnl, because: y}\n\
+            - {kernels: [14.0-STABLE], module: stock, kind: panicked, says: page fault, calls: [rtnl_b, rtnl_c], because: y}\n\
             steps:\n- send: {message: getlink, flags: [request, dump]}\n";
         std::fs::write(&path, text).unwrap();
         all.insert(place, load_vector(directory, &path).unwrap());
@@ -55,12 +61,27 @@ fn mixed(directory: &Path) -> Vec<Vector> {
     all
 }
 
-fn loss(kind: &str, fingerprint: &str) -> Loss {
-    Loss { kind: kind.into(), fingerprint: fingerprint.into(), text: "panic: page fault\n| db>".into() }
+/// One in these calls, `a < b`.
+fn loss(kind: &str, says: &str, calls: &str) -> Loss {
+    Loss {
+        kind: kind.into(),
+        fingerprint: format!("{says} | {calls}"),
+        calls: calls.split(" < ").map(str::to_owned).collect(),
+        text: "panic: page fault\n| db>".into(),
+    }
 }
 
 /// What becomes of the cell, what was noted, and which programs each guest began.
 fn run(cell: &Cell, loss: Option<&Loss>, jobs: usize) -> (CellResult, Vec<String>, Vec<Vec<String>>) {
+    run_guests(cell, loss, false, jobs)
+}
+
+fn run_guests(
+    cell: &Cell,
+    loss: Option<&Loss>,
+    late: bool,
+    jobs: usize,
+) -> (CellResult, Vec<String>, Vec<Vec<String>>) {
     let directory = tempfile::tempdir().unwrap();
     let ran = Arc::new(Mutex::new(Vec::new()));
     let (result, notes) = run_side_by_side(jobs, cell, &mixed(directory.path()), &|place, _| {
@@ -68,7 +89,7 @@ fn run(cell: &Cell, loss: Option<&Loss>, jobs: usize) -> (CellResult, Vec<String
         guests.push(Vec::new());
         let number = guests.len() - 1;
         let sim = SimTarget::new(place.cell.profile);
-        Ok(Box::new(Guest { sim, loss: loss.cloned(), ran: Arc::clone(&ran), number }))
+        Ok(Box::new(Guest { sim, loss: loss.cloned(), late, ran: Arc::clone(&ran), number }))
     });
     let ran = ran.lock().unwrap().clone();
     (result, notes, ran)
@@ -82,7 +103,7 @@ const STOCK: &str = "freebsd/14.0-STABLE/stock";
 
 #[test]
 fn a_stated_loss_is_no_failure_and_takes_a_guest_of_its_own() {
-    let died = loss("panicked", "page fault | rtnl_handle_newlink < nl_taskqueue_handler");
+    let died = loss("panicked", "page fault", "rtnl_a < rtnl_b < rtnl_c < nl_taskqueue_handler");
     let (result, notes, ran) = run(&cell(STOCK), Some(&died), 1);
     assert_eq!(result.status, CellStatus::Passed, "{result:?}");
     let counts = result.counts();
@@ -98,11 +119,22 @@ fn a_stated_loss_is_no_failure_and_takes_a_guest_of_its_own() {
 }
 
 #[test]
+fn a_loss_after_the_vectors_end_is_the_stated_one_too() {
+    let died = loss("panicked", "page fault", "rtnl_b < rtnl_c");
+    let (result, _, ran) = run_guests(&cell(STOCK), Some(&died), true, 1);
+    assert_eq!(result.status, CellStatus::Passed, "{result:?}");
+    assert_eq!((result.counts().lost, ran.len()), (2, 3));
+}
+
+#[test]
 fn a_guest_that_lives_through_a_stated_loss_is_a_failure_and_goes_on_with_the_next() {
     let (result, _, ran) = run(&cell(STOCK), None, 1);
     assert_eq!(result.status, CellStatus::Failed);
     let Outcome::Survived(what) = of(&result, "stated-a") else { panic!("{result:?}") };
-    assert!(what.starts_with("the guest was to be lost in it (panicked, y), and lives; "), "{what}");
+    assert!(
+        what.starts_with("the guest was to be lost in it (panicked in rtnl_b < rtnl_c: y), and lives; "),
+        "{what}"
+    );
     assert!(what.contains("take the release out of `loses`"), "{what}");
     assert_eq!((result.counts().failed, result.counts().passed), (2, 6));
     assert_eq!(ran[1..], [["stated-a", "stated-b"]]);
@@ -110,18 +142,24 @@ fn a_guest_that_lives_through_a_stated_loss_is_a_failure_and_goes_on_with_the_ne
 
 #[test]
 fn another_loss_than_the_stated_one_is_a_lost_guest() {
-    for other in [loss("hung", "page fault | rtnl"), loss("panicked", "page fault | in6_update_ifa")] {
+    for other in [
+        loss("hung", "page fault", "rtnl_b < rtnl_c"),
+        loss("panicked", "privileged instruction fault", "rtnl_b < rtnl_c"),
+        loss("panicked", "page fault", "rtnl_c < rtnl_b"),
+        loss("panicked", "page fault", "rtnl_b"),
+    ] {
         let (result, _, _) = run(&cell(STOCK), Some(&other), 1);
         assert!(matches!(result.status, CellStatus::GuestFailed(_)), "{:?}", result.status);
         assert_eq!(result.losses.len(), 2);
         let Outcome::Inconclusive(reason) = of(&result, "stated-a") else { panic!("{result:?}") };
-        assert!(reason.ends_with("what the vector states is another loss: panicked, y [page fault | rtnl]"));
+        let ends = "what the vector states is another loss: panicked in rtnl_b < rtnl_c: y";
+        assert!(reason.ends_with(ends), "{reason}");
     }
 }
 
 #[test]
 fn a_kernel_of_which_nothing_is_stated_is_lost_as_any_other() {
-    let died = loss("panicked", "page fault | rtnl_handle_newlink");
+    let died = loss("panicked", "page fault", "rtnl_b < rtnl_c");
     for name in ["freebsd/14.0-STABLE/rust", "freebsd/15.1-RELEASE/stock"] {
         let (result, _, ran) = run(&cell(name), Some(&died), 1);
         assert!(matches!(result.status, CellStatus::GuestFailed(_)), "{:?}", result.status);
@@ -133,7 +171,7 @@ fn a_kernel_of_which_nothing_is_stated_is_lost_as_any_other() {
 
 #[test]
 fn guests_side_by_side_leave_the_stated_losses_to_fresh_ones() {
-    let died = loss("panicked", "page fault | rtnl_handle_newlink");
+    let died = loss("panicked", "page fault", "rtnl_b < rtnl_c");
     let (result, _, ran) = run(&cell(STOCK), Some(&died), 2);
     assert_eq!(result.status, CellStatus::Passed, "{result:?}");
     assert_eq!(result.counts().lost, 2);

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use nlproof_agent::Batch;
+
 use super::args::{ProjectArgs, RunArgs};
 use super::copies::Copies;
 use super::exit::{CliError, ExitCode};
@@ -59,7 +61,11 @@ pub(super) fn one(
     if stated.is_some_and(|stated| stated.kind == LossKind::Hung) {
         target.expect_hang();
     }
-    let run = converse(target, &[vector], &mut |conversation| seen = Some(conversation));
+    let mut run = converse(target, &[vector], &mut |conversation| seen = Some(conversation));
+    if run.is_ok() && !vector.losses.is_empty() {
+        // The removal of its jail may be what takes the guest along.
+        run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(ConversationError::from);
+    }
     let os = target.facts().os;
     match (run, seen) {
         (Ok(()), Some(conversation)) => {

@@ -258,7 +258,7 @@ impl Engine<'_> {
 
     /// Has a target run what it can take.
     fn use_up(&self, stay: &Stay<'_>, target: &mut dyn Target) -> Result<(), FileError> {
-        let Stay { board, running, cell, .. } = *stay;
+        let Stay { board, running, cell, guest, .. } = *stay;
         let mut room = target.facts().stacks.map_or(usize::MAX, |stacks| stacks.max(1));
         let mut ran = false;
         while room > 0 {
@@ -268,7 +268,10 @@ impl Engine<'_> {
             }
             room -= share.len();
             ran = true;
-            if !self.run_places(stay, target, &share)? {
+            running.takes(guest);
+            let share: Vec<_> = stay.vectors_at(&share).collect();
+            if let Some(interruption) = self.run_share(running, target, &share)? {
+                self.interrupted(stay, interruption);
                 return Ok(());
             }
         }
@@ -277,10 +280,13 @@ impl Engine<'_> {
         while fresh
             && room > 0
             && let Some(place) = board.take_apart(cell)
+            && let Some(vector) = stay.vectors.get(place)
         {
             room -= 1;
             ran = true;
-            if !self.run_places(stay, target, &[place])? {
+            running.takes(guest);
+            if let Some(interruption) = self.run_apart(running, target, (place, vector))? {
+                self.interrupted(stay, interruption);
                 return Ok(());
             }
         }
@@ -289,23 +295,6 @@ impl Engine<'_> {
             running.finished(target.finish());
         }
         Ok(())
-    }
-
-    /// Has a target run the vectors at these places; false: it was lost.
-    fn run_places(
-        &self,
-        stay: &Stay<'_>,
-        target: &mut dyn Target,
-        places: &[usize],
-    ) -> Result<bool, FileError> {
-        stay.running.takes(stay.guest);
-        let share: Vec<_> = stay.vectors_at(places).collect();
-        let interruption = self.run_share(stay.running, target, &share)?;
-        let lost = interruption.is_some();
-        if let Some(interruption) = interruption {
-            self.interrupted(stay, interruption);
-        }
-        Ok(!lost)
     }
 
     /// A target was lost: in its first vector that did not end. The others go on in fresh ones, if that can be.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The matrix: which cells there are, which can run here, and the engine that runs them.
 
+mod apart;
 mod blame;
 mod board;
 mod cell;

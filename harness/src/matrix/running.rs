@@ -136,9 +136,10 @@ impl<'a> RunningCell<'a> {
         let text = &loss.text;
         let name = if guest == 1 { "guest".to_owned() } else { format!("guest {guest}") };
         let article = if guest == 1 { "the " } else { "" };
-        let otherwise = self.cell.loses(vector).map(|stated| {
-            format!("; what the vector states is another loss: {stated} [{}]", stated.fingerprint)
-        });
+        let otherwise = self
+            .cell
+            .loses(vector)
+            .map(|stated| format!("; what the vector states is another loss: {stated}"));
         let otherwise = otherwise.unwrap_or_default();
         let reason = format!("{article}{name} was lost in it: {text}{otherwise}");
         self.leave_out(place, VectorResult::without(&vector.id, Outcome::Inconclusive(reason)));

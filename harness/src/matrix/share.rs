@@ -14,7 +14,7 @@ use crate::file::FileError;
 use crate::golden::Found;
 use crate::ktrace::has_golden;
 use crate::targets::{Loss, Target, TargetError};
-use crate::vector::{LossKind, Vector};
+use crate::vector::Vector;
 
 /// The golden that a vector's trace is compared with, and that of the kernel's part.
 type Goldens = (Option<Found>, Option<Found>);
@@ -46,8 +46,7 @@ impl Engine<'_> {
         };
         // What dtrace(1) says comes when it ends: what is followed is judged then.
         let mut following = None;
-        // What may be lost with its guest is not followed: dtrace(1) would tell of it only at its end.
-        if self.follows(running.cell) && share.iter().all(|(_, vector)| vector.losses.is_empty()) {
+        if self.follows(running.cell) {
             match Following::begin(target) {
                 Ok(begun) => following = Some(begun),
                 Err(TargetError::NoDtrace(reason)) => {
@@ -62,13 +61,6 @@ impl Engine<'_> {
             }
         }
         let vectors: Vec<_> = share.iter().map(|(_, vector)| *vector).collect();
-        if vectors
-            .iter()
-            .filter_map(|vector| running.cell.loses(vector))
-            .any(|loss| loss.kind == LossKind::Hung)
-        {
-            target.expect_hang();
-        }
         let mut run = converse(target, &vectors, &mut |conversation: Conversation<'_>| {
             ended.insert(conversation.vector.id.as_str());
             match &mut following {
@@ -102,7 +94,11 @@ impl Engine<'_> {
         Ok((!left.is_empty()).then_some(Interruption { left, loss }))
     }
 
-    fn goldens_of(&self, running: &RunningCell<'_>, vector: &Vector) -> Result<Goldens, FileError> {
+    pub(super) fn goldens_of(
+        &self,
+        running: &RunningCell<'_>,
+        vector: &Vector,
+    ) -> Result<Goldens, FileError> {
         let profile = running.cell.profile;
         let layers = running.cell.layers();
         let mut golden = self.goldens.find(&layers, &vector.id)?;
@@ -116,7 +112,7 @@ impl Engine<'_> {
 }
 
 /// A guest after which a fresh one may go on, or why none will.
-fn loss_of(error: TargetError) -> Result<Loss, String> {
+pub(super) fn loss_of(error: TargetError) -> Result<Loss, String> {
     match error {
         TargetError::Guest(loss) => Ok(loss),
         error => Err(error.to_string()),

@@ -85,8 +85,8 @@ fn complaint(complaint: &crate::targets::Complaint) -> Complaint {
 }
 
 fn lost(lost: &LostGuest) -> Lost {
-    let Loss { kind, fingerprint, text } = lost.loss.clone();
-    Lost { vector: lost.vector.clone(), kind, fingerprint, text }
+    let Loss { kind, fingerprint, calls, text } = lost.loss.clone();
+    Lost { vector: lost.vector.clone(), kind, fingerprint, calls, text }
 }
 
 fn vector(result: &crate::matrix::VectorResult) -> Vector {

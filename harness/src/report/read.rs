@@ -114,8 +114,8 @@ fn complaint(complaint: schema::Complaint) -> Complaint {
 }
 
 fn lost(lost: schema::Lost) -> LostGuest {
-    let schema::Lost { vector, kind, fingerprint, text } = lost;
-    LostGuest { vector, loss: Loss { kind, fingerprint, text } }
+    let schema::Lost { vector, kind, fingerprint, calls, text } = lost;
+    LostGuest { vector, loss: Loss { kind, fingerprint, calls, text } }
 }
 
 fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {

@@ -98,6 +98,9 @@ pub(super) struct Lost {
     pub(super) kind: String,
     /// Equal for the same loss in two runs.
     pub(super) fingerprint: String,
+    /// The kernel's functions in which it was lost, innermost first.
+    #[serde(default)]
+    pub(super) calls: Vec<String>,
     pub(super) text: String,
 }
 

@@ -38,6 +38,8 @@ pub struct Loss {
     pub kind: String,
     /// Equal for the same loss in two runs: [`GuestFailure::fingerprint`].
     pub fingerprint: String,
+    /// The kernel's functions in which it was lost, as far as they are known: [`GuestFailure::calls`].
+    pub calls: Vec<String>,
     /// What happened, with the console's last lines.
     pub text: String,
 }
@@ -47,6 +49,7 @@ impl From<GuestFailure> for Loss {
         Self {
             kind: failure.kind().to_owned(),
             fingerprint: failure.fingerprint(),
+            calls: failure.calls().into_iter().map(str::to_owned).collect(),
             text: failure.to_string(),
         }
     }

@@ -127,7 +127,10 @@ impl Sim {
             let ifp = stack
                 .unit(name.as_bytes())
                 .ok_or_else(|| format!("ifconfig: interface {name} does not exist\n"))?;
-            stack.ifconfig(&mut thread, &ifp, change).map_err(unknown)?;
+            stack.ifconfig(&mut thread, &ifp, change).map_err(|error| match (change, error) {
+                (Change::Destroy, Errno::EBUSY) => "ifconfig: SIOCIFDESTROY: Device busy\n".to_owned(),
+                (_, other) => unknown(other),
+            })?;
             if let Change::Name(_) = change {
                 name = String::from_utf8_lossy(ifp.name.get().as_bytes()).into_owned();
             }

@@ -65,9 +65,9 @@ impl Direct {
         let deadline = wait.begin(&self.patience);
         let request = encode_request(&Request::Run(batch.clone()))?;
         let mut receiver = Receiver::new(batch);
-        let doubted = if std::mem::take(&mut self.hangs) { 1 } else { UNREACHABLE };
+        let hangs = std::mem::take(&mut self.hangs);
         let mut on_bytes = |bytes: &[u8]| receiver.stdout(bytes, on_record);
-        let result = self.talk(&request, &deadline, doubted, watch, &mut on_bytes);
+        let result = self.talk(&request, &deadline, hangs, watch, &mut on_bytes);
         receiver.finish(result).map_err(|error| with_cause(error, watch))
     }
 
@@ -75,7 +75,7 @@ impl Direct {
         &self,
         request: &[u8],
         deadline: &Deadline,
-        doubted: u32,
+        hangs: bool,
         watch: &mut dyn Watch,
         on_bytes: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ExecStatus, SshError> {
@@ -91,7 +91,7 @@ impl Direct {
         let mut input = Greeting { token: self.token, now_ns: now_ns() }.encode().to_vec();
         input.extend(request);
         let mut sent = 0;
-        let mut silence = Silence::begin(doubted);
+        let mut silence = Silence::begin(hangs);
         let mut buffer = vec![0; CHUNK];
         loop {
             if let Some(rest) = input.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -105,7 +105,7 @@ impl Direct {
                 // The agent closes the connection when the batch is done; what is missing then, its records tell.
                 Ok(0) => return ended(watch),
                 Ok(len) => {
-                    silence = Silence::begin(doubted);
+                    silence = Silence::begin(hangs);
                     if on_bytes(buffer.get(..len).unwrap_or_default()).is_break() {
                         return Err(SshError::Stopped { doing: doing.into() });
                     }
@@ -130,14 +130,14 @@ struct Silence {
     looked: Instant,
     /// Looks in a row at which nobody in the guest could be reached.
     unreachable: u32,
-    /// So many of them are needed.
-    doubted: u32,
+    /// It is known beforehand that the guest hangs: the first of them is enough.
+    foreknown: bool,
 }
 
 impl Silence {
-    fn begin(doubted: u32) -> Self {
+    fn begin(foreknown: bool) -> Self {
         let now = Instant::now();
-        Self { began: now, looked: now, unreachable: 0, doubted }
+        Self { began: now, looked: now, unreachable: 0, foreknown }
     }
 
     /// Looks at the guest when it is time.
@@ -145,10 +145,11 @@ impl Silence {
         if self.looked.elapsed() < SILENCE {
             return Ok(());
         }
-        self.unreachable = match watch.why_silent() {
+        let needed = if self.foreknown { 1 } else { UNREACHABLE };
+        self.unreachable = match watch.why_silent(self.foreknown) {
             None => 0,
             Some(GuestFailure::LostSsh { .. } | GuestFailure::Hung(_) | GuestFailure::Busy(_))
-                if self.unreachable + 1 < self.doubted =>
+                if self.unreachable + 1 < needed =>
             {
                 self.unreachable + 1
             }

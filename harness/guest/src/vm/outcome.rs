@@ -115,6 +115,15 @@ impl GuestFailure {
 }
 
 impl GuestFailure {
+    /// The kernel's functions in which it happened, innermost first, as far as they are known.
+    pub fn calls(&self) -> Vec<&str> {
+        match self {
+            Self::Panicked(panic) => panic.calls().collect(),
+            Self::Busy(busy) => busy.does().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Names this kind of failure: equal for the same failure of two runs, whatever numbers were in it.
     pub fn fingerprint(&self) -> String {
         match self {
@@ -218,8 +227,8 @@ pub trait Watch {
     fn console_tail(&self) -> Vec<String>;
 
     /// Called when nothing has come from the agent for a while: whether anything of the guest still answers. Takes
-    /// some seconds at most. By default nobody can tell.
-    fn why_silent(&mut self) -> Option<GuestFailure> {
+    /// some seconds at most, fewer where it is known beforehand that it hangs. By default nobody can tell.
+    fn why_silent(&mut self, _foreknown: bool) -> Option<GuestFailure> {
         None
     }
 }

@@ -79,14 +79,17 @@ pub struct Panic {
 }
 
 impl Panic {
+    /// The functions that led to it, innermost first, without those that report it.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        let names = self.frames.iter().map(|frame| frame.function.as_str());
+        names.filter(|name| !REPORTERS.contains(name))
+    }
+
     /// Names this kind of panic: message without numbers, and the innermost functions that are not part of
     /// the panic machinery. Equal for the same fault in two builds.
     pub fn fingerprint(&self) -> String {
         let mut text = without_numbers(&self.message);
-        let frames = self.frames.iter().map(|frame| frame.function.as_str());
-        for (n, function) in
-            frames.filter(|name| !REPORTERS.contains(name)).take(FINGERPRINT_FRAMES).enumerate()
-        {
+        for (n, function) in self.calls().take(FINGERPRINT_FRAMES).enumerate() {
             text.push_str(if n == 0 { " | " } else { " < " });
             text.push_str(function);
         }

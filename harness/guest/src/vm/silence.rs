@@ -15,13 +15,15 @@ use super::wait::Expired;
 const QMP_LIMIT: Duration = Duration::from_secs(5);
 /// sshd's first line, under hardware virtualisation; the guest may have much to do.
 const BANNER_LIMIT: Duration = Duration::from_secs(2);
+/// The same for a guest of which it is known beforehand that it hangs: where its processor stays tells it too.
+const SHORT_BANNER_LIMIT: Duration = Duration::from_millis(500);
 /// How often the processor is looked at, and how long between two looks. An idle kernel halts it nearly always.
 const LOOKS: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(50);
 
 impl Vm {
     /// What keeps the guest silent; `None`: it is there, and whoever is silent has a reason of his own.
-    pub(super) fn diagnose_silence(&mut self) -> Option<GuestFailure> {
+    pub(super) fn diagnose_silence(&mut self, foreknown: bool) -> Option<GuestFailure> {
         if let Err(failure) = self.check() {
             return Some(failure);
         }
@@ -42,7 +44,7 @@ impl Vm {
             // Its end, which is told as soon as the supervisor has noticed it.
             Err(_) => return self.cause_of_death(),
         }
-        if self.sshd_greets() {
+        if self.sshd_greets(if foreknown { SHORT_BANNER_LIMIT } else { BANNER_LIMIT }) {
             return None;
         }
         if let Some(stacks) = self.stays_busy() {
@@ -58,9 +60,9 @@ impl Vm {
     }
 
     /// QEMU accepts the connection itself; only the line comes from the guest.
-    fn sshd_greets(&self) -> bool {
+    fn sshd_greets(&self, limit: Duration) -> bool {
         let Some(port) = self.ssh_port() else { return false };
-        let limit = self.patience().stretch(BANNER_LIMIT);
+        let limit = self.patience().stretch(limit);
         let mut line = [0; 4];
         TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)
             .and_then(|mut stream| {

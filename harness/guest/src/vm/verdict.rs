@@ -152,7 +152,7 @@ impl Watch for Vm {
         self.console.tail()
     }
 
-    fn why_silent(&mut self) -> Option<GuestFailure> {
-        self.diagnose_silence()
+    fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
+        self.diagnose_silence(foreknown)
     }
 }

@@ -217,8 +217,9 @@ impl FreebsdTarget {
         match failure {
             GuestFailure::Interrupted { .. } => TargetError::Interrupted,
             GuestFailure::Busy(mut busy) => {
-                if let Some(functions) = self.functions() {
-                    busy.calls = functions.common_calls(&busy.stacks);
+                if let Some(kernel) = self.kernel() {
+                    let addresses = busy.stacks.iter().flatten().copied();
+                    busy.calls = Functions::around(&kernel, addresses).common_calls(&busy.stacks);
                 }
                 let failure = GuestFailure::Busy(busy);
                 TargetError::Guest(loss(failure, &self.vm, self.lost_console.as_ref()))
@@ -227,11 +228,10 @@ impl FreebsdTarget {
         }
     }
 
-    /// The kernel's functions. Without them a loss is told without names.
-    fn functions(&self) -> Option<Functions> {
+    /// The kernel's file. Without it a loss is told without the names of functions.
+    fn kernel(&self) -> Option<Vec<u8>> {
         let (release, cache) = self.kernel_file.as_ref()?;
-        let path = kernel(release, cache).ok()?;
-        Functions::of_kernel(&std::fs::read(path).ok()?)
+        std::fs::read(kernel(release, cache).ok()?).ok()
     }
 }
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Names for addresses of a kernel, from its own symbol table.
 
+use std::collections::BTreeSet;
+
 use object::{Object as _, ObjectSymbol as _, SymbolKind};
+
+/// What stands for the name of an address in no function.
+const UNKNOWN: &str = "?";
 
 /// Functions of a kernel file by address. Those of modules are not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,16 +16,21 @@ pub(super) struct Functions {
 }
 
 impl Functions {
-    /// Reads the symbol table of a kernel file; `None`: it is none, or has no functions.
-    pub(super) fn of_kernel(kernel: &[u8]) -> Option<Functions> {
-        let file = object::File::parse(kernel).ok()?;
-        let mut functions: Vec<_> = file
-            .symbols()
-            .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
+    /// Those of a kernel file in which these addresses are; none if it is no kernel.
+    pub(super) fn around(kernel: &[u8], addresses: impl IntoIterator<Item = u64>) -> Functions {
+        let addresses: BTreeSet<u64> = addresses.into_iter().collect();
+        let file = object::File::parse(kernel).ok();
+        let symbols = file.iter().flat_map(|file| file.symbols());
+        let mut functions: Vec<_> = symbols
+            .filter(|symbol| symbol.kind() == SymbolKind::Text)
+            .filter(|symbol| {
+                let end = symbol.address().saturating_add(symbol.size());
+                symbol.address() < end && addresses.range(symbol.address()..end).next().is_some()
+            })
             .filter_map(|symbol| Some((symbol.address(), symbol.size(), symbol.name().ok()?.to_owned())))
             .collect();
         functions.sort();
-        (!functions.is_empty()).then_some(Functions { functions })
+        Functions { functions }
     }
 
     /// The function that this address is in.
@@ -35,7 +45,7 @@ impl Functions {
     pub(super) fn common_calls(&self, stacks: &[Vec<u64>]) -> Vec<String> {
         let mut named: Vec<Vec<&str>> = stacks
             .iter()
-            .map(|stack| stack.iter().rev().map(|address| self.name(*address).unwrap_or("?")).collect())
+            .map(|stack| stack.iter().rev().map(|address| self.name(*address).unwrap_or(UNKNOWN)).collect())
             .collect();
         let mut common = Vec::new();
         loop {
@@ -50,6 +60,9 @@ impl Functions {
             }
             common.push(name);
         }
+        // The outermost have no names: the assembly in which a thread begins.
+        let named = common.iter().position(|name| name != UNKNOWN).unwrap_or(common.len());
+        common.drain(..named);
         common.reverse();
         common
     }
@@ -78,7 +91,7 @@ mod tests {
         assert_eq!(functions.name(0x23f), Some("vlan_ioctl"));
         assert_eq!(functions.name(0x240), None);
         assert_eq!(functions.name(0x50), None);
-        assert_eq!(Functions::of_kernel(b"no kernel"), None);
+        assert_eq!(Functions::around(b"no kernel", [0x200]).functions, []);
     }
 
     #[test]
@@ -93,6 +106,8 @@ mod tests {
         );
         assert_eq!(functions.common_calls(&[stays, interrupted]), [""; 0]);
         assert_eq!(functions.common_calls(&[deeper]), ["delay", "sx_slock", "vlan_ioctl", "fork_exit"]);
+        let of_a_module = vec![0x310, 0x777, 0x105, 0x50];
+        assert_eq!(functions.common_calls(&[of_a_module]), ["sx_slock", "?", "fork_exit"]);
         assert_eq!(functions.common_calls(&[]), [""; 0]);
     }
 }

@@ -6,7 +6,8 @@
 //!   - kernels: [14.0-STABLE, 15.1-RELEASE]    # releases, as their directories are called
 //!     module: stock                           # without it: stock and rust
 //!     kind: panicked
-//!     fingerprint: page fault | rtnl_handle_newlink
+//!     says: page fault                        # a panic's own words, numbers as N; any without it
+//!     calls: [rtnl_handle_newlink, rtnl_handle_message]   # innermost first; there may be others around them
 //!     because: the memory for the cookie is used although there was none
 //! ```
 //!
@@ -35,9 +36,12 @@ pub(super) struct RawLoss {
     module: Option<LossCode>,
     /// How the guest is lost.
     kind: LossKind,
-    /// How the fingerprint of the loss begins.
-    #[schemars(with = "String")]
-    fingerprint: Spanned<String>,
+    /// The panic's own words, numbers as N; any without it.
+    #[serde(default)]
+    says: Option<String>,
+    /// Functions that call each other where the kernel is lost, the innermost first.
+    #[schemars(length(min = 1))]
+    calls: Vec<String>,
     /// Why the kernel does not live through it.
     #[schemars(with = "String")]
     because: Spanned<String>,
@@ -94,8 +98,10 @@ pub struct StatedLoss {
     pub code: Option<LossCode>,
     /// How.
     pub kind: LossKind,
-    /// What the loss's fingerprint begins with.
-    pub fingerprint: String,
+    /// A panic's own words, numbers as `N`; `None`: any.
+    pub says: Option<String>,
+    /// Functions of the kernel that call each other where it is lost, innermost first. Others may be further in.
+    pub calls: Vec<String>,
     /// The reason, in a few words.
     pub because: String,
 }
@@ -109,7 +115,7 @@ impl StatedLoss {
 
 impl fmt::Display for StatedLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", self.kind.word(), self.because)
+        write!(f, "{} in {}: {}", self.kind.word(), self.calls.join(" < "), self.because)
     }
 }
 
@@ -124,8 +130,8 @@ pub(super) fn stated(path: &Path, raw: Vec<Spanned<RawLoss>>) -> Result<Vec<Stat
         if raw.kernels.is_empty() {
             return wrong("a loss in no kernel", "kernels: [14.0-STABLE]");
         }
-        if raw.fingerprint.value.trim().is_empty() {
-            return wrong("a loss without a fingerprint", "reports show it in brackets behind a lost guest");
+        if raw.calls.is_empty() || raw.calls.iter().any(|name| name.trim().is_empty()) {
+            return wrong("a loss without the calls that lead to it", "reports list them below a lost guest");
         }
         if raw.because.value.trim().is_empty() {
             return wrong("a loss without a reason", "`because` says in a few words what the kernel does");
@@ -143,7 +149,8 @@ pub(super) fn stated(path: &Path, raw: Vec<Spanned<RawLoss>>) -> Result<Vec<Stat
             kernels: raw.kernels.into_iter().map(|kernel| kernel.value).collect(),
             code: raw.module,
             kind: raw.kind,
-            fingerprint: raw.fingerprint.value,
+            says: raw.says,
+            calls: raw.calls,
             because: raw.because.value,
         });
     }
@@ -167,29 +174,29 @@ mod tests {
 
     #[test]
     fn a_loss_is_about_its_kernels_and_its_code() {
-        let text = "[{kernels: [14.0-STABLE, 15.1-RELEASE], module: stock, kind: panicked, fingerprint: page fault, because: y}, \
-                    {kernels: [14.0-STABLE], module: rust, kind: hung, fingerprint: hung, because: z}]";
+        let text = "[{kernels: [14.0-STABLE, 15.1-RELEASE], module: stock, kind: panicked, says: page fault, calls: [a, b], because: y}, \
+                    {kernels: [14.0-STABLE], module: rust, kind: hung, calls: [a], because: z}]";
         let losses = losses(text).unwrap();
         assert!(losses[0].is_about("15.1-RELEASE", LossCode::Stock));
         assert!(!losses[0].is_about("15.1-RELEASE", LossCode::Rust));
         assert!(!losses[0].is_about("15.1", LossCode::Stock));
         assert_eq!(losses[1].kind.word(), "hung");
-        assert_eq!(losses[0].to_string(), "panicked, y");
-        let any = super::tests::losses("[{kernels: [x], kind: hung, fingerprint: h, because: b}]").unwrap();
+        assert_eq!(losses[0].to_string(), "panicked in a < b: y");
+        let any = super::tests::losses("[{kernels: [x], kind: hung, calls: [h], because: b}]").unwrap();
         assert!(any[0].is_about("x", LossCode::Stock) && any[0].is_about("x", LossCode::Rust));
     }
 
     #[test]
     fn what_states_nothing_or_twice_is_refused() {
         for (text, what) in [
-            ("[{kernels: [], kind: hung, fingerprint: h, because: b}]", "a loss in no kernel"),
-            ("[{kernels: [a], kind: hung, fingerprint: '', because: b}]", "without a fingerprint"),
-            ("[{kernels: [a], kind: hung, fingerprint: h, because: ' '}]", "without a reason"),
-            ("[{kernels: [a], kind: sad, fingerprint: h, because: b}]", "sad"),
-            ("[{kernels: [a], kind: hung, because: b}]", "fingerprint"),
+            ("[{kernels: [], kind: hung, calls: [h], because: b}]", "a loss in no kernel"),
+            ("[{kernels: [a], kind: hung, calls: [], because: b}]", "without the calls"),
+            ("[{kernels: [a], kind: hung, calls: [h], because: ' '}]", "without a reason"),
+            ("[{kernels: [a], kind: sad, calls: [h], because: b}]", "sad"),
+            ("[{kernels: [a], kind: hung, because: b}]", "calls"),
             (
-                "[{kernels: [a], kind: hung, fingerprint: h, because: b}, \
-                  {kernels: [a], module: rust, kind: hung, fingerprint: h, because: b}]",
+                "[{kernels: [a], kind: hung, calls: [h], because: b}, \
+                  {kernels: [a], module: rust, kind: hung, calls: [h], because: b}]",
                 "the loss of a with rust code is stated twice",
             ),
         ] {

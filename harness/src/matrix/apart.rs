@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A vector that states losses, alone in its guest.
+
+use nlproof_agent::Batch;
+
+use super::conversation::{ConversationError, converse};
+use super::engine::Engine;
+use super::interruption::Interruption;
+use super::judge::{Answerer, judge};
+use super::running::RunningCell;
+use super::share::loss_of;
+use crate::file::FileError;
+use crate::targets::Target;
+use crate::vector::{LossKind, Vector};
+
+impl Engine<'_> {
+    /// Runs the vector, given with its place. How the target was lost, if it was.
+    ///
+    /// dtrace(1) does not follow: what it hears it tells at its end, and that would be lost with the guest.
+    pub(super) fn run_apart(
+        &self,
+        running: &RunningCell<'_>,
+        target: &mut dyn Target,
+        (place, vector): (usize, &Vector),
+    ) -> Result<Option<Interruption>, FileError> {
+        let (golden, kernel) = self.goldens_of(running, vector)?;
+        let hangs = running.cell.loses(vector).is_some_and(|stated| stated.kind == LossKind::Hung);
+        let mut held = None;
+        if hangs {
+            target.expect_hang();
+        }
+        let mut run = converse(target, &[vector], &mut |conversation| held = Some(conversation));
+        if run.is_ok() {
+            if hangs {
+                target.expect_hang();
+            }
+            // The removal of its jail may be what takes the guest along. One that lives answers to nothing at all.
+            run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(ConversationError::from);
+        }
+        let loss = match (run, held) {
+            (Ok(()), Some(conversation)) => {
+                let sha256 = target.facts().kernel.as_ref().map(|kernel| kernel.sha256.as_str());
+                let answerer = Answerer { cell: running.cell, kernel: sha256, stock: None };
+                let judged = judge(&answerer, &conversation, golden, kernel);
+                running.ended((place, &conversation), judged)?;
+                return Ok(None);
+            }
+            (Ok(()), None) => Err("the target ended without a word about it".to_owned()),
+            (Err(ConversationError::Vector(error)), _) => return Err(error),
+            (Err(ConversationError::Target(error)), _) => loss_of(error),
+        };
+        Ok(Some(Interruption { left: vec![place], loss }))
+    }
+}
