@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn a_console_is_shown_once() {
-        let loss = |text: &str| Loss { kind: "k".into(), fingerprint: "f".into(), text: text.into() };
+        let loss =
+            |text: &str| Loss { kind: "k".into(), fingerprint: "f".into(), calls: vec![], text: text.into() };
         let lines = ["panic: x".to_owned(), "cpuid = 0".to_owned()];
         assert_eq!(
             last_words("freebsd/r/stock", &loss("guest kernel panicked: x"), &lines),

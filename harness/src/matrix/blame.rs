@@ -138,7 +138,7 @@ mod tests {
     fn cell(module: ModuleKind) -> Cell {
         Cell {
             target: TargetKind::Freebsd,
-            release: Some("r".into()),
+            release: Some("r".parse().unwrap()),
             profile: Profile::R14_0,
             module,
             without: vec![],

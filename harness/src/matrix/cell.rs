@@ -196,7 +196,7 @@ pub(crate) mod tests {
     pub(crate) fn cell(release: Option<&str>, profile: Profile) -> Cell {
         Cell {
             target: if release.is_some() { TargetKind::Freebsd } else { TargetKind::Sim },
-            release: release.map(Into::into),
+            release: release.map(|name| name.parse().unwrap()),
             profile,
             module: ModuleKind::Stock,
             without: Vec::new(),
@@ -229,7 +229,8 @@ pub(crate) mod tests {
         assert_eq!(of(&mine, Some(&c)), (Standing::Predicted, vec![]));
         let sister = cell(Some("15.0-RELEASE"), Profile::R15);
         assert_eq!(of(&sister, Some(&c)), (Standing::Predicted, vec![]));
-        let debug = Cell { build_of: Some("14.0-STABLE".into()), ..cell(Some("DEBUG"), Profile::R14_0) };
+        let debug =
+            Cell { build_of: Some("14.0-STABLE".parse().unwrap()), ..cell(Some("DEBUG"), Profile::R14_0) };
         assert_eq!(of(&debug, Some(&c)), (Standing::OtherBuild, vec![r14.clone()]));
     }
 

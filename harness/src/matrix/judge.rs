@@ -242,11 +242,6 @@ mod tests {
         let recorded = run(&unseen, RECORDED, true);
         assert_eq!((&recorded.status, recorded.forgiven()), (&CellStatus::Failed, None));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn a_loss_is_the_stated_one_by_kind_words_and_calls() {

@@ -263,7 +263,7 @@ pub struct VectorsOfRun {
 #[cfg(test)]
 mod tests {
     use super::*;
-
+    use crate::golden::{Compared, Golden, compare};
     use crate::matrix::cell::tests::cell;
 
     fn vector(outcome: Outcome, standing: Option<Standing>) -> VectorResult {
@@ -314,7 +314,8 @@ mod tests {
     #[test]
     fn a_release_that_was_never_observed_is_forgiven_what_only_predictions_say() {
         let differs = || {
-            let divergence = crate::golden::compare(crate::golden::Compared::Wire, "a\n", "b\n").unwrap();
+            let golden = Golden::new("v", Origin::Predicted { profile: "15".into() }, "a\n");
+            let divergence = compare(Compared::Wire, &golden, "b\n").unwrap();
             vector(Outcome::Failed(divergence), Some(Standing::Predicted))
         };
         let of = |soft, status: &CellStatus, vectors: Vec<VectorResult>| {

@@ -48,7 +48,7 @@ fn cell(result: &CellResult) -> Cell {
         release: result.cell.release_or_profile(),
         profile: result.cell.profile.to_string(),
         module: result.cell.module.to_string(),
-        build_of: result.cell.build_of.clone(),
+        build_of: result.cell.build_of.as_ref().map(ToString::to_string),
         layer: result.cell.layer.clone(),
         soft: result.cell.soft.is_some(),
         soft_because: result.cell.soft.map(|soft| soft.word().to_owned()),

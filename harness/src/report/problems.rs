@@ -129,7 +129,7 @@ impl fmt::Display for Problem<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::{Compared, compare};
+    use crate::golden::{Compared, Golden, Origin, compare};
     use crate::matrix::{Cell, ModuleKind};
     use crate::report::summary::tests::{sample, sample_run};
 
@@ -147,11 +147,15 @@ mod tests {
         assert!(!problems.iter().any(|problem| problem.contains("more:")), "{problems:?}");
     }
 
+    fn predicted(text: &str) -> Golden {
+        Golden::new("link/a", Origin::Predicted { profile: "15".into() }, text)
+    }
+
     /// A run of a stock and a rust cell with these vectors each: what a golden said, and what was seen.
     fn run_of(vectors: &[(&str, &str, &str)]) -> RunResult {
         let results = vectors.iter().map(|(id, golden, seen)| VectorResult {
             id: (*id).to_owned(),
-            outcome: Outcome::Failed(compare(Compared::Wire, golden, seen).unwrap()),
+            outcome: Outcome::Failed(compare(Compared::Wire, &predicted(golden), seen).unwrap()),
             ..sample().vectors[1].clone()
         });
         let stock = CellResult { vectors: results.collect(), ..sample() };

@@ -179,7 +179,7 @@ mod tests {
         run.cells[0].cell = Cell { target: TargetKind::Sim, release: None, ..one.cell.clone() };
         run.cells[2].cell.soft = Some(Soft::Tried);
         run.cells[3].cell.soft = Some(Soft::NeverObserved);
-        run.cells[4].cell.build_of = Some("14.0-STABLE".into());
+        run.cells[4].cell.build_of = Some("14.0-STABLE".parse().unwrap());
         run.cells[5].cell.layer = Some("freebsd-14.0-mine".into());
         run.cells[1].facts = vec![("z".into(), "1".into()), ("a".into(), "2".into())];
         run.vectors.slice = Some(Slice { index: 2, of: 3 });

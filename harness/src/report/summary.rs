@@ -147,7 +147,7 @@ pub(super) mod tests {
     fn goldens_are_told_in_three_words_and_the_simulators_by_their_release() {
         let of = |standings: &[Standing], release: Option<&str>, recorded: &[Origin]| {
             let mut result = sample();
-            result.cell.release = release.map(Into::into);
+            result.cell.release = release.map(|name| name.parse().unwrap());
             result.recorded = recorded.to_vec();
             result.vectors.truncate(1);
             result.vectors = standings

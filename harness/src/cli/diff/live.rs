@@ -155,7 +155,7 @@ fn side(result: &CellResult, answers: &Answers, all: bool) -> Side {
         Origin::Observed { release, .. } if result.cell.release.is_none() => Some(release.clone()),
         _ => None,
     });
-    let releases = result.cell.release.clone().into_iter().chain(recorded).collect();
+    let releases = result.cell.release.iter().map(ToString::to_string).chain(recorded).collect();
     Side { lines, releases, name }
 }
 

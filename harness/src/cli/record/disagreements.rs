@@ -90,7 +90,7 @@ mod tests {
     use iface_core::Profile;
 
     use super::*;
-    use crate::golden::{Compared, compare};
+    use crate::golden::{Compared, Golden, compare};
     use crate::matrix::tests::cell;
 
     fn kernel(release: &str, osreldate: u32, digit: &str) -> Origin {
@@ -98,10 +98,12 @@ mod tests {
     }
 
     fn disagreement(vector: &str, seen: &str) -> Disagreement {
+        let origin = kernel("15.0-RELEASE", 1_500_068, "a");
+        let golden = Golden::new(vector, origin.clone(), "step 0\n  < newlink\n      caps 1\n");
         Disagreement {
             path: format!("tests/golden/freebsd-15/{vector}.trace.new").into(),
-            origins: vec![kernel("15.0-RELEASE", 1_500_068, "a")],
-            divergence: compare(Compared::Wire, "step 0\n  < newlink\n      caps 1\n", seen).unwrap(),
+            origins: vec![origin],
+            divergence: compare(Compared::Wire, &golden, seen).unwrap(),
         }
     }
 

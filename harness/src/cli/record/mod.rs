@@ -49,7 +49,7 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
 
 /// The layers of their own that releases have.
 fn own_layers(cells: &[Cell]) -> BTreeMap<String, String> {
-    cells.iter().filter_map(|cell| Some((cell.release.clone()?, cell.layer.clone()?))).collect()
+    cells.iter().filter_map(|cell| Some((cell.release.as_ref()?.to_string(), cell.layer.clone()?))).collect()
 }
 
 struct Recorders<'a> {

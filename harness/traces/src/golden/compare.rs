@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn vectors_that_differ_alike_have_one_fingerprint() {
-        let of = |compared, golden: &str, seen: &str| compare(compared, golden, seen).unwrap().fingerprint;
+        let of =
+            |compared, text: &str, seen: &str| compare(compared, &golden(text), seen).unwrap().fingerprint;
         let wire = |golden, seen| of(Compared::Wire, golden, seen);
         let one = wire("step 0\n  < a\n      b 1\n", "step 0\n  < a\n      b 2\n");
         assert_eq!(one, wire("step 0\n  < c\n  < a\n      b 1\n", "step 0\n  < c\n  < a\n      b 2\n"));

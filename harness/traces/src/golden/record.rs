@@ -105,7 +105,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn disagreement(&self, layer: &str, golden: Golden, origin: &Origin, body: &str) -> Recorded {
-        let Some(divergence) = compare(self.store.compared(), &golden.body, body) else {
+        let Some(divergence) = compare(self.store.compared(), &golden, body) else {
             return Recorded::Unchanged;
         };
         let pending = Pending { layer: layer.to_owned(), vector: golden.vector.clone() };
