@@ -9,6 +9,7 @@ mod fetch;
 mod here;
 mod jobs;
 mod linux;
+mod mistakes;
 mod options;
 #[path = "../support/skip.rs"]
 mod skip;
@@ -223,7 +224,12 @@ fn nothing_that_matches_is_said_with_what_there_is() {
     let project = Project::copy();
     for (args, expected) in [
         (&["test-matrix", "--filter", "no/such"][..], "no vector matches"),
-        (&["test-matrix", "--release", "9"], "no cell matches"),
+        (&["test-matrix", "--release", "9"], "no cell of the matrix has the release `9`"),
+        (&["test-matrix", "--target", "sim", "--module", "rust"], "no cell matches all that is asked for"),
+        (
+            &["test-matrix", "--suite", "addr", "--filter", "link/create-lo"],
+            "no vector matches all that is asked for",
+        ),
         (&["run", "link/create-l"], "did you mean `link/create-lo`?"),
         (&["accept", "nothing"], "nothing that awaits review matches"),
         (&["decode", "xyz"], "is not a hex digit"),
