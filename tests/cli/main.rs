@@ -326,11 +326,11 @@ fn images_are_collected_when_their_release_is_gone_or_another_now() {
     assert!(text(&image_command(&["gc"])).contains("0 images removed"));
     assert!(image.exists());
     release(&"cd".repeat(32));
-    assert!(text(&image_command(&["gc"])).contains("1 images removed"));
+    assert!(text(&image_command(&["gc"])).contains("1 image removed"));
     assert!(!image.exists());
     make();
     fs::remove_dir_all(&dists).unwrap();
-    assert!(text(&image_command(&["gc"])).contains("1 images removed"));
+    assert!(text(&image_command(&["gc"])).contains("1 image removed"));
     make();
     assert_eq!(image_command(&["rm", "abc"]).status.code(), Some(2), "too short a key names nothing");
     assert_eq!(image_command(&["rm", "abab", "15.1-RELEASE"]).status.code(), Some(2));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `review`: what awaits acceptance, as differences to what holds.
 
+use nlproof_base::counted;
 use similar::TextDiff;
 
 use super::args::{ProjectArgs, ReviewArgs};
@@ -21,7 +22,10 @@ pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode,
     }
     match count {
         0 => say!("nothing awaits review"),
-        count => say!("{count} await review; accept them with: nlproof accept LAYER/VECTOR, or --all"),
+        number => {
+            let all = counted(number, "golden").verb("awaits", "await");
+            say!("{all} review; to accept: nlproof accept LAYER/VECTOR, or --all");
+        }
     }
     Ok(if args.check && (count > 0 || !strays.is_empty()) { ExitCode::COMPARISON } else { ExitCode::OK })
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use nlproof_base::counted;
+
 use super::args::{ProjectArgs, RunArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
@@ -118,7 +120,7 @@ fn kernel_verdict(
         return Ok(ExitCode::OK);
     }
     if kernel.lost > 0 {
-        say!("inconclusive: {} records of the kernel trace were lost", kernel.lost);
+        say!("inconclusive: {} lost of the kernel trace", counted(kernel.lost, "record").verb("was", "were"));
         return Ok(ExitCode::GUEST);
     }
     for violation in &conversation.violations {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A run in one line and in one exit code.
 
+use nlproof_base::counted;
+
 use super::exit::ExitCode;
 use crate::matrix::{CellResult, CellStatus, RunResult};
 
@@ -15,7 +17,9 @@ pub(super) fn closing_line(result: &RunResult) -> String {
     let soft = result.cells.iter().filter(|cell| cell.cell.soft && fails(&cell.status)).count();
     let soft = match soft {
         0 => String::new(),
-        count => format!("; {count} cells failed whose releases are only tried"),
+        number => {
+            format!("; {} whose release is only tried", counted(number, "cell").verb("failed", "failed"))
+        }
     };
     let not_run = |status: &CellStatus| matches!(status, CellStatus::NotRun { .. });
     let ran = result.cells.iter().filter(|cell| !not_run(&cell.status)).count();
@@ -23,19 +27,25 @@ pub(super) fn closing_line(result: &RunResult) -> String {
     let broken = |status: &CellStatus| status.failure().is_some();
     let lost = match result.cells.iter().filter(|cell| broken(&cell.status)).count() {
         0 => String::new(),
-        count => format!("; {count} cells lost their guest, image or module"),
+        number => {
+            format!("; {} lost with guest, image or module", counted(number, "cell").verb("was", "were"))
+        }
     };
     let missing = match result.missing.len() {
         0 => String::new(),
-        count => format!("; {count} parts missing"),
+        number => format!("; {} missing", counted(number, "part")),
     };
     let fallbacks = match result.cells.iter().map(|cell| cell.fallbacks).sum::<u32>() {
         0 => String::new(),
-        count => format!("; {count} saved guests could not be restored and were booted instead"),
+        number => {
+            format!("; {} not restored but booted", counted(number, "saved guest").verb("was", "were"))
+        }
     };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
+    let [passed, ran, skipped] =
+        [(passed, "vector"), (ran, "cell"), (skipped, "cell")].map(|(number, noun)| counted(number, noun));
     format!(
-        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{soft}{fallbacks}{interrupted}"
+        "{passed} passed, {bad} did not, in {ran}; {skipped} not run{missing}{lost}{soft}{fallbacks}{interrupted}"
     )
 }
 
@@ -137,7 +147,7 @@ mod tests {
         joined.missing.push("slice 2/2 of sim/15".into());
         assert_eq!(exit_code(&joined, false), ExitCode::NOTHING_RAN);
         assert!(
-            closing_line(&joined).ends_with("0 cells not run; 1 parts missing"),
+            closing_line(&joined).ends_with("0 cells not run; 1 part missing"),
             "{}",
             closing_line(&joined)
         );
@@ -150,7 +160,7 @@ mod tests {
         assert_eq!(exit_code(&result, false), ExitCode::GUEST);
         result.cells[1].cell.soft = true;
         assert_eq!(exit_code(&result, false), ExitCode::OK);
-        assert!(closing_line(&result).ends_with("1 cells failed whose releases are only tried"));
+        assert!(closing_line(&result).ends_with("1 cell failed whose release is only tried"));
         result.cells.remove(0);
         assert_eq!(exit_code(&result, false), ExitCode::OK, "it ran");
         result.cells[0].status = CellStatus::NotRun { reason: "r".into(), remedy: "m".into() };

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Counted, Send, Step, Until};
+use nlproof_base::counted;
 use nlproof_wire::consts::{RTNLGRP_IPV4_IFADDR, RTNLGRP_LINK};
 
 use super::error::TargetError;
@@ -218,10 +219,13 @@ impl Phase {
             Phase::Loads(_) => String::new(),
             Phase::Busy(_) => format!(", {}", unloads(&outcome.said)),
             Phase::Requests(_) | Phase::Interfaces(_) => {
-                format!(", {errors} refused, {events} events, mode switched {} times", outcome.said.len())
+                let switched = counted(outcome.said.len(), "time");
+                format!(", {errors} refused, {}, mode switched {switched}", counted(events, "event"))
             }
         };
-        format!("{answered} requests answered by {messages} messages, {bytes} bytes{beside}")
+        let [answered, messages, bytes] = [(answered, "request"), (messages, "message"), (bytes, "byte")]
+            .map(|(number, noun)| counted(number, noun));
+        format!("{answered} answered by {messages}, {bytes}{beside}")
     }
 }
 
@@ -284,7 +288,7 @@ fn unloads(said: &str) -> String {
     };
     let add = |sum: (u32, u32), part: (u32, u32)| (sum.0 + part.0, sum.1 + part.1);
     let (unloaded, refused) = said.lines().filter_map(words).fold((0, 0), add);
-    format!("unloaded {unloaded} times, refused {refused} times")
+    format!("unloaded {}, refused {}", counted(unloaded, "time"), counted(refused, "time"))
 }
 
 impl FreebsdTarget {
