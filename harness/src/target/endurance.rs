@@ -156,7 +156,7 @@ impl Phase {
         let counted = self.main(outcome);
         let mut expect = |what: &str, wanted: u64, had: u64| {
             if wanted != had {
-                wrong.push(format!("{had} {what} instead of {wanted}"));
+                wrong.push(format!("{what}: {had} instead of {wanted}"));
             }
         };
         let asked = counted.asked;
@@ -334,9 +334,9 @@ mod tests {
         assert_eq!(
             counted(Phase::Requests(80), Counted { errors: 11, events: 19, ..good }),
             [
-                "11 refusals instead of 10",
-                "9 events beyond the same number for each address instead of 0",
-                "1 events fewer than two for each address instead of 0"
+                "refusals: 11 instead of 10",
+                "events beyond the same number for each address: 9 instead of 0",
+                "events fewer than two for each address: 1 instead of 0"
             ]
         );
         assert_eq!(counted(Phase::Requests(80), Counted { events: 30, ..good }), [""; 0]);
@@ -344,7 +344,7 @@ mod tests {
             let outcome = Outcome { counted: vec![good; 2], ..Outcome::default() };
             Phase::Requests(rounds).judge(&outcome)
         };
-        assert_eq!(unswitched(400), ["1 phases without a switch of the mode instead of 0"]);
+        assert_eq!(unswitched(400), ["phases without a switch of the mode: 1 instead of 0"]);
         assert_eq!(unswitched(64), [""; 0]);
         let loads = Counted { asked: 9, answered: 9, ..Counted::default() };
         assert_eq!(counted(Phase::Loads(3), loads), [""; 0]);
@@ -368,7 +368,7 @@ mod tests {
         let outcome = Outcome { counted: vec![prepared, part, part, prepared], ..Outcome::default() };
         let sum = Phase::Requests(256).main(&outcome);
         assert_eq!((sum.asked, sum.errors, sum.events), (16, 2, 4));
-        assert_eq!(unloads("3 1\n2 0\n"), "unloaded 5 times, refused 1 times");
+        assert_eq!(unloads("3 1\n2 0\n"), "unloaded 5 times, refused 1 time");
     }
 
     #[test]

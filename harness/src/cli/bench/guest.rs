@@ -271,7 +271,7 @@ fn load() -> String {
         |text| {
             let last = text.split(' ').next().unwrap_or_default().to_owned();
             let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-            format!("{last} on {processors} processors in the last minute")
+            format!("{last} on {} in the last minute", counted(processors, "processor"))
         },
     )
 }
