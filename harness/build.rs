@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         package.join("build"),
         package.join("src"),
         package.join("Cargo.toml"),
+        here.join("base/src"),
+        here.join("base/Cargo.toml"),
         // The profile, the edition, the versions of dependencies.
         workspace.join("Cargo.toml"),
         workspace.join("Cargo.lock"),

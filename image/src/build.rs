@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use nlproof_base::counted;
 use sha2::Digest as _;
 
 use crate::{
@@ -226,7 +227,7 @@ impl Build<'_> {
         let path = tree.file(file).ok_or_else(|| self.unusable(BASE, file, "the BIOS boots through it"))?;
         let length = size(&path)?;
         if !(least..=most).contains(&length) {
-            let reason = format!("it has {length} bytes, expected {least} to {most}");
+            let reason = format!("it has {}, expected {least} to {most}", counted(length, "byte"));
             return Err(self.unusable(BASE, file, &reason));
         }
         fs::read(&path).map_err(|error| ImageError::io("read", &path, error))

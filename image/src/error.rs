@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nlproof_base::{NotAReleaseName, ReadError};
+use nlproof_base::{NotAReleaseName, ReadError, counted};
 
 use crate::{digest::Sha256, manifest::ManifestError};
 
@@ -67,9 +67,10 @@ pub enum ImageError {
     },
     /// The file is not the one that the `MANIFEST` describes.
     #[error(
-        "{}: sha256 differs from MANIFEST: expected {expected}, got {got} over {bytes} bytes; fetch the \
+        "{}: sha256 differs from MANIFEST: expected {expected}, got {got} over {}; fetch the \
          file again",
-        path.display()
+        path.display(),
+        counted(*bytes, "byte")
     )]
     Digest {
         /// The file.
@@ -83,8 +84,9 @@ pub enum ImageError {
     },
     /// The file ends in the middle of its compressed stream.
     #[error(
-        "{}: cut short after {bytes} bytes: sha256 expected {expected}, got {got}; fetch the file again",
-        path.display()
+        "{}: cut short after {}: sha256 expected {expected}, got {got}; fetch the file again",
+        path.display(),
+        counted(*bytes, "byte")
     )]
     CutShort {
         /// The file.

@@ -17,6 +17,7 @@ use std::{
 };
 
 use liblzma::{bufread::XzDecoder, stream::MtStreamBuilder};
+use nlproof_base::counted;
 use nlproof_base::{Limit, read_text};
 
 use crate::{
@@ -182,7 +183,11 @@ impl VmImageDir {
             return Ok(());
         }
         let bytes = file.metadata().map_or(0, |data| data.len());
-        let reason = format!("the {bytes} bytes in it are no disk that a BIOS boots");
+        let reason = format!(
+            "the {} in it {} no disk that a BIOS boots",
+            counted(bytes, "byte"),
+            if bytes == 1 { "is" } else { "are" }
+        );
         Err(ImageError::VmImage { path: self.image(), reason })
     }
 }

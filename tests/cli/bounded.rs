@@ -8,19 +8,21 @@ use std::process::{Command, Stdio};
 use crate::support::{Project, text};
 
 /// Reads without a limit that may stay, by file, with what it is that is read.
-const FROM_INSIDE: [(&str, &str); 22] = [
+const FROM_INSIDE: [(&str, &str); 24] = [
     ("harness/src/cli/bench/guest.rs", "the kernel's /proc/loadavg"),
     ("harness/src/cli/test_matrix.rs", "the kernel's /proc/meminfo"),
-    ("harness/src/guest/connect.rs", "keys that nlproof made"),
-    ("harness/src/target/console.rs", "the console of a guest that runs"),
-    ("harness/src/target/linux.rs", "the kernel's /proc/sys/kernel/osrelease"),
-    ("harness/src/target/start.rs", "the console that a saved guest had"),
-    ("harness/src/vm/accel.rs", "the serial line of a probe of 512 bytes"),
-    ("harness/src/vm/process.rs", "what QEMU wrote to standard error"),
-    ("harness/src/vm/qmp.rs", "QEMU's answers, each with a limit of its own"),
-    ("harness/src/vm/remembered.rs", "the kernel's boot_id"),
-    ("harness/src/vm/serial.rs", "the serial line, a piece at a time"),
-    ("harness/src/vm/snapshot.rs", "the kernel's /proc/cpuinfo"),
+    ("harness/guest/src/ssh/connect.rs", "keys that nlproof made"),
+    ("harness/src/targets/freebsd/console.rs", "the console of a guest that runs"),
+    ("harness/src/targets/linux.rs", "the kernel's /proc/sys/kernel/osrelease"),
+    ("harness/src/targets/freebsd/start.rs", "the console that a saved guest had"),
+    ("harness/guest/src/vm/accel.rs", "the serial line of a probe of 512 bytes"),
+    ("harness/guest/src/vm/process.rs", "what QEMU wrote to standard error"),
+    ("harness/guest/src/vm/qmp.rs", "QEMU's answers, each with a limit of its own"),
+    ("harness/guest/src/vm/remembered.rs", "the kernel's boot_id"),
+    ("harness/guest/src/vm/serial.rs", "the serial line, a piece at a time"),
+    ("harness/guest/src/vm/snapshot.rs", "the kernel's /proc/cpuinfo"),
+    ("harness/src/targets/freebsd/guest_target.rs", "the kernel of an image, of limited size"),
+    ("harness/src/targets/freebsd/lost.rs", "the console of a guest that was lost"),
     ("harness/kmod/src/build.rs", "a module that was just built"),
     ("harness/kmod/src/headers.rs", "a header of an archive whose digest is right, of limited size"),
     ("harness/kmod/src/key.rs", "sources of this checkout"),
@@ -49,7 +51,15 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 fn nothing_from_outside_is_read_without_a_limit() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = vec![root.join("harness/build.rs")];
-    for room in ["harness/src", "harness/base/src", "harness/verify/src", "harness/kmod/src", "image/src"] {
+    for room in [
+        "harness/src",
+        "harness/guest/src",
+        "harness/traces/src",
+        "harness/base/src",
+        "harness/verify/src",
+        "harness/kmod/src",
+        "image/src",
+    ] {
         sources(&root.join(room), &mut files);
     }
     let reads: Vec<String> = files

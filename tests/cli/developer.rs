@@ -34,7 +34,8 @@ fn a_problem_of_a_report_is_repeated_in_its_cell() {
     assert!(said.contains("sim/14.0: equal to the golden of common"), "{said}");
     for (what, more, wanted) in [
         (format!("{report}#2"), None, "there is no problem #2"),
-        (format!("{report}#x"), None, "they are #1 to #1"),
+        (format!("{report}#x"), None, "`x` is no number of a problem"),
+        (format!("{report}#7"), None, "help: there is one, #1"),
         (format!("{report}#1"), Some("--target=sim"), "a report's problem has its cell"),
         (format!("{report}#1"), Some("--keep"), "the simulator is no guest"),
         (format!("{report}#1"), Some("--gdb"), "the simulator is no guest"),

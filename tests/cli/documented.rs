@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory as _, Parser as _};
+use clap::{Command, CommandFactory as _};
 use nlproof::cli::Cli;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -173,59 +173,6 @@ fn every_command_and_option_is_run_by_a_test() {
     assert!(NOT_RUN.iter().all(|(_, _, reason)| !reason.is_empty()));
 }
 
-/// What documents show as commands: code that begins with nlproof's name or with `cargo run`.
-fn shown(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut fenced = false;
-    for line in text.lines() {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
-        } else if fenced {
-            found.extend(arguments(line.trim_start().trim_start_matches("$ ")));
-        } else {
-            found.extend(line.split('`').skip(1).step_by(2).filter_map(arguments));
-        }
-    }
-    found
-}
-
-/// The arguments, without what is the shell's: comments, pipes, redirections.
-fn arguments(code: &str) -> Option<String> {
-    let starts = ["nlproof ", "cargo run -- ", "cargo run --release -- "];
-    let rest = starts.iter().find_map(|start| code.strip_prefix(start))?;
-    // `nlproof ...` stands for any command.
-    let rest = Some(rest).filter(|rest| !rest.starts_with('.'))?;
-    let end = [" #", " >", " |", " ("].iter().filter_map(|shell| rest.find(shell)).min();
-    Some(rest[..end.unwrap_or(rest.len())].to_owned())
-}
-
-/// `bench wire|sim` is two commands.
-fn alternatives(line: &str) -> Vec<String> {
-    let Some(word) = line.split_whitespace().find(|word| word.contains('|')) else {
-        return vec![line.to_owned()];
-    };
-    word.split('|').map(|one| line.replacen(word, one, 1)).collect()
-}
-
-#[test]
-fn every_command_in_the_documents_is_one() {
-    let documents: Vec<_> =
-        files(&root().join("docs"), ".md").into_iter().chain([root().join("README.md")]).collect();
-    let mut count = 0;
-    for path in documents {
-        for line in shown(&fs::read_to_string(&path).unwrap()) {
-            for line in alternatives(&line) {
-                let words = line.split_whitespace().map(|word| word.trim_matches('\''));
-                count += 1;
-                if let Err(error) = Cli::try_parse_from(std::iter::once("nlproof").chain(words)) {
-                    panic!("{}: `nlproof {line}`: {error}", path.display());
-                }
-            }
-        }
-    }
-    assert!(count > 20, "only {count} commands were found");
-}
-
 /// The texts in a Rust source.
 fn texts(tokens: TokenStream, found: &mut Vec<String>) {
     for token in tokens {
@@ -284,10 +231,7 @@ fn every_remedy_names_options_that_there_are() {
 }
 
 #[test]
-fn what_is_shown_and_what_is_run_are_told_apart() {
-    let text = "`nlproof doctor` and `other`\n```sh\n$ cargo run -- run link/a --raw   # why\nls\n```\n";
-    assert_eq!(shown(text), ["doctor", "run link/a --raw  "]);
-    assert_eq!(alternatives("a b|c d"), ["a b d", "a c d"]);
+fn what_a_test_runs_is_found() {
     let source = "fn help() { run(&[\"a\"]) } mod m { #[test] fn t() { help(); let x = [\"b --c=1\"]; } }";
     let found = functions(source);
     assert_eq!(found["t"].words.iter().map(String::as_str).collect::<Vec<_>>(), ["--c", "1", "b"]);

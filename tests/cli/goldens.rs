@@ -12,7 +12,7 @@ use crate::support::{Project, text};
 fn a_run_says_whose_observation_the_simulator_is_held_to() {
     let project = Project::copy();
     let report = project.path("report");
-    let args = ["test-matrix", "--target", "sim", "--suite", "link", "--report-dir"];
+    let args = ["test-matrix", "--target", "sim", "--filter", "link/create-lo", "--report-dir"];
     let output = project.nlproof().args(args).arg(&report).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let said = text(&output);

@@ -6,10 +6,12 @@ mod branches;
 mod developer;
 mod documented;
 mod fetch;
+mod further;
 mod goldens;
 mod here;
 mod jobs;
 mod linux;
+mod mistakes;
 mod options;
 mod shell;
 #[path = "../support/skip.rs"]
@@ -230,7 +232,12 @@ fn nothing_that_matches_is_said_with_what_there_is() {
     let project = Project::copy();
     for (args, expected) in [
         (&["test-matrix", "--filter", "no/such"][..], "no vector matches"),
-        (&["test-matrix", "--release", "9"], "no cell matches"),
+        (&["test-matrix", "--release", "9"], "no cell of the matrix has the release `9`"),
+        (&["test-matrix", "--target", "sim", "--module", "rust"], "no cell matches all that is asked for"),
+        (
+            &["test-matrix", "--suite", "addr", "--filter", "link/create-lo"],
+            "no vector matches all that is asked for",
+        ),
         (&["run", "link/create-l"], "did you mean `link/create-lo`?"),
         (&["accept", "nothing"], "nothing that awaits review matches"),
         (&["decode", "xyz"], "is not a hex digit"),
@@ -254,7 +261,7 @@ fn outside_a_project_the_way_in_is_told() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    assert!(text(&output).contains("give --tests DIR"), "{}", text(&output));
+    assert!(text(&output).contains("name its tests: --tests DIR"), "{}", text(&output));
 }
 
 #[test]
@@ -327,11 +334,12 @@ fn images_are_collected_when_their_release_is_gone_or_another_now() {
     assert!(text(&image_command(&["gc"])).contains("0 images removed"));
     assert!(image.exists());
     release(&"cd".repeat(32));
-    assert!(text(&image_command(&["gc"])).contains("1 images removed"));
+    let gone = text(&image_command(&["gc"]));
+    assert!(gone.contains("1 image removed"), "{gone}");
     assert!(!image.exists());
     make();
     fs::remove_dir_all(&dists).unwrap();
-    assert!(text(&image_command(&["gc"])).contains("1 images removed"));
+    assert!(text(&image_command(&["gc"])).contains("1 image removed"));
     make();
     assert_eq!(image_command(&["rm", "abc"]).status.code(), Some(2), "too short a key names nothing");
     assert_eq!(image_command(&["rm", "abab", "15.1-RELEASE"]).status.code(), Some(2));
@@ -346,6 +354,10 @@ fn every_vector_of_the_project_has_a_golden_that_a_kernel_produced() {
     let layers: Vec<_> =
         fs::read_dir(project.path("golden")).unwrap().map(|entry| entry.unwrap().path()).collect();
     for vector in project.vector_files() {
+        // Stock kernels are lost in it: what the module answers is only predicted.
+        if fs::read_to_string(project.path("vectors").join(&vector)).unwrap().contains("\nloses:") {
+            continue;
+        }
         let goldens = layers.iter().map(|layer| layer.join(&vector).with_extension("trace"));
         let observed =
             |path: &Path| fs::read_to_string(path).is_ok_and(|text| text.contains("\n# observed: "));

@@ -42,7 +42,7 @@ fn a_vector_may_need_a_module_that_the_user_names() {
     project.write("vectors/link/with-lagg.yaml", &format!("needs: {{modules: [if_lagg]}}\n{vector}"));
     let said = |more: &[&str]| {
         let output =
-            project.nlproof().args(["run", "link/create-lo", "--target", "sim"]).args(more).output().unwrap();
+            project.nlproof().args(["run", "link/with-lagg", "--target", "sim"]).args(more).output().unwrap();
         (output.status.code(), text(&output))
     };
     let (code, without) = said(&[]);
@@ -52,7 +52,8 @@ fn a_vector_may_need_a_module_that_the_user_names() {
         "{without}"
     );
     let (code, with) = said(&["--kmod", "if_lagg"]);
-    assert_eq!(code, Some(0), "{with}");
+    // The simulator has no such module, but somebody may: that is no mistake any more.
+    assert!(!with.contains("which no guest has"), "{code:?}: {with}");
 }
 
 /// Runs a command in a guest.

@@ -11,6 +11,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use nlproof_base::counted;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -128,13 +129,13 @@ pub enum FrameError {
         own: u16,
     },
     /// A frame claims, or a value would need, more than [`MAX_BODY`] bytes.
-    #[error("a frame of {len} bytes exceeds the limit of {max} bytes", max = MAX_BODY)]
+    #[error("a frame of {} exceeds the limit of {max} bytes", counted(*len, "byte"), max = MAX_BODY)]
     TooLong {
         /// The length in bytes.
         len: u64,
     },
     /// The body of a frame is not the expected value. The frame was consumed.
-    #[error("a frame of {len} bytes does not hold the expected value: {cause}")]
+    #[error("a frame of {} does not hold the expected value: {cause}", counted(*len, "byte"))]
     Decode {
         /// Length of the body in bytes.
         len: usize,
@@ -142,7 +143,7 @@ pub enum FrameError {
         cause: postcard::Error,
     },
     /// The value is followed by surplus bytes in its frame. The frame was consumed.
-    #[error("a frame of {len} bytes has {surplus} surplus bytes after its value")]
+    #[error("a frame of {} has {} after its value", counted(*len, "byte"), counted(*surplus, "surplus byte"))]
     Surplus {
         /// Length of the body in bytes.
         len: usize,
@@ -150,7 +151,7 @@ pub enum FrameError {
         surplus: usize,
     },
     /// The stream ended within a hello or a frame.
-    #[error("the stream ended {missing} bytes short of {what}")]
+    #[error("the stream ended {} short of {what}", counted(*missing, "byte"))]
     Truncated {
         /// `a hello`, `a frame's length`, or `a frame`.
         what: &'static str,

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-/// A number with its noun, as [`count`] makes it.
+/// A number with its noun, as [`counted`] makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counted<'a> {
     number: u64,
@@ -12,16 +12,16 @@ pub struct Counted<'a> {
     verb: Option<&'a str>,
 }
 
-/// A number with its noun in the singular: `count(1, "vector")` reads `1 vector`, `count(2, "vector")` reads `2 vectors`.
+/// A number with its noun in the singular: `counted(1, "vector")` reads `1 vector`, `counted(2, "vector")` reads `2 vectors`.
 /// Of a noun of several words the last one changes.
 ///
 /// A number that does not fit 64 bits is shown as the greatest that does.
-pub fn count(number: impl TryInto<u64>, noun: &str) -> Counted<'_> {
+pub fn counted(number: impl TryInto<u64>, noun: &str) -> Counted<'_> {
     Counted { number: number.try_into().unwrap_or(u64::MAX), noun, verb: None }
 }
 
 impl<'a> Counted<'a> {
-    /// Adds the form of a verb that goes with the number: `count(1, "cell").verb("was", "were")` reads `1 cell was`.
+    /// Adds the form of a verb that goes with the number: `counted(1, "cell").verb("was", "were")` reads `1 cell was`.
     #[must_use]
     pub fn verb(self, one: &'a str, many: &'a str) -> Self {
         Self { verb: Some(if self.number == 1 { one } else { many }), ..self }
@@ -64,15 +64,15 @@ mod tests {
             (3, "jump table", "3 jump tables"),
             (2, "way", "2 ways"),
         ] {
-            assert_eq!(count(number, noun).to_string(), expected);
+            assert_eq!(counted(number, noun).to_string(), expected);
         }
-        assert_eq!(count(u64::MAX, "byte").to_string(), "18446744073709551615 bytes");
-        assert_eq!(count(1usize, "byte").to_string(), "1 byte");
+        assert_eq!(counted(u64::MAX, "byte").to_string(), "18446744073709551615 bytes");
+        assert_eq!(counted(1usize, "byte").to_string(), "1 byte");
     }
 
     #[test]
     fn the_verb_goes_with_the_number() {
-        assert_eq!(count(1, "cell").verb("was", "were").to_string(), "1 cell was");
-        assert_eq!(count(0, "cell").verb("was", "were").to_string(), "0 cells were");
+        assert_eq!(counted(1, "cell").verb("was", "were").to_string(), "1 cell was");
+        assert_eq!(counted(0, "cell").verb("was", "were").to_string(), "0 cells were");
     }
 }

@@ -18,7 +18,7 @@ mod release;
 #[cfg(feature = "yaml")]
 mod yaml;
 
-pub use count::{Counted, count};
+pub use count::{Counted, counted};
 #[cfg(feature = "std")]
 pub use error::FileError;
 #[cfg(feature = "std")]

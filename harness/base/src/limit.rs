@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::counted;
+
 /// The most bytes that a kind of input may have. What is longer is no such input: each limit is a hundred times what
 /// the project's own files have, or what the format allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +49,7 @@ impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 >> 20 {
             mib if mib << 20 == self.0 && mib > 0 => write!(f, "{} bytes ({mib} MiB)", self.0),
-            _ => write!(f, "{} bytes", self.0),
+            _ => write!(f, "{}", counted(self.0, "byte")),
         }
     }
 }

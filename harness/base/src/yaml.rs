@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
 
-use crate::{FileError, count, nearest};
+use crate::{FileError, counted, nearest};
 
 /// An error of the parser about the file at `path`, with its place and, where there is one, the remedy.
 #[must_use]
@@ -60,7 +60,7 @@ fn words(error: &Error) -> (String, Option<String>) {
             (format!("{} does not fit here: {expected} is expected", found(unexpected)), None)
         }
         Error::SerdeInvalidLength { len, expected, .. } => {
-            (format!("{} where {expected} is expected", count(*len, "element")), None)
+            (format!("{} where {expected} is expected", counted(*len, "element")), None)
         }
         Error::Budget { breach, .. } => helped(too_much(breach), "a file of this project is far smaller"),
         Error::AliasReplayLimitExceeded { .. }

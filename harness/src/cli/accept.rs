@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `accept`: what was reviewed becomes the golden.
 
+use nlproof_base::counted;
+
 use super::args::{AcceptArgs, ProjectArgs};
 use super::exit::{CliError, ExitCode};
 use super::out::say;
@@ -27,6 +29,7 @@ pub(super) fn main(project: &ProjectArgs, args: &AcceptArgs) -> Result<ExitCode,
             accepted += 1;
         }
     }
-    say!("{accepted} accepted, {} still await review", pending.len() - accepted);
+    let left = counted(pending.len() - accepted, "golden").verb("awaits", "await");
+    say!("{accepted} accepted, {left} review still");
     Ok(ExitCode::OK)
 }

@@ -22,7 +22,8 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, CliEr
 
 /// Writes `nlproof.1`, and `nlproof-COMMAND.1` for each command and those below it.
 pub(super) fn man(directory: &Path) -> Result<ExitCode, CliError> {
-    clap_mangen::generate_to(Cli::command(), directory)
+    std::fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
         .map_err(|error| CliError::Output { what: directory.display().to_string(), error })?;
     Ok(ExitCode::OK)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use iface_core::Profile;
+use nlproof_base::counted;
 
 use super::args::{CoverageArgs, ProjectArgs, VectorArgs};
 use super::exit::{CliError, ExitCode};
@@ -52,7 +53,8 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
 }
 
 fn show(reach: &Reach<'_>, all: bool) {
-    say!("profile {}: {} goldens observed, {} predicted", reach.profile, reach.observed, reach.predicted);
+    let observed = counted(reach.observed, "golden");
+    say!("profile {}: {observed} observed, {} predicted", reach.profile, reach.predicted);
     let mut kinds: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for reached in &reach.rows {
         let [rows, hit, gaps] = kinds.entry(&reached.row.kind).or_default();

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use nlproof_base::{Limit, count, read_any, read_from};
+use nlproof_base::{Limit, counted, read_any, read_from};
 use nlproof_wire::Os;
 use nlproof_wire::strict;
 
@@ -27,11 +27,11 @@ pub(super) fn main(args: &DecodeArgs) -> Result<ExitCode, CliError> {
     }
     match strict::walk(os, &bytes) {
         Ok(()) => {
-            say!("{}, well-formed", count(bytes.len(), "byte"));
+            say!("{}, well-formed", counted(bytes.len(), "byte"));
             Ok(ExitCode::OK)
         }
         Err(fault) => {
-            say!("{}, not well-formed: {fault}", count(bytes.len(), "byte"));
+            say!("{}, not well-formed: {fault}", counted(bytes.len(), "byte"));
             Ok(ExitCode::COMPARISON)
         }
     }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use nlproof_base::counted;
 use nlproof_kmod::{ToolPaths, Toolchain};
 
 use super::args::ProjectArgs;
@@ -57,7 +58,7 @@ pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
         name: "images",
         found: cache
             .list()
-            .map(|entries| format!("{} in the cache", entries.len()))
+            .map(|entries| format!("{} in the cache", counted(entries.len(), "image")))
             .map_err(|error| error.to_string()),
     });
     findings.push(Finding { name: "kmod tools", found: kmod_tools() });

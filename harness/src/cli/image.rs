@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
+use nlproof_base::counted;
 use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted};
 
 use super::args::{ImageArgs, ImageCommand, ProjectArgs};
@@ -91,10 +92,11 @@ fn list() -> Result<ExitCode, CliError> {
             say!("{:<20} {:>10}  from {} sha256:{:.12}", "", "", input.file, input.sha256.to_string());
         }
     }
-    let (count, bytes) = saved_guests(&cache_directory()?, false);
-    if count > 0 {
+    let (saved, bytes) = saved_guests(&cache_directory()?, false);
+    if saved > 0 {
         say!(
-            "{count} saved guests, {}; nlproof image gc removes those that no run will ask for",
+            "{}, {}; nlproof image gc removes those that no run will ask for",
+            counted(saved, "saved guest"),
             HumanBytes(bytes)
         );
     }
@@ -163,8 +165,8 @@ fn collect(all: bool) -> Result<ExitCode, CliError> {
     // After the images: the guests of those that went are of no use.
     let (after, left) = saved_guests(&cache_directory()?, true);
     say!(
-        "{} saved guests removed, {} freed",
-        before - after.min(before),
+        "{} removed, {} freed",
+        counted(before - after.min(before), "saved guest"),
         HumanBytes(used.saturating_sub(left))
     );
     collect_downloads(&dists, all)?;
@@ -196,7 +198,7 @@ fn remove_all(cache: &Cache, entries: Vec<&CacheEntry>) -> Result<ExitCode, CliE
         bytes += entry.bytes;
         say!("removed {} {}", entry.image.info.release, entry.key);
     }
-    say!("{} images removed, {} freed", entries.len(), HumanBytes(bytes));
+    say!("{} removed, {} freed", counted(entries.len(), "image"), HumanBytes(bytes));
     Ok(ExitCode::OK)
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The project on disk: matrix, vectors, goldens.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use nlproof_base::ReleaseName;
@@ -131,17 +132,24 @@ impl Project {
         let (dists, _) = places()?;
         let cells: Vec<_> = matrix.cells.iter().map(Cell::release_or_profile).collect();
         let mut names: Vec<_> = cells.iter().map(String::as_str).collect();
-        names.dedup();
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(*name));
         let what = format!("no cell of the matrix has the release `{wanted}`");
         let here = dists.list().iter().any(|name| name == wanted);
-        match nearest(wanted, names.iter().copied()) {
-            Some(near) if !here => return Ok(format!("{what}\n  help: did you mean `{near}`?")),
-            _ => {}
+        let profile = profile_of_name(wanted);
+        // Of two versions a digit makes the difference: that is another release, no slip.
+        let meant = match (here, profile) {
+            (true, _) => None,
+            (false, Some(_)) => names.iter().copied().find(|name| name.eq_ignore_ascii_case(wanted)),
+            (false, None) => nearest(wanted, names.iter().copied()),
+        };
+        if let Some(meant) = meant {
+            return Ok(format!("{what}\n  help: did you mean `{meant}`?"));
         }
         if wanted.parse::<ReleaseName>().is_err() || !wanted.contains(['.', '-']) {
             return Ok(format!("{what}\n  help: there are {}", names.join(", ")));
         }
-        let profile = profile_of_name(wanted).map_or("PROFILE".to_owned(), |profile| profile.to_string());
+        let profile = profile.map_or("PROFILE".to_owned(), |profile| profile.to_string());
         let place = dists.search.first().map(|path| path.join(wanted)).unwrap_or_default();
         let first = match here {
             true => "it is here; ".to_owned(),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use nlproof_agent::Batch;
+use nlproof_base::counted;
 
 use super::args::{ProjectArgs, RunArgs};
 use super::copies::Copies;
@@ -158,7 +159,7 @@ fn kernel_verdict(
         return Ok(ExitCode::OK);
     }
     if trace.lost > 0 {
-        say!("inconclusive: {} records of the kernel trace were lost", trace.lost);
+        say!("inconclusive: {} lost of the kernel trace", counted(trace.lost, "record").verb("was", "were"));
         return Ok(ExitCode::GUEST);
     }
     for violation in &conversation.violations {

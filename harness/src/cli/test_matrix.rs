@@ -4,6 +4,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use nlproof_base::counted;
 use nlproof_image::ImageError;
 
 use super::args::{ProjectArgs, TestMatrixArgs};
@@ -139,7 +140,8 @@ fn refuse_unreviewed(goldens: &crate::golden::Store) -> Result<(), CliError> {
     if pending == 0 {
         return Ok(());
     }
-    let text = format!("{pending} recorded goldens await review (nlproof review)");
+    let text =
+        format!("{} review (nlproof review)", counted(pending, "recorded golden").verb("awaits", "await"));
     if is_ci() {
         return Err(CliError::Usage(text));
     }
@@ -168,7 +170,7 @@ fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets
     for vector in vectors {
         say!("  {:<30} {}", vector.id, vector.about);
     }
-    say!("\n{} vectors by suite:", vectors.len());
+    say!("\n{} by suite:", counted(vectors.len(), "vector"));
     let mut suites: Vec<&str> = vectors.iter().filter_map(|vector| vector.id.split('/').next()).collect();
     suites.dedup();
     for suite in suites {
@@ -203,7 +205,7 @@ fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets
 fn dry_run(cells: &[Cell], vectors: &[Vector], targets: &Targets) {
     for cell in cells {
         match targets.obstacle(cell) {
-            None => say!("{:<30} would run {} vectors", cell.name(), vectors.len()),
+            None => say!("{:<30} would run {}", cell.name(), counted(vectors.len(), "vector")),
             Some((reason, remedy)) => {
                 say!("{:<30} would not run: {reason}\n{:<30}   to run it: {remedy}", cell.name(), "");
             }

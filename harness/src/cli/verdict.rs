@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A run in one line and in one exit code.
 
+use nlproof_base::counted;
+
 use super::exit::ExitCode;
 use crate::matrix::{CellResult, CellStatus, RunResult, Soft};
 
@@ -15,7 +17,9 @@ pub(super) fn closing_line(result: &RunResult) -> String {
     let forgiven = |soft| result.cells.iter().filter(|cell| cell.forgiven() == Some(soft)).count();
     let tried = match forgiven(Soft::Tried) {
         0 => String::new(),
-        count => format!("; {count} cells failed whose releases are only tried"),
+        number => {
+            format!("; {} whose release is only tried", counted(number, "cell").verb("failed", "failed"))
+        }
     };
     let unseen = match forgiven(Soft::NeverObserved) {
         0 => String::new(),
@@ -28,19 +32,25 @@ pub(super) fn closing_line(result: &RunResult) -> String {
     let broken = |status: &CellStatus| status.failure().is_some();
     let lost = match result.cells.iter().filter(|cell| broken(&cell.status)).count() {
         0 => String::new(),
-        count => format!("; {count} cells lost their guest, image or module"),
+        number => {
+            format!("; {} lost with guest, image or module", counted(number, "cell").verb("was", "were"))
+        }
     };
     let missing = match result.missing.len() {
         0 => String::new(),
-        count => format!("; {count} parts missing"),
+        number => format!("; {} missing", counted(number, "part")),
     };
     let fallbacks = match result.cells.iter().map(|cell| cell.fallbacks).sum::<u32>() {
         0 => String::new(),
-        count => format!("; {count} saved guests could not be restored and were booted instead"),
+        number => {
+            format!("; {} not restored but booted", counted(number, "saved guest").verb("was", "were"))
+        }
     };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
+    let [passed, ran, skipped] =
+        [(passed, "vector"), (ran, "cell"), (skipped, "cell")].map(|(number, noun)| counted(number, noun));
     format!(
-        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{tried}{unseen}{fallbacks}{interrupted}"
+        "{passed} passed, {bad} did not, in {ran}; {skipped} not run{missing}{lost}{tried}{unseen}{fallbacks}{interrupted}"
     )
 }
 
@@ -133,7 +143,7 @@ mod tests {
         joined.missing.push("slice 2/2 of sim/15".into());
         assert_eq!(exit_code(&joined, false), ExitCode::NOTHING_RAN);
         assert!(
-            closing_line(&joined).ends_with("0 cells not run; 1 parts missing"),
+            closing_line(&joined).ends_with("0 cells not run; 1 part missing"),
             "{}",
             closing_line(&joined)
         );
@@ -146,7 +156,7 @@ mod tests {
         assert_eq!(exit_code(&result, false), ExitCode::GUEST);
         result.cells[1].cell.soft = Some(Soft::Tried);
         assert_eq!(exit_code(&result, false), ExitCode::OK);
-        assert!(closing_line(&result).ends_with("1 cells failed whose releases are only tried"));
+        assert!(closing_line(&result).ends_with("1 cell failed whose release is only tried"));
         result.cells.remove(0);
         assert_eq!(exit_code(&result, false), ExitCode::OK, "it ran");
         result.cells[0].status = CellStatus::NotRun { reason: "r".into(), remedy: "m".into() };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A cell of stock code that dtrace(1) follows: its vectors are held until it has said what it heard.
 
+use nlproof_base::counted;
+
 use super::cell::{Cell, ModuleKind, TargetKind};
 use super::conversation::Conversation;
 use crate::ktrace::{DtraceLog, Followed, Script};
@@ -75,12 +77,11 @@ impl<'v> Following<'v> {
         }
         let drops = match log.lost {
             0 => String::new(),
-            lost => format!(", {lost} records were lost"),
+            lost => format!(", {} lost", counted(lost, "record").verb("was", "were")),
         };
-        let all = held.len();
-        let about = format!(
-            "stock code by dtrace(1): {followed} of {all} vectors{drops}, the others ask nothing of it"
-        );
+        let all = counted(held.len(), "vector");
+        let about =
+            format!("stock code by dtrace(1): {followed} of {all}{drops}, the others ask nothing of it");
         Ended { major, conversations: held, about, lost }
     }
 }

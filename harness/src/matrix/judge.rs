@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What becomes of a vector that has run.
 
+use nlproof_base::counted;
+
 use super::cell::Cell;
 use super::conversation::Conversation;
 use super::outcome::{Outcome, VectorResult};
@@ -70,7 +72,10 @@ pub(super) fn judge(
         result.outcome = Outcome::Inconclusive(format!("{place}{lossy}"));
     } else if conversation.kernel.lost > 0 {
         let lost = conversation.kernel.lost;
-        result.outcome = Outcome::Inconclusive(format!("{lost} records of the kernel trace were lost"));
+        result.outcome = Outcome::Inconclusive(format!(
+            "{} lost of the kernel trace",
+            counted(lost, "record").verb("was", "were")
+        ));
     } else if let Some(found) = golden {
         let seen = conversation.trace.to_text();
         result.outcome = match compare(Compared::Wire, &found.golden, &seen) {

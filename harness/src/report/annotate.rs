@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nlproof_base::count;
+use nlproof_base::counted;
 
 use crate::golden::Compared;
 use crate::matrix::{CellResult, CellStatus, Outcome, RunResult, VectorResult};
@@ -127,7 +127,7 @@ fn shown(of_kind: Vec<Annotation>, places: &Places<'_>) -> Vec<String> {
         file: places.tests.join("matrix.yaml"),
         line: 1,
         part: String::new(),
-        title: count(rest.len(), noun).to_string(),
+        title: counted(rest.len(), noun).to_string(),
         message: format!("{}\nthe report has them all: nlproof report show DIR", by_part.join("\n")),
     };
     first.iter().chain([&sum]).map(Annotation::command).collect()

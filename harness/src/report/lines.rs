@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 
+use nlproof_base::counted;
+
 use super::problems::problems;
 use super::summary::cell_line;
 use crate::matrix::{Cell, Event};
@@ -27,7 +29,7 @@ impl<W: Write> Lines<W> {
     pub fn consume(&mut self, event: &Event<'_>) {
         match event {
             Event::RunStarted { cells, vectors } => {
-                self.line(&format!("{vectors} vectors, {} cells", cells.len()));
+                self.line(&format!("{}, {}", counted(*vectors, "vector"), counted(cells.len(), "cell")));
             }
             Event::CellStarted { cell } => {
                 // The simulator is done before a line could be read.

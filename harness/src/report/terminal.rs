@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use nlproof_base::counted;
 
 use super::problems::problems;
 use super::summary::cell_line;
@@ -37,7 +38,7 @@ impl Terminal {
         match event {
             Event::RunStarted { cells, vectors } => {
                 self.vectors = *vectors;
-                self.keep(&format!("{vectors} vectors, {} cells", cells.len()));
+                self.keep(&format!("{}, {}", counted(*vectors, "vector"), counted(cells.len(), "cell")));
             }
             Event::CellStarted { cell } => self.line(cell).bar.set_message(cell.name()),
             Event::Stage { cell, stage, bytes } => {

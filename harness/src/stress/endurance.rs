@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Counted, Send, Step, Until};
+use nlproof_base::counted;
 use nlproof_wire::consts::{RTNLGRP_IPV4_IFADDR, RTNLGRP_LINK};
 
 use super::requests::{
@@ -157,7 +158,7 @@ impl Phase {
         let counted = self.main(outcome);
         let mut expect = |what: &str, wanted: u64, had: u64| {
             if wanted != had {
-                wrong.push(format!("{had} {what} instead of {wanted}"));
+                wrong.push(format!("{what}: {had} instead of {wanted}"));
             }
         };
         let asked = counted.asked;
@@ -220,10 +221,13 @@ impl Phase {
             Phase::Loads(_) => String::new(),
             Phase::Busy(_) => format!(", {}", unloads(&outcome.said)),
             Phase::Requests(_) | Phase::Interfaces(_) => {
-                format!(", {errors} refused, {events} events, mode switched {} times", outcome.said.len())
+                let switched = counted(outcome.said.len(), "time");
+                format!(", {errors} refused, {}, mode switched {switched}", counted(events, "event"))
             }
         };
-        format!("{answered} requests answered by {messages} messages, {bytes} bytes{beside}")
+        let [answered, messages, bytes] = [(answered, "request"), (messages, "message"), (bytes, "byte")]
+            .map(|(number, noun)| counted(number, noun));
+        format!("{answered} answered by {messages}, {bytes}{beside}")
     }
 }
 
@@ -286,7 +290,7 @@ fn unloads(said: &str) -> String {
     };
     let add = |sum: (u32, u32), part: (u32, u32)| (sum.0 + part.0, sum.1 + part.1);
     let (unloaded, refused) = said.lines().filter_map(words).fold((0, 0), add);
-    format!("unloaded {unloaded} times, refused {refused} times")
+    format!("unloaded {}, refused {}", counted(unloaded, "time"), counted(refused, "time"))
 }
 
 impl FreebsdTarget {
@@ -332,9 +336,9 @@ mod tests {
         assert_eq!(
             counted(Phase::Requests(80), Counted { errors: 11, events: 19, ..good }),
             [
-                "11 refusals instead of 10",
-                "9 events beyond the same number for each address instead of 0",
-                "1 events fewer than two for each address instead of 0"
+                "refusals: 11 instead of 10",
+                "events beyond the same number for each address: 9 instead of 0",
+                "events fewer than two for each address: 1 instead of 0"
             ]
         );
         assert_eq!(counted(Phase::Requests(80), Counted { events: 30, ..good }), [""; 0]);
@@ -342,7 +346,7 @@ mod tests {
             let outcome = Outcome { counted: vec![good; 2], ..Outcome::default() };
             Phase::Requests(rounds).judge(&outcome)
         };
-        assert_eq!(unswitched(400), ["1 phases without a switch of the mode instead of 0"]);
+        assert_eq!(unswitched(400), ["phases without a switch of the mode: 1 instead of 0"]);
         assert_eq!(unswitched(64), [""; 0]);
         let loads = Counted { asked: 9, answered: 9, ..Counted::default() };
         assert_eq!(counted(Phase::Loads(3), loads), [""; 0]);
@@ -366,7 +370,7 @@ mod tests {
         let outcome = Outcome { counted: vec![prepared, part, part, prepared], ..Outcome::default() };
         let sum = Phase::Requests(256).main(&outcome);
         assert_eq!((sum.asked, sum.errors, sum.events), (16, 2, 4));
-        assert_eq!(unloads("3 1\n2 0\n"), "unloaded 5 times, refused 1 times");
+        assert_eq!(unloads("3 1\n2 0\n"), "unloaded 5 times, refused 1 time");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use nlproof_base::counted;
+
 use super::endurance::LOOK;
 use super::requests::wait_while;
 use crate::targets::FreebsdTarget;
@@ -105,7 +107,7 @@ pub fn losses(before: &Memory, after: &Memory, rounds: u32) -> Vec<String> {
     after
         .iter()
         .filter(|(name, used)| name.starts_with("malloc/") && grown(name, **used) > most)
-        .map(|(name, used)| format!("{name} grew by {} in {rounds} rounds", grown(name, *used)))
+        .map(|(name, used)| format!("{name} grew by {} in {}", grown(name, *used), counted(rounds, "round")))
         .collect()
 }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use nlproof_agent::{Send, Step, Until};
+use nlproof_base::counted;
 
 use super::requests::{add_address, count, create, dump_addresses, dump_links, get_link, set_link};
 use crate::targets::FreebsdTarget;
@@ -54,9 +55,9 @@ impl Question {
     /// What it is called in reports.
     pub fn name(self) -> String {
         match self {
-            Self::Addresses(count) => format!("RTM_GETADDR dump of {count} addresses"),
-            Self::Links(count) => format!("RTM_GETLINK dump of {count} interfaces"),
-            Self::Link(count) => format!("RTM_GETLINK of one, {count} times"),
+            Self::Addresses(number) => format!("RTM_GETADDR dump of {}", counted(number, "address")),
+            Self::Links(number) => format!("RTM_GETLINK dump of {}", counted(number, "interface")),
+            Self::Link(number) => format!("RTM_GETLINK of one, {}", counted(number, "time")),
         }
     }
 
@@ -179,7 +180,11 @@ impl FreebsdTarget {
             }
         }
         if speed.rust.len() < turns as usize {
-            speed.failed.push(format!("only {} of {turns} turns came to their end", speed.rust.len()));
+            speed.failed.push(format!(
+                "only {} of {} came to the end",
+                speed.rust.len(),
+                counted(turns, "turn")
+            ));
         }
         answers.dedup();
         speed.messages = answers.first().map_or(0, |(messages, _)| *messages);

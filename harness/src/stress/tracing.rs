@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use nlproof_agent::{Step, Until};
+use nlproof_base::counted;
 
 use super::requests::{count, create, dump_links};
 use super::speed::ratio;
@@ -84,7 +85,7 @@ impl FreebsdTarget {
         let records: Vec<u64> = numbers(&outcome.said).map(|bytes| bytes / RECORD).collect();
         cost.records = records.first().copied().unwrap_or_default();
         if cost.on.len() < turns as usize || records.len() < turns as usize {
-            cost.failed.push(format!("only {} of {turns} turns came to their end", cost.on.len()));
+            cost.failed.push(format!("only {} of {} came to the end", cost.on.len(), counted(turns, "turn")));
         }
         if records.iter().any(|other| *other != cost.records || *other == 0) {
             cost.failed.push(format!("dumps recorded different numbers of probes, or none: {records:?}"));

@@ -5,6 +5,7 @@
 //! with exactly one symbol table. What it would refuse, or what would make later checks see less
 //! than the kernel does (sections that overlap in the file, cut tables), is refused here.
 
+use nlproof_base::counted;
 use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
@@ -314,7 +315,10 @@ impl NameBudget {
 
     fn take(&mut self, name: &[u8]) -> Result<String, IntakeError> {
         if name.len() > LONGEST_NAME {
-            return Err(damaged(format!("a name has {} bytes; {LONGEST_NAME} are the limit", name.len())));
+            return Err(damaged(format!(
+                "a name has {}; {LONGEST_NAME} are the limit",
+                counted(name.len(), "byte")
+            )));
         }
         self.0 = self
             .0

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use iced_x86::{FastFormatter, FlowControl};
+use nlproof_base::counted;
 
 use crate::check::Check;
 use crate::code::{Code, Goes};
@@ -67,8 +68,10 @@ impl<'a> Facts<'a> {
             });
             let unseen = unseen.count();
             if jumps && unseen > 0 {
-                let what =
-                    format!("jumps through a pointer, and {unseen} instructions are reached in no other way");
+                let what = {
+                    let unseen = counted(unseen, "instruction").verb("is", "are");
+                    format!("jumps through a pointer, and {unseen} reached in no other way")
+                };
                 findings.push(
                     Finding::error(Check::Code, &*function.name, what)
                         .help("-fno-jump-tables, -Z no-jump-tables"),

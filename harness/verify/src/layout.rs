@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Layouts of structures, from whatever describes types, and how two of them differ.
 
+use nlproof_base::counted;
+
 /// Descriptions that are followed for one structure; a type may hold others many times over.
 const BUDGET: usize = 1 << 16;
 /// How deep types are followed into each other.
@@ -170,7 +172,7 @@ pub(crate) fn differences(here: (&str, &Layout), there: (&str, &Layout)) -> Vec<
     let ((one, a), (two, b)) = (here, there);
     let mut found = Vec::new();
     if a.size != b.size {
-        found.push(format!("has {} bytes in {one} and {} in {two}", a.size, b.size));
+        found.push(format!("has {} in {one} and {} in {two}", counted(a.size, "byte"), b.size));
     }
     if let (Some(x), Some(y)) = (a.align, b.align)
         && x != y
@@ -218,7 +220,7 @@ pub(crate) fn place(bits: u64) -> String {
 
 fn extent(bits: u64) -> String {
     match bits % 8 {
-        0 => format!("{} bytes", bits / 8),
-        _ => format!("{bits} bits"),
+        0 => counted(bits / 8, "byte").to_string(),
+        _ => counted(bits, "bit").to_string(),
     }
 }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use nlproof_base::counted;
+
 use crate::policy::demangle as demangled;
 use crate::report::{Finding, Report, Row, Severity, Source, Verdict, counts};
 
@@ -98,11 +100,14 @@ impl fmt::Display for Styled<'_> {
             writeln!(f, "\npaths without source lines: {}", clean(why))?;
         }
         let stats = &report.stats;
-        write!(
-            f,
-            "\nverified {} functions, {} insns, {} relocs, {} imports",
-            stats.functions, stats.insns, stats.relocs, stats.imports
-        )?;
+        let [functions, insns, relocs, imports] = [
+            (stats.functions, "function"),
+            (stats.insns, "insn"),
+            (stats.relocs, "reloc"),
+            (stats.imports, "import"),
+        ]
+        .map(|(number, noun)| counted(number, noun));
+        write!(f, "\nverified {functions}, {insns}, {relocs}, {imports}")?;
         elapsed(f, report.elapsed_micros)?;
         writeln!(f, "; sha256 {}", report.sha256)
     }
@@ -131,8 +136,8 @@ pub fn verdict_line<C>(
 ) -> fmt::Result {
     let (errors, waived, warnings) = counts(findings);
     let verdict = if accepted { "ACCEPTED" } else { "REJECTED" };
-    let s = if errors == 1 { "" } else { "s" };
-    writeln!(f, "{}  {verdict}: {errors} error{s}, {waived} waived, {warnings} warnings\n", clean(of))
+    let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+    writeln!(f, "{}  {verdict}: {errors}, {waived} waived, {warnings}\n", clean(of))
 }
 
 /// The table of checks.

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use nlproof_base::counted;
 use sha2::{Digest as _, Sha256};
 
 use crate::archive;
@@ -62,8 +63,12 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
     let functions = function_rows(&facts);
     let stats = stats(&facts);
     let mut summaries = vec![
-        (Check::Elf, kind(&module), format!("{} bytes", object.bytes.len())),
-        (Check::Code, format!("{} functions", stats.functions), format!("{} insns", stats.insns)),
+        (Check::Elf, kind(&module), counted(object.bytes.len(), "byte").to_string()),
+        (
+            Check::Code,
+            counted(stats.functions, "function").to_string(),
+            counted(stats.insns, "insn").to_string(),
+        ),
     ];
     for (check, run) in runs {
         let (subject, detail) = run(&facts, &mut findings);
@@ -71,7 +76,7 @@ pub fn verify(object: &ObjectBytes<'_>, policy: &Policy, kernel: Option<&KernelS
     }
     summaries.push((
         Check::Waiver,
-        format!("{} waivers", policy.waivers.len()),
+        counted(policy.waivers.len(), "waiver").to_string(),
         "each excuses something".to_owned(),
     ));
     waive(policy, &mut findings);

@@ -12,6 +12,12 @@ pub const fn align(len: usize) -> usize {
     len.saturating_add(NLA_ALIGNTO.wrapping_sub(1)) & !(NLA_ALIGNTO.wrapping_sub(1))
 }
 
+/// The noun that goes with a number of bytes. (nlproof-base counts everything else; the kernel module is built of this
+/// crate without it.)
+pub(crate) const fn bytes_word(number: usize) -> &'static str {
+    if number == 1 { "byte" } else { "bytes" }
+}
+
 /// `N` bytes at `offset`, or nothing if they are not all there.
 #[must_use]
 pub fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {

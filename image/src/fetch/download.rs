@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nlproof_base::counted;
+
 use super::{
     checksum::{AnyDigest, Digests},
     error::FetchError,
@@ -305,7 +307,10 @@ impl<'a> Fetcher<'a> {
                     return Ok(bytes);
                 }
                 Ok(Piece::End) => {
-                    return Err(again(format!("the connection ended after {} bytes", bytes.len())));
+                    return Err(again(format!(
+                        "the connection ended after {}",
+                        counted(bytes.len(), "byte")
+                    )));
                 }
                 Ok(Piece::Failed(cause)) => return Err(again(cause)),
                 Err(RecvTimeoutError::Disconnected) => return Err(again("the connection ended")),

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use nlproof_base::counted;
+
 use crate::{error::ImageError, manifest::ManifestError};
 
 /// Why a release could not be fetched. Every message names the address, the cause and, where there is one, the
@@ -20,7 +22,8 @@ pub enum FetchError {
     },
     /// Nothing came, or never all of it.
     #[error(
-        "{url}: given up after {tries} tries without a further byte: {cause}; what is there is kept, and the next fetch goes on from it"
+        "{url}: given up after {} without a further byte: {cause}; what is there is kept, and the next fetch goes on from it",
+        counted(*tries, "try")
     )]
     GivenUp {
         /// The address.
@@ -120,7 +123,11 @@ pub enum FetchError {
     #[error(transparent)]
     Image(#[from] ImageError),
     /// The cancel flag was raised.
-    #[error("interrupted; {bytes} bytes of {} are kept, and the next fetch goes on from them", part.display())]
+    #[error(
+        "interrupted; {} of {} kept, and the next fetch goes on from there",
+        counted(*bytes, "byte"),
+        part.display()
+    )]
     Cancelled {
         /// The half file.
         part: PathBuf,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nlproof_agent::frame::{FrameReader, encode_request};
 use nlproof_agent::{Batch, Body, Record, Request, Stay};
+use nlproof_base::counted;
 
 use super::error::SshError;
 use super::exec::{ExecStatus, Output};
@@ -166,7 +167,7 @@ impl Receiver {
         }
         let missing = match self.unfinished.len() {
             0 => String::new(),
-            n => format!(" with {n} programs unfinished"),
+            number => format!(" with {} unfinished", counted(number, "program")),
         };
         let status = format!("{status}{missing}");
         Err(SshError::Guest(GuestFailure::AgentDied { status, stderr }))
@@ -233,7 +234,7 @@ mod tests {
             let Err(SshError::Guest(GuestFailure::AgentDied { status: words, .. })) = run else {
                 panic!("{run:?}")
             };
-            assert_eq!(words, format!("exit status {status} with 1 programs unfinished"));
+            assert_eq!(words, format!("exit status {status} with 1 program unfinished"));
         }
     }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Body};
+use nlproof_base::counted;
 
 use super::yardstick::yardstick;
 use crate::cli::args::{GuestBenchArgs, ProjectArgs, VectorArgs};
@@ -189,11 +190,11 @@ impl Bench {
         Ok(())
     }
 
-    /// Runs at most `count` vectors, evenly chosen, in each cell, with at most `jobs` guests side by side.
-    fn cells(&mut self, cells: &[Cell], count: usize, jobs: NonZeroUsize) -> Result<(), CliError> {
-        let Ran { cells: results, all: duration, vectors } = self.run(cells, count, jobs)?;
+    /// Runs at most `most` vectors, evenly chosen, in each cell, with at most `jobs` guests side by side.
+    fn cells(&mut self, cells: &[Cell], most: usize, jobs: NonZeroUsize) -> Result<(), CliError> {
+        let Ran { cells: results, all: duration, vectors } = self.run(cells, most, jobs)?;
         let ran = results.iter().map(|result| result.vectors.len()).max().unwrap_or_default();
-        let limited = count < usize::MAX;
+        let limited = most < usize::MAX;
         if let [result] = results.as_slice() {
             let each = vectors.as_secs_f64() / f64::from(u32::try_from(ran.max(1)).unwrap_or(u32::MAX));
             // The limits are for what a user has: as many guests as there are processors. Two that share a cell halve
@@ -207,11 +208,15 @@ impl Bench {
             };
             let for_users = jobs == self.jobs;
             let limit = |limit: f64| for_users.then_some(limit);
-            self.row(&format!("each of {ran} vectors with its jail, {with}"), each, limit(VECTOR));
-            let name = format!("{}, {ran} vectors, {with}", result.cell.name());
+            self.row(
+                &format!("each of {} with its jail, {with}", counted(ran, "vector")),
+                each,
+                limit(VECTOR),
+            );
+            let name = format!("{}, {}, {with}", result.cell.name(), counted(ran, "vector"));
             self.row(&name, duration.as_secs_f64(), limit(CELL).filter(|_| limited));
         } else {
-            let name = format!("{} cells of {ran} vectors", results.len());
+            let name = format!("{} of {}", counted(results.len(), "cell"), counted(ran, "vector"));
             self.row(&name, duration.as_secs_f64(), (limited || ran < 1_000).then_some(MATRIX));
         }
         for result in &results {
@@ -222,10 +227,10 @@ impl Bench {
             let counts = result.counts();
             if counts.passed < result.vectors.len() {
                 say!(
-                    "  {}: {} of {} vectors passed",
+                    "  {}: {} of {} passed",
                     result.cell.name(),
                     counts.passed,
-                    result.vectors.len()
+                    counted(result.vectors.len(), "vector")
                 );
             }
         }
@@ -274,7 +279,7 @@ fn load() -> String {
         |text| {
             let last = text.split(' ').next().unwrap_or_default().to_owned();
             let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-            format!("{last} on {processors} processors in the last minute")
+            format!("{last} on {} in the last minute", counted(processors, "processor"))
         },
     )
 }

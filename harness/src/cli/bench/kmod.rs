@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use nlproof_base::counted;
+
 use super::shown;
 use crate::cli::args::{KmodBenchArgs, KmodPart, ProjectArgs};
 use crate::cli::exit::{CliError, ExitCode};
@@ -120,7 +122,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     for complaint in &complaints {
         say!("FAILED: {complaint}");
     }
-    say!("bench kmod: {} complaints", complaints.len());
+    say!("bench kmod: {}", counted(complaints.len(), "complaint"));
     Ok(complaints.is_empty())
 }
 

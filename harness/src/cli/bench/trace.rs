@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use iface_core::Profile;
+use nlproof_base::counted;
 
 use super::shown;
 use super::speed::{build, judge};
@@ -78,8 +79,8 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
         targets.open_module(release, &mut |stage, _| eprintln!("{release}: {stage}")).map_err(open_error)?;
     let cost = guest.trace_cost(INTERFACES, args.turns).map_err(lost)?;
     say!(
-        "a dump of {INTERFACES} interfaces by the module in a guest of {release}, the middle of {} turns",
-        args.turns
+        "a dump of {INTERFACES} interfaces by the module in a guest of {release}, the middle of {}",
+        counted(args.turns, "turn")
     );
     say!("{:<10} {:>12} {:>10} {:>16}", "probes", "instructions", "records", "");
     say!("{:<10} {:>12} {:>10}", "off", shown(stress::middle(&cost.off)), 0);

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use nlproof_base::counted;
+
 use super::follow::followed;
 use crate::cli::args::ShowTraceArgs;
 use crate::cli::exit::{CliError, ExitCode};
@@ -55,10 +57,14 @@ pub(super) fn main(
     let differing = rows.iter().filter(|row| matches!(row, Row::Left(_) | Row::Right(_))).count();
     let same = rows.iter().filter(|row| matches!(row, Row::Both(..))).count();
     if differing > 0 {
-        say!("different: {differing} lines are only in one of them, {same} are the same");
+        let differing = counted(differing, "line").verb("is", "are");
+        say!(
+            "different: {differing} only in one of them, {}",
+            counted(same, "line").verb("is the same", "are the same")
+        );
         code = ExitCode::COMPARISON;
     } else if left.kernel.lost + right.kernel.lost == 0 {
-        say!("the same: {same} lines");
+        say!("the same: {}", counted(same, "line"));
     }
     for (cell, conversation) in [(&stock, &left), (&rust, &right)] {
         for violation in &conversation.violations {
@@ -67,7 +73,11 @@ pub(super) fn main(
         }
         if conversation.kernel.lost > 0 {
             let lost = conversation.kernel.lost;
-            say!("{}: inconclusive: {lost} records of the kernel trace were lost", cell.name());
+            say!(
+                "{}: inconclusive: {} lost of the kernel trace",
+                cell.name(),
+                counted(lost, "record").verb("was", "were")
+            );
             code = ExitCode::GUEST;
         }
     }

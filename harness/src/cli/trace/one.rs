@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A vector in one cell: the live view, counts, folded stacks, files.
 
+use nlproof_base::counted;
+
 use super::beside;
 use super::files::{write_perfetto, write_raw};
 use super::follow::followed;
@@ -70,7 +72,7 @@ fn show(
         ));
     }
     if kernel.lost > 0 {
-        say!("inconclusive: {} records of the kernel trace were lost", kernel.lost);
+        say!("inconclusive: {} lost of the kernel trace", counted(kernel.lost, "record").verb("was", "were"));
         return Ok(ExitCode::GUEST);
     }
     for violation in &conversation.violations {

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
@@ -31,7 +31,7 @@ use crate::targets::facts::{Commands, Facts, Kernel};
 use crate::targets::{DtraceOutput, Finish, OnStage, Target};
 use crate::targets::{OpenError, TargetError};
 use crate::vm::{
-    AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, remembered_accelerator,
+    Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, remembered_accelerator,
 };
 
 /// For a batch, beside what each of its programs may take.
@@ -104,12 +104,16 @@ impl FreebsdTarget {
         on_stage("choose the accelerator", None);
         let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
             .map_err(|error| OpenError::Guest(error.to_string()))?;
+        if options.accelerator == Accelerator::Auto && accelerator.kind == AcceleratorKind::Tcg {
+            say_once_why_slow(on_stage);
+        }
         let accelerator_kind = accelerator.kind;
         let booting = Instant::now();
         let wanted = Wanted { image: &image, module: module.as_ref(), options, tools: &tools };
         let (started, accelerator) = match start(&wanted, &accelerator, on_stage) {
             Err(OpenError::Guest(reason)) if options.may_fall_back(&accelerator_kind) => {
                 let first = reason.lines().next().unwrap_or_default();
+                on_stage("kvm ran a test guest, and not this one: tcg", None);
                 let fallback = SelectedAccelerator {
                     kind: AcceleratorKind::Tcg,
                     reason: format!("a test guest ran under kvm, this one did not: {first}"),
@@ -346,6 +350,15 @@ fn no_module(error: &ImageError) -> OpenError {
         None => "kernel.txz of the release has its modules in boot/kernel".into(),
     };
     OpenError::NotHere { reason: error.to_string(), remedy }
+}
+
+/// Says that guests are slow here, in a few words and once a run. The report's facts have the whole reason, and so has
+/// `nlproof doctor`.
+fn say_once_why_slow(on_stage: &mut OnStage<'_>) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        on_stage("kvm runs no guest here, tcg does (nlproof doctor says why)", None);
+    }
 }
 
 /// What is known of a guest that was started.

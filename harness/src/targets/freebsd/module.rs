@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use nlproof_base::counted;
 use nlproof_image::ReleaseDir;
 use nlproof_kmod::{Checkout, KmodError, Options, ToolPaths, Toolchain, build, embedded_policy, kernel};
 use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
@@ -50,10 +51,10 @@ impl Prepared {
     /// Measures of the module for reports: size of its file, imports and deepest chain of calls.
     pub fn measures(&self) -> String {
         format!(
-            "{} bytes, {} imports, deepest chain {} bytes",
-            self.bytes.len(),
-            self.imports,
-            self.report.stats.deepest_chain
+            "{}, {}, deepest chain {}",
+            counted(self.bytes.len(), "byte"),
+            counted(self.imports, "import"),
+            counted(self.report.stats.deepest_chain, "byte")
         )
     }
 
@@ -76,9 +77,13 @@ impl Prepared {
     pub fn verdict(&self) -> String {
         let (errors, waived, warnings) = self.report.counts();
         if self.report.accepted {
-            format!("accepted: {waived} waived, {warnings} warnings")
+            format!("accepted: {waived} waived, {}", counted(warnings, "warning"))
         } else {
-            format!("REJECTED ({errors} errors) and loaded all the same: {}", first_rejection(&self.report))
+            format!(
+                "REJECTED ({}) and loaded all the same: {}",
+                counted(errors, "error"),
+                first_rejection(&self.report)
+            )
         }
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use nlproof_agent::{Batch, Body, Counted, Privilege, Program, Record, SocketOptions, Step};
 
+use nlproof_base::counted;
+
 use super::guest_target::FreebsdTarget;
 use crate::targets::TargetError;
 use crate::vm::Wait;
@@ -127,15 +129,12 @@ impl FreebsdTarget {
 impl Outcome {
     fn add(&mut self, record: &Record) {
         match &record.body {
-            Body::Counted(counted) => {
-                if counted.answered != counted.asked {
-                    self.failed.push(format!(
-                        "{} of {} requests were not answered",
-                        counted.asked - counted.answered,
-                        counted.asked
-                    ));
+            Body::Counted(sum) => {
+                if sum.answered != sum.asked {
+                    let missing = counted(sum.asked - sum.answered, "request").verb("was", "were");
+                    self.failed.push(format!("{missing} not answered, of {}", sum.asked));
                 }
-                self.counted.push(*counted);
+                self.counted.push(*sum);
             }
             Body::Exec { status, stdout, stderr } => {
                 self.said.push_str(&String::from_utf8_lossy(stdout));
@@ -180,7 +179,7 @@ mod tests {
         assert_eq!(failed(Body::Counted(counted)), [""; 0]);
         assert_eq!(
             failed(Body::Counted(Counted { answered: 3, ..counted })),
-            ["2 of 5 requests were not answered"]
+            ["2 requests were not answered, of 5"]
         );
         let exec = |status, stderr: &[u8]| Body::Exec { status, stdout: vec![], stderr: stderr.to_vec() };
         assert_eq!(failed(exec(0, b"")), [""; 0]);

@@ -211,7 +211,7 @@ impl Starter<'_> {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Started, String> {
         let Wanted { image, options, tools, .. } = self.wanted;
-        on_stage(&format!("restore under {}", self.accelerator), None);
+        on_stage(&format!("restore under {}", self.accelerator.kind), None);
         let started = Instant::now();
         let mut config = machine(options);
         config.overlay_disk(snapshot.overlay(), DiskWrites::Discard).memory_file(snapshot.memory(), false);
@@ -258,7 +258,7 @@ impl Starter<'_> {
         on_stage: &mut OnStage<'_>,
     ) -> Result<(Vm, Link), OpenError> {
         let Wanted { tools, options, .. } = self.wanted;
-        on_stage(&format!("boot under {}", self.accelerator), None);
+        on_stage(&format!("boot under {}", self.accelerator.kind), None);
         let mut vm = Vm::start(config, self.accelerator.kind, tools, &self.patience)
             .map_err(|error| OpenError::Guest(error.to_string()))?;
         match self.bring_up(&mut vm, on_stage) {

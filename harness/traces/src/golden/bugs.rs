@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::file::FileError;
+use crate::file::{FileError, Limit, read_text};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,7 @@ pub fn load_bugs(path: &Path) -> Result<Vec<Bug>, FileError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| FileError::whole(path, format!("cannot be read: {error}")))?;
+    let text = read_text(path, Limit::YAML)?;
     let mut bugs = Vec::new();
     // The first row has the columns' names, the second only dashes.
     let rows = (1..).zip(text.lines()).filter(|(_, line)| line.starts_with('|')).skip(2);
@@ -66,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_projects_own_table_is_read() {
-        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/bugs.md");
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/bugs.md");
         let bugs = load_bugs(&own).unwrap();
         let up = bugs.iter().find(|bug| bug.vectors.contains(&"event/up".to_owned())).unwrap();
         assert_eq!((up.vectors.len(), up.reference.as_str()), (2, "fixed in 15.0"));

@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn version_control_leaves_out_what_awaits_review() {
-        let ignored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.gitignore");
+        let ignored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.gitignore");
         let ignored = std::fs::read_to_string(ignored).unwrap();
         for suffix in SUFFIXES {
             let line = format!("*{suffix}");

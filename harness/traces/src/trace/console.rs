@@ -2,6 +2,7 @@
 //! What the kernel printed while a vector ran: lines of its message buffer, each in the step during which it came.
 
 use nlproof_agent::{Body, ConsoleLine, Record};
+use nlproof_base::counted;
 use nlproof_wire::Os;
 
 use super::decode::errno_text;
@@ -43,7 +44,8 @@ impl Told {
     pub(super) fn of(os: Os, records: &[Record]) -> Told {
         let said = records.iter().rev().find_map(|record| match &record.body {
             Body::ConsoleRead { lines, bytes, overrun } => {
-                let left = format!("{lines} lines ({bytes} bytes) more than are kept");
+                let left =
+                    format!("{} ({}) more than are kept", counted(*lines, "line"), counted(*bytes, "byte"));
                 let over = "what was printed before the kernel's message buffer ran over".to_owned();
                 let missing: Vec<_> =
                     [(*lines > 0).then_some(left), overrun.then_some(over)].into_iter().flatten().collect();
@@ -76,7 +78,7 @@ pub(super) fn console_text(line: &ConsoleLine) -> String {
     };
     text.push_str(&format!(": {}", line.text.escape_ascii()));
     if line.cut > 0 {
-        text.push_str(&format!(" ... ({} bytes more)", line.cut));
+        text.push_str(&format!(" ... ({} more)", counted(line.cut, "byte")));
     }
     if !line.whole {
         text.push_str(" (no newline yet)");

@@ -2,6 +2,7 @@
 //! One netlink message of a vector, as bytes.
 
 use nlproof_agent::ReplyEnd;
+use nlproof_base::counted;
 use nlproof_wire::Os;
 use nlproof_wire::consts::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST};
 use nlproof_wire::schema::{self, Message, flag_by_name, nlm_flags};
@@ -46,9 +47,9 @@ pub(super) fn put_message(
     }
     if let Some(cut) = &raw.cut {
         let left = out.len() - start;
-        let kept = left
-            .checked_sub(cut.value as usize)
-            .ok_or_else(|| at.error(place(cut), format!("the message has only {left} bytes to cut from")))?;
+        let kept = left.checked_sub(cut.value as usize).ok_or_else(|| {
+            at.error(place(cut), format!("the message has only {} to cut from", counted(left, "byte")))
+        })?;
         out.truncate(start + kept);
     }
     let len = match &raw.len {

@@ -6,6 +6,7 @@
 //! permitted by accident: they would have to be written down.
 
 use nlproof_agent::{Body, Race, Record, ReplyEnd, Send};
+use nlproof_base::counted;
 use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
 use nlproof_wire::view::{MessageItem, messages};
 use nlproof_wire::{Os, errno_name, errno_names, errno_number};
@@ -110,8 +111,10 @@ pub fn judge_races(
             (!permitted)
                 .then(|| format!("race of {sockets} sockets: `{outcome}` in round {round} is not permitted"))
         });
-        let fine =
-            || format!("race of {sockets} sockets, {} rounds: what came of each is permitted", race.rounds);
+        let fine = || {
+            let rounds = counted(race.rounds, "round");
+            format!("race of {sockets} sockets, {rounds}: what came of each is permitted")
+        };
         lines.push((index, odd.unwrap_or_else(fine)));
     }
     lines
@@ -206,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_is_permitted_and_what_is_not() {
-        const FINE: &str = "race of 2 sockets, 1 rounds: what came of each is permitted";
+        const FINE: &str = "race of 2 sockets, 1 round: what came of each is permitted";
         let (made, part) = ((0, NLMSG_ERROR, 0, Some(0)), (1, 16, NLM_F_MULTI, None));
         let done = (1, NLMSG_DONE, NLM_F_MULTI, Some(0));
         assert_eq!(said(&[made, part, done]), FINE);

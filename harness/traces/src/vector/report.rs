@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use nlproof_base::count;
+use nlproof_base::counted;
 use nlproof_verify::{
     Finding, Row, Rule as _, Source, Subject, TextStyle, details, elapsed, row, sarif, table, verdict_line,
 };
@@ -86,23 +86,23 @@ pub fn judge_vectors(root: &Path, listing: &Listing, project: Option<&Beside>) -
         .iter()
         .map(|check| {
             let detail = match check {
-                VectorCheck::File => count(stats.steps, "step").to_string(),
-                VectorCheck::Program => count(stats.programs, "program").to_string(),
+                VectorCheck::File => counted(stats.steps, "step").to_string(),
+                VectorCheck::Program => counted(stats.programs, "program").to_string(),
                 VectorCheck::Form => format!("{} malformed on purpose", stats.malformed),
                 VectorCheck::Declared => {
                     let kinds = read.iter().flat_map(|vector| &vector.malformed).count();
-                    format!("{} declared", count(kinds, "deviation"))
+                    format!("{} declared", counted(kinds, "deviation"))
                 }
                 VectorCheck::Needs => {
                     let modules = read.iter().flat_map(|vector| &vector.needs.modules).count();
-                    count(modules, "kernel module").to_string()
+                    counted(modules, "kernel module").to_string()
                 }
                 VectorCheck::Golden => match project {
                     Some(_) => "each of a vector".into(),
                     None => "not looked at: these are no project's vectors".into(),
                 },
             };
-            row(*check, count(read.len(), "vector").to_string(), detail, &findings)
+            row(*check, counted(read.len(), "vector").to_string(), detail, &findings)
         })
         .collect();
     VectorReport {
@@ -145,7 +145,7 @@ impl fmt::Display for VectorReport {
         details(f, &self.findings, TextStyle::default())?;
         let VectorStats { files, steps, programs, .. } = self.stats;
         let [files, steps, programs] = [(files, "vector"), (steps, "step"), (programs, "program")]
-            .map(|(number, noun)| count(number, noun));
+            .map(|(number, noun)| counted(number, noun));
         write!(f, "\nverified {files}, {steps}, {programs}")?;
         elapsed(f, self.elapsed_micros)?;
         writeln!(f)

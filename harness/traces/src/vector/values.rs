@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Scalars in vectors: numbers, names of flags, addresses, bytes in hex.
 
-use nlproof_base::count;
+use nlproof_base::counted;
 use nlproof_wire::schema::{Flag, flag_by_name};
 
 use super::place::At;
@@ -66,7 +66,7 @@ pub fn hex(text: &str) -> Result<Vec<u8>, String> {
         }
     }
     if !digits.len().is_multiple_of(2) {
-        return Err(format!("{} make no whole bytes", count(digits.len(), "hex digit")));
+        return Err(format!("{} make no whole bytes", counted(digits.len(), "hex digit")));
     }
     Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }

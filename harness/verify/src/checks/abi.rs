@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use nlproof_base::counted;
+
 use crate::check::Check;
 use crate::dwarf::{DebugSections, Language, structures};
 use crate::facts::Facts;
@@ -25,7 +27,7 @@ pub(crate) fn abi(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, St
                 Finding::error(Check::Abi, "abi", format!("cannot be judged: {why}"))
                     .help("compile C with -g and Rust with -C debuginfo=2, and keep the debug sections"),
             );
-            return (format!("{} structures", table.len()), "nothing compared".to_owned());
+            return (counted(table.len(), "structure").to_string(), "nothing compared".to_owned());
         }
     };
     let (mut compared, mut fields) = (0, 0);
@@ -58,7 +60,10 @@ pub(crate) fn abi(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, St
         Some(layouts) => format!("; the kernel's types from {}", layouts.from.unwrap_or("nowhere")),
         None => String::new(),
     };
-    (format!("{} structures", table.len()), format!("{compared} comparisons of {fields} fields{kernel}"))
+    {
+        let (compared, fields) = (counted(compared, "comparison"), counted(fields, "field"));
+        (counted(table.len(), "structure").to_string(), format!("{compared} of {fields}{kernel}"))
+    }
 }
 
 type Found = std::collections::BTreeMap<String, Vec<(String, Option<Layout>)>>;
@@ -177,7 +182,7 @@ fn of_kernel(
 fn against_numbers(shared: &Shared, side: &str, layout: &Layout) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(size) = shared.size.filter(|size| *size != layout.size) {
-        found.push(format!("has {} bytes in {side} and {size} in the policy", layout.size));
+        found.push(format!("has {} in {side} and {size} in the policy", counted(layout.size, "byte")));
     }
     if let Some(align) = shared.align.filter(|align| Some(*align) != layout.align) {
         let here = layout.align.map_or("unknown".to_owned(), |align| align.to_string());

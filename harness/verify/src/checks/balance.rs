@@ -12,6 +12,8 @@ use iced_x86::{
     ConditionCode, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register,
 };
 
+use nlproof_base::counted;
+
 use crate::check::Check;
 use crate::code::{Function, Goes, Insn};
 use crate::facts::Facts;
@@ -59,7 +61,10 @@ pub(crate) fn balance(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
             }
         }
     }
-    (format!("{} resources", table.len()), format!("followed through {followed} functions"))
+    (
+        counted(table.len(), "resource").to_string(),
+        format!("followed through {}", counted(followed, "function")),
+    )
 }
 
 /// Least and most that the function may hold when it returns: its own entry in the table says so.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use iced_x86::{FlowControl, Mnemonic};
+use nlproof_base::counted;
 
 use crate::check::Check;
 use crate::code::Goes;
@@ -31,7 +32,8 @@ pub(crate) fn stack(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, 
         }
         let frame = facts.frames[index];
         if frame > policy.frame_bytes {
-            let what = format!("has a frame of {frame} bytes; {} are allowed", policy.frame_bytes);
+            let what =
+                format!("has a frame of {}; {} are allowed", counted(frame, "byte"), policy.frame_bytes);
             findings.push(
                 Finding::error(Check::Stack, &*function.name, what)
                     .help("smaller locals, or a buffer of the caller's"),
@@ -45,7 +47,8 @@ pub(crate) fn stack(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, 
     let name = &facts.code.functions[worst].name;
     if bytes > policy.chain_bytes {
         let what = format!(
-            "needs {bytes} bytes of stack down its deepest chain; {} are allowed",
+            "needs {} of stack down its deepest chain; {} are allowed",
+            counted(bytes, "byte"),
             policy.chain_bytes
         );
         findings.push(
@@ -54,7 +57,7 @@ pub(crate) fn stack(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, 
                 .help("split what is on the stack at the same time"),
         );
     }
-    (name.clone(), format!("{bytes} of {} bytes (deepest chain)", policy.chain_bytes))
+    (name.clone(), format!("{bytes} of {} (deepest chain)", counted(policy.chain_bytes, "byte")))
 }
 
 fn deepest(facts: &Facts<'_>, from: usize) -> Vec<Step> {
@@ -92,7 +95,10 @@ pub(crate) fn recursion(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (Stri
             );
         }
     }
-    (format!("{} functions", facts.code.functions.len()), format!("{} cycles", facts.graph.cycles.len()))
+    (
+        counted(facts.code.functions.len(), "function").to_string(),
+        counted(facts.graph.cycles.len(), "cycle").to_string(),
+    )
 }
 
 pub(crate) fn indirect(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, String) {
@@ -103,7 +109,7 @@ pub(crate) fn indirect(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (Strin
         tables += function.insns.iter().filter(|insn| matches!(insn.goes, Goes::Table(_))).count();
         sites += found.len();
         if !found.is_empty() {
-            let what = format!("calls or jumps through a pointer in {} places", found.len());
+            let what = format!("calls or jumps through a pointer in {}", counted(found.len(), "place"));
             let path = found.iter().take(3).map(|&at| facts.step(index, at)).collect();
             findings.push(
                 Finding::error(Check::Indirect, &*function.name, what)
@@ -113,16 +119,16 @@ pub(crate) fn indirect(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (Strin
             );
         }
     }
-    (format!("{sites} sites"), format!("{tables} jump tables resolved"))
+    (counted(sites, "site").to_string(), format!("{} resolved", counted(tables, "jump table")))
 }
 
 pub(crate) fn panic(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, String) {
-    let count = facts.code.functions.len();
-    let mut callers: Vec<Vec<(usize, usize)>> = vec![Vec::new(); count];
+    let functions = facts.code.functions.len();
+    let mut callers: Vec<Vec<(usize, usize)>> = vec![Vec::new(); functions];
     // For each function on a way to a panic: the instruction that takes it, and the next function.
-    let mut way: Vec<Option<(usize, Option<usize>)>> = vec![None; count];
+    let mut way: Vec<Option<(usize, Option<usize>)>> = vec![None; functions];
     // Where that way ends: function and instruction.
-    let mut end = vec![(0_usize, 0_usize); count];
+    let mut end = vec![(0_usize, 0_usize); functions];
     let mut work = VecDeque::new();
     for (index, edges) in facts.graph.edges.iter().enumerate() {
         for edge in edges {
@@ -197,5 +203,8 @@ pub(crate) fn panic(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, 
     }
     let calls = facts.code.functions.iter().flat_map(|function| &function.insns);
     let calls = calls.filter(|insn| insn.ins.flow_control() == FlowControl::Call).count();
-    (format!("{reached} entries"), format!("reach a panic symbol; {calls} calls followed"))
+    {
+        let followed = counted(calls, "call");
+        (counted(reached, "entry").to_string(), format!("reach a panic symbol; {followed} followed"))
+    }
 }

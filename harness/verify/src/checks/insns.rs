@@ -2,6 +2,7 @@
 //! Checks that look at instructions one at a time, and at the shape of a function for fbt.
 
 use iced_x86::{Code as Op, CpuidFeature, FlowControl, Instruction, Mnemonic, OpKind, Register};
+use nlproof_base::counted;
 
 use crate::check::Check;
 use crate::code::{Function, Goes};
@@ -15,7 +16,7 @@ pub(crate) fn fpu(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, St
         Check::Fpu,
         findings,
         is_fpu,
-        |count| format!("uses FPU or vector registers in {count} instructions"),
+        |number| format!("uses FPU or vector registers in {}", counted(number, "instruction")),
         help,
     )
 }
@@ -27,7 +28,7 @@ pub(crate) fn insn(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, S
         Check::Insn,
         findings,
         is_forbidden,
-        |count| format!("has {count} privileged or trapping instructions"),
+        |number| format!("has {}", counted(number, "privileged or trapping instruction")),
         help,
     )
 }
@@ -50,7 +51,7 @@ fn each(
         }
     }
     let insns: usize = facts.code.functions.iter().map(|function| function.insns.len()).sum();
-    (format!("{insns} insns"), format!("in {} functions", facts.code.functions.len()))
+    (counted(insns, "insn").to_string(), format!("in {}", counted(facts.code.functions.len(), "function")))
 }
 
 /// Touches x87, MMX, SSE or AVX state. `lfence` and `prefetch` are of class SSE but touch none of it, so
@@ -140,7 +141,8 @@ pub(crate) fn red_zone(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (Strin
     for (index, function) in facts.code.functions.iter().enumerate() {
         let below = &facts.flows[index].below;
         if !below.is_empty() {
-            let what = format!("uses memory below the stack pointer in {} instructions", below.len());
+            let what =
+                format!("uses memory below the stack pointer in {}", counted(below.len(), "instruction"));
             let path = below.iter().take(3).map(|&at| facts.step(index, at)).collect();
             findings.push(
                 Finding::error(Check::RedZone, &*function.name, what)
@@ -150,7 +152,7 @@ pub(crate) fn red_zone(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (Strin
             );
         }
     }
-    (format!("{} functions", facts.code.functions.len()), "stack pointer followed".to_owned())
+    (counted(facts.code.functions.len(), "function").to_string(), "stack pointer followed".to_owned())
 }
 
 /// Why fbt would not see every entry and return of the function; `None` if it does.
@@ -230,7 +232,7 @@ pub(crate) fn traceable(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (Stri
         }
     }
     (
-        format!("{asked} functions"),
+        counted(asked, "function").to_string(),
         format!(
             "{seen} of {} have entry and return probes{}",
             facts.code.functions.len(),

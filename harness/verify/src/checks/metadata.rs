@@ -2,6 +2,7 @@
 //! `set_modmetadata_set`: what the module is called, what it depends on, in which versions
 //! (`sys/module.h`; 24-byte records `{ int version, int type, void *data, char *cval }`).
 
+use nlproof_base::counted;
 use object::elf;
 
 use crate::check::Check;
@@ -26,7 +27,7 @@ pub(crate) fn modmeta(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
         (0..module.sections.len()).filter(|&index| module.sections[index].name == SET).collect();
     if sets.len() != 1 {
         if facts.policy.metadata {
-            let what = format!("is there {} times; the loader reads exactly one", sets.len());
+            let what = format!("is there {}; the loader reads exactly one", counted(sets.len(), "time"));
             findings.push(
                 Finding::error(Check::Modmeta, SET, what)
                     .help("DECLARE_MODULE in the C shim; `metadata: false` for a plain object"),
@@ -34,7 +35,7 @@ pub(crate) fn modmeta(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
         }
         return (
             "no metadata".to_owned(),
-            if sets.is_empty() { NO_SETS.to_owned() } else { format!("{} sets", sets.len()) },
+            if sets.is_empty() { NO_SETS.to_owned() } else { counted(sets.len(), "set").to_string() },
         );
     }
     let set = sets[0];

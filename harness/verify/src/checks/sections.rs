@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use nlproof_base::counted;
 use object::elf;
 
 use crate::check::Check;
@@ -102,9 +103,9 @@ pub(crate) fn wx(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, Str
         }
     }
     (
-        format!("{} sections", placed.len()),
+        counted(placed.len(), "section").to_string(),
         if one_file {
-            format!("{loaded} pages, protections as link_elf_protect gives them")
+            format!("{}, protections as link_elf_protect gives them", counted(loaded, "page"))
         } else {
             "sections alone: an archive has no pages before it is linked".to_owned()
         },
@@ -150,5 +151,8 @@ pub(crate) fn sections(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (Strin
     }
     let loaded =
         facts.module.sections.iter().filter(|section| section.is_alloc() && section.size > 0).count();
-    (format!("{loaded} loaded"), format!("of {} sections", facts.module.sections.len().saturating_sub(1)))
+    (
+        format!("{loaded} loaded"),
+        format!("of {}", counted(facts.module.sections.len().saturating_sub(1), "section")),
+    )
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nlproof_base::counted;
 use object::elf;
 
 use crate::check::Check;
@@ -12,12 +13,12 @@ use crate::policy::short_name;
 use crate::report::Finding;
 
 pub(crate) fn imports(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, String) {
-    let mut count = 0;
+    let mut number = 0;
     let sets: BTreeSet<&str> = facts.module.sections.iter().map(|section| section.name.as_str()).collect();
     for symbol in
         facts.module.symbols.iter().filter(|symbol| symbol.home == Home::Undefined && !symbol.name.is_empty())
     {
-        count += 1;
+        number += 1;
         let name = symbol.name.as_str();
         if is_compiler_rt(name) {
             findings.push(
@@ -49,19 +50,19 @@ pub(crate) fn imports(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
     }
     let detail = match (&facts.policy.imports, facts.kernel) {
         (Some(allowed), Some(kernel)) => {
-            format!("{count} of {} allowed, {} in the kernel", allowed.len(), kernel.len())
+            format!("{number} of {} allowed, {} in the kernel", allowed.len(), kernel.len())
         }
-        (Some(allowed), None) => format!("{count} of {} allowed; no kernel to compare with", allowed.len()),
+        (Some(allowed), None) => format!("{number} of {} allowed; no kernel to compare with", allowed.len()),
         (None, Some(kernel)) => format!("no list in the policy; {} in the kernel", kernel.len()),
         (None, None) => "no list in the policy and no kernel to compare with".to_owned(),
     };
-    if facts.kernel.is_none() && facts.policy.imports.is_none() && count > 0 {
+    if facts.kernel.is_none() && facts.policy.imports.is_none() && number > 0 {
         findings.push(
             Finding::warning(Check::Imports, "imports", "cannot be judged")
                 .help("give a kernel, or list the allowed `imports` in the policy"),
         );
     }
-    (format!("{count} symbols"), detail)
+    (counted(number, "symbol").to_string(), detail)
 }
 
 /// `__start_set_X` and `__stop_set_X` are made by the linker of the kernel for sets the file has.
@@ -86,7 +87,7 @@ fn is_compiler_rt(name: &str) -> bool {
 
 pub(crate) fn relocs(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, String) {
     let module = facts.module;
-    let (mut count, mut sections) = (0, 0);
+    let (mut number, mut sections) = (0, 0);
     let mut kinds: BTreeMap<u32, usize> = BTreeMap::new();
     // One finding for each type and symbol: a function may name one a thousand times.
     let mut refused: BTreeMap<(String, u32), (usize, String)> = BTreeMap::new();
@@ -97,7 +98,7 @@ pub(crate) fn relocs(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String,
         sections += 1;
         let home = &module.sections[section];
         for reloc in list {
-            count += 1;
+            number += 1;
             *kinds.entry(reloc.kind).or_default() += 1;
             let width = match reloc.kind {
                 0 => 0,
@@ -138,7 +139,7 @@ pub(crate) fn relocs(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String,
     }
     let kinds: Vec<String> =
         kinds.iter().map(|(&kind, count)| format!("{}×{count}", kind_name(kind))).collect();
-    (format!("{count} in {sections} sections"), kinds.join(" "))
+    (format!("{number} in {}", counted(sections, "section")), kinds.join(" "))
 }
 
 /// Short names of `R_X86_64_*` (System V ABI, AMD64 supplement, table 4.9).

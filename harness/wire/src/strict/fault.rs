@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use crate::bytes::bytes_word;
 use crate::schema::AttrKind;
 use crate::view::TrailingCause;
 
@@ -94,9 +95,9 @@ impl fmt::Display for FaultKind {
                 write!(f, "message ends after {got} of the {need} bytes of {header}")
             }
             Self::ShortEcho { len, left } => {
-                write!(f, "echo of a request of {len} bytes where {left} are left")
+                write!(f, "echo of a request of {len} {} where {left} are left", bytes_word(len as usize))
             }
-            Self::Surplus { got } => write!(f, "{got} bytes where the message should end"),
+            Self::Surplus { got } => write!(f, "{got} {} where the message should end", bytes_word(got)),
             Self::AttrSize { kind, got } => write!(f, "payload of {got} where {kind}"),
             Self::Unterminated => f.write_str("string without a NUL"),
             Self::PaddingMissing { need, got } => write!(f, "{got} of {need} padding bytes"),

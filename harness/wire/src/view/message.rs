@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::bytes::{align, split, u16_at, u32_at};
+use crate::bytes::{align, bytes_word, split, u16_at, u32_at};
 use crate::consts::NLMSG_HDRLEN;
 
 /// `struct nlmsghdr` (`netlink/netlink.h`, RFC 3549 2.3.2).
@@ -109,7 +109,10 @@ impl fmt::Display for TrailingCause {
             Self::LengthBelowHeader { len, need } => {
                 write!(f, "length {len} is below the header's {need}")
             }
-            Self::LengthPastEnd { len, left } => write!(f, "length {len} where {left} bytes are left"),
+            Self::LengthPastEnd { len, left } => {
+                let are = if left == 1 { "is" } else { "are" };
+                write!(f, "length {len} where {left} {} {are} left", bytes_word(left))
+            }
         }
     }
 }
