@@ -8,7 +8,7 @@ use nlproof_base::Limit;
 use crate::{digest::Sha256, kernel::KernelInfo};
 
 /// Version of `image.json`. An image with another one is built again.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 1;
 
 /// A finished image in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,9 @@ pub struct ImageInfo {
     pub kernel: KernelInfo,
     /// Whether the release's own `/etc/rc` starts the guest.
     pub stock_rc: bool,
-    /// The kernel modules that were asked for, sorted: those that the kernel has as files are loaded at the start.
+    /// The kernel modules that were asked for, sorted: those that the kernel has as files are loaded at the start. None in
+    /// an image of an older nlproof, which did not write them down.
+    #[serde(default)]
     pub modules: Vec<String>,
     /// The files of the release that went into it.
     pub inputs: Vec<Input>,

@@ -87,7 +87,9 @@ fn list() -> Result<ExitCode, CliError> {
             entry.key,
             entry.image.info.kernel.sha256.to_string(),
         );
-        say!("{:<20} {:>10}  modules {}", "", "", entry.image.info.modules.join(" "));
+        if !entry.image.info.modules.is_empty() {
+            say!("{:<20} {:>10}  modules {}", "", "", entry.image.info.modules.join(" "));
+        }
         for input in &entry.image.info.inputs {
             say!("{:<20} {:>10}  from {} sha256:{:.12}", "", "", input.file, input.sha256.to_string());
         }
