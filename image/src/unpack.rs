@@ -107,7 +107,6 @@ pub fn each_entry<R: Read, E>(
         // What the caller left: otherwise it would be read on the way to the next header.
         io::copy(&mut entry, &mut io::sink()).map_err(UnpackError::Read)?;
     }
-    drop(entries);
     allowed.set(limits.total.get());
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(UnpackError::Read)?;
     Ok(())
@@ -181,7 +180,9 @@ mod tests {
         for (number, size) in sizes.iter().enumerate() {
             let mut header = tar::Header::new_gnu();
             header.set_path(format!("f{number}")).unwrap();
-            (header.set_size(*size), header.set_mode(0o644), header.set_cksum());
+            header.set_size(*size);
+            header.set_mode(0o644);
+            header.set_cksum();
             bytes.extend_from_slice(header.as_bytes());
             let there = if *size > 10_000 { 0 } else { size.next_multiple_of(BLOCK) };
             bytes.resize(bytes.len() + there as usize, 0);
@@ -227,7 +228,9 @@ mod tests {
     fn a_name_that_would_fill_memory_is_not_read() {
         let mut header = tar::Header::new_gnu();
         header.set_path("././@LongLink").unwrap();
-        (header.set_size(3 << 20), header.set_entry_type(tar::EntryType::GNULongName), header.set_cksum());
+        header.set_size(3 << 20);
+        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_cksum();
         let mut bytes = header.as_bytes().to_vec();
         bytes.resize(bytes.len() + (3 << 20), b'a');
         bytes.extend(archive(&[1]));
