@@ -86,6 +86,6 @@ fn a_ready_image_becomes_a_guest_in_which_a_cell_runs() {
     assert!(vectors > 20, "{cell}");
     let counts = |name: &str| cell["counts"][name].as_u64().unwrap();
     assert_eq!(counts("passed") + counts("lost"), vectors as u64, "{cell}");
-    // The same kernel as in kernel.txz: what it answers was observed before.
-    assert_eq!(cell["origin"], "observed", "{cell}");
+    // The same kernel as in kernel.txz: what it answers was observed before, of this build or of another one.
+    assert!(["this-kernel", "other-build"].contains(&cell["origin"].as_str().unwrap()), "{cell}");
 }

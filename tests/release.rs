@@ -60,7 +60,7 @@ fn an_archive_unpacked_in_an_empty_directory_runs_the_matrix() {
     let cell = ["test-matrix", "--target", "sim", "--release", "14.0", "--suite", "link"];
     let run = bare(&nlproof, &empty).args(cell).output().unwrap();
     assert_eq!(run.status.code(), Some(0), "{}", text(&run));
-    assert!(text(&run).contains("vectors passed, 0 did not, in 1 cells"), "{}", text(&run));
+    assert!(text(&run).contains("vectors passed, 0 did not, in 1 cell;"), "{}", text(&run));
     // Everything that is judged by a table beside the program.
     for command in [&["coverage"][..], &["verify", "vectors"], &["matrix", "--json"]] {
         let output = bare(&nlproof, &empty).args(command).output().unwrap();
