@@ -6,18 +6,19 @@
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
+use nlproof_files::require;
 use nlproof_image::{BuildOptions, Cache, Dists, Found, Image, ImageError, Progress, VmImageDir, build};
 use nlproof_wire::Os;
 
 use super::console::{Blame, console, console_since};
 use super::error::{OpenError, TargetError};
-use super::facts::{Commands, Facts, Kernel};
+use super::facts::{Commands, Facts, Kernel, UNKEPT};
 use super::link::Link;
 use super::loaded::Loaded;
 use super::module::{ModuleOptions, prepare_module};
@@ -35,7 +36,10 @@ const BATCH_LIMIT: Duration = Duration::from_secs(30);
 /// For each program of a batch: most take milliseconds.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
 /// Memory of a guest, in MiB: enough for 14 and 15 with all modules of the image.
-const MEMORY_MIB: u32 = 512;
+pub(super) const MEMORY_MIB: u32 = 512;
+
+/// Bytes of a console's log: a boot has some 20 KiB, a panic with the stacks of all threads ten times that.
+const CONSOLE: u64 = 1024 * 1024;
 
 /// How guests are run.
 #[derive(Clone)]
@@ -129,6 +133,7 @@ impl FreebsdTarget {
         module: Option<&ModuleOptions>,
         on_stage: &mut OnStage<'_>,
     ) -> Result<FreebsdTarget, OpenError> {
+        let (options, unkept) = &with_room_for_console(options);
         let started = Instant::now();
         let tools = Tools::find(&options.supervisor).map_err(|error| OpenError::NotHere {
             reason: error.to_string(),
@@ -164,6 +169,7 @@ impl FreebsdTarget {
         };
         let booted = booting.elapsed();
         let mut facts = facts(release, &image, &accelerator, &started, (built, booted));
+        facts.lines.extend(unkept.iter().map(|why| (UNKEPT.to_owned(), why.clone())));
         if options.cpus != 1 {
             facts.lines.push(("processors".into(), options.cpus.to_string()));
         }
@@ -261,6 +267,20 @@ impl Target for FreebsdTarget {
         let said = console_since(&self.vm, self.console_from);
         finish.complaints.extend(self.blame.told(&said));
         finish
+    }
+}
+
+/// The same, but a console's log that finds no room is not kept: why. A guest that nobody can hear would be taken for one
+/// that hangs.
+fn with_room_for_console(options: &FreebsdOptions) -> (FreebsdOptions, Option<String>) {
+    let directory = options.console.as_deref().and_then(Path::parent);
+    let room =
+        directory.map(|directory| require(directory, CONSOLE, "make room there, or name another directory"));
+    match room {
+        Some(Err(error)) => {
+            (FreebsdOptions { console: None, ..options.clone() }, Some(format!("console: {error}")))
+        }
+        _ => (options.clone(), None),
     }
 }
 

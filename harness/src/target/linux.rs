@@ -13,6 +13,7 @@ use super::Target;
 use super::agents;
 use super::error::{OpenError, TargetError};
 use super::facts::{Commands, Facts};
+use crate::vm::TEMPORARY_REMEDY;
 
 /// The agent as a file that can be executed.
 pub struct LinuxTarget {
@@ -32,8 +33,11 @@ impl LinuxTarget {
                 remedy: "run it on one".into(),
             });
         }
-        let failed =
-            |error: std::io::Error| OpenError::Build(format!("the agent cannot be written: {error}"));
+        let place = std::env::temp_dir();
+        let failed = |error: std::io::Error| OpenError::NotHere {
+            reason: format!("{}: the agent cannot be written: {error}", place.display()),
+            remedy: TEMPORARY_REMEDY.into(),
+        };
         let mut file = tempfile::Builder::new().prefix("nlproof-agent-").tempfile().map_err(failed)?;
         file.write_all(agents::LINUX).map_err(failed)?;
         let agent = file.into_temp_path();

@@ -28,7 +28,7 @@ mod tracing;
 pub use dtrace::DtraceOutput;
 pub use endurance::{Phase, PhaseResult};
 pub use error::{Loss, OpenError, TargetError};
-pub use facts::{Commands, Facts, Kernel, RunningKernel};
+pub use facts::{Commands, Facts, Kernel, RunningKernel, UNKEPT};
 pub use finish::Finish;
 pub use freebsd::{FreebsdOptions, FreebsdTarget, image_options};
 pub use kept::{Epoch, Memory, losses};
