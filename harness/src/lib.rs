@@ -2,7 +2,7 @@
 //! `nlproof` proves that a FreeBSD kernel's netlink interface code behaves.
 //!
 //! Rooms, from the top: `cli` → `matrix`, `report`, `coverage`, `releases` → `target`, `golden` → `trace`, `vector` → wire. `vm` and
-//! `guest` are used by `target` alone. A room may use only rooms below it.
+//! `guest` are used by `target` alone; `out` is below them all. A room may use only rooms below it.
 
 pub mod bench;
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod golden;
 pub mod guest;
 pub mod ktrace;
 pub mod matrix;
+pub(crate) mod out;
 pub mod releases;
 pub mod report;
 pub mod target;

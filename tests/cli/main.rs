@@ -3,9 +3,12 @@
 
 mod branches;
 mod developer;
+#[path = "../support/disk.rs"]
+mod disk;
 mod fetch;
 mod here;
 mod jobs;
+mod outputs;
 #[path = "../support/skip.rs"]
 mod skip;
 #[path = "../support/mod.rs"]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::args::{DiffArgs, ProjectArgs};
 use super::exit::{CliError, ExitCode};
-use super::out::say;
+use super::out::{say, tell};
 use super::project::Project;
 use super::targets::places;
 use crate::file::nearest;
@@ -84,7 +84,7 @@ fn cell<'a>(cells: &'a [Cell], name: &str, here: &[String]) -> Result<&'a Cell, 
         let is_here = |release: &&str| here.iter().any(|other| other == release);
         let local = newest_of(name, known().filter(is_here));
         let release = local.or_else(|| newest_of(name, known()))?;
-        eprintln!("{name}: {release} is the newest{}", if local.is_some() { " here" } else { "" });
+        tell!("{name}: {release} is the newest{}", if local.is_some() { " here" } else { "" });
         cells.iter().find(|cell| cell.release.as_deref() == Some(release))
     };
     by_name.or_else(by_part).or_else(by_branch).ok_or_else(|| {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::args::{ProjectArgs, ReportArgs, ReportCommand};
 use super::exit::{CliError, ExitCode};
-use super::out::say;
+use super::out::{say, tell};
 use super::project::Project;
 use super::test_matrix::write_reports;
 use super::verdict::{closing_line, exit_code};
@@ -66,7 +66,7 @@ fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitC
     }
     let expected = expect.map(expected_cells).transpose()?;
     if expected.is_none() && parts.iter().all(|part| part.run.vectors.slice.is_none()) {
-        eprintln!("note: without --expect a cell that no report has is not missed");
+        tell!("note: without --expect a cell that no report has is not missed");
     }
     let run = merge(&parts, expected.as_deref()).map_err(|error| CliError::Usage(error.to_string()))?;
     let written = |what: &Path| {
@@ -82,10 +82,11 @@ fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitC
             )));
         }
     }
-    keep_files(&parts, into).map_err(written(into))?;
-    write_reports(into, &run)?;
+    // What cannot be kept beside it costs neither the report nor what it says.
+    let kept = keep_files(&parts, into).map_err(written(into)).map_or_else(CliError::told, |()| ExitCode::OK);
+    let written = write_reports(into, &run);
     show(&run);
-    Ok(exit_code(&run, false))
+    Ok(exit_code(&run, false).or(written).or(kept))
 }
 
 /// The cells of `matrix --json`.
@@ -121,7 +122,11 @@ fn keep_files(parts: &[Part], into: &Path) -> io::Result<()> {
             let raw = format!("{cell}.ndjson");
             if let Some(mut from) = open_if_there(&directory.join(&raw))? {
                 let mut to = fs::OpenOptions::new().create(true).append(true).open(into.join(&raw))?;
-                io::copy(&mut from, &mut to)?;
+                // Half of it would be taken for the whole.
+                io::copy(&mut from, &mut to).or_else(|error| {
+                    remove_if_there(&into.join(&raw))?;
+                    Err(error)
+                })?;
             }
             for kind in KINDS {
                 for one in kept(&directory, kind)?.iter().filter(|one| one.cell == cell) {

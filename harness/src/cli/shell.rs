@@ -4,6 +4,7 @@
 use super::args::{CellArgs, ProjectArgs, ShellArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
+use super::out::tell;
 use super::project::{Project, first_here};
 use super::targets::{Targets, open_error, open_freebsd_shown};
 use crate::guest::Login;
@@ -16,7 +17,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, 
     let target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
     let login = target.login().map_err(|error| CliError::Guest(error.to_string()))?;
     if args.command.is_empty() {
-        eprintln!("{}: everything that you change is gone when you leave", cell.name());
+        tell!("{}: everything that you change is gone when you leave", cell.name());
     }
     run(&login, &args.command)
 }

@@ -33,9 +33,13 @@ pub(super) fn closing_line(result: &RunResult) -> String {
         0 => String::new(),
         count => format!("; {count} saved guests could not be restored and were booted instead"),
     };
+    let unkept = match result.cells.iter().filter(|cell| cell.unkept().is_some()).count() {
+        0 => String::new(),
+        count => format!("; of {count} cells not all could be kept beside the report"),
+    };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
     format!(
-        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{soft}{fallbacks}{interrupted}"
+        "{passed} vectors passed, {bad} did not, in {ran} cells; {skipped} cells not run{missing}{lost}{soft}{fallbacks}{unkept}{interrupted}"
     )
 }
 
@@ -69,6 +73,8 @@ pub(super) fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
         || (require_all && any(|status| matches!(status, CellStatus::NotRun { .. })))
     {
         ExitCode::NOTHING_RAN
+    } else if result.cells.iter().any(|cell| cell.unkept().is_some()) {
+        ExitCode::UNWRITTEN
     } else {
         ExitCode::OK
     }
@@ -80,6 +86,7 @@ mod tests {
 
     use super::*;
     use crate::matrix::{Cell, ModuleKind, TargetKind, VectorsOfRun};
+    use crate::target::UNKEPT;
 
     fn run(statuses: Vec<CellStatus>, interrupted: bool) -> RunResult {
         let cell = Cell {
@@ -142,6 +149,19 @@ mod tests {
             closing_line(&joined)
         );
         assert_eq!(exit_code(&run(vec![passed()], true), false), ExitCode::INTERRUPTED);
+    }
+
+    #[test]
+    fn what_could_not_be_kept_hides_no_failure() {
+        let unkept = |status| {
+            let mut result = run(vec![status], false);
+            result.cells[0].facts.push((UNKEPT.into(), "no space".into()));
+            result
+        };
+        let passed = unkept(CellStatus::Passed);
+        assert_eq!(exit_code(&passed, false), ExitCode::UNWRITTEN);
+        assert!(closing_line(&passed).ends_with("; of 1 cells not all could be kept beside the report"));
+        assert_eq!(exit_code(&unkept(CellStatus::Failed), false), ExitCode::COMPARISON);
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn file_error(path: &Path, error: &Error) -> FileError {
         }
         other => (first_line(&other.render()), None),
     };
-    FileError { path: path.to_owned(), place, what, help }
+    FileError { place, help, ..FileError::whole(path, what) }
 }
 
 fn unknown(what: &str, given: &str, expected: &[&'static str]) -> (String, Option<String>) {

@@ -3,8 +3,9 @@
 //! stand those of the kernel's part, `LAYER/VECTOR.ktrace`: files of their own with origins of their own, so that what a
 //! stock kernel was seen to say stays as it was.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use nlproof_files::write_whole;
 
 use super::file::Golden;
 use crate::file::FileError;
@@ -103,12 +104,9 @@ impl Store {
     /// The file cannot be written.
     pub fn write_new(&self, layer: &str, golden: &Golden) -> Result<PathBuf, FileError> {
         let path = self.new_path(layer, &golden.vector);
-        let failed = |error: std::io::Error| FileError::whole(&path, format!("cannot be written: {error}"));
-        let directory = path.parent().unwrap_or(&self.root);
-        std::fs::create_dir_all(directory).map_err(failed)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        file.write_all(golden.to_text().as_bytes()).map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
+        let failed = |error: std::io::Error| FileError::unwritable(&path, &error);
+        std::fs::create_dir_all(path.parent().unwrap_or(&self.root)).map_err(failed)?;
+        write_whole(&path, golden.to_text().as_bytes()).map_err(failed)?;
         Ok(path)
     }
 
@@ -151,8 +149,7 @@ impl Store {
         if self.read_new(&pending.layer, &pending.vector)?.is_none() {
             return Err(FileError::whole(&from, "nothing to accept"));
         }
-        std::fs::rename(&from, &to)
-            .map_err(|error| FileError::whole(&from, format!("cannot be accepted: {error}")))?;
+        std::fs::rename(&from, &to).map_err(|error| FileError::unwritable(&to, &error))?;
         Ok(to)
     }
 

@@ -13,7 +13,6 @@ use super::conversation::mismatch;
 use super::event::Event;
 use super::following::Following;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
-use super::raw::RawFile;
 use super::running::RunningCell;
 use super::share::Interruption;
 use super::timings::Timings;
@@ -188,8 +187,7 @@ impl Engine<'_> {
             match opened {
                 Ok(mut target) => {
                     if std::mem::take(&mut first) {
-                        let raw = RawFile::create(self.raw.as_deref(), running.cell)?;
-                        running.opened_first(target.as_ref(), raw);
+                        running.opened_first(target.as_ref(), self.raw.as_deref());
                         board.fill(cell, self.applicable(stay, target.as_ref()));
                     } else {
                         running.opened(target.as_ref());
@@ -272,7 +270,8 @@ impl Engine<'_> {
             (Ok(loss), Some(culprit)) => {
                 let left = left.get(1..).unwrap_or_default();
                 board.put_back(cell, left);
-                if running.lost(stay.guest, culprit, loss) < LOSSES && !self.cancelled() {
+                let hopeless = loss.is_the_hosts();
+                if running.lost(stay.guest, culprit, loss) < LOSSES && !hopeless && !self.cancelled() {
                     return;
                 }
                 String::new()

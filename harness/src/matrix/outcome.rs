@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cell::Cell;
 use super::slice::Slice;
 use crate::golden::Divergence;
-use crate::target::Loss;
+use crate::target::{Loss, UNKEPT};
 
 /// What became of one vector in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +168,11 @@ impl CellResult {
         let mut compared = self.vectors.iter().filter_map(|vector| vector.observed).peekable();
         compared.peek()?;
         Some(if compared.all(|observed| observed) { "observed" } else { "predicted" })
+    }
+
+    /// What should have been kept beside the report and could not be written; `None` if everything was.
+    pub fn unkept(&self) -> Option<&str> {
+        self.facts.iter().find_map(|(name, why)| (name == UNKEPT).then_some(why.as_str()))
     }
 
     /// What to say about guests that were lost; `None` if none was.

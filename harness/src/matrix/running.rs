@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What comes of a cell while it runs, from whichever of its guests.
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use super::following::tell;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
 use super::raw::RawFile;
 use crate::file::FileError;
-use crate::target::{Finish, Loss, Target};
+use crate::target::{Finish, Loss, Target, UNKEPT};
 use crate::vector::Vector;
 
 /// The fact of a cell that says that several guests ran it.
@@ -62,17 +63,22 @@ impl<'a> RunningCell<'a> {
         (self.say)(&Event::Note { cell: self.cell, text });
     }
 
-    /// The first target is open: its facts are the cell's, and the raw trace begins.
-    pub(super) fn opened_first(&self, target: &dyn Target, raw: RawFile) {
-        let mut found = self.found();
-        found.facts.clone_from(&target.facts().lines);
-        found.fallbacks += target.facts().fallbacks;
-        found.raw = Some(raw);
+    /// The first target is open: its facts are the cell's, and the raw trace begins in this directory, if anywhere.
+    pub(super) fn opened_first(&self, target: &dyn Target, raw: Option<&Path>) {
+        self.found().facts.clone_from(&target.facts().lines);
+        self.opened(target);
+        match RawFile::create(raw, self.cell) {
+            Ok(raw) => self.found().raw = Some(raw),
+            Err(error) => self.raw_lost(&error),
+        }
     }
 
     /// A further target is open.
     pub(super) fn opened(&self, target: &dyn Target) {
         self.found().fallbacks += target.facts().fallbacks;
+        for (_, why) in target.facts().lines.iter().filter(|(name, _)| name == UNKEPT) {
+            self.unkept(why);
+        }
     }
 
     /// A vector is over that did not run to its end.
@@ -82,16 +88,34 @@ impl<'a> RunningCell<'a> {
     }
 
     /// A vector has run: its raw trace is kept, then its result.
-    pub(super) fn ended(
-        &self,
-        (place, conversation): (usize, &Conversation<'_>),
-        result: VectorResult,
-    ) -> Result<(), FileError> {
-        if let Some(raw) = &mut self.found().raw {
-            raw.append(conversation)?;
+    pub(super) fn ended(&self, (place, conversation): (usize, &Conversation<'_>), result: VectorResult) {
+        let error = self.found().raw.as_mut().and_then(|raw| raw.append(conversation).err());
+        if let Some(error) = error {
+            if let Some(raw) = self.found().raw.take() {
+                raw.discard();
+            }
+            self.raw_lost(&error);
         }
         self.leave_out(place, result);
-        Ok(())
+    }
+
+    /// The raw trace cannot be written. What the vectors say about the kernel is none the worse for it.
+    fn raw_lost(&self, error: &FileError) {
+        self.unkept(&format!("raw trace: {error}"));
+    }
+
+    /// Something cannot be kept beside the report.
+    fn unkept(&self, why: &str) {
+        self.note(&format!("{UNKEPT}: {why}"));
+        let facts = &mut self.found().facts;
+        match facts.iter_mut().find(|(name, _)| name == UNKEPT) {
+            Some((_, known)) if known.contains(why) => {}
+            Some((_, known)) => {
+                known.push_str("; ");
+                known.push_str(why);
+            }
+            None => facts.push((UNKEPT.to_owned(), why.to_owned())),
+        }
     }
 
     /// What became of following the kernel in one guest.

@@ -15,7 +15,7 @@
 //! read logs.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -26,6 +26,7 @@ use rustix::process::{
 };
 
 use super::rundir::Share;
+use crate::out::{say, tell};
 
 /// The hidden subcommand under which the harness starts itself as a supervisor.
 pub const SUPERVISE: &str = "__supervise";
@@ -53,7 +54,7 @@ pub fn supervise_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: RUNDIR -- PROGRAM [ARGUMENT...]")),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("nlproof {SUPERVISE}: {error}");
+        tell!("nlproof {SUPERVISE}: {error}");
         ExitCode::from(FAILED)
     })
 }
@@ -65,7 +66,8 @@ fn supervise(run_dir: &Path, program: &[OsString]) -> io::Result<ExitCode> {
         [SUPERVISE, BECOME, &getpid().as_raw_pid().to_string(), "--"].map(OsString::from).to_vec();
     args.extend_from_slice(program);
     let qemu = Arc::new(duct::cmd(me, args).stdin_null().stdout_to_stderr().unchecked().start()?);
-    tell(&format!("started {}", qemu.pids().first().copied().unwrap_or_default()));
+    // Should the harness be gone, nobody needs to know.
+    say!("started {}", qemu.pids().first().copied().unwrap_or_default());
 
     let leash = std::thread::Builder::new().name("leash".into()).spawn({
         let qemu = Arc::clone(&qemu);
@@ -78,12 +80,12 @@ fn supervise(run_dir: &Path, program: &[OsString]) -> io::Result<ExitCode> {
     let status = qemu.wait()?.status;
     let code = match (status.code(), status.signal()) {
         (Some(code), _) => {
-            tell(&format!("exited {code}"));
+            say!("exited {code}");
             u8::try_from(code).unwrap_or(FAILED)
         }
         (None, signal) => {
             let signal = signal.unwrap_or_default();
-            tell(&format!("signalled {signal}"));
+            say!("signalled {signal}");
             u8::try_from(128 + signal).unwrap_or(FAILED)
         }
     };
@@ -91,12 +93,6 @@ fn supervise(run_dir: &Path, program: &[OsString]) -> io::Result<ExitCode> {
     drop(leash.join());
     share.remove()?;
     Ok(ExitCode::from(code))
-}
-
-/// The harness may be gone, and then nobody needs to know.
-fn tell(line: &str) {
-    let mut out = io::stdout().lock();
-    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
 }
 
 fn wait_for_end_of_input() {
