@@ -2,6 +2,7 @@
 //! Real kernels. Needs release directories in `$NLPROOF_DISTS` or `$XDG_CACHE_HOME/nlproof/dists`; a release
 //! that is not there is skipped by name.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -52,10 +53,13 @@ fn vectors_that_state_losses() -> Vec<String> {
 
 #[path = "support/cell.rs"]
 mod cell;
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "support/skip.rs"]
 mod support;
 
 use cell::{nlproof, runs_here, text};
+use disk::on_small_disk;
 
 #[test]
 fn a_14_0_stable_kernel_answers_as_its_goldens_say() {
@@ -273,4 +277,53 @@ fn the_measurements_of_guests_take_as_many_turns_as_they_are_told() {
     let output = nlproof(&[&["bench", "trace", "--seconds", "0.01", "--turns", "1"], &release[..]].concat());
     assert!(matches!(output.status.code(), Some(0 | 100)), "{}", text(&output));
     assert!(!text(&output).contains("in a real kernel: not measured"), "{}", text(&output));
+}
+
+/// A temporary directory that is too small is told before anything is started; one that becomes too small ends the vector
+/// that wrote, and no other guest is begun for the rest.
+#[test]
+fn a_full_temporary_directory_is_told_before_a_guest_starts_and_while_it_runs() {
+    let test = "a_full_temporary_directory_is_told_before_a_guest_starts_and_while_it_runs";
+    if !runs_here(test, "14.0-STABLE", "stock") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (tests, small) = (directory.path().join("tests"), directory.path().join("small"));
+    fs::create_dir_all(tests.join("vectors/disk")).unwrap();
+    fs::create_dir_all(&small).unwrap();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    fs::copy(own.join("matrix.yaml"), tests.join("matrix.yaml")).unwrap();
+    let argv = "[/bin/dd, if=/dev/random, of=/root/x, bs=1m, count=30]";
+    let vector =
+        |argv: &str| format!("about: x\nneeds: {{os: [freebsd]}}\nsteps:\n  - exec:\n      argv: {argv}\n");
+    fs::write(tests.join("vectors/disk/a-fill.yaml"), vector(argv)).unwrap();
+    fs::write(tests.join("vectors/disk/b-after.yaml"), vector("[/bin/sync]")).unwrap();
+    let run = |kib: u32| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nlproof"));
+        command.arg("--tests").arg(&tests).args([
+            "test-matrix",
+            "--target",
+            "freebsd",
+            "--release",
+            "14.0-STABLE",
+        ]);
+        command.args(["--module", "stock", "--jobs", "1"]).env("TMPDIR", &small);
+        on_small_disk(&command, &small, kib, ("", "")).map(|mut command| command.output().unwrap())
+    };
+    let before = match run(1024) {
+        Ok(output) => output,
+        Err(why) => return support::say(&format!("skipped: {test}: no small disk: {why}")),
+    };
+    assert_eq!(before.status.code(), Some(103), "{}", text(&before));
+    let told = text(&before);
+    for part in [small.to_str().unwrap(), "not enough space: about ", " 1048576 bytes free", "TMPDIR"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("boot under") && !told.contains("restore under"), "{told}");
+    let meanwhile = run(12 * 1024).unwrap();
+    assert_eq!(meanwhile.status.code(), Some(103), "{}", text(&meanwhile));
+    let told = text(&meanwhile);
+    assert!(told.contains("guest lost in disk/a-fill: this machine's disk is full: "), "{told}");
+    assert!(told.contains("[host-disk-full]") && told.contains("1 inconclusive, 1 not run"), "{told}");
+    assert_eq!(told.matches(" run vectors\n").count(), 1, "{told}");
 }

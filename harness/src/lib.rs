@@ -2,11 +2,13 @@
 //! `nlproof` tests the netlink interface code of FreeBSD kernels. ARCHITECTURE.md says how.
 //!
 //! Rooms, from the top: `cli` → `report` → `matrix` → `coverage`, `stress` → `targets` → `golden`, `ktrace` → `trace` →
-//! `vector` → `file`, wire. Guests (`vm`, `guest`) lie below `targets`. A room uses only rooms below it.
+//! `vector` → `file`, wire. Guests (`vm`, `guest`) lie below `targets`, `out` below them all. A room uses only rooms
+//! below it.
 
 pub mod bench;
 pub mod cli;
 pub mod matrix;
+pub(crate) mod out;
 pub mod releases;
 pub mod report;
 pub mod stress;

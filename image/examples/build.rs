@@ -3,6 +3,8 @@
 //!
 //! Release and cache are looked for where `nlproof` itself looks.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints for the developer who runs it")]
+
 use std::{collections::BTreeMap, env, process::ExitCode, sync::atomic::AtomicBool, time::Instant};
 
 use nlproof_image::{BuildOptions, Cache, Dists, Stage, build};

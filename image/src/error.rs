@@ -241,9 +241,7 @@ impl ImageError {
     /// Whether the cause is a full file system or an exhausted quota.
     pub(crate) fn is_out_of_space(&self) -> bool {
         match self {
-            Self::Io { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
+            Self::Io { source, .. } => nlproof_files::is_full(source),
             // strerror(ENOSPC), the same text on Linux and the BSDs.
             Self::Makefs { log, .. } => log.contains("No space left on device"),
             _ => false,

@@ -3,22 +3,17 @@
 
 use std::path::Path;
 
-use crate::error::ImageError;
+use nlproof_files::{RoomError, free_bytes};
 
-/// Bytes that an ordinary user may still write to the file system of `dir`.
-pub(crate) fn free_bytes(dir: &Path) -> Result<u64, ImageError> {
-    let stat = rustix::fs::statvfs(dir).map_err(|error| ImageError::io("read", dir, error.into()))?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
+use crate::error::ImageError;
 
 /// # Errors
 /// [`ImageError::DiskFull`] when less than `needed` bytes are free.
 pub(crate) fn require(dir: &Path, needed: u64) -> Result<(), ImageError> {
-    let free = free_bytes(dir)?;
-    if free < needed {
-        return Err(ImageError::DiskFull { path: dir.to_owned(), needed, free });
-    }
-    Ok(())
+    nlproof_files::require(dir, needed, "").map_err(|error| match error {
+        RoomError::TooSmall { path, needed, free, .. } => ImageError::DiskFull { path, needed, free },
+        RoomError::Unknown { path, source } => ImageError::io("read", &path, source),
+    })
 }
 
 /// Turns an error that comes from a full file system into [`ImageError::DiskFull`].
@@ -47,6 +42,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "libtest captures what the macros print")]
     fn running_out_of_space_half_way_is_recognised() {
         let full = Path::new("/dev/full");
         let Ok(mut device) = OpenOptions::new().write(true).open(full) else {

@@ -292,6 +292,7 @@ mod tests {
         Some(output.stdout)
     }
 
+    #[allow(clippy::disallowed_methods, reason = "libtest captures what the macros print")]
     fn skipped(test: &str, reason: &str) {
         io::Write::write_all(&mut io::stderr(), format!("skipped: {test}: {reason}\n").as_bytes()).unwrap();
     }

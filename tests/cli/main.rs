@@ -4,6 +4,8 @@
 mod bounded;
 mod branches;
 mod developer;
+#[path = "../support/disk.rs"]
+mod disk;
 mod documented;
 mod fetch;
 mod further;
@@ -13,6 +15,7 @@ mod jobs;
 mod linux;
 mod mistakes;
 mod options;
+mod outputs;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;

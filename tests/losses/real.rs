@@ -125,6 +125,7 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
 }
 
 /// Runs the suite with the first guest treated like that; `None`, said with the test's name, where it cannot be run.
+#[allow(clippy::print_stdout, reason = "libtest shows it where the test fails")]
 fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<CellResult> {
     let options = options(test, release, directory)?;
     let opened = AtomicUsize::new(0);

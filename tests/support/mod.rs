@@ -24,6 +24,33 @@ impl Project {
         Project { directory }
     }
 
+    /// The project's own matrix with these of its vectors and their goldens, and an inventory that they reach: commands
+    /// that read it take no time.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub(crate) fn small(vectors: &[&str]) -> Project {
+        let directory = tempfile::tempdir().unwrap();
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+        fs::copy(own.join("matrix.yaml"), directory.path().join("matrix.yaml")).unwrap();
+        let project = Project { directory };
+        project.write("inventory.yaml", "kinds:\n  requests:\n    - {message: '> newlink'}\n");
+        let copy = |file: String| {
+            let (from, to) = (own.join(&file), project.path(&file));
+            if from.exists() {
+                fs::create_dir_all(to.parent().unwrap()).unwrap();
+                fs::copy(from, to).unwrap();
+            }
+        };
+        let layers: Vec<_> = fs::read_dir(own.join("golden")).unwrap().map(|entry| entry.unwrap()).collect();
+        for vector in vectors {
+            copy(format!("vectors/{vector}.yaml"));
+            for layer in layers.iter().map(|layer| layer.file_name().into_string().unwrap()) {
+                copy(format!("golden/{layer}/{vector}.trace"));
+                copy(format!("golden/{layer}/{vector}.ktrace"));
+            }
+        }
+        project
+    }
+
     /// The program, pointed at this project, with a cache of its own.
     pub(crate) fn nlproof(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nlproof"));

@@ -98,6 +98,7 @@ fn a_panic_of_a_debug_kernel_is_told_with_message_and_backtrace() {
     panics(guest);
 }
 
+#[allow(clippy::print_stdout, reason = "libtest shows it where the test fails")]
 fn panics(mut guest: Guest) {
     let error = guest.ssh.run("sysctl debug.kdb.panic=1", &wait("the panic"), &mut guest.vm).unwrap_err();
     let failure = error.into_failure(&guest.vm);

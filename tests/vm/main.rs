@@ -4,5 +4,8 @@
 mod accel;
 mod boot;
 mod cleanup;
+#[path = "../support/disk.rs"]
+mod disk;
 mod freebsd;
+mod full_disk;
 mod support;

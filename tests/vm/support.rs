@@ -25,6 +25,7 @@ pub(crate) fn tools(test: &str) -> Option<Tools> {
 }
 
 /// Writes a line past libtest's capture, which hides what a passing test prints.
+#[allow(clippy::disallowed_methods, reason = "libtest captures what the macros print")]
 pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr().lock(), "{line}").expect("standard error");
 }

@@ -2,9 +2,10 @@
 //! What is wrong with an input file, and where.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-/// Something wrong in a file that a person wrote. Displayed as `file:line:column: what` with an
+/// Something wrong in a file that a person wrote, or in writing one. Displayed as `file:line:column: what` with an
 /// optional `help:` line, the form that editors and CI systems link to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileError {
@@ -16,17 +17,24 @@ pub struct FileError {
     pub what: String,
     /// What would put it right.
     pub help: Option<String>,
+    /// Nothing is wrong with the file: nlproof was to write it, and could not.
+    pub unwritable: bool,
 }
 
 impl FileError {
     /// An error about the whole file.
     pub fn whole(path: &Path, what: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), place: None, what: what.into(), help: None }
+        Self { path: path.to_owned(), place: None, what: what.into(), help: None, unwritable: false }
+    }
+
+    /// A file that could not be written.
+    pub fn unwritable(path: &Path, error: &io::Error) -> Self {
+        Self { unwritable: true, ..Self::whole(path, format!("cannot be written: {error}")) }
     }
 
     /// An error at a line and column.
     pub fn at(path: &Path, place: (u64, u64), what: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), place: Some(place), what: what.into(), help: None }
+        Self { place: Some(place), ..Self::whole(path, what) }
     }
 
     /// Adds the remedy.

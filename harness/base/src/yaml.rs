@@ -14,7 +14,7 @@ use crate::{FileError, counted, nearest};
 pub fn yaml_error(path: &Path, error: &Error) -> FileError {
     let place = error.location().map(|location| (location.line(), location.column()));
     let (what, help) = words(error.without_snippet());
-    FileError { path: path.to_owned(), place, what, help }
+    FileError { place, help, ..FileError::whole(path, what) }
 }
 
 fn words(error: &Error) -> (String, Option<String>) {

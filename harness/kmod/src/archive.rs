@@ -6,11 +6,15 @@ use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use liblzma::read::XzDecoder;
+use nlproof_files::{require, work_directory_in};
 use nlproof_image::{ReleaseDir, UnpackError, UnpackLimits, each_entry};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::KmodError;
+use crate::error::{CACHE_REMEDY, KmodError};
 use crate::key::hex;
+
+/// Bytes that the largest part takes, with something over: the headers of 14.0-STABLE are 118 MiB.
+const UNPACKED: u64 = 160 * 1024 * 1024;
 
 /// Files of an archive, by what they are kept as.
 pub(crate) struct Part {
@@ -37,7 +41,8 @@ impl Part {
         let directory = cache.join(format!("{}-{expected}", self.kept_as));
         if !directory.is_dir() {
             fs::create_dir_all(cache).map_err(KmodError::io("create", cache))?;
-            let unpacked = tempfile::tempdir_in(cache).map_err(KmodError::io("create", cache))?;
+            require(cache, UNPACKED, CACHE_REMEDY)?;
+            let unpacked = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
             let got = self.unpack(&archive, unpacked.path()).map_err(KmodError::io("unpack", &archive))?;
             if got != expected {
                 return Err(KmodError::Digest { path: archive, expected, got });

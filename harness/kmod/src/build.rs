@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
+use nlproof_files::work_directory_in;
 use nlproof_image::ReleaseDir;
 
 use crate::archive::keep;
@@ -88,6 +89,14 @@ pub fn build(
     options: &Options<'_>,
     on_stage: &mut dyn FnMut(Stage),
 ) -> Result<Module, KmodError> {
+    find_or_make(tools, options, on_stage).map_err(|error| error.explained(options.cache))
+}
+
+fn find_or_make(
+    tools: &Toolchain,
+    options: &Options<'_>,
+    on_stage: &mut dyn FnMut(Stage),
+) -> Result<Module, KmodError> {
     let Options { release, checkout, cache, faults, cancel } = *options;
     let sources = Sources::in_checkout(checkout)?;
     on_stage(Stage::Headers);
@@ -97,7 +106,7 @@ pub fn build(
     if !cached {
         on_stage(Stage::Core);
         let sysroot = sysroot(tools, cache, cancel)?;
-        let work = tempfile::tempdir_in(cache).map_err(KmodError::io("create", cache))?;
+        let work = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
         let work_place =
             Work { tools, sources: &sources, headers: &headers, out: work.path(), faults, cancel };
         on_stage(Stage::Rust);
@@ -107,7 +116,7 @@ pub fn build(
         on_stage(Stage::Link);
         let module = work_place.link(&rust, &shim)?;
         check(&fs::read(&module).map_err(KmodError::io("read", &module))?)?;
-        let finished = tempfile::tempdir_in(cache).map_err(KmodError::io("create", cache))?;
+        let finished = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
         let target = finished.path().join("nlproof_iface.ko");
         fs::rename(&module, &target).map_err(KmodError::io("move", &module))?;
         keep(finished, &place)?;

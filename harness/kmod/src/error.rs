@@ -4,8 +4,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nlproof_files::RoomError;
+
 use crate::check::Refusal;
 use crate::tool::Tool;
+
+/// What to do about a full cache.
+pub(crate) const CACHE_REMEDY: &str = "make room, or put the cache elsewhere with XDG_CACHE_HOME";
 
 /// Why a module could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +84,23 @@ pub enum KmodError {
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,
+    /// The cache has no room for what is about to be unpacked.
+    #[error(transparent)]
+    NoRoom(#[from] RoomError),
+    /// The file system that holds the cache became full.
+    #[error(
+        "{}: not enough space: {cause}; {free} bytes are free without what was begun; {CACHE_REMEDY}",
+        path.display()
+    )]
+    DiskFull {
+        /// The cache.
+        path: PathBuf,
+        /// Bytes free when this was noticed, and what was begun had been removed.
+        free: u64,
+        /// What could not be done.
+        #[source]
+        cause: Box<KmodError>,
+    },
     /// The file system failed.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -95,5 +117,41 @@ impl KmodError {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { doing, path, source }
+    }
+
+    /// An error that comes from a full file system becomes one that says so, with the cache's free bytes.
+    pub(crate) fn explained(self, cache: &Path) -> Self {
+        let full = match &self {
+            Self::Io { source, .. } => nlproof_files::is_full(source),
+            // strerror(ENOSPC), the same text on Linux and the BSDs.
+            Self::Failed { output, .. } => output.contains("No space left on device"),
+            _ => false,
+        };
+        if !full {
+            return self;
+        }
+        // Should the file system not even answer, then it is at least not known to be roomy.
+        let free = nlproof_files::free_bytes(cache).unwrap_or(0);
+        Self::DiskFull { path: cache.to_owned(), free, cause: Box::new(self) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_cache_is_told_as_such_and_nothing_else_is() {
+        let cache = std::env::temp_dir();
+        let io = |kind: io::ErrorKind| KmodError::io("create", Path::new("lib"))(kind.into());
+        let full = io(io::ErrorKind::StorageFull).explained(&cache).to_string();
+        assert!(full.contains("not enough space") && full.contains("cannot create lib"), "{full}");
+        assert!(full.contains("XDG_CACHE_HOME"), "{full}");
+        let output = "error: failed to write: No space left on device (os error 28)".to_owned();
+        let (step, program, status) = ("compiling core".into(), "rustc".into(), "exit status: 1".into());
+        let compiler = KmodError::Failed { step, program, status, output }.explained(&cache);
+        assert!(matches!(compiler, KmodError::DiskFull { .. }), "{compiler}");
+        let other = io(io::ErrorKind::PermissionDenied).explained(&cache);
+        assert!(matches!(other, KmodError::Io { .. }), "{other}");
     }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
+use nlproof_files::work_directory_in;
+
 use crate::archive::keep;
 use crate::error::KmodError;
 use crate::flags;
@@ -41,7 +43,7 @@ pub(crate) fn sysroot(tools: &Toolchain, cache: &Path, cancel: &AtomicBool) -> R
         return Ok(place);
     }
     fs::create_dir_all(cache).map_err(KmodError::io("create", cache))?;
-    let work = tempfile::tempdir_in(cache).map_err(KmodError::io("create", cache))?;
+    let work = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
     let libraries = work.path().join(LIBRARIES);
     fs::create_dir_all(&libraries).map_err(KmodError::io("create", &libraries))?;
     let core = libraries.join("libcore.rlib");

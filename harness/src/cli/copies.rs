@@ -3,6 +3,7 @@
 
 use super::args::CopyArgs;
 use super::exit::CliError;
+use super::out::tell;
 use super::targets::{Targets, lost};
 use crate::guest::{CopyError, CopyIn, CopyOut};
 use crate::matrix::{Cell, TargetKind};
@@ -47,7 +48,7 @@ impl Copies {
     pub(super) fn put(&self, target: &mut FreebsdTarget) -> Result<(), CliError> {
         for copy in &self.into {
             let path = target.put(copy).map_err(lost)?;
-            eprintln!("copied {} to {path} in the guest", copy.source().display());
+            tell!("copied {} to {path} in the guest", copy.source().display());
         }
         Ok(())
     }
@@ -62,7 +63,7 @@ impl Copies {
                         0 => String::new(),
                         count => format!("; left out what is no file, directory or link: {count}"),
                     };
-                    eprintln!(
+                    tell!(
                         "copied {} out of the guest to {}{left_out}",
                         copy.guest_path(),
                         got.path.display()

@@ -8,7 +8,7 @@ use nlproof_base::counted;
 
 use super::args::{CoverageArgs, ProjectArgs, VectorArgs};
 use super::exit::{CliError, ExitCode};
-use super::out::say;
+use super::out::{say, tell};
 use super::project::Project;
 use crate::coverage::{Inventory, Reach, Reached, Verdict};
 use crate::matrix::{TargetKind, mismatch};
@@ -22,7 +22,7 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
     let matrix = project.matrix()?;
     let wanted = |profile: &Profile| args.profile.is_empty() || args.profile.contains(profile);
     for stray in project.strays()? {
-        eprintln!("note: {stray}");
+        tell!("note: {stray}");
     }
     let (mut told, mut failed) = (0, false);
     for profile in Profile::ALL.into_iter().filter(wanted) {

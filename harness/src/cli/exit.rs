@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Exit codes, a promise to scripts, and the errors that end a command.
 
+use std::fmt::Write as _;
+
+use super::out::tell;
 use crate::file::FileError;
 
 /// The process's exit code.
@@ -8,7 +11,7 @@ use crate::file::FileError;
 pub struct ExitCode(u8);
 
 impl ExitCode {
-    /// Every cell that ran passed.
+    /// Every cell that ran passed; a command without cells did what it was asked for.
     pub const OK: ExitCode = ExitCode(0);
     /// A bug in nlproof, or a failure that has no code of its own.
     pub const BUG: ExitCode = ExitCode(1);
@@ -18,14 +21,34 @@ impl ExitCode {
     pub const COMPARISON: ExitCode = ExitCode(100);
     /// An image or a module could not be built.
     pub const BUILD: ExitCode = ExitCode(101);
-    /// Verification refused a module or a vector.
+    /// Verification rejected a module or a vector.
     pub const REFUSED: ExitCode = ExitCode(102);
     /// A guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved.
     pub const GUEST: ExitCode = ExitCode(103);
     /// Nothing ran or could be compared, or a part of a joined run is missing.
     pub const NOTHING_RAN: ExitCode = ExitCode(104);
+    /// An output could not be written, and nothing else went wrong.
+    pub const UNWRITTEN: ExitCode = ExitCode(105);
     /// Interrupted by the user, as shells report SIGINT.
     pub const INTERRUPTED: ExitCode = ExitCode(130);
+
+    /// All that nlproof ends with by itself, and what each means. The text of `--help` is made from this, and the
+    /// documentation is held to it.
+    pub const ALL: [(ExitCode, &str); 10] = [
+        (ExitCode::OK, "every cell that ran passed; a command without cells did what it was asked for"),
+        (ExitCode::BUG, "a bug in nlproof"),
+        (ExitCode::USAGE, "the command line or an input file is wrong"),
+        (ExitCode::COMPARISON, "a comparison failed"),
+        (ExitCode::BUILD, "an image or a module could not be built"),
+        (ExitCode::REFUSED, "verification rejected a module or a vector"),
+        (
+            ExitCode::GUEST,
+            "a guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved",
+        ),
+        (ExitCode::NOTHING_RAN, "nothing ran or could be compared, or a part of a joined run is missing"),
+        (ExitCode::UNWRITTEN, "an output could not be written, and nothing else went wrong"),
+        (ExitCode::INTERRUPTED, "interrupted"),
+    ];
 
     /// The exit code of a command that nlproof ran for the user and that ended by itself.
     pub(super) fn of_command(code: i32) -> ExitCode {
@@ -33,18 +56,26 @@ impl ExitCode {
         u8::try_from(code).map_or(ExitCode::BUG, ExitCode)
     }
 
+    /// The number.
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// This one, or the other where this one is [`OK`](Self::OK).
+    #[must_use]
+    pub(super) fn or(self, other: ExitCode) -> ExitCode {
+        if self == ExitCode::OK { other } else { self }
+    }
+
     /// The text of `--help` about them.
-    pub const HELP: &str = "\
-Exit codes:
-    0  every cell that ran passed
-    1  a bug in nlproof
-    2  the command line or an input file is wrong
-  100  a comparison failed
-  101  an image could not be built
-  102  verification refused a module or a vector
-  103  a guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved
-  104  nothing ran or could be compared, or a part of a joined run is missing
-  130  interrupted";
+    pub(super) fn help() -> String {
+        let mut text = "Exit codes:".to_owned();
+        for (code, meaning) in ExitCode::ALL {
+            // A write to a String does not fail.
+            write!(text, "\n  {:>3}  {meaning}", code.number()).ok();
+        }
+        text
+    }
 }
 
 /// Runs a command. A panic is a bug in nlproof and exits as one: Rust's own code for it, 101, means
@@ -52,7 +83,7 @@ Exit codes:
 pub fn as_a_program(command: impl FnOnce() -> std::process::ExitCode) -> std::process::ExitCode {
     // Nothing is used afterwards, so nothing can be seen in a broken state.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(command)).unwrap_or_else(|_| {
-        eprintln!("this is a bug in nlproof; what is printed above helps to find it");
+        tell!("this is a bug in nlproof; what is printed above helps to find it");
         ExitCode::BUG.into()
     })
 }
@@ -66,7 +97,7 @@ impl From<ExitCode> for std::process::ExitCode {
 /// What ended a command early.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
-    /// One or several input files are wrong.
+    /// One or several input files are wrong, or files could not be written.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: "))]
     Files(Vec<FileError>),
     /// The command line asks for something that is not there.
@@ -98,11 +129,18 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// Says it to the user, and gives the exit code that it ends in.
+    pub(super) fn told(self) -> ExitCode {
+        tell!("error: {self}");
+        self.exit_code()
+    }
+
     /// The exit code that this error ends in.
     pub(super) fn exit_code(&self) -> ExitCode {
         match self {
-            // A place that the user named and that cannot be written to is a wrong command line.
-            CliError::Files(_) | CliError::Usage(_) | CliError::Output { .. } => ExitCode::USAGE,
+            CliError::Files(errors) if errors.iter().all(|error| error.unwritable) => ExitCode::UNWRITTEN,
+            CliError::Files(_) | CliError::Usage(_) => ExitCode::USAGE,
+            CliError::Output { .. } => ExitCode::UNWRITTEN,
             CliError::Build(_) => ExitCode::BUILD,
             CliError::Refused(_) => ExitCode::REFUSED,
             CliError::Guest(_) => ExitCode::GUEST,
@@ -128,5 +166,45 @@ mod tests {
         let seen = |code: std::process::ExitCode| format!("{code:?}");
         assert_eq!(seen(as_a_program(|| panic!("on purpose"))), code(ExitCode::BUG));
         assert_eq!(seen(as_a_program(|| ExitCode::GUEST.into())), code(ExitCode::GUEST));
+    }
+
+    #[test]
+    fn the_codes_are_told_each_once_in_their_order() {
+        let numbers: Vec<_> = ExitCode::ALL.iter().map(|(code, _)| code.number()).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+        assert_eq!(ExitCode::help().lines().count(), 1 + ExitCode::ALL.len());
+    }
+
+    /// `--help` is made from the table. Whatever else tells the codes must tell the same.
+    #[test]
+    fn the_documentation_tells_the_codes_as_help_does() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+        let mut tables = 0;
+        for page in pages.chain([root.join("README.md")]) {
+            let text = std::fs::read_to_string(&page).unwrap();
+            let Some((_, table)) = text.split_once("# Exit codes\n") else { continue };
+            tables += 1;
+            let rows: Vec<_> = table
+                .lines()
+                .skip_while(|line| !line.starts_with('|'))
+                .take_while(|line| line.starts_with('|'))
+                .filter(|line| line.contains(|c: char| c.is_ascii_digit()))
+                .collect();
+            let wanted = ExitCode::ALL.map(|(code, meaning)| format!("| {} | {meaning} |", code.number()));
+            assert_eq!(rows, wanted, "{}", page.display());
+        }
+        assert!(tables > 0, "no page tells the exit codes");
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_no_wrong_input() {
+        let path = std::path::Path::new("x");
+        let unwritable = || FileError::unwritable(path, &std::io::ErrorKind::StorageFull.into());
+        let wrong = || FileError::whole(path, "is wrong");
+        assert_eq!(CliError::Files(vec![unwritable()]).exit_code(), ExitCode::UNWRITTEN);
+        assert_eq!(CliError::Files(vec![unwritable(), wrong()]).exit_code(), ExitCode::USAGE);
+        assert_eq!(CliError::from(wrong()).exit_code(), ExitCode::USAGE);
     }
 }

@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
@@ -15,7 +14,7 @@ use nlproof_image::{
 use super::args::{FetchArgs, ProjectArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
-use super::out::say;
+use super::out::{is_watched, progress_target, say, tell};
 use super::project::Project;
 use super::targets::places;
 use crate::file::nearest;
@@ -52,7 +51,12 @@ pub(super) fn main(project: &ProjectArgs, args: &FetchArgs) -> Result<ExitCode, 
             for file in fetched.files.iter().filter(|file| file.name != "MANIFEST") {
                 store.pins.set(&release.name, &file.name, file.sha256, file.bytes);
             }
-            store.pins.save().map_err(failed)?;
+            store.pins.save().map_err(|error| match error {
+                FetchError::Image(ImageError::Io { path, source, .. }) => {
+                    CliError::Output { what: path.display().to_string(), error: source }
+                }
+                error => failed(error),
+            })?;
             say!("  pinned in {}", store.pins.path().display());
         }
     }
@@ -63,7 +67,7 @@ pub(super) fn main(project: &ProjectArgs, args: &FetchArgs) -> Result<ExitCode, 
 fn known(wanted: &str, releases: &Releases, mirrors: &[String]) -> Result<Release, CliError> {
     if let Some(release) = newest_of(wanted, releases.names()).and_then(|name| releases.get(name)) {
         if release.name != wanted {
-            eprintln!("{wanted}: {} is the newest", release.name);
+            tell!("{wanted}: {} is the newest", release.name);
         }
         return Ok(release.clone());
     }
@@ -95,7 +99,7 @@ fn shown(release: &Release, fetched: &Fetched, pins: &Pins, pinning: bool) {
         say!("  {:<10} {:>10}  sha256:{}  {how}", file.name, HumanBytes(file.bytes).to_string(), file.sha256);
     }
     if !pinning && !pins.knows(&release.name) {
-        eprintln!("note: nothing pins {}: its mirror alone vouches for it; --lock pins it", release.name);
+        tell!("note: nothing pins {}: its mirror alone vouches for it; --lock pins it", release.name);
     }
 }
 
@@ -134,8 +138,8 @@ impl Store {
 
     /// Fetches a release and shows how that goes.
     pub(super) fn fetch(&self, release: &Release, what: &What, how: Freshness) -> Result<Fetched, CliError> {
-        let live = std::io::stderr().is_terminal();
-        let bar = ProgressBar::new(0);
+        let live = is_watched();
+        let bar = ProgressBar::with_draw_target(Some(0), progress_target());
         if let Ok(style) = ProgressStyle::with_template(
             "{spinner} {elapsed:>4} {msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}",
         ) {
@@ -144,7 +148,7 @@ impl Store {
         let said = RefCell::new(HashSet::new());
         let once = |text: String| {
             if !live && said.borrow_mut().insert(text.clone()) {
-                eprintln!("{text}");
+                tell!("{text}");
             }
         };
         let mut on_event = |event: FetchEvent<'_>| match event {
@@ -159,7 +163,7 @@ impl Store {
                 once(format!("{}: fetch {file} ({})", release.name, HumanBytes(total.unwrap_or(0))));
             }
             FetchEvent::Verify { file } => bar.set_message(format!("{}: verify {file}", release.name)),
-            FetchEvent::Note(text) => bar.suspend(|| eprintln!("note: {text}")),
+            FetchEvent::Note(text) => bar.suspend(|| tell!("note: {text}")),
             _ => {}
         };
         let mut fetcher = Fetcher::new(Limits::default(), interrupt::flag(), &mut on_event);
@@ -185,7 +189,7 @@ fn failed(error: FetchError) -> CliError {
     match error {
         FetchError::Image(ImageError::Cancelled) => CliError::Interrupted,
         error @ FetchError::Cancelled { .. } => {
-            eprintln!("{error}");
+            tell!("{error}");
             CliError::Interrupted
         }
         error @ FetchError::Lock { .. } => CliError::Usage(error.to_string()),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `image build`, `list`, `rm` and `gc`.
 
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
@@ -11,7 +10,7 @@ use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted};
 use super::args::{ImageArgs, ImageCommand, ProjectArgs};
 use super::exit::{CliError, ExitCode};
 use super::fetch;
-use super::out::say;
+use super::out::{is_watched, progress_target, say, tell};
 use super::project::Project;
 use super::targets::{cache_directory, open_error, places, plain_guests, release_here};
 use crate::targets::{FreebsdTarget, saved_guests};
@@ -43,18 +42,18 @@ fn build_one(
     let release = &release_here(&dists, release);
     dists.find_any(release).map_err(|error| CliError::Usage(error.to_string()))?;
     let started = Instant::now();
-    let bar = ProgressBar::new(0);
+    let bar = ProgressBar::with_draw_target(Some(0), progress_target());
     if let Ok(style) =
         ProgressStyle::with_template("{spinner} {elapsed:>4} {msg} [{bar:24}] {bytes}/{total_bytes}")
     {
         bar.set_style(style.progress_chars("=> "));
     }
-    let live = std::io::stderr().is_terminal();
+    let live = is_watched();
     // The archives are extracted side by side and take turns: a log gets one line a stage.
     let mut shown = Vec::new();
     let mut on_stage = |stage: &str, bytes: Option<(u64, u64)>| {
         if !live && !shown.iter().any(|other| other == stage) {
-            eprintln!("{stage}");
+            tell!("{stage}");
             shown.push(stage.to_owned());
         }
         let (done, total) = bytes.unwrap_or_default();

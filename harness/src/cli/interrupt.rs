@@ -4,6 +4,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::exit::ExitCode;
+use super::out::tell;
+
 static CANCELLED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// The flag that every wait looks at. The first call installs the handler.
@@ -14,12 +17,12 @@ pub(super) fn flag() -> &'static Arc<AtomicBool> {
         let handler = move || {
             if seen.swap(true, Ordering::SeqCst) {
                 // Nothing is left behind all the same: the supervisor cleans up when this process is gone.
-                std::process::exit(130);
+                std::process::exit(ExitCode::INTERRUPTED.number().into());
             }
-            eprintln!("\ninterrupted: cleaning up (once more to leave at once)");
+            tell!("\ninterrupted: cleaning up (once more to leave at once)");
         };
         if let Err(error) = ctrlc::set_handler(handler) {
-            eprintln!("warning: Ctrl-C will not clean up: {error}");
+            tell!("warning: Ctrl-C will not clean up: {error}");
         }
         flag
     })

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `kmod build`: the Rust-backed module for the kernel of a release.
 
+use nlproof_files::write_whole;
+
 use super::args::{KmodArgs, KmodCommand, ProjectArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
-use super::out::say;
+use super::out::{say, tell};
 use super::project::Project;
 use super::targets::{open_error, places, release_here};
 use crate::targets::prepare_module;
@@ -16,12 +18,13 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, C
     let directory =
         dists.find(&release_here(&dists, release)).map_err(|error| CliError::Usage(error.to_string()))?;
     let options = project.module_options(*unverified)?;
-    let module =
-        prepare_module(&directory, &options, interrupt::flag(), &mut |stage, _| eprintln!("{stage}"))
-            .map_err(open_error)?;
+    let module = prepare_module(&directory, &options, interrupt::flag(), &mut |stage, _| tell!("{stage}"))
+        .map_err(open_error)?;
     let path = match output {
         Some(output) => {
-            std::fs::copy(&module.path, output)
+            let bytes = std::fs::read(&module.path)
+                .map_err(|error| CliError::Build(format!("{}: {error}", module.path.display())))?;
+            write_whole(output, &bytes)
                 .map_err(|error| CliError::Output { what: output.display().to_string(), error })?;
             output.clone()
         }

@@ -39,10 +39,23 @@ mod verify;
 pub use args::Cli;
 pub use exit::{ExitCode, as_a_program};
 
-use args::Command;
+use std::ffi::OsString;
 
-/// Runs the command and returns the process's exit code.
-pub fn main(cli: Cli) -> std::process::ExitCode {
+use args::Command;
+use clap::Parser as _;
+use exit::CliError;
+
+use crate::out::{is_cut_short, print_parser};
+
+/// Runs what the arguments ask for (the first one is the program's name), and returns the process's exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(said) => {
+            print_parser(&said);
+            return ended(if said.use_stderr() { ExitCode::USAGE } else { ExitCode::OK });
+        }
+    };
     let result = match cli.command {
         Command::TestMatrix(args) => test_matrix::main(&cli.project, &args),
         Command::Run(args) => run::main(&cli.project, &args),
@@ -68,11 +81,10 @@ pub fn main(cli: Cli) -> std::process::ExitCode {
         Command::Man { directory } => command_line::man(&directory),
         Command::Supervise { args } => return supervise::main(&args),
     };
-    match result {
-        Ok(code) => code.into(),
-        Err(error) => {
-            eprintln!("error: {error}");
-            error.exit_code().into()
-        }
-    }
+    ended(result.unwrap_or_else(CliError::told))
+}
+
+/// How the process ends: not well if what it printed did not arrive.
+fn ended(code: ExitCode) -> std::process::ExitCode {
+    code.or(if is_cut_short() { ExitCode::UNWRITTEN } else { ExitCode::OK }).into()
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Long texts on a terminal: shown by the user's pager, and by nothing where they go elsewhere.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
-use super::out::say_text;
+use super::out::{is_shown, say_text, tell};
 
 /// Without a pager of the user's: ends by itself if the text fits, keeps colours, leaves the text on the screen.
 const DEFAULT: &[&str] = &["less", "-FRX"];
 
 /// Writes a text to standard output; if that is a terminal, through `$PAGER`, else less(1), unless nobody wants it.
 pub(super) fn page(text: &str, no_pager: bool) {
-    let wanted = !no_pager && io::stdout().is_terminal();
+    let wanted = !no_pager && is_shown();
     if !(wanted && paged(text)) {
         say_text!(text);
     }
@@ -22,7 +22,7 @@ fn paged(text: &str) -> bool {
     let Some(mut pager) = command(std::env::var("PAGER").ok().as_deref()) else { return false };
     // Ctrl-C is the pager's while it runs.
     if let Err(ctrlc::Error::System(error)) = ctrlc::set_handler(|| ()) {
-        eprintln!("warning: Ctrl-C ends more than the pager: {error}");
+        tell!("warning: Ctrl-C ends more than the pager: {error}");
     }
     let Ok(mut child) = pager.stdin(Stdio::piped()).spawn() else { return false };
     // Who has seen enough leaves before the end.

@@ -10,7 +10,7 @@ use super::args::{ProjectArgs, RunArgs};
 use super::copies::Copies;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
-use super::out::{say, say_text};
+use super::out::{say, say_text, tell};
 use super::project::Project;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, sim_trace};
 use crate::golden::{Compared, Found, compare};
@@ -95,7 +95,7 @@ fn show(conversation: &Conversation<'_>, os: nlproof_wire::Os, raw: bool) {
         for record in &conversation.records {
             match serde_json::to_string(&RawLine::new(&conversation.vector.id, record)) {
                 Ok(line) => say!("{line}"),
-                Err(error) => eprintln!("warning: a record could not be shown: {error}"),
+                Err(error) => tell!("warning: a record could not be shown: {error}"),
             }
         }
         say_text!(Trace::from_records(os, &conversation.records, true).to_text());

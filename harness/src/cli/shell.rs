@@ -8,6 +8,7 @@ use std::path::Path;
 use super::args::{CellArgs, GuestArgs, ProjectArgs, ShellArgs};
 use super::copies::Copies;
 use super::exit::{CliError, ExitCode};
+use super::out::{Stderr, Stdout, tell, tell_text};
 use super::project::{Project, first_here};
 use super::repro::hold;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown};
@@ -34,11 +35,11 @@ pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, 
     let mut target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
     copies.put(&mut target)?;
     let login = target.login().map_err(lost)?;
-    eprintln!("{}: to log in from elsewhere: {login}", cell.name());
+    tell!("{}: to log in from elsewhere: {login}", cell.name());
     let ended = match args.command.as_slice() {
         [] => {
             if !args.keep {
-                eprintln!("everything that you change is gone when you leave");
+                tell!("everything that you change is gone when you leave");
             }
             let mut ssh = login.command(&[]);
             on_this_terminal(&mut target, &mut ssh)
@@ -49,14 +50,14 @@ pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, 
     let got = copies.get(&mut target);
     if args.keep {
         if let Err(error) = &got {
-            eprintln!("error: {error}");
+            tell!("error: {error}");
         }
-        hold(&mut target, &cell, |text| eprintln!("{text}"))?;
+        hold(&mut target, &cell, |text| tell!("{text}"))?;
     }
     match got {
         // What the command says of itself comes first.
         Err(error) if code != ExitCode::OK => {
-            eprintln!("error: {error}");
+            tell!("error: {error}");
             Ok(code)
         }
         got => got.map(|()| code),
@@ -103,33 +104,25 @@ fn on_this_terminal(target: &mut FreebsdTarget, ssh: &mut std::process::Command)
 
 /// Runs a command with this program's input and output; its exit code is the command's.
 fn run(target: &mut FreebsdTarget, command: &[String]) -> Result<ExitCode, Failed> {
-    let mut failed = None;
     let mut input = LiveInput::of(io::stdin());
     let status = target.pass(&for_login_shell(&script(command)), &mut input, &mut |output| {
         let written = match output {
-            Output::Stdout(bytes) => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
-            Output::Stderr(bytes) => io::stderr().write_all(bytes),
+            Output::Stdout(bytes) => Stdout.write_all(bytes),
+            Output::Stderr(bytes) => Stderr.write_all(bytes),
         };
         match written {
             Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
+            Err(_) => ControlFlow::Break(()),
         }
     })?;
-    match (status, failed) {
-        (Some(ExecStatus::Code(code)), _) => Ok(ExitCode::of_command(code)),
-        (Some(ExecStatus::Signal(name)), _) => {
-            eprintln!("the command was ended by SIG{name}");
+    match status {
+        Some(ExecStatus::Code(code)) => Ok(ExitCode::of_command(code)),
+        Some(ExecStatus::Signal(name)) => {
+            tell!("the command was ended by SIG{name}");
             Ok(ExitCode::of_command(SIGNALLED + signal_number(&name)))
         }
-        // Whoever read it has seen enough.
-        (None, Some(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::OK),
-        (None, error) => Err(Failed::Other(CliError::Output {
-            what: "what the command says".into(),
-            error: error.unwrap_or_else(|| io::ErrorKind::Other.into()),
-        })),
+        // That it could not be written is told and remembered there; a reader that has seen enough is no failure.
+        None => Ok(ExitCode::OK),
     }
 }
 
@@ -159,7 +152,7 @@ fn told(cell: &Cell, target: &FreebsdTarget, report_dir: Option<&Path>, failed: 
     match failed {
         Failed::Other(error) => error,
         Failed::Target(TargetError::Guest(loss)) => {
-            eprint!("{}", last_words(&cell.name(), &loss, &target.last_lines()));
+            tell_text!(last_words(&cell.name(), &loss, &target.last_lines()));
             let kept = report_dir
                 .map(|directory| format!("\n  its console is kept: nlproof console {}", directory.display()));
             let (name, kept) = (cell.name(), kept.unwrap_or_default());

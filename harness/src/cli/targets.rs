@@ -9,6 +9,7 @@ use nlproof_image::{BuildOptions, Cache, Dists, Found, ImageError};
 use super::args::{AccelArg, GuestArgs, TraceArgs};
 use super::exit::CliError;
 use super::interrupt;
+use super::out::tell;
 use super::project::Project;
 use crate::matrix::{Cell, Event, ModuleKind, Place, TargetKind};
 use crate::releases::{Releases, newest_of};
@@ -55,7 +56,7 @@ pub(super) fn release_here(dists: &Dists, wanted: &str) -> String {
 /// Says which release was taken for a branch.
 pub(super) fn say_newest(wanted: &str, found: &str) {
     if found != wanted {
-        eprintln!("{wanted}: {found} is the newest here");
+        tell!("{wanted}: {found} is the newest here");
     }
 }
 
@@ -297,9 +298,7 @@ fn shown<T>(
 ) -> Result<T, OpenError> {
     let mut screen = Screen::new(false);
     let opened = open(&mut |stage, bytes| screen.consume(&Event::Stage { cell, stage, bytes }));
-    if let Err(error) = screen.finish() {
-        eprintln!("warning: progress could not be shown: {error}");
-    }
+    screen.finish();
     opened
 }
 

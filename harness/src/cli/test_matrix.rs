@@ -11,7 +11,7 @@ use super::args::{ProjectArgs, TestMatrixArgs};
 use super::exit::{CliError, ExitCode};
 use super::fetch::{Freshness, NEEDED, Store, What};
 use super::interrupt;
-use super::out::say;
+use super::out::{say, tell};
 use super::project::Project;
 use super::targets::{Targets, cache_directory, places, sim_trace};
 use super::verdict::{closing_line, exit_code};
@@ -69,17 +69,16 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     let mut screen = Screen::new(is_ci());
     let result = engine
         .run(&Wanted { cells: &cells, vectors: &vectors, about }, &mut |event| screen.consume(event))?;
-    if let Err(error) = screen.finish() {
-        return Err(CliError::Output { what: "progress".into(), error });
-    }
+    screen.finish();
     if let Err(error) = timings.keep(&result.cells) {
-        eprintln!("note: how long cells took is not kept: {error}");
+        tell!("note: how long cells took is not kept: {error}");
     }
-    if let Some(directory) = &args.report_dir {
-        write_reports(directory, &result)?;
-    }
+    let written = match &args.report_dir {
+        Some(directory) => write_reports(directory, &result),
+        None => ExitCode::OK,
+    };
     say!("test-matrix: {}", closing_line(&result));
-    Ok(exit_code(&result, args.require_all))
+    Ok(exit_code(&result, args.require_all).or(written))
 }
 
 /// A report directory in which nothing is left of the consoles that an earlier run kept of these cells.
@@ -107,8 +106,8 @@ fn fetch_missing(project: &Project, cells: &[Cell]) -> Result<(), CliError> {
             files.push("src.txz".to_owned());
         }
         match store.fetch(known, &What::Sets(files), Freshness::default()) {
-            Ok(fetched) => eprintln!("{release}: fetched into {}", fetched.dir.display()),
-            Err(CliError::Build(reason)) => eprintln!("warning: {release} could not be fetched: {reason}"),
+            Ok(fetched) => tell!("{release}: fetched into {}", fetched.dir.display()),
+            Err(CliError::Build(reason)) => tell!("warning: {release} could not be fetched: {reason}"),
             Err(error) => return Err(error),
         }
     }
@@ -145,7 +144,7 @@ fn refuse_unreviewed(goldens: &crate::golden::Store) -> Result<(), CliError> {
     if is_ci() {
         return Err(CliError::Usage(text));
     }
-    eprintln!("note: {text}");
+    tell!("note: {text}");
     Ok(())
 }
 
@@ -153,16 +152,20 @@ pub(super) fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
 }
 
-/// Writes report.json and junit.xml.
-pub(super) fn write_reports(directory: &Path, result: &RunResult) -> Result<(), CliError> {
-    let json = directory.join("report.json");
-    write_json(&json, result)
-        .map_err(|error| CliError::Output { what: json.display().to_string(), error })?;
-    let junit = directory.join("junit.xml");
-    write_junit(&junit, result)
-        .map_err(|error| CliError::Output { what: junit.display().to_string(), error })?;
-    eprintln!("report: {}", json.display());
-    Ok(())
+/// Writes report.json and junit.xml. What cannot be written is told, and only that is lost: the run goes on to its last
+/// line.
+pub(super) fn write_reports(directory: &Path, result: &RunResult) -> ExitCode {
+    let (json, junit) = (directory.join("report.json"), directory.join("junit.xml"));
+    let mut written = ExitCode::OK;
+    for (path, outcome) in [(&json, write_json(&json, result)), (&junit, write_junit(&junit, result))] {
+        if let Err(error) = outcome {
+            written = CliError::Output { what: path.display().to_string(), error }.told();
+        }
+    }
+    if written == ExitCode::OK {
+        tell!("report: {}", json.display());
+    }
+    written
 }
 
 fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets) -> Result<(), CliError> {

@@ -46,11 +46,15 @@ pub(super) fn closing_line(result: &RunResult) -> String {
             format!("; {} not restored but booted", counted(number, "saved guest").verb("was", "were"))
         }
     };
+    let unkept = match result.cells.iter().filter(|cell| cell.unkept().is_some()).count() {
+        0 => String::new(),
+        number => format!("; of {} not all could be kept beside the report", counted(number, "cell")),
+    };
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
     let [passed, ran, skipped] =
         [(passed, "vector"), (ran, "cell"), (skipped, "cell")].map(|(number, noun)| counted(number, noun));
     format!(
-        "{passed} passed, {bad} did not, in {ran}; {skipped} not run{missing}{lost}{tried}{unseen}{fallbacks}{interrupted}"
+        "{passed} passed, {bad} did not, in {ran}; {skipped} not run{missing}{lost}{tried}{unseen}{fallbacks}{unkept}{interrupted}"
     )
 }
 
@@ -79,6 +83,8 @@ pub(super) fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
         || (require_all && any(|status| matches!(status, CellStatus::NotRun { .. })))
     {
         ExitCode::NOTHING_RAN
+    } else if result.cells.iter().any(|cell| cell.unkept().is_some()) {
+        ExitCode::UNWRITTEN
     } else {
         ExitCode::OK
     }
@@ -91,6 +97,7 @@ mod tests {
     use super::*;
     use crate::matrix::VectorsOfRun;
     use crate::matrix::tests::cell;
+    use crate::targets::UNKEPT;
 
     fn run(statuses: Vec<CellStatus>, interrupted: bool) -> RunResult {
         let cell = cell(None, iface_core::Profile::R15);
@@ -148,6 +155,19 @@ mod tests {
             closing_line(&joined)
         );
         assert_eq!(exit_code(&run(vec![passed()], true), false), ExitCode::INTERRUPTED);
+    }
+
+    #[test]
+    fn what_could_not_be_kept_hides_no_failure() {
+        let unkept = |status| {
+            let mut result = run(vec![status], false);
+            result.cells[0].facts.push((UNKEPT.into(), "no space".into()));
+            result
+        };
+        let passed = unkept(CellStatus::Passed);
+        assert_eq!(exit_code(&passed, false), ExitCode::UNWRITTEN);
+        assert!(closing_line(&passed).ends_with("; of 1 cell not all could be kept beside the report"));
+        assert_eq!(exit_code(&unkept(CellStatus::Failed), false), ExitCode::COMPARISON);
     }
 
     #[test]

@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::time::Instant;
 
+use nlproof_files::write_whole;
 use nlproof_verify::{
     Baseline, Check, KernelSymbols, ObjectBytes, Policy, Rule as _, TextStyle, explain, verify,
 };
 
 use super::args::{FormatArg, ProjectArgs, VerifyArgs, VerifyCommand};
 use super::exit::{CliError, ExitCode};
-use super::out::{say, say_text};
+use super::out::{say, say_text, tell};
 use super::project::Project;
 use crate::file::{FileError, Limit, nearest, read_any};
 use crate::vector::{Beside, VectorCheck, judge_vectors, list};
@@ -67,10 +68,10 @@ pub(super) fn main(project: &ProjectArgs, args: &VerifyArgs) -> Result<ExitCode,
     }
     if let Some(path) = &args.write_baseline {
         if report.accepted {
-            std::fs::write(path, Baseline::of(&report).to_json())
+            write_whole(path, Baseline::of(&report).to_json().as_bytes())
                 .map_err(|error| CliError::Output { what: path.display().to_string(), error })?;
         } else {
-            eprintln!("{}: not written, because the module is rejected", path.display());
+            tell!("{}: not written, because the module is rejected", path.display());
         }
     }
     Ok(if report.accepted { ExitCode::OK } else { ExitCode::REFUSED })

@@ -16,7 +16,6 @@ use super::following::Following;
 use super::interruption::Interruption;
 use super::judge::is_stated;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
-use super::raw::RawFile;
 use super::running::RunningCell;
 use super::timings::Timings;
 use crate::file::FileError;
@@ -202,8 +201,7 @@ impl Engine<'_> {
             match opened {
                 Ok(mut target) => {
                     if std::mem::take(&mut first) {
-                        let raw = RawFile::create(self.raw.as_deref(), running.cell)?;
-                        running.opened_first(target.as_ref(), raw);
+                        running.opened_first(target.as_ref(), self.raw.as_deref());
                         let (together, apart) = self.applicable(stay, target.as_ref());
                         board.fill(cell, together, apart);
                     } else {
@@ -308,7 +306,8 @@ impl Engine<'_> {
                     running.lost_as_stated(culprit, loss);
                     return;
                 }
-                if running.lost(stay.guest, culprit, loss) < LOSSES && !self.cancelled() {
+                let hopeless = loss.is_the_hosts();
+                if running.lost(stay.guest, culprit, loss) < LOSSES && !hopeless && !self.cancelled() {
                     return;
                 }
                 String::new()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cell::{Cell, Soft};
 use super::slice::Slice;
 use crate::golden::{Divergence, Origin, Standing};
-use crate::targets::{Complaint, Loss};
+use crate::targets::{Complaint, Loss, UNKEPT};
 
 /// What became of one vector in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,6 +201,11 @@ impl CellResult {
             }
         };
         forgiven.then_some(soft)
+    }
+
+    /// What should have been kept beside the report and could not be written; `None` if everything was.
+    pub fn unkept(&self) -> Option<&str> {
+        self.facts.iter().find_map(|(name, why)| (name == UNKEPT).then_some(why.as_str()))
     }
 
     /// What to say about guests that were lost; `None` if none was.

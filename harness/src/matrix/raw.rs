@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Raw traces in the report directory: one packed NDJSON file a cell, one record a line, never edited.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,30 +22,42 @@ impl RawFile {
         let Some(directory) = directory else { return Ok(RawFile { open: None }) };
         let [path, plain] =
             [PACKED, PLAIN].map(|kind| directory.join(format!("{}.{kind}", cell.file_name())));
-        match std::fs::remove_file(&plain) {
+        match fs::remove_file(&plain) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(FileError::whole(&plain, format!("cannot be removed: {error}")));
             }
             _ => {}
         }
         let file = File::create(&path).and_then(|file| RawWriter::new(&path, file));
-        let file = file.map_err(|error| failed(&path, error))?;
+        let file = file.map_err(|error| FileError::unwritable(&path, &error))?;
         Ok(RawFile { open: Some((path, file)) })
     }
 
     /// Appends a vector's records.
     pub(super) fn append(&mut self, conversation: &Conversation<'_>) -> Result<(), FileError> {
         let Some((path, file)) = &mut self.open else { return Ok(()) };
-        file.append(conversation.raw_lines()).map_err(|error| failed(path, error))
+        file.append(conversation.raw_lines()).map_err(|error| FileError::unwritable(path, &error))
     }
 
-    /// Ends the file.
+    /// Ends the file, or removes it.
     pub(super) fn finish(self) -> Result<(), FileError> {
         let Some((path, file)) = self.open else { return Ok(()) };
-        file.finish().map_err(|error| failed(&path, error))
+        file.finish().map_err(|error| {
+            remove(&path);
+            FileError::unwritable(&path, &error)
+        })
+    }
+
+    /// Removes it: what lacks a vector would be taken for the whole, and a full disk has no room to give to it.
+    pub(super) fn discard(self) {
+        let Some((path, file)) = self.open else { return };
+        // What could not be written is not tried again.
+        drop(file);
+        remove(&path);
     }
 }
 
-fn failed(path: &Path, error: io::Error) -> FileError {
-    FileError::whole(path, format!("cannot be written: {error}"))
+/// That a file stays where it cannot be removed is told with what it is removed for.
+fn remove(path: &Path) {
+    fs::remove_file(path).ok();
 }

@@ -2,6 +2,7 @@
 //! What comes of a cell while it runs, from whichever of its guests.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
 use super::raw::RawFile;
 use crate::file::FileError;
 use crate::golden::{Origin, Standing};
-use crate::targets::{Finish, Loss, Target};
+use crate::targets::{Finish, Loss, Target, UNKEPT};
 use crate::vector::Vector;
 
 /// The fact of a cell that says that several guests ran it.
@@ -74,17 +75,22 @@ impl<'a> RunningCell<'a> {
         (self.say)(&Event::Note { cell: self.cell, text });
     }
 
-    /// The first target is open: its facts are the cell's, and the raw trace begins.
-    pub(super) fn opened_first(&self, target: &dyn Target, raw: RawFile) {
-        let mut found = self.found();
-        found.facts.clone_from(&target.facts().lines);
-        found.fallbacks += target.facts().fallbacks;
-        found.raw = Some(raw);
+    /// The first target is open: its facts are the cell's, and the raw trace begins in this directory, if anywhere.
+    pub(super) fn opened_first(&self, target: &dyn Target, raw: Option<&Path>) {
+        self.found().facts.clone_from(&target.facts().lines);
+        self.opened(target);
+        match RawFile::create(raw, self.cell) {
+            Ok(raw) => self.found().raw = Some(raw),
+            Err(error) => self.raw_lost(&error),
+        }
     }
 
     /// A further target is open.
     pub(super) fn opened(&self, target: &dyn Target) {
         self.found().fallbacks += target.facts().fallbacks;
+        for (_, why) in target.facts().lines.iter().filter(|(name, _)| name == UNKEPT) {
+            self.unkept(why);
+        }
     }
 
     /// A vector is over that did not run to its end.
@@ -94,11 +100,7 @@ impl<'a> RunningCell<'a> {
     }
 
     /// A vector has run: it is told, its raw trace is kept, then its result.
-    pub(super) fn ended(
-        &self,
-        (place, conversation): (usize, &Conversation<'_>),
-        judged: Judged,
-    ) -> Result<(), FileError> {
+    pub(super) fn ended(&self, (place, conversation): (usize, &Conversation<'_>), judged: Judged) {
         (self.say)(&Event::VectorAnswered {
             cell: self.cell,
             id: &conversation.vector.id,
@@ -106,12 +108,33 @@ impl<'a> RunningCell<'a> {
         });
         let mut found = self.found();
         found.recorded.extend(judged.recorded);
-        if let Some(raw) = &mut found.raw {
-            raw.append(conversation)?;
-        }
+        let error = found.raw.as_mut().and_then(|raw| raw.append(conversation).err());
+        let lost = error.and_then(|error| found.raw.take().map(|raw| (raw, error)));
         drop(found);
+        if let Some((raw, error)) = lost {
+            raw.discard();
+            self.raw_lost(&error);
+        }
         self.leave_out(place, judged.result);
-        Ok(())
+    }
+
+    /// The raw trace cannot be written. What the vectors say about the kernel is none the worse for it.
+    fn raw_lost(&self, error: &FileError) {
+        self.unkept(&format!("raw trace: {error}"));
+    }
+
+    /// Something cannot be kept beside the report.
+    fn unkept(&self, why: &str) {
+        self.note(&format!("{UNKEPT}: {why}"));
+        let facts = &mut self.found().facts;
+        match facts.iter_mut().find(|(name, _)| name == UNKEPT) {
+            Some((_, known)) if known.contains(why) => {}
+            Some((_, known)) => {
+                known.push_str("; ");
+                known.push_str(why);
+            }
+            None => facts.push((UNKEPT.to_owned(), why.to_owned())),
+        }
     }
 
     /// What became of following the kernel in one guest.
@@ -173,10 +196,11 @@ impl<'a> RunningCell<'a> {
             let reason = "the guest was lost before its turn".to_owned();
             self.leave_out(place, VectorResult::without(&vector.id, Outcome::NotRun(reason)));
         }
-        let mut found = self.found();
-        if let Some(raw) = found.raw.take() {
-            raw.finish()?;
+        let raw = self.found().raw.take();
+        if let Some(Err(error)) = raw.map(RawFile::finish) {
+            self.raw_lost(&error);
         }
+        let mut found = self.found();
         let mut vectors = std::mem::take(&mut found.vectors);
         vectors.sort_by_key(|(place, _)| *place);
         let mut result = CellResult {

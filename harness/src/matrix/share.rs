@@ -32,17 +32,13 @@ impl Engine<'_> {
         for (place, vector) in share {
             goldens.insert(vector.id.as_str(), (*place, self.goldens_of(running, vector)?));
         }
-        let mut failed = None;
         let mut ended = HashSet::new();
         let sha256 = target.facts().kernel.as_ref().map(|kernel| kernel.sha256.clone());
         let mut end = |conversation: &Conversation<'_>, stock: Option<u32>| {
             let id = conversation.vector.id.as_str();
             let Some((place, (golden, kernel))) = goldens.remove(id) else { return };
             let answerer = Answerer { cell: running.cell, kernel: sha256.as_deref(), stock };
-            let judged = judge(&answerer, conversation, golden, kernel);
-            if let Err(error) = running.ended((place, conversation), judged) {
-                failed = failed.take().or(Some(error));
-            }
+            running.ended((place, conversation), judge(&answerer, conversation, golden, kernel));
         };
         // What dtrace(1) says comes when it ends: what is followed is judged then.
         let mut following = None;
@@ -79,9 +75,6 @@ impl Engine<'_> {
             if let Some(error) = followed.lost {
                 run = run.and(Err(error.into()));
             }
-        }
-        if let Some(error) = failed {
-            return Err(error);
         }
         let unfinished = share.iter().filter(|(_, vector)| !ended.contains(vector.id.as_str()));
         let left: Vec<_> = unfinished.map(|(place, _)| *place).collect();

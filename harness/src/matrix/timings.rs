@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nlproof_base::{Limit, read};
+use nlproof_files::write_whole;
 
 use super::cell::Cell;
 use super::outcome::{CellResult, CellStatus};
@@ -60,9 +61,7 @@ impl Timings {
         let Some(directory) = self.path.parent() else { return Ok(()) };
         fs::create_dir_all(directory)?;
         // Whole or not at all: another run may read it.
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut file, &self.seconds)?;
-        file.persist(&self.path).map(drop).map_err(|error| error.error)
+        write_whole(&self.path, &serde_json::to_vec(&self.seconds)?)
     }
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use nlproof_files::write_whole;
+
 use super::schema::{Cell, Complaint, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
 use crate::golden::{Compared, Origin};
 use crate::matrix::{CellResult, CellStatus, LostGuest, Outcome, RunResult};
@@ -26,7 +28,7 @@ pub fn write_json(path: &Path, run: &RunResult) -> io::Result<()> {
     };
     let mut text = serde_json::to_vec_pretty(&report)?;
     text.push(b'\n');
-    super::file::write_whole(path, &text)
+    write_whole(path, &text)
 }
 
 fn cell(result: &CellResult) -> Cell {

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::Path;
 
+use nlproof_files::write_whole;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::summary::goldens;
@@ -29,7 +30,7 @@ pub fn write_junit(path: &Path, run: &RunResult) -> io::Result<()> {
     }
     let mut text = Vec::new();
     report.serialize(&mut text).map_err(io::Error::other)?;
-    super::file::write_whole(path, &text)
+    write_whole(path, &text)
 }
 
 fn suite(result: &CellResult) -> TestSuite {

@@ -2,7 +2,6 @@
 //! Reporters: each consumes the stream of run events and nothing else. Reports can be read again and joined.
 
 mod annotate;
-mod file;
 mod json;
 mod junit;
 mod kept;

@@ -10,6 +10,7 @@ use nlproof_base::counted;
 use super::problems::problems;
 use super::summary::cell_line;
 use crate::matrix::{Cell, Event};
+use crate::out::{progress_target, tell};
 
 /// How often a live line moves while nothing is reported.
 const TICK: Duration = Duration::from_millis(120);
@@ -30,7 +31,8 @@ struct Running {
 impl Terminal {
     /// A reporter on standard error, where progress belongs.
     pub fn new() -> Self {
-        Self { screen: MultiProgress::new(), running: HashMap::new(), vectors: 0 }
+        let screen = MultiProgress::with_draw_target(progress_target());
+        Self { screen, running: HashMap::new(), vectors: 0 }
     }
 
     /// Consumes one event.
@@ -94,7 +96,7 @@ impl Terminal {
     }
 
     fn keep(&self, text: &str) {
-        self.screen.suspend(|| eprintln!("{text}"));
+        self.screen.suspend(|| tell!("{text}"));
     }
 }
 

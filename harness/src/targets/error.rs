@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Why a target cannot be used, or was lost.
 
-use crate::vm::GuestFailure;
+use crate::vm::{GuestFailure, HostDisk};
 
 /// A target could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,13 @@ pub struct Loss {
     pub calls: Vec<String>,
     /// What happened, with the console's last lines.
     pub text: String,
+}
+
+impl Loss {
+    /// Whether this machine is to blame, so that a fresh guest would be lost as well.
+    pub fn is_the_hosts(&self) -> bool {
+        HostDisk::KINDS.contains(&self.kind.as_str())
+    }
 }
 
 impl From<GuestFailure> for Loss {

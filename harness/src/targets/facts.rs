@@ -4,6 +4,9 @@
 use iface_sim::Ifconfig;
 use nlproof_wire::Os;
 
+/// The line of [`Facts`] that tells what should have been kept in the report directory and could not be written.
+pub const UNKEPT: &str = "not kept";
+
 /// What is known of an open target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {

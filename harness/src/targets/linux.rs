@@ -19,6 +19,7 @@ use super::agents;
 use super::error::{OpenError, TargetError};
 use super::facts::{Commands, Facts};
 use crate::guest::{ExecStatus, Output, Receiver};
+use crate::vm::TEMPORARY_REMEDY;
 
 /// How long to wait for the agent before the user's wish to stop is looked at again.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -42,7 +43,11 @@ impl LinuxTarget {
                 remedy: "run it on one".into(),
             });
         }
-        let failed = |error: io::Error| OpenError::Build(format!("the agent cannot be written: {error}"));
+        let place = std::env::temp_dir();
+        let failed = |error: io::Error| OpenError::NotHere {
+            reason: format!("{}: the agent cannot be written: {error}", place.display()),
+            remedy: TEMPORARY_REMEDY.into(),
+        };
         let mut file = tempfile::Builder::new().prefix("nlproof-agent-").tempfile().map_err(failed)?;
         file.write_all(agents::LINUX).map_err(failed)?;
         let agent = file.into_temp_path();

@@ -11,7 +11,7 @@ mod linux;
 mod sim;
 
 pub use error::{Loss, OpenError, TargetError};
-pub use facts::{Commands, Facts, Kernel, RunningKernel};
+pub use facts::{Commands, Facts, Kernel, RunningKernel, UNKEPT};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
     FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, Prepared, STACKS, Start,

@@ -3,6 +3,8 @@
 //! whole report. Every module may import from the kernel and from all the others given. The policy is the
 //! default one, or the file in `$POLICY`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints for the developer who runs it")]
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;

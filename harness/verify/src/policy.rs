@@ -167,12 +167,7 @@ impl Policy {
     /// Not YAML, an unknown key or check, or a waiver that cannot be honest (no reason, a check that
     /// cannot be waived, `targets` outside `indirect`).
     pub fn parse(path: &Path, text: &str) -> Result<Self, FileError> {
-        let whole = |what: String, help: &str| FileError {
-            path: path.to_owned(),
-            place: None,
-            what,
-            help: Some(help.to_owned()),
-        };
+        let whole = |what: String, help: &str| FileError::whole(path, what).help(help);
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             return Ok(Self::default());
         }

@@ -43,7 +43,7 @@ const BOTH: &str = "{c: request, rust: 'm::abi::Request'}";
 fn equal_layouts_are_accepted() {
     let report = accepts(&module((16, &FIELDS), (16, &FIELDS)), &policy(BOTH));
     assert_eq!(verdict(&report, Check::Abi), Verdict::Ok);
-    assert!(report.to_string().contains("1 comparisons of 3 fields"), "{report}");
+    assert!(report.to_string().contains("1 comparison of 3 fields"), "{report}");
 }
 
 #[test]

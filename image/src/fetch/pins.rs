@@ -12,11 +12,11 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs,
     path::{Path, PathBuf},
 };
 
 use nlproof_base::{Limit, read_text};
+use nlproof_files::write_whole;
 
 use super::{checksum::fields, error::FetchError};
 use crate::{digest::Sha256, error::ImageError};
@@ -134,9 +134,7 @@ impl Pins {
     /// # Errors
     /// It cannot be written.
     pub fn save(&self) -> Result<(), FetchError> {
-        let new = self.path.with_extension("lock.new");
-        fs::write(&new, self.text())
-            .and_then(|()| fs::rename(&new, &self.path))
+        write_whole(&self.path, self.text().as_bytes())
             .map_err(|error| ImageError::io("write", &self.path, error).into())
     }
 }

@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use nlproof_files::write_whole;
+
 use super::{
     checksum::AnyDigest,
     download::{FetchEvent, Fetcher, Want, remove},
@@ -145,7 +147,7 @@ impl Place {
         files: Vec<FetchedFile>,
     ) -> Result<Fetched, FetchError> {
         let new = self.partial.join(listing.0);
-        fs::write(&new, listing.1).map_err(|error| ImageError::io("write", &new, error))?;
+        write_whole(&new, listing.1.as_bytes()).map_err(|error| ImageError::io("write", &new, error))?;
         if self.whole.exists() {
             for file in files.iter().map(|file| file.name.as_str()).chain([listing.0]) {
                 let from = self.partial.join(file);

@@ -151,6 +151,7 @@ pub(crate) fn have_makefs(test: &str) -> bool {
 }
 
 /// Says that `test` is skipped, past the capture of the output of tests that pass.
+#[allow(clippy::disallowed_methods, reason = "libtest captures what the macros print")]
 pub(crate) fn skipped(test: &str, reason: &str) {
     std::io::stderr().write_all(format!("skipped: {test}: {reason}\n").as_bytes()).unwrap();
 }

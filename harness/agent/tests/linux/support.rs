@@ -17,6 +17,7 @@ use nlproof_agent::{
 use crate::flavours::{self, Flavour};
 
 /// The agent's path; `None`, said with the test's name, where namespaces cannot be made.
+#[allow(clippy::disallowed_methods, reason = "libtest captures what the macros print")]
 pub(crate) fn agent(test: &str) -> Option<&'static Path> {
     if let Some(reason) = reason() {
         // Past libtest's capture, which hides what a passing test prints.

@@ -100,12 +100,20 @@ impl SshError {
         match self {
             Self::Guest(failure) => failure,
             Self::Wait { error, last_error } => {
+                if let WaitError::Expired(expired) = &error
+                    && let Some(failure) = watch.full_disk(&expired.to_string())
+                {
+                    return failure;
+                }
                 let mut console = watch.console_tail();
                 console.extend(last_error.map(|last| format!("(ssh: {last})")));
                 error.with_console(console).into()
             }
             Self::Lost { doing, cause } => {
-                GuestFailure::LostSsh { doing: format!("{doing}: {cause}"), console: watch.console_tail() }
+                let doing = format!("{doing}: {cause}");
+                watch
+                    .full_disk(&doing)
+                    .unwrap_or_else(|| GuestFailure::LostSsh { doing, console: watch.console_tail() })
             }
             other => GuestFailure::BootFailed { reason: other.to_string(), console: watch.console_tail() },
         }

@@ -163,6 +163,11 @@ impl VmConfig {
         self
     }
 
+    /// The boot disk, if there is one.
+    pub fn boot_disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
+    }
+
     /// The guest's memory, if it is a file.
     pub fn kept_memory(&self) -> Option<&MemoryFile> {
         self.memory_file.as_ref()

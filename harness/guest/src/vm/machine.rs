@@ -11,13 +11,14 @@ use super::config::{AGENT_PORT, CommandLine, VmConfig};
 use super::console::{Console, ConsoleEvent};
 use super::control::{QMP_LIMIT, connect, forwarded_port};
 use super::error::VmError;
+use super::hostdisk::Place;
 use super::outcome::{GuestFailure, Watch as _};
 use super::process::{QemuExit, Supervised};
 use super::qmp::{Qmp, QmpError};
 use super::rundir::RunDir;
 use super::serial::SerialLog;
 use super::tools::Tools;
-use super::wait::{Deadline, Patience, Wait};
+use super::wait::{Deadline, Patience, Wait, WaitError};
 
 /// The guest's sshd.
 const SSH: u16 = 22;
@@ -43,6 +44,8 @@ pub struct Vm {
     ssh_port: Option<u16>,
     agent_port: Option<u16>,
     pub(super) patience: Patience,
+    /// Where on this machine QEMU writes.
+    pub(super) places: Vec<Place>,
 }
 
 impl Vm {
@@ -103,6 +106,7 @@ impl Vm {
             ssh_port,
             agent_port,
             patience: patience.clone(),
+            places: Place::all(config, &log),
         })
     }
 
@@ -225,7 +229,13 @@ impl Vm {
     }
 
     fn pause(&self, deadline: &Deadline) -> Result<(), GuestFailure> {
-        deadline.pause(LOOK).map_err(|error| error.with_console(self.console.tail()).into())
+        deadline.pause(LOOK).map_err(|error| {
+            match &error {
+                WaitError::Expired(expired) => self.full_disk(&expired.to_string()),
+                WaitError::Interrupted { .. } => None,
+            }
+            .unwrap_or_else(|| error.with_console(self.console.tail()).into())
+        })
     }
 
     pub(super) fn read_console(&mut self) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::hostdisk::HostDisk;
 use super::panic::{FINGERPRINT_FRAMES, Panic, without_numbers};
 use super::process::QemuExit;
 use super::wait::{Expired, WaitError, write_console};
@@ -62,6 +63,8 @@ pub enum GuestFailure {
         /// What QEMU wrote to standard error.
         stderr: String,
     },
+    /// A disk of this machine failed under the guest: it is full, or cannot be read or written.
+    HostDisk(HostDisk),
     /// The guest switched itself off.
     PoweredOff {
         /// The last lines of its console.
@@ -108,6 +111,7 @@ impl GuestFailure {
             Self::AgentDied { .. } => "agent-died",
             Self::QemuFailed { .. } => "qemu-failed",
             Self::ProcessorStopped { .. } => "processor-stopped",
+            Self::HostDisk(disk) => disk.kind(),
             Self::PoweredOff { .. } => "powered-off",
             Self::Interrupted { .. } => "interrupted",
         }
@@ -142,6 +146,7 @@ impl GuestFailure {
             Self::Debugger { .. }
             | Self::RebootLoop { .. }
             | Self::LostSsh { .. }
+            | Self::HostDisk(_)
             | Self::PoweredOff { .. }
             | Self::Interrupted { .. } => self.kind().to_owned(),
         }
@@ -191,6 +196,7 @@ impl fmt::Display for GuestFailure {
                     None => Ok(()),
                 }
             }
+            Self::HostDisk(disk) => disk.fmt(f),
             Self::PoweredOff { console } => {
                 write!(f, "guest switched itself off")?;
                 write_console(f, console)
@@ -225,6 +231,12 @@ pub trait Watch {
 
     /// The last lines of the guest's console.
     fn console_tail(&self) -> Vec<String>;
+
+    /// Called when `what` has no other explanation: a disk of this machine that is full, and that the guest writes to.
+    /// By default nobody can tell.
+    fn full_disk(&self, _what: &str) -> Option<GuestFailure> {
+        None
+    }
 
     /// Called when nothing has come from the agent for a while: whether anything of the guest still answers. Takes
     /// some seconds at most, fewer where it is known beforehand that it hangs. By default nobody can tell.

@@ -34,6 +34,13 @@ pub enum QmpEvent {
     },
     /// A paravirtual panic device was told.
     GuestPanicked,
+    /// The host could not do what the guest asked of its disk.
+    DiskError {
+        /// `read` or `write`, and the host's words.
+        what: String,
+        /// There was no room for it.
+        full: bool,
+    },
     /// The virtual CPUs were stopped.
     Stop,
     /// The virtual CPUs run.
@@ -263,9 +270,15 @@ fn event(message: &Value) -> Option<QmpEvent> {
     let name = message.get("event")?.as_str()?;
     let data = message.get("data");
     let by_guest = data.and_then(|data| data.get("guest")).and_then(Value::as_bool).unwrap_or_default();
-    let reason = data.and_then(|data| data.get("reason")).and_then(Value::as_str).unwrap_or("unknown");
+    let text = |name: &str| data.and_then(|data| data.get(name)).and_then(Value::as_str).unwrap_or("unknown");
+    let nospace = data.and_then(|data| data.get("nospace")).and_then(Value::as_bool).unwrap_or_default();
     Some(match name {
-        "SHUTDOWN" => QmpEvent::Shutdown { by_guest, reason: reason.to_owned() },
+        // What became of it (`action`) makes no difference: a guest that got an error is not the one it was.
+        "BLOCK_IO_ERROR" => {
+            let what = format!("{}: {}", text("operation"), text("reason"));
+            QmpEvent::DiskError { what, full: nospace }
+        }
+        "SHUTDOWN" => QmpEvent::Shutdown { by_guest, reason: text("reason").to_owned() },
         "RESET" => QmpEvent::Reset { by_guest },
         "GUEST_PANICKED" => QmpEvent::GuestPanicked,
         "STOP" => QmpEvent::Stop,
@@ -307,7 +320,9 @@ mod tests {
             &[
                 "{\"return\": {}, \"id\": 1}\r\n",
                 "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\r\n\
-                 {\"event\": \"NEW\"}\r\n{\"return\": {\"status\": \"running\"}, \"id\": 2}\r\n",
+                 {\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"device\": \"disk0\", \"operation\": \"write\", \
+                 \"action\": \"stop\", \"nospace\": true, \"reason\": \"No space left on device\"}}\r\n\
+                 {\"event\": \"BLOCK_IO_ERROR\"}\r\n{\"event\": \"NEW\"}\r\n{\"return\": {\"status\": \"running\"}, \"id\": 2}\r\n",
                 "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": 3}\r\n",
             ],
         );
@@ -317,6 +332,8 @@ mod tests {
             qmp.events().unwrap(),
             [
                 QmpEvent::Shutdown { by_guest: true, reason: "guest-reset".into() },
+                QmpEvent::DiskError { what: "write: No space left on device".into(), full: true },
+                QmpEvent::DiskError { what: "unknown: unknown".into(), full: false },
                 QmpEvent::Other { name: "NEW".into() }
             ]
         );

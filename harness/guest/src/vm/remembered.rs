@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use nlproof_base::Limit;
+use nlproof_files::write_whole;
 use sha2::{Digest, Sha256};
 
 use super::accel::{AccelError, Accelerator, SelectedAccelerator, choose_accelerator};
@@ -68,11 +69,7 @@ fn keep(path: &Path, holds_for: String, selected: &SelectedAccelerator) {
     };
     let Some(directory) = path.parent() else { return };
     // Whole or not at all: another run may read it in this moment.
-    let written = fs::create_dir_all(directory).and_then(|()| {
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut file, &kept)?;
-        file.persist(path).map_err(|error| error.error)
-    });
+    let written = fs::create_dir_all(directory).and_then(|()| write_whole(path, &serde_json::to_vec(&kept)?));
     drop(written);
 }
 

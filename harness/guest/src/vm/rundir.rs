@@ -10,11 +10,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nlproof_files::require;
+
+use super::hostdisk::TEMPORARY_REMEDY;
+
 /// What every run directory's name begins with.
 const PREFIX: &str = "nlproof-vm-";
 const LOCK: &str = "lock";
 /// Bytes of a Unix socket's path, without the NUL.
 const MAX_SOCKET_PATH: usize = 107;
+/// Bytes for the log of a console that is not kept elsewhere, for QEMU's words, and for keys.
+const ROOM: u64 = 4 * 1024 * 1024;
 /// A directory younger than this may belong to somebody who is about to lock it.
 const SETTLED: Duration = Duration::from_secs(60);
 
@@ -30,36 +36,32 @@ impl RunDir {
     /// where that is not set, not writable or too long. Left-overs that are found there are removed.
     ///
     /// # Errors
-    /// None of the places can be written to.
+    /// None of the places can be written to, or has room: why, of each.
     pub fn create() -> io::Result<Self> {
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        let mut reasons = Vec::new();
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
         for base in runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]) {
-            if base.join(PREFIX).as_os_str().len() + "XXXXXX/qmp.sock".len() > MAX_SOCKET_PATH {
-                last = io::Error::new(
-                    io::ErrorKind::InvalidFilename,
-                    format!("{}: too long for a socket", base.display()),
-                );
-                continue;
-            }
             match Self::create_in(&base) {
-                Ok(dir) => {
-                    remove_leftovers(&base);
-                    return Ok(dir);
-                }
-                Err(error) => {
-                    last = io::Error::new(error.kind(), format!("{}: {error}", base.display()));
-                }
+                Ok(dir) => return Ok(dir),
+                Err(reason) if reasons.contains(&reason) => {}
+                Err(reason) => reasons.push(reason),
             }
         }
-        Err(last)
+        Err(io::Error::other(reasons.join("; ")))
     }
 
-    fn create_in(base: &Path) -> io::Result<Self> {
+    fn create_in(base: &Path) -> Result<Self, String> {
+        if base.join(PREFIX).as_os_str().len() + "XXXXXX/qmp.sock".len() > MAX_SOCKET_PATH {
+            return Err(format!("{}: too long for a socket", base.display()));
+        }
+        // Before it is asked for room: they may have taken it.
+        remove_leftovers(base);
+        require(base, ROOM, TEMPORARY_REMEDY).map_err(|error| error.to_string())?;
+        let cannot = |error: io::Error| format!("{}: {error}", base.display());
         // tempfile makes it with mode 0700: nobody else may talk to our QEMU.
-        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
-        let lock = File::create_new(dir.path().join(LOCK))?;
-        lock.lock_shared()?;
+        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base).map_err(cannot)?;
+        let lock = File::create_new(dir.path().join(LOCK)).map_err(cannot)?;
+        lock.lock_shared().map_err(cannot)?;
         Ok(Self { dir, _lock: lock })
     }
 

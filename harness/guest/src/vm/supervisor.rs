@@ -15,7 +15,8 @@
 //! read logs.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::io::{self, Read, Write as _};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -53,7 +54,7 @@ pub fn supervise_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: RUNDIR -- PROGRAM [ARGUMENT...]")),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("nlproof {SUPERVISE}: {error}");
+        complain(&error);
         ExitCode::from(FAILED)
     })
 }
@@ -65,7 +66,8 @@ fn supervise(run_dir: &Path, program: &[OsString]) -> io::Result<ExitCode> {
         [SUPERVISE, BECOME, &getpid().as_raw_pid().to_string(), "--"].map(OsString::from).to_vec();
     args.extend_from_slice(program);
     let qemu = Arc::new(duct::cmd(me, args).stdin_null().stdout_to_stderr().unchecked().start()?);
-    tell(&format!("started {}", qemu.pids().first().copied().unwrap_or_default()));
+    // Should the harness be gone, nobody needs to know.
+    tell(format_args!("started {}", qemu.pids().first().copied().unwrap_or_default()));
 
     let leash = std::thread::Builder::new().name("leash".into()).spawn({
         let qemu = Arc::clone(&qemu);
@@ -78,12 +80,12 @@ fn supervise(run_dir: &Path, program: &[OsString]) -> io::Result<ExitCode> {
     let status = qemu.wait()?.status;
     let code = match (status.code(), status.signal()) {
         (Some(code), _) => {
-            tell(&format!("exited {code}"));
+            tell(format_args!("exited {code}"));
             u8::try_from(code).unwrap_or(FAILED)
         }
         (None, signal) => {
             let signal = signal.unwrap_or_default();
-            tell(&format!("signalled {signal}"));
+            tell(format_args!("signalled {signal}"));
             u8::try_from(128 + signal).unwrap_or(FAILED)
         }
     };
@@ -94,9 +96,15 @@ fn supervise(run_dir: &Path, program: &[OsString]) -> io::Result<ExitCode> {
 }
 
 /// The harness may be gone, and then nobody needs to know.
-fn tell(line: &str) {
+#[allow(clippy::disallowed_methods, reason = "a supervisor's output is a pipe to the harness that started it")]
+fn tell(line: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+}
+
+#[allow(clippy::disallowed_methods, reason = "the harness reads it and tells it")]
+fn complain(error: &io::Error) {
+    drop(writeln!(io::stderr(), "nlproof {SUPERVISE}: {error}"));
 }
 
 fn wait_for_end_of_input() {

@@ -20,6 +20,8 @@ const LAST_WORDS_OF_DEBUGGER_LIMIT: Duration = Duration::from_secs(10);
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(2);
 /// QEMU's run state after an instruction that the accelerator could not run (qapi's RunState).
 const INTERNAL_ERROR: &str = "internal-error";
+/// The one after a write to the guest's disk that found no room.
+const IO_ERROR: &str = "io-error";
 
 impl Vm {
     /// Console and QEMU's state, as one verdict.
@@ -32,17 +34,21 @@ impl Vm {
                 console: Vec::new(),
             });
         }
-        let mut stopped = false;
+        let (mut stopped, mut disk_error) = (false, None);
         if let Ok(events) = self.qmp.events() {
             for event in events {
                 match event {
                     QmpEvent::Shutdown { by_guest, reason } => self.shutdown = Some((by_guest, reason)),
                     QmpEvent::Stop => stopped = true,
+                    QmpEvent::DiskError { what, full } => disk_error = disk_error.or(Some((what, full))),
                     _ => {}
                 }
             }
         }
-        self.console_verdict(exit.is_some())
+        // First: whatever the guest says of its disk's end is not its own fault.
+        disk_error
+            .and_then(|(what, full)| self.disk_verdict(&what, full))
+            .or_else(|| self.console_verdict(exit.is_some()))
             .or_else(|| exit.map(|exit| self.exit_verdict(exit)))
             .or_else(|| if stopped { self.stop_verdict() } else { None })
     }
@@ -113,8 +119,17 @@ impl Vm {
     /// A machine that was paused over QMP goes on later; one that QEMU gave up does not.
     fn stop_verdict(&mut self) -> Option<GuestFailure> {
         let status = self.qmp.status().ok()?;
-        (status == INTERNAL_ERROR)
-            .then(|| GuestFailure::ProcessorStopped { status, stderr: self.qemu.stderr() })
+        match status.as_str() {
+            INTERNAL_ERROR => Some(GuestFailure::ProcessorStopped { status, stderr: self.qemu.stderr() }),
+            IO_ERROR => self.disk_verdict("its reason was not told", true),
+            _ => None,
+        }
+    }
+
+    /// An error of the disk that QEMU told of.
+    fn disk_verdict(&self, what: &str, full: bool) -> Option<GuestFailure> {
+        let what = format!("qemu could not serve the guest's disk ({what})");
+        Some(GuestFailure::HostDisk(self.places.first()?.failed(what, full)))
     }
 
     fn exit_verdict(&self, exit: QemuExit) -> GuestFailure {
@@ -122,7 +137,10 @@ impl Vm {
         match &self.shutdown {
             Some((true, reason)) if reason == "guest-reset" => GuestFailure::RebootLoop { console },
             Some((true, _)) => GuestFailure::PoweredOff { console },
-            _ => GuestFailure::QemuFailed { exit, stderr: self.qemu.stderr() },
+            // Memory that is a file on a full disk ends QEMU with SIGBUS, without a word.
+            _ => self
+                .full_disk(&format!("qemu ended by itself ({exit})"))
+                .unwrap_or_else(|| GuestFailure::QemuFailed { exit, stderr: self.qemu.stderr() }),
         }
     }
 }
@@ -152,7 +170,18 @@ impl Watch for Vm {
         self.console.tail()
     }
 
+    fn full_disk(&self, what: &str) -> Option<GuestFailure> {
+        let place = self.places.iter().find(|place| place.is_full())?;
+        Some(GuestFailure::HostDisk(place.failed(what.to_owned(), true)))
+    }
+
     fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
-        self.diagnose_silence(foreknown)
+        let failure = self.diagnose_silence(foreknown)?;
+        let unexplained = match &failure {
+            GuestFailure::Hung(expired) => Some(expired.to_string()),
+            GuestFailure::LostSsh { doing, .. } => Some(doing.clone()),
+            _ => None,
+        };
+        unexplained.and_then(|what| self.full_disk(&what)).or(Some(failure))
     }
 }

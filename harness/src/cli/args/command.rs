@@ -20,7 +20,7 @@ use crate::cli::exit::ExitCode;
 /// Vectors (tests/vectors) are sent to real kernels under QEMU and to the embedded simulator; what comes back
 /// is compared with golden traces (tests/golden).
 #[derive(Debug, Parser)]
-#[command(name = "nlproof", version, after_help = ExitCode::HELP, max_term_width = 100)]
+#[command(name = "nlproof", version, after_help = ExitCode::help(), max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
     pub(in crate::cli) project: ProjectArgs,
@@ -100,7 +100,7 @@ pub(in crate::cli) enum Command {
     Decode(DecodeArgs),
     /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///
-    /// Exit code 102: the module, or a vector, is refused.
+    /// Exit code 102: the module, or a vector, is rejected.
     Verify(VerifyArgs),
     /// Build the Rust-backed kernel module.
     Kmod(KmodArgs),

@@ -9,7 +9,7 @@ use super::shown;
 use crate::cli::args::{KmodBenchArgs, KmodPart, ProjectArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
-use crate::cli::out::say;
+use crate::cli::out::{say, tell};
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, lost, open_error};
 use crate::stress::{Attempt, Memory, Phase, Question, Speed, losses, middle};
@@ -70,7 +70,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     let mut complaints = Vec::new();
     // Once of everything first: what the kernel allocates once and keeps is no loss.
     for phase in [Phase::Loads(2), Phase::Busy(1), Phase::Requests(64), Phase::Interfaces(16)] {
-        eprintln!("{}: warm up: {}", args.release, phase.name());
+        tell!("{}: warm up: {}", args.release, phase.name());
         let result = guest.endure(phase, &mut |_| ()).map_err(lost)?;
         complaints.extend(result.failed.into_iter().map(|line| format!("warm up: {}: {line}", phase.name())));
     }
@@ -80,7 +80,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     let first = guest.memory().map_err(lost)?;
     let mut before = first.clone();
     for phase in phases(args).into_iter().filter(|phase| phase.rounds() > 0) {
-        eprintln!("{}: {} {}", args.release, phase.rounds(), phase.name());
+        tell!("{}: {} {}", args.release, phase.rounds(), phase.name());
         let result = guest.endure(phase, &mut progress(&args.release, phase)).map_err(lost)?;
         let mut failed = result.failed;
         let epoch = guest.epoch().map_err(lost)?;
@@ -131,7 +131,7 @@ fn progress(release: &str, phase: Phase) -> impl FnMut(u32) {
     let mut said = Instant::now();
     move |done| {
         if said.elapsed() >= PROGRESS && done < phase.rounds() {
-            eprintln!("{release}: {done} of {} {}", phase.rounds(), phase.name());
+            tell!("{release}: {done} of {} {}", phase.rounds(), phase.name());
             said = Instant::now();
         }
     }
@@ -139,7 +139,7 @@ fn progress(release: &str, phase: Phase) -> impl FnMut(u32) {
 
 fn open(targets: &Targets, args: &KmodBenchArgs) -> Result<FreebsdTarget, CliError> {
     let guest = targets
-        .open_module(&args.release, &mut |stage, _| eprintln!("{}: {stage}", args.release))
+        .open_module(&args.release, &mut |stage, _| tell!("{}: {stage}", args.release))
         .map_err(open_error)?;
     for (name, value) in &guest.facts().lines {
         say!("{name:<14} {value}");
@@ -187,13 +187,13 @@ fn speed(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
     let mut kept = true;
     let mut links = 0;
     for question in questions(args) {
-        eprintln!("{}: {}", args.release, question.name());
+        tell!("{}: {}", args.release, question.name());
         let mut said = Instant::now();
         let mut parts = 0;
         let mut on_part = || {
             parts += 1;
             if said.elapsed() >= PROGRESS {
-                eprintln!("{}: {}: part {parts}", args.release, question.name());
+                tell!("{}: {}: part {parts}", args.release, question.name());
                 said = Instant::now();
             }
         };

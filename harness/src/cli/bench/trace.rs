@@ -12,7 +12,7 @@ use crate::bench::Dump;
 use crate::cli::args::{ProjectArgs, SpeedArgs, TraceBenchArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
-use crate::cli::out::say;
+use crate::cli::out::{say, tell};
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, lost, open_error};
 use crate::stress;
@@ -76,7 +76,7 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
     let targets = Targets::new(&args.guest, &project)?.counting_instructions();
     interrupt::flag();
     let mut guest =
-        targets.open_module(release, &mut |stage, _| eprintln!("{release}: {stage}")).map_err(open_error)?;
+        targets.open_module(release, &mut |stage, _| tell!("{release}: {stage}")).map_err(open_error)?;
     let cost = guest.trace_cost(INTERFACES, args.turns).map_err(lost)?;
     say!(
         "a dump of {INTERFACES} interfaces by the module in a guest of {release}, the middle of {}",

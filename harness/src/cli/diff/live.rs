@@ -59,7 +59,7 @@ pub(super) fn ask(
     let mut answers = Answers::new();
     let wanted = Wanted { cells: &cells, vectors, about: VectorsOfRun::default() };
     let run = engine.run(&wanted, &mut |event| hear(event, &mut answers, &mut screen))?;
-    screen.finish().map_err(|error| CliError::Output { what: "progress".into(), error })?;
+    screen.finish();
     if run.interrupted {
         return Err(CliError::Interrupted);
     }

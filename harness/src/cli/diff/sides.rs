@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::exit::CliError;
+use crate::cli::out::tell;
 use crate::file::nearest;
 use crate::golden::Origin;
 use crate::matrix::{Cell, ModuleKind};
@@ -41,7 +42,7 @@ impl<'a> Names<'a> {
         let sims = from.sim.is_some() && to.sim.is_some();
         let chosen = [from, to].map(|meant| match (meant.kernel, meant.sim) {
             (Some((cell, said)), _) if kernels || !sims => {
-                said.iter().for_each(|said| eprintln!("{said}"));
+                said.iter().for_each(|said| tell!("{said}"));
                 cell
             }
             (_, Some(cell)) => cell,
@@ -51,7 +52,7 @@ impl<'a> Names<'a> {
         });
         let [one, other] = chosen;
         if one.release.is_some() != other.release.is_some() {
-            eprintln!("note: this sets a kernel against the simulator: {} and {}", one.name(), other.name());
+            tell!("note: this sets a kernel against the simulator: {} and {}", one.name(), other.name());
         }
         Ok(chosen)
     }

@@ -10,7 +10,7 @@ use disagreements::Disagreements;
 use super::args::{ProjectArgs, WhatArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
-use super::out::say;
+use super::out::{say, tell};
 use super::project::Project;
 use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::file::FileError;
@@ -37,7 +37,7 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
         match record_cell(cell, &vectors, &targets, &mut recorders, &mut tally) {
             Ok(()) => {}
             Err(error @ (CliError::Build(_) | CliError::Refused(_) | CliError::Guest(_))) => {
-                eprintln!("error: {}: {error}", cell.name());
+                tell!("error: {}: {error}", cell.name());
                 tally.failed.push(error.exit_code());
             }
             Err(error) => return Err(error),

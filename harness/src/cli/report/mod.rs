@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::cli::args::{ProjectArgs, ReportArgs, ReportCommand};
 use crate::cli::exit::{CliError, ExitCode};
-use crate::cli::out::say;
+use crate::cli::out::{say, tell};
 use crate::cli::project::Project;
 use crate::cli::test_matrix::write_reports;
 use crate::cli::verdict::{closing_line, exit_code};
@@ -72,7 +72,7 @@ fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitC
     }
     let expected = expect.map(expected_cells).transpose()?;
     if expected.is_none() && parts.iter().all(|part| part.run.vectors.slice.is_none()) {
-        eprintln!("note: without --expect a cell that no report has is not missed");
+        tell!("note: without --expect a cell that no report has is not missed");
     }
     let run = merge(&parts, expected.as_deref()).map_err(|error| CliError::Usage(error.to_string()))?;
     fs::create_dir_all(into).map_err(written(into))?;
@@ -84,10 +84,11 @@ fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitC
             )));
         }
     }
-    keep_files(&parts, into)?;
-    write_reports(into, &run)?;
+    // What cannot be kept beside it costs neither the report nor what it says.
+    let kept = keep_files(&parts, into).map_or_else(CliError::told, |()| ExitCode::OK);
+    let written = write_reports(into, &run);
     show(&run);
-    Ok(exit_code(&run, false))
+    Ok(exit_code(&run, false).or(written).or(kept))
 }
 
 fn written(what: &Path) -> impl FnOnce(io::Error) -> CliError {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{directory_of, written};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::kept_cell::{kept_files, of_cell};
-use crate::cli::out::say_text;
+use crate::cli::out::{say_text, tell};
 use crate::file::FileError;
 use crate::report::Part;
 use crate::trace::{PACKED, PLAIN, RawReader, RawWriter};
@@ -69,11 +69,21 @@ fn vector_of(line: &[u8]) -> serde_json::Result<Cow<'_, str>> {
 /// goes, with a warning.
 pub(super) fn join(parts: &[&Part], into: &Path) -> Result<(), CliError> {
     // What an earlier joining left would be taken for this one's.
+    remove(parts, into).map_err(written(into))?;
+    // Half of a trace would be taken for the whole.
+    join_each(parts, into).inspect_err(|_| drop(remove(parts, into)))
+}
+
+fn remove(parts: &[&Part], into: &Path) -> io::Result<()> {
     for cell in parts.iter().flat_map(|part| &part.run.cells) {
         for kind in [PACKED, PLAIN] {
-            remove_if_there(&raw_file(into, &cell.cell.file_name(), kind)).map_err(written(into))?;
+            remove_if_there(&raw_file(into, &cell.cell.file_name(), kind))?;
         }
     }
+    Ok(())
+}
+
+fn join_each(parts: &[&Part], into: &Path) -> Result<(), CliError> {
     let mut joined: BTreeMap<PathBuf, RawWriter<File>> = BTreeMap::new();
     for part in parts {
         let directory = directory_of(&part.path);
@@ -102,7 +112,7 @@ fn append(source: &Path, mut to: RawWriter<File>, path: &Path) -> Result<RawWrit
             Ok(true) => to.copy(&line).map_err(written(path))?,
             Ok(false) => return Ok(to),
             Err(error) if reader.was_cut_off() => {
-                eprintln!("warning: {error}");
+                tell!("warning: {error}");
                 return Ok(to);
             }
             Err(error) => return Err(error.into()),

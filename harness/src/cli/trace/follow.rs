@@ -2,6 +2,7 @@
 //! One vector in one cell, with whatever tells there what its kernel does: the simulator, the module's ring, or dtrace(1).
 
 use crate::cli::exit::CliError;
+use crate::cli::out::tell;
 use crate::cli::targets::{Targets, lost, open_error, open_shown};
 use crate::ktrace::{DtraceLog, Followed, Script};
 use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, mismatch};
@@ -28,7 +29,7 @@ pub(super) fn followed<'v>(
     let with_dtrace =
         cell.target == TargetKind::Freebsd && (cell.module == ModuleKind::Stock || !own.is_empty());
     if with_dtrace {
-        eprintln!("{}: start dtrace(1)", cell.name());
+        tell!("{}: start dtrace(1)", cell.name());
         let script = Script::new(followed, own);
         target.begin_dtrace(&script.text).map_err(|error| not_begun(error, &script, cell))?;
     }
@@ -46,7 +47,7 @@ pub(super) fn followed<'v>(
         let output = target.end_dtrace().map_err(lost)?;
         let log = DtraceLog::parse(&output.stdout, &output.stderr);
         if log.lost > 0 {
-            eprintln!("{}: dtrace(1) says: {}", cell.name(), output.stderr.trim());
+            tell!("{}: dtrace(1) says: {}", cell.name(), output.stderr.trim());
         }
         if !conversation.follow(&log, followed) {
             return Err(CliError::NothingRan(format!(

@@ -10,7 +10,7 @@ use super::probes::Wanted;
 use crate::cli::args::{ProjectArgs, ShowTraceArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
-use crate::cli::out::{say, say_text};
+use crate::cli::out::{say, say_text, tell};
 use crate::cli::project::Project;
 use crate::cli::targets::Targets;
 use crate::ktrace::{self, Moment, Said, Voice};
@@ -44,14 +44,20 @@ fn show(
         .flat_map(|(voice, lines)| lines.into_iter().map(move |line| (voice, line)))
         .map(|(voice, (step, t_ns, text))| Said { step, moment: Moment { voice, t_ns, text } })
         .collect();
+    // A file that cannot be written does not cost what the guest has said.
+    let mut written = ExitCode::OK;
     if let Some(path) = &args.perfetto {
         let moments: Vec<_> = said.iter().map(|said| said.moment.clone()).collect();
-        write_perfetto(path, &ktrace::perfetto(&vector.id, kernel, &moments))?;
-        eprintln!("trace: {} (open it in ui.perfetto.dev or chrome://tracing)", path.display());
+        match write_perfetto(path, &ktrace::perfetto(&vector.id, kernel, &moments)) {
+            Ok(()) => tell!("trace: {} (open it in ui.perfetto.dev or chrome://tracing)", path.display()),
+            Err(error) => written = error.told(),
+        }
     }
     if let Some(path) = &args.ndjson {
-        write_raw(path, conversation)?;
-        eprintln!("raw trace: {}", path.display());
+        match write_raw(path, conversation) {
+            Ok(()) => tell!("raw trace: {}", path.display()),
+            Err(error) => written = error.told(),
+        }
     }
     if args.flame {
         say_text!(ktrace::folded(kernel));
@@ -78,5 +84,5 @@ fn show(
     for violation in &conversation.violations {
         say!("violated: {violation}");
     }
-    Ok(if conversation.violations.is_empty() { ExitCode::OK } else { ExitCode::COMPARISON })
+    Ok(if conversation.violations.is_empty() { written } else { ExitCode::COMPARISON })
 }

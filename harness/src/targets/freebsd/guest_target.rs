@@ -6,12 +6,13 @@
 
 use std::io::Cursor;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
+use nlproof_files::require;
 use nlproof_image::{BuildOptions, Found, Image, ImageError, Progress, ReleaseDir, VmImageDir, build};
 use nlproof_kmod::kernel;
 use nlproof_wire::Os;
@@ -27,7 +28,7 @@ use super::start::{Started, Wanted, start};
 use super::symbols::Functions;
 use crate::file::nearest;
 use crate::guest::{ExecOutput, Output, SshError};
-use crate::targets::facts::{Commands, Facts, Kernel};
+use crate::targets::facts::{Commands, Facts, Kernel, UNKEPT};
 use crate::targets::{DtraceOutput, Finish, OnStage, Target};
 use crate::targets::{OpenError, TargetError};
 use crate::vm::{
@@ -38,6 +39,8 @@ use crate::vm::{
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
 /// For each program of a batch: most take milliseconds.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
+/// Bytes of a console's log: a boot has some 20 KiB, a panic with the stacks of all threads ten times that.
+const CONSOLE: u64 = 1024 * 1024;
 
 /// A booted guest with the agent in place.
 pub struct FreebsdTarget {
@@ -85,6 +88,7 @@ impl FreebsdTarget {
         module: Option<&ModuleOptions>,
         on_stage: &mut OnStage<'_>,
     ) -> Result<FreebsdTarget, OpenError> {
+        let (options, unkept) = &with_room_for_console(options);
         let started = Instant::now();
         let tools = Tools::find(&options.supervisor).map_err(|error| OpenError::NotHere {
             reason: error.to_string(),
@@ -130,6 +134,7 @@ impl FreebsdTarget {
             });
         }
         let mut facts = facts(release, &image, &accelerator, &started, (built, booted));
+        facts.lines.extend(unkept.iter().map(|why| (UNKEPT.to_owned(), why.clone())));
         if options.cpus != 1 {
             facts.lines.push(("processors".into(), options.cpus.to_string()));
         }
@@ -281,6 +286,20 @@ impl Target for FreebsdTarget {
         finish.console.extend(kernel);
         finish.complaints.extend(module);
         finish
+    }
+}
+
+/// The same, but a console's log that finds no room is not kept: why. A guest that nobody can hear would be taken for one
+/// that hangs.
+fn with_room_for_console(options: &FreebsdOptions) -> (FreebsdOptions, Option<String>) {
+    let directory = options.console.as_deref().and_then(Path::parent);
+    let room =
+        directory.map(|directory| require(directory, CONSOLE, "make room there, or name another directory"));
+    match room {
+        Some(Err(error)) => {
+            (FreebsdOptions { console: None, ..options.clone() }, Some(format!("console: {error}")))
+        }
+        _ => (options.clone(), None),
     }
 }
 

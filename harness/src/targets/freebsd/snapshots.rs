@@ -6,9 +6,9 @@
 //! `snapshot.json` has the sizes of the files, so one that was cut short later is not used either.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -162,7 +162,8 @@ impl Snapshots {
         if partial.exists() {
             fs::remove_dir_all(&partial)?;
         }
-        fs::create_dir(&partial)?;
+        // The guest's memory has the token and its private keys in it.
+        DirBuilder::new().mode(0o700).create(&partial)?;
         let whole = self.dir.join(key);
         Ok(Some(Making { snapshot: Snapshot { dir: partial }, whole, _lock: lock }))
     }
@@ -309,6 +310,8 @@ mod tests {
         assert_eq!(saved.token, [7; TOKEN_LEN]);
         let mode = fs::metadata(store.dir.join("k").join(INFO)).unwrap().mode();
         assert_eq!(mode & 0o077, 0, "others could read the token");
+        let mode = fs::metadata(store.dir.join("k")).unwrap().mode();
+        assert_eq!(mode & 0o077, 0, "others could read it in the guest's memory");
         assert!(!snapshot.live().exists());
         fs::write(snapshot.state(), "").unwrap();
         assert!(store.find("k").err().unwrap().starts_with("state has not the size"));

@@ -4,8 +4,9 @@
 //! stock kernel was seen to say stays as it was.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use nlproof_files::write_whole;
 
 use super::compare::Compared;
 use super::file::{Golden, Origin};
@@ -116,12 +117,9 @@ impl Store {
     /// The file cannot be written.
     pub fn write_new(&self, layer: &str, golden: &Golden) -> Result<PathBuf, FileError> {
         let path = self.new_path(layer, &golden.vector);
-        let failed = |error: std::io::Error| FileError::whole(&path, format!("cannot be written: {error}"));
-        let directory = path.parent().unwrap_or(&self.root);
-        std::fs::create_dir_all(directory).map_err(failed)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-        file.write_all(golden.to_text().as_bytes()).map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
+        let failed = |error: std::io::Error| FileError::unwritable(&path, &error);
+        std::fs::create_dir_all(path.parent().unwrap_or(&self.root)).map_err(failed)?;
+        write_whole(&path, golden.to_text().as_bytes()).map_err(failed)?;
         Ok(path)
     }
 
@@ -173,8 +171,7 @@ impl Store {
         if self.read_new(&pending.layer, &pending.vector)?.is_none() {
             return Err(FileError::whole(&from, "nothing to accept"));
         }
-        std::fs::rename(&from, &to)
-            .map_err(|error| FileError::whole(&from, format!("cannot be accepted: {error}")))?;
+        std::fs::rename(&from, &to).map_err(|error| FileError::unwritable(&to, &error))?;
         Ok(to)
     }
 

@@ -41,9 +41,12 @@ impl<W: Write> RawWriter<W> {
     /// There is no memory for the compressor.
     pub fn new(name: &Path, to: W) -> io::Result<Self> {
         let to = BufWriter::new(to);
-        let sink =
-            if is_packed(name) { Sink::Packed(zstd::Encoder::new(to, LEVEL)?) } else { Sink::Plain(to) };
-        Ok(Self { sink })
+        if !is_packed(name) {
+            return Ok(Self { sink: Sink::Plain(to) });
+        }
+        let mut packer = zstd::Encoder::new(to, LEVEL)?;
+        packer.include_checksum(true)?;
+        Ok(Self { sink: Sink::Packed(packer) })
     }
 
     /// Appends records and hands them to the system, so that a run that is killed leaves what it has seen.
@@ -249,6 +252,13 @@ mod tests {
         assert_eq!(read(&path).0.len(), 1000);
         std::fs::write(&path, &good[..good.len() - 3]).unwrap();
         assert!(complaint().contains("is cut off"), "{}", complaint());
+        // A packed trace has a checksum: whatever is altered in it is seen.
+        written(&path, &["link/a"]);
+        let mut altered = std::fs::read(&path).unwrap();
+        let last = altered.len() - 1;
+        altered[last] ^= 1;
+        std::fs::write(&path, &altered).unwrap();
+        assert!(complaint().contains("cannot be read: "), "{}", complaint());
         std::fs::write(&path, b"no zstd at all").unwrap();
         assert!(complaint().contains("cannot be read: "), "{}", complaint());
         assert!(read(&directory.path().join("none.ndjson")).1.unwrap().contains("cannot be read"));

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What every part of nlproof that writes files has in common: a file appears whole or not at all, has the mode of any
+//! new file of the user's, and a disk that is too small is noticed and named.
+
+mod room;
+mod whole;
+
+pub use room::{RoomError, free_bytes, is_full, require};
+pub use whole::{fill_whole, work_directory_in, write_whole};
