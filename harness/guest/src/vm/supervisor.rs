@@ -96,7 +96,10 @@ fn supervise(run_dir: &Path, program: &[OsString]) -> io::Result<ExitCode> {
 }
 
 /// The harness may be gone, and then nobody needs to know.
-#[allow(clippy::disallowed_methods, reason = "a supervisor's output is a pipe to the harness that started it")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a supervisor's output is a pipe to the harness that started it"
+)]
 fn tell(line: fmt::Arguments<'_>) {
     let mut out = io::stdout().lock();
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
