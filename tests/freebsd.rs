@@ -247,7 +247,7 @@ fn a_guest_is_what_its_options_say() {
     let said = text(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.lines().any(|line| line == "2"), "two processors: {said}");
-    assert!(said.contains("QEMU TCG CPU"), "{said}");
+    assert!(said.contains("QEMU Virtual CPU"), "{said}");
     assert!(said.contains("boot under tcg") && !said.contains("restore"), "{said}");
     let output = nlproof(&["image", "build", "14.0-STABLE", "--stock-rc"]);
     assert!(

@@ -96,6 +96,16 @@ impl Dists {
         names
     }
 
+    /// Directories that hold what a release holds and that have no [`ReleaseName`]: nothing will ever find them.
+    #[must_use]
+    pub fn misnamed(&self) -> Vec<PathBuf> {
+        let is_one = |name: &OsStr| name.to_str().is_some_and(|name| name.parse::<ReleaseName>().is_ok());
+        let entries = self.entries().filter(|entry| is_release(&entry.path()) && !is_one(&entry.file_name()));
+        let mut paths: Vec<_> = entries.map(|entry| entry.path()).collect();
+        paths.sort();
+        paths
+    }
+
     /// The first release of that name on the search path, with its distribution sets.
     ///
     /// # Errors
@@ -191,8 +201,11 @@ mod tests {
             fs::write(dir.path().join(name).join(MANIFEST), "").unwrap();
         }
         fs::create_dir(dir.path().join("not-one")).unwrap();
+        fs::create_dir(dir.path().join("my kernel")).unwrap();
+        fs::write(dir.path().join("my kernel").join(MANIFEST), "").unwrap();
         let dists = Dists { search: vec![dir.path().join("absent"), dir.path().to_owned()] };
         assert_eq!(dists.list(), ["14.0-STABLE", "15.1-RELEASE"]);
+        assert_eq!(dists.misnamed(), [dir.path().join("my kernel")]);
         let message = dists.find("13.0").unwrap_err().to_string();
         for part in ["no release `13.0`", "absent", "available: 14.0-STABLE, 15.1-RELEASE"] {
             assert!(message.contains(part), "{message}");

@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 use crate::support::{Project, text};
 
 /// Reads without a limit that may stay, by file, with what it is that is read.
-const FROM_INSIDE: [(&str, &str); 24] = [
+const FROM_INSIDE: [(&str, &str); 25] = [
     ("harness/src/cli/bench/guest.rs", "the kernel's /proc/loadavg"),
+    ("harness/src/cli/kmod.rs", "a module that was just built"),
     ("harness/src/cli/test_matrix.rs", "the kernel's /proc/meminfo"),
     ("harness/guest/src/ssh/connect.rs", "keys that nlproof made"),
     ("harness/src/targets/freebsd/console.rs", "the console of a guest that runs"),

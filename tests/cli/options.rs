@@ -47,6 +47,11 @@ fn test_matrix_lists_takes_turns_and_demands() {
     assert!(said.contains("\n  sim/15 "), "{said}");
     let said = asked.fine(&[&cells[..], &["--target", "sim", "--jobs", "1"]].concat());
     assert_eq!(said.lines().filter(|line| line.contains(" passed   1 passed")).count(), 6, "{said}");
+    let said = asked.fine(&[&cells[..], &["--target", "sim", "--release", "15"]].concat());
+    assert!(
+        said.starts_with("test-matrix: 1 vector passed, 0 did not, in 1 cell; 0 cells not run\n"),
+        "{said}"
+    );
     assert_eq!(with(&["--target", "sim", "--jobs", "0"]).0, Some(2));
     assert_eq!(with(&["--target", "sim", "--require-all"]).0, Some(0));
     let (code, said) = with(&["--require-all"]);

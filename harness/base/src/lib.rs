@@ -26,7 +26,7 @@ pub use limit::Limit;
 #[cfg(feature = "std")]
 pub use nearest::nearest;
 #[cfg(feature = "std")]
-pub use read::{ReadError, read, read_any, read_from, read_text};
+pub use read::{ReadError, open, read, read_any, read_from, read_text};
 pub use release::{NotAReleaseName, ReleaseName};
 #[cfg(feature = "yaml")]
 pub use yaml::yaml_error;

@@ -66,6 +66,18 @@ pub fn read(path: &Path, limit: Limit) -> Result<Vec<u8>, ReadError> {
     read_from(File::open(path)?, limit)
 }
 
+/// Opens a regular file to read it a piece at a time, as what may be of any size is read.
+///
+/// # Errors
+/// [`ReadError::Io`] and [`ReadError::NotAFile`].
+pub fn open(path: &Path) -> Result<File, ReadError> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(ReadError::NotAFile(kind(metadata.file_type())));
+    }
+    Ok(File::open(path)?)
+}
+
 /// Reads a regular file of text.
 ///
 /// # Errors
@@ -149,6 +161,7 @@ mod tests {
     fn only_files_are_files() {
         let directory = tempfile::tempdir().unwrap();
         let error = |path: &Path| read(path, Limit::YAML).unwrap_err();
+        assert!(open(directory.path()).unwrap_err().to_string().starts_with("is a directory"));
         assert_eq!(error(directory.path()).to_string(), "is a directory, not a file");
         assert_eq!(error(Path::new("/dev/zero")).to_string(), "is a device, not a file");
         assert!(error(&directory.path().join("none")).is_not_found());

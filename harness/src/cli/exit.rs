@@ -192,8 +192,14 @@ mod tests {
                 .take_while(|line| line.starts_with('|'))
                 .filter(|line| line.contains(|c: char| c.is_ascii_digit()))
                 .collect();
-            let wanted = ExitCode::ALL.map(|(code, meaning)| format!("| {} | {meaning} |", code.number()));
-            assert_eq!(rows, wanted, "{}", page.display());
+            assert_eq!(rows.len(), ExitCode::ALL.len(), "{}", page.display());
+            for (row, (code, meaning)) in rows.iter().zip(ExitCode::ALL) {
+                // A page may say more.
+                let rest = row.strip_prefix(&format!("| {} | {meaning}", code.number()));
+                let same =
+                    rest.is_some_and(|rest| [" |", ": ", "; "].iter().any(|end| rest.starts_with(end)));
+                assert!(same, "{}: {row}: {meaning}", page.display());
+            }
         }
         assert!(tables > 0, "no page tells the exit codes");
     }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
-use nlproof_base::counted;
+use nlproof_base::{ReleaseName, counted};
 use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted};
 
 use super::args::{ImageArgs, ImageCommand, ProjectArgs};
@@ -124,6 +124,12 @@ fn list_releases(dists: &Dists) -> Result<(), CliError> {
                 say!("release {name:<20} {}  {}", sizes.join(", "), release.path.display());
             }
             Err(error) => say!("release {name:<20} cannot be used: {error}"),
+        }
+    }
+    for path in dists.misnamed() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if let Err(error) = name.parse::<ReleaseName>() {
+            say!("not used: {}: {error}", path.display());
         }
     }
     if names.is_empty() {

@@ -130,7 +130,7 @@ fn keep_consoles(part: &Part, into: &Path) -> io::Result<()> {
             for one in kept(&directory, kind)?.iter().filter(|one| one.cell == cell) {
                 let (slice, guest) = (slice.as_deref().unwrap_or_default(), guest_suffix(one.guest));
                 let name = format!("{cell}{slice}{guest}.{kind}");
-                io::copy(&mut File::open(&one.path)?, &mut File::create(into.join(name))?)?;
+                io::copy(&mut nlproof_base::open(&one.path)?, &mut File::create(into.join(name))?)?;
             }
         }
     }

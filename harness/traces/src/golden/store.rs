@@ -267,13 +267,19 @@ mod tests {
     }
 
     #[test]
-    fn version_control_leaves_out_what_awaits_review() {
+    fn version_control_leaves_out_what_awaits_review_and_keeps_line_ends() {
         let ignored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.gitignore");
         let ignored = std::fs::read_to_string(ignored).unwrap();
         for suffix in SUFFIXES {
             let line = format!("*{suffix}");
             assert_eq!(ignored.lines().any(|other| other == line), suffix.ends_with(NEW), "{line}");
         }
+        let attributes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.gitattributes");
+        let attributes = std::fs::read_to_string(attributes).unwrap();
+        assert!(
+            attributes.lines().any(|line| line == "* text=auto eol=lf"),
+            "goldens are compared byte for byte"
+        );
     }
 
     #[test]
