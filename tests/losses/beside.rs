@@ -60,14 +60,14 @@ fn a_guest_that_is_killed_beside_another_costs_one_vector() {
     let Some(options) = options(test, "14.0-STABLE", directory.path()) else { return };
     let (opened, begun) = (AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
     let cell = cell("freebsd/14.0-STABLE/stock");
-    let (result, notes) = run_side_by_side(2, &cell, &vectors("link"), &|place, on_stage| {
+    let (result, notes) = run_side_by_side(2, &cell, &vectors("link"), &|request, on_stage| {
         let mut options = options.clone();
-        options.console = Some(directory.path().join(format!("{}.console", place.file_name())));
-        if place.beside {
+        options.console = Some(directory.path().join(format!("{}.console", request.file_name())));
+        if request.restore_only {
             options.start = Start::Saved;
         }
         let killed = opened.fetch_add(1, Ordering::SeqCst) == 1;
-        let target = FreebsdTarget::open(place.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
+        let target = FreebsdTarget::open(request.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
         Ok(Box::new(Guest { target, killed, begun: Arc::clone(&begun) }))
     });
     let [lost] = result.losses.as_slice() else { panic!("{:?} {notes:?}", result.losses) };

@@ -32,12 +32,12 @@ impl Target for Complaining {
 /// which they were told.
 fn run(cells: &[&str], jobs: usize, stock: &[&'static str], rust: &[&'static str]) -> Vec<CellResult> {
     let cells: Vec<_> = cells.iter().map(|name| cell(name)).collect();
-    let (result, told) = run_cells(jobs, &cells, &vectors("limits"), &|place, _| {
-        let said = match place.cell.module {
+    let (result, told) = run_cells(jobs, &cells, &vectors("limits"), &|request, _| {
+        let said = match request.cell.module {
             ModuleKind::Stock => stock,
             ModuleKind::Rust => rust,
         };
-        Ok(Box::new(Complaining { sim: SimTarget::new(place.cell.profile), said: said.to_vec() }))
+        Ok(Box::new(Complaining { sim: SimTarget::new(request.cell.profile), said: said.to_vec() }))
     });
     assert_eq!(result.cells.iter().map(|cell| cell.cell.clone()).collect::<Vec<_>>(), cells);
     told

@@ -8,8 +8,8 @@ use nlproof::targets::{SimTarget, SimTrace};
 use crate::engine::{cell, run, vectors};
 
 fn with(fault: Option<Fault>, trace: SimTrace) -> CellResult {
-    run(&cell("sim/14.0"), &vectors("link"), &|place, _| {
-        let sim = SimTarget::traced(place.cell.profile, trace);
+    run(&cell("sim/14.0"), &vectors("link"), &|request, _| {
+        let sim = SimTarget::traced(request.cell.profile, trace);
         Ok(Box::new(match fault {
             Some(fault) => sim.inject(fault),
             None => sim,

@@ -132,9 +132,9 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
     // A kernel with a debugger is in no matrix; it is like the one that checks itself.
     let known = if release == WITH_DEBUGGER { "14.0-STABLE-DEBUG" } else { release };
     let cell = Cell { release: Some(release.parse().unwrap()), ..cell(&format!("freebsd/{known}/stock")) };
-    let result = run(&cell, &vectors("link"), &|place, on_stage| {
+    let result = run(&cell, &vectors("link"), &|request, on_stage| {
         let first = opened.fetch_add(1, Ordering::SeqCst) == 0;
-        let target = FreebsdTarget::open(place.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
+        let target = FreebsdTarget::open(request.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
         Ok(Box::new(Victim { target, deed: first.then_some(deed) }))
     });
     println!("{:?}", result.status);
@@ -271,8 +271,8 @@ fn a_kernel_that_waits_for_itself_is_lost_as_stated_and_says_where() {
     let directory = tempfile::tempdir().unwrap();
     let Some(options) = options(test, release, directory.path()) else { return };
     let vector = vector("link/delete-promiscuous-vlan-on-vlan");
-    let result = run(&cell("freebsd/14.0-STABLE/stock"), &[vector], &|place, on_stage| {
-        let target = FreebsdTarget::open(place.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
+    let result = run(&cell("freebsd/14.0-STABLE/stock"), &[vector], &|request, on_stage| {
+        let target = FreebsdTarget::open(request.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
         Ok(Box::new(target))
     });
     let [lost] = result.vectors.as_slice() else { panic!("{result:?}") };

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use iface_sim::Fault;
-use nlproof::matrix::{CellResult, CellStatus, Outcome, Place};
+use nlproof::matrix::{CellResult, CellStatus, GuestRequest, Outcome};
 use nlproof::targets::{Facts, Finish, Loss, OpenError, SimTarget, SimTrace, Target, TargetError};
 use nlproof::vector::Vector;
 use nlproof_agent::{Batch, Record};
@@ -58,10 +58,10 @@ struct Plan {
     /// What a guest waits for before it runs anything: which of them is faster is not what is tested.
     before: fn(&Log, usize),
     /// In which place of its first share a guest is lost, and the how manieth it is, from 1.
-    dies: fn(Place<'_>, usize) -> Option<usize>,
+    dies: fn(GuestRequest<'_>, usize) -> Option<usize>,
     /// Whether it comes up.
-    opens: fn(Place<'_>) -> bool,
-    fault: fn(Place<'_>) -> Option<Fault>,
+    opens: fn(GuestRequest<'_>) -> bool,
+    fault: fn(GuestRequest<'_>) -> Option<Fault>,
 }
 
 const PLAN: Plan = Plan {
@@ -125,19 +125,19 @@ struct Ran {
 fn run(plan: Plan, vectors: &[Vector]) -> Ran {
     let log = Arc::new(Log::default());
     let opened = AtomicUsize::new(0);
-    let (result, notes) = run_side_by_side(plan.jobs, &cell("sim/14.0"), vectors, &|place, _| {
-        log.say(Said::Opening(place.guest, place.beside));
-        if !(plan.opens)(place) {
+    let (result, notes) = run_side_by_side(plan.jobs, &cell("sim/14.0"), vectors, &|request, _| {
+        log.say(Said::Opening(request.number, request.restore_only));
+        if !(plan.opens)(request) {
             return Err(OpenError::Guest("no state of it is saved".into()));
         }
-        let sim = SimTarget::traced(place.cell.profile, SimTrace::Counted);
-        let sim = (plan.fault)(place).into_iter().fold(sim, SimTarget::inject);
+        let sim = SimTarget::traced(request.cell.profile, SimTrace::Counted);
+        let sim = (plan.fault)(request).into_iter().fold(sim, SimTarget::inject);
         let facts = Facts { stacks: plan.stacks, ..sim.facts().clone() };
         let (number, log, before, dies) = (
-            place.guest,
+            request.number,
             Arc::clone(&log),
             plan.before,
-            (plan.dies)(place, opened.fetch_add(1, Ordering::SeqCst) + 1),
+            (plan.dies)(request, opened.fetch_add(1, Ordering::SeqCst) + 1),
         );
         Ok(Box::new(Guest { sim, facts, number, log, before, dies }))
     });
@@ -194,7 +194,7 @@ fn guests_side_by_side_find_what_one_finds() {
 
 #[test]
 fn what_fails_in_one_guest_fails_the_cell() {
-    let fault: fn(Place<'_>) -> _ = |place| (place.guest == 2).then_some(Fault::EpochNotLeft);
+    let fault: fn(GuestRequest<'_>) -> _ = |request| (request.number == 2).then_some(Fault::EpochNotLeft);
     let ran = run(Plan { fault, ..PLAN }, &enough());
     assert_eq!(ran.result.status, CellStatus::Failed);
     let failed = ran.result.counts().failed;
@@ -231,7 +231,7 @@ fn more_vectors_than_stacks_are_run_in_fresh_guests() {
 
 #[test]
 fn a_guest_that_is_lost_beside_another_costs_one_vector() {
-    let dies: fn(Place<'_>, usize) -> _ = |_, opened| (opened == 2).then_some(3);
+    let dies: fn(GuestRequest<'_>, usize) -> _ = |_, opened| (opened == 2).then_some(3);
     let ran = run(Plan { dies, ..PLAN }, &enough());
     let [lost] = ran.result.losses.as_slice() else { panic!("{:?}", ran.result.losses) };
     assert_eq!(ran.inconclusive(), [lost.vector.as_str()]);
@@ -243,7 +243,7 @@ fn a_guest_that_is_lost_beside_another_costs_one_vector() {
 
 #[test]
 fn what_the_last_guest_leaves_is_run_although_the_other_has_ended() {
-    let dies: fn(Place<'_>, usize) -> _ = |_, opened| (opened == 2).then_some(0);
+    let dies: fn(GuestRequest<'_>, usize) -> _ = |_, opened| (opened == 2).then_some(0);
     // The second guest is lost in its first share when the first guest has run all others.
     let before: fn(&Log, usize) = |log, guest| match guest {
         1 => log.wait(|said| matches!(said, Said::Runs(2, _))),
@@ -259,7 +259,7 @@ fn what_the_last_guest_leaves_is_run_although_the_other_has_ended() {
 
 #[test]
 fn a_second_guest_that_does_not_come_up_fails_nothing_and_is_told() {
-    let opens: fn(Place<'_>) -> bool = |place| !place.beside;
+    let opens: fn(GuestRequest<'_>) -> bool = |request| !request.restore_only;
     let before: fn(&Log, usize) = |log, _| log.wait(|said| matches!(said, Said::Opening(2, true)));
     let ran = run(Plan { opens, before, ..PLAN }, &enough());
     assert_eq!(ran.result.status, CellStatus::Passed);

@@ -60,9 +60,9 @@ impl Target for Short {
 
 fn run_shorts(cell: &Cell, suite: &str, stacks: usize) -> (CellResult, usize) {
     let opened = AtomicUsize::new(0);
-    let result = run(cell, &vectors(suite), &|place, _| {
+    let result = run(cell, &vectors(suite), &|request, _| {
         opened.fetch_add(1, Ordering::SeqCst);
-        let sim = SimTarget::new(place.cell.profile);
+        let sim = SimTarget::new(request.cell.profile);
         let facts = Facts { stacks: Some(stacks), ..sim.facts().clone() };
         Ok(Box::new(Short { sim, facts, ran: 0 }))
     });
@@ -91,8 +91,10 @@ fn what_any_of_them_complains_of_is_a_failure() {
 /// Opens one target after the other, each of which dies where the list says.
 fn run_mortals(cell: &Cell, suite: &str, deaths: &[Option<usize>]) -> CellResult {
     let opened = AtomicUsize::new(0);
-    run(cell, &vectors(suite), &|place, _| match deaths.get(opened.fetch_add(1, Ordering::SeqCst)) {
-        Some(dies_in) => Ok(Box::new(Mortal { sim: SimTarget::new(place.cell.profile), dies_in: *dies_in })),
+    run(cell, &vectors(suite), &|request, _| match deaths.get(opened.fetch_add(1, Ordering::SeqCst)) {
+        Some(dies_in) => {
+            Ok(Box::new(Mortal { sim: SimTarget::new(request.cell.profile), dies_in: *dies_in }))
+        }
         None => Err(OpenError::Guest("no further guest".into())),
     })
 }

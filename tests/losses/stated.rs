@@ -84,11 +84,11 @@ fn run_guests(
 ) -> (CellResult, Vec<String>, Vec<Vec<String>>) {
     let directory = tempfile::tempdir().unwrap();
     let ran = Arc::new(Mutex::new(Vec::new()));
-    let (result, notes) = run_side_by_side(jobs, cell, &mixed(directory.path()), &|place, _| {
+    let (result, notes) = run_side_by_side(jobs, cell, &mixed(directory.path()), &|request, _| {
         let mut guests = ran.lock().unwrap();
         guests.push(Vec::new());
         let number = guests.len() - 1;
-        let sim = SimTarget::new(place.cell.profile);
+        let sim = SimTarget::new(request.cell.profile);
         Ok(Box::new(Guest { sim, loss: loss.cloned(), late, ran: Arc::clone(&ran), number }))
     });
     let ran = ran.lock().unwrap().clone();

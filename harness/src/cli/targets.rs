@@ -11,7 +11,7 @@ use super::exit::CliError;
 use super::interrupt;
 use super::out::tell;
 use super::project::Project;
-use crate::matrix::{Cell, Event, ModuleKind, Place, TargetKind};
+use crate::matrix::{Cell, Event, GuestRequest, ModuleKind, TargetKind};
 use crate::releases::{Releases, newest_of};
 use crate::report::Screen;
 use crate::targets::{
@@ -226,34 +226,40 @@ impl Targets {
 
     /// Opens the target of a cell.
     pub(super) fn open(&self, cell: &Cell, on_stage: &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> {
-        self.open_at(Place::first(cell), on_stage)
+        self.open_at(GuestRequest::first(cell), on_stage)
     }
 
     /// Opens one of the targets of a cell.
     pub(super) fn open_at(
         &self,
-        place: Place<'_>,
+        request: GuestRequest<'_>,
         on_stage: &mut OnStage<'_>,
     ) -> Result<Box<dyn Target>, OpenError> {
-        match place.cell.target {
-            TargetKind::Sim => Ok(Box::new(SimTarget::traced(place.cell.profile, self.trace))),
-            TargetKind::Freebsd => Ok(Box::new(self.open_freebsd(place, on_stage)?)),
+        match request.cell.target {
+            TargetKind::Sim => Ok(Box::new(SimTarget::traced(request.cell.profile, self.trace))),
+            TargetKind::Freebsd => Ok(Box::new(self.open_freebsd(request, on_stage)?)),
         }
     }
 
     /// Opens one of the guests of a cell.
-    fn open_freebsd(&self, place: Place<'_>, on_stage: &mut OnStage<'_>) -> Result<FreebsdTarget, OpenError> {
-        let cell = place.cell;
+    fn open_freebsd(
+        &self,
+        request: GuestRequest<'_>,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<FreebsdTarget, OpenError> {
+        let cell = request.cell;
         if let Some((reason, remedy)) = self.obstacle(cell) {
             return Err(OpenError::NotHere { reason, remedy });
         }
         let mut options = self.freebsd.clone();
-        options.console =
-            self.consoles.as_ref().map(|directory| directory.join(format!("{}.console", place.file_name())));
+        options.console = self
+            .consoles
+            .as_ref()
+            .map(|directory| directory.join(format!("{}.console", request.file_name())));
         if options.console.is_none() {
             options.lost_console = Some(lost_console(&options.state, &cell.name()));
         }
-        if place.beside {
+        if request.restore_only {
             options.start = Start::Saved;
         }
         let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
@@ -289,7 +295,7 @@ pub(super) fn open_shown(targets: &Targets, cell: &Cell) -> Result<Box<dyn Targe
 
 /// Opens a cell's guest and shows on standard error what that is doing.
 pub(super) fn open_freebsd_shown(targets: &Targets, cell: &Cell) -> Result<FreebsdTarget, OpenError> {
-    shown(cell, |on_stage| targets.open_freebsd(Place::first(cell), on_stage))
+    shown(cell, |on_stage| targets.open_freebsd(GuestRequest::first(cell), on_stage))
 }
 
 fn shown<T>(

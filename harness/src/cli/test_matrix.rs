@@ -57,7 +57,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     let targets = targets.keep_consoles_in(args.report_dir.as_deref());
     let mut timings = Timings::load(&cache_directory()?);
     let engine = Engine {
-        open: &|place, on_stage| targets.open_at(place, on_stage),
+        open: &|request, on_stage| targets.open_at(request, on_stage),
         goldens: &goldens,
         divergences: &divergences,
         timings: &timings,

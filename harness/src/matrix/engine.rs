@@ -28,24 +28,24 @@ const LOSSES: usize = 8;
 
 /// Which target of a cell is wanted.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct GuestRequest<'a> {
     /// The cell.
     pub cell: &'a Cell,
     /// The number of the guest, from 1: guests of one cell that run side by side have different ones.
-    pub guest: usize,
+    pub number: usize,
     /// Others of the cell run meanwhile and do without it: it is had from a saved state or not at all.
-    pub beside: bool,
+    pub restore_only: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> GuestRequest<'a> {
     /// The request for the first guest of a cell, or for the only one.
     pub fn first(cell: &'a Cell) -> Self {
-        Self { cell, guest: 1, beside: false }
+        Self { cell, number: 1, restore_only: false }
     }
 
     /// What files about this guest begin with: `freebsd-14.0-STABLE-stock`, `freebsd-14.0-STABLE-stock.guest2`.
     pub fn file_name(self) -> String {
-        format!("{}{}", self.cell.file_name(), guest_suffix(self.guest))
+        format!("{}{}", self.cell.file_name(), guest_suffix(self.number))
     }
 }
 
@@ -56,7 +56,8 @@ pub fn guest_suffix(guest: usize) -> String {
 }
 
 /// Opens a target.
-pub type Opener<'a> = dyn Fn(Place<'_>, &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> + Sync + 'a;
+pub type Opener<'a> =
+    dyn Fn(GuestRequest<'_>, &mut OnStage<'_>) -> Result<Box<dyn Target>, OpenError> + Sync + 'a;
 
 /// Hears the stream of events. Guests that run side by side take turns.
 pub type Emit<'a> = dyn FnMut(&Event<'_>) + Send + 'a;
@@ -188,11 +189,11 @@ impl Engine<'_> {
         let began = Instant::now();
         let (mut first, mut beside) = (first, !first);
         let left = loop {
-            let place = Place { cell: running.cell, guest, beside };
+            let request = GuestRequest { cell: running.cell, number: guest, restore_only: beside };
             if beside {
                 running.stage(&format!("restore guest {guest} beside"), None);
             }
-            let opened = (self.open)(place, &mut |stage, bytes| {
+            let opened = (self.open)(request, &mut |stage, bytes| {
                 // What a guest beside others does is no news of the cell.
                 if !beside {
                     running.stage(stage, bytes);

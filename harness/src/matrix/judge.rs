@@ -209,7 +209,7 @@ mod tests {
         goldens.write_new("common", &golden).unwrap();
         goldens.accept(&goldens.pending().unwrap()[0]).unwrap();
         let engine = Engine {
-            open: &|place, _| Ok(Box::new(Posing::new(place.cell, digit))),
+            open: &|request, _| Ok(Box::new(Posing::new(request.cell, digit))),
             goldens: &goldens,
             divergences: &Divergences::default(),
             timings: &Timings::default(),

@@ -24,7 +24,7 @@ pub use blame::settle;
 pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};
 pub use config::{Matrix, load_matrix, matrix_schema};
 pub use conversation::{Conversation, ConversationError, converse, mismatch};
-pub use engine::{Emit, Engine, Opener, Place, Wanted, guest_suffix};
+pub use engine::{Emit, Engine, GuestRequest, Opener, Wanted, guest_suffix};
 pub use event::Event;
 pub use judge::is_stated;
 pub use outcome::{
