@@ -92,8 +92,8 @@ pub struct Engine<'a> {
     pub cancel: &'a AtomicBool,
 }
 
-/// A worker's stay in a cell.
-struct Stay<'a> {
+/// What a worker has to do in a cell, with one guest of it after another.
+struct CellWorker<'a> {
     board: &'a Board,
     running: &'a RunningCell<'a>,
     vectors: &'a [Vector],
@@ -134,8 +134,8 @@ impl Engine<'_> {
                 };
                 let (Some(about), Some(running)) = (wanted.cells.get(cell), begun.get(cell)) else { return };
                 let running = running.get_or_init(|| RunningCell::begin(about, &say));
-                let stay = Stay { board: &board, running, vectors: wanted.vectors, cell, guest };
-                match self.stay(&stay, matches!(work, Work::Begin(_))) {
+                let worker = CellWorker { board: &board, running, vectors: wanted.vectors, cell, guest };
+                match self.work_on_cell(&worker, matches!(work, Work::Begin(_))) {
                     Ok(None) => {}
                     Ok(Some(result)) => {
                         if is_open(&result) {
@@ -184,8 +184,8 @@ impl Engine<'_> {
 
     /// Opens one guest after the other and runs what they can take, until nothing is left for them. The cell's result, if
     /// this was its last guest.
-    fn stay(&self, stay: &Stay<'_>, first: bool) -> Result<Option<CellResult>, FileError> {
-        let Stay { board, running, cell, guest, .. } = *stay;
+    fn work_on_cell(&self, worker: &CellWorker<'_>, first: bool) -> Result<Option<CellResult>, FileError> {
+        let CellWorker { board, running, cell, guest, .. } = *worker;
         let began = Instant::now();
         let (mut first, mut beside) = (first, !first);
         let left = loop {
@@ -203,7 +203,7 @@ impl Engine<'_> {
                 Ok(mut target) => {
                     if std::mem::take(&mut first) {
                         running.opened_first(target.as_ref(), self.raw.as_deref());
-                        let (together, apart) = self.applicable(stay, target.as_ref());
+                        let (together, apart) = self.applicable(worker, target.as_ref());
                         board.fill(cell, together, apart);
                     } else {
                         running.opened(target.as_ref());
@@ -212,7 +212,7 @@ impl Engine<'_> {
                         board.open_to_more(cell, target.facts().stacks.is_some());
                     }
                     running.stage("run vectors", None);
-                    self.use_up(stay, target.as_mut())?;
+                    self.use_up(worker, target.as_mut())?;
                 }
                 // Nothing was taken for it: the others run what it would have.
                 Err(error) if beside => {
@@ -234,15 +234,15 @@ impl Engine<'_> {
             }
         };
         running.leave(began.elapsed());
-        left.map(|left| running.result(stay.vectors_at(&left))).transpose()
+        left.map(|left| running.result(worker.vectors_at(&left))).transpose()
     }
 
     /// Places of the vectors that apply, and of those that are run apart from them because they state that guests are lost;
     /// the others get their results.
-    fn applicable(&self, stay: &Stay<'_>, target: &dyn Target) -> (Vec<usize>, Vec<usize>) {
-        let running = stay.running;
+    fn applicable(&self, worker: &CellWorker<'_>, target: &dyn Target) -> (Vec<usize>, Vec<usize>) {
+        let running = worker.running;
         let (mut together, mut apart) = (Vec::new(), Vec::new());
-        for (place, vector) in stay.vectors.iter().enumerate() {
+        for (place, vector) in worker.vectors.iter().enumerate() {
             match running.cell.leaves_out(&vector.id).or_else(|| mismatch(vector, target.facts())) {
                 None if vector.losses.is_empty() => together.push(place),
                 None => apart.push(place),
@@ -256,8 +256,8 @@ impl Engine<'_> {
     }
 
     /// Has a target run what it can take.
-    fn use_up(&self, stay: &Stay<'_>, target: &mut dyn Target) -> Result<(), FileError> {
-        let Stay { board, running, cell, guest, .. } = *stay;
+    fn use_up(&self, worker: &CellWorker<'_>, target: &mut dyn Target) -> Result<(), FileError> {
+        let CellWorker { board, running, cell, guest, .. } = *worker;
         let mut room = target.facts().stacks.map_or(usize::MAX, |stacks| stacks.max(1));
         let mut ran = false;
         while room > 0 {
@@ -268,9 +268,9 @@ impl Engine<'_> {
             room -= share.len();
             ran = true;
             running.takes(guest);
-            let share: Vec<_> = stay.vectors_at(&share).collect();
+            let share: Vec<_> = worker.vectors_at(&share).collect();
             if let Some(interruption) = self.run_share(running, target, &share)? {
-                self.interrupted(stay, interruption);
+                self.interrupted(worker, interruption);
                 return Ok(());
             }
         }
@@ -279,13 +279,13 @@ impl Engine<'_> {
         while fresh
             && room > 0
             && let Some(place) = board.take_apart(cell)
-            && let Some(vector) = stay.vectors.get(place)
+            && let Some(vector) = worker.vectors.get(place)
         {
             room -= 1;
             ran = true;
             running.takes(guest);
             if let Some(interruption) = self.run_apart(running, target, (place, vector))? {
-                self.interrupted(stay, interruption);
+                self.interrupted(worker, interruption);
                 return Ok(());
             }
         }
@@ -297,9 +297,9 @@ impl Engine<'_> {
     }
 
     /// A target was lost: in its first vector that did not end. The others go on in fresh ones, if that can be.
-    fn interrupted(&self, stay: &Stay<'_>, Interruption { left, loss }: Interruption) {
-        let Stay { board, running, cell, .. } = *stay;
-        let reason = match (loss, stay.vectors_at(&left).next()) {
+    fn interrupted(&self, worker: &CellWorker<'_>, Interruption { left, loss }: Interruption) {
+        let CellWorker { board, running, cell, .. } = *worker;
+        let reason = match (loss, worker.vectors_at(&left).next()) {
             (Ok(loss), Some(culprit)) => {
                 let left = left.get(1..).unwrap_or_default();
                 board.put_back(cell, left);
@@ -308,7 +308,7 @@ impl Engine<'_> {
                     return;
                 }
                 let hopeless = loss.is_the_hosts();
-                if running.lost(stay.guest, culprit, loss) < LOSSES && !hopeless && !self.cancelled() {
+                if running.lost(worker.guest, culprit, loss) < LOSSES && !hopeless && !self.cancelled() {
                     return;
                 }
                 String::new()
@@ -324,7 +324,7 @@ impl Engine<'_> {
     }
 }
 
-impl<'a> Stay<'a> {
+impl<'a> CellWorker<'a> {
     /// The vectors at these places.
     fn vectors_at(&self, places: &[usize]) -> impl Iterator<Item = (usize, &'a Vector)> {
         places.iter().filter_map(|place| Some((*place, self.vectors.get(*place)?)))
