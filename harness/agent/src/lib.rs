@@ -6,7 +6,7 @@
 //! writes [`Record`]s to its standard output while they happen. Both directions are framed by
 //! [`frame`]: a [`Hello`](frame::Hello) with the version first, then length-prefixed postcard.
 //!
-//! In a guest that is restored from a saved state, the agent is already there ([`Stay`]) and has network stacks
+//! In a guest that is restored from a saved state, the agent is already there ([`Listen`]) and has network stacks
 //! ready; the same two streams then go over a TCP connection, after a [`Greeting`].
 //!
 //! The simulator speaks the same types, so that a trace looks the same wherever it was recorded.
@@ -33,6 +33,7 @@ pub use check::{MAX_GROUPS, Refusal};
 pub use console::ConsoleLine;
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use program::{
-    Batch, Count, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, SocketOptions, Stay, Step, Until,
+    Batch, Count, Listen, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, SocketOptions, Step,
+    Until,
 };
 pub use record::{Body, Counted, DropSource, ErrorStage, KernelEvent, NO_STEP, Record};

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 pub enum Request {
     /// Run these programs and end.
     Run(Batch),
-    /// Stay in the background and serve whoever connects. The agent ends with
+    /// Listen in the background and serve whoever connects. The agent ends with
     /// [`DONE`](crate::status::DONE) as soon as another process of it listens.
-    Stay(Stay),
+    Listen(Listen),
 }
 
 /// How an agent serves from the background: one stream a connection, after a [`Greeting`](crate::Greeting).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stay {
+pub struct Listen {
     /// The IPv4 address to listen on.
     pub address: [u8; 4],
     /// The TCP port to listen on.

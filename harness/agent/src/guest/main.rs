@@ -5,7 +5,7 @@
 //!  parent   reads the batch, starts one child per program, passes its frames on, enforces limits
 //!    └ child     enters a fresh network stack, opens the sockets, runs the steps, writes frames to a pipe
 //!        └ command    of an exec step
-//!  stay     in a guest whose state is saved: makes network stacks, listens, and is the parent of parents
+//!  listen   in a guest whose state is saved: makes network stacks, listens, and is the parent of parents
 //! ```
 //! With the profile `agent` (panic = abort) this is a static ELF without libc and std: entry, allocator
 //! and `mem*` functions are in `entry` and `heap`. With any other profile the same code is an
@@ -29,6 +29,7 @@ mod entry;
 #[cfg(panic = "abort")]
 mod heap;
 mod isolate;
+mod listener;
 mod netlink;
 mod parent;
 mod race;
@@ -41,7 +42,6 @@ mod ring;
 mod session;
 mod stack;
 mod stacks;
-mod stay;
 mod sys;
 
 /// The ordinary program of profiles that unwind.

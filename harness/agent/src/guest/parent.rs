@@ -18,7 +18,7 @@ use crate::sys::Errno;
 use crate::sys::clock::{self, Deadline};
 use crate::sys::io::{self, Fd, PollFd, STDIN, STDOUT, Stderr};
 use crate::sys::process::{self, Forked, Pid};
-use crate::{session, stay};
+use crate::{listener, session};
 
 /// How long a killed child may take to be gone, in milliseconds.
 const REAP_MS: u32 = 5000;
@@ -34,8 +34,8 @@ pub(crate) enum Failure {
     Read(Errno),
     /// Nobody reads standard output any more.
     Closed,
-    /// The agent cannot stay: why.
-    Stay(String),
+    /// The agent cannot listen: why.
+    Listen(String),
     /// A system call failed that no program is to blame for.
     System(&'static str, Errno),
 }
@@ -46,7 +46,7 @@ impl Failure {
             Self::Batch(FrameError::Magic { .. } | FrameError::Version { .. }) => status::VERSION,
             Self::Batch(_) => status::BAD_BATCH,
             Self::Read(_) | Self::Closed => status::LOST,
-            Self::Stay(_) | Self::System(..) => status::SYSTEM,
+            Self::Listen(_) | Self::System(..) => status::SYSTEM,
         }
     }
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Failure {
             Self::Batch(error) => write!(f, "standard input: {error}"),
             Self::Read(errno) => write!(f, "standard input could not be read ({errno})"),
             Self::Closed => f.write_str("standard output was closed; the running program was killed"),
-            Self::Stay(text) => f.write_str(text),
+            Self::Listen(text) => f.write_str(text),
             Self::System(what, errno) => write!(f, "{what} failed ({errno})"),
         }
     }
@@ -81,7 +81,7 @@ fn serve_request(stacks: Stacks) -> Result<(), Failure> {
     write(&encode_hello())?;
     match read_request()? {
         Request::Run(batch) => run_batch(&batch, stacks),
-        Request::Stay(stay) => stay::begin(&stay),
+        Request::Listen(listen) => listener::start(&listen),
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use nlproof_agent::frame::{FrameReader, encode_request};
-use nlproof_agent::{Batch, Body, Record, Request, Stay};
+use nlproof_agent::{Batch, Body, Listen, Record, Request};
 use nlproof_base::counted;
 
 use super::error::SshError;
@@ -77,18 +77,18 @@ pub fn run_agent(
     receiver.finish(result)
 }
 
-/// Has the agent stay in the guest.
+/// Starts the agent that listens in the guest.
 ///
 /// # Errors
 /// [`GuestFailure::AgentDied`] with its words when it cannot, or the connection's errors.
-pub fn leave_agent(
+pub fn start_listener(
     ssh: &Ssh,
     path: &str,
-    stay: &Stay,
+    listen: &Listen,
     wait: &Wait,
     watch: &mut dyn Watch,
 ) -> Result<(), SshError> {
-    let input = encode_request(&Request::Stay(stay.clone()))?;
+    let input = encode_request(&Request::Listen(listen.clone()))?;
     let mut receiver = Receiver::new(&Batch { programs: Vec::new() });
     let result = ssh
         .exec(path, &mut Cursor::new(input), wait, watch, &mut |output| receiver.take(output, &mut |_| ()));

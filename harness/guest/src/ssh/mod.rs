@@ -17,7 +17,7 @@ mod session;
 mod upload;
 mod words;
 
-pub use agent::{AgentRun, Receiver, agent_path, install_agent, leave_agent, run_agent};
+pub use agent::{AgentRun, Receiver, agent_path, install_agent, run_agent, start_listener};
 pub use connect::{SshKey, SshTarget};
 pub use copy::{Collected, CopyError, CopyIn, CopyOut};
 pub use direct::Direct;

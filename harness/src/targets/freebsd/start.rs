@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use nlproof_agent::{Batch, Stay, TOKEN_LEN};
+use nlproof_agent::{Batch, Listen, TOKEN_LEN};
 use nlproof_files::require;
 use nlproof_image::Image;
 
@@ -23,7 +23,7 @@ use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
 use super::options::{FreebsdOptions, Start, machine};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
-use crate::guest::{agent_path, install_agent, leave_agent};
+use crate::guest::{agent_path, install_agent, start_listener};
 use crate::targets::OnStage;
 use crate::targets::OpenError;
 use crate::targets::RunningKernel;
@@ -39,8 +39,8 @@ const BOOT_LIMIT: Duration = Duration::from_secs(60);
 const READY_LIMIT: Duration = Duration::from_secs(20);
 /// From a loaded state to the agent's answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// For the agent to stay.
-const STAY_LIMIT: Duration = Duration::from_secs(5);
+/// For the agent to listen.
+const LISTEN_LIMIT: Duration = Duration::from_secs(5);
 /// For each network stack that is made before the state is saved.
 const STACK_LIMIT: Duration = Duration::from_millis(100);
 /// Where the agent is put in the guest.
@@ -338,11 +338,11 @@ impl Starter<'_> {
             on_stage("make network stacks", None);
         }
         let token = token().map_err(|error| failed(&error))?;
-        let stay = Stay { address: ANY, port: AGENT_PORT, token, stacks: options.stacks };
+        let listen = Listen { address: ANY, port: AGENT_PORT, token, stacks: options.stacks };
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
-        let wait = Wait::new("the agent to stay", STAY_LIMIT + STACK_LIMIT * options.stacks);
+        let wait = Wait::new("the agent to listen", LISTEN_LIMIT + STACK_LIMIT * options.stacks);
         let ssh = link.ssh(&mut vm).map_err(|error| failed(&error))?;
-        if let Err(error) = leave_agent(ssh, &agent, &stay, &wait, &mut vm) {
+        if let Err(error) = start_listener(ssh, &agent, &listen, &wait, &mut vm) {
             return Err(NotMade::Guest(self.no_stay(open_failure(error, &vm), &vm)));
         }
         link.disconnect();
@@ -352,7 +352,7 @@ impl Starter<'_> {
         Ok(format!("state saved in {:.1} s", saving.elapsed().as_secs_f64()))
     }
 
-    /// Why the agent does not stay in a guest: of the two things that it needs, memory is the one that may be short.
+    /// Why the agent does not listen in a guest: of the two things that it needs, memory is the one that may be short.
     fn no_stay(&self, error: OpenError, vm: &Vm) -> OpenError {
         let FreebsdOptions { stacks, memory_mib, lost_console, .. } = self.wanted.options;
         let OpenError::Guest(mut reason) = error else { return error };

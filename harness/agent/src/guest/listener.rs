@@ -4,7 +4,7 @@
 
 use alloc::format;
 
-use nlproof_agent::{GREETING_LEN, Greeting, Stay, status};
+use nlproof_agent::{GREETING_LEN, Greeting, Listen, status};
 
 use crate::console;
 use crate::parent::{self, Failure};
@@ -14,17 +14,18 @@ use crate::sys::process::{self, Forked};
 use crate::sys::{Errno, socket};
 
 /// Makes ready and leaves a process behind that serves. Whoever is told that this succeeded can connect.
-pub(crate) fn begin(stay: &Stay) -> Result<(), Failure> {
-    let stacks = Stacks::make(stay.stacks).map_err(|(_, text)| Failure::Stay(text))?;
+pub(crate) fn start(listen: &Listen) -> Result<(), Failure> {
+    let stacks = Stacks::make(listen.stacks).map_err(|(_, text)| Failure::Listen(text))?;
     // What the kernel said when it started is nobody's, and every connection would find it there.
     console::skip();
-    let place = || format!("{:?}, port {}", stay.address, stay.port);
-    let listener = socket::listen(stay.address, stay.port)
-        .map_err(|errno| Failure::Stay(format!("cannot listen on {} ({errno})", place())))?;
+    let place = || format!("{:?}, port {}", listen.address, listen.port);
+    let listener = socket::listen(listen.address, listen.port)
+        .map_err(|errno| Failure::Listen(format!("cannot listen on {} ({errno})", place())))?;
     match process::fork().map_err(|errno| Failure::System("fork", errno))? {
         Forked::Parent(_) => Ok(()),
         Forked::Child => {
-            let status = if stand_apart().is_ok() { serve(&listener, stay, &stacks) } else { status::SYSTEM };
+            let status =
+                if stand_apart().is_ok() { serve(&listener, listen, &stacks) } else { status::SYSTEM };
             process::exit(status)
         }
     }
@@ -41,14 +42,14 @@ fn stand_apart() -> Result<(), Errno> {
     io::duplicate(console.raw(), STDERR)
 }
 
-fn serve(listener: &Fd, stay: &Stay, stacks: &Stacks) -> i32 {
+fn serve(listener: &Fd, listen: &Listen, stacks: &Stacks) -> i32 {
     loop {
         // A connection that was given up before it was accepted is not the last one.
         let Ok(connection) = socket::accept(listener) else { continue };
         match process::fork() {
             // Out of processes: the harness sees its connection close.
             Err(_) => {}
-            Ok(Forked::Child) => process::exit(answer(&connection, stay, stacks.clone())),
+            Ok(Forked::Child) => process::exit(answer(&connection, listen, stacks.clone())),
             Ok(Forked::Parent(pid)) => {
                 drop(connection);
                 // Its status is of no use: the harness sees what is missing.
@@ -58,7 +59,7 @@ fn serve(listener: &Fd, stay: &Stay, stacks: &Stacks) -> i32 {
     }
 }
 
-fn answer(connection: &Fd, stay: &Stay, stacks: Stacks) -> i32 {
+fn answer(connection: &Fd, listen: &Listen, stacks: Stacks) -> i32 {
     let mut greeting = [0; GREETING_LEN];
     let mut filled = 0;
     while let Some(rest) = greeting.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -67,7 +68,7 @@ fn answer(connection: &Fd, stay: &Stay, stacks: Stacks) -> i32 {
             Ok(0) | Err(_) => return status::LOST,
         }
     }
-    let Some(now_ns) = Greeting::accept(&greeting, &stay.token) else { return status::BAD_BATCH };
+    let Some(now_ns) = Greeting::accept(&greeting, &listen.token) else { return status::BAD_BATCH };
     set_clock(now_ns);
     let ready = io::duplicate(connection.raw(), STDIN).and_then(|()| io::duplicate(connection.raw(), STDOUT));
     if ready.is_ok() { parent::serve(stacks) } else { status::SYSTEM }
