@@ -8,7 +8,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use super::blame::{Ended, is_open, told};
-use super::board::{After, Board, WORTH, Work};
 use super::cell::Cell;
 use super::conversation::mismatch;
 use super::event::Event;
@@ -18,6 +17,7 @@ use super::judge::is_stated;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::running::RunningCell;
 use super::timings::Timings;
+use super::work_queue::{MIN_VECTORS_PER_GUEST, Work, WorkQueue, WorkerFate};
 use crate::file::FileError;
 use crate::golden::{Divergences, Store};
 use crate::targets::{OnStage, OpenError, Target, TargetError};
@@ -94,7 +94,7 @@ pub struct Engine<'a> {
 
 /// What a worker has to do in a cell, with one guest of it after another.
 struct CellWorker<'a> {
-    board: &'a Board,
+    queue: &'a WorkQueue,
     running: &'a RunningCell<'a>,
     vectors: &'a [Vector],
     cell: usize,
@@ -111,7 +111,7 @@ impl Engine<'_> {
         emit(&Event::RunStarted { cells: wanted.cells, vectors: wanted.vectors.len() });
         let emit = Mutex::new(emit);
         let say = |event: &Event<'_>| (lock(&emit))(event);
-        let board = Board::new(self.timings.order(wanted.cells), self.jobs.get());
+        let queue = WorkQueue::new(self.timings.order(wanted.cells), self.jobs.get());
         let refused = Mutex::new(None);
         let begun: Vec<OnceLock<RunningCell<'_>>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
         let results: Vec<OnceLock<CellResult>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
@@ -124,17 +124,17 @@ impl Engine<'_> {
         };
         let ended = Ended::none_of(wanted.cells);
         // More could never find anything to do.
-        let most = wanted.cells.len() * (1 + wanted.vectors.len() / WORTH);
+        let most = wanted.cells.len() * (1 + wanted.vectors.len() / MIN_VECTORS_PER_GUEST);
         let worker = || {
-            let _watched = board.watch();
-            while let Some(work) = board.next(|| self.cancelled()) {
+            let _watched = queue.watch();
+            while let Some(work) = queue.next(|| self.cancelled()) {
                 let (cell, guest) = match work {
                     Work::Begin(cell) => (cell, 1),
                     Work::Join { cell, guest } => (cell, guest),
                 };
                 let (Some(about), Some(running)) = (wanted.cells.get(cell), begun.get(cell)) else { return };
                 let running = running.get_or_init(|| RunningCell::begin(about, &say));
-                let worker = CellWorker { board: &board, running, vectors: wanted.vectors, cell, guest };
+                let worker = CellWorker { queue: &queue, running, vectors: wanted.vectors, cell, guest };
                 match self.work_on_cell(&worker, matches!(work, Work::Begin(_))) {
                     Ok(None) => {}
                     Ok(Some(result)) => {
@@ -147,7 +147,7 @@ impl Engine<'_> {
                         ended.end(cell, result).into_iter().for_each(&finish);
                     }
                     Err(error) => {
-                        board.stop();
+                        queue.stop();
                         lock(&refused).get_or_insert(error);
                     }
                 }
@@ -185,7 +185,7 @@ impl Engine<'_> {
     /// Opens one guest after the other and runs what they can take, until nothing is left for them. The cell's result, if
     /// this was its last guest.
     fn work_on_cell(&self, worker: &CellWorker<'_>, first: bool) -> Result<Option<CellResult>, FileError> {
-        let CellWorker { board, running, cell, guest, .. } = *worker;
+        let CellWorker { queue, running, cell, guest, .. } = *worker;
         let began = Instant::now();
         let (mut first, mut beside) = (first, !first);
         let left = loop {
@@ -204,33 +204,33 @@ impl Engine<'_> {
                     if std::mem::take(&mut first) {
                         running.opened_first(target.as_ref(), self.raw.as_deref());
                         let (together, apart) = self.applicable(worker, target.as_ref());
-                        board.fill(cell, together, apart);
+                        queue.fill(cell, together, apart);
                     } else {
                         running.opened(target.as_ref());
                     }
                     if !beside {
-                        board.open_to_more(cell, target.facts().stacks.is_some());
+                        queue.open_to_more(cell, target.facts().stacks.is_some());
                     }
                     running.stage("run vectors", None);
                     self.use_up(worker, target.as_mut())?;
                 }
                 // Nothing was taken for it: the others run what it would have.
                 Err(error) if beside => {
-                    board.open_to_more(cell, false);
+                    queue.open_to_more(cell, false);
                     if !matches!(error, OpenError::Interrupted) {
                         running.note(&format!("no guest {guest} beside: {error}"));
                     }
                 }
                 Err(error) => {
-                    board.give_up(cell);
+                    queue.give_up(cell);
                     running.end(not_opened(error));
                 }
             }
-            match board.after(cell, guest) {
-                After::Alone => beside = false,
-                After::Beside => beside = true,
-                After::Out => break None,
-                After::Last(left) => break Some(left),
+            match queue.after(cell, guest) {
+                WorkerFate::Alone => beside = false,
+                WorkerFate::Beside => beside = true,
+                WorkerFate::Out => break None,
+                WorkerFate::Last(left) => break Some(left),
             }
         };
         running.leave(began.elapsed());
@@ -257,11 +257,11 @@ impl Engine<'_> {
 
     /// Has a target run what it can take.
     fn use_up(&self, worker: &CellWorker<'_>, target: &mut dyn Target) -> Result<(), FileError> {
-        let CellWorker { board, running, cell, guest, .. } = *worker;
+        let CellWorker { queue, running, cell, guest, .. } = *worker;
         let mut room = target.facts().stacks.map_or(usize::MAX, |stacks| stacks.max(1));
         let mut ran = false;
         while room > 0 {
-            let share = board.take(cell, room, self.follows(running.cell));
+            let share = queue.take(cell, room, self.follows(running.cell));
             if share.is_empty() {
                 break;
             }
@@ -278,7 +278,7 @@ impl Engine<'_> {
         let fresh = !ran;
         while fresh
             && room > 0
-            && let Some(place) = board.take_apart(cell)
+            && let Some(place) = queue.take_apart(cell)
             && let Some(vector) = worker.vectors.get(place)
         {
             room -= 1;
@@ -298,11 +298,11 @@ impl Engine<'_> {
 
     /// A target was lost: in its first vector that did not end. The others go on in fresh ones, if that can be.
     fn interrupted(&self, worker: &CellWorker<'_>, Interruption { left, loss }: Interruption) {
-        let CellWorker { board, running, cell, .. } = *worker;
+        let CellWorker { queue, running, cell, .. } = *worker;
         let reason = match (loss, worker.vectors_at(&left).next()) {
             (Ok(loss), Some(culprit)) => {
                 let left = left.get(1..).unwrap_or_default();
-                board.put_back(cell, left);
+                queue.put_back(cell, left);
                 if running.cell.loses(culprit.1).is_some_and(|stated| is_stated(stated, &loss)) {
                     running.lost_as_stated(culprit, loss);
                     return;
@@ -315,11 +315,11 @@ impl Engine<'_> {
             }
             (Ok(loss), None) => loss.text,
             (Err(reason), _) => {
-                board.put_back(cell, &left);
+                queue.put_back(cell, &left);
                 reason
             }
         };
-        board.give_up(cell);
+        queue.give_up(cell);
         running.end(CellStatus::GuestFailed(reason));
     }
 }

@@ -3,7 +3,6 @@
 
 mod apart;
 mod blame;
-mod board;
 mod cell;
 mod config;
 mod conversation;
@@ -19,6 +18,7 @@ mod select;
 mod share;
 mod slice;
 mod timings;
+mod work_queue;
 
 pub use blame::settle;
 pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};

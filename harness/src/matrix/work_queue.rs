@@ -14,13 +14,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// So many vectors are worth a further guest: a restore takes as long as some 25, and an emulator translates the kernel's code
 /// for each guest anew.
-pub(super) const WORTH: usize = 48;
+pub(super) const MIN_VECTORS_PER_GUEST: usize = 48;
 /// No share is smaller: each costs a connection to the agent.
-const LEAST: usize = 8;
+const MIN_SHARE: usize = 8;
 /// Where nobody waits for a share but may do so soon, none is larger.
-const MOST: usize = 64;
+const MAX_SHARE: usize = 64;
 /// Of what each guest could have, it takes this part at a time.
-const PARTS: usize = 2;
+const SHARES_PER_GUEST: usize = 2;
 
 /// What a worker does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) enum Work {
 
 /// What becomes of a guest's place when it has run what it took.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum After {
+pub(super) enum WorkerFate {
     /// A fresh guest goes on, alone in its cell.
     Alone,
     /// A fresh guest goes on beside others.
@@ -73,13 +73,13 @@ struct State {
 }
 
 /// Where workers find their work.
-pub(super) struct Board {
+pub(super) struct WorkQueue {
     state: Mutex<State>,
     changed: Condvar,
     workers: usize,
 }
 
-impl Board {
+impl WorkQueue {
     /// Cells by their indices, in the order in which they are begun.
     pub(super) fn new(cells: impl IntoIterator<Item = usize>, workers: usize) -> Self {
         let state = State { waiting: cells.into_iter().collect(), ..State::default() };
@@ -141,13 +141,15 @@ impl Board {
         };
         let left = running.left.len();
         let others = if running.open { idle } else { 0 };
-        let guests = (running.guests.len() + others).min((left / WORTH).max(running.guests.len())).max(1);
+        let guests = (running.guests.len() + others)
+            .min((left / MIN_VECTORS_PER_GUEST).max(running.guests.len()))
+            .max(1);
         let share = match (guests, whole) {
             (1, true) => left,
             (_, true) => left.div_ceil(guests),
-            (1, false) if running.open && self.workers > 1 => MOST,
+            (1, false) if running.open && self.workers > 1 => MAX_SHARE,
             (1, false) => left,
-            (_, false) => left.div_ceil(guests * PARTS).max(LEAST),
+            (_, false) => left.div_ceil(guests * SHARES_PER_GUEST).max(MIN_SHARE),
         };
         running.left.drain(..share.min(left).min(room)).collect()
     }
@@ -174,29 +176,29 @@ impl Board {
         self.change(cell, |running| running.given_up = true);
     }
 
-    /// What becomes of a guest's place. Until [`Board::open_to_more`] says so, nobody joins one that goes on alone: it may have
+    /// What becomes of a guest's place. Until [`WorkQueue::open_to_more`] says so, nobody joins one that goes on alone: it may have
     /// to be booted, and once is enough.
-    pub(super) fn after(&self, cell: usize, guest: usize) -> After {
+    pub(super) fn after(&self, cell: usize, guest: usize) -> WorkerFate {
         let mut state = self.lock();
         let stopped = state.stopped;
-        let Some(running) = state.running.get_mut(&cell) else { return After::Out };
+        let Some(running) = state.running.get_mut(&cell) else { return WorkerFate::Out };
         let empty = running.left.is_empty() && running.apart.is_empty();
         let ends = running.given_up || stopped || empty;
         let alone = running.guests.len() <= 1;
         if !ends && alone {
             running.open = false;
-            return After::Alone;
+            return WorkerFate::Alone;
         }
         if !ends && running.worth(running.guests.len()) {
-            return After::Beside;
+            return WorkerFate::Beside;
         }
         running.guests.remove(&guest);
         let after = if running.guests.is_empty() {
             let left = state.running.remove(&cell);
             let left = left.map(|running| running.left.into_iter().chain(running.apart).collect());
-            After::Last(left.unwrap_or_default())
+            WorkerFate::Last(left.unwrap_or_default())
         } else {
-            After::Out
+            WorkerFate::Out
         };
         self.changed.notify_all();
         after
@@ -229,12 +231,12 @@ impl Board {
 impl Running {
     /// Whether enough is left for so many guests.
     fn worth(&self, guests: usize) -> bool {
-        self.open && !self.given_up && self.left.len() >= WORTH * guests
+        self.open && !self.given_up && self.left.len() >= MIN_VECTORS_PER_GUEST * guests
     }
 }
 
-/// A view of the board for one cell (see [`Board::watch`]).
-pub(super) struct Watched<'b>(&'b Board);
+/// A view of the queue for one cell (see [`WorkQueue::watch`]).
+pub(super) struct Watched<'b>(&'b WorkQueue);
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
@@ -248,62 +250,62 @@ impl Drop for Watched<'_> {
 mod tests {
     use super::*;
 
-    fn board(cells: usize, workers: usize) -> Board {
-        Board::new(0..cells, workers)
+    fn queue(cells: usize, workers: usize) -> WorkQueue {
+        WorkQueue::new(0..cells, workers)
     }
 
-    fn next(board: &Board) -> Option<Work> {
-        board.next(|| false)
+    fn next(queue: &WorkQueue) -> Option<Work> {
+        queue.next(|| false)
     }
 
     /// One that runs, with so many vectors.
-    fn running(workers: usize, vectors: usize) -> Board {
-        let board = board(1, workers);
-        assert_eq!(next(&board), Some(Work::Begin(0)));
-        board.fill(0, (0..vectors).collect(), vec![]);
-        board.open_to_more(0, true);
-        board
+    fn running(workers: usize, vectors: usize) -> WorkQueue {
+        let queue = queue(1, workers);
+        assert_eq!(next(&queue), Some(Work::Begin(0)));
+        queue.fill(0, (0..vectors).collect(), vec![]);
+        queue.open_to_more(0, true);
+        queue
     }
 
     #[test]
     fn one_worker_takes_everything_at_once() {
-        let board = running(1, 300);
-        assert_eq!(board.take(0, 256, false), (0..256).collect::<Vec<_>>());
-        assert_eq!(board.take(0, usize::MAX, false), (256..300).collect::<Vec<_>>());
-        assert_eq!(board.take(0, 1, false), [0; 0]);
-        assert_eq!(board.after(0, 1), After::Last(vec![]));
-        assert_eq!(next(&board), None);
+        let queue = running(1, 300);
+        assert_eq!(queue.take(0, 256, false), (0..256).collect::<Vec<_>>());
+        assert_eq!(queue.take(0, usize::MAX, false), (256..300).collect::<Vec<_>>());
+        assert_eq!(queue.take(0, 1, false), [0; 0]);
+        assert_eq!(queue.after(0, 1), WorkerFate::Last(vec![]));
+        assert_eq!(next(&queue), None);
     }
 
     #[test]
     fn cells_are_begun_before_one_is_shared_and_the_fullest_is_shared_first() {
-        let board = board(3, 4);
+        let queue = queue(3, 4);
         for cell in 0..3 {
-            assert_eq!(next(&board), Some(Work::Begin(cell)));
+            assert_eq!(next(&queue), Some(Work::Begin(cell)));
         }
-        board.fill(0, (0..100).collect(), vec![]);
-        board.fill(1, (0..200).collect(), vec![]);
-        board.fill(2, (0..300).collect(), vec![]);
-        board.open_to_more(0, true);
-        board.open_to_more(1, true);
-        assert_eq!(next(&board), Some(Work::Join { cell: 1, guest: 2 }));
-        assert_eq!(next(&board), Some(Work::Join { cell: 1, guest: 3 }));
-        board.open_to_more(2, true);
-        assert_eq!(next(&board), Some(Work::Join { cell: 2, guest: 2 }));
+        queue.fill(0, (0..100).collect(), vec![]);
+        queue.fill(1, (0..200).collect(), vec![]);
+        queue.fill(2, (0..300).collect(), vec![]);
+        queue.open_to_more(0, true);
+        queue.open_to_more(1, true);
+        assert_eq!(next(&queue), Some(Work::Join { cell: 1, guest: 2 }));
+        assert_eq!(next(&queue), Some(Work::Join { cell: 1, guest: 3 }));
+        queue.open_to_more(2, true);
+        assert_eq!(next(&queue), Some(Work::Join { cell: 2, guest: 2 }));
         // A number is given again when its guest has gone.
-        board.give_up(2);
-        assert_eq!(board.after(1, 2), After::Beside);
-        while !board.take(1, 256, false).is_empty() {}
-        assert_eq!(board.after(1, 2), After::Out);
+        queue.give_up(2);
+        assert_eq!(queue.after(1, 2), WorkerFate::Beside);
+        while !queue.take(1, 256, false).is_empty() {}
+        assert_eq!(queue.after(1, 2), WorkerFate::Out);
     }
 
     #[test]
     fn shares_of_guests_side_by_side_become_smaller_and_lose_nothing() {
-        let board = running(2, 250);
-        assert_eq!(next(&board), Some(Work::Join { cell: 0, guest: 2 }));
+        let queue = running(2, 250);
+        assert_eq!(next(&queue), Some(Work::Join { cell: 0, guest: 2 }));
         let (mut sizes, mut all) = (Vec::new(), Vec::new());
         loop {
-            let share = board.take(0, 256, false);
+            let share = queue.take(0, 256, false);
             if share.is_empty() {
                 break;
             }
@@ -314,63 +316,63 @@ mod tests {
         assert!(sizes.is_sorted_by(|one, next| one >= next), "{sizes:?}");
         assert_eq!(all, (0..250).collect::<Vec<_>>());
         // Those that dtrace(1) follows are taken in one share each: to begin and to end that costs seconds.
-        let board = running(2, 250);
-        next(&board);
-        assert_eq!([board.take(0, 256, true).len(), board.take(0, 125, true).len()], [125, 63]);
+        let queue = running(2, 250);
+        next(&queue);
+        assert_eq!([queue.take(0, 256, true).len(), queue.take(0, 125, true).len()], [125, 63]);
     }
 
     #[test]
     fn what_is_put_back_comes_first_and_the_last_guest_runs_it() {
-        let board = running(2, 100);
-        next(&board);
-        let share = board.take(0, 256, false);
-        board.take(0, 256, false);
-        while !board.take(0, 256, false).is_empty() {}
-        board.put_back(0, &share[1..3]);
-        assert_eq!(board.after(0, 1), After::Out);
-        assert_eq!(board.after(0, 2), After::Alone);
+        let queue = running(2, 100);
+        next(&queue);
+        let share = queue.take(0, 256, false);
+        queue.take(0, 256, false);
+        while !queue.take(0, 256, false).is_empty() {}
+        queue.put_back(0, &share[1..3]);
+        assert_eq!(queue.after(0, 1), WorkerFate::Out);
+        assert_eq!(queue.after(0, 2), WorkerFate::Alone);
         // It may be booted: nobody joins it until it is there.
-        board.put_back(0, &(0..90).collect::<Vec<_>>());
-        assert_eq!(board.after(0, 2), After::Alone);
-        board.give_up(0);
-        assert_eq!(board.take(0, 256, false), [0; 0]);
-        let After::Last(left) = board.after(0, 2) else { panic!() };
+        queue.put_back(0, &(0..90).collect::<Vec<_>>());
+        assert_eq!(queue.after(0, 2), WorkerFate::Alone);
+        queue.give_up(0);
+        assert_eq!(queue.take(0, 256, false), [0; 0]);
+        let WorkerFate::Last(left) = queue.after(0, 2) else { panic!() };
         assert_eq!(left.len(), 92);
         assert_eq!(left[90..], share[1..3]);
     }
 
     #[test]
     fn what_is_run_apart_is_left_for_fresh_guests_and_told_when_nobody_runs_it() {
-        let board = running(2, 100);
-        board.fill(0, (0..100).collect(), vec![100, 101, 102]);
-        next(&board);
-        while !board.take(0, 256, false).is_empty() {}
+        let queue = running(2, 100);
+        queue.fill(0, (0..100).collect(), vec![100, 101, 102]);
+        next(&queue);
+        while !queue.take(0, 256, false).is_empty() {}
         // Of two guests one goes: the other one is followed by fresh ones.
-        assert_eq!(board.after(0, 2), After::Out);
-        assert_eq!(board.after(0, 1), After::Alone);
-        assert_eq!(board.take(0, 256, false), [0; 0]);
-        assert_eq!(board.take_apart(0), Some(100));
-        assert_eq!(board.after(0, 1), After::Alone);
-        assert_eq!(board.take_apart(0), Some(101));
-        board.give_up(0);
-        assert_eq!(board.take_apart(0), None);
-        assert_eq!(board.after(0, 1), After::Last(vec![102]));
+        assert_eq!(queue.after(0, 2), WorkerFate::Out);
+        assert_eq!(queue.after(0, 1), WorkerFate::Alone);
+        assert_eq!(queue.take(0, 256, false), [0; 0]);
+        assert_eq!(queue.take_apart(0), Some(100));
+        assert_eq!(queue.after(0, 1), WorkerFate::Alone);
+        assert_eq!(queue.take_apart(0), Some(101));
+        queue.give_up(0);
+        assert_eq!(queue.take_apart(0), None);
+        assert_eq!(queue.after(0, 1), WorkerFate::Last(vec![102]));
     }
 
     #[test]
     fn a_worker_that_panics_keeps_nobody_waiting() {
-        let board = running(2, 10);
+        let queue = running(2, 10);
         let waited = std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| next(&board));
+            let waiting = scope.spawn(|| next(&queue));
             let panicked = scope.spawn(|| {
-                let _watched = board.watch();
+                let _watched = queue.watch();
                 std::panic::resume_unwind(Box::new("a worker"));
             });
             assert!(panicked.join().is_err());
             waiting.join().unwrap()
         });
         assert_eq!(waited, None);
-        assert_eq!(board.take(0, 10, false), [0; 0]);
-        assert_eq!(next(&board), None);
+        assert_eq!(queue.take(0, 10, false), [0; 0]);
+        assert_eq!(next(&queue), None);
     }
 }
