@@ -10,8 +10,8 @@ use std::time::Instant;
 use super::blame::{Ended, is_open, told};
 use super::cell::Cell;
 use super::conversation::mismatch;
+use super::dtrace_session::DtraceSession;
 use super::event::Event;
-use super::following::Following;
 use super::interruption::Interruption;
 use super::judge::is_stated;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
@@ -179,7 +179,7 @@ impl Engine<'_> {
 
     /// Whether dtrace(1) follows this cell.
     pub(super) fn follows(&self, cell: &Cell) -> bool {
-        self.follow_stock && Following::applies(cell)
+        self.follow_stock && DtraceSession::applies(cell)
     }
 
     /// Opens one guest after the other and runs what they can take, until nothing is left for them. The cell's result, if

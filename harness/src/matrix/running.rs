@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use super::blame::told;
 use super::cell::{Cell, ModuleKind, Soft};
 use super::conversation::Conversation;
+use super::dtrace_session::add_fact;
 use super::event::Event;
-use super::following::tell;
 use super::judge::Judged;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
 use super::raw::RawFile;
@@ -139,7 +139,7 @@ impl<'a> RunningCell<'a> {
 
     /// What became of following the kernel in one guest.
     pub(super) fn followed(&self, about: &str) {
-        tell(&mut self.found().facts, about);
+        add_fact(&mut self.found().facts, about);
     }
 
     /// A guest of that number takes vectors.

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::cell::ModuleKind;
 use super::conversation::{Conversation, ConversationError, converse};
+use super::dtrace_session::DtraceSession;
 use super::engine::Engine;
-use super::following::Following;
 use super::interruption::Interruption;
 use super::judge::{Answerer, judge};
 use super::running::RunningCell;
@@ -41,10 +41,10 @@ impl Engine<'_> {
             running.ended((place, conversation), judge(&answerer, conversation, golden, kernel));
         };
         // What dtrace(1) says comes when it ends: what is followed is judged then.
-        let mut following = None;
+        let mut session = None;
         if self.follows(running.cell) {
-            match Following::begin(target) {
-                Ok(begun) => following = Some(begun),
+            match DtraceSession::begin(target) {
+                Ok(begun) => session = Some(begun),
                 Err(TargetError::NoDtrace(reason)) => {
                     let about = format!("not available: {reason}");
                     running.followed(&about);
@@ -59,14 +59,14 @@ impl Engine<'_> {
         let vectors: Vec<_> = share.iter().map(|(_, vector)| *vector).collect();
         let mut run = converse(target, &vectors, &mut |conversation: Conversation<'_>| {
             ended.insert(conversation.vector.id.as_str());
-            match &mut following {
-                Some(following) => following.hold(conversation),
+            match &mut session {
+                Some(session) => session.hold(conversation),
                 None => end(&conversation, None),
             }
         });
-        if let Some(following) = following {
+        if let Some(session) = session {
             running.stage("read what dtrace(1) says", None);
-            let followed = following.end(target, run.is_ok());
+            let followed = session.end(target, run.is_ok());
             for conversation in &followed.conversations {
                 end(conversation, Some(followed.major));
             }

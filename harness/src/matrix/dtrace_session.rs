@@ -12,7 +12,7 @@ use crate::targets::{Target, TargetError};
 const KERNEL_TRACE: &str = "kernel trace";
 
 /// Adds what became of it in one guest; a cell may take several.
-pub(super) fn tell(facts: &mut Vec<(String, String)>, about: &str) {
+pub(super) fn add_fact(facts: &mut Vec<(String, String)>, about: &str) {
     match facts.iter_mut().find(|(name, _)| name == KERNEL_TRACE) {
         Some((_, text)) if text.split("; then ").any(|known| known == about) => {}
         Some((_, text)) => {
@@ -24,13 +24,13 @@ pub(super) fn tell(facts: &mut Vec<(String, String)>, about: &str) {
 }
 
 /// dtrace(1) runs.
-pub(super) struct Following<'v> {
+pub(super) struct DtraceSession<'v> {
     major: u32,
     held: Vec<Conversation<'v>>,
 }
 
 /// The result of a run that dtrace(1) followed.
-pub(super) struct Ended<'v> {
+pub(super) struct DtraceResult<'v> {
     /// The major whose stock code it followed.
     pub(super) major: u32,
     /// The vectors that ran, with the kernel's part of each that could be told from others'.
@@ -41,17 +41,17 @@ pub(super) struct Ended<'v> {
     pub(super) lost: Option<TargetError>,
 }
 
-impl<'v> Following<'v> {
+impl<'v> DtraceSession<'v> {
     /// Whether a cell has stock code that can be followed so.
     pub(super) fn applies(cell: &Cell) -> bool {
         cell.target == TargetKind::Freebsd && cell.module == ModuleKind::Stock
     }
 
     /// Starts it.
-    pub(super) fn begin(target: &mut dyn Target) -> Result<Following<'v>, TargetError> {
+    pub(super) fn begin(target: &mut dyn Target) -> Result<DtraceSession<'v>, TargetError> {
         let major = target.facts().major();
         target.begin_dtrace(&Script::new(Followed::Stock(major), &[]).text)?;
-        Ok(Following { major, held: Vec::new() })
+        Ok(DtraceSession { major, held: Vec::new() })
     }
 
     /// Keeps a vector that has run.
@@ -60,8 +60,8 @@ impl<'v> Following<'v> {
     }
 
     /// Ends it. With a guest that was lost (`here` is false) goes what it had heard, and every vector's trace has a hole.
-    pub(super) fn end(self, target: &mut dyn Target, here: bool) -> Ended<'v> {
-        let Following { major, mut held } = self;
+    pub(super) fn end(self, target: &mut dyn Target, here: bool) -> DtraceResult<'v> {
+        let DtraceSession { major, mut held } = self;
         let (log, lost) = match here.then(|| target.end_dtrace()) {
             Some(Ok(output)) => (Some(DtraceLog::parse(&output.stdout, &output.stderr)), None),
             Some(Err(error)) => (None, Some(error)),
@@ -69,7 +69,7 @@ impl<'v> Following<'v> {
         };
         let Some(log) = log else {
             held.iter_mut().for_each(Conversation::lose_kernel);
-            return Ended { major, conversations: held, about: "lost with the guest".into(), lost };
+            return DtraceResult { major, conversations: held, about: "lost with the guest".into(), lost };
         };
         let mut followed = 0;
         for conversation in &mut held {
@@ -82,7 +82,7 @@ impl<'v> Following<'v> {
         let all = counted(held.len(), "vector");
         let about =
             format!("stock code by dtrace(1): {followed} of {all}{drops}, the others ask nothing of it");
-        Ended { major, conversations: held, about, lost }
+        DtraceResult { major, conversations: held, about, lost }
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     fn what_became_of_it_in_each_guest_is_told_once() {
         let mut facts = vec![("kernel".to_owned(), "x".to_owned())];
         for about in ["a", "a", "b"] {
-            tell(&mut facts, about);
+            add_fact(&mut facts, about);
         }
         assert_eq!(facts[1], (KERNEL_TRACE.to_owned(), "a; then b".to_owned()));
     }
