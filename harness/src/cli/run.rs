@@ -16,7 +16,7 @@ use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, 
 use crate::golden::{Compared, Found, compare};
 use crate::ktrace::has_golden;
 use crate::matrix::{
-    Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, is_stated, mismatch,
+    Cell, ModuleKind, TargetKind, VectorRun, VectorRunError, is_stated, mismatch, run_vectors,
 };
 use crate::targets::{LinuxTarget, Target, TargetError};
 use crate::trace::{RawLine, Trace};
@@ -62,45 +62,45 @@ pub(super) fn one(
     if stated.is_some_and(|stated| stated.kind == LossKind::Hung) {
         target.expect_hang();
     }
-    let mut run = converse(target, &[vector], &mut |conversation| seen = Some(conversation));
+    let mut run = run_vectors(target, &[vector], &mut |vector_run| seen = Some(vector_run));
     if run.is_ok() && !vector.losses.is_empty() {
         // The removal of its jail may be what takes the guest along.
-        run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(ConversationError::from);
+        run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(VectorRunError::from);
     }
     let os = target.facts().os;
     match (run, seen) {
-        (Ok(()), Some(conversation)) => {
-            show(&conversation, os, raw);
+        (Ok(()), Some(vector_run)) => {
+            show(&vector_run, os, raw);
             let kernel = target.facts().kernel.as_ref().map(|kernel| kernel.sha256.as_str());
-            let verdict = verdict(project, cell, kernel, &conversation)?;
+            let verdict = verdict(project, cell, kernel, &vector_run)?;
             let Some(stated) = stated else { return Ok(verdict) };
             say!("the guest was to be lost ({stated}), and lives");
             Ok(ExitCode::COMPARISON)
         }
         (Ok(()), None) => Err(CliError::Guest("the target ended without a word about the vector".into())),
-        (Err(ConversationError::Vector(error)), _) => Err(error.into()),
-        (Err(ConversationError::Target(TargetError::Guest(loss))), _)
+        (Err(VectorRunError::Vector(error)), _) => Err(error.into()),
+        (Err(VectorRunError::Target(TargetError::Guest(loss))), _)
             if stated.is_some_and(|stated| is_stated(stated, &loss)) =>
         {
             say!("{}\n{}: lost as stated [{}]", loss.text, vector.id, loss.fingerprint);
             Ok(ExitCode::OK)
         }
-        (Err(ConversationError::Target(error)), _) => Err(lost(error)),
+        (Err(VectorRunError::Target(error)), _) => Err(lost(error)),
     }
 }
 
-fn show(conversation: &Conversation<'_>, os: nlproof_wire::Os, raw: bool) {
-    say!("{}: {}", conversation.vector.id, conversation.vector.about);
+fn show(vector_run: &VectorRun<'_>, os: nlproof_wire::Os, raw: bool) {
+    say!("{}: {}", vector_run.vector.id, vector_run.vector.about);
     if raw {
-        for record in &conversation.records {
-            match serde_json::to_string(&RawLine::new(&conversation.vector.id, record)) {
+        for record in &vector_run.records {
+            match serde_json::to_string(&RawLine::new(&vector_run.vector.id, record)) {
                 Ok(line) => say!("{line}"),
                 Err(error) => tell!("warning: a record could not be shown: {error}"),
             }
         }
-        say_text!(Trace::from_records(os, &conversation.records, true).to_text());
+        say_text!(Trace::from_records(os, &vector_run.records, true).to_text());
     } else {
-        say_text!(conversation.trace.to_text());
+        say_text!(vector_run.trace.to_text());
     }
 }
 
@@ -108,9 +108,9 @@ fn verdict(
     project: &Project,
     cell: Option<&Cell>,
     kernel: Option<&str>,
-    conversation: &Conversation<'_>,
+    vector_run: &VectorRun<'_>,
 ) -> Result<ExitCode, CliError> {
-    if let Some((_, lossy)) = conversation.trace.loss() {
+    if let Some((_, lossy)) = vector_run.trace.loss() {
         say!("inconclusive: {lossy}");
         return Ok(ExitCode::GUEST);
     }
@@ -118,7 +118,7 @@ fn verdict(
         say!("no comparison: there are no goldens for Linux");
         return Ok(ExitCode::OK);
     };
-    let mut golden = project.goldens().find(&cell.layers(), &conversation.vector.id)?;
+    let mut golden = project.goldens().find(&cell.layers(), &vector_run.vector.id)?;
     if cell.module == ModuleKind::Rust {
         let divergences = project.divergences()?;
         golden = golden.map(|found| divergences.apply(cell.profile, found)).transpose()?;
@@ -128,10 +128,10 @@ fn verdict(
             say!("no golden in {}", cell.name());
             Ok(ExitCode::COMPARISON)
         }
-        Some(found) => match compare(Compared::Wire, &found.golden, &conversation.trace.to_text()) {
+        Some(found) => match compare(Compared::Wire, &found.golden, &vector_run.trace.to_text()) {
             None => {
                 say!("{}: equal to {}", cell.name(), whose(cell, kernel, &found));
-                kernel_verdict(project, cell, kernel, conversation)
+                kernel_verdict(project, cell, kernel, vector_run)
             }
             Some(divergence) => {
                 say!("{}: differs from {}\n  {divergence}", cell.name(), whose(cell, kernel, &found));
@@ -152,9 +152,9 @@ fn kernel_verdict(
     project: &Project,
     cell: &Cell,
     kernel: Option<&str>,
-    conversation: &Conversation<'_>,
+    vector_run: &VectorRun<'_>,
 ) -> Result<ExitCode, CliError> {
-    let trace = &conversation.kernel;
+    let trace = &vector_run.kernel;
     if !trace.present {
         return Ok(ExitCode::OK);
     }
@@ -162,17 +162,17 @@ fn kernel_verdict(
         say!("inconclusive: {} lost of the kernel trace", counted(trace.lost, "record").verb("was", "were"));
         return Ok(ExitCode::GUEST);
     }
-    for violation in &conversation.violations {
+    for violation in &vector_run.violations {
         say!("{}: kernel trace: {violation}", cell.name());
     }
-    if !conversation.violations.is_empty() {
+    if !vector_run.violations.is_empty() {
         return Ok(ExitCode::COMPARISON);
     }
-    if !has_golden(&conversation.vector.id) {
+    if !has_golden(&vector_run.vector.id) {
         return Ok(ExitCode::OK);
     }
     let store = project.goldens().kernel();
-    let Some(found) = store.find(&cell.layers(), &conversation.vector.id)? else {
+    let Some(found) = store.find(&cell.layers(), &vector_run.vector.id)? else {
         say!("{}: no golden of the kernel trace", cell.name());
         return Ok(ExitCode::COMPARISON);
     };

@@ -3,12 +3,12 @@
 
 use nlproof_agent::Batch;
 
-use super::conversation::{ConversationError, converse};
 use super::engine::Engine;
 use super::interruption::Interruption;
 use super::judge::{Answerer, judge};
 use super::running::RunningCell;
 use super::share::loss_of;
+use super::vector_run::{VectorRunError, run_vectors};
 use crate::file::FileError;
 use crate::targets::Target;
 use crate::vector::{LossKind, Vector};
@@ -29,25 +29,25 @@ impl Engine<'_> {
         if hangs {
             target.expect_hang();
         }
-        let mut run = converse(target, &[vector], &mut |conversation| held = Some(conversation));
+        let mut run = run_vectors(target, &[vector], &mut |vector_run| held = Some(vector_run));
         if run.is_ok() {
             if hangs {
                 target.expect_hang();
             }
             // The removal of its jail may be what takes the guest along. One that lives answers to nothing at all.
-            run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(ConversationError::from);
+            run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(VectorRunError::from);
         }
         let loss = match (run, held) {
-            (Ok(()), Some(conversation)) => {
+            (Ok(()), Some(vector_run)) => {
                 let sha256 = target.facts().kernel.as_ref().map(|kernel| kernel.sha256.as_str());
                 let answerer = Answerer { cell: running.cell, kernel: sha256, stock: None };
-                let judged = judge(&answerer, &conversation, golden, kernel);
-                running.ended((place, &conversation), judged);
+                let judged = judge(&answerer, &vector_run, golden, kernel);
+                running.ended((place, &vector_run), judged);
                 return Ok(None);
             }
             (Ok(()), None) => Err("the target ended without a word about it".to_owned()),
-            (Err(ConversationError::Vector(error)), _) => return Err(error),
-            (Err(ConversationError::Target(error)), _) => loss_of(error),
+            (Err(VectorRunError::Vector(error)), _) => return Err(error),
+            (Err(VectorRunError::Target(error)), _) => loss_of(error),
         };
         Ok(Some(Interruption { left: vec![place], loss }))
     }

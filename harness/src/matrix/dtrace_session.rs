@@ -4,7 +4,7 @@
 use nlproof_base::counted;
 
 use super::cell::{Cell, ModuleKind, TargetKind};
-use super::conversation::Conversation;
+use super::vector_run::VectorRun;
 use crate::ktrace::{DtraceLog, Followed, Script};
 use crate::targets::{Target, TargetError};
 
@@ -26,7 +26,7 @@ pub(super) fn add_fact(facts: &mut Vec<(String, String)>, about: &str) {
 /// dtrace(1) runs.
 pub(super) struct DtraceSession<'v> {
     major: u32,
-    held: Vec<Conversation<'v>>,
+    held: Vec<VectorRun<'v>>,
 }
 
 /// The result of a run that dtrace(1) followed.
@@ -34,7 +34,7 @@ pub(super) struct DtraceResult<'v> {
     /// The major whose stock code it followed.
     pub(super) major: u32,
     /// The vectors that ran, with the kernel's part of each that could be told from others'.
-    pub(super) conversations: Vec<Conversation<'v>>,
+    pub(super) vector_runs: Vec<VectorRun<'v>>,
     /// What there is to say about it.
     pub(super) about: String,
     /// The guest was lost meanwhile.
@@ -55,8 +55,8 @@ impl<'v> DtraceSession<'v> {
     }
 
     /// Keeps a vector that has run.
-    pub(super) fn hold(&mut self, conversation: Conversation<'v>) {
-        self.held.push(conversation);
+    pub(super) fn hold(&mut self, vector_run: VectorRun<'v>) {
+        self.held.push(vector_run);
     }
 
     /// Ends it. With a guest that was lost (`here` is false) goes what it had heard, and every vector's trace has a hole.
@@ -68,12 +68,12 @@ impl<'v> DtraceSession<'v> {
             None => (None, None),
         };
         let Some(log) = log else {
-            held.iter_mut().for_each(Conversation::lose_kernel);
-            return DtraceResult { major, conversations: held, about: "lost with the guest".into(), lost };
+            held.iter_mut().for_each(VectorRun::lose_kernel);
+            return DtraceResult { major, vector_runs: held, about: "lost with the guest".into(), lost };
         };
         let mut followed = 0;
-        for conversation in &mut held {
-            followed += usize::from(conversation.follow(&log, Followed::Stock(major)));
+        for vector_run in &mut held {
+            followed += usize::from(vector_run.follow(&log, Followed::Stock(major)));
         }
         let drops = match log.lost {
             0 => String::new(),
@@ -82,7 +82,7 @@ impl<'v> DtraceSession<'v> {
         let all = counted(held.len(), "vector");
         let about =
             format!("stock code by dtrace(1): {followed} of {all}{drops}, the others ask nothing of it");
-        DtraceResult { major, conversations: held, about, lost }
+        DtraceResult { major, vector_runs: held, about, lost }
     }
 }
 

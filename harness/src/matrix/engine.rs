@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use super::blame::{Ended, is_open, told};
 use super::cell::Cell;
-use super::conversation::mismatch;
 use super::dtrace_session::DtraceSession;
 use super::event::Event;
 use super::interruption::Interruption;
@@ -17,6 +16,7 @@ use super::judge::is_stated;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::running::RunningCell;
 use super::timings::Timings;
+use super::vector_run::mismatch;
 use super::work_queue::{MIN_VECTORS_PER_GUEST, Work, WorkQueue, WorkerFate};
 use crate::file::FileError;
 use crate::golden::{Divergences, Store};

@@ -4,8 +4,8 @@
 use nlproof_base::counted;
 
 use super::cell::Cell;
-use super::conversation::Conversation;
 use super::outcome::{Outcome, VectorResult};
+use super::vector_run::VectorRun;
 use crate::golden::{Compared, Found, Origin, compare, compare_part};
 use crate::ktrace::{comparable, comparable_places, has_golden};
 use crate::targets::Loss;
@@ -54,30 +54,30 @@ pub(super) struct Judged {
 /// if that is stock code's, as far as both can tell it.
 pub(super) fn judge(
     answerer: &Answerer<'_>,
-    conversation: &Conversation<'_>,
+    vector_run: &VectorRun<'_>,
     golden: Option<Found>,
     kernel: Option<Found>,
 ) -> Judged {
     let result = VectorResult {
-        id: conversation.vector.id.clone(),
+        id: vector_run.vector.id.clone(),
         outcome: Outcome::NoGolden,
-        duration: conversation.duration,
+        duration: vector_run.duration,
         standing: None,
         golden_layer: None,
     };
     let mut judged = Judged { result, recorded: Vec::new() };
     let result = &mut judged.result;
-    if let Some((step, lossy)) = conversation.trace.loss() {
+    if let Some((step, lossy)) = vector_run.trace.loss() {
         let place = step.map_or(String::new(), |step| format!("step {step}: "));
         result.outcome = Outcome::Inconclusive(format!("{place}{lossy}"));
-    } else if conversation.kernel.lost > 0 {
-        let lost = conversation.kernel.lost;
+    } else if vector_run.kernel.lost > 0 {
+        let lost = vector_run.kernel.lost;
         result.outcome = Outcome::Inconclusive(format!(
             "{} lost of the kernel trace",
             counted(lost, "record").verb("was", "were")
         ));
     } else if let Some(found) = golden {
-        let seen = conversation.trace.to_text();
+        let seen = vector_run.trace.to_text();
         result.outcome = match compare(Compared::Wire, &found.golden, &seen) {
             None => Outcome::Passed,
             Some(divergence) => Outcome::Failed(divergence),
@@ -85,10 +85,10 @@ pub(super) fn judge(
         result.golden_layer = Some(found.layer);
         judged.vouched(answerer, &found.golden.origins);
     }
-    if matches!(judged.result.outcome, Outcome::Passed | Outcome::NoGolden) && conversation.kernel.present {
-        judge_kernel(answerer, conversation, kernel, &mut judged);
+    if matches!(judged.result.outcome, Outcome::Passed | Outcome::NoGolden) && vector_run.kernel.present {
+        judge_kernel(answerer, vector_run, kernel, &mut judged);
     }
-    if let Some(stated) = answerer.cell.loses(conversation.vector) {
+    if let Some(stated) = answerer.cell.loses(vector_run.vector) {
         judged.result.outcome = survived(stated, &judged.result.outcome);
     }
     judged
@@ -106,23 +106,23 @@ impl Judged {
 /// Looks at the kernel's part of a vector that said what it should.
 fn judge_kernel(
     answerer: &Answerer<'_>,
-    conversation: &Conversation<'_>,
+    vector_run: &VectorRun<'_>,
     golden: Option<Found>,
     judged: &mut Judged,
 ) {
     let result = &mut judged.result;
-    if let Some(violation) = conversation.violations.first() {
-        let others = match conversation.violations.len() - 1 {
+    if let Some(violation) = vector_run.violations.first() {
+        let others = match vector_run.violations.len() - 1 {
             0 => String::new(),
             more => format!("\n  and {more} more"),
         };
         result.outcome = Outcome::Violated(format!("{violation}{others}"));
-    } else if result.outcome == Outcome::Passed && has_golden(&conversation.vector.id) {
+    } else if result.outcome == Outcome::Passed && has_golden(&vector_run.vector.id) {
         let Some(found) = golden else {
             result.outcome = Outcome::NoGolden;
             return;
         };
-        let seen = conversation.kernel.to_text();
+        let seen = vector_run.kernel.to_text();
         let divergence = match answerer.stock {
             None => compare(Compared::Kernel, &found.golden, &seen),
             Some(major) => {

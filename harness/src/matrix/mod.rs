@@ -5,7 +5,6 @@ mod apart;
 mod blame;
 mod cell;
 mod config;
-mod conversation;
 mod dtrace_session;
 mod engine;
 mod event;
@@ -18,12 +17,12 @@ mod select;
 mod share;
 mod slice;
 mod timings;
+mod vector_run;
 mod work_queue;
 
 pub use blame::settle;
 pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};
 pub use config::{Matrix, load_matrix, matrix_schema};
-pub use conversation::{Conversation, ConversationError, converse, mismatch};
 pub use engine::{Emit, Engine, GuestRequest, Opener, Wanted, guest_suffix};
 pub use event::Event;
 pub use judge::is_stated;
@@ -34,6 +33,7 @@ pub use running::{GUESTS, KERNEL};
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;
+pub use vector_run::{VectorRun, VectorRunError, mismatch, run_vectors};
 
 #[cfg(test)]
 pub(crate) use cell::tests;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cell::Cell;
-use super::conversation::Conversation;
+use super::vector_run::VectorRun;
 use crate::file::FileError;
 use crate::trace::{PACKED, PLAIN, RawWriter};
 
@@ -34,9 +34,9 @@ impl RawFile {
     }
 
     /// Appends a vector's records.
-    pub(super) fn append(&mut self, conversation: &Conversation<'_>) -> Result<(), FileError> {
+    pub(super) fn append(&mut self, vector_run: &VectorRun<'_>) -> Result<(), FileError> {
         let Some((path, file)) = &mut self.open else { return Ok(()) };
-        file.append(conversation.raw_lines()).map_err(|error| FileError::unwritable(path, &error))
+        file.append(vector_run.raw_lines()).map_err(|error| FileError::unwritable(path, &error))
     }
 
     /// Ends the file, or removes it.

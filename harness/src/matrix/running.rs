@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::blame::told;
 use super::cell::{Cell, ModuleKind, Soft};
-use super::conversation::Conversation;
 use super::dtrace_session::add_fact;
 use super::event::Event;
 use super::judge::Judged;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
 use super::raw::RawFile;
+use super::vector_run::VectorRun;
 use crate::file::FileError;
 use crate::golden::{Origin, Standing};
 use crate::targets::{Finish, Loss, Target, UNKEPT};
@@ -100,15 +100,15 @@ impl<'a> RunningCell<'a> {
     }
 
     /// A vector has run: it is told, its raw trace is kept, then its result.
-    pub(super) fn ended(&self, (place, conversation): (usize, &Conversation<'_>), judged: Judged) {
+    pub(super) fn ended(&self, (place, vector_run): (usize, &VectorRun<'_>), judged: Judged) {
         (self.say)(&Event::VectorAnswered {
             cell: self.cell,
-            id: &conversation.vector.id,
-            trace: &conversation.trace,
+            id: &vector_run.vector.id,
+            trace: &vector_run.trace,
         });
         let mut found = self.found();
         found.recorded.extend(judged.recorded);
-        let error = found.raw.as_mut().and_then(|raw| raw.append(conversation).err());
+        let error = found.raw.as_mut().and_then(|raw| raw.append(vector_run).err());
         let lost = error.and_then(|error| found.raw.take().map(|raw| (raw, error)));
         drop(found);
         if let Some((raw, error)) = lost {

@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cell::ModuleKind;
-use super::conversation::{Conversation, ConversationError, converse};
 use super::dtrace_session::DtraceSession;
 use super::engine::Engine;
 use super::interruption::Interruption;
 use super::judge::{Answerer, judge};
 use super::running::RunningCell;
+use super::vector_run::{VectorRun, VectorRunError, run_vectors};
 use crate::file::FileError;
 use crate::golden::Found;
 use crate::ktrace::has_golden;
@@ -34,11 +34,11 @@ impl Engine<'_> {
         }
         let mut ended = HashSet::new();
         let sha256 = target.facts().kernel.as_ref().map(|kernel| kernel.sha256.clone());
-        let mut end = |conversation: &Conversation<'_>, stock: Option<u32>| {
-            let id = conversation.vector.id.as_str();
+        let mut end = |vector_run: &VectorRun<'_>, stock: Option<u32>| {
+            let id = vector_run.vector.id.as_str();
             let Some((place, (golden, kernel))) = goldens.remove(id) else { return };
             let answerer = Answerer { cell: running.cell, kernel: sha256.as_deref(), stock };
-            running.ended((place, conversation), judge(&answerer, conversation, golden, kernel));
+            running.ended((place, vector_run), judge(&answerer, vector_run, golden, kernel));
         };
         // What dtrace(1) says comes when it ends: what is followed is judged then.
         let mut session = None;
@@ -57,18 +57,18 @@ impl Engine<'_> {
             }
         }
         let vectors: Vec<_> = share.iter().map(|(_, vector)| *vector).collect();
-        let mut run = converse(target, &vectors, &mut |conversation: Conversation<'_>| {
-            ended.insert(conversation.vector.id.as_str());
+        let mut run = run_vectors(target, &vectors, &mut |vector_run: VectorRun<'_>| {
+            ended.insert(vector_run.vector.id.as_str());
             match &mut session {
-                Some(session) => session.hold(conversation),
-                None => end(&conversation, None),
+                Some(session) => session.hold(vector_run),
+                None => end(&vector_run, None),
             }
         });
         if let Some(session) = session {
             running.stage("read what dtrace(1) says", None);
             let followed = session.end(target, run.is_ok());
-            for conversation in &followed.conversations {
-                end(conversation, Some(followed.major));
+            for vector_run in &followed.vector_runs {
+                end(vector_run, Some(followed.major));
             }
             running.note(&format!("kernel trace: {}", followed.about));
             running.followed(&followed.about);
@@ -80,8 +80,8 @@ impl Engine<'_> {
         let left: Vec<_> = unfinished.map(|(place, _)| *place).collect();
         let loss = match run {
             Ok(()) => Err("the target ended without a word about it".to_owned()),
-            Err(ConversationError::Vector(error)) => return Err(error),
-            Err(ConversationError::Target(error)) => loss_of(error),
+            Err(VectorRunError::Vector(error)) => return Err(error),
+            Err(VectorRunError::Target(error)) => loss_of(error),
         };
         // A guest that was lost after its last vector has done all that was asked of it.
         Ok((!left.is_empty()).then_some(Interruption { left, loss }))

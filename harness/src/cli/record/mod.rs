@@ -16,7 +16,7 @@ use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::file::FileError;
 use crate::golden::{Origin, Recorded, Recorder};
 use crate::ktrace::has_golden;
-use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, converse, mismatch};
+use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, mismatch, run_vectors};
 use crate::targets::{Facts, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
@@ -157,10 +157,10 @@ impl OneCell<'_, '_> {
         target: &mut dyn Target,
         vectors: &[&Vector],
     ) -> Result<Result<(), TargetError>, CliError> {
-        match converse(target, vectors, &mut |conversation| self.record(&conversation)) {
+        match run_vectors(target, vectors, &mut |vector_run| self.record(&vector_run)) {
             Ok(()) => Ok(Ok(())),
-            Err(ConversationError::Vector(error)) => Err(error.into()),
-            Err(ConversationError::Target(error)) => Ok(Err(error)),
+            Err(VectorRunError::Vector(error)) => Err(error.into()),
+            Err(VectorRunError::Target(error)) => Ok(Err(error)),
         }
     }
 
@@ -189,10 +189,10 @@ impl OneCell<'_, '_> {
         Ok(())
     }
 
-    fn record(&mut self, conversation: &Conversation<'_>) {
-        let (id, name) = (&conversation.vector.id, self.cell.name());
+    fn record(&mut self, vector_run: &VectorRun<'_>) {
+        let (id, name) = (&vector_run.vector.id, self.cell.name());
         // A trace with a hole in it is no knowledge about a kernel.
-        if let Some((_, lossy)) = conversation.trace.loss() {
+        if let Some((_, lossy)) = vector_run.trace.loss() {
             say!("{name}: {id}: refused: {lossy}");
             self.tally.refused += 1;
             return;
@@ -200,13 +200,13 @@ impl OneCell<'_, '_> {
         let layers = self.cell.layers();
         // What is said comes from stock kernels; which way it takes only the module tells.
         let wire = (self.cell.module == ModuleKind::Stock)
-            .then(|| self.recorders.wire.record(&layers, id, &self.origin, &conversation.trace.to_text()));
+            .then(|| self.recorders.wire.record(&layers, id, &self.origin, &vector_run.trace.to_text()));
         self.count(wire, id);
-        let kernel = &conversation.kernel;
+        let kernel = &vector_run.kernel;
         if !(kernel.present && has_golden(id)) {
             return;
         }
-        if kernel.lost > 0 || !conversation.violations.is_empty() {
+        if kernel.lost > 0 || !vector_run.violations.is_empty() {
             say!("{name}: {id}: refused: the kernel trace is not whole or breaks a rule");
             self.tally.refused += 1;
             return;

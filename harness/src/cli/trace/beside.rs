@@ -66,13 +66,13 @@ pub(super) fn main(
     } else if left.kernel.lost + right.kernel.lost == 0 {
         say!("the same: {}", counted(same, "line"));
     }
-    for (cell, conversation) in [(&stock, &left), (&rust, &right)] {
-        for violation in &conversation.violations {
+    for (cell, vector_run) in [(&stock, &left), (&rust, &right)] {
+        for violation in &vector_run.violations {
             say!("{}: violated: {violation}", cell.name());
             code = ExitCode::COMPARISON;
         }
-        if conversation.kernel.lost > 0 {
-            let lost = conversation.kernel.lost;
+        if vector_run.kernel.lost > 0 {
+            let lost = vector_run.kernel.lost;
             say!(
                 "{}: inconclusive: {} lost of the kernel trace",
                 cell.name(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use nlproof_files::fill_whole;
 
 use crate::cli::exit::CliError;
-use crate::matrix::Conversation;
+use crate::matrix::VectorRun;
 use crate::trace::RawWriter;
 
 /// Writes a trace for the Perfetto UI.
@@ -16,10 +16,10 @@ pub(super) fn write_perfetto(path: &Path, trace: &serde_json::Value) -> Result<(
 }
 
 /// Writes the raw trace, one record a line; packed if the file's name ends in `.zst`.
-pub(super) fn write_raw(path: &Path, conversation: &Conversation<'_>) -> Result<(), CliError> {
+pub(super) fn write_raw(path: &Path, vector_run: &VectorRun<'_>) -> Result<(), CliError> {
     write(path, |file| {
         let mut raw = RawWriter::new(path, file)?;
-        raw.append(conversation.raw_lines())?;
+        raw.append(vector_run.raw_lines())?;
         raw.finish()
     })
 }

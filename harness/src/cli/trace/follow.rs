@@ -5,7 +5,7 @@ use crate::cli::exit::CliError;
 use crate::cli::out::tell;
 use crate::cli::targets::{Targets, lost, open_error, open_shown};
 use crate::ktrace::{DtraceLog, Followed, Script};
-use crate::matrix::{Cell, Conversation, ConversationError, ModuleKind, TargetKind, converse, mismatch};
+use crate::matrix::{Cell, ModuleKind, TargetKind, VectorRun, VectorRunError, mismatch, run_vectors};
 use crate::targets::TargetError;
 use crate::vector::Vector;
 
@@ -15,7 +15,7 @@ pub(super) fn followed<'v>(
     cell: &Cell,
     vector: &'v Vector,
     own: &[String],
-) -> Result<(Conversation<'v>, u32), CliError> {
+) -> Result<(VectorRun<'v>, u32), CliError> {
     let mut target = open_shown(targets, cell).map_err(open_error)?;
     if let Some(reason) = mismatch(vector, target.facts()) {
         return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
@@ -34,14 +34,14 @@ pub(super) fn followed<'v>(
         target.begin_dtrace(&script.text).map_err(|error| not_begun(error, &script, cell))?;
     }
     let mut seen = None;
-    let run = converse(target.as_mut(), &[vector], &mut |conversation| seen = Some(conversation));
-    let mut conversation = match (run, seen) {
-        (Ok(()), Some(conversation)) => conversation,
+    let run = run_vectors(target.as_mut(), &[vector], &mut |vector_run| seen = Some(vector_run));
+    let mut vector_run = match (run, seen) {
+        (Ok(()), Some(vector_run)) => vector_run,
         (Ok(()), None) => {
             return Err(CliError::Guest("the target ended without a word about the vector".into()));
         }
-        (Err(ConversationError::Vector(error)), _) => return Err(error.into()),
-        (Err(ConversationError::Target(error)), _) => return Err(lost(error)),
+        (Err(VectorRunError::Vector(error)), _) => return Err(error.into()),
+        (Err(VectorRunError::Target(error)), _) => return Err(lost(error)),
     };
     if with_dtrace {
         let output = target.end_dtrace().map_err(lost)?;
@@ -49,7 +49,7 @@ pub(super) fn followed<'v>(
         if log.lost > 0 {
             tell!("{}: dtrace(1) says: {}", cell.name(), output.stderr.trim());
         }
-        if !conversation.follow(&log, followed) {
+        if !vector_run.follow(&log, followed) {
             return Err(CliError::NothingRan(format!(
                 "dtrace(1) heard no request of {}, by which its network stack is told from others\n  dtrace says: {}",
                 vector.id,
@@ -57,7 +57,7 @@ pub(super) fn followed<'v>(
             )));
         }
     }
-    Ok((conversation, major))
+    Ok((vector_run, major))
 }
 
 /// dtrace(1) does not follow: because of a probe of the user's, or because there is none that works.

@@ -14,7 +14,7 @@ use crate::cli::out::{say, say_text, tell};
 use crate::cli::project::Project;
 use crate::cli::targets::Targets;
 use crate::ktrace::{self, Moment, Said, Voice};
-use crate::matrix::{Conversation, ModuleKind};
+use crate::matrix::{ModuleKind, VectorRun};
 use crate::targets::SimTrace;
 
 /// Shows one vector's trace, or those of both implementations if both are named.
@@ -28,17 +28,13 @@ pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Resul
     }
     let cell = project.first_cell_here(&targets, &args.cells)?;
     let wanted = Wanted::of(&args.probe, cell.target)?;
-    let (conversation, _) = followed(&targets, &cell, vector, &wanted.dtrace)?;
-    show(&conversation, args, &wanted)
+    let (vector_run, _) = followed(&targets, &cell, vector, &wanted.dtrace)?;
+    show(&vector_run, args, &wanted)
 }
 
-fn show(
-    conversation: &Conversation<'_>,
-    args: &ShowTraceArgs,
-    wanted: &Wanted,
-) -> Result<ExitCode, CliError> {
-    let (vector, kernel) = (conversation.vector, &conversation.kernel);
-    let trace = &conversation.trace;
+fn show(vector_run: &VectorRun<'_>, args: &ShowTraceArgs, wanted: &Wanted) -> Result<ExitCode, CliError> {
+    let (vector, kernel) = (vector_run.vector, &vector_run.kernel);
+    let trace = &vector_run.trace;
     let said: Vec<Said> = [(Voice::Wire, trace.headlines()), (Voice::Console, trace.console_lines())]
         .into_iter()
         .flat_map(|(voice, lines)| lines.into_iter().map(move |line| (voice, line)))
@@ -54,7 +50,7 @@ fn show(
         }
     }
     if let Some(path) = &args.ndjson {
-        match write_raw(path, conversation) {
+        match write_raw(path, vector_run) {
             Ok(()) => tell!("raw trace: {}", path.display()),
             Err(error) => written = error.told(),
         }
@@ -81,8 +77,8 @@ fn show(
         say!("inconclusive: {} lost of the kernel trace", counted(kernel.lost, "record").verb("was", "were"));
         return Ok(ExitCode::GUEST);
     }
-    for violation in &conversation.violations {
+    for violation in &vector_run.violations {
         say!("violated: {violation}");
     }
-    Ok(if conversation.violations.is_empty() { written } else { ExitCode::COMPARISON })
+    Ok(if vector_run.violations.is_empty() { written } else { ExitCode::COMPARISON })
 }

@@ -12,7 +12,7 @@ use crate::trace::{RawLine, Trace, normalise};
 use crate::vector::{Vector, compile, judge_races, seqs_of};
 
 /// One vector that has run.
-pub struct Conversation<'a> {
+pub struct VectorRun<'a> {
     /// The vector.
     pub vector: &'a Vector,
     /// Records of the vector, as they came.
@@ -45,7 +45,7 @@ pub fn mismatch(vector: &Vector, facts: &Facts) -> Option<String> {
 
 /// Why running vectors ended early.
 #[derive(Debug, thiserror::Error)]
-pub enum ConversationError {
+pub enum VectorRunError {
     /// A vector does not compile for the target's ABI.
     #[error("{0}")]
     Vector(FileError),
@@ -59,15 +59,15 @@ pub enum ConversationError {
 /// # Errors
 /// A vector does not compile (nothing was sent then), or the target was lost: the vectors that `on_end` did
 /// not get have no trace.
-pub fn converse<'a>(
+pub fn run_vectors<'a>(
     target: &mut dyn Target,
     vectors: &[&'a Vector],
-    on_end: &mut dyn FnMut(Conversation<'a>),
-) -> Result<(), ConversationError> {
+    on_end: &mut dyn FnMut(VectorRun<'a>),
+) -> Result<(), VectorRunError> {
     let os = target.facts().os;
     let mut programs = Vec::new();
     for (id, vector) in (0..).zip(vectors) {
-        programs.push(compile(vector, os, id).map_err(ConversationError::Vector)?);
+        programs.push(compile(vector, os, id).map_err(VectorRunError::Vector)?);
     }
     let batch = Batch { programs };
     let mut records: Vec<Vec<Record>> = vectors.iter().map(|_| Vec::new()).collect();
@@ -79,14 +79,14 @@ pub fn converse<'a>(
         let ended = matches!(record.body, Body::End { .. });
         records.push(record);
         if ended {
-            on_end(conversation(vector, program, std::mem::take(records), os));
+            on_end(vector_run(vector, program, std::mem::take(records), os));
         }
     };
     target.run(&batch, &mut on_record)?;
     Ok(())
 }
 
-impl Conversation<'_> {
+impl VectorRun<'_> {
     /// Takes what dtrace(1) said: of stock code the kernel's part, of the module the user's own probes beside what the
     /// ring holds. False if no request of the vector was heard, by which its part could be told from others'.
     ///
@@ -133,12 +133,12 @@ fn normalise_kernel(trace: &mut KernelTrace, records: &[Record]) {
     ktrace::normalise(trace, &ktrace::Program::of(records), |step| seqs_of(step).start);
 }
 
-fn conversation<'a>(
+fn vector_run<'a>(
     vector: &'a Vector,
     program: &Program,
     records: Vec<Record>,
     os: nlproof_wire::Os,
-) -> Conversation<'a> {
+) -> VectorRun<'a> {
     let mut trace = Trace::from_records(os, &records, vector.ordered);
     if vector.socket.event_buffer.is_some() {
         trace.expect_drops();
@@ -155,7 +155,7 @@ fn conversation<'a>(
     let violations = if kernel.lost == 0 { ktrace::check(&kernel, &records) } else { Vec::new() };
     normalise_kernel(&mut kernel, &records);
     let heard = KernelTrace::default();
-    Conversation { vector, records, trace, kernel, heard, violations, duration: Duration::from_nanos(span) }
+    VectorRun { vector, records, trace, kernel, heard, violations, duration: Duration::from_nanos(span) }
 }
 
 #[cfg(test)]
