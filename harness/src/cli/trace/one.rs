@@ -62,7 +62,7 @@ fn show(vector_run: &VectorRun<'_>, args: &ShowTraceArgs, wanted: &Wanted) -> Re
     } else {
         say!("{}: {}", vector.id, vector.about);
         say_text!(ktrace::live(kernel, &said, |name| wanted.shows(name)));
-        if let Some(shortfall) = trace.console.told.shortfall() {
+        if let Some(shortfall) = trace.console.status.shortfall() {
             say!("console lines: {shortfall}");
         }
     }

@@ -21,12 +21,12 @@ pub struct Console {
     /// The lines ([`Kind::Console`](super::Kind::Console)), in the order in which they were printed.
     pub lines: Vec<Item>,
     /// Whether they could be read.
-    pub told: Told,
+    pub status: ConsoleStatus,
 }
 
 /// Whether the kernel's lines could be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Told {
+pub enum ConsoleStatus {
     /// There is no console: the simulator prints nothing.
     #[default]
     Nothing,
@@ -39,9 +39,9 @@ pub enum Told {
     NotAvailable(String),
 }
 
-impl Told {
+impl ConsoleStatus {
     /// What the records of a program say.
-    pub(super) fn of(os: Os, records: &[Record]) -> Told {
+    pub(super) fn of(os: Os, records: &[Record]) -> ConsoleStatus {
         let said = records.iter().rev().find_map(|record| match &record.body {
             Body::ConsoleRead { lines, bytes, overrun } => {
                 let left =
@@ -49,11 +49,11 @@ impl Told {
                 let over = "what was printed before the kernel's message buffer ran over".to_owned();
                 let missing: Vec<_> =
                     [(*lines > 0).then_some(left), overrun.then_some(over)].into_iter().flatten().collect();
-                Some(Told::Read { missing: (!missing.is_empty()).then(|| missing.join("; ")) })
+                Some(ConsoleStatus::Read { missing: (!missing.is_empty()).then(|| missing.join("; ")) })
             }
-            Body::NoConsole { errno: 0, text } => Some(Told::NotAvailable(text.clone())),
+            Body::NoConsole { errno: 0, text } => Some(ConsoleStatus::NotAvailable(text.clone())),
             Body::NoConsole { errno, text } => {
-                Some(Told::NotAvailable(format!("{}: {text}", errno_text(os, *errno))))
+                Some(ConsoleStatus::NotAvailable(format!("{}: {text}", errno_text(os, *errno))))
             }
             _ => None,
         });
@@ -63,9 +63,9 @@ impl Told {
     /// What a person has to know who looks at the lines, or for them.
     pub fn shortfall(&self) -> Option<String> {
         match self {
-            Told::Nothing | Told::Read { missing: None } => None,
-            Told::Read { missing: Some(missing) } => Some(format!("missing: {missing}")),
-            Told::NotAvailable(why) => Some(format!("not available: {why}")),
+            ConsoleStatus::Nothing | ConsoleStatus::Read { missing: None } => None,
+            ConsoleStatus::Read { missing: Some(missing) } => Some(format!("missing: {missing}")),
+            ConsoleStatus::NotAvailable(why) => Some(format!("not available: {why}")),
         }
     }
 }
@@ -123,10 +123,10 @@ mod tests {
     fn whether_they_could_be_read_is_told() {
         let told = |body| {
             let record = Record { program: 0, step: NO_STEP, t_ns: 1, body };
-            Told::of(Os::FreeBsd, &[record]).shortfall()
+            ConsoleStatus::of(Os::FreeBsd, &[record]).shortfall()
         };
         let read = |lines, bytes, overrun| told(Body::ConsoleRead { lines, bytes, overrun });
-        assert_eq!(Told::of(Os::FreeBsd, &[]), Told::Nothing);
+        assert_eq!(ConsoleStatus::of(Os::FreeBsd, &[]), ConsoleStatus::Nothing);
         assert_eq!(read(0, 0, false), None);
         assert_eq!(read(2, 90, false).unwrap(), "missing: 2 lines (90 bytes) more than are kept");
         assert!(

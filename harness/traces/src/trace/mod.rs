@@ -15,7 +15,7 @@ mod raw_file;
 mod records;
 mod render;
 
-pub use console::{Console, Told};
+pub use console::{Console, ConsoleStatus};
 pub use decode::{Role, decode_datagram, decode_message};
 pub use item::{Item, Kind, Lossy, Trace};
 pub use node::{Node, Val};

@@ -5,7 +5,7 @@ use nlproof_agent::{Body, DropSource, ErrorStage, Record};
 use nlproof_wire::Os;
 use nlproof_wire::schema::group_name;
 
-use super::console::Told;
+use super::console::ConsoleStatus;
 use super::decode::{Role, decode_datagram, errno_text};
 use super::item::{Item, Kind, Lossy, Trace};
 
@@ -13,7 +13,7 @@ impl Trace {
     /// The trace of one program's records.
     pub fn from_records(os: Os, records: &[Record], ordered: bool) -> Trace {
         let mut trace = Trace { ordered, ..Trace::default() };
-        trace.console.told = Told::of(os, records);
+        trace.console.status = ConsoleStatus::of(os, records);
         for record in records {
             if let Body::Start { pid } = record.body {
                 trace.pid = pid;
@@ -38,7 +38,7 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
         // Kernel traces are looked at by themselves (`ktrace`).
         Body::Kernel(_) | Body::KernelLost { .. } => Vec::new(),
         Body::Console(line) => vec![Kind::Console(line.clone())],
-        // The whole of the records says it (`Told`).
+        // The whole of the records says it (`ConsoleStatus`).
         Body::ConsoleRead { .. } | Body::NoConsole { .. } => Vec::new(),
         Body::Resolved { ifname, ifindex } => vec![Kind::Resolved(ifname.clone(), *ifindex)],
         Body::Sent { data } => decode_datagram(os, Role::Request, data).into_iter().map(Kind::Sent).collect(),
