@@ -59,7 +59,7 @@ pub struct PhaseResult {
     /// How long it took, on this host's clock.
     pub duration: Duration,
     /// What was counted, for people.
-    pub said: String,
+    pub output: String,
     /// What is not as it has to be.
     pub failed: Vec<String>,
 }
@@ -164,7 +164,7 @@ impl Phase {
         let asked = counted.asked;
         // A few rounds are over before the switcher has had its turn.
         if matches!(self, Phase::Requests(_) | Phase::Interfaces(_)) && self.rounds() > self.part() {
-            expect("phases without a switch of the mode", 0, u64::from(outcome.said.is_empty()));
+            expect("phases without a switch of the mode", 0, u64::from(outcome.output.is_empty()));
         }
         match self {
             Phase::Loads(_) | Phase::Busy(_) => {
@@ -215,13 +215,13 @@ impl Phase {
     }
 
     /// For people.
-    fn said(self, outcome: &Outcome) -> String {
+    fn summary(self, outcome: &Outcome) -> String {
         let Counted { answered, errors, messages, bytes, events, .. } = self.main(outcome);
         let beside = match self {
             Phase::Loads(_) => String::new(),
-            Phase::Busy(_) => format!(", {}", unloads(&outcome.said)),
+            Phase::Busy(_) => format!(", {}", unloads(&outcome.output)),
             Phase::Requests(_) | Phase::Interfaces(_) => {
-                let switched = counted(outcome.said.len(), "time");
+                let switched = counted(outcome.output.len(), "time");
                 format!(", {errors} refused, {}, mode switched {switched}", counted(events, "event"))
             }
         };
@@ -283,13 +283,13 @@ echo $unloaded $refused"
 }
 
 /// The sum of what each part of [`busy`] says.
-fn unloads(said: &str) -> String {
+fn unloads(output: &str) -> String {
     let words = |line: &str| -> Option<(u32, u32)> {
         let (unloaded, refused) = line.split_once(' ')?;
         Some((unloaded.parse().ok()?, refused.parse().ok()?))
     };
     let add = |sum: (u32, u32), part: (u32, u32)| (sum.0 + part.0, sum.1 + part.1);
-    let (unloaded, refused) = said.lines().filter_map(words).fold((0, 0), add);
+    let (unloaded, refused) = output.lines().filter_map(words).fold((0, 0), add);
     format!("unloaded {}, refused {}", counted(unloaded, "time"), counted(refused, "time"))
 }
 
@@ -316,7 +316,7 @@ impl FreebsdTarget {
         let duration = started.elapsed();
         let mut failed = phase.judge(&outcome);
         failed.extend(outcome.failed.iter().cloned());
-        Ok(PhaseResult { phase, duration, said: phase.said(&outcome), failed })
+        Ok(PhaseResult { phase, duration, output: phase.summary(&outcome), failed })
     }
 }
 
@@ -326,7 +326,7 @@ mod tests {
 
     fn counted(phase: Phase, counted: Counted) -> Vec<String> {
         let counts = vec![counted; 3];
-        phase.judge(&Outcome { counted: counts, said: "..".into(), ..Outcome::default() })
+        phase.judge(&Outcome { counted: counts, output: "..".into(), ..Outcome::default() })
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl FreebsdTarget {
             cost.off.push(off.ticks);
             cost.on.push(on.ticks);
         }
-        let records: Vec<u64> = numbers(&outcome.said).map(|bytes| bytes / RECORD).collect();
+        let records: Vec<u64> = numbers(&outcome.output).map(|bytes| bytes / RECORD).collect();
         cost.records = records.first().copied().unwrap_or_default();
         if cost.on.len() < turns as usize || records.len() < turns as usize {
             cost.failed.push(format!("only {} of {} came to the end", cost.on.len(), counted(turns, "turn")));
@@ -117,9 +117,9 @@ impl FreebsdTarget {
     }
 }
 
-/// The numbers that commands said, a line each.
-fn numbers(said: &str) -> impl Iterator<Item = u64> {
-    said.lines().filter_map(|line| line.trim().parse().ok())
+/// The numbers that commands printed, a line each.
+fn numbers(output: &str) -> impl Iterator<Item = u64> {
+    output.lines().filter_map(|line| line.trim().parse().ok())
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
             phase.name(),
             phase.rounds(),
             result.duration.as_secs_f64(),
-            result.said
+            result.output
         );
         complaints.extend(failed.into_iter().map(|line| format!("{}: {line}", phase.name())));
         before = after;

@@ -37,7 +37,7 @@ pub(crate) struct Outcome {
     /// What each [`Step::Count`] counted, in order.
     pub(crate) counted: Vec<Counted>,
     /// What commands wrote to standard output, one after the other.
-    pub(crate) said: String,
+    pub(crate) output: String,
     /// What is not as it has to be.
     pub(crate) failed: Vec<String>,
     /// When the kernel's records were made, if it was traced: how many, the first and the last.
@@ -137,7 +137,7 @@ impl Outcome {
                 self.counted.push(*sum);
             }
             Body::Exec { status, stdout, stderr } => {
-                self.said.push_str(&String::from_utf8_lossy(stdout));
+                self.output.push_str(&String::from_utf8_lossy(stdout));
                 let stderr = String::from_utf8_lossy(stderr);
                 // A command that was to run until the requests end is killed.
                 if !matches!(status, 0 | 137) || !stderr.trim().is_empty() {
