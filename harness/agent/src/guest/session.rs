@@ -125,7 +125,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
     for (index, step) in (0..).zip(&program.steps) {
         session.reporter.step = index;
         session.step(step);
-        session.kernels_part();
+        session.report_kernel_trace();
     }
     session.reporter.step = NO_STEP;
     session.reporter.report(Body::Begin);
@@ -205,7 +205,7 @@ impl Session<'_> {
     }
 
     /// Reports which probes have fired since the last time.
-    fn kernels_part(&mut self) {
+    fn report_kernel_trace(&mut self) {
         let Some(ring) = &mut self.ring else { return };
         match ring.read() {
             Ok(fired) => {
