@@ -315,7 +315,7 @@ fn unknown_selection(args: &VectorArgs, ids: &[&str]) -> Option<String> {
 
 /// The first of these cells that can run here, as [`Project::first_cell_here`] says; there is at least one.
 pub(super) fn first_here(mut cells: Vec<Cell>, targets: &Targets, args: &CellArgs) -> Cell {
-    let runs = |cell: &Cell| targets.obstacle(cell).is_none();
+    let runs = |cell: &Cell| targets.unavailable_reason(cell).is_none();
     let Some(first) = cells.iter().position(runs) else { return cells.swap_remove(0) };
     let (Some(_), [wanted]) = (&cells[first].release, &args.release[..]) else {
         return cells.swap_remove(first);

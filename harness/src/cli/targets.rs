@@ -16,7 +16,7 @@ use crate::releases::{Releases, newest_of};
 use crate::report::Screen;
 use crate::targets::{
     FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError, Prepared,
-    STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_obstacle, prepare_module,
+    STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_unavailable_reason, prepare_module,
 };
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
@@ -141,7 +141,7 @@ impl Targets {
     }
 
     /// What keeps a cell from running here, and the remedy, as far as can be told without trying.
-    pub(super) fn obstacle(&self, cell: &Cell) -> Option<(String, String)> {
+    pub(super) fn unavailable_reason(&self, cell: &Cell) -> Option<(String, String)> {
         let release = match (cell.target, &cell.release) {
             (TargetKind::Freebsd, Some(release)) => release,
             _ => return None,
@@ -162,7 +162,7 @@ impl Targets {
         let tools = Tools::find(&self.freebsd.supervisor).err();
         let tools = tools.map(|error| (error.to_string(), "nlproof doctor shows what is missing".to_owned()));
         let module = match directory {
-            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_obstacle(&sets),
+            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_unavailable_reason(&sets),
             Ok(Found::Image(_)) if cell.module == ModuleKind::Rust => Some((
                 format!("{release} is here as a ready image, and the module is built from src.txz"),
                 format!("nlproof image fetch --release {release}"),
@@ -209,7 +209,7 @@ impl Targets {
 
     /// The module for a release, verified.
     pub(super) fn module(&self, release: &str) -> Result<Prepared, OpenError> {
-        let directory = self.freebsd.dists.find(release).map_err(|error| OpenError::NotHere {
+        let directory = self.freebsd.dists.find(release).map_err(|error| OpenError::Unavailable {
             reason: error.to_string(),
             remedy: "nlproof doctor shows where releases are looked for".into(),
         })?;
@@ -248,8 +248,8 @@ impl Targets {
         on_stage: &mut OnStage<'_>,
     ) -> Result<FreebsdTarget, OpenError> {
         let cell = request.cell;
-        if let Some((reason, remedy)) = self.obstacle(cell) {
-            return Err(OpenError::NotHere { reason, remedy });
+        if let Some((reason, remedy)) = self.unavailable_reason(cell) {
+            return Err(OpenError::Unavailable { reason, remedy });
         }
         let mut options = self.freebsd.clone();
         options.console = self
@@ -311,7 +311,9 @@ fn shown<T>(
 /// A target that does not open, as the end of a command that needs it.
 pub(super) fn open_error(error: OpenError) -> CliError {
     match error {
-        OpenError::NotHere { reason, remedy } => CliError::NothingRan(format!("{reason}\n  help: {remedy}")),
+        OpenError::Unavailable { reason, remedy } => {
+            CliError::NothingRan(format!("{reason}\n  help: {remedy}"))
+        }
         OpenError::Build(text) => CliError::Build(text),
         OpenError::Refused(text) => CliError::Refused(text),
         error @ OpenError::Load(_) => CliError::Guest(error.to_string()),

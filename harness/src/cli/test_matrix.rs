@@ -192,7 +192,7 @@ fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets
             }
         }
         let soft = cell.soft.map_or(String::new(), |soft| format!("; {soft}: what differs is not counted"));
-        let here = match targets.obstacle(cell) {
+        let here = match targets.unavailable_reason(cell) {
             Some((reason, _)) => format!("; cannot run here: {reason}"),
             None => String::new(),
         };
@@ -207,7 +207,7 @@ fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets
 
 fn dry_run(cells: &[Cell], vectors: &[Vector], targets: &Targets) {
     for cell in cells {
-        match targets.obstacle(cell) {
+        match targets.unavailable_reason(cell) {
             None => say!("{:<30} would run {}", cell.name(), counted(vectors.len(), "vector")),
             Some((reason, remedy)) => {
                 say!("{:<30} would not run: {reason}\n{:<30}   to run it: {remedy}", cell.name(), "");

@@ -333,7 +333,7 @@ impl<'a> CellWorker<'a> {
 
 fn not_opened(error: OpenError) -> CellStatus {
     match error {
-        OpenError::NotHere { reason, remedy } => CellStatus::NotRun { reason, remedy },
+        OpenError::Unavailable { reason, remedy } => CellStatus::NotRun { reason, remedy },
         OpenError::Build(reason) => CellStatus::BuildFailed(reason),
         OpenError::Refused(reason) => CellStatus::Refused(reason),
         OpenError::Load(reason) => CellStatus::LoadFailed(reason),

@@ -8,7 +8,7 @@ use crate::vm::{GuestFailure, HostDisk};
 pub enum OpenError {
     /// The target cannot run on this machine as it is now.
     #[error("{reason}")]
-    NotHere {
+    Unavailable {
         /// Why.
         reason: String,
         /// The command or step that would change it.

@@ -38,13 +38,13 @@ impl LinuxTarget {
     /// This is no Linux on amd64, or the file cannot be written.
     pub fn open(cancel: Arc<AtomicBool>) -> Result<LinuxTarget, OpenError> {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-            return Err(OpenError::NotHere {
+            return Err(OpenError::Unavailable {
                 reason: "this machine is no Linux on amd64".into(),
                 remedy: "run it on one".into(),
             });
         }
         let place = std::env::temp_dir();
-        let failed = |error: io::Error| OpenError::NotHere {
+        let failed = |error: io::Error| OpenError::Unavailable {
             reason: format!("{}: the agent cannot be written: {error}", place.display()),
             remedy: TEMPORARY_REMEDY.into(),
         };

@@ -15,7 +15,7 @@ pub use facts::{Commands, Facts, Kernel, RunningKernel, UNKEPT};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
     FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, Prepared, STACKS, Start,
-    image_options, module_obstacle, prepare_module, saved_guests,
+    image_options, module_unavailable_reason, prepare_module, saved_guests,
 };
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};

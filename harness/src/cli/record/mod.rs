@@ -107,7 +107,7 @@ fn record_cell(
 ) -> Result<(), CliError> {
     let mut target = match open_shown(targets, cell) {
         Ok(target) => target,
-        Err(OpenError::NotHere { reason, remedy }) => {
+        Err(OpenError::Unavailable { reason, remedy }) => {
             say!("{}: not run: {reason}\n  to run it: {remedy}", cell.name());
             return Ok(());
         }

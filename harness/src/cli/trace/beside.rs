@@ -106,12 +106,14 @@ fn pair(cells: Vec<Cell>, targets: &Targets) -> Result<[Cell; 2], CliError> {
     let pairs: Vec<[&Cell; 2]> = of(ModuleKind::Stock)
         .filter_map(|stock| Some([stock, of(ModuleKind::Rust).find(|rust| rust.release == stock.release)?]))
         .collect();
-    let obstacle = |[stock, rust]: [&Cell; 2]| targets.obstacle(stock).or_else(|| targets.obstacle(rust));
-    let here = pairs.iter().find(|pair| obstacle(**pair).is_none());
+    let unavailable_reason = |[stock, rust]: [&Cell; 2]| {
+        targets.unavailable_reason(stock).or_else(|| targets.unavailable_reason(rust))
+    };
+    let here = pairs.iter().find(|pair| unavailable_reason(**pair).is_none());
     match (here, pairs.first()) {
         (Some(&[stock, rust]), _) => Ok([stock.clone(), rust.clone()]),
         (None, Some(&first)) => {
-            let (reason, remedy) = obstacle(first).unwrap_or_default();
+            let (reason, remedy) = unavailable_reason(first).unwrap_or_default();
             Err(CliError::NothingRan(format!("{reason}\n  help: {remedy}")))
         }
         (None, None) => Err(CliError::Usage(

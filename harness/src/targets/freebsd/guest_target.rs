@@ -90,7 +90,7 @@ impl FreebsdTarget {
     ) -> Result<FreebsdTarget, OpenError> {
         let (options, unkept) = &with_room_for_console(options);
         let started = Instant::now();
-        let tools = Tools::find(&options.supervisor).map_err(|error| OpenError::NotHere {
+        let tools = Tools::find(&options.supervisor).map_err(|error| OpenError::Unavailable {
             reason: error.to_string(),
             remedy: "nlproof doctor shows what is missing and how to install it".into(),
         })?;
@@ -128,7 +128,7 @@ impl FreebsdTarget {
         };
         let booted = booting.elapsed();
         if let Some(missing) = options.demanded.iter().find(|name| !started.kernel.modules.contains(name)) {
-            return Err(OpenError::NotHere {
+            return Err(OpenError::Unavailable {
                 reason: format!("the guest of {release} has no kernel module {missing}"),
                 remedy: "kldstat -v in a guest (nlproof shell) shows those that it has".into(),
             });
@@ -311,7 +311,7 @@ fn traced(batch: &Batch) -> Batch {
 
 fn release_dir(release: &str, options: &FreebsdOptions) -> Result<Found, OpenError> {
     options.dists.find_any(release).map_err(|error| match error {
-        ImageError::NoSuchRelease { .. } => OpenError::NotHere {
+        ImageError::NoSuchRelease { .. } => OpenError::Unavailable {
             reason: error.to_string(),
             remedy: "nlproof doctor shows where releases are looked for".into(),
         },
@@ -321,7 +321,7 @@ fn release_dir(release: &str, options: &FreebsdOptions) -> Result<Found, OpenErr
 
 /// A ready image has no kernel headers in it.
 fn no_sources(image: &VmImageDir) -> OpenError {
-    OpenError::NotHere {
+    OpenError::Unavailable {
         reason: format!("the module is built from src.txz, and {} holds a ready image", image.path.display()),
         remedy: format!("nlproof image fetch --release {}", image.name),
     }
@@ -349,7 +349,7 @@ fn image(
     }
     .map_err(|error| match error {
         ImageError::Cancelled => OpenError::Interrupted,
-        error @ (ImageError::MakefsMissing { .. } | ImageError::QemuImgMissing) => OpenError::NotHere {
+        error @ (ImageError::MakefsMissing { .. } | ImageError::QemuImgMissing) => OpenError::Unavailable {
             reason: error.to_string(),
             remedy: "nlproof doctor shows what is missing and how to install it".into(),
         },
@@ -368,7 +368,7 @@ fn no_module(error: &ImageError) -> OpenError {
         Some(name) => format!("did you mean {name}?"),
         None => "kernel.txz of the release has its modules in boot/kernel".into(),
     };
-    OpenError::NotHere { reason: error.to_string(), remedy }
+    OpenError::Unavailable { reason: error.to_string(), remedy }
 }
 
 /// Says that guests are slow here, in a few words and once a run. The report's facts have the whole reason, and so has

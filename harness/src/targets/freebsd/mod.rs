@@ -18,6 +18,6 @@ mod symbols;
 
 pub use guest_target::FreebsdTarget;
 pub use lost::LostConsole;
-pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
+pub use module::{ModuleOptions, Prepared, module_unavailable_reason, prepare_module};
 pub use options::{FreebsdOptions, MEMORY_MIB, STACKS, Start, image_options};
 pub use snapshots::saved_guests;

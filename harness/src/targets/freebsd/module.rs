@@ -89,7 +89,7 @@ impl Prepared {
 }
 
 /// What a module needs and is not here, all of it, and the remedies; `None` if nothing is missing.
-pub fn module_obstacle(release: &ReleaseDir) -> Option<(String, String)> {
+pub fn module_unavailable_reason(release: &ReleaseDir) -> Option<(String, String)> {
     tools(release).err()
 }
 
@@ -112,7 +112,7 @@ fn tools(release: &ReleaseDir) -> Result<Toolchain, (String, String)> {
 /// release's kernel.
 ///
 /// # Errors
-/// [`OpenError::NotHere`] for a missing tool or file, [`OpenError::Refused`] for a module that must not be
+/// [`OpenError::Unavailable`] for a missing tool or file, [`OpenError::Refused`] for a module that must not be
 /// loaded, [`OpenError::Build`] for one that could not be built.
 pub fn prepare_module(
     release: &ReleaseDir,
@@ -120,7 +120,7 @@ pub fn prepare_module(
     cancel: &AtomicBool,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Prepared, OpenError> {
-    let tools = tools(release).map_err(|(reason, remedy)| OpenError::NotHere { reason, remedy })?;
+    let tools = tools(release).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
     let ModuleOptions { cache, faults, .. } = options;
     let sources = Checkout::find(&options.checkout, cache).map_err(failure)?;
     let policy_path = match options.policy.is_file() {
@@ -161,7 +161,7 @@ fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
 
 /// Without a policy nothing may be loaded: there would be nothing to hold the module against.
 fn policy(path: &Path) -> Result<Policy, OpenError> {
-    let text = file::read_text(path, Limit::YAML).map_err(|error| OpenError::NotHere {
+    let text = file::read_text(path, Limit::YAML).map_err(|error| OpenError::Unavailable {
         reason: format!("the module's policy: {error}"),
         remedy: "make the file readable".into(),
     })?;
@@ -176,7 +176,7 @@ fn first_rejection(report: &Report) -> String {
 
 fn failure(error: KmodError) -> OpenError {
     if let Some((reason, remedy)) = not_here(&error) {
-        return OpenError::NotHere { reason, remedy };
+        return OpenError::Unavailable { reason, remedy };
     }
     match error {
         KmodError::Refused(refusal) => OpenError::Refused(refusal.to_string()),
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_not_run_and_what_is_wrong_is() {
         let missing = KmodError::NoTool { tool: Tool::Clang, tried: vec!["/usr/bin/clang".into()] };
-        let OpenError::NotHere { reason, remedy } = failure(missing) else { panic!("a missing tool") };
+        let OpenError::Unavailable { reason, remedy } = failure(missing) else { panic!("a missing tool") };
         assert_eq!(reason, "no clang for the module: tried /usr/bin/clang");
         assert!(remedy.starts_with("install clang"), "{remedy}");
         let wrong = KmodError::NotFreebsd { path: "param.h".into() };
@@ -225,7 +225,7 @@ mod tests {
     fn without_a_policy_nothing_is_prepared() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("policy.yaml");
-        assert!(matches!(policy(&path), Err(OpenError::NotHere { .. })));
+        assert!(matches!(policy(&path), Err(OpenError::Unavailable { .. })));
         std::fs::write(&path, "import: []\n").unwrap();
         assert!(matches!(policy(&path), Err(OpenError::Build(_))));
         std::fs::write(&path, "imports: [if_up]\n").unwrap();
