@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use nlproof::golden::{Divergences, Store};
 use nlproof::matrix::{
-    Cell, CellResult, Emit, Engine, Event, Opener, RunResult, Timings, VectorsOfRun, Wanted, load_matrix,
+    Cell, CellResult, Emit, Engine, Event, Opener, RunRequest, RunResult, Timings, VectorsOfRun, load_matrix,
 };
 use nlproof::vector::{Vector, load_vector};
 
@@ -97,5 +97,5 @@ fn run_engine(
         jobs: NonZeroUsize::new(jobs).unwrap(),
         cancel: &never,
     };
-    engine.run(&Wanted { cells, vectors, about: VectorsOfRun::default() }, hear).unwrap()
+    engine.run(&RunRequest { cells, vectors, about: VectorsOfRun::default() }, hear).unwrap()
 }

@@ -15,7 +15,9 @@ use super::out::{say, tell};
 use super::project::Project;
 use super::targets::{Targets, cache_directory, places, sim_trace};
 use super::verdict::{closing_line, exit_code};
-use crate::matrix::{Cell, Engine, ModuleKind, RunResult, Timings, VectorsOfRun, Wanted, selection_digest};
+use crate::matrix::{
+    Cell, Engine, ModuleKind, RunRequest, RunResult, Timings, VectorsOfRun, selection_digest,
+};
 use crate::report::{Screen, forget, write_json, write_junit};
 use crate::targets::MEMORY_MIB;
 use crate::vector::Vector;
@@ -68,7 +70,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     };
     let mut screen = Screen::new(is_ci());
     let result = engine
-        .run(&Wanted { cells: &cells, vectors: &vectors, about }, &mut |event| screen.consume(event))?;
+        .run(&RunRequest { cells: &cells, vectors: &vectors, about }, &mut |event| screen.consume(event))?;
     screen.finish();
     if let Err(error) = timings.keep(&result.cells) {
         tell!("note: how long cells took is not kept: {error}");

@@ -63,7 +63,7 @@ pub type Opener<'a> =
 pub type Emit<'a> = dyn FnMut(&Event<'_>) + Send + 'a;
 
 /// What to run.
-pub struct Wanted<'a> {
+pub struct RunRequest<'a> {
     /// The cells, in order.
     pub cells: &'a [Cell],
     /// The vectors, in order.
@@ -107,14 +107,14 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// A golden or a vector cannot be used: input files are wrong, and no further share of vectors is begun.
-    pub fn run(&self, wanted: &Wanted<'_>, emit: &mut Emit<'_>) -> Result<RunResult, FileError> {
-        emit(&Event::RunStarted { cells: wanted.cells, vectors: wanted.vectors.len() });
+    pub fn run(&self, request: &RunRequest<'_>, emit: &mut Emit<'_>) -> Result<RunResult, FileError> {
+        emit(&Event::RunStarted { cells: request.cells, vectors: request.vectors.len() });
         let emit = Mutex::new(emit);
         let say = |event: &Event<'_>| (lock(&emit))(event);
-        let queue = WorkQueue::new(self.timings.order(wanted.cells), self.jobs.get());
+        let queue = WorkQueue::new(self.timings.order(request.cells), self.jobs.get());
         let refused = Mutex::new(None);
-        let begun: Vec<OnceLock<RunningCell<'_>>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
-        let results: Vec<OnceLock<CellResult>> = wanted.cells.iter().map(|_| OnceLock::new()).collect();
+        let begun: Vec<OnceLock<RunningCell<'_>>> = request.cells.iter().map(|_| OnceLock::new()).collect();
+        let results: Vec<OnceLock<CellResult>> = request.cells.iter().map(|_| OnceLock::new()).collect();
         let finish = |(cell, result): (usize, CellResult)| {
             say(&Event::CellFinished { result: &result });
             // A cell has one last guest.
@@ -122,9 +122,9 @@ impl Engine<'_> {
                 slot.get_or_init(|| result);
             }
         };
-        let ended = Ended::none_of(wanted.cells);
+        let ended = Ended::none_of(request.cells);
         // More could never find anything to do.
-        let most = wanted.cells.len() * (1 + wanted.vectors.len() / MIN_VECTORS_PER_GUEST);
+        let most = request.cells.len() * (1 + request.vectors.len() / MIN_VECTORS_PER_GUEST);
         let worker = || {
             let _watched = queue.watch();
             while let Some(work) = queue.next(|| self.cancelled()) {
@@ -132,9 +132,9 @@ impl Engine<'_> {
                     Work::Begin(cell) => (cell, 1),
                     Work::Join { cell, guest } => (cell, guest),
                 };
-                let (Some(about), Some(running)) = (wanted.cells.get(cell), begun.get(cell)) else { return };
+                let (Some(about), Some(running)) = (request.cells.get(cell), begun.get(cell)) else { return };
                 let running = running.get_or_init(|| RunningCell::begin(about, &say));
-                let worker = CellWorker { queue: &queue, running, vectors: wanted.vectors, cell, guest };
+                let worker = CellWorker { queue: &queue, running, vectors: request.vectors, cell, guest };
                 match self.work_on_cell(&worker, matches!(work, Work::Begin(_))) {
                     Ok(None) => {}
                     Ok(Some(result)) => {
@@ -166,7 +166,7 @@ impl Engine<'_> {
         let result = RunResult {
             cells,
             interrupted: self.cancelled(),
-            vectors: wanted.about.clone(),
+            vectors: request.about.clone(),
             missing: Vec::new(),
         };
         say(&Event::RunFinished { result: &result });

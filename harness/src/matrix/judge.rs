@@ -149,7 +149,7 @@ mod tests {
     use nlproof_agent::{Batch, Record};
 
     use super::super::cell::tests::cell;
-    use super::super::{CellResult, CellStatus, Engine, Soft, Timings, VectorsOfRun, Wanted};
+    use super::super::{CellResult, CellStatus, Engine, RunRequest, Soft, Timings, VectorsOfRun};
     use super::*;
     use crate::golden::{Divergences, Standing, Store};
     use crate::targets::{Facts, Kernel, SimTarget, Target, TargetError};
@@ -219,8 +219,8 @@ mod tests {
             cancel: &AtomicBool::new(false),
         };
         let cells = std::slice::from_ref(cell);
-        let wanted = Wanted { cells, vectors: &vectors, about: VectorsOfRun::default() };
-        engine.run(&wanted, &mut |_| ()).unwrap().cells.remove(0)
+        let request = RunRequest { cells, vectors: &vectors, about: VectorsOfRun::default() };
+        engine.run(&request, &mut |_| ()).unwrap().cells.remove(0)
     }
 
     #[test]

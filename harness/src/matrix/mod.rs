@@ -23,7 +23,7 @@ mod work_queue;
 pub use blame::settle;
 pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};
 pub use config::{Matrix, load_matrix, matrix_schema};
-pub use engine::{Emit, Engine, GuestRequest, Opener, Wanted, guest_suffix};
+pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest, guest_suffix};
 pub use event::Event;
 pub use judge::is_stated;
 pub use outcome::{

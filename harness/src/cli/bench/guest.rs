@@ -16,7 +16,7 @@ use crate::cli::project::Project;
 use crate::cli::targets::{Targets, cache_directory, lost, open_error};
 use crate::cli::test_matrix::default_jobs;
 use crate::matrix::{
-    Cell, CellResult, Engine, Event, GUESTS, ModuleKind, TargetKind, Timings, VectorsOfRun, Wanted,
+    Cell, CellResult, Engine, Event, GUESTS, ModuleKind, RunRequest, TargetKind, Timings, VectorsOfRun,
 };
 use crate::targets::MEMORY_MIB;
 use crate::vector::{Vector, compile};
@@ -258,8 +258,8 @@ impl Bench {
         };
         let started = Instant::now();
         let (mut first, mut last) = (None, started);
-        let wanted = Wanted { cells, vectors: &chosen, about: VectorsOfRun::default() };
-        let result = engine.run(&wanted, &mut |event| match event {
+        let request = RunRequest { cells, vectors: &chosen, about: VectorsOfRun::default() };
+        let result = engine.run(&request, &mut |event| match event {
             Event::Stage { stage: "run vectors", .. } => drop(first.get_or_insert_with(Instant::now)),
             Event::VectorFinished { .. } => last = Instant::now(),
             _ => {}

@@ -15,7 +15,8 @@ use crate::cli::test_matrix::{default_jobs, is_ci};
 use crate::cli::verdict::exit_code;
 use crate::golden::{Differences, Origin, changes};
 use crate::matrix::{
-    Cell, CellResult, CellStatus, Engine, Event, KERNEL, Outcome, RunResult, Timings, VectorsOfRun, Wanted,
+    Cell, CellResult, CellStatus, Engine, Event, KERNEL, Outcome, RunRequest, RunResult, Timings,
+    VectorsOfRun,
 };
 use crate::report::{Screen, goldens};
 use crate::targets::{MEMORY_MIB, SimTrace};
@@ -57,8 +58,8 @@ pub(super) fn ask(
     };
     let mut screen = Screen::new(is_ci());
     let mut answers = Answers::new();
-    let wanted = Wanted { cells: &cells, vectors, about: VectorsOfRun::default() };
-    let run = engine.run(&wanted, &mut |event| hear(event, &mut answers, &mut screen))?;
+    let request = RunRequest { cells: &cells, vectors, about: VectorsOfRun::default() };
+    let run = engine.run(&request, &mut |event| hear(event, &mut answers, &mut screen))?;
     screen.finish();
     if run.interrupted {
         return Err(CliError::Interrupted);

@@ -24,7 +24,7 @@ use super::lost::{LostConsole, loss};
 use super::module::{ModuleOptions, prepare_module};
 use super::options::{FreebsdOptions, MEMORY_MIB, image_options};
 use super::provision::provisioned;
-use super::start::{Started, Wanted, start};
+use super::start::{StartRequest, Started, start};
 use super::symbols::Functions;
 use crate::file::nearest;
 use crate::guest::{ExecOutput, Output, SshError};
@@ -113,8 +113,8 @@ impl FreebsdTarget {
         }
         let accelerator_kind = accelerator.kind;
         let booting = Instant::now();
-        let wanted = Wanted { image: &image, module: module.as_ref(), options, tools: &tools };
-        let (started, accelerator) = match start(&wanted, &accelerator, on_stage) {
+        let request = StartRequest { image: &image, module: module.as_ref(), options, tools: &tools };
+        let (started, accelerator) = match start(&request, &accelerator, on_stage) {
             Err(OpenError::Guest(reason)) if options.may_fall_back(&accelerator_kind) => {
                 let first = reason.lines().next().unwrap_or_default();
                 on_stage("kvm ran a test guest, and not this one: tcg", None);
@@ -122,7 +122,7 @@ impl FreebsdTarget {
                     kind: AcceleratorKind::Tcg,
                     reason: format!("a test guest ran under kvm, this one did not: {first}"),
                 };
-                (start(&wanted, &fallback, on_stage)?, fallback)
+                (start(&request, &fallback, on_stage)?, fallback)
             }
             other => (other?, accelerator),
         };

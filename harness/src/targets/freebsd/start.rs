@@ -68,7 +68,7 @@ pub(super) struct Started {
 }
 
 /// Which guest is wanted.
-pub(super) struct Wanted<'a> {
+pub(super) struct StartRequest<'a> {
     pub(super) image: &'a Image,
     pub(super) module: Option<&'a Prepared>,
     pub(super) options: &'a FreebsdOptions,
@@ -83,13 +83,13 @@ struct Place {
 
 /// Restores the guest or boots it.
 pub(super) fn start(
-    wanted: &Wanted<'_>,
+    request: &StartRequest<'_>,
     accelerator: &SelectedAccelerator,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Started, OpenError> {
-    let options = wanted.options;
+    let options = request.options;
     let starter = Starter {
-        wanted,
+        request,
         accelerator,
         patience: Patience::new(accelerator.kind, options.patience_factor)
             .with_cancel(Arc::clone(&options.cancel)),
@@ -163,14 +163,14 @@ impl From<OpenError> for NotMade {
 }
 
 struct Starter<'a> {
-    wanted: &'a Wanted<'a>,
+    request: &'a StartRequest<'a>,
     accelerator: &'a SelectedAccelerator,
     patience: Patience,
 }
 
 impl Starter<'_> {
     fn place(&self) -> Result<Place, String> {
-        let Wanted { image, module, options, tools } = self.wanted;
+        let StartRequest { image, module, options, tools } = self.request;
         let directory = image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
         let store = Snapshots::beside(&image.dir).ok_or("the image is in no cache")?;
         let machine = machine_identity(
@@ -203,7 +203,7 @@ impl Starter<'_> {
         reason: &str,
         on_stage: &mut OnStage<'_>,
     ) -> Result<String, OpenError> {
-        if self.wanted.options.cancel.load(Ordering::SeqCst) {
+        if self.request.options.cancel.load(Ordering::SeqCst) {
             return Err(OpenError::Interrupted);
         }
         // Then nothing is wrong with the snapshot.
@@ -222,7 +222,7 @@ impl Starter<'_> {
         saved: Saved,
         on_stage: &mut OnStage<'_>,
     ) -> Result<Started, String> {
-        let Wanted { image, options, tools, .. } = self.wanted;
+        let StartRequest { image, options, tools, .. } = self.request;
         on_stage(&format!("restore under {}", self.accelerator.kind), None);
         let started = Instant::now();
         let mut config = machine(options);
@@ -256,8 +256,8 @@ impl Starter<'_> {
     /// Boots the guest to run vectors in it.
     fn boot(&self, why: &str, on_stage: &mut OnStage<'_>) -> Result<Started, OpenError> {
         let started = Instant::now();
-        let mut config = machine(self.wanted.options);
-        config.raw_disk(self.wanted.image.disk(), DiskWrites::Discard);
+        let mut config = machine(self.request.options);
+        config.raw_disk(self.request.image.disk(), DiskWrites::Discard);
         let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
         let module = self.load(&mut vm, &mut link, on_stage)?;
         let kernel = link.ask(&mut vm)?;
@@ -270,7 +270,7 @@ impl Starter<'_> {
         config: &crate::vm::VmConfig,
         on_stage: &mut OnStage<'_>,
     ) -> Result<(Vm, Link), OpenError> {
-        let Wanted { tools, options, .. } = self.wanted;
+        let StartRequest { tools, options, .. } = self.request;
         on_stage(&format!("boot under {}", self.accelerator.kind), None);
         let mut vm = Vm::start(config, self.accelerator.kind, tools, &self.patience)
             .map_err(|error| OpenError::Guest(error.to_string()))?;
@@ -289,7 +289,7 @@ impl Starter<'_> {
     /// Waits until the guest can be talked to, and puts the agent into it.
     fn bring_up(&self, vm: &mut Vm, on_stage: &mut OnStage<'_>) -> Result<Link, OpenError> {
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
-        let mut link = Link::new(vm, self.wanted.image, agent, &self.patience)?;
+        let mut link = Link::new(vm, self.request.image, agent, &self.patience)?;
         // Who connects before the guest listens waits for QEMU to try again, which takes it twice as long each time.
         let ready = Wait::new("the guest's start-up", READY_LIMIT);
         match vm.wait_for(&ready, |event| *event == ConsoleEvent::Ready) {
@@ -311,7 +311,7 @@ impl Starter<'_> {
         link: &mut Link,
         on_stage: &mut OnStage<'_>,
     ) -> Result<Option<Loaded>, OpenError> {
-        let Some(module) = self.wanted.module else { return Ok(None) };
+        let Some(module) = self.request.module else { return Ok(None) };
         on_stage("load the module", None);
         let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
         load(module, ssh, vm).map(Some)
@@ -319,7 +319,7 @@ impl Starter<'_> {
 
     /// Boots the guest, saves it as soon as everything is ready in it, and ends it. What to say about it.
     fn make(&self, place: &Place, on_stage: &mut OnStage<'_>) -> Result<String, NotMade> {
-        let Wanted { image, tools, options, .. } = self.wanted;
+        let StartRequest { image, tools, options, .. } = self.request;
         let failed = |error: &dyn std::fmt::Display| NotMade::Snapshot(error.to_string());
         // Memory that is a file ends QEMU where the file finds no room.
         let needed = u64::from(options.memory_mib) * MIB + 2 * GUEST_WRITES;
@@ -354,7 +354,7 @@ impl Starter<'_> {
 
     /// Why the agent does not listen in a guest: of the two things that it needs, memory is the one that may be short.
     fn no_stay(&self, error: OpenError, vm: &Vm) -> OpenError {
-        let FreebsdOptions { stacks, memory_mib, lost_console, .. } = self.wanted.options;
+        let FreebsdOptions { stacks, memory_mib, lost_console, .. } = self.request.options;
         let OpenError::Guest(mut reason) = error else { return error };
         if *stacks > 0 {
             reason.push_str(&format!(
@@ -372,7 +372,7 @@ impl Starter<'_> {
         let copy = || fs::copy(snapshot.live(), snapshot.overlay()).map(drop);
         save(vm, &snapshot.state(), copy).map_err(|error| error.to_string())?;
         vm.copy_serial_log(&snapshot.console()).map_err(|error| error.to_string())?;
-        making.keep(&self.wanted.image.dir, saved).map_err(|error| error.to_string())
+        making.keep(&self.request.image.dir, saved).map_err(|error| error.to_string())
     }
 }
 
