@@ -150,23 +150,23 @@ fn dependencies(module: &[u8]) -> Vec<String> {
     let Ok(file) = object::File::parse(module) else { return Vec::new() };
     let Some(set) = file.section_by_name(SET) else { return Vec::new() };
     let mut pointers = Pointers { file: &file, sections: HashMap::new() };
-    let entries: Vec<Place> = pointers.of(set.index()).values().copied().collect();
+    let entries: Vec<SectionOffset> = pointers.of(set.index()).values().copied().collect();
     let mut names: Vec<String> = entries.into_iter().filter_map(|place| pointers.dependency(place)).collect();
     names.sort();
     names
 }
 
 /// A place in a section.
-type Place = (SectionIndex, u64);
+type SectionOffset = (SectionIndex, u64);
 
 /// The pointers of an object file: where each lies in its section, and where it leads.
 struct Pointers<'a> {
     file: &'a object::File<'a>,
-    sections: HashMap<SectionIndex, HashMap<u64, Place>>,
+    sections: HashMap<SectionIndex, HashMap<u64, SectionOffset>>,
 }
 
 impl Pointers<'_> {
-    fn of(&mut self, section: SectionIndex) -> &HashMap<u64, Place> {
+    fn of(&mut self, section: SectionIndex) -> &HashMap<u64, SectionOffset> {
         let file = self.file;
         self.sections.entry(section).or_insert_with(|| {
             let relocations = file.section_by_index(section).map(|section| section.relocations());
@@ -187,7 +187,7 @@ impl Pointers<'_> {
     }
 
     /// The module that the `struct mod_metadata` there names, if it tells of a dependency.
-    fn dependency(&mut self, (section, at): Place) -> Option<String> {
+    fn dependency(&mut self, (section, at): SectionOffset) -> Option<String> {
         let data = self.file.section_by_index(section).ok()?.data().ok()?;
         let from = usize::try_from(at.checked_add(MD_TYPE)?).ok()?;
         let kind = u32::from_le_bytes(data.get(from..from.checked_add(4)?)?.try_into().ok()?);

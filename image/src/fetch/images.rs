@@ -8,7 +8,7 @@ use super::{
     download::Fetcher,
     error::FetchError,
     pins::Pins,
-    place::{Fetched, Item, Place, addresses, one_or_many},
+    release_lock::{Fetched, Item, ReleaseLock, addresses, one_or_many},
 };
 
 /// The CHECKSUM files that are asked for, the better one first.
@@ -44,11 +44,11 @@ impl VmImages<'_> {
     /// # Errors
     /// [`FetchError`]; what had come is kept for the next try, what was wrong is not.
     pub fn fetch(&self, root: &Path, fetcher: &mut Fetcher<'_>) -> Result<Fetched, FetchError> {
-        let place = Place::wait_for(root, self.release, fetcher)?;
+        let lock = ReleaseLock::wait_for(root, self.release, fetcher)?;
         let mut listing = self.listing(false, fetcher)?;
         let mut fresh = false;
         loop {
-            let error = match self.image(&place, &listing, fetcher) {
+            let error = match self.image(&lock, &listing, fetcher) {
                 Ok(file) => {
                     let pinned = self.pins.get(self.release, &listing.file).filter(|_| !self.repin);
                     if let Some(pin) = pinned.filter(|pin| pin.sha256 != file.sha256) {
@@ -59,11 +59,11 @@ impl VmImages<'_> {
                             lock: self.pins.path().to_owned(),
                             difference: format!("{} instead of {}", file.sha256, pin.sha256),
                         };
-                        place.discard(&file.name)?;
-                        place.abandon();
+                        lock.discard(&file.name)?;
+                        lock.abandon();
                         return Err(error);
                     }
-                    return place.finish((listing.name, &listing.text), vec![file]);
+                    return lock.finish((listing.name, &listing.text), vec![file]);
                 }
                 Err(error) => error,
             };
@@ -76,11 +76,11 @@ impl VmImages<'_> {
                 }
                 Some(Ok(again)) => {
                     fetcher.note(format!("{} still says the same: it or the image is stale", again.url));
-                    place.abandon();
+                    lock.abandon();
                     return Err(error);
                 }
                 _ => {
-                    place.abandon();
+                    lock.abandon();
                     return Err(error);
                 }
             }
@@ -123,7 +123,7 @@ impl VmImages<'_> {
 
     fn image(
         &self,
-        place: &Place,
+        lock: &ReleaseLock,
         listing: &Listing,
         fetcher: &mut Fetcher<'_>,
     ) -> Result<super::FetchedFile, FetchError> {
@@ -137,6 +137,6 @@ impl VmImages<'_> {
             bytes: pin.map(|pin| pin.bytes),
             vouched_by: &listing.url,
         };
-        place.get(&item, fetcher)
+        lock.get(&item, fetcher)
     }
 }

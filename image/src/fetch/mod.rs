@@ -8,7 +8,7 @@ mod http;
 mod images;
 mod interrupted;
 mod pins;
-mod place;
+mod release_lock;
 mod sets;
 
 pub(crate) use checksum::Digests;
@@ -19,5 +19,5 @@ pub(crate) use images::CHECKSUM_FILES;
 pub use images::VmImages;
 pub use interrupted::Interrupted;
 pub use pins::Pins;
-pub use place::{Fetched, FetchedFile, How};
+pub use release_lock::{Fetched, FetchedFile, How};
 pub use sets::Sets;

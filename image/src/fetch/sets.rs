@@ -10,7 +10,7 @@ use super::{
     download::Fetcher,
     error::FetchError,
     pins::Pins,
-    place::{Fetched, Item, Place, addresses, one_or_many},
+    release_lock::{Fetched, Item, ReleaseLock, addresses, one_or_many},
 };
 use crate::{digest::Sha256, manifest::Manifest};
 
@@ -48,29 +48,34 @@ impl Sets<'_> {
     /// # Errors
     /// [`FetchError`]; what had come is kept for the next try, what was wrong is not.
     pub fn fetch(&self, root: &Path, fetcher: &mut Fetcher<'_>) -> Result<Fetched, FetchError> {
-        let place = Place::wait_for(root, self.release, fetcher)?;
-        let mut listing = self.listing(&place, false, fetcher)?;
+        let lock = ReleaseLock::wait_for(root, self.release, fetcher)?;
+        let mut listing = self.listing(&lock, false, fetcher)?;
         loop {
-            match self.files(&place, &listing, fetcher) {
-                Ok(files) => return place.finish((MANIFEST, &listing.text), files),
+            match self.files(&lock, &listing, fetcher) {
+                Ok(files) => return lock.finish((MANIFEST, &listing.text), files),
                 // A snapshot may have been replaced between its MANIFEST and its files, and caches may lag.
                 Err(error) if listing.remote && error.may_be_stale() => {
-                    let again = self.listing(&place, true, fetcher);
+                    let again = self.listing(&lock, true, fetcher);
                     match again {
                         Ok(again) if again.manifest != listing.manifest => {
                             fetcher.note(format!("{} has changed meanwhile; once more", again.from));
                             listing = Listing { remote: false, ..again };
                         }
-                        _ => return Err(given_up(place, error)),
+                        _ => return Err(given_up(lock, error)),
                     }
                 }
-                Err(error) => return Err(given_up(place, error)),
+                Err(error) => return Err(given_up(lock, error)),
             }
         }
     }
 
-    fn listing(&self, place: &Place, fresh: bool, fetcher: &mut Fetcher<'_>) -> Result<Listing, FetchError> {
-        let local = place.whole.join(MANIFEST);
+    fn listing(
+        &self,
+        lock: &ReleaseLock,
+        fresh: bool,
+        fetcher: &mut Fetcher<'_>,
+    ) -> Result<Listing, FetchError> {
+        let local = lock.whole.join(MANIFEST);
         if let (false, false, Ok(text)) = (self.refresh, fresh, read_text(&local, Limit::LISTING)) {
             let manifest = Manifest::parse(&local, &text).map_err(FetchError::Manifest)?;
             return Ok(Listing { from: local.display().to_string(), text, manifest, remote: false });
@@ -115,13 +120,13 @@ impl Sets<'_> {
 
     fn files(
         &self,
-        place: &Place,
+        lock: &ReleaseLock,
         listing: &Listing,
         fetcher: &mut Fetcher<'_>,
     ) -> Result<Vec<super::FetchedFile>, FetchError> {
         // What is there already must be of the same release as what comes.
         let there = listing.manifest.entries.iter().map(|entry| entry.file.as_str());
-        let there = there.filter(|file| !self.files.contains(file) && place.whole.join(file).is_file());
+        let there = there.filter(|file| !self.files.contains(file) && lock.whole.join(file).is_file());
         let mut files = Vec::new();
         for file in self.files.iter().copied().chain(there) {
             let entry = listing
@@ -137,7 +142,7 @@ impl Sets<'_> {
                 bytes: pin.map(|pin| pin.bytes),
                 vouched_by: &listing.from,
             };
-            files.push(place.get(&item, fetcher)?);
+            files.push(lock.get(&item, fetcher)?);
         }
         let (text, how) = (listing.text.as_bytes(), super::How::Downloaded);
         let (sha256, bytes) = (Sha256::of(text), text.len() as u64);
@@ -146,7 +151,7 @@ impl Sets<'_> {
     }
 }
 
-fn given_up(place: Place, error: FetchError) -> FetchError {
-    place.abandon();
+fn given_up(lock: ReleaseLock, error: FetchError) -> FetchError {
+    lock.abandon();
     error
 }

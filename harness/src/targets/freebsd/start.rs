@@ -76,7 +76,7 @@ pub(super) struct StartRequest<'a> {
 }
 
 /// Where the snapshot of this guest is, if there is one.
-struct Place {
+struct SnapshotSlot {
     store: Snapshots,
     key: String,
 }
@@ -99,8 +99,8 @@ pub(super) fn start(
     if options.start == Start::Cold {
         return starter.boot("warm start is off", on_stage);
     }
-    let place = match starter.place() {
-        Ok(place) => place,
+    let slot = match starter.slot() {
+        Ok(slot) => slot,
         Err(reason) if options.start == Start::Saved => return Err(OpenError::Guest(reason)),
         Err(reason) => {
             let why = format!("no warm start: {reason}");
@@ -109,7 +109,7 @@ pub(super) fn start(
         }
     };
     if options.start == Start::Saved {
-        return match starter.find_and_restore(&place, on_stage) {
+        return match starter.find_and_restore(&slot, on_stage) {
             Ok(Some(started)) => Ok(started),
             Ok(None) => Err(OpenError::Guest("no state of it is saved".into())),
             Err(_) if options.cancel.load(Ordering::SeqCst) => Err(OpenError::Interrupted),
@@ -118,23 +118,23 @@ pub(super) fn start(
     }
     let began = Instant::now();
     let mut why = "no snapshot yet".to_owned();
-    let fell_back = match starter.find_and_restore(&place, on_stage) {
+    let fell_back = match starter.find_and_restore(&slot, on_stage) {
         Ok(Some(started)) => return Ok(started),
         Ok(None) => false,
         Err(reason) => {
-            why = starter.fall_back(&place, &reason, on_stage)?;
+            why = starter.fall_back(&slot, &reason, on_stage)?;
             true
         }
     };
-    let result = match starter.make(&place, on_stage) {
-        Ok(said) => match starter.find_and_restore(&place, on_stage) {
+    let result = match starter.make(&slot, on_stage) {
+        Ok(said) => match starter.find_and_restore(&slot, on_stage) {
             Ok(Some(started)) => {
                 let how = format!("cold ({why}; {said}), {:.1} s", began.elapsed().as_secs_f64());
                 Ok(Started { how, ..started })
             }
             Ok(None) => starter.boot(&format!("{why}; its new snapshot is gone"), on_stage),
             Err(reason) => {
-                let why = starter.fall_back(&place, &reason, on_stage)?;
+                let why = starter.fall_back(&slot, &reason, on_stage)?;
                 starter.boot(&why, on_stage).map(|started| Started { fell_back: true, ..started })
             }
         },
@@ -144,7 +144,7 @@ pub(super) fn start(
             starter.boot(&format!("{why}; no snapshot made: {reason}"), on_stage)
         }
     };
-    place.store.sweep();
+    slot.store.sweep();
     result.map(|started| Started { fell_back: fell_back || started.fell_back, ..started })
 }
 
@@ -169,7 +169,7 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    fn place(&self) -> Result<Place, String> {
+    fn slot(&self) -> Result<SnapshotSlot, String> {
         let StartRequest { image, module, options, tools } = self.request;
         let directory = image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
         let store = Snapshots::beside(&image.dir).ok_or("the image is in no cache")?;
@@ -186,11 +186,15 @@ impl Starter<'_> {
             .into_iter()
             .chain(machine.iter().map(String::as_str))
             .collect();
-        Ok(Place { store, key: key(&parts) })
+        Ok(SnapshotSlot { store, key: key(&parts) })
     }
 
-    fn find_and_restore(&self, place: &Place, on_stage: &mut OnStage<'_>) -> Result<Option<Started>, String> {
-        match place.store.find(&place.key)? {
+    fn find_and_restore(
+        &self,
+        slot: &SnapshotSlot,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<Option<Started>, String> {
+        match slot.store.find(&slot.key)? {
             Some((snapshot, saved)) => self.restore(&snapshot, saved, on_stage).map(Some),
             None => Ok(None),
         }
@@ -199,7 +203,7 @@ impl Starter<'_> {
     /// A snapshot that cannot be restored goes; why the guest is booted instead.
     fn fall_back(
         &self,
-        place: &Place,
+        slot: &SnapshotSlot,
         reason: &str,
         on_stage: &mut OnStage<'_>,
     ) -> Result<String, OpenError> {
@@ -210,7 +214,7 @@ impl Starter<'_> {
         if let Err(full) = room_for_writes() {
             return Err(OpenError::Guest(format!("{reason}; {full}")));
         }
-        place.store.remove(&place.key);
+        slot.store.remove(&slot.key);
         let why = format!("warm restore failed: {}", reason.lines().next().unwrap_or_default());
         on_stage(&why, None);
         Ok(why)
@@ -318,13 +322,13 @@ impl Starter<'_> {
     }
 
     /// Boots the guest, saves it as soon as everything is ready in it, and ends it. What to say about it.
-    fn make(&self, place: &Place, on_stage: &mut OnStage<'_>) -> Result<String, NotMade> {
+    fn make(&self, slot: &SnapshotSlot, on_stage: &mut OnStage<'_>) -> Result<String, NotMade> {
         let StartRequest { image, tools, options, .. } = self.request;
         let failed = |error: &dyn std::fmt::Display| NotMade::Snapshot(error.to_string());
         // Memory that is a file ends QEMU where the file finds no room.
         let needed = u64::from(options.memory_mib) * MIB + 2 * GUEST_WRITES;
         require(&image.dir, needed, CACHE_REMEDY).map_err(|error| failed(&error))?;
-        let making = place.store.begin(&place.key).map_err(|error| failed(&error))?;
+        let making = slot.store.begin(&slot.key).map_err(|error| failed(&error))?;
         let making = making.ok_or_else(|| failed(&"another run is making it"))?;
         let snapshot = &making.snapshot;
         create_overlay(tools, &image.disk(), &snapshot.live()).map_err(|error| failed(&error))?;

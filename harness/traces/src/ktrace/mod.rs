@@ -26,7 +26,7 @@ pub use passes::{Program, normalise};
 pub use perfetto::{Moment, Voice, perfetto};
 pub use script::{Followed, Script};
 pub use spans::{Spent, aggregate, folded, spans};
-pub use table::{Arg, ArgType, Place, Probe, Redaction, Simple, Span, Stock, Table, table};
+pub use table::{Arg, ArgType, Probe, ProbePoint, Redaction, Simple, Span, Stock, Table, table};
 
 /// The suites whose vectors have a golden of the kernel's part too, beside that of what is said.
 pub const SUITES: [&str; 3] = ["link", "addr", "event"];

@@ -13,7 +13,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::{ArgType, Place, Probe, Simple, Stock, table};
+use super::table::{ArgType, Probe, ProbePoint, Simple, Stock, table};
 
 /// Fields that every line has, before what is its own.
 const WHERE: &str = "timestamp, cpu, tid, (uint64_t)curthread->td_vnet";
@@ -92,8 +92,8 @@ impl Script {
 /// The clause for a function of stock code.
 fn fbt(number: &str, probe: &Probe, stock: &Stock) -> String {
     let place = match stock.at {
-        Place::Entry => "entry",
-        Place::Return => "return",
+        ProbePoint::Entry => "entry",
+        ProbePoint::Return => "return",
     };
     // In parentheses: `/*` would begin a comment.
     let when = stock.when.as_ref().map_or(String::new(), |when| format!(" /({when})/"));

@@ -137,7 +137,7 @@ pub struct Stock {
     /// Name of the function, as fbt shows it.
     pub function: String,
     /// Where it is probed.
-    pub at: Place,
+    pub at: ProbePoint,
     /// Only in threads that are inside one of these spans; none: in all.
     #[serde(default)]
     pub of: Vec<String>,
@@ -154,7 +154,7 @@ pub struct Stock {
 /// Where a function is probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub enum ProbePoint {
     /// When it is entered.
     Entry,
     /// When it returns.

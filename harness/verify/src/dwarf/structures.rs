@@ -98,8 +98,8 @@ fn language_of(language: u64) -> Option<Language> {
 }
 
 /// Names a type: unit and offset in it.
-type Place = (usize, usize);
-type Members = Vec<Member<Place>>;
+type TypeRef = (usize, usize);
+type Members = Vec<Member<TypeRef>>;
 
 struct DwarfTypes<'u, 'a> {
     units: &'u mut Units<'a>,
@@ -107,7 +107,7 @@ struct DwarfTypes<'u, 'a> {
 }
 
 impl Types for DwarfTypes<'_, '_> {
-    type Id = Place;
+    type Id = TypeRef;
 
     fn shape(&mut self, id: Self::Id) -> Option<Shape<Self::Id>> {
         match self.read(id) {
@@ -121,7 +121,7 @@ impl Types for DwarfTypes<'_, '_> {
 }
 
 impl<'a> DwarfTypes<'_, 'a> {
-    fn read(&mut self, id: Place) -> Result<Option<Shape<Place>>, UnitsError> {
+    fn read(&mut self, id: TypeRef) -> Result<Option<Shape<TypeRef>>, UnitsError> {
         let (unit, at) = id;
         let Some(die) = self.units.entry(unit, at)? else { return Ok(None) };
         let of = self.units.target(unit, die.value(constants::DW_AT_type));

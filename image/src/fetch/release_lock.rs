@@ -63,13 +63,13 @@ pub(super) struct Item<'a> {
 }
 
 /// The place of one release, locked.
-pub(super) struct Place {
+pub(super) struct ReleaseLock {
     pub(super) whole: PathBuf,
     partial: PathBuf,
     _lock: Lock,
 }
 
-impl Place {
+impl ReleaseLock {
     /// Waits until nobody else fetches this release.
     pub(super) fn wait_for(
         root: &Path,
