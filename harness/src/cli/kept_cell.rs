@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::exit::CliError;
 use crate::file::FileError;
-use crate::report::{Kept, kept};
+use crate::report::{GuestFile, kept};
 
 /// Files of these kinds in a report directory.
-pub(super) fn kept_files(directory: &Path, kinds: &[&str]) -> Result<Vec<Kept>, CliError> {
+pub(super) fn kept_files(directory: &Path, kinds: &[&str]) -> Result<Vec<GuestFile>, CliError> {
     let mut all = Vec::new();
     for kind in kinds {
         all.extend(kept(directory, kind).map_err(|error| {
@@ -23,11 +23,11 @@ pub(super) fn kept_files(directory: &Path, kinds: &[&str]) -> Result<Vec<Kept>, 
 /// The files of the cell that `wanted` names, or of the only one. `what` they are, and why there may be `none`, for
 /// messages.
 pub(super) fn of_cell(
-    all: Vec<Kept>,
+    all: Vec<GuestFile>,
     wanted: Option<&str>,
     what: &str,
     none: &str,
-) -> Result<Vec<Kept>, CliError> {
+) -> Result<Vec<GuestFile>, CliError> {
     let mut cells: Vec<_> = all.iter().map(|one| one.cell.clone()).collect();
     cells.dedup();
     let file_name = wanted.map(|cell| cell.replace('/', "-"));

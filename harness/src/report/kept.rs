@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// A file that was kept of one guest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kept {
+pub struct GuestFile {
     /// What stands for the cell in the file's name: [`Cell::file_name`](crate::matrix::Cell::file_name), in a joined report
     /// with the slice.
     pub cell: String,
@@ -21,7 +21,7 @@ pub struct Kept {
 ///
 /// # Errors
 /// The directory cannot be read.
-pub fn kept(directory: &Path, kind: &str) -> io::Result<Vec<Kept>> {
+pub fn kept(directory: &Path, kind: &str) -> io::Result<Vec<GuestFile>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
@@ -29,7 +29,7 @@ pub fn kept(directory: &Path, kind: &str) -> io::Result<Vec<Kept>> {
         let stem = name.to_str().and_then(|name| name.strip_suffix(kind)?.strip_suffix('.'));
         if let Some(stem) = stem {
             let (cell, guest) = of_guest(stem);
-            found.push(Kept { cell: cell.to_owned(), guest, path: entry.path() });
+            found.push(GuestFile { cell: cell.to_owned(), guest, path: entry.path() });
         }
     }
     found.sort();
@@ -39,7 +39,7 @@ pub fn kept(directory: &Path, kind: &str) -> io::Result<Vec<Kept>> {
 /// The kinds of files that [`kept`] finds.
 pub const KINDS: [&str; 2] = ["console", "textdump"];
 
-/// Removes what an earlier run has kept of these cells ([`Kept::cell`]): consoles grow while a run goes on, and what another
+/// Removes what an earlier run has kept of these cells ([`GuestFile::cell`]): consoles grow while a run goes on, and what another
 /// run's guests said is not to stand before what this one's say.
 ///
 /// # Errors

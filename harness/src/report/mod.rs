@@ -17,7 +17,7 @@ mod terminal;
 pub use annotate::{Places, annotations};
 pub use json::write_json;
 pub use junit::write_junit;
-pub use kept::{KINDS, Kept, forget, kept};
+pub use kept::{GuestFile, KINDS, forget, kept};
 pub use lines::Lines;
 pub use merge::{MergeError, Part, merge};
 pub use problems::{Problem, problems, troubled};

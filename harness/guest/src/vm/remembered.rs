@@ -23,7 +23,7 @@ const FORMAT: &str = "nlproof accelerator 1";
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct CachedChoice {
     /// What it holds for: a digest.
     holds_for: String,
     kvm: bool,
@@ -54,7 +54,7 @@ pub fn remembered_accelerator(
 }
 
 fn recall(path: &Path, holds_for: &str) -> Option<SelectedAccelerator> {
-    let kept: Kept = serde_json::from_slice(&nlproof_base::read(path, Limit::REPORT).ok()?).ok()?;
+    let kept: CachedChoice = serde_json::from_slice(&nlproof_base::read(path, Limit::REPORT).ok()?).ok()?;
     (kept.holds_for == holds_for).then(|| SelectedAccelerator {
         kind: if kept.kvm { AcceleratorKind::Kvm } else { AcceleratorKind::Tcg },
         reason: format!("{}, tried earlier", kept.reason.trim_end_matches(", tried earlier")),
@@ -62,7 +62,7 @@ fn recall(path: &Path, holds_for: &str) -> Option<SelectedAccelerator> {
 }
 
 fn keep(path: &Path, holds_for: String, selected: &SelectedAccelerator) {
-    let kept = Kept {
+    let kept = CachedChoice {
         holds_for,
         kvm: selected.kind == AcceleratorKind::Kvm,
         reason: selected.reason.lines().next().unwrap_or_default().to_owned(),
