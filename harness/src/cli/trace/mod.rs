@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `trace VECTOR`: which way a vector's requests and events take through the kernel.
 
-mod beside;
 mod files;
 mod follow;
 mod one;
 mod probes;
+mod side_by_side;
 
 pub(super) use one::main;

@@ -3,10 +3,10 @@
 
 use nlproof_base::counted;
 
-use super::beside;
 use super::files::{write_perfetto, write_raw};
 use super::follow::followed;
 use super::probes::Wanted;
+use super::side_by_side;
 use crate::cli::args::{ProjectArgs, ShowTraceArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
@@ -24,7 +24,7 @@ pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Resul
     interrupt::flag();
     let targets = Targets::new(&args.guest, &project)?.traced(SimTrace::Timed);
     if [ModuleKind::Stock, ModuleKind::Rust].iter().all(|module| args.cells.module.contains(module)) {
-        return beside::main(&project, &targets, vector, args);
+        return side_by_side::main(&project, &targets, vector, args);
     }
     let cell = project.first_cell_here(&targets, &args.cells)?;
     let wanted = Wanted::of(&args.probe, cell.target)?;

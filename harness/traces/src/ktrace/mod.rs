@@ -5,7 +5,6 @@
 //! ([`KernelTrace`]) are checked against what holds in every trace ([`check`]), and normalised ([`normalise`]) to the
 //! text that goldens hold ([`KernelTrace::to_text`]).
 
-mod beside;
 mod dtrace;
 mod event;
 mod invariants;
@@ -14,10 +13,10 @@ mod passes;
 mod perfetto;
 mod render;
 mod script;
+mod side_by_side;
 mod spans;
 mod table;
 
-pub use beside::{Row, beside, comparable, comparable_places, uncompared};
 pub use dtrace::DtraceLog;
 pub use event::{Event, KernelTrace, OwnFiring, Value, raw_args};
 pub use invariants::{Rule, Violation, check, check_stock};
@@ -25,6 +24,7 @@ pub use live::{Said, live, matches};
 pub use passes::{Program, normalise};
 pub use perfetto::{Moment, Voice, perfetto};
 pub use script::{Followed, Script};
+pub use side_by_side::{Row, comparable, comparable_places, side_by_side, uncompared};
 pub use spans::{Spent, aggregate, folded, spans};
 pub use table::{Arg, ArgType, Probe, ProbePoint, Redaction, Simple, Span, Stock, Table, table};
 

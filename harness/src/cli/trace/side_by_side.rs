@@ -11,7 +11,7 @@ use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::{say, say_text};
 use crate::cli::project::Project;
 use crate::cli::targets::Targets;
-use crate::ktrace::{Row, beside, uncompared};
+use crate::ktrace::{Row, side_by_side, uncompared};
 use crate::matrix::{Cell, ModuleKind, TargetKind};
 use crate::vector::Vector;
 
@@ -21,7 +21,7 @@ fn mark(row: &Row) -> char {
         Row::Both(..) => ' ',
         Row::Left(_) => '<',
         Row::Right(_) => '>',
-        Row::LeftApart(_) | Row::RightApart(_) => '.',
+        Row::LeftIgnored(_) | Row::RightIgnored(_) => '.',
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) fn main(
     let (left, major) = followed(targets, &stock, vector, &[])?;
     let (right, _) = followed(targets, &rust, vector, &[])?;
     let (left_text, right_text) = (left.kernel.to_text(), right.kernel.to_text());
-    let rows = beside(&left_text, &right_text, major);
+    let rows = side_by_side(&left_text, &right_text, major);
     say!("{}: {}", vector.id, vector.about);
     let heads = [format!("{} (dtrace)", stock.name()), format!("{} (ring)", rust.name())];
     say_text!(shown(&rows, &heads, width()));
@@ -132,8 +132,8 @@ fn width() -> Option<usize> {
 fn shown(rows: &[Row], heads: &[String; 2], width: Option<usize>) -> String {
     let sides = |row: &Row| match row {
         Row::Both(left, right) => (left.clone(), right.clone()),
-        Row::Left(left) | Row::LeftApart(left) => (left.clone(), String::new()),
-        Row::Right(right) | Row::RightApart(right) => (String::new(), right.clone()),
+        Row::Left(left) | Row::LeftIgnored(left) => (left.clone(), String::new()),
+        Row::Right(right) | Row::RightIgnored(right) => (String::new(), right.clone()),
     };
     let long = |text: &str| text.chars().count();
     let all: Vec<(char, (String, String))> = [('=', (heads[0].clone(), heads[1].clone()))]
@@ -158,8 +158,8 @@ fn shown(rows: &[Row], heads: &[String; 2], width: Option<usize>) -> String {
             Row::Both(left, right) if left == right => writeln!(text, "  {left}"),
             Row::Both(left, right) => writeln!(text, "  {left}\n  {right}"),
             Row::Left(only) | Row::Right(only) => writeln!(text, "{} {only}", mark(row)),
-            Row::LeftApart(only) => writeln!(text, ".<{only}"),
-            Row::RightApart(only) => writeln!(text, ".>{only}"),
+            Row::LeftIgnored(only) => writeln!(text, ".<{only}"),
+            Row::RightIgnored(only) => writeln!(text, ".>{only}"),
         }
         .ok();
     }
@@ -174,7 +174,7 @@ mod tests {
         vec![
             Row::Both("step 0".into(), "step 0".into()),
             Row::Both("  a b=1".into(), "  a b=1 c=2".into()),
-            Row::RightApart("    d".into()),
+            Row::RightIgnored("    d".into()),
             Row::Left("  e".into()),
             Row::Right("  f".into()),
         ]

@@ -19,9 +19,9 @@ pub enum Row {
     /// Only the right one has it.
     Right(String),
     /// The left one has it, and it is not compared.
-    LeftApart(String),
+    LeftIgnored(String),
     /// The right one has it, and it is not compared.
-    RightApart(String),
+    RightIgnored(String),
 }
 
 /// A line of a trace.
@@ -46,7 +46,7 @@ pub fn comparable_places(text: &str, major: u32) -> Vec<usize> {
 }
 
 /// Two traces' texts beside each other.
-pub fn beside(left: &str, right: &str, major: u32) -> Vec<Row> {
+pub fn side_by_side(left: &str, right: &str, major: u32) -> Vec<Row> {
     let (left, right) = (lines(left, major), lines(right, major));
     let keys = |lines: &[Line<'_>]| lines.iter().filter_map(|line| line.key.clone()).collect::<Vec<_>>();
     let ops = capture_diff_slices(Algorithm::Myers, &keys(&left), &keys(&right));
@@ -60,23 +60,23 @@ pub fn beside(left: &str, right: &str, major: u32) -> Vec<Row> {
             DiffOp::Replace { old_len, new_len, .. } => (old_len, new_len, 0),
         };
         for _ in 0..both {
-            rows.extend(take_apart(&mut left).map(Row::LeftApart));
-            rows.extend(take_apart(&mut right).map(Row::RightApart));
+            rows.extend(take_apart(&mut left).map(Row::LeftIgnored));
+            rows.extend(take_apart(&mut right).map(Row::RightIgnored));
             if let (Some(left), Some(right)) = (left.next(), right.next()) {
                 rows.push(Row::Both(left.text.to_owned(), right.text.to_owned()));
             }
         }
         for _ in 0..only_left {
-            rows.extend(take_apart(&mut left).map(Row::LeftApart));
+            rows.extend(take_apart(&mut left).map(Row::LeftIgnored));
             rows.extend(left.next().map(|line| Row::Left(line.text.to_owned())));
         }
         for _ in 0..only_right {
-            rows.extend(take_apart(&mut right).map(Row::RightApart));
+            rows.extend(take_apart(&mut right).map(Row::RightIgnored));
             rows.extend(right.next().map(|line| Row::Right(line.text.to_owned())));
         }
     }
-    rows.extend(take_apart(&mut left).map(Row::LeftApart));
-    rows.extend(take_apart(&mut right).map(Row::RightApart));
+    rows.extend(take_apart(&mut left).map(Row::LeftIgnored));
+    rows.extend(take_apart(&mut right).map(Row::RightIgnored));
     rows
 }
 
@@ -261,20 +261,20 @@ step 0
         {
             assert_eq!(word(at(place)), word(line));
         }
-        let rows = beside(STOCK, RUST, 14);
+        let rows = side_by_side(STOCK, RUST, 14);
         assert!(
-            !rows.iter().any(|row| matches!(row, Row::Left(_) | Row::Right(_) | Row::LeftApart(_))),
+            !rows.iter().any(|row| matches!(row, Row::Left(_) | Row::Right(_) | Row::LeftIgnored(_))),
             "{rows:?}"
         );
-        assert_eq!(rows.iter().filter(|row| matches!(row, Row::RightApart(_))).count(), 7, "{rows:?}");
+        assert_eq!(rows.iter().filter(|row| matches!(row, Row::RightIgnored(_))).count(), 7, "{rows:?}");
         // No line is left out, and the order of each is kept.
         let right: String = rows
             .iter()
             .filter_map(|row| match row {
-                Row::Both(_, right) | Row::Right(right) | Row::RightApart(right) => {
+                Row::Both(_, right) | Row::Right(right) | Row::RightIgnored(right) => {
                     Some(format!("{right}\n"))
                 }
-                Row::Left(_) | Row::LeftApart(_) => None,
+                Row::Left(_) | Row::LeftIgnored(_) => None,
             })
             .collect();
         assert_eq!(right, RUST);
@@ -297,7 +297,7 @@ step 0
             let stock = STOCK.replace(from, to);
             assert_ne!(stock, STOCK, "{from}");
             assert_ne!(comparable(RUST, 14), comparable(&stock, 14), "{from}");
-            let rows = beside(&stock, RUST, 14);
+            let rows = side_by_side(&stock, RUST, 14);
             assert!(rows.iter().any(|row| matches!(row, Row::Right(_))), "{from}: {rows:?}");
         }
     }
