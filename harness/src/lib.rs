@@ -5,9 +5,9 @@
 //! `vector` → `file`, wire. Guests (`vm`, `guest`) lie below `targets`, `out` below them all. A room uses only rooms
 //! below it.
 
-pub mod bench;
 pub mod cli;
 pub mod matrix;
+pub mod microbench;
 pub(crate) mod out;
 pub mod releases;
 pub mod report;

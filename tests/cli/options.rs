@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use nlproof::bench::Shape;
+use nlproof::microbench::Shape;
 
 use crate::support::{Project, text};
 

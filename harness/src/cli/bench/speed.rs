@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use iface_core::Profile;
 use nlproof_verify::{ObjectBytes, Policy};
 
-use crate::bench::{self, Dump, Links, Rate, Shape, measure};
 use crate::cli::args::SpeedArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::say;
+use crate::microbench::{self, Dump, Links, Rate, Shape, measure};
 
 /// RTM_NEWLINK messages that the view layer reads in a second on one core, at least.
 const DECODED: f64 = 2e6;
@@ -24,7 +24,7 @@ const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 pub(super) fn wire(args: &SpeedArgs) -> Result<ExitCode, CliError> {
     let at_least = Duration::from_secs_f64(args.seconds);
     let links = Links::new().map_err(|errno| CliError::Usage(format!("the simulated kernel: {errno:?}")))?;
-    let attributes: u64 = links.datagrams.iter().map(|datagram| bench::view(datagram).attributes).sum();
+    let attributes: u64 = links.datagrams.iter().map(|datagram| microbench::view(datagram).attributes).sum();
     say!(
         "RTM_NEWLINK of a 15 kernel: {} bytes and {} attributes on average, one thread, {}",
         links.bytes as u64 / links.messages.max(1),
@@ -41,11 +41,11 @@ pub(super) fn wire(args: &SpeedArgs) -> Result<ExitCode, CliError> {
             links.messages
         })
     };
-    let rate = every(&|datagram| drop_value(bench::view(datagram)));
+    let rate = every(&|datagram| drop_value(microbench::view(datagram)));
     let (kept, promise) = judge(rate.per_second() >= DECODED, &format!("at least {DECODED} messages/s"));
     show("view", &promise, rate);
-    show("strict", "", every(&|datagram| drop_value(bench::strict(datagram))));
-    show("tree", "", every(&|datagram| drop_value(bench::tree(datagram))));
+    show("strict", "", every(&|datagram| drop_value(microbench::strict(datagram))));
+    show("tree", "", every(&|datagram| drop_value(microbench::tree(datagram))));
     Ok(if kept { ExitCode::OK } else { ExitCode::COMPARISON })
 }
 

@@ -8,13 +8,13 @@ use nlproof_base::counted;
 
 use super::shown;
 use super::speed::{build, judge};
-use crate::bench::Dump;
 use crate::cli::args::{ProjectArgs, SpeedArgs, TraceBenchArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::{say, tell};
 use crate::cli::project::Project;
 use crate::cli::targets::{Targets, lost, open_error};
+use crate::microbench::Dump;
 use crate::stress;
 use crate::targets::Target as _;
 
