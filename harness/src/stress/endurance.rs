@@ -43,7 +43,7 @@ pub enum Phase {
     Loads(u32),
     /// So many attempts to unload while four sockets ask without a rest, one after another, and to load a second
     /// time. Each attempt ends, either way: unloaded, and loaded again, or refused and still answering.
-    Busy(u32),
+    UnloadUnderLoad(u32),
     /// So many requests of eight kinds by four sockets, while the mode is switched. Of each eight one is to be
     /// refused, and two change an address, of which the group's listeners have to learn.
     Requests(u32),
@@ -69,7 +69,7 @@ impl Phase {
     pub fn name(self) -> &'static str {
         match self {
             Phase::Loads(_) => "loads",
-            Phase::Busy(_) => "busy",
+            Phase::UnloadUnderLoad(_) => "busy",
             Phase::Requests(_) => "requests",
             Phase::Interfaces(_) => "interfaces",
         }
@@ -78,7 +78,7 @@ impl Phase {
     /// How many rounds it has.
     pub fn rounds(self) -> u32 {
         let (Phase::Loads(rounds)
-        | Phase::Busy(rounds)
+        | Phase::UnloadUnderLoad(rounds)
         | Phase::Requests(rounds)
         | Phase::Interfaces(rounds)) = self;
         rounds
@@ -89,7 +89,7 @@ impl Phase {
     fn part(self) -> u32 {
         match self {
             Phase::Loads(_) => 4,
-            Phase::Busy(_) => 5,
+            Phase::UnloadUnderLoad(_) => 5,
             Phase::Requests(_) => 128,
             Phase::Interfaces(_) => 20,
         }
@@ -125,7 +125,7 @@ impl Phase {
                 };
                 (self.parts().map(part).collect(), vec![])
             }
-            Phase::Busy(_) => {
+            Phase::UnloadUnderLoad(_) => {
                 let part = |rounds| count(lanes(dumps), Until::Command, shell(&busy(rounds)), 0);
                 (self.parts().map(part).collect(), vec![])
             }
@@ -167,7 +167,7 @@ impl Phase {
             expect("phases without a switch of the mode", 0, u64::from(outcome.output.is_empty()));
         }
         match self {
-            Phase::Loads(_) | Phase::Busy(_) => {
+            Phase::Loads(_) | Phase::UnloadUnderLoad(_) => {
                 expect("refusals", 0, counted.errors);
                 expect("answers of another length", 0, counted.uneven);
             }
@@ -219,7 +219,7 @@ impl Phase {
         let Counted { answered, errors, messages, bytes, events, .. } = self.main(outcome);
         let beside = match self {
             Phase::Loads(_) => String::new(),
-            Phase::Busy(_) => format!(", {}", unloads(&outcome.output)),
+            Phase::UnloadUnderLoad(_) => format!(", {}", unloads(&outcome.output)),
             Phase::Requests(_) | Phase::Interfaces(_) => {
                 let switched = counted(outcome.output.len(), "time");
                 format!(", {errors} refused, {}, mode switched {switched}", counted(events, "event"))
@@ -301,7 +301,7 @@ impl FreebsdTarget {
     pub fn endure(&mut self, phase: Phase, on_part: &mut dyn FnMut(u32)) -> Result<PhaseResult, TargetError> {
         let started = Instant::now();
         let round = match phase {
-            Phase::Busy(_) => ATTEMPT,
+            Phase::UnloadUnderLoad(_) => ATTEMPT,
             Phase::Requests(_) => ROUND / 20,
             Phase::Loads(_) | Phase::Interfaces(_) => ROUND,
         };
@@ -362,7 +362,7 @@ mod tests {
         let parts = |phase: Phase| phase.parts().collect::<Vec<_>>();
         assert_eq!(parts(Phase::Loads(10)), [4, 4, 2]);
         assert_eq!(parts(Phase::Requests(128)), [128]);
-        assert_eq!(parts(Phase::Busy(0)), [0; 0]);
+        assert_eq!(parts(Phase::UnloadUnderLoad(0)), [0; 0]);
         assert_eq!(Phase::Loads(10).done_after().collect::<Vec<_>>(), [4, 8, 10]);
         assert_eq!(Phase::Requests(200).done_after().collect::<Vec<_>>(), [0, 128, 200]);
         let part = Counted { asked: 8, answered: 8, errors: 1, events: 2, ..Counted::default() };

@@ -69,7 +69,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     let mut guest = open(targets, args)?;
     let mut complaints = Vec::new();
     // Once of everything first: what the kernel allocates once and keeps is no loss.
-    for phase in [Phase::Loads(2), Phase::Busy(1), Phase::Requests(64), Phase::Interfaces(16)] {
+    for phase in [Phase::Loads(2), Phase::UnloadUnderLoad(1), Phase::Requests(64), Phase::Interfaces(16)] {
         tell!("{}: warm up: {}", args.release, phase.name());
         let result = guest.endure(phase, &mut |_| ()).map_err(lost)?;
         complaints.extend(result.failed.into_iter().map(|line| format!("warm up: {}: {line}", phase.name())));
@@ -89,7 +89,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
         failed.extend(epoch.failed);
         let mut after = guest.memory().map_err(lost)?;
         // There are too few attempts of the kind Busy to tell growth with them from growth.
-        if !matches!(phase, Phase::Busy(_)) {
+        if !matches!(phase, Phase::UnloadUnderLoad(_)) {
             let mut grown = losses(&before, &after, phase.rounds());
             for _ in 0..LOOKS {
                 if grown.is_empty() {
@@ -150,7 +150,7 @@ fn open(targets: &Targets, args: &KmodBenchArgs) -> Result<FreebsdTarget, CliErr
 fn phases(args: &KmodBenchArgs) -> [Phase; 4] {
     [
         Phase::Loads(args.loads),
-        Phase::Busy(args.busy),
+        Phase::UnloadUnderLoad(args.busy),
         Phase::Requests(args.requests),
         Phase::Interfaces(args.interfaces),
     ]
