@@ -15,62 +15,62 @@ use nlproof_wire::schema::{AttrKind, AttrTable, ifa_flags, in6_flags, operstate_
 use nlproof_wire::view::IfaCacheInfo;
 
 use super::datagram::Datagram;
-use super::place::At;
+use super::place::SourceFile;
 use super::values::{flags, hex_node, hwaddr, ifname, number};
 use crate::file::{FileError, Node, Value};
 
 /// Appends a list of attributes.
 pub(super) fn put_attrs(
-    at: At<'_>,
+    file: SourceFile<'_>,
     os: Os,
     table: Option<&'static AttrTable>,
     node: &Node,
     out: &mut Datagram,
 ) -> Result<(), FileError> {
     let Value::List(items) = &node.value else {
-        return Err(at.expected(node, "a list of attributes").help("one mapping each: `- ifname: lo10`"));
+        return Err(file.expected(node, "a list of attributes").help("one mapping each: `- ifname: lo10`"));
     };
     for item in items {
         let (key, value) = match &item.value {
             Value::Map(entries) if entries.len() == 1 => &entries[0],
-            _ => return Err(at.expected(item, "a mapping with one key, the attribute's name,")),
+            _ => return Err(file.expected(item, "a mapping with one key, the attribute's name,")),
         };
-        put_attr(at, os, table, key, value, out)?;
+        put_attr(file, os, table, key, value, out)?;
     }
     Ok(())
 }
 
 fn put_attr(
-    at: At<'_>,
+    file: SourceFile<'_>,
     os: Os,
     table: Option<&'static AttrTable>,
     key: &Node,
     value: &Node,
     out: &mut Datagram,
 ) -> Result<(), FileError> {
-    let (attr_type, kind) = attr_type(at, table, key)?;
+    let (attr_type, kind) = attr_type(file, table, key)?;
     let start = out.len();
     out.put(&[0, 0]);
     out.put(&attr_type.to_le_bytes());
-    let given_len = match exact(at, value)? {
+    let given_len = match exact(file, value)? {
         Some(exact) => {
             match (exact.hex, exact.value) {
-                (Some(hex), None) => out.put(&hex_node(at, hex)?),
-                (None, Some(inner)) => put_payload(at, os, kind, inner, out)?,
-                _ => return Err(at.error(value.place, "give either `hex` or `value`")),
+                (Some(hex), None) => out.put(&hex_node(file, hex)?),
+                (None, Some(inner)) => put_payload(file, os, kind, inner, out)?,
+                _ => return Err(file.error(value.place, "give either `hex` or `value`")),
             }
             exact.len
         }
         None => {
-            put_payload(at, os, kind, value, out)?;
+            put_payload(file, os, kind, value, out)?;
             None
         }
     };
     let true_len = out.len() - start;
     let len = match given_len {
-        Some(node) => number(at, node, 0, u16::MAX.into())? as u16,
+        Some(node) => number(file, node, 0, u16::MAX.into())? as u16,
         None => u16::try_from(true_len).map_err(|_| {
-            at.error(value.place, format!("an attribute of {true_len} bytes; 65535 is the most"))
+            file.error(value.place, format!("an attribute of {true_len} bytes; 65535 is the most"))
         })?,
     };
     out.set_u16(start, len);
@@ -80,23 +80,23 @@ fn put_attr(
 
 /// The attribute's type and what its payload is.
 fn attr_type(
-    at: At<'_>,
+    file: SourceFile<'_>,
     table: Option<&'static AttrTable>,
     key: &Node,
 ) -> Result<(u16, AttrKind), FileError> {
     let Value::Str(name) = &key.value else {
-        return Err(at.expected(key, "an attribute's name").help("by number: \"#77\", in quotes"));
+        return Err(file.expected(key, "an attribute's name").help("by number: \"#77\", in quotes"));
     };
     if let Some(digits) = name.strip_prefix('#') {
         let number: u16 =
-            digits.parse().map_err(|_| at.error(key.place, format!("`{name}` is not `#0` to `#65535`")))?;
+            digits.parse().map_err(|_| file.error(key.place, format!("`{name}` is not `#0` to `#65535`")))?;
         let kind = table.and_then(|table| table.by_number(number)).map_or(AttrKind::Binary, |spec| spec.kind);
         return Ok((number, kind));
     }
     let known = table.map(|table| table.names().collect::<Vec<_>>()).unwrap_or_default();
     match table.and_then(|table| table.by_name(name)) {
         Some(spec) => Ok((spec.number, spec.kind)),
-        None => Err(at.unknown(key.place, "attribute", name, known)),
+        None => Err(file.unknown(key.place, "attribute", name, known)),
     }
 }
 
@@ -107,7 +107,7 @@ struct Exact<'a> {
     len: Option<&'a Node>,
 }
 
-fn exact<'a>(at: At<'_>, node: &'a Node) -> Result<Option<Exact<'a>>, FileError> {
+fn exact<'a>(file: SourceFile<'_>, node: &'a Node) -> Result<Option<Exact<'a>>, FileError> {
     const KEYS: [&str; 3] = ["hex", "value", "len"];
     let Value::Map(entries) = &node.value else { return Ok(None) };
     let is_exact = |key: &Node| matches!(&key.value, Value::Str(name) if KEYS.contains(&name.as_str()));
@@ -120,22 +120,28 @@ fn exact<'a>(at: At<'_>, node: &'a Node) -> Result<Option<Exact<'a>>, FileError>
             Value::Str(name) if name == "hex" => exact.hex = Some(value),
             Value::Str(name) if name == "value" => exact.value = Some(value),
             Value::Str(name) if name == "len" => exact.len = Some(value),
-            Value::Str(name) => return Err(at.unknown(key.place, "key", name, KEYS)),
-            _ => return Err(at.expected(key, "hex, value or len")),
+            Value::Str(name) => return Err(file.unknown(key.place, "key", name, KEYS)),
+            _ => return Err(file.expected(key, "hex, value or len")),
         }
     }
     Ok(Some(exact))
 }
 
-fn put_payload(at: At<'_>, os: Os, kind: AttrKind, node: &Node, out: &mut Datagram) -> Result<(), FileError> {
-    let unsigned = |bits: u32| number(at, node, 0, (1 << bits) - 1);
+fn put_payload(
+    file: SourceFile<'_>,
+    os: Os,
+    kind: AttrKind,
+    node: &Node,
+    out: &mut Datagram,
+) -> Result<(), FileError> {
+    let unsigned = |bits: u32| number(file, node, 0, (1 << bits) - 1);
     match (kind, &node.value) {
         (AttrKind::U8, _) => out.put(&[unsigned(8)? as u8]),
         (AttrKind::U16, _) => out.put(&(unsigned(16)? as u16).to_le_bytes()),
         (AttrKind::Be16, _) => out.put(&(unsigned(16)? as u16).to_be_bytes()),
         (AttrKind::U32, _) => out.put(&(unsigned(32)? as u32).to_le_bytes()),
         (AttrKind::I32, _) => {
-            let value = number(at, node, i32::MIN.into(), i32::MAX.into())? as i32;
+            let value = number(file, node, i32::MIN.into(), i32::MAX.into())? as i32;
             out.put(&value.to_le_bytes());
         }
         (AttrKind::U64, _) => out.put(&(unsigned(64)? as u64).to_le_bytes()),
@@ -146,33 +152,40 @@ fn put_payload(at: At<'_>, os: Os, kind: AttrKind, node: &Node, out: &mut Datagr
         (AttrKind::Flag, Value::Null) => {}
         (AttrKind::HwAddr, Value::Str(text)) => {
             let bytes = hwaddr(text)
-                .ok_or_else(|| at.error(node.place, format!("`{text}` is no link-level address")))?;
+                .ok_or_else(|| file.error(node.place, format!("`{text}` is no link-level address")))?;
             out.put(&bytes);
         }
         (AttrKind::IpAddr, Value::Str(text)) => match text.parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) => out.put(&address.octets()),
             Ok(IpAddr::V6(address)) => out.put(&address.octets()),
-            Err(_) => return Err(at.error(node.place, format!("`{text}` is no IP address"))),
+            Err(_) => return Err(file.error(node.place, format!("`{text}` is no IP address"))),
         },
         (AttrKind::IfIndex, _) => match ifname(node) {
             Some(name) => out.put_ifindex(name),
             None => out.put(&(unsigned(32)? as u32).to_le_bytes()),
         },
-        (AttrKind::IfaFlags, _) => out.put(&flags(at, node, "flag", ifa_flags(os), u32::MAX)?.to_le_bytes()),
-        (AttrKind::In6Flags, _) => out.put(&flags(at, node, "flag", in6_flags(), u32::MAX)?.to_le_bytes()),
+        (AttrKind::IfaFlags, _) => {
+            out.put(&flags(file, node, "flag", ifa_flags(os), u32::MAX)?.to_le_bytes())
+        }
+        (AttrKind::In6Flags, _) => out.put(&flags(file, node, "flag", in6_flags(), u32::MAX)?.to_le_bytes()),
         (AttrKind::OperState, Value::Str(name)) => {
             let state = operstate_number(name).ok_or_else(|| {
-                at.unknown(node.place, "operational state", name, operstates().iter().map(|value| value.name))
+                file.unknown(
+                    node.place,
+                    "operational state",
+                    name,
+                    operstates().iter().map(|value| value.name),
+                )
             })?;
             out.put(&[state]);
         }
         (AttrKind::OperState, _) => out.put(&[unsigned(8)? as u8]),
-        (AttrKind::CacheInfo, Value::Map(entries)) => put_cacheinfo(at, entries, out)?,
-        (AttrKind::Nested(table), Value::List(_)) => put_attrs(at, os, Some(table), node, out)?,
+        (AttrKind::CacheInfo, Value::Map(entries)) => put_cacheinfo(file, entries, out)?,
+        (AttrKind::Nested(table), Value::List(_)) => put_attrs(file, os, Some(table), node, out)?,
         (AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary, _) => {
-            return Err(at.expected(node, "bytes").help("{hex: \"0102\"}"));
+            return Err(file.expected(node, "bytes").help("{hex: \"0102\"}"));
         }
-        (kind, _) => return Err(at.expected(node, expected(kind))),
+        (kind, _) => return Err(file.expected(node, expected(kind))),
     }
     Ok(())
 }
@@ -189,19 +202,23 @@ fn expected(kind: AttrKind) -> &'static str {
     }
 }
 
-fn put_cacheinfo(at: At<'_>, entries: &[(Node, Node)], out: &mut Datagram) -> Result<(), FileError> {
+fn put_cacheinfo(
+    file: SourceFile<'_>,
+    entries: &[(Node, Node)],
+    out: &mut Datagram,
+) -> Result<(), FileError> {
     const KEYS: [&str; 4] = ["preferred", "valid", "created", "updated"];
     let mut info = IfaCacheInfo::default();
     for (key, value) in entries {
-        let Value::Str(name) = &key.value else { return Err(at.expected(key, "a field's name")) };
+        let Value::Str(name) = &key.value else { return Err(file.expected(key, "a field's name")) };
         let field = match name.as_str() {
             "preferred" => &mut info.preferred,
             "valid" => &mut info.valid,
             "created" => &mut info.created,
             "updated" => &mut info.updated,
-            _ => return Err(at.unknown(key.place, "field of cacheinfo", name, KEYS)),
+            _ => return Err(file.unknown(key.place, "field of cacheinfo", name, KEYS)),
         };
-        *field = number(at, value, 0, u32::MAX.into())? as u32;
+        *field = number(file, value, 0, u32::MAX.into())? as u32;
     }
     out.put(&info.to_bytes());
     Ok(())

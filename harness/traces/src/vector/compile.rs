@@ -10,7 +10,7 @@ use super::format::{RawMessage, RawStep};
 use super::load::Vector;
 use super::message::put_message;
 use super::numbering::{SEQ_STEP, seqs_of};
-use super::place::{At, place};
+use super::place::{SourceFile, place};
 use super::race::compile_race;
 use super::repeat::expand;
 use crate::file::FileError;
@@ -37,20 +37,20 @@ const PROGRAM_LIMIT_MS: u32 = 90_000;
 /// # Errors
 /// A name that this ABI does not have, a value that does not fit, a step that cannot be put into bytes.
 pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
-    let at = At(&vector.path);
+    let file = SourceFile(&vector.path);
     let mut numbers = Vec::new();
     for (name, place) in vector.groups.iter().zip(&vector.group_places) {
         let known = groups(os).iter().map(|group| group.name);
-        numbers.push(group_number(os, name).ok_or_else(|| at.unknown(*place, "group", name, known))?);
+        numbers.push(group_number(os, name).ok_or_else(|| file.unknown(*place, "group", name, known))?);
     }
     let mut steps = Vec::new();
     for (index, step) in (0..).zip(&vector.steps) {
         if step.value.race.is_some() && !numbers.is_empty() {
-            return Err(at
+            return Err(file
                 .error(place(step), "a vector with a race joins no groups")
                 .help("events of racing requests have no one order: leave out `groups`"));
         }
-        steps.push(compile_step(at, os, index, place(step), &step.value)?);
+        steps.push(compile_step(file, os, index, place(step), &step.value)?);
     }
     Ok(Program {
         id,
@@ -70,7 +70,7 @@ fn is_program(word: &str) -> bool {
 }
 
 fn compile_step(
-    at: At<'_>,
+    file: SourceFile<'_>,
     os: Os,
     index: u32,
     place_of_step: (u64, u64),
@@ -79,7 +79,7 @@ fn compile_step(
     if let Some(exec) = &step.exec {
         let argv = &exec.argv.value;
         if !argv.first().is_some_and(|program| is_program(program)) {
-            return Err(at
+            return Err(file
                 .error(place(&exec.argv), "the first word is no program")
                 .help("a name that is looked for in the guest's PATH, or an absolute path: ifconfig, /sbin/ifconfig"));
         }
@@ -87,24 +87,26 @@ fn compile_step(
     }
     if let Some(wait) = &step.wait {
         if wait.limit_ms.value < wait.quiet_ms.value {
-            return Err(at.error(place(&wait.limit_ms), "the limit is below quiet-ms"));
+            return Err(file.error(place(&wait.limit_ms), "the limit is below quiet-ms"));
         }
         if wait.limit_ms.value > PROGRAM_LIMIT_MS {
-            return Err(at.error(place(&wait.limit_ms), format!("the limit is above {PROGRAM_LIMIT_MS} ms")));
+            return Err(
+                file.error(place(&wait.limit_ms), format!("the limit is above {PROGRAM_LIMIT_MS} ms"))
+            );
         }
         return Ok(Step::Wait { quiet_ms: wait.quiet_ms.value, limit_ms: wait.limit_ms.value });
     }
     if let Some(race) = &step.race {
-        return compile_race(at, os, seqs_of(index).start, place_of_step, race).map(Step::Race);
+        return compile_race(file, os, seqs_of(index).start, place_of_step, race).map(Step::Race);
     }
     let messages: &[RawMessage] = match (&step.send, &step.datagram) {
         (Some(message), _) => std::slice::from_ref(message),
         (None, Some(messages)) => messages,
         (None, None) => &[],
     };
-    let messages = expand(at, messages)?;
+    let messages = expand(file, messages)?;
     if messages.len() > SEQ_STEP as usize {
-        return Err(at.error(place_of_step, format!("more than {SEQ_STEP} messages in one datagram")));
+        return Err(file.error(place_of_step, format!("more than {SEQ_STEP} messages in one datagram")));
     }
     let mut datagram = Datagram::default();
     let mut end = ReplyEnd::Nothing;
@@ -112,11 +114,11 @@ fn compile_step(
     for (seq, message) in seqs_of(index).zip(&messages) {
         // Messages of a datagram are aligned to four bytes (NLMSG_ALIGN).
         datagram.align();
-        end = put_message(at, os, message, seq, &mut datagram)?;
+        end = put_message(file, os, message, seq, &mut datagram)?;
         last_seq = seq;
     }
     if messages.is_empty() {
-        return Err(at.error(place_of_step, "a datagram without messages"));
+        return Err(file.error(place_of_step, "a datagram without messages"));
     }
     Ok(Step::Send(Send {
         data: datagram.data,

@@ -12,7 +12,7 @@ use super::check::VectorCheck;
 use super::compile::compile;
 use super::load::Vector;
 use super::malformed::Malformation;
-use super::place::{At, place};
+use super::place::{SourceFile, place};
 use crate::file::FileError;
 
 /// Everything wrong with a vector, for every system that it is for.
@@ -22,17 +22,17 @@ pub fn lint(vector: &Vector) -> Vec<FileError> {
 
 /// The same, with the check that each belongs to.
 pub(super) fn lint_by_check(vector: &Vector) -> Vec<(VectorCheck, FileError)> {
-    let at = At(&vector.path);
+    let file = SourceFile(&vector.path);
     let mut errors = Vec::new();
     for os in &vector.needs.os {
         match compile(vector, *os, 0) {
-            Ok(program) => check_form(at, vector, *os, &program.steps, &mut errors),
+            Ok(program) => check_form(file, vector, *os, &program.steps, &mut errors),
             Err(error) => errors.push((VectorCheck::Program, error)),
         }
     }
     for (module, place) in vector.needs.modules.iter().zip(&vector.module_places) {
         if module.is_empty() || !module.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            let error = at.error(*place, format!("`{module}` is no kernel module's name"));
+            let error = file.error(*place, format!("`{module}` is no kernel module's name"));
             errors.push((VectorCheck::Needs, error));
         }
     }
@@ -43,7 +43,7 @@ pub(super) fn lint_by_check(vector: &Vector) -> Vec<(VectorCheck, FileError)> {
 
 /// The deviations that the bytes have must be those that the vector declares.
 fn check_form(
-    at: At<'_>,
+    file: SourceFile<'_>,
     vector: &Vector,
     os: Os,
     steps: &[Step],
@@ -66,7 +66,7 @@ fn check_form(
                 if !vector.malformed.contains(&malformation) {
                     let what = format!("the datagram is malformed ({malformation}): {fault}");
                     let help = format!("mend it, or declare `malformed: [{malformation}]`");
-                    errors.push((VectorCheck::Form, at.error(place(spanned), what).help(help)));
+                    errors.push((VectorCheck::Form, file.error(place(spanned), what).help(help)));
                 }
                 ControlFlow::Continue(())
             });
@@ -74,7 +74,7 @@ fn check_form(
     }
     for declared in vector.malformed.difference(&found) {
         let what = format!("`{declared}` is declared, and no datagram has it");
-        let error = at.error(vector.malformed_place, what).help("take it out, or make the datagram so");
+        let error = file.error(vector.malformed_place, what).help("take it out, or make the datagram so");
         errors.push((VectorCheck::Declared, error));
     }
 }

@@ -12,43 +12,43 @@ use super::attrs::put_attrs;
 use super::datagram::Datagram;
 use super::format::{RawMessage, RawReply};
 use super::header::put_header;
-use super::place::{At, place};
+use super::place::{SourceFile, place};
 use super::values::{hex, number};
 use crate::file::{FileError, Value};
 
 /// Appends a message and says what ends its reply.
 pub(super) fn put_message(
-    at: At<'_>,
+    file: SourceFile<'_>,
     os: Os,
     raw: &RawMessage,
     seq: u32,
     out: &mut Datagram,
 ) -> Result<ReplyEnd, FileError> {
-    let (kind, message) = message_type(at, os, raw)?;
-    let flags = message_flags(at, os, kind, raw)?;
+    let (kind, message) = message_type(file, os, raw)?;
+    let flags = message_flags(file, os, kind, raw)?;
     let start = out.len();
     out.put(&NlMsgHdr { len: 0, kind, flags, seq, pid: 0 }.to_bytes());
     match message {
-        Some(message) => put_header(at, os, message, raw.header.as_ref(), out)?,
+        Some(message) => put_header(file, os, message, raw.header.as_ref(), out)?,
         None => {
             if let Some(header) = &raw.header {
-                return Err(at
+                return Err(file
                     .error(header.place, "the header of a message by number is not known")
                     .help("give its bytes as `tail`"));
             }
         }
     }
     if let Some(attrs) = &raw.attrs {
-        put_attrs(at, os, message.and_then(|message| message.attrs), attrs, out)?;
+        put_attrs(file, os, message.and_then(|message| message.attrs), attrs, out)?;
     }
     if let Some(tail) = &raw.tail {
-        let bytes = hex(&tail.value).map_err(|what| at.error(place(tail), what))?;
+        let bytes = hex(&tail.value).map_err(|what| file.error(place(tail), what))?;
         out.put(&bytes);
     }
     if let Some(cut) = &raw.cut {
         let left = out.len() - start;
         let kept = left.checked_sub(cut.value as usize).ok_or_else(|| {
-            at.error(place(cut), format!("the message has only {} to cut from", counted(left, "byte")))
+            file.error(place(cut), format!("the message has only {} to cut from", counted(left, "byte")))
         })?;
         out.truncate(start + kept);
     }
@@ -60,28 +60,32 @@ pub(super) fn put_message(
     Ok(reply_end(raw.reply, flags, message))
 }
 
-fn message_type(at: At<'_>, os: Os, raw: &RawMessage) -> Result<(u16, Option<&'static Message>), FileError> {
+fn message_type(
+    file: SourceFile<'_>,
+    os: Os,
+    raw: &RawMessage,
+) -> Result<(u16, Option<&'static Message>), FileError> {
     match &raw.message.value {
         Value::Str(name) => {
             let message = schema::message_by_name(os, name).ok_or_else(|| {
                 let known = schema::messages(os).iter().map(|message| message.name);
-                at.unknown(raw.message.place, "message", name, known)
+                file.unknown(raw.message.place, "message", name, known)
             })?;
             Ok((message.number, Some(message)))
         }
         _ => {
-            let kind = number(at, &raw.message, 0, u16::MAX.into())? as u16;
+            let kind = number(file, &raw.message, 0, u16::MAX.into())? as u16;
             Ok((kind, schema::message(os, kind)))
         }
     }
 }
 
-fn message_flags(at: At<'_>, os: Os, kind: u16, raw: &RawMessage) -> Result<u16, FileError> {
+fn message_flags(file: SourceFile<'_>, os: Os, kind: u16, raw: &RawMessage) -> Result<u16, FileError> {
     let table = nlm_flags(os, kind);
     raw.flags.iter().try_fold(0, |flags, name| {
         let bits = flag_by_name(table, &name.value).ok_or_else(|| {
             let known = table.iter().map(|flag| flag.name);
-            at.unknown(place(name), "flag of this message", &name.value, known)
+            file.unknown(place(name), "flag of this message", &name.value, known)
         })?;
         // nlmsg_flags has 16 bits, and so has every flag of the tables.
         Ok(flags | bits as u16)

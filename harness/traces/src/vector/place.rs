@@ -15,9 +15,9 @@ pub(super) fn place<T>(spanned: &Spanned<T>) -> (u64, u64) {
 
 /// A vector's file, for making errors about it.
 #[derive(Clone, Copy)]
-pub(super) struct At<'a>(pub(super) &'a Path);
+pub(super) struct SourceFile<'a>(pub(super) &'a Path);
 
-impl At<'_> {
+impl SourceFile<'_> {
     /// An error about a place.
     pub(super) fn error(self, place: (u64, u64), what: impl Into<String>) -> FileError {
         FileError::at(self.0, place, what)

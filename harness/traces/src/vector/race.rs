@@ -16,7 +16,7 @@ use super::datagram::Datagram;
 use super::format::{RawMessage, RawRace};
 use super::load::Vector;
 use super::message::put_message;
-use super::place::{At, place};
+use super::place::{SourceFile, place};
 use crate::file::FileError;
 
 /// What may come of a request, beside the name of an error.
@@ -26,36 +26,36 @@ const MOST_ROUNDS: u32 = 100;
 
 /// The race as bytes; its messages are numbered from `seq`, those before it first.
 pub(super) fn compile_race(
-    at: At<'_>,
+    file: SourceFile<'_>,
     os: Os,
     seq: u32,
     place_of_step: (u64, u64),
     raw: &RawRace,
 ) -> Result<Race, FileError> {
     if !(1..=MOST_ROUNDS).contains(&raw.rounds.value) {
-        return Err(at.error(place(&raw.rounds), format!("a race has 1 to {MOST_ROUNDS} rounds")));
+        return Err(file.error(place(&raw.rounds), format!("a race has 1 to {MOST_ROUNDS} rounds")));
     }
     if raw.sockets.len() < 2 || raw.sockets.iter().any(Vec::is_empty) {
-        return Err(at.error(place_of_step, "a race needs two sockets or more, and each something to ask"));
+        return Err(file.error(place_of_step, "a race needs two sockets or more, and each something to ask"));
     }
     let requests: usize = raw.sockets.iter().map(Vec::len).sum();
     if raw.permit.is_empty() {
-        return Err(at.error(place_of_step, "`permit` is empty: nothing could come of the race"));
+        return Err(file.error(place_of_step, "`permit` is empty: nothing could come of the race"));
     }
     if let Some(odd) = raw.permit.iter().find(|permit| permit.value.split(' ').count() != requests) {
-        return Err(at
+        return Err(file
             .error(place(odd), format!("`{}` is not one word for each of {requests} requests", odd.value))
             .help("such as `ok EEXIST`: the first socket's requests first"));
     }
     for permit in &raw.permit {
         if let Some(word) = permit.value.split(' ').find(|word| !can_come(os, word)) {
             let known = OUTCOMES.into_iter().chain(errno_names(os));
-            return Err(at.unknown(place(permit), "outcome", word, known));
+            return Err(file.unknown(place(permit), "outcome", word, known));
         }
     }
     let mut seqs = seq..;
     let mut sends = |raw: &[RawMessage]| -> Result<Vec<Send>, FileError> {
-        raw.iter().zip(&mut seqs).map(|(message, seq)| send(at, os, seq, message)).collect()
+        raw.iter().zip(&mut seqs).map(|(message, seq)| send(file, os, seq, message)).collect()
     };
     Ok(Race {
         rounds: raw.rounds.value,
@@ -75,11 +75,11 @@ fn can_come(os: Os, word: &str) -> bool {
     OUTCOMES.contains(&word) || shown || number
 }
 
-fn send(at: At<'_>, os: Os, seq: u32, message: &RawMessage) -> Result<Send, FileError> {
+fn send(file: SourceFile<'_>, os: Os, seq: u32, message: &RawMessage) -> Result<Send, FileError> {
     let mut datagram = Datagram::default();
-    let end = put_message(at, os, message, seq, &mut datagram)?;
+    let end = put_message(file, os, message, seq, &mut datagram)?;
     if end == ReplyEnd::Nothing {
-        return Err(at
+        return Err(file
             .error(message.message.place, "a racing request without an answer tells nothing")
             .help("give it the flag `ack`"));
     }

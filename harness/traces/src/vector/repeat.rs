@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::format::RawMessage;
 use super::numbering::SEQ_STEP;
-use super::place::{At, place};
+use super::place::{SourceFile, place};
 use crate::file::{FileError, Node, Value};
 
 /// What stands for the number of the copy.
@@ -16,7 +16,7 @@ const PLACEHOLDER: &str = "{n}";
 /// # Errors
 /// A count that is no repetition or more than a step can number, or a message whose copies would all be equal.
 pub(super) fn expand<'a>(
-    at: At<'_>,
+    file: SourceFile<'_>,
     messages: &'a [RawMessage],
 ) -> Result<Vec<Cow<'a, RawMessage>>, FileError> {
     let mut expanded = Vec::with_capacity(messages.len());
@@ -27,18 +27,17 @@ pub(super) fn expand<'a>(
         };
         let (count, from) = (repeat.value.count, repeat.value.from);
         if !(2..=SEQ_STEP).contains(&count) {
-            return Err(
-                at.error(place(repeat), format!("a message is repeated 2 to {SEQ_STEP} times, not {count}"))
-            );
+            return Err(file
+                .error(place(repeat), format!("a message is repeated 2 to {SEQ_STEP} times, not {count}")));
         }
         let last = from
             .checked_add(count - 1)
-            .ok_or_else(|| at.error(place(repeat), "the number of the last copy does not fit 32 bits"))?;
+            .ok_or_else(|| file.error(place(repeat), "the number of the last copy does not fit 32 bits"))?;
         for number in from..=last {
             let mut copy = message.clone();
             let nodes = [copy.header.as_mut(), copy.attrs.as_mut()];
             if !nodes.into_iter().flatten().fold(false, |found, node| put_number(node, number) | found) {
-                return Err(at
+                return Err(file
                     .error(
                         place(repeat),
                         format!("no `{PLACEHOLDER}` in the message: its copies would be equal"),

@@ -4,21 +4,23 @@
 use nlproof_base::counted;
 use nlproof_wire::schema::{Flag, flag_by_name};
 
-use super::place::At;
+use super::place::SourceFile;
 use crate::file::{FileError, Node, Value};
 
 /// A number within a range.
-pub(super) fn number(at: At<'_>, node: &Node, min: i128, max: i128) -> Result<i128, FileError> {
+pub(super) fn number(file: SourceFile<'_>, node: &Node, min: i128, max: i128) -> Result<i128, FileError> {
     match node.value {
         Value::Int(number) if (min..=max).contains(&number) => Ok(number),
-        Value::Int(number) => Err(at.error(node.place, format!("{number} does not fit: {min} to {max} do"))),
-        _ => Err(at.expected(node, "a number")),
+        Value::Int(number) => {
+            Err(file.error(node.place, format!("{number} does not fit: {min} to {max} do")))
+        }
+        _ => Err(file.expected(node, "a number")),
     }
 }
 
 /// A flag word: a list of names, one name, or a number.
 pub(super) fn flags(
-    at: At<'_>,
+    file: SourceFile<'_>,
     node: &Node,
     what: &str,
     table: &'static [Flag],
@@ -26,18 +28,24 @@ pub(super) fn flags(
 ) -> Result<u32, FileError> {
     match &node.value {
         Value::List(names) => {
-            names.iter().try_fold(0, |bits, name| Ok(bits | flag(at, name, what, table, max)?))
+            names.iter().try_fold(0, |bits, name| Ok(bits | flag(file, name, what, table, max)?))
         }
-        _ => flag(at, node, what, table, max),
+        _ => flag(file, node, what, table, max),
     }
 }
 
-fn flag(at: At<'_>, node: &Node, what: &str, table: &'static [Flag], max: u32) -> Result<u32, FileError> {
+fn flag(
+    file: SourceFile<'_>,
+    node: &Node,
+    what: &str,
+    table: &'static [Flag],
+    max: u32,
+) -> Result<u32, FileError> {
     match &node.value {
         Value::Str(name) => flag_by_name(table, name)
-            .ok_or_else(|| at.unknown(node.place, what, name, table.iter().map(|flag| flag.name))),
-        Value::Int(_) => Ok(number(at, node, 0, max.into())? as u32),
-        _ => Err(at.expected(node, &format!("a {what} or a list of them"))),
+            .ok_or_else(|| file.unknown(node.place, what, name, table.iter().map(|flag| flag.name))),
+        Value::Int(_) => Ok(number(file, node, 0, max.into())? as u32),
+        _ => Err(file.expected(node, &format!("a {what} or a list of them"))),
     }
 }
 
@@ -72,11 +80,11 @@ pub fn hex(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// Bytes in hex at a place.
-pub(super) fn hex_node(at: At<'_>, node: &Node) -> Result<Vec<u8>, FileError> {
+pub(super) fn hex_node(file: SourceFile<'_>, node: &Node) -> Result<Vec<u8>, FileError> {
     match &node.value {
-        Value::Str(text) => hex(text).map_err(|what| at.error(node.place, what)),
+        Value::Str(text) => hex(text).map_err(|what| file.error(node.place, what)),
         // YAML reads unquoted digits as a number: 0010 would lose its zeroes.
-        _ => Err(at.expected(node, "bytes in hex, in quotes,")),
+        _ => Err(file.expected(node, "bytes in hex, in quotes,")),
     }
 }
 
