@@ -308,7 +308,7 @@ impl FreebsdTarget {
         let (steps, groups) = phase.steps();
         let limit = LOOK + round.saturating_mul(phase.rounds());
         let mut done = phase.done_after();
-        let outcome = self.outside_shown(phase.name(), steps, groups, limit, &mut || {
+        let outcome = self.in_host_stack_shown(phase.name(), steps, groups, limit, &mut || {
             if let Some(rounds) = done.next().filter(|rounds| *rounds > 0) {
                 on_part(rounds);
             }

@@ -161,7 +161,7 @@ impl FreebsdTarget {
             steps.extend([exec("kldload /tmp/nlproof_iface.ko"), ask(1), ask(question.times())]);
         }
         let limit = LIMIT.saturating_mul(turns.max(1)) + REQUEST.saturating_mul(requests);
-        let outcome = self.outside_shown(&question.name(), steps, Vec::new(), limit, on_part)?;
+        let outcome = self.in_host_stack_shown(&question.name(), steps, Vec::new(), limit, on_part)?;
         let mut speed =
             Speed { question, messages: 0, stock: Vec::new(), rust: Vec::new(), failed: outcome.failed };
         let (preparation, turns_of) =

@@ -75,7 +75,7 @@ impl FreebsdTarget {
             steps.push(exec("sysctl -b net.netlink.nlproof.records | wc -c".to_owned()));
         }
         steps.push(exec("sysctl net.netlink.nlproof.trace=0 > /dev/null".to_owned()));
-        let outcome = self.outside("dumps with and without probes", steps, Vec::new(), LIMIT)?;
+        let outcome = self.in_host_stack("dumps with and without probes", steps, Vec::new(), LIMIT)?;
         let mut cost = TraceCost { failed: outcome.failed, ..TraceCost::default() };
         for turn in outcome.counted.get(1..).unwrap_or_default().chunks_exact(4) {
             let [_, off, _, on] = turn else { continue };
@@ -101,7 +101,7 @@ impl FreebsdTarget {
     pub fn trace_sustained(&mut self, rounds: u32) -> Result<Sustained, TargetError> {
         let round = || count(vec![vec![dump_links()]], Until::Requests(DUMPS_AT_ONCE), Vec::new(), 0);
         let steps = (0..rounds).map(|_| round()).collect();
-        let outcome = self.outside_traced("dumps whose probes are read", steps, LIMIT)?;
+        let outcome = self.in_host_stack_traced("dumps whose probes are read", steps, LIMIT)?;
         let traced = outcome.traced;
         let mut sustained = Sustained {
             dumps: rounds * DUMPS_AT_ONCE,

@@ -117,7 +117,7 @@ impl Blame {
 mod tests {
     use nlproof_agent::{ConsoleLine, Program};
 
-    use super::super::programs::outside;
+    use super::super::programs::in_host_stack;
     use super::*;
 
     #[test]
@@ -135,8 +135,8 @@ mod tests {
     #[test]
     fn a_complaint_is_told_with_the_step_that_it_came_in() {
         let programs = vec![
-            Program { id: 0, ..outside("link/a", Vec::new()) },
-            Program { id: 1, ..outside("link/b", Vec::new()) },
+            Program { id: 0, ..in_host_stack("link/a", Vec::new()) },
+            Program { id: 1, ..in_host_stack("link/b", Vec::new()) },
         ];
         let batch = Batch { programs };
         let mut blame = Blame::default();

@@ -9,7 +9,7 @@ use nlproof_agent::{Batch, Body, Program, Step};
 use super::connection::{Link, open_failure};
 use super::console::{complaints, console, console_since};
 use super::module::Prepared;
-use super::programs::outside;
+use super::programs::in_host_stack;
 use crate::guest::{ExecOutput, Ssh, SshError};
 use crate::targets::Finish;
 use crate::targets::OpenError;
@@ -117,7 +117,7 @@ fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 4], String> {
     let steps =
         commands.map(|argv| Step::Exec { argv: argv.iter().map(ToString::to_string).collect(), limit_ms });
     let program =
-        Program { limit_ms: limit_ms.saturating_mul(4), ..outside("the module's end", steps.into()) };
+        Program { limit_ms: limit_ms.saturating_mul(4), ..in_host_stack("the module's end", steps.into()) };
     let (mut ended, mut failed) = (Vec::new(), None);
     let wait = Wait::new("the module's counters and its unloading", LIMIT * 4);
     let run = link.run(&Batch { programs: vec![program] }, &wait, vm, &mut |record| match record.body {

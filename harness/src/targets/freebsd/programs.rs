@@ -17,7 +17,7 @@ pub(crate) fn shell(script: &str) -> Vec<String> {
 }
 
 /// A program in the guest's own network stack, as root.
-pub(crate) fn outside(what: &str, steps: Vec<Step>) -> Program {
+pub(crate) fn in_host_stack(what: &str, steps: Vec<Step>) -> Program {
     Program {
         id: 0,
         name: what.to_owned(),
@@ -62,7 +62,7 @@ impl FreebsdTarget {
     ///
     /// # Errors
     /// The guest was lost.
-    pub(crate) fn outside(
+    pub(crate) fn in_host_stack(
         &mut self,
         what: &str,
         steps: Vec<Step>,
@@ -76,7 +76,7 @@ impl FreebsdTarget {
     ///
     /// # Errors
     /// The guest was lost.
-    pub(crate) fn outside_shown(
+    pub(crate) fn in_host_stack_shown(
         &mut self,
         what: &str,
         steps: Vec<Step>,
@@ -91,7 +91,7 @@ impl FreebsdTarget {
     ///
     /// # Errors
     /// The guest was lost.
-    pub(crate) fn outside_traced(
+    pub(crate) fn in_host_stack_traced(
         &mut self,
         what: &str,
         steps: Vec<Step>,
@@ -109,7 +109,7 @@ impl FreebsdTarget {
         kernel_trace: bool,
         on_counted: &mut dyn FnMut(),
     ) -> Result<Outcome, TargetError> {
-        let program = Program { groups, kernel_trace, ..outside(what, steps) };
+        let program = Program { groups, kernel_trace, ..in_host_stack(what, steps) };
         let mut outcome = Outcome::default();
         let wait = Wait::new(format!("the end of {what}"), limit);
         let batch = Batch { programs: vec![program] };
