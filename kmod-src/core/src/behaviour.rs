@@ -36,20 +36,17 @@ pub struct Behaviours {
     pub optimistic_addresses: bool,
 }
 
-/// The variants of `_nl_modify_ifp_generic` (`netlink/route/iface_drivers.c`), in the order in which they
-/// appeared.
+/// How `_nl_modify_ifp_generic` (`netlink/route/iface_drivers.c`) changes an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkModify {
-    /// 13, 14: an interface can be taken down but not brought up, and a failure to set the MTU is lost.
-    A,
-    /// main after October 2024: `ifi_change` 0 stands for all flags, and IFF_UP is obeyed both ways.
-    B,
-    /// [`B`](Self::B), and a failure to set the MTU is returned.
-    C,
-    /// [`B`](Self::B), and IFLA_ADDRESS sets the link-level address.
-    D,
-    /// 15: [`C`](Self::C) and IFLA_ADDRESS.
-    E,
+pub struct LinkModify {
+    /// Which requests bring the interface up or down.
+    pub up_down: UpDown,
+    /// What becomes of a failure to set the MTU.
+    pub mtu_error: MtuError,
+    /// How promiscuous mode is switched.
+    pub promiscuity: Promiscuity,
+    /// What IFLA_ADDRESS of a request does.
+    pub link_address: LinkAddressChange,
 }
 
 /// Which requests bring an interface up or down.
@@ -81,40 +78,33 @@ pub enum Promiscuity {
     Permanent,
 }
 
+/// What IFLA_ADDRESS of a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkAddressChange {
+    /// Nothing.
+    Ignored,
+    /// IFLA_ADDRESS sets the link-level address. The text of a failure names no error. (main, before 15)
+    Set,
+    /// IFLA_ADDRESS sets the link-level address. The text of a failure ends with the error's number.
+    SetOrTellErrno,
+}
+
 impl LinkModify {
-    /// Which requests bring the interface up or down.
-    #[must_use]
-    pub const fn up_down(self) -> UpDown {
-        match self {
-            Self::A => UpDown::DownOnly,
-            Self::B | Self::C | Self::D | Self::E => UpDown::Both,
-        }
-    }
-
-    /// What becomes of a failure to set the MTU.
-    #[must_use]
-    pub const fn mtu_error(self) -> MtuError {
-        match self {
-            Self::A | Self::B | Self::D => MtuError::Lost,
-            Self::C | Self::E => MtuError::Returned,
-        }
-    }
-
-    /// How promiscuous mode is switched.
-    #[must_use]
-    pub const fn promiscuity(self) -> Promiscuity {
-        match self {
-            Self::A => Promiscuity::Counted,
-            Self::B | Self::D => Promiscuity::CountedOrAll,
-            Self::C | Self::E => Promiscuity::Permanent,
-        }
-    }
-
-    /// Whether IFLA_ADDRESS of a request is looked at.
-    #[must_use]
-    pub const fn link_address(self) -> bool {
-        matches!(self, Self::D | Self::E)
-    }
+    /// 13, 14: an interface can be taken down but not brought up, and a failure to set the MTU is lost.
+    pub const RELEASE_13: Self = Self {
+        up_down: UpDown::DownOnly,
+        mtu_error: MtuError::Lost,
+        promiscuity: Promiscuity::Counted,
+        link_address: LinkAddressChange::Ignored,
+    };
+    /// 15: `ifi_change` 0 stands for all flags, IFF_UP is obeyed both ways, a failure to set the MTU is returned, and
+    /// IFLA_ADDRESS sets the link-level address.
+    pub const RELEASE_15: Self = Self {
+        up_down: UpDown::Both,
+        mtu_error: MtuError::Returned,
+        promiscuity: Promiscuity::Permanent,
+        link_address: LinkAddressChange::SetOrTellErrno,
+    };
 }
 
 /// Where the parent's index in IFLA_LINK goes.
@@ -180,7 +170,7 @@ impl Behaviours {
     #[must_use]
     pub const fn of(profile: Profile) -> Self {
         let release_13 = Self {
-            link_modify: LinkModify::A,
+            link_modify: LinkModify::RELEASE_13,
             link_parent: LinkParent::OverIndex,
             link_cloner: LinkCloner::ByKind(Cloners::of_the_kernel()),
             cookie_on_create: false,
@@ -195,7 +185,7 @@ impl Behaviours {
             optimistic_addresses: false,
         };
         let release_14_0 = Self {
-            link_modify: LinkModify::A,
+            link_modify: LinkModify::RELEASE_13,
             link_parent: LinkParent::Own,
             link_cloner: LinkCloner::ByName,
             cookie_on_create: true,
@@ -210,7 +200,8 @@ impl Behaviours {
             optimistic_addresses: false,
         };
         let release_14_3 = Self { inet4_scope: Inet4Scope::HostOrder, ..release_14_0 };
-        let release_15 = Self { link_modify: LinkModify::E, capability_bits: Some(35), ..release_14_3 };
+        let release_15 =
+            Self { link_modify: LinkModify::RELEASE_15, capability_bits: Some(35), ..release_14_3 };
         match profile {
             Profile::Seed | Profile::R13 => release_13,
             Profile::R14_0 => release_14_0,
@@ -232,7 +223,7 @@ mod tests {
         assert_eq!(all.map(|b| b.capability_bits), [None, None, Some(34), Some(34), Some(35), Some(35)]);
         assert_eq!(all.map(|b| b.cookie_on_create), [false, false, true, true, true, true]);
         assert_eq!(
-            all.map(|b| b.link_modify.up_down() == UpDown::Both),
+            all.map(|b| b.link_modify.up_down == UpDown::Both),
             [false, false, false, false, true, true]
         );
         assert_eq!(
@@ -240,16 +231,18 @@ mod tests {
             [false, false, false, true, true, true]
         );
         assert_eq!(
-            all.map(|b| b.link_modify.mtu_error() == MtuError::Returned).iter().filter(|&&r| r).count(),
+            all.map(|b| b.link_modify.mtu_error == MtuError::Returned).iter().filter(|&&r| r).count(),
             2
         );
     }
 
     #[test]
-    fn variants_are_built_on_each_other() {
-        use LinkModify::{A, B, C, D, E};
-        assert_eq!([A, B, C, D, E].map(LinkModify::link_address), [false, false, false, true, true]);
-        assert_eq!(B.promiscuity(), Promiscuity::CountedOrAll);
-        assert_eq!((C.promiscuity(), C.mtu_error()), (E.promiscuity(), E.mtu_error()));
+    fn what_changes_an_interface_in_14_and_in_15_has_nothing_in_common() {
+        let [old, new] = [Profile::R14_3, Profile::R15].map(|profile| Behaviours::of(profile).link_modify);
+        assert_eq!((old, new), (LinkModify::RELEASE_13, LinkModify::RELEASE_15));
+        assert_ne!(old.up_down, new.up_down);
+        assert_ne!(old.mtu_error, new.mtu_error);
+        assert_ne!(old.promiscuity, new.promiscuity);
+        assert_ne!(old.link_address, new.link_address);
     }
 }

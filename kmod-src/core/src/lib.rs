@@ -64,8 +64,8 @@ pub use address::{
 pub use address_request::AddressRequest;
 pub use attributes::Request;
 pub use behaviour::{
-    AddressChanges, AddressDump, Behaviours, Inet4Scope, LinkCloner, LinkModify, LinkParent, MtuError,
-    Promiscuity, Rename, UpDown,
+    AddressChanges, AddressDump, Behaviours, Inet4Scope, LinkAddressChange, LinkCloner, LinkModify,
+    LinkParent, MtuError, Promiscuity, Rename, UpDown,
 };
 pub use cloners::{Cloner, Cloners};
 pub use context::{Epoch, Sleepable, in_epoch};

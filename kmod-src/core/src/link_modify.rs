@@ -3,7 +3,7 @@
 
 use nlproof_wire::consts::{IFF_PROMISC, IFF_UP};
 
-use crate::behaviour::{LinkModify, MtuError, Promiscuity, UpDown};
+use crate::behaviour::{LinkAddressChange, LinkModify, MtuError, Promiscuity, UpDown};
 use crate::context::Sleepable;
 use crate::errno::Errno;
 use crate::kernel::{Kernel, Privilege, Requester};
@@ -14,7 +14,7 @@ use crate::report::Report;
 /// Does what the request asks for, in the kernel's order. What was done before a failure stays done.
 pub(crate) fn modify<K: Kernel>(
     kernel: &K,
-    variant: LinkModify,
+    how: LinkModify,
     thread: &mut Sleepable,
     requester: &impl Requester,
     ifp: &K::Ref,
@@ -28,29 +28,28 @@ pub(crate) fn modify<K: Kernel>(
             Ok(())
         })?;
     }
-    up_or_down(kernel, variant.up_down(), thread, ifp, request)?;
+    up_or_down(kernel, how.up_down, thread, ifp, request)?;
     if request.mtu > 0 {
         need(requester, Privilege::SetIfMtu, "Not enough privileges to set mtu", report)?;
         let set =
             probe::change(kernel, Change::Mtu, ifp, request.mtu, || kernel.set_mtu(thread, ifp, request.mtu));
-        if variant.mtu_error() == MtuError::Returned {
+        if how.mtu_error == MtuError::Returned {
             set.inspect_err(|_| say(report, "Failed to set mtu"))?;
         }
     }
-    promiscuity(kernel, variant.promiscuity(), thread, ifp, request, report)?;
-    if variant.link_address()
+    promiscuity(kernel, how.promiscuity, thread, ifp, request, report)?;
+    if how.link_address != LinkAddressChange::Ignored
         && let Some(address) = request.link_address
     {
         need(requester, Privilege::SetIfMac, "Not enough privileges to set IFLA_ADDRESS", report)?;
         let set = || kernel.set_link_address(thread, ifp, address);
         probe::change(kernel, Change::LinkAddress, ifp, 0, set).inspect_err(|error| {
             report.say(|text| {
-                text.str(match variant {
-                    LinkModify::D => "unable to set IFLA_ADDRESS",
-                    _ => "setting IFLA_ADDRESS failed with error code: ",
-                });
-                if variant != LinkModify::D {
+                if how.link_address == LinkAddressChange::SetOrTellErrno {
+                    text.str("setting IFLA_ADDRESS failed with error code: ");
                     text.number(error.number().unsigned_abs());
+                } else {
+                    text.str("unable to set IFLA_ADDRESS");
                 }
             });
         })?;

@@ -8,7 +8,7 @@ use nlproof_wire::consts::{
 };
 
 use crate::attributes::{Attribute, AttributeSet, Request, header_u16, header_u32};
-use crate::behaviour::{Behaviours, LinkParent};
+use crate::behaviour::{Behaviours, LinkAddressChange, LinkParent};
 use crate::driver_data::DriverData;
 use crate::errno::Errno;
 use crate::report::Report;
@@ -53,7 +53,7 @@ struct LinkInfo<'t, 'a>(&'t mut LinkRequest<'a>);
 impl<'a> AttributeSet<'a> for Links<'_, 'a> {
     fn attribute(&mut self, attribute: &Attribute<'a>, report: &mut Report) -> Result<(), Errno> {
         match attribute.kind() {
-            IFLA_ADDRESS if self.behaviours.link_modify.link_address() => {
+            IFLA_ADDRESS if self.behaviours.link_modify.link_address != LinkAddressChange::Ignored => {
                 self.request.link_address = Some(attribute.data);
             }
             IFLA_IFNAME | IFLA_ALT_IFNAME => self.request.name = Some(attribute.string(report)?),
