@@ -236,7 +236,13 @@ impl Targets {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Box<dyn Target>, OpenError> {
         match place.cell.target {
-            TargetKind::Sim => Ok(Box::new(SimTarget::traced(place.cell.profile, self.trace))),
+            TargetKind::Sim => {
+                let sim = SimTarget::traced(place.cell.profile, self.trace);
+                Ok(Box::new(match place.cell.plays {
+                    Some(release) => sim.playing(release),
+                    None => sim,
+                }))
+            }
             TargetKind::Freebsd => Ok(Box::new(self.open_freebsd(place, on_stage)?)),
         }
     }
