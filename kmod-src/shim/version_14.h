@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* FreeBSD 14: tried on 14.0-STABLE. */
+/* FreeBSD 14: tested on 14.0-STABLE and 14.2-STABLE. */
 #ifndef NLPROOF_VERSION_14_H
 #define NLPROOF_VERSION_14_H
 

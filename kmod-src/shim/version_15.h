@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* FreeBSD 15: tried on 15.1-RELEASE. */
+/* FreeBSD 15: tested on 15.0-RELEASE and 15.1-RELEASE. */
 #ifndef NLPROOF_VERSION_15_H
 #define NLPROOF_VERSION_15_H
 
@@ -39,9 +39,19 @@ version_advance(struct nl_writer *nw, int32_t used)
 	nw->buf->datalen += used;
 }
 
-/* 15.1 leaves the lock to if_clone_destroy; 15.0 took it here, and is not supported. */
+/*
+ * 15.0 destroys clones with the interface list's lock held; from 15.1 on if_clone_destroy takes it. Which of the
+ * versions in between do is not known: the lock recurses, so that taking it twice is harmless, also where a module
+ * with 15.0's headers is loaded into 15.1.
+ */
+#if __FreeBSD_version < 1501000
+#include <sys/sx.h>
+#define	VERSION_DESTROY_ENTER()	sx_xlock(&ifnet_detach_sxlock)
+#define	VERSION_DESTROY_LEAVE()	sx_xunlock(&ifnet_detach_sxlock)
+#else
 #define	VERSION_DESTROY_ENTER()	do { } while (0)
 #define	VERSION_DESTROY_LEAVE()	do { } while (0)
+#endif
 
 #define	VERSION_INET_DELETE(_name, _sin)						\
 	struct ifreq _name = {};							\

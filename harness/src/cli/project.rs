@@ -189,11 +189,13 @@ impl Project {
         Ok(vector)
     }
 
-    /// Files among the goldens that belong to no vector.
+    /// Files among the goldens that belong to no vector, or stand where no cell looks.
     pub(super) fn strays(&self) -> Result<Vec<FileError>, CliError> {
         let listing = self.listing()?;
         let ids: Vec<_> = listing.ids().collect();
-        strays(&self.root.join("golden"), &ids).map_err(CliError::Files)
+        let matrix = self.matrix()?;
+        let own: Vec<_> = matrix.cells.iter().filter_map(|cell| cell.layer.as_deref()).collect();
+        strays(&self.root.join("golden"), &ids, &own).map_err(CliError::Files)
     }
 
     /// All vectors, linted; then those selected.

@@ -236,7 +236,13 @@ impl Targets {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Box<dyn Target>, OpenError> {
         match request.cell.target {
-            TargetKind::Sim => Ok(Box::new(SimTarget::traced(request.cell.profile, self.trace))),
+            TargetKind::Sim => {
+                let sim = SimTarget::traced(request.cell.profile, self.trace);
+                Ok(Box::new(match request.cell.plays {
+                    Some(release) => sim.playing(release),
+                    None => sim,
+                }))
+            }
             TargetKind::Freebsd => Ok(Box::new(self.open_freebsd(request, on_stage)?)),
         }
     }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use iface_core::Profile;
+use iface_sim::Release;
 use nlproof_base::ReleaseName;
 
 use crate::golden::{Origin, Standing, layers, profile_of};
@@ -44,6 +45,8 @@ pub struct Cell {
     pub build_of: Option<ReleaseName>,
     /// A layer of goldens of its own, in which it looks before those of its profile.
     pub layer: Option<String>,
+    /// The release of its profile that the simulator plays; `None`: the one that stands for the profile.
+    pub plays: Option<Release>,
     /// Why what fails in it does not fail a run, if that is so.
     pub soft: Option<Soft>,
 }
@@ -94,7 +97,7 @@ impl Cell {
     pub fn name(&self) -> String {
         match &self.release {
             Some(release) => format!("{}/{release}/{}", self.target, self.module),
-            None => format!("{}/{}", self.target, self.profile),
+            None => format!("{}/{}", self.target, self.release_or_profile()),
         }
     }
 
@@ -107,7 +110,7 @@ impl Cell {
     /// kernel that answers, in hex, where one is known.
     ///
     /// The digest decides whether it is this very kernel, whatever its release is called; else the release's name, and
-    /// for the simulator the branch that it plays. What neither fits is a prediction here, whoever recorded it.
+    /// for the simulator the branch or release that it plays. What neither fits is a prediction here, whoever recorded it.
     pub fn standing<'o>(&self, origins: &'o [Origin], kernel: Option<&str>) -> (Standing, Vec<&'o Origin>) {
         let matching = |fits: &dyn Fn(&str, u32, &str) -> bool| -> Vec<&'o Origin> {
             let fits = |origin: &&Origin| match origin {
@@ -126,7 +129,10 @@ impl Cell {
         }
         let mut known = matching(&|release, osreldate, _| match &self.release {
             Some(own) => own.as_str() == release,
-            None => profile_of(osreldate) == Some(self.profile),
+            None => match self.plays {
+                Some(played) => played.osreldates().contains(&osreldate),
+                None => profile_of(osreldate) == Some(self.profile),
+            },
         });
         if known.is_empty() {
             known = matching(&|release, _, _| self.build_of.as_deref() == Some(release));
@@ -164,9 +170,10 @@ impl Cell {
         self.name().replace('/', "-")
     }
 
-    /// What stands for the release in reports: the release, or the simulator's profile.
+    /// What stands for the release in reports: the release, or what the simulator plays.
     pub fn release_or_profile(&self) -> String {
-        self.release.as_deref().map_or_else(|| self.profile.to_string(), str::to_owned)
+        let played = || self.plays.map_or_else(|| self.profile.to_string(), |release| release.name().into());
+        self.release.as_deref().map_or_else(played, str::to_owned)
     }
 }
 
@@ -202,6 +209,7 @@ pub(crate) mod tests {
             without: Vec::new(),
             build_of: None,
             layer: None,
+            plays: None,
             soft: None,
         }
     }
@@ -241,6 +249,15 @@ pub(crate) mod tests {
         assert_eq!(standing(Profile::R14_0), Standing::Observed);
         assert_eq!(standing(Profile::R14_3), Standing::Predicted);
         assert_eq!(standing(Profile::R15), Standing::Predicted, "its own prediction is one");
+    }
+
+    #[test]
+    fn the_simulator_that_plays_a_release_is_compared_with_that_release() {
+        let cell = Cell { plays: Some(Release::R15_0), ..cell(None, Profile::R15) };
+        assert_eq!(cell.name(), "sim/15.0");
+        let by = |osreldate| cell.standing(&[kernel("r", osreldate, "a")], None).0;
+        assert_eq!(by(1_500_068), Standing::Observed);
+        assert_eq!(by(1_501_000), Standing::Predicted);
     }
 
     #[test]

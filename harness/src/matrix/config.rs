@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use iface_core::Profile;
+use iface_sim::Release;
 use nlproof_base::{NotAReleaseName, ReleaseName};
 use nlproof_image::INTERFACE_MODULES;
 use schemars::{JsonSchema, Schema};
@@ -48,6 +49,10 @@ struct RawCell {
     /// A layer of goldens of its own.
     #[schemars(with = "Option<String>")]
     layer: Option<Spanned<String>>,
+    /// A release of the profile for the simulator to play, such as 15.0, where it is not the one that stands for the
+    /// profile.
+    #[schemars(with = "Option<String>")]
+    plays: Option<Spanned<String>>,
     /// Vectors that are left out, each with the reason.
     #[serde(default)]
     #[schemars(with = "Vec<RawWithout>")]
@@ -160,6 +165,7 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
         }
         without.push(Without { vector: value.vector, reason: value.reason });
     }
+    let plays = raw.plays.map(|plays| played(path, profile, raw.target, plays)).transpose()?;
     let layer = raw.layer.map(|layer| own_layer(path, layer)).transpose()?;
     let release = raw.release.map(|release| release_name(path, &release)).transpose()?;
     let build_of = match raw.build_of {
@@ -172,9 +178,9 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
         other => other.map(|other| release_name(path, &other)).transpose()?,
     };
     let (target, module) = match (raw.target, raw.module) {
-        (RawTarget::Sim, RawModule::Stock) if layer.is_some() => {
+        (RawTarget::Sim, RawModule::Stock) if layer.is_some() && plays.is_none() => {
             return Err(FileError::at(path, place, "the simulator runs a profile, which has its layers")
-                .help("leave out `layer`"));
+                .help("leave out `layer`, or name the release that it `plays`"));
         }
         (RawTarget::Sim, RawModule::Stock) => (TargetKind::Sim, ModuleKind::Stock),
         (RawTarget::Sim, RawModule::Rust) => {
@@ -190,16 +196,45 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
             place,
             format!("the simulator runs a profile, not the release {release}"),
         )
-        .help("leave out `release`")),
+        .help("leave out `release`; `plays` names a release of the profile that it can play")),
         (TargetKind::Freebsd, None) => Err(FileError::at(path, place, "a freebsd cell needs a `release`")
             .help("the name of a release directory, such as 14.0-STABLE")),
-        _ => Ok(Cell { target, release, profile, module, without, build_of, layer, soft: None }),
+        _ => Ok(Cell { target, release, profile, module, without, build_of, layer, plays, soft: None }),
     }
 }
 
 fn release_name(path: &Path, name: &Spanned<String>) -> Result<ReleaseName, FileError> {
     let place = (name.referenced.line(), name.referenced.column());
     name.value.parse().map_err(|error: NotAReleaseName| FileError::at(path, place, error.to_string()))
+}
+
+/// A release that the simulator can play, of that profile.
+fn played(
+    path: &Path,
+    profile: Profile,
+    target: RawTarget,
+    plays: Spanned<String>,
+) -> Result<Release, FileError> {
+    let place = (plays.referenced.line(), plays.referenced.column());
+    let wrong = |what: String, help: String| Err(FileError::at(path, place, what).help(help));
+    if !matches!(target, RawTarget::Sim) {
+        let what = format!("`plays: {}` beside a real kernel", plays.value);
+        return wrong(what, "only the simulator plays a release; a kernel is one".into());
+    }
+    match Release::named(&plays.value) {
+        Some(release) if release.profile() == profile => Ok(release),
+        Some(release) => wrong(
+            format!("{} is of profile {}", plays.value, release.profile()),
+            format!("profile: \"{}\"", release.profile()),
+        ),
+        None => wrong(
+            format!("the simulator does not play `{}` as a release of its own", plays.value),
+            format!(
+                "it plays {}; what differs in another one is added to kmod-src/sim/src/variant.rs",
+                Release::ALL.map(Release::name).join(" and ")
+            ),
+        ),
+    }
 }
 
 /// The name of a layer that is no profile's.
@@ -251,6 +286,15 @@ mod tests {
     }
 
     #[test]
+    fn the_simulator_may_play_a_release_with_goldens_of_its_own() {
+        let text = "cells:\n- {target: sim, profile: '15'}\n\
+                    - {target: sim, profile: '15', plays: '15.0', layer: freebsd-15.0}\n";
+        let cells = load(text).unwrap().cells;
+        assert_eq!(cells[1].name(), "sim/15.0");
+        assert_eq!(cells[1].layers(), ["freebsd-15.0", "freebsd-15", "common"]);
+    }
+
+    #[test]
     fn a_vector_is_left_out_with_its_reason_and_no_other_is() {
         let text = "cells:\n- {target: sim, profile: '16', without: [{vector: link/a, reason: it panics}]}\n";
         let cell = load(text).unwrap().cells.remove(0);
@@ -298,6 +342,15 @@ mod tests {
             ),
             ("cells:\n- {target: sim, profile: '15', build-of: x}\n", "is of no use here"),
             ("cells:\n- {target: sim, profile: '15', layer: x}\n", "a profile, which has its layers"),
+            (
+                "cells:\n- {target: sim, profile: '15', plays: '15.7'}\n",
+                ":2:39: the simulator does not play `15.7` as a release of its own\n  help: it plays 14.2 and 15.0",
+            ),
+            ("cells:\n- {target: sim, profile: '15', plays: '14.2'}\n", "14.2 is of profile 14.0"),
+            (
+                "cells:\n- {target: freebsd, release: x, profile: '15', plays: '15.0'}\n",
+                "`plays: 15.0` beside a real kernel",
+            ),
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(expected), "{text:?} gave {error}");

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
+use iface_sim::Release;
 use serde::de::Error as _;
 
 use super::schema::{self, OLDEST_SCHEMA, REPORT_SCHEMA, Report};
@@ -81,6 +82,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
     let facts = facts.collect::<Result<_, serde_json::Error>>()?;
     let name = |name: &String| name.parse().map_err(|_| unknown("name of a release", name));
     let release = (target != TargetKind::Sim).then(|| name(&cell.release)).transpose()?;
+    let plays = Release::named(&cell.release).filter(|_| target == TargetKind::Sim);
     let soft = match (cell.soft, cell.soft_because.as_deref()) {
         (false, None) => None,
         // Schema 1 knew one reason.
@@ -96,7 +98,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
     let recorded = recorded.collect::<Result<_, _>>()?;
     let (build_of, layer) = (cell.build_of.as_ref().map(name).transpose()?, cell.layer.clone());
     Ok(CellResult {
-        cell: Cell { target, release, profile, module, without: Vec::new(), build_of, layer, soft },
+        cell: Cell { target, release, profile, module, without: Vec::new(), build_of, layer, plays, soft },
         status,
         fallbacks: cell.fallbacks,
         losses: cell.losses.into_iter().map(lost).collect(),

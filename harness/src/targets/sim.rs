@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use iface_core::Profile;
-use iface_sim::{Fault, Ifconfig, KernelRecord, Sim, SocketId};
+use iface_sim::{Fault, Ifconfig, KernelRecord, Release, Sim, SocketId};
 use nlproof_agent::{
     Batch, Body, DropSource, ErrorStage, KernelEvent, NO_STEP, Privilege, Program, Race, Record, ReplyEnd,
     Send, Step,
@@ -33,6 +33,7 @@ pub enum SimTrace {
 /// The simulator.
 pub struct SimTarget {
     profile: Profile,
+    release: Option<Release>,
     trace: SimTrace,
     fault: Option<Fault>,
     facts: Facts,
@@ -56,13 +57,26 @@ impl SimTarget {
             stacks: None,
             lines,
         };
-        Self { profile, trace, fault: None, facts }
+        Self { profile, release: None, trace, fault: None, facts }
+    }
+
+    /// Has it answer as a release of its profile does, not as the one that stands for the profile.
+    pub fn playing(mut self, release: Release) -> Self {
+        self.release = Some(release);
+        self.facts.lines = vec![("simulator".to_owned(), format!("release {}", release.name()))];
+        self
     }
 
     /// Makes a mistake once in every program, for testing what watches a kernel.
     pub fn inject(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
         self
+    }
+}
+
+impl SimTarget {
+    fn fresh(&self) -> Sim {
+        self.release.map_or_else(|| Sim::new(self.profile), Sim::of_release)
     }
 }
 
@@ -73,7 +87,7 @@ impl Target for SimTarget {
 
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
         for program in &batch.programs {
-            let mut run = Run::new(self.profile, program, on_record);
+            let mut run = Run::new(self.fresh(), program, on_record);
             run.trace(self.trace);
             if let Some(fault) = self.fault {
                 run.sim.inject(fault);
@@ -120,8 +134,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(profile: Profile, program: &'a Program, on_record: &'a mut dyn FnMut(Record)) -> Self {
-        let sim = Sim::new(profile);
+    fn new(sim: Sim, program: &'a Program, on_record: &'a mut dyn FnMut(Record)) -> Self {
         let options = iface_sim::SocketOptions {
             ext_ack: program.socket.ext_ack,
             cap_ack: program.socket.cap_ack,

@@ -22,6 +22,7 @@ mod lifecycle;
 mod loopback;
 mod receive;
 mod reference;
+mod release;
 mod sim;
 mod socket;
 mod stack;
@@ -33,6 +34,7 @@ mod writer;
 
 pub use iface_core::{Errno, Profile};
 pub use ifconfig::Ifconfig;
+pub use release::Release;
 pub use sim::{Sim, SocketId};
 pub use socket::{Privilege, SocketOptions};
 pub use tracer::{Fault, KernelRecord};

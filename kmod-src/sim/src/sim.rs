@@ -6,9 +6,11 @@ use std::rc::Rc;
 use iface_core::{Errno, Profile, Sleepable};
 use nlproof_wire::consts::NLMSG_HDRLEN;
 
+use crate::release::Release;
 use crate::socket::{BUFFER, Privilege, Socket, SocketOptions};
 use crate::stack::Stack;
 use crate::tracer::{Fault, KernelRecord};
+use crate::variant::Variant;
 
 /// Interfaces that the host has before the vnet gets its first: a network card and its own lo0.
 const HOST_INTERFACES: u32 = 2;
@@ -40,7 +42,17 @@ impl Sim {
     /// A vnet on a host with that many interfaces: lo0 gets the next index.
     #[must_use]
     pub fn on_host(profile: Profile, interfaces: u32) -> Self {
-        let stack = Stack::new(profile, interfaces);
+        Self::of(profile, Variant::of(profile), interfaces)
+    }
+
+    /// A vnet of a release's kernel, on a host with two interfaces.
+    #[must_use]
+    pub fn of_release(release: Release) -> Self {
+        Self::of(release.profile(), Variant::of_release(release), HOST_INTERFACES)
+    }
+
+    fn of(profile: Profile, variant: Variant, interfaces: u32) -> Self {
+        let stack = Stack::new(profile, variant, interfaces);
         let created = stack.clone_create(&mut Sleepable::at_entry(), b"lo0", None);
         debug_assert!(created.is_ok(), "an empty stack has room for lo0");
         Self { stack }

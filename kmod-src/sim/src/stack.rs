@@ -42,10 +42,10 @@ pub(crate) struct Stack {
 
 impl Stack {
     /// A stack without interfaces, on a machine whose host has `host_interfaces`.
-    pub(crate) fn new(profile: Profile, host_interfaces: u32) -> Self {
+    pub(crate) fn new(profile: Profile, variant: Variant, host_interfaces: u32) -> Self {
         Self {
             behaviours: Behaviours::of(profile),
-            variant: Variant::of(profile),
+            variant,
             indexes: IndexTable::new(host_interfaces),
             cloners: Cloners::default(),
             interfaces: RefCell::default(),

@@ -3,6 +3,8 @@
 
 use iface_core::Profile;
 
+use crate::release::Release;
+
 /// What one branch's network stack and netlink socket layer do where branches differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Variant {
@@ -52,7 +54,9 @@ pub(crate) const LOOPBACK_CAPABILITIES: u32 = CHECKSUMS | IFCAP_LINKSTATE;
 impl Variant {
     pub(crate) const fn of(profile: Profile) -> Self {
         match profile {
-            Profile::Seed | Profile::R13 | Profile::R14_0 | Profile::R14_3 => Self {
+            // tun(4) of 14.2 is what is newest of 14 (see `Release`).
+            Profile::R14_3 => Self::of_release(Release::R14_2),
+            Profile::Seed | Profile::R13 | Profile::R14_0 => Self {
                 first_buffer: 160,
                 pages_reversed: true,
                 address_in_buffer: Some(12),
@@ -80,6 +84,15 @@ impl Variant {
                 tun_capabilities: IFCAP_LINKSTATE | IFCAP_MEXTPG,
                 vlan_type_early: true,
             },
+        }
+    }
+
+    /// What a release does where it differs from the one that stands for its profile.
+    pub(crate) const fn of_release(release: Release) -> Self {
+        let of_profile = Self::of(release.profile());
+        match release {
+            Release::R14_2 => Self { tun_capabilities: IFCAP_LINKSTATE | IFCAP_MEXTPG, ..of_profile },
+            Release::R15_0 => Self { epair_capabilities: CHECKSUMS | IFCAP_VLAN_MTU, ..of_profile },
         }
     }
 }

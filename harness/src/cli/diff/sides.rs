@@ -64,7 +64,7 @@ impl<'a> Names<'a> {
                 None => Meant { kernel: None, sim: Some(cell) },
             });
         }
-        let sim = self.cells.iter().find(|cell| cell.release.is_none() && cell.profile.to_string() == name);
+        let sim = self.cells.iter().find(|cell| cell.release.is_none() && cell.release_or_profile() == name);
         let release = self.release(name);
         let kernel = release.and_then(|(release, said)| Some((self.of_release(release)?, said)));
         if kernel.is_none() && sim.is_none() {

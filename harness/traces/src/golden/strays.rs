@@ -10,17 +10,19 @@ use super::cascade::layers;
 use super::store::SUFFIXES;
 use crate::file::{FileError, files_below, nearest};
 
-/// The files below a project's `golden` directory that belong to no vector, or stand where no profile looks: a vector was
-/// renamed or removed, or a name is misspelt. `ids` are those of all vectors.
+/// The files below a project's `golden` directory that belong to no vector, or stand where no cell looks: a vector was
+/// renamed or removed, or a name is misspelt. `ids` are those of all vectors, `own` the layers that releases have beside
+/// those of their profiles.
 ///
 /// # Errors
 /// A directory cannot be listed.
-pub fn strays(root: &Path, ids: &[&str]) -> Result<Vec<FileError>, Vec<FileError>> {
+pub fn strays(root: &Path, ids: &[&str], own: &[&str]) -> Result<Vec<FileError>, Vec<FileError>> {
     if !root.exists() {
         return Ok(Vec::new());
     }
     let known: BTreeSet<&str> = ids.iter().copied().collect();
-    let looked_in: BTreeSet<&str> = Profile::ALL.into_iter().flat_map(layers).copied().collect();
+    let of_profiles = Profile::ALL.into_iter().flat_map(|profile| layers(profile).iter().copied());
+    let looked_in: BTreeSet<&str> = of_profiles.chain(own.iter().copied()).collect();
     let stray = |path: &Path| {
         let error = |what: String, help: String| Some(FileError::whole(path, what).help(help));
         let relative = path.strip_prefix(root).ok()?.to_str();
@@ -39,7 +41,7 @@ pub fn strays(root: &Path, ids: &[&str]) -> Result<Vec<FileError>, Vec<FileError
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the layers are: {}", all().collect::<Vec<_>>().join(", ")),
             };
-            return error(format!("is in layer `{layer}`, where no profile looks"), help);
+            return error(format!("is in layer `{layer}`, where no cell looks"), help);
         }
         if !known.contains(vector) {
             let remove = format!("remove it, or bring back vectors/{vector}.yaml");
@@ -68,6 +70,7 @@ mod tests {
             "common/link/a.ktrace",
             "freebsd-14.3/link/a.trace.new",
             "freebsd-15/link/a.ktrace.new",
+            "freebsd-15.0/link/a.trace",
             "common/link/gone.trace",
             "freebsd-14_3/link/a.trace",
             "common/link/a.trace.orig",
@@ -77,17 +80,17 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let told = strays(place.path(), &["link/a", "link/gore"]).unwrap();
+        let told = strays(place.path(), &["link/a", "link/gore"], &["freebsd-15.0"]).unwrap();
         let told: Vec<_> = told.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 4, "{told:#?}");
         for (line, expected) in told.iter().zip([
             "a.trace.orig: is no golden",
             "gone.trace: is a golden of `link/gone`, and there is no such vector\n  help: was it renamed to `link/gore`?",
-            "is in layer `freebsd-14_3`, where no profile looks\n  help: did you mean `freebsd-14.3`?",
+            "is in layer `freebsd-14_3`, where no cell looks\n  help: did you mean `freebsd-14.3`?",
             "loose.trace: is in no layer",
         ]) {
             assert!(line.contains(expected), "{line}");
         }
-        assert!(strays(&place.path().join("none"), &[]).unwrap().is_empty());
+        assert!(strays(&place.path().join("none"), &[], &[]).unwrap().is_empty());
     }
 }

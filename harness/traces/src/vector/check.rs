@@ -74,7 +74,7 @@ impl Rule for VectorCheck {
                  Fix: the module's name as kldload takes it, without .ko."
             }
             Self::Golden => {
-                "A golden whose vector was renamed or removed, or that stands in a layer where no profile looks, is compared\n\
+                "A golden whose vector was renamed or removed, or that stands in a layer where no cell looks, is compared\n\
                  with nothing, and what it holds is no knowledge any more.\n\
                  Fix: move it to its vector's name and record it anew, or remove it."
             }
