@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Where a processor that never rests is: its stack, read through QEMU's monitor while it runs. FreeBSD's kernels keep frame
-//! pointers (`-fno-omit-frame-pointer` of `sys/conf/kern.pre.mk`): each frame begins with the caller's, then the return
-//! address.
+//! Where a processor that never rests is: its stack, read through QEMU's monitor while it stands still for a moment,
+//! because frames of a loop are gone before they are read. FreeBSD's kernels keep frame pointers
+//! (`-fno-omit-frame-pointer` of `sys/conf/kern.pre.mk`): each frame begins with the caller's, then the return address.
 //!
 //! ```text
 //! (qemu) info registers                       (qemu) x /2gx 0xfffffe00084f9a30
@@ -32,6 +32,13 @@ pub(super) struct Look {
 impl Vm {
     /// Looks at the processor; `None`: QEMU does not show it.
     pub(super) fn look(&mut self) -> Option<Look> {
+        self.qmp().stop().ok()?;
+        let look = self.look_at_rest();
+        self.qmp().cont().ok()?;
+        look
+    }
+
+    fn look_at_rest(&mut self) -> Option<Look> {
         let registers = self.qmp().human("info registers", LIMIT).ok()?;
         let halted = word(&registers, "HLT=")? != "0";
         let mut stack = Vec::new();

@@ -39,8 +39,9 @@ pub(crate) fn console_since(vm: &Vm, from: usize) -> String {
     String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
 }
 
+/// A frame of a backtrace (`#0 0xffffffff80b9e976 at witness_checkorder+0xac6`) is none: what it belongs to has been said.
 fn is_complaint(line: &str) -> bool {
-    COMPLAINTS.iter().any(|text| line.contains(text))
+    COMPLAINTS.iter().any(|text| line.contains(text)) && !line.trim_start().starts_with('#')
 }
 
 /// Lines with which a kernel complains of something.
@@ -124,6 +125,7 @@ mod tests {
     fn the_kernels_complaints_are_found_and_its_chatter_is_not() {
         let console = "lo10: link state changed to UP\r\nlock order reversal:\r\n 1st 0xfffff800 ifnet_sx\r\n\
             nlproof_iface: interface messages and events are answered in Rust\r\n\
+            #0 0xffffffff80b9e976 at witness_checkorder+0xac6\r\n\
             nlproof_iface: not unloaded: 1 handlers are still running\r\n";
         let found: Vec<_> = complaints(console).collect();
         assert_eq!(
