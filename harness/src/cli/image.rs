@@ -8,11 +8,13 @@ use nlproof_base::{ReleaseName, counted};
 use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted};
 
 use super::args::{ImageArgs, ImageCommand, ProjectArgs};
+use super::default_cell::release_here;
+use super::directories::{cache_directory, places};
 use super::exit::{CliError, ExitCode};
 use super::fetch;
 use super::out::{is_watched, progress_target, say, tell};
 use super::project::Project;
-use super::targets::{cache_directory, open_error, places, plain_guests, release_here};
+use super::targets::{open_error, plain_guests};
 use crate::targets::{FreebsdTarget, saved_guests};
 
 /// Fewer digits of a key name an image only by accident.

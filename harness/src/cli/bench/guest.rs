@@ -9,11 +9,12 @@ use nlproof_base::counted;
 
 use super::yardstick::yardstick;
 use crate::cli::args::{GuestBenchArgs, ProjectArgs, VectorArgs};
+use crate::cli::directories::cache_directory;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
-use crate::cli::targets::{Targets, cache_directory, lost, open_error};
+use crate::cli::targets::{Targets, lost, open_error};
 use crate::cli::test_matrix::default_jobs;
 use crate::matrix::{
     Cell, CellResult, Engine, Event, GUESTS, ModuleKind, RunRequest, TargetKind, Timings, VectorsOfRun,
