@@ -15,7 +15,7 @@ use super::fetch;
 use super::out::{is_watched, progress_target, say, tell};
 use super::project::Project;
 use super::targets::{open_error, plain_guests};
-use crate::targets::{FreebsdTarget, saved_guests};
+use crate::targets::{BytesProgress, FreebsdTarget, saved_guests};
 
 /// Fewer digits of a key name an image only by accident.
 const SHORTEST_KEY: usize = 4;
@@ -53,12 +53,12 @@ fn build_one(
     let live = is_watched();
     // The archives are extracted side by side and take turns: a log gets one line a stage.
     let mut shown = Vec::new();
-    let mut on_stage = |stage: &str, bytes: Option<(u64, u64)>| {
+    let mut on_stage = |stage: &str, bytes: Option<BytesProgress>| {
         if !live && !shown.iter().any(|other| other == stage) {
             tell!("{stage}");
             shown.push(stage.to_owned());
         }
-        let (done, total) = bytes.unwrap_or_default();
+        let BytesProgress { done, total } = bytes.unwrap_or(BytesProgress { done: 0, total: 0 });
         bar.set_message(stage.to_owned());
         bar.set_length(total);
         bar.set_position(done);
