@@ -3,7 +3,6 @@
 //! release directory: its own `/etc/rc` starts it, and root may log in over ssh with the empty password that base.txz
 //! gives him. It stands in for FreeBSD's own, which nobody is asked for here.
 
-use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -38,8 +37,7 @@ fn opened(mut disk: Vec<u8>) -> Vec<u8> {
 fn a_ready_image_becomes_a_guest_in_which_a_cell_runs() {
     let test = "a_ready_image_becomes_a_guest_in_which_a_cell_runs";
     let skip = |reason: String| support::say(&format!("skipped: {test}: {reason}"));
-    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
-    let release = match Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref()).find(RELEASE) {
+    let release = match Dists::from_env().find(RELEASE) {
         Ok(release) => release,
         Err(error) => return skip(error.to_string()),
     };

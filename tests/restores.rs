@@ -2,7 +2,6 @@
 //! Saved guests: what happens when one does not answer, what time it has, and two runs that want one at once. Each test
 //! has a cache of its own. Needs a release directory and QEMU; what is not there is skipped by name.
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -28,9 +27,7 @@ impl Bench {
     /// `None`, said with the test's name: something is not here.
     fn find(test: &str) -> Option<Bench> {
         let skip = |reason: String| support::say(&format!("skipped: {test}: {reason}"));
-        let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
-        let found = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref()).find(RELEASE);
-        let release = found.map_err(|error| skip(error.to_string())).ok()?;
+        let release = Dists::from_env().find(RELEASE).map_err(|error| skip(error.to_string())).ok()?;
         let program = env!("CARGO_BIN_EXE_nlproof");
         let tools = Tools::find(program).map_err(|error| skip(error.to_string())).ok()?;
         // A disk: the system's directory for temporary files may be memory.

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, env, process::ExitCode, sync::atomic::AtomicBool, time::Instant};
 
-use nlproof_image::{BuildOptions, Cache, Dists, Stage, build};
+use nlproof_image::{BuildOptions, Cache, CacheRoot, Dists, Stage, build};
 
 fn main() -> ExitCode {
     match run() {
@@ -23,9 +23,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = env::args().skip(1);
     let name = args.next().ok_or("usage: build RELEASE [stock-rc]")?;
     let stock_rc = args.any(|arg| arg == "stock-rc");
-    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
-    let release = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref()).find(&name)?;
-    let cache = Cache::from_values(xdg.as_deref(), home.as_deref()).ok_or("HOME is not set")?;
+    let release = Dists::from_env().find(&name)?;
+    let cache = Cache::new(CacheRoot::from_env().ok_or("HOME is not set")?.path());
 
     let start = Instant::now();
     let mut ended: BTreeMap<Stage, f64> = BTreeMap::new();

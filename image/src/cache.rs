@@ -7,7 +7,6 @@
 //! killed build left behind is recognised by its lock being free.
 
 use std::{
-    ffi::OsStr,
     fs::{self, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::MetadataExt as _,
@@ -51,15 +50,6 @@ impl Cache {
     #[must_use]
     pub fn new(dir: &Path) -> Self {
         Self { images: dir.join("images") }
-    }
-
-    /// The cache at `$XDG_CACHE_HOME/nlproof`, else `$HOME/.cache/nlproof`, from these values; `None`
-    /// when neither is set.
-    #[must_use]
-    pub fn from_values(xdg_cache_home: Option<&OsStr>, home: Option<&OsStr>) -> Option<Self> {
-        let set = |value: Option<&OsStr>| value.filter(|value| !value.is_empty()).map(PathBuf::from);
-        let dir = set(xdg_cache_home).or_else(|| Some(set(home)?.join(".cache")))?;
-        Some(Self::new(&dir.join("nlproof")))
     }
 
     /// The images that are there, in the order of release and key.
@@ -359,13 +349,5 @@ mod tests {
         fs::write(cache.images.join(key.to_string()).join("image.json"), "{}").unwrap();
         assert_eq!(cache.get(&key), None);
         assert_eq!(cache.list().unwrap(), []);
-    }
-
-    #[test]
-    fn the_cache_is_where_the_values_say() {
-        let at = |xdg: &str, home: &str| Cache::from_values(Some(xdg.as_ref()), Some(home.as_ref()));
-        assert_eq!(at("/c", "/h").unwrap().images, Path::new("/c/nlproof/images"));
-        assert_eq!(at("", "/h").unwrap().images, Path::new("/h/.cache/nlproof/images"));
-        assert_eq!(at("", ""), None);
     }
 }

@@ -8,6 +8,7 @@
 
 mod build;
 mod cache;
+mod cache_root;
 mod config;
 mod digest;
 mod disk;
@@ -38,6 +39,7 @@ mod vmimage;
 
 pub use build::build;
 pub use cache::{Cache, CacheEntry};
+pub use cache_root::CacheRoot;
 pub use digest::{NotADigest, Sha256};
 pub use error::ImageError;
 pub use fetch::{

@@ -10,6 +10,7 @@ use std::{
 use nlproof_base::{Limit, ReleaseName, read_text};
 
 use crate::{
+    cache_root::CacheRoot,
     error::ImageError,
     fetch::CHECKSUM_FILES,
     manifest::{Manifest, ManifestEntry},
@@ -52,24 +53,19 @@ pub enum Found {
 }
 
 impl Dists {
-    /// The search path from the three values that decide it: `$NLPROOF_DISTS`, else
-    /// `$XDG_CACHE_HOME/nlproof/dists`, else `$HOME/.cache/nlproof/dists`. Empty values count as unset.
-    /// `NLPROOF_DISTS` may name several directories, separated as in `PATH`.
+    /// The search path from the environment: `$NLPROOF_DISTS`, else the cache's directory of releases.
     #[must_use]
-    pub fn from_values(
-        nlproof_dists: Option<&OsStr>,
-        xdg_cache_home: Option<&OsStr>,
-        home: Option<&OsStr>,
-    ) -> Self {
-        let set = |value: Option<&OsStr>| value.filter(|value| !value.is_empty()).map(OsStr::to_owned);
-        let search = if let Some(paths) = set(nlproof_dists) {
-            std::env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty()).collect()
-        } else if let Some(cache) = set(xdg_cache_home) {
-            vec![PathBuf::from(cache).join("nlproof/dists")]
-        } else if let Some(home) = set(home) {
-            vec![PathBuf::from(home).join(".cache/nlproof/dists")]
-        } else {
-            Vec::new()
+    pub fn from_env() -> Self {
+        Self::new(std::env::var_os("NLPROOF_DISTS").as_deref(), CacheRoot::from_env().as_ref())
+    }
+
+    /// The search path from the two values that decide it: what `NLPROOF_DISTS` names, which may be several
+    /// directories, separated as in `PATH`, else the cache's directory of releases. An empty value counts as unset.
+    #[must_use]
+    pub fn new(nlproof_dists: Option<&OsStr>, cache: Option<&CacheRoot>) -> Self {
+        let search = match nlproof_dists.filter(|paths| !paths.is_empty()) {
+            Some(paths) => std::env::split_paths(paths).filter(|path| !path.as_os_str().is_empty()).collect(),
+            None => cache.map(CacheRoot::dists).into_iter().collect(),
         };
         Self { search }
     }
@@ -184,13 +180,12 @@ mod tests {
 
     #[test]
     fn the_most_specific_value_wins() {
-        let dists = |a: &str, b: &str, c: &str| {
-            Dists::from_values(Some(a.as_ref()), Some(b.as_ref()), Some(c.as_ref())).search
-        };
-        assert_eq!(dists("/a:/b", "/cache", "/home/u"), [Path::new("/a"), Path::new("/b")]);
-        assert_eq!(dists("", "/cache", "/home/u"), [Path::new("/cache/nlproof/dists")]);
-        assert_eq!(dists("", "", "/home/u"), [Path::new("/home/u/.cache/nlproof/dists")]);
-        assert_eq!(Dists::from_values(None, None, None).search, Vec::<PathBuf>::new());
+        let root = CacheRoot::from_values(Some("/cache".as_ref()), None).unwrap();
+        let dists = |named: &str| Dists::new(Some(named.as_ref()), Some(&root)).search;
+        assert_eq!(dists("/a:/b"), [Path::new("/a"), Path::new("/b")]);
+        assert_eq!(dists(""), [Path::new("/cache/nlproof/dists")]);
+        assert_eq!(Dists::new(None, Some(&root)).search, [Path::new("/cache/nlproof/dists")]);
+        assert_eq!(Dists::new(None, None).search, Vec::<PathBuf>::new());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod bounded;
 mod branches;
+mod default_cell;
 mod developer;
 #[path = "../support/disk.rs"]
 mod disk;

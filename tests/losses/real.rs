@@ -5,7 +5,6 @@
 #[path = "../support/skip.rs"]
 mod support;
 
-use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use nlproof::targets::{
 use nlproof::vector::compile;
 use nlproof::vm::{Accelerator, Tools};
 use nlproof_agent::{Batch, Body, Privilege, Program, Record, SocketOptions, Step};
-use nlproof_image::{Cache, Dists};
+use nlproof_image::{Cache, CacheRoot, Dists};
 use serde_json::json;
 
 use crate::engine::{cell, run, vector, vectors};
@@ -86,8 +85,7 @@ impl Target for Victim {
 /// How a guest of the release is run; `None`, said with the test's name, where it cannot be run.
 pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<FreebsdOptions> {
     let skip = |reason: String| support::say(&format!("skipped: {test}: {reason}"));
-    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
-    let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());
+    let dists = Dists::from_env();
     if let Err(error) = dists.find(release) {
         skip(error.to_string());
         return None;
@@ -100,12 +98,12 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         skip("no ssh in $PATH".into());
         return None;
     }
-    let cache = xdg.clone().map_or_else(|| Path::new(home.as_ref().unwrap()).join(".cache"), Into::into);
+    let root = CacheRoot::from_env().unwrap();
     Some(FreebsdOptions {
         instruction_clock: false,
         dists,
-        cache: Cache::from_values(xdg.as_deref(), home.as_deref()).unwrap(),
-        state: cache.join("nlproof"),
+        cache: Cache::new(root.path()),
+        state: root.path().to_owned(),
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc: false,

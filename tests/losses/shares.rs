@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use iface_sim::Fault;
 use nlproof::matrix::{CellResult, CellStatus, GuestRequest, Outcome};
-use nlproof::targets::{Facts, Finish, Loss, OpenError, SimTarget, SimTrace, Target, TargetError};
+use nlproof::targets::{Fact, Facts, Finish, Loss, OpenError, SimTarget, SimTrace, Target, TargetError};
 use nlproof::vector::Vector;
 use nlproof_agent::{Batch, Record};
 
@@ -159,8 +159,8 @@ impl Ran {
         ran.sum()
     }
 
-    fn fact(&self, name: &str) -> Option<&str> {
-        self.result.facts.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
+    fn fact(&self, name: &str) -> Option<String> {
+        self.result.facts.iter().find(|fact| fact.label() == name).map(Fact::text)
     }
 
     fn inconclusive(&self) -> Vec<&str> {
@@ -187,8 +187,8 @@ fn guests_side_by_side_find_what_one_finds() {
     assert!(two.said.contains(&Said::Opening(2, true)), "{:?}", two.said);
     assert!(two.given(1) > 0 && two.given(2) > 0, "{:?}", two.said);
     assert_eq!(two.given(1) + two.given(2), two.ran());
-    assert_eq!(two.fact("guests"), Some("2 side by side, at most"));
-    assert_eq!(two.fact("module counters"), Some("guests 2"));
+    assert_eq!(two.fact("guests"), Some("2 side by side, at most".into()));
+    assert_eq!(two.fact("module counters"), Some("guests 2".into()));
     assert_eq!(two.notes, [""; 0]);
 }
 
@@ -226,7 +226,7 @@ fn more_vectors_than_stacks_are_run_in_fresh_guests() {
     assert!(
         ran.said.iter().all(|said| matches!(said, Said::Opening(1 | 2, _) | Said::Runs(..) | Said::Ended(_)))
     );
-    assert_eq!(ran.fact("module counters"), Some(format!("guests {opened}").as_str()));
+    assert_eq!(ran.fact("module counters"), Some(format!("guests {opened}")));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
-use nlproof::targets::{Facts, Finish, Loss, OpenError, SimTarget, Target, TargetError};
+use nlproof::targets::{Fact, Facts, Finish, Loss, OpenError, SimTarget, Target, TargetError};
 use nlproof_agent::{Batch, Record};
 
 use crate::engine::{cell, run, vectors};
@@ -76,8 +76,8 @@ fn more_vectors_than_stacks_are_run_in_one_target_after_the_other() {
     assert_eq!(opened, 3);
     assert_eq!(result.status, CellStatus::Passed);
     assert_eq!(result.counts().passed, all);
-    let counters = result.facts.iter().find(|(name, _)| name == "module counters");
-    assert_eq!(counters.map(|(_, text)| text.as_str()), Some(format!("ran {all}").as_str()));
+    let counters = result.facts.iter().find(|fact| fact.label() == "module counters");
+    assert_eq!(counters.map(Fact::text), Some(format!("ran {all}")));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! Real FreeBSD guests, and how they end. Needs release directories in `$NLPROOF_DISTS` or
 //! `$XDG_CACHE_HOME/nlproof/dists`; a release that is not there is skipped by name.
 
-use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use nlproof::vm::{
     Accelerator, ConsoleEvent, DiskWrites, GuestFailure, HostPort, Patience, QemuExit, Vm, VmConfig, Wait,
     Watch, choose_accelerator,
 };
-use nlproof_image::{BuildOptions, Cache, Dists, ImageError, build};
+use nlproof_image::{BuildOptions, Cache, CacheRoot, Dists, ImageError, build};
 
 use crate::support::{assert_gone, say, tools};
 
@@ -25,9 +24,7 @@ struct Guest {
 fn boot(test: &str, release: &str) -> Option<Guest> {
     let skip = |reason: String| say(&format!("skipped: {test}: {reason}"));
     let tools = tools(test)?;
-    let (dists, xdg) = (env::var_os("NLPROOF_DISTS"), env::var_os("XDG_CACHE_HOME"));
-    let home = env::var_os("HOME");
-    let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());
+    let dists = Dists::from_env();
     let release = match dists.find(release) {
         Ok(release) => release,
         Err(ImageError::NoSuchRelease { .. }) => {
@@ -36,7 +33,7 @@ fn boot(test: &str, release: &str) -> Option<Guest> {
         }
         Err(error) => panic!("{error}"),
     };
-    let cache = Cache::from_values(xdg.as_deref(), home.as_deref()).unwrap();
+    let cache = Cache::new(CacheRoot::from_env().unwrap().path());
     let never = AtomicBool::new(false);
     let image = build(&release, &BuildOptions::default(), &cache, &never, &mut |_| ()).unwrap();
 

@@ -29,6 +29,9 @@ pub struct Listen {
     pub stacks: u32,
 }
 
+/// The limit in milliseconds of what another limit ends: 49 days.
+pub const NO_LIMIT_MS: u32 = u32::MAX;
+
 /// All programs of one run, executed in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {

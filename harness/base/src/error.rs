@@ -5,14 +5,16 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::Position;
+
 /// Something wrong in a file that a person wrote, or in writing one. Displayed as `file:line:column: what` with an
 /// optional `help:` line, the form that editors and CI systems link to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileError {
     /// The file.
     pub path: PathBuf,
-    /// Line and column, both from 1; `None` when the file as a whole is meant.
-    pub place: Option<(u64, u64)>,
+    /// The place in the file; `None` when the file as a whole is meant.
+    pub place: Option<Position>,
     /// What is wrong: a lower-case fragment without a full stop.
     pub what: String,
     /// What would put it right.
@@ -32,8 +34,8 @@ impl FileError {
         Self { unwritable: true, ..Self::whole(path, format!("cannot be written: {error}")) }
     }
 
-    /// An error at a line and column.
-    pub fn at(path: &Path, place: (u64, u64), what: impl Into<String>) -> Self {
+    /// An error at a place in the file.
+    pub fn at(path: &Path, place: Position, what: impl Into<String>) -> Self {
         Self { place: Some(place), ..Self::whole(path, what) }
     }
 
@@ -48,8 +50,8 @@ impl FileError {
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.path.display())?;
-        if let Some((line, column)) = self.place {
-            write!(f, ":{line}:{column}")?;
+        if let Some(place) = self.place {
+            write!(f, ":{place}")?;
         }
         write!(f, ": {}", self.what)?;
         if let Some(help) = &self.help {

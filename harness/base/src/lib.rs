@@ -13,6 +13,8 @@ mod limit;
 #[cfg(feature = "std")]
 mod nearest;
 #[cfg(feature = "std")]
+mod position;
+#[cfg(feature = "std")]
 mod read;
 mod release;
 #[cfg(feature = "yaml")]
@@ -25,6 +27,8 @@ pub use error::FileError;
 pub use limit::Limit;
 #[cfg(feature = "std")]
 pub use nearest::nearest;
+#[cfg(feature = "std")]
+pub use position::Position;
 #[cfg(feature = "std")]
 pub use read::{ReadError, open, read, read_any, read_from, read_text};
 pub use release::{NotAReleaseName, ReleaseName};

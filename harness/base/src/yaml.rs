@@ -7,12 +7,12 @@ use std::path::Path;
 use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
 
-use crate::{FileError, counted, nearest};
+use crate::{FileError, Position, counted, nearest};
 
 /// An error of the parser about the file at `path`, with its place and, where there is one, the remedy.
 #[must_use]
 pub fn yaml_error(path: &Path, error: &Error) -> FileError {
-    let place = error.location().map(|location| (location.line(), location.column()));
+    let place = error.location().map(Position::from);
     let (what, help) = words(error.without_snippet());
     FileError { place, help, ..FileError::whole(path, what) }
 }

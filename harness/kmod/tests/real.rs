@@ -25,8 +25,7 @@ fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
             return skipped(test, &errors.join("; "));
         }
     };
-    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
-    let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());
+    let dists = Dists::from_env();
     let mut with_source: Vec<_> = dists
         .list()
         .iter()

@@ -7,10 +7,10 @@ use nlproof_base::counted;
 use nlproof_kmod::{ToolPaths, Toolchain};
 
 use super::args::ProjectArgs;
+use super::directories::places;
 use super::exit::{CliError, ExitCode};
 use super::out::say;
 use super::project::Project;
-use super::targets::places;
 use crate::vm::{Accelerator, Tools, choose_accelerator};
 
 /// What a part of nlproof needs: a name, what was found, and what to do if nothing was.

@@ -12,11 +12,11 @@ use nlproof_image::{
 };
 
 use super::args::{FetchArgs, ProjectArgs};
+use super::directories::places;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{is_watched, progress_target, say, tell};
 use super::project::Project;
-use super::targets::places;
 use crate::file::nearest;
 use crate::releases::{Release, Releases, newest_of};
 

@@ -8,12 +8,14 @@ use nlproof_base::{ReleaseName, counted};
 use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted};
 
 use super::args::{ImageArgs, ImageCommand, ProjectArgs};
+use super::default_cell::release_here;
+use super::directories::{cache_directory, places};
 use super::exit::{CliError, ExitCode};
 use super::fetch;
 use super::out::{is_watched, progress_target, say, tell};
 use super::project::Project;
-use super::targets::{cache_directory, open_error, places, plain_guests, release_here};
-use crate::targets::{FreebsdTarget, saved_guests};
+use super::targets::{open_error, plain_guests};
+use crate::targets::{BytesProgress, FreebsdTarget, saved_guests};
 
 /// Fewer digits of a key name an image only by accident.
 const SHORTEST_KEY: usize = 4;
@@ -51,12 +53,12 @@ fn build_one(
     let live = is_watched();
     // The archives are extracted side by side and take turns: a log gets one line a stage.
     let mut shown = Vec::new();
-    let mut on_stage = |stage: &str, bytes: Option<(u64, u64)>| {
+    let mut on_stage = |stage: &str, bytes: Option<BytesProgress>| {
         if !live && !shown.iter().any(|other| other == stage) {
             tell!("{stage}");
             shown.push(stage.to_owned());
         }
-        let (done, total) = bytes.unwrap_or_default();
+        let BytesProgress { done, total } = bytes.unwrap_or(BytesProgress { done: 0, total: 0 });
         bar.set_message(stage.to_owned());
         bar.set_length(total);
         bar.set_position(done);

@@ -4,11 +4,13 @@
 use nlproof_files::write_whole;
 
 use super::args::{KmodArgs, KmodCommand, ProjectArgs};
+use super::default_cell::release_here;
+use super::directories::places;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
-use super::targets::{open_error, places, release_here};
+use super::targets::open_error;
 use crate::targets::prepare_module;
 
 pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, CliError> {

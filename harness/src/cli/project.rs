@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use nlproof_base::ReleaseName;
 
 use super::args::{CellArgs, ProjectArgs, VectorArgs};
+use super::directories::{cache_directory, places};
 use super::exit::CliError;
-use super::targets::{Targets, cache_directory, places, say_newest};
 use crate::file::{FileError, nearest};
 use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
 use crate::matrix::{Cell, Matrix, Selection, Soft, VectorFilter, load_matrix};
-use crate::releases::{Releases, load_releases, newest_of};
+use crate::releases::{Releases, load_releases};
 use crate::targets::ModuleOptions;
 use crate::vector::{Listing, Vector, lint, list, load_suite, load_vector};
 
@@ -163,12 +163,6 @@ impl Project {
         ))
     }
 
-    /// The first selected cell that can run here: the simulator, unless the user names another. Of a branch it is a
-    /// cell of the newest release that is here, which is said. If none can run, the first, so that opening it says why.
-    pub(super) fn first_cell_here(&self, targets: &Targets, args: &CellArgs) -> Result<Cell, CliError> {
-        Ok(first_here(self.cells(args)?, targets, args))
-    }
-
     /// The vectors' files; none is read.
     pub(super) fn listing(&self) -> Result<Listing, CliError> {
         list(&self.root.join("vectors")).map_err(CliError::Files)
@@ -313,18 +307,4 @@ fn unknown_selection(args: &VectorArgs, ids: &[&str]) -> Option<String> {
         None => "nlproof test-matrix --list shows them all".into(),
     };
     Some(format!("no vector matches `{filter}`\n  help: {help}"))
-}
-
-/// The first of these cells that can run here, as [`Project::first_cell_here`] says; there is at least one.
-pub(super) fn first_here(mut cells: Vec<Cell>, targets: &Targets, args: &CellArgs) -> Cell {
-    let runs = |cell: &Cell| targets.unavailable_reason(cell).is_none();
-    let Some(first) = cells.iter().position(runs) else { return cells.swap_remove(0) };
-    let (Some(_), [wanted]) = (&cells[first].release, &args.release[..]) else {
-        return cells.swap_remove(first);
-    };
-    let here = |cell: &&Cell| cell.release.is_some() && runs(cell);
-    let newest = newest_of(wanted, cells.iter().filter(here).filter_map(|cell| cell.release.as_deref()));
-    let at = cells.iter().position(|cell| cell.release.as_deref() == newest && runs(cell)).unwrap_or(first);
-    say_newest(wanted, newest.unwrap_or(wanted));
-    cells.swap_remove(at)
 }

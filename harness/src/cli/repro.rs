@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::args::{CellArgs, GuestArgs, ProjectArgs, ReproArgs};
 use super::copies::Copies;
+use super::default_cell::default_cell;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
@@ -40,7 +41,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, 
     let targets = copies.room_in(Targets::new(&guest, &project)?);
     let cell = match wanted.cell {
         Some(cell) => cell,
-        None => project.first_cell_here(&targets, &args.cells)?,
+        None => default_cell(&project, &targets, &args.cells)?,
     };
     copies.demand_guest(Some(&cell))?;
     if cell.target == TargetKind::Sim {

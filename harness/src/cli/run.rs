@@ -8,6 +8,7 @@ use nlproof_base::counted;
 
 use super::args::{ProjectArgs, RunArgs};
 use super::copies::Copies;
+use super::default_cell::default_cell;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, say_text, tell};
@@ -33,7 +34,7 @@ pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Cl
         return one(&project, &mut target, None, vector, args.raw);
     }
     let targets = copies.room_in(Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace)));
-    let cell = project.first_cell_here(&targets, &args.cells)?;
+    let cell = default_cell(&project, &targets, &args.cells)?;
     copies.demand_guest(Some(&cell))?;
     if cell.target == TargetKind::Sim {
         let mut target = open_shown(&targets, &cell).map_err(open_error)?;

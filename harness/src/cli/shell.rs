@@ -7,9 +7,10 @@ use std::path::Path;
 
 use super::args::{CellArgs, GuestArgs, ProjectArgs, ShellArgs};
 use super::copies::Copies;
+use super::default_cell::default_of;
 use super::exit::{CliError, ExitCode};
 use super::out::{Stderr, Stdout, tell, tell_text};
-use super::project::{Project, first_here};
+use super::project::Project;
 use super::repro::hold;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown};
 use super::test_matrix::fresh_report_dir;
@@ -71,7 +72,7 @@ pub(super) fn guest_cell(project: &Project, targets: &Targets, args: &CellArgs) 
     if cells.is_empty() {
         return Err(CliError::Usage("the simulator is no guest\n  help: leave out --target sim".into()));
     }
-    Ok(first_here(cells, targets, args))
+    default_of(cells, project, targets, args)
 }
 
 /// Why a command or a shell has no end of its own.

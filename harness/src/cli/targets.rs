@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nlproof_image::{BuildOptions, Cache, Dists, Found, ImageError};
+use nlproof_image::{BuildOptions, Cache, Found, ImageError};
 
 use super::args::{AccelArg, GuestArgs, TraceArgs};
+use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::interrupt;
-use super::out::tell;
 use super::project::Project;
 use crate::matrix::{Cell, Event, GuestRequest, ModuleKind, TargetKind};
-use crate::releases::{Releases, newest_of};
+use crate::releases::Releases;
 use crate::report::Screen;
 use crate::targets::{
     FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError, Prepared,
@@ -33,40 +33,6 @@ pub(super) struct Targets {
 /// How the simulator is traced in a command that compares.
 pub(super) fn sim_trace(args: TraceArgs) -> SimTrace {
     if args.no_kernel_trace { SimTrace::Off } else { SimTrace::Counted }
-}
-
-/// Where releases and images are, from the environment.
-pub(super) fn places() -> Result<(Dists, Cache), CliError> {
-    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(std::env::var_os);
-    let cache = Cache::from_values(xdg.as_deref(), home.as_deref()).ok_or_else(|| {
-        CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no place for images".into())
-    })?;
-    Ok((Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref()), cache))
-}
-
-/// The release that `wanted` names: the one of that name, or of a branch the newest that is here, which is said on
-/// standard error. What names none is given back: looking for it says what there is.
-pub(super) fn release_here(dists: &Dists, wanted: &str) -> String {
-    let here = dists.list();
-    let found = newest_of(wanted, here.iter().map(String::as_str)).unwrap_or(wanted);
-    say_newest(wanted, found);
-    found.to_owned()
-}
-
-/// Says which release was taken for a branch.
-pub(super) fn say_newest(wanted: &str, found: &str) {
-    if found != wanted {
-        tell!("{wanted}: {found} is the newest here");
-    }
-}
-
-/// `$XDG_CACHE_HOME/nlproof`, else `~/.cache/nlproof`.
-pub(super) fn cache_directory() -> Result<PathBuf, CliError> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("XDG_CACHE_HOME")
-        .or_else(|| Some(set("HOME")?.join(".cache")))
-        .map(|cache| cache.join("nlproof"))
-        .ok_or_else(|| CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no cache".into()))
 }
 
 /// Guests as they are when nobody wants them otherwise, with the project's kernel modules.

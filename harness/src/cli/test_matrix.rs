@@ -8,12 +8,13 @@ use nlproof_base::counted;
 use nlproof_image::ImageError;
 
 use super::args::{ProjectArgs, TestMatrixArgs};
+use super::directories::{cache_directory, places};
 use super::exit::{CliError, ExitCode};
 use super::fetch::{Freshness, NEEDED, Store, What};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
-use super::targets::{Targets, cache_directory, places, sim_trace};
+use super::targets::{Targets, sim_trace};
 use super::verdict::{closing_line, exit_code};
 use crate::matrix::{
     Cell, Engine, ModuleKind, RunRequest, RunResult, Timings, VectorsOfRun, selection_digest,

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::matrix::VectorsOfRun;
     use crate::matrix::tests::cell;
-    use crate::targets::UNKEPT;
+    use crate::targets::Fact;
 
     fn run(statuses: Vec<CellStatus>, interrupted: bool) -> RunResult {
         let cell = cell(None, iface_core::Profile::R15);
@@ -161,7 +161,7 @@ mod tests {
     fn what_could_not_be_kept_hides_no_failure() {
         let unkept = |status| {
             let mut result = run(vec![status], false);
-            result.cells[0].facts.push((UNKEPT.into(), "no space".into()));
+            result.cells[0].facts.push(Fact::Unkept("no space".into()));
             result
         };
         let passed = unkept(CellStatus::Passed);

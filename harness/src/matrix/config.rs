@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::cell::{Cell, ModuleKind, TargetKind, Without};
-use crate::file::{FileError, load_yaml, nearest, profile, schema_of};
+use crate::file::{FileError, Position, load_yaml, nearest, profile, schema_of};
 use crate::golden::layers;
 
 /// The matrix: where vectors run, and by whose goldens they are judged.
@@ -127,7 +127,7 @@ pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
     let raw: RawMatrix = load_yaml(path)?;
     let (mut cells, mut lines): (Vec<Cell>, Vec<u64>) = (Vec::new(), Vec::new());
     for raw in raw.cells {
-        let place = (raw.referenced.line(), raw.referenced.column());
+        let place = Position::from(raw.referenced);
         let cell = validated(path, place, raw.value)?;
         if cells.iter().any(|other| other.name() == cell.name()) {
             return Err(FileError::at(path, place, format!("the cell {} is there twice", cell.name())));
@@ -139,7 +139,7 @@ pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
                 .help("a release's cells are held to the same goldens: give all of them the same layer"));
         }
         cells.push(cell);
-        lines.push(place.0);
+        lines.push(place.line);
     }
     if cells.is_empty() {
         return Err(FileError::whole(path, "no cells").help("a matrix has at least `- target: sim`"));
@@ -147,10 +147,10 @@ pub fn load_matrix(path: &Path) -> Result<Matrix, FileError> {
     Ok(Matrix { cells, modules: raw.modules, lines })
 }
 
-fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileError> {
+fn validated(path: &Path, place: Position, raw: RawCell) -> Result<Cell, FileError> {
     let profile = raw.profile.value.parse::<Profile>().map_err(|_| {
         let known = Profile::ALL.map(|profile| profile.to_string());
-        let place = (raw.profile.referenced.line(), raw.profile.referenced.column());
+        let place = Position::from(raw.profile.referenced);
         let error = FileError::at(path, place, format!("unknown profile `{}`", raw.profile.value));
         match nearest(&raw.profile.value, known.iter().map(String::as_str)) {
             Some(name) => error.help(format!("did you mean `{name}`? known: {}", known.join(", "))),
@@ -161,7 +161,7 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
     for Spanned { value, referenced, .. } in raw.without {
         if value.reason.trim().is_empty() {
             let what = format!("no reason to leave out {}", value.vector);
-            return Err(FileError::at(path, (referenced.line(), referenced.column()), what));
+            return Err(FileError::at(path, Position::from(referenced), what));
         }
         without.push(Without { vector: value.vector, reason: value.reason });
     }
@@ -170,7 +170,7 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
     let release = raw.release.map(|release| release_name(path, &release)).transpose()?;
     let build_of = match raw.build_of {
         Some(other) if release.is_none() || release.as_deref() == Some(other.value.as_str()) => {
-            let place = (other.referenced.line(), other.referenced.column());
+            let place = Position::from(other.referenced);
             let what = format!("`build-of: {}` is of no use here", other.value);
             return Err(FileError::at(path, place, what)
                 .help("it names the release of which another release directory's kernel is a build"));
@@ -204,7 +204,7 @@ fn validated(path: &Path, place: (u64, u64), raw: RawCell) -> Result<Cell, FileE
 }
 
 fn release_name(path: &Path, name: &Spanned<String>) -> Result<ReleaseName, FileError> {
-    let place = (name.referenced.line(), name.referenced.column());
+    let place = Position::from(name.referenced);
     name.value.parse().map_err(|error: NotAReleaseName| FileError::at(path, place, error.to_string()))
 }
 
@@ -250,7 +250,7 @@ fn own_layer(path: &Path, layer: Spanned<String>) -> Result<String, FileError> {
     } else {
         return Ok(name);
     };
-    let place = (layer.referenced.line(), layer.referenced.column());
+    let place = Position::from(layer.referenced);
     Err(FileError::at(path, place, what)
         .help("a cell's own layer has a name of its own, such as freebsd-15.0"))
 }

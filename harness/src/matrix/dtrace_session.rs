@@ -8,21 +8,6 @@ use super::vector_run::VectorRun;
 use crate::ktrace::{DtraceLog, Followed, Script};
 use crate::targets::{Target, TargetError};
 
-/// The fact of a cell that says what became of it.
-const KERNEL_TRACE: &str = "kernel trace";
-
-/// Adds what became of it in one guest; a cell may take several.
-pub(super) fn add_fact(facts: &mut Vec<(String, String)>, about: &str) {
-    match facts.iter_mut().find(|(name, _)| name == KERNEL_TRACE) {
-        Some((_, text)) if text.split("; then ").any(|known| known == about) => {}
-        Some((_, text)) => {
-            text.push_str("; then ");
-            text.push_str(about);
-        }
-        None => facts.push((KERNEL_TRACE.to_owned(), about.to_owned())),
-    }
-}
-
 /// dtrace(1) runs.
 pub(super) struct DtraceSession<'v> {
     major: u32,
@@ -83,19 +68,5 @@ impl<'v> DtraceSession<'v> {
         let about =
             format!("stock code by dtrace(1): {followed} of {all}{drops}, the others ask nothing of it");
         DtraceResult { major, vector_runs: held, about, lost }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_became_of_it_in_each_guest_is_told_once() {
-        let mut facts = vec![("kernel".to_owned(), "x".to_owned())];
-        for about in ["a", "a", "b"] {
-            add_fact(&mut facts, about);
-        }
-        assert_eq!(facts[1], (KERNEL_TRACE.to_owned(), "a; then b".to_owned()));
     }
 }

@@ -3,6 +3,7 @@
 
 use super::cell::Cell;
 use super::outcome::{CellResult, RunResult, VectorResult};
+use crate::targets::BytesProgress;
 use crate::trace::Trace;
 
 /// Something happened.
@@ -26,8 +27,8 @@ pub enum Event<'a> {
         cell: &'a Cell,
         /// What it is doing: `extract base`, `boot`.
         stage: &'a str,
-        /// Bytes done and bytes in all, where that is known.
-        bytes: Option<(u64, u64)>,
+        /// How far the stage is, where that is known.
+        bytes: Option<BytesProgress>,
     },
     /// Something that the user should know and that changes no result.
     Note {

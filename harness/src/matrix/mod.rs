@@ -29,7 +29,6 @@ pub use judge::is_stated;
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };
-pub use running::{GUESTS, KERNEL};
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;

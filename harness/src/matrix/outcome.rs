@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cell::{Cell, Soft};
 use super::slice::Slice;
 use crate::golden::{Divergence, Origin, Standing};
-use crate::targets::{Complaint, Loss, UNKEPT};
+use crate::targets::{Complaint, Fact, Loss};
 
 /// What became of one vector in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +149,7 @@ pub struct CellResult {
     /// What the kernels of its guests complained of on their consoles.
     pub complaints: Vec<Complaint>,
     /// What is known of the target: kernel, accelerator, image.
-    pub facts: Vec<(String, String)>,
+    pub facts: Vec<Fact>,
     /// The vectors, in their own order.
     pub vectors: Vec<VectorResult>,
     /// The kernels that goldens were recorded from, of those that vouch for them here: sorted, each once.
@@ -205,7 +205,9 @@ impl CellResult {
 
     /// What should have been kept beside the report and could not be written; `None` if everything was.
     pub fn unkept(&self) -> Option<&str> {
-        self.facts.iter().find_map(|(name, why)| (name == UNKEPT).then_some(why.as_str()))
+        self.facts
+            .iter()
+            .find_map(|fact| if let Fact::Unkept(why) = fact { Some(why.as_str()) } else { None })
     }
 
     /// What to say about guests that were lost; `None` if none was.

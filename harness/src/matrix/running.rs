@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::blame::told;
 use super::cell::{Cell, ModuleKind, Soft};
-use super::dtrace_session::add_fact;
 use super::event::Event;
 use super::judge::Judged;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
@@ -16,18 +15,12 @@ use super::raw::RawFile;
 use super::vector_run::VectorRun;
 use crate::file::FileError;
 use crate::golden::{Origin, Standing};
-use crate::targets::{Finish, Loss, Target, UNKEPT};
+use crate::targets::{BytesProgress, Fact, Finish, Loss, Target};
 use crate::vector::Vector;
-
-/// The fact of a cell that says that several guests ran it.
-pub const GUESTS: &str = "guests";
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
-
-/// The fact of a cell that says which kernel answered: its file's SHA-256, in hex.
-pub const KERNEL: &str = "kernel sha256";
 
 /// Hears events.
 pub(super) type Say<'a> = dyn Fn(&Event<'_>) + Sync + 'a;
@@ -45,7 +38,7 @@ pub(super) struct RunningCell<'a> {
 #[derive(Default)]
 struct Found {
     vectors: Vec<(usize, VectorResult)>,
-    facts: Vec<(String, String)>,
+    facts: Vec<Fact>,
     fallbacks: u32,
     losses: Vec<LostGuest>,
     recorded: BTreeSet<Origin>,
@@ -66,7 +59,7 @@ impl<'a> RunningCell<'a> {
     }
 
     /// Says a stage.
-    pub(super) fn stage(&self, stage: &str, bytes: Option<(u64, u64)>) {
+    pub(super) fn stage(&self, stage: &str, bytes: Option<BytesProgress>) {
         (self.say)(&Event::Stage { cell: self.cell, stage, bytes });
     }
 
@@ -77,7 +70,7 @@ impl<'a> RunningCell<'a> {
 
     /// The first target is open: its facts are the cell's, and the raw trace begins in this directory, if anywhere.
     pub(super) fn opened_first(&self, target: &dyn Target, raw: Option<&Path>) {
-        self.found().facts.clone_from(&target.facts().lines);
+        self.found().facts.clone_from(&target.facts().known);
         self.opened(target);
         match RawFile::create(raw, self.cell) {
             Ok(raw) => self.found().raw = Some(raw),
@@ -88,8 +81,10 @@ impl<'a> RunningCell<'a> {
     /// A further target is open.
     pub(super) fn opened(&self, target: &dyn Target) {
         self.found().fallbacks += target.facts().fallbacks;
-        for (_, why) in target.facts().lines.iter().filter(|(name, _)| name == UNKEPT) {
-            self.unkept(why);
+        for fact in &target.facts().known {
+            if let Fact::Unkept(why) = fact {
+                self.unkept(why);
+            }
         }
     }
 
@@ -125,21 +120,13 @@ impl<'a> RunningCell<'a> {
 
     /// Something cannot be kept beside the report.
     fn unkept(&self, why: &str) {
-        self.note(&format!("{UNKEPT}: {why}"));
-        let facts = &mut self.found().facts;
-        match facts.iter_mut().find(|(name, _)| name == UNKEPT) {
-            Some((_, known)) if known.contains(why) => {}
-            Some((_, known)) => {
-                known.push_str("; ");
-                known.push_str(why);
-            }
-            None => facts.push((UNKEPT.to_owned(), why.to_owned())),
-        }
+        self.note(&format!("not kept: {why}"));
+        Fact::add_unkept(&mut self.found().facts, why);
     }
 
     /// What became of following the kernel in one guest.
     pub(super) fn followed(&self, about: &str) {
-        add_fact(&mut self.found().facts, about);
+        Fact::add_kernel_trace(&mut self.found().facts, about);
     }
 
     /// A guest of that number takes vectors.
@@ -221,8 +208,7 @@ impl<'a> RunningCell<'a> {
             result.cell.soft = None;
         }
         if found.guests > 1 {
-            let about = format!("{} side by side, at most", found.guests);
-            result.facts.push((GUESTS.to_owned(), about));
+            result.facts.push(Fact::Guests(found.guests));
         }
         let finish = std::mem::take(&mut found.finish);
         result.status = match found.end.take() {
@@ -241,7 +227,7 @@ impl<'a> RunningCell<'a> {
 
     /// What is left to say when every vector has run.
     fn all_ran(&self, finish: &Finish, result: &mut CellResult) -> CellStatus {
-        result.facts.extend(finish.report_lines());
+        result.facts.extend(finish.report_facts());
         if let Some(text) = &finish.note() {
             self.note(text);
         }

@@ -176,7 +176,7 @@ mod tests {
     }
 
     fn facts(os: Os, commands: Commands, modules: Option<Vec<String>>) -> Facts {
-        Facts { os, kernel: None, commands, modules, fallbacks: 0, stacks: None, lines: vec![] }
+        Facts { os, kernel: None, commands, modules, fallbacks: 0, stacks: None, known: vec![] }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::file::{FileError, load_yaml, schema_of};
+use crate::file::{FileError, Position, load_yaml, schema_of};
 
 /// Releases that can be downloaded.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -109,7 +109,7 @@ pub fn load_releases(path: &Path) -> Result<Releases, FileError> {
     let raw: RawReleases = load_yaml(path)?;
     let mut releases: Vec<Release> = Vec::new();
     for Spanned { value: raw, referenced, .. } in raw.releases {
-        let fail = |what: String| FileError::at(path, (referenced.line(), referenced.column()), what);
+        let fail = |what: String| FileError::at(path, Position::from(referenced), what);
         if let Err(error) = raw.release.parse::<ReleaseName>() {
             return Err(fail(error.to_string()));
         }
@@ -138,7 +138,7 @@ pub fn load_releases(path: &Path) -> Result<Releases, FileError> {
 }
 
 fn address(path: &Path, url: Spanned<String>) -> Result<String, FileError> {
-    let place = (url.referenced.line(), url.referenced.column());
+    let place = Position::from(url.referenced);
     let host = ["http://", "https://"].iter().find_map(|scheme| url.value.strip_prefix(scheme));
     match host {
         Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(url.value),

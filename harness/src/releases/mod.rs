@@ -5,4 +5,4 @@ mod config;
 mod newest;
 
 pub use config::{Release, Releases, Support, load_releases, releases_schema};
-pub use newest::newest_of;
+pub use newest::{Age, newest_of};

@@ -19,15 +19,16 @@ pub fn newest_of<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> 
     best.map(|(_, name)| name)
 }
 
-/// In the order of age: the kind first, then the version.
+/// The age of a release: the kind first, then the version. What is greater is newer.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Age {
+pub struct Age {
     kind: u8,
     version: Vec<u32>,
 }
 
 impl Age {
-    fn of(name: &str) -> Option<Self> {
+    /// The age that a release's name tells. `None`: more stands behind it, or it is no name of FreeBSD's.
+    pub fn of(name: &str) -> Option<Self> {
         let (version, kind) = name.split_once('-')?;
         let kind = ["CURRENT", "STABLE", "RELEASE"].iter().position(|known| *known == kind)?;
         let version = version.split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;

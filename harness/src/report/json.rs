@@ -63,7 +63,7 @@ fn cell(result: &CellResult) -> Cell {
         fallbacks: result.fallbacks,
         losses: result.losses.iter().map(lost).collect(),
         complaints: result.complaints.iter().map(complaint).collect(),
-        facts: result.facts.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
+        facts: result.facts.iter().map(|fact| (fact.label().to_owned(), fact.text().into())).collect(),
         counts: Counts {
             passed: counts.passed,
             failed: counts.failed,

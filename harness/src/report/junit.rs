@@ -49,7 +49,7 @@ fn suite(result: &CellResult) -> TestSuite {
         suite.add_property(("golden", origin.line().as_str()));
     }
     for fact in &result.facts {
-        suite.add_property((fact.0.as_str(), fact.1.as_str()));
+        suite.add_property((fact.label(), fact.text().as_str()));
     }
     // A cell that has no vectors to show for itself is a test case of its own, so that it is not lost.
     let whole = match &result.status {

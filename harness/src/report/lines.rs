@@ -78,6 +78,7 @@ impl<W: Write> Lines<W> {
 mod tests {
     use super::*;
     use crate::report::summary::tests::sample;
+    use crate::targets::BytesProgress;
 
     #[test]
     fn a_stage_is_one_line_however_often_it_reports() {
@@ -85,7 +86,8 @@ mod tests {
         let mut out = Vec::new();
         let mut lines = Lines::new(&mut out);
         for done in 0..100 {
-            lines.consume(&Event::Stage { cell: &cell, stage: "extract base", bytes: Some((done, 100)) });
+            let bytes = Some(BytesProgress { done, total: 100 });
+            lines.consume(&Event::Stage { cell: &cell, stage: "extract base", bytes });
         }
         lines.consume(&Event::Stage { cell: &cell, stage: "boot", bytes: None });
         lines.finish().unwrap();

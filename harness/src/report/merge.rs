@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::matrix::{CellResult, CellStatus, KERNEL, RunResult, Slice, VectorsOfRun, settle};
+use crate::matrix::{CellResult, CellStatus, RunResult, Slice, VectorsOfRun, settle};
+use crate::targets::Fact;
 
 /// One job's report.
 #[derive(Debug, Clone)]
@@ -112,9 +113,6 @@ pub fn merge(parts: &[Part], expected: Option<&[String]>) -> Result<RunResult, M
 fn absent(name: &str, found: &[(&Part, &CellResult)]) -> Result<Vec<String>, MergeError> {
     let slice_of = |part: &Part| part.run.vectors.slice;
     let shown = |slice: Option<Slice>| slice.map_or("all".to_owned(), |slice| slice.to_string());
-    let kernel = |result: &CellResult| {
-        result.facts.iter().find(|(name, _)| name == KERNEL).map(|(_, value)| value.clone())
-    };
     for ((one, first), (other, second)) in found.iter().zip(found.iter().skip(1)) {
         if slice_of(one) == slice_of(other) {
             return Err(MergeError::Twice {
@@ -135,15 +133,16 @@ fn absent(name: &str, found: &[(&Part, &CellResult)]) -> Result<Vec<String>, Mer
                 other: shown(slice_of(other)),
             });
         }
-        if let (Some(own), Some(theirs)) = (kernel(first), kernel(second))
+        if let (Some(own), Some(theirs)) =
+            (Fact::kernel_sha256(&first.facts), Fact::kernel_sha256(&second.facts))
             && own != theirs
         {
             return Err(MergeError::Kernels {
                 path: one.path.clone(),
                 cell: name.to_owned(),
-                kernel: own,
+                kernel: own.to_owned(),
                 other_path: other.path.clone(),
-                other: theirs,
+                other: theirs.to_owned(),
             });
         }
     }
@@ -159,12 +158,8 @@ fn absent(name: &str, found: &[(&Part, &CellResult)]) -> Result<Vec<String>, Mer
 fn join((_, first): &(&Part, &CellResult), rest: &[(&Part, &CellResult)]) -> CellResult {
     let mut joined = (*first).clone();
     for part in rest.iter().map(|(_, result)| (*result).clone()) {
-        for (name, value) in part.facts {
-            match joined.facts.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, known)) if known.split(" | ").any(|one| one == value) => {}
-                Some((_, known)) => *known = format!("{known} | {value}"),
-                None => joined.facts.push((name, value)),
-            }
+        for fact in part.facts {
+            Fact::join(&mut joined.facts, fact);
         }
         joined.vectors.extend(part.vectors);
         // A slice may have been the only one to see that its kernel was recorded.
@@ -258,7 +253,7 @@ mod tests {
             assert!(error.contains(what), "{error}");
         }
         let on = |kernel: &str, mut part: Part| {
-            part.run.cells[0].facts.push((KERNEL.into(), kernel.into()));
+            part.run.cells[0].facts.push(Fact::KernelSha256(kernel.into()));
             part
         };
         let slices = [on("aa", one.clone()), on("bb", part(2, Some((2, 2))))];
@@ -279,11 +274,11 @@ mod tests {
         let (mut first, mut second) = (part(1, Some((1, 2))), part(2, Some((2, 2))));
         first.run.cells[0].status = CellStatus::Passed;
         second.run.cells[0].status = CellStatus::GuestFailed("hung".into());
-        first.run.cells[0].facts.push(("boot time".into(), "5 s".into()));
-        second.run.cells[0].facts.push(("boot time".into(), "6 s".into()));
+        first.run.cells[0].facts.push(Fact::line("boot time", "5 s"));
+        second.run.cells[0].facts.push(Fact::line("boot time", "6 s"));
         let run = merge(&[first, second], None).unwrap();
         assert_eq!(run.cells[0].status, CellStatus::GuestFailed("hung".into()));
-        let facts = [("kernel", "GENERIC"), ("boot time", "5 s | 6 s")];
-        assert_eq!(run.cells[0].facts, facts.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let facts = [Fact::Kernel("GENERIC".into()), Fact::line("boot time", "5 s | 6 s")];
+        assert_eq!(run.cells[0].facts, facts);
     }
 }

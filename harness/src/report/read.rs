@@ -15,7 +15,7 @@ use crate::matrix::{
     Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, Soft, TargetKind,
     VectorResult, VectorsOfRun,
 };
-use crate::targets::{Complaint, Loss};
+use crate::targets::{Complaint, Fact, Loss};
 
 /// Reads `report.json`, or the one in this directory. What a report does not tell comes back empty: which vectors a
 /// cell leaves out; in one of schema 1, which builds the goldens were recorded from ([`Standing::Observed`]).
@@ -77,7 +77,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
     };
     let facts = cell.facts.iter().map(|(name, value)| {
         let text = value.as_str().ok_or_else(|| unknown("text in fact", name))?;
-        Ok((name.clone(), text.to_owned()))
+        Ok(Fact::read(name, text))
     });
     let facts = facts.collect::<Result<_, serde_json::Error>>()?;
     let name = |name: &String| name.parse().map_err(|_| unknown("name of a release", name));
@@ -183,7 +183,7 @@ mod tests {
         run.cells[3].cell.soft = Some(Soft::NeverObserved);
         run.cells[4].cell.build_of = Some("14.0-STABLE".parse().unwrap());
         run.cells[5].cell.layer = Some("freebsd-14.0-mine".into());
-        run.cells[1].facts = vec![("z".into(), "1".into()), ("a".into(), "2".into())];
+        run.cells[1].facts = vec![Fact::line("z", "1"), Fact::line("a", "2")];
         run.vectors.slice = Some(Slice { index: 2, of: 3 });
         run.missing = vec!["3/3".into()];
         write_json(&directory.path().join("report.json"), &run).unwrap();

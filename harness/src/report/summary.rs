@@ -2,7 +2,8 @@
 //! What a person reads when a cell is over: one line.
 
 use crate::golden::Standing;
-use crate::matrix::{CellResult, CellStatus, Counts, KERNEL, Soft};
+use crate::matrix::{CellResult, CellStatus, Counts, Soft};
+use crate::targets::Fact;
 
 /// One line about a finished cell: its name, its verdict, its numbers.
 pub fn cell_line(result: &CellResult) -> String {
@@ -57,7 +58,7 @@ fn numbers(counts: &Counts) -> String {
 /// Where the goldens come from that a cell was compared with: which of the three they are for a kernel, whose observation
 /// for the simulator. `None` when nothing was compared.
 pub fn goldens(result: &CellResult) -> Option<String> {
-    let own = result.facts.iter().find(|(name, _)| name == KERNEL).map(|(_, value)| value.as_str());
+    let own = Fact::kernel_sha256(&result.facts);
     let one = |standing: Standing| standing.told(&result.recorded, own);
     match result.standings().as_slice() {
         [] => None,
@@ -112,7 +113,7 @@ pub(super) mod tests {
             fallbacks: 0,
             losses: vec![],
             complaints: vec![],
-            facts: vec![("kernel".into(), "GENERIC".into())],
+            facts: vec![Fact::Kernel("GENERIC".into())],
             vectors: vec![
                 vector("link/a", Outcome::Passed, Some(Standing::ThisKernel)),
                 vector("link/b", Outcome::Failed(divergence), Some(Standing::OtherBuild)),

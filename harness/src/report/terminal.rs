@@ -11,6 +11,7 @@ use super::problems::problems;
 use super::summary::cell_line;
 use crate::matrix::{Cell, Event};
 use crate::out::{progress_target, tell};
+use crate::targets::BytesProgress;
 
 /// How often a live line moves while nothing is reported.
 const TICK: Duration = Duration::from_millis(120);
@@ -46,7 +47,7 @@ impl Terminal {
             Event::Stage { cell, stage, bytes } => {
                 let bar = &self.line(cell).bar;
                 match bytes {
-                    Some((done, total)) => {
+                    Some(BytesProgress { done, total }) => {
                         bytes_style(bar);
                         bar.set_length(*total);
                         bar.set_position(*done);

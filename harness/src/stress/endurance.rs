@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use nlproof_agent::{Counted, Send, Step, Until};
+use nlproof_agent::{Counted, NO_LIMIT_MS, Send, Step, Until};
 use nlproof_base::counted;
 use nlproof_wire::consts::{RTNLGRP_IPV4_IFADDR, RTNLGRP_LINK};
 
@@ -265,7 +265,10 @@ fn lanes(of: impl Fn(u32) -> Vec<Send>) -> Vec<Vec<Send>> {
 
 /// After the switching, which may have stopped in either mode.
 fn replace() -> Step {
-    Step::Exec { argv: shell("sysctl -q net.netlink.nlproof.mode=replace > /dev/null"), limit_ms: u32::MAX }
+    Step::Exec {
+        argv: shell("sysctl -q net.netlink.nlproof.mode=replace > /dev/null"),
+        limit_ms: NO_LIMIT_MS,
+    }
 }
 
 fn busy(rounds: u32) -> String {

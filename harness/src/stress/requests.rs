@@ -106,7 +106,7 @@ fn send(data: Vec<u8>, interface: Option<&str>) -> Send {
 
 #[cfg(test)]
 mod tests {
-    use nlproof_agent::{Privilege, Program, SocketOptions};
+    use nlproof_agent::{NO_LIMIT_MS, Privilege, Program, SocketOptions};
     use nlproof_wire::Os;
 
     use super::*;
@@ -135,7 +135,7 @@ mod tests {
             socket: SocketOptions::default(),
             groups: vec![],
             steps: vec![count(vec![requests], Until::Requests(9), shell("true"), 0)],
-            limit_ms: u32::MAX,
+            limit_ms: NO_LIMIT_MS,
             kernel_trace: false,
         };
         assert_eq!(program.check(), Ok(()));

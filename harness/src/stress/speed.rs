@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Send, Step, Until};
+use nlproof_agent::{NO_LIMIT_MS, Send, Step, Until};
 use nlproof_base::counted;
 
 use super::requests::{add_address, count, create, dump_addresses, dump_links, get_link, set_link};
@@ -144,7 +144,7 @@ impl FreebsdTarget {
         links_before: u32,
         on_part: &mut dyn FnMut(),
     ) -> Result<Speed, TargetError> {
-        let exec = |script: &str| Step::Exec { argv: shell(script), limit_ms: u32::MAX };
+        let exec = |script: &str| Step::Exec { argv: shell(script), limit_ms: NO_LIMIT_MS };
         let ask = |times| count(vec![vec![question.request()]], Until::Requests(times), Vec::new(), 0);
         let mut steps = Vec::new();
         let preparation = question.preparation(links_before);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Step, Until};
+use nlproof_agent::{NO_LIMIT_MS, Step, Until};
 use nlproof_base::counted;
 
 use super::requests::{count, create, dump_links};
@@ -62,7 +62,7 @@ impl FreebsdTarget {
     /// # Errors
     /// The guest was lost.
     pub fn trace_cost(&mut self, interfaces: u32, turns: u32) -> Result<TraceCost, TargetError> {
-        let exec = |script: String| Step::Exec { argv: shell(&script), limit_ms: u32::MAX };
+        let exec = |script: String| Step::Exec { argv: shell(&script), limit_ms: NO_LIMIT_MS };
         let ask = || count(vec![vec![dump_links()]], Until::Requests(1), Vec::new(), 0);
         let made: Vec<_> = (1..=interfaces).map(|number| create(&format!("lo{number}"))).collect();
         let mut steps = vec![count(vec![made], Until::Requests(interfaces), Vec::new(), 0)];

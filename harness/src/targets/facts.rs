@@ -4,8 +4,7 @@
 use iface_sim::Ifconfig;
 use nlproof_wire::Os;
 
-/// The line of [`Facts`] that tells what should have been kept in the report directory and could not be written.
-pub const UNKEPT: &str = "not kept";
+use super::fact::Fact;
 
 /// What is known of an open target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +22,8 @@ pub struct Facts {
     /// Network stacks that are ready in it: more vectors than these end sooner where the rest of them runs in a target
     /// that is opened anew. `None`: none are ready.
     pub stacks: Option<usize>,
-    /// For people and reports: kernel, accelerator, image.
-    pub lines: Vec<(String, String)>,
+    /// For reports: kernel, accelerator, image.
+    pub known: Vec<Fact>,
 }
 
 impl Facts {

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use super::fact::Fact;
+
 /// Something that a kernel complained of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
@@ -66,10 +68,11 @@ impl Finish {
         self.complaints.iter().cloned().chain(unasked).collect()
     }
 
-    /// Lines for reports.
-    pub fn report_lines(&self) -> impl Iterator<Item = (String, String)> {
-        let counters = (!self.counters.is_empty()).then(|| ("module counters".to_owned(), self.counted()));
-        counters.into_iter().chain(self.lines.iter().cloned())
+    /// Facts for reports.
+    pub fn report_facts(&self) -> impl Iterator<Item = Fact> {
+        let counters = (!self.counters.is_empty()).then(|| Fact::line("module counters", self.counted()));
+        let lines = self.lines.iter().cloned().map(|(label, text)| Fact::Line(label, text));
+        counters.into_iter().chain(lines)
     }
 
     /// One line for the terminal, if there is a module to tell about.
@@ -128,6 +131,6 @@ mod tests {
     #[test]
     fn without_a_module_there_is_nothing_to_note() {
         assert_eq!(Finish::default().note(), None);
-        assert_eq!(Finish::default().report_lines().count(), 0);
+        assert_eq!(Finish::default().report_facts().count(), 0);
     }
 }

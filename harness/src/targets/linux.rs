@@ -17,6 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::Target;
 use super::agents;
 use super::error::{OpenError, TargetError};
+use super::fact::Fact;
 use super::facts::{Commands, Facts};
 use crate::guest::{ExecStatus, Output, Receiver};
 use crate::vm::TEMPORARY_REMEDY;
@@ -53,7 +54,7 @@ impl LinuxTarget {
         let agent = file.into_temp_path();
         std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").map_err(failed)?;
-        let lines = vec![("kernel".to_owned(), format!("Linux {}", release.trim_end()))];
+        let known = vec![Fact::Kernel(format!("Linux {}", release.trim_end()))];
         let facts = Facts {
             os: Os::Linux,
             kernel: None,
@@ -61,7 +62,7 @@ impl LinuxTarget {
             modules: None,
             fallbacks: 0,
             stacks: None,
-            lines,
+            known,
         };
         Ok(LinuxTarget { agent, facts, cancel })
     }

@@ -4,6 +4,7 @@
 
 mod agents;
 mod error;
+mod fact;
 mod facts;
 mod finish;
 pub(crate) mod freebsd;
@@ -11,7 +12,8 @@ mod linux;
 mod sim;
 
 pub use error::{Loss, OpenError, TargetError};
-pub use facts::{Commands, Facts, Kernel, RunningKernel, UNKEPT};
+pub use fact::Fact;
+pub use facts::{Commands, Facts, Kernel, RunningKernel};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
     FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, Prepared, STACKS, Start,
@@ -22,8 +24,17 @@ pub use sim::{SimTarget, SimTrace};
 
 use nlproof_agent::{Batch, Record};
 
-/// Hears what an opening target is doing: a stage, and bytes done and in all where that is known.
-pub type OnStage<'a> = dyn FnMut(&str, Option<(u64, u64)>) + 'a;
+/// How far a stage is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BytesProgress {
+    /// Bytes that are done.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+/// Hears what an opening target is doing: a stage, and how far it is where that is known.
+pub type OnStage<'a> = dyn FnMut(&str, Option<BytesProgress>) + 'a;
 
 /// What dtrace(1) said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use nlproof_wire::view::{MessageItem, messages};
 
 use super::Target;
 use super::error::TargetError;
+use super::fact::Fact;
 use super::facts::{Commands, Facts};
 
 /// How the simulator's kernel is traced.
@@ -47,7 +48,7 @@ impl SimTarget {
 
     /// A simulator that behaves as `profile`.
     pub fn traced(profile: Profile, trace: SimTrace) -> Self {
-        let lines = vec![("simulator".to_owned(), format!("profile {profile}"))];
+        let known = vec![Fact::Simulator(format!("profile {profile}"))];
         let facts = Facts {
             os: Os::FreeBsd,
             kernel: None,
@@ -55,7 +56,7 @@ impl SimTarget {
             modules: None,
             fallbacks: 0,
             stacks: None,
-            lines,
+            known,
         };
         Self { profile, release: None, trace, fault: None, facts }
     }

@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_its_place() {
         let error = parse("frame-bytes: 1\nframes: 2\n").unwrap_err();
-        assert_eq!(error.place, Some((2, 1)));
+        assert_eq!(error.place, Some(nlproof_base::Position { line: 2, column: 1 }));
         assert!(
             error.to_string().starts_with("p.yaml:2:1: unknown key `frames`\n  help: known here: imports"),
             "{error}"

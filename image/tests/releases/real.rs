@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! An image of a real release, when `NLPROOF_DISTS` or the cache has one.
 
-use std::{env, fs};
+use std::fs;
 
 use nlproof_image::{BuildOptions, Cache, Dists};
 
 #[test]
 fn a_real_release_becomes_a_bootable_image() {
     let test = "a_real_release_becomes_a_bootable_image";
-    let [dists, xdg, home] = ["NLPROOF_DISTS", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
-    let dists = Dists::from_values(dists.as_deref(), xdg.as_deref(), home.as_deref());
+    let dists = Dists::from_env();
     let Some(name) = dists.list().into_iter().next() else {
         crate::synthetic::skipped(test, &format!("no FreeBSD release in {:?}", dists.search));
         return;

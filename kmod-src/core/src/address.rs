@@ -130,7 +130,7 @@ pub struct Inet6State {
     pub cache: CacheInfo,
 }
 
-/// Lifetimes of an address as configured, in seconds (`u32::MAX`: for ever), and when it was made and
+/// Lifetimes of an address as configured, in seconds (`INFINITE_LIFETIME`: for ever), and when it was made and
 /// changed, in seconds since boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheInfo {

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use iface_core::{Errno, Inet6Alias, InetAlias, LinkEvent, Name, Rename, Sleepable, link_renamed};
 use nlproof_wire::consts::freebsd::{IFF_MONITOR, IFF_RENAMING};
-use nlproof_wire::consts::{IFF_BROADCAST, IFF_UP, IFNAMSIZ};
+use nlproof_wire::consts::{IFF_BROADCAST, IFF_UP, IFNAMSIZ, INFINITE_LIFETIME};
 
 use crate::interface::IfRef;
 use crate::reference::CountedRef;
@@ -172,8 +172,8 @@ impl Stack {
                     prefix_len: *prefix_len,
                     destination: None,
                     flags: 0,
-                    preferred: u32::MAX,
-                    valid: u32::MAX,
+                    preferred: INFINITE_LIFETIME,
+                    valid: INFINITE_LIFETIME,
                     vhid: 0,
                 };
                 self.inet6_add(thread, ifp, &alias)?;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use iface_core::{Address, AddressEvent, CacheInfo, Errno, Inet6Alias, Inet6State, Sleepable, SocketAddress};
 use nlproof_wire::consts::freebsd::{IFF_DRV_RUNNING, IFF_MULTICAST};
-use nlproof_wire::consts::{IFF_LOOPBACK, IFF_POINTOPOINT, IFF_UP};
+use nlproof_wire::consts::{IFF_LOOPBACK, IFF_POINTOPOINT, IFF_UP, INFINITE_LIFETIME};
 
 use crate::interface::{Driver, IfAddr, IfRef};
 use crate::stack::Stack;
@@ -18,8 +18,6 @@ const IN6_IFF_TENTATIVE: u32 = 0x02;
 const IN6_IFF_DUPLICATED: u32 = 0x04;
 const IN6_IFF_DEPRECATED: u32 = 0x10;
 
-/// `ND6_INFINITE_LIFETIME`.
-const FOR_EVER: u32 = u32::MAX;
 /// ::1.
 const LOOPBACK: [u8; 16] = 1_u128.to_be_bytes();
 
@@ -175,8 +173,8 @@ impl Stack {
             prefix_len,
             destination,
             flags: 0,
-            preferred: FOR_EVER,
-            valid: FOR_EVER,
+            preferred: INFINITE_LIFETIME,
+            valid: INFINITE_LIFETIME,
             vhid: 0,
         };
         if ifp.has(IFF_LOOPBACK) && !self.living().iter().any(|ifp| self.inet6_find(ifp, LOOPBACK).is_some())
@@ -205,7 +203,7 @@ impl Stack {
                 let mut address = ifa.address.get();
                 let Some(inet6) = &mut address.inet6 else { continue };
                 let age = now - inet6.cache.updated;
-                let over = |lifetime: u32| lifetime != FOR_EVER && age > u64::from(lifetime);
+                let over = |lifetime: u32| lifetime != INFINITE_LIFETIME && age > u64::from(lifetime);
                 let running = ifp.has(IFF_UP) && ifp.driver_flags.get() & IFF_DRV_RUNNING != 0;
                 if over(inet6.cache.valid) {
                     self.inet6_purge(&ifp, &ifa);

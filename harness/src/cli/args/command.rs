@@ -61,8 +61,13 @@ pub(in crate::cli) enum Command {
     /// Cells that cannot run are listed as `not run` with the reason and what would make them run.
     TestMatrix(TestMatrixArgs),
     /// Run one vector in one cell and show the decoded conversation.
+    ///
+    /// Without --target and --release the cell is the simulator's of the newest branch that was observed on a real
+    /// kernel.
     Run(RunArgs),
     /// Show the way that a vector's requests and events take through the kernel, beside what is said.
+    ///
+    /// Without --target and --release the cell is the one that `run` takes.
     ///
     /// With `--module stock,rust` that of both implementations of one release, beside each other: stock code is
     /// followed by dtrace(1), and what both can tell is compared. Exit code 100: it differs.

@@ -9,16 +9,17 @@ use nlproof_base::counted;
 
 use super::yardstick::yardstick;
 use crate::cli::args::{GuestBenchArgs, ProjectArgs, VectorArgs};
+use crate::cli::directories::cache_directory;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::say;
 use crate::cli::project::Project;
-use crate::cli::targets::{Targets, cache_directory, lost, open_error};
+use crate::cli::targets::{Targets, lost, open_error};
 use crate::cli::test_matrix::default_jobs;
 use crate::matrix::{
-    Cell, CellResult, Engine, Event, GUESTS, ModuleKind, RunRequest, TargetKind, Timings, VectorsOfRun,
+    Cell, CellResult, Engine, Event, ModuleKind, RunRequest, TargetKind, Timings, VectorsOfRun,
 };
-use crate::targets::MEMORY_MIB;
+use crate::targets::{Fact, MEMORY_MIB};
 use crate::vector::{Vector, compile};
 
 /// The limits, in seconds, under TCG with two processors.
@@ -201,10 +202,13 @@ impl Bench {
             // the time between one vector's end and the next one's, not what one takes.
             let with = match jobs.get() {
                 1 => "one guest".to_owned(),
-                _ => result.facts.iter().find(|(name, _)| name == GUESTS).map_or_else(
-                    || "one guest (no other was worth while)".to_owned(),
-                    |(_, text)| format!("{} guests", text.split(' ').next().unwrap_or_default()),
-                ),
+                _ => {
+                    let guests = result.facts.iter().find_map(|fact| match fact {
+                        Fact::Guests(count) => Some(format!("{count} guests")),
+                        _ => None,
+                    });
+                    guests.unwrap_or_else(|| "one guest (no other was worth while)".to_owned())
+                }
             };
             let for_users = jobs == self.jobs;
             let limit = |limit: f64| for_users.then_some(limit);

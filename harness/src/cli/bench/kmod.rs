@@ -141,8 +141,8 @@ fn open(targets: &Targets, args: &KmodBenchArgs) -> Result<FreebsdTarget, CliErr
     let guest = targets
         .open_module(&args.release, &mut |stage, _| tell!("{}: {stage}", args.release))
         .map_err(open_error)?;
-    for (name, value) in &guest.facts().lines {
-        say!("{name:<14} {value}");
+    for fact in &guest.facts().known {
+        say!("{:<14} {}", fact.label(), fact.text());
     }
     Ok(guest)
 }

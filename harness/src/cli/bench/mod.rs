@@ -8,8 +8,9 @@ mod trace;
 mod yardstick;
 
 use super::args::{BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, ProjectArgs, TraceBenchArgs};
+use super::default_cell::release_here;
+use super::directories::places;
 use super::exit::{CliError, ExitCode};
-use super::targets::{places, release_here};
 
 pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, CliError> {
     match &args.command {

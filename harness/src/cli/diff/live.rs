@@ -6,27 +6,42 @@ use std::collections::BTreeMap;
 use super::observed::in_ways;
 use super::show::{Comparison, Side};
 use crate::cli::args::DiffArgs;
+use crate::cli::directories::cache_directory;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::kinds::{differ, many};
 use crate::cli::project::Project;
-use crate::cli::targets::{Targets, cache_directory};
+use crate::cli::targets::Targets;
 use crate::cli::test_matrix::{default_jobs, is_ci};
 use crate::cli::verdict::exit_code;
 use crate::golden::{Differences, Origin, changes};
 use crate::matrix::{
-    Cell, CellResult, CellStatus, Engine, Event, KERNEL, Outcome, RunRequest, RunResult, Timings,
-    VectorsOfRun,
+    Cell, CellResult, CellStatus, Engine, Event, Outcome, RunRequest, RunResult, Timings, VectorsOfRun,
 };
 use crate::report::{Screen, goldens};
-use crate::targets::{MEMORY_MIB, SimTrace};
+use crate::targets::{Fact, MEMORY_MIB, SimTrace};
 use crate::vector::Vector;
 
 /// So many reasons not to ask a vector are shown without being asked for.
 const SOME: usize = 2;
 
 /// The facts of a cell that say who answers.
-const WHO: [&str; 4] = ["kernel", "osreldate", KERNEL, "simulator"];
+fn who(facts: &[Fact]) -> Vec<String> {
+    let place = |fact: &&Fact| match fact {
+        Fact::Kernel(_) => Some(0),
+        Fact::Osreldate(_) => Some(1),
+        Fact::KernelSha256(_) => Some(2),
+        Fact::Simulator(_) => Some(3),
+        _ => None,
+    };
+    let mut of: Vec<_> = facts.iter().filter(|fact| place(fact).is_some()).collect();
+    of.sort_by_key(place);
+    let shown = |fact: &Fact| match fact {
+        Fact::Kernel(version) => version.clone(),
+        fact => format!("{} {}", fact.label(), fact.text()),
+    };
+    of.into_iter().map(shown).collect()
+}
 
 /// What was said, by cell and vector.
 type Answers = BTreeMap<(String, String), String>;
@@ -133,11 +148,7 @@ fn answered(mut run: RunResult) -> ExitCode {
 
 fn side(result: &CellResult, answers: &Answers, all: bool) -> Side {
     let name = result.cell.name();
-    let fact = |wanted: &&str| {
-        let (known, value) = result.facts.iter().find(|(known, _)| known == wanted)?;
-        Some(if known == "kernel" { value.clone() } else { format!("{known} {value}") })
-    };
-    let mut lines: Vec<_> = WHO.iter().filter_map(fact).collect();
+    let mut lines = who(&result.facts);
     let count = answers.keys().filter(|(cell, _)| *cell == name).count();
     lines.push(format!("{} answered", many(count, "vector")));
     lines.extend(left_out(result, all));

@@ -10,10 +10,10 @@ use show::Shown;
 use sides::Names;
 
 use super::args::{DiffArgs, ProjectArgs};
+use super::directories::places;
 use super::exit::{CliError, ExitCode};
 use super::pager::page;
 use super::project::Project;
-use super::targets::places;
 use crate::golden::load_bugs;
 
 pub(super) fn main(project: &ProjectArgs, args: &DiffArgs) -> Result<ExitCode, CliError> {

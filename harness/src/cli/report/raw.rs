@@ -13,7 +13,7 @@ use super::{directory_of, written};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::kept_cell::{kept_files, of_cell};
 use crate::cli::out::{say_text, tell};
-use crate::file::FileError;
+use crate::file::{FileError, Position};
 use crate::report::Part;
 use crate::trace::{PACKED, PLAIN, RawReader, RawWriter};
 
@@ -42,7 +42,9 @@ pub(super) fn main(report: &Path, cell: Option<&str>, vector: Option<&str>) -> R
                 found = true;
                 text.push_str(&String::from_utf8_lossy(&line));
             } else if let Err(error) = vector_of(&line) {
-                return Err(FileError::at(path, (number, 1), format!("is no record: {error}")).into());
+                return Err(
+                    FileError::at(path, Position::at_line(number), format!("is no record: {error}")).into()
+                );
             }
         }
     }

@@ -8,6 +8,7 @@ use super::follow::followed;
 use super::probes::Wanted;
 use super::side_by_side;
 use crate::cli::args::{ProjectArgs, ShowTraceArgs};
+use crate::cli::default_cell::default_cell;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
 use crate::cli::out::{say, say_text, tell};
@@ -26,7 +27,7 @@ pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Resul
     if [ModuleKind::Stock, ModuleKind::Rust].iter().all(|module| args.cells.module.contains(module)) {
         return side_by_side::main(&project, &targets, vector, args);
     }
-    let cell = project.first_cell_here(&targets, &args.cells)?;
+    let cell = default_cell(&project, &targets, &args.cells)?;
     let wanted = Wanted::of(&args.probe, cell.target)?;
     let (vector_run, _) = followed(&targets, &cell, vector, &wanted.dtrace)?;
     show(&vector_run, args, &wanted)

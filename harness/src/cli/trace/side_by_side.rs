@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use nlproof_base::counted;
 
 use super::follow::followed;
-use crate::cli::args::ShowTraceArgs;
+use crate::cli::args::{CellArgs, ShowTraceArgs};
+use crate::cli::default_cell::newest_observed;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::{say, say_text};
 use crate::cli::project::Project;
@@ -44,7 +45,7 @@ pub(super) fn main(
                 .into(),
         ));
     }
-    let [stock, rust] = pair(project.cells(&args.cells)?, targets)?;
+    let [stock, rust] = pair(project, &args.cells, targets)?;
     let (left, major) = followed(targets, &stock, vector, &[])?;
     let (right, _) = followed(targets, &rust, vector, &[])?;
     let (left_text, right_text) = (left.kernel.to_text(), right.kernel.to_text());
@@ -97,8 +98,9 @@ fn not_compared(stock: &[(&str, String)], rust: &[(&str, String)]) -> String {
     rows.into_iter().map(|(name, place, why)| format!("not compared: {name} ({place}): {why}\n")).collect()
 }
 
-/// The two cells of one release: of the first that can run both here.
-fn pair(cells: Vec<Cell>, targets: &Targets) -> Result<[Cell; 2], CliError> {
+/// The two cells of one release: of the newest observed one that can run both here.
+fn pair(project: &Project, args: &CellArgs, targets: &Targets) -> Result<[Cell; 2], CliError> {
+    let cells = project.cells(args)?;
     let of = |module| {
         let guest = move |cell: &&Cell| cell.target == TargetKind::Freebsd && cell.module == module;
         cells.iter().filter(guest)
@@ -109,8 +111,10 @@ fn pair(cells: Vec<Cell>, targets: &Targets) -> Result<[Cell; 2], CliError> {
     let unavailable_reason = |[stock, rust]: [&Cell; 2]| {
         targets.unavailable_reason(stock).or_else(|| targets.unavailable_reason(rust))
     };
-    let here = pairs.iter().find(|pair| unavailable_reason(**pair).is_none());
-    match (here, pairs.first()) {
+    let mut here = pairs.iter().filter(|pair| unavailable_reason(**pair).is_none());
+    let newest = newest_observed(here.clone().map(|[stock, _]| *stock), project)?;
+    let newest = pairs.iter().find(|[stock, _]| Some(*stock) == newest);
+    match (newest.or_else(|| here.next()), pairs.first()) {
         (Some(&[stock, rust]), _) => Ok([stock.clone(), rust.clone()]),
         (None, Some(&first)) => {
             let (reason, remedy) = unavailable_reason(first).unwrap_or_default();

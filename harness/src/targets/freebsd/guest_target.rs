@@ -28,8 +28,9 @@ use super::start::{StartRequest, Started, start};
 use super::symbols::Functions;
 use crate::file::nearest;
 use crate::guest::{ExecOutput, Output, SshError};
-use crate::targets::facts::{Commands, Facts, Kernel, UNKEPT};
-use crate::targets::{DtraceOutput, Finish, OnStage, Target};
+use crate::targets::fact::Fact;
+use crate::targets::facts::{Commands, Facts, Kernel};
+use crate::targets::{BytesProgress, DtraceOutput, Finish, OnStage, Target};
 use crate::targets::{OpenError, TargetError};
 use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, remembered_accelerator,
@@ -134,21 +135,21 @@ impl FreebsdTarget {
             });
         }
         let mut facts = facts(release, &image, &accelerator, &started, (built, booted));
-        facts.lines.extend(unkept.iter().map(|why| (UNKEPT.to_owned(), why.clone())));
+        facts.known.extend(unkept.iter().cloned().map(Fact::Unkept));
         if options.cpus != 1 {
-            facts.lines.push(("processors".into(), options.cpus.to_string()));
+            facts.known.push(Fact::line("processors", options.cpus.to_string()));
         }
         if options.memory_mib != MEMORY_MIB {
-            facts.lines.push(("memory".into(), format!("{} MiB", options.memory_mib)));
+            facts.known.push(Fact::line("memory", format!("{} MiB", options.memory_mib)));
         }
         if !options.demanded.is_empty() {
-            facts.lines.push(("further modules".into(), options.demanded.join(", ")));
+            facts.known.push(Fact::line("further modules", options.demanded.join(", ")));
         }
         let Started { vm, link, module: loaded, .. } = started;
         if let Some(module) = module {
-            facts.lines.push(("module".into(), module.measures()));
-            facts.lines.push(("verification".into(), module.verdict()));
-            facts.lines.push(("module sources".into(), module.origin()));
+            facts.known.push(Fact::line("module", module.measures()));
+            facts.known.push(Fact::line("verification", module.verdict()));
+            facts.known.push(Fact::line("module sources", module.origin()));
         }
         let console_from = console(&vm).len();
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
@@ -333,7 +334,8 @@ fn image(
     on_stage: &mut OnStage<'_>,
 ) -> Result<Image, OpenError> {
     let mut progress = |progress: Progress| {
-        let bytes = (progress.bytes_total > 0).then_some((progress.bytes_done, progress.bytes_total));
+        let bytes = BytesProgress { done: progress.bytes_done, total: progress.bytes_total };
+        let bytes = (bytes.total > 0).then_some(bytes);
         on_stage(&progress.stage.to_string(), bytes);
     };
     match directory {
@@ -390,19 +392,21 @@ fn facts(
 ) -> Facts {
     let Started { kernel, how, fell_back, stacks, .. } = started;
     let sha256 = image.info.kernel.sha256.to_string();
-    let line = |name: &str, value: String| (name.to_owned(), value);
-    let lines = vec![
-        line("kernel", kernel.version.clone()),
-        line("kernel sha256", sha256.clone()),
-        line("osreldate", kernel.osreldate.to_string()),
-        line("accelerator", accelerator.to_string()),
-        line(
+    let known = vec![
+        Fact::Kernel(kernel.version.clone()),
+        Fact::KernelSha256(sha256.clone()),
+        Fact::Osreldate(kernel.osreldate.to_string()),
+        Fact::line("accelerator", accelerator.to_string()),
+        Fact::line(
             "image",
             format!("{} ({})", image.dir.display(), if image.cached { "cached" } else { "built now" }),
         ),
-        line("image time", format!("{:.2} s", built.as_secs_f64())),
-        line("start", how.clone()),
-        line("boot time", format!("{:.2} s from qemu's start to the agent in place", booted.as_secs_f64())),
+        Fact::line("image time", format!("{:.2} s", built.as_secs_f64())),
+        Fact::line("start", how.clone()),
+        Fact::line(
+            "boot time",
+            format!("{:.2} s from qemu's start to the agent in place", booted.as_secs_f64()),
+        ),
     ];
     Facts {
         os: Os::FreeBsd,
@@ -411,6 +415,6 @@ fn facts(
         modules: Some(kernel.modules.clone()),
         fallbacks: u32::from(*fell_back),
         stacks: *stacks,
-        lines,
+        known,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Counted, Privilege, Program, Record, SocketOptions, Step};
+use nlproof_agent::{Batch, Body, Counted, NO_LIMIT_MS, Privilege, Program, Record, SocketOptions, Step};
 
 use nlproof_base::counted;
 
@@ -26,7 +26,7 @@ pub(crate) fn in_host_stack(what: &str, steps: Vec<Step>) -> Program {
         groups: Vec::new(),
         steps,
         // The host's limit is the one that counts: this one runs on the guest's clock.
-        limit_ms: u32::MAX,
+        limit_ms: NO_LIMIT_MS,
         kernel_trace: false,
     }
 }

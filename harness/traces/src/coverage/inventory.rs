@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use crate::file::{FileError, load_yaml, profiles, schema_of};
+use crate::file::{FileError, Position, load_yaml, profiles, schema_of};
 use crate::golden::Message;
 
 /// What vectors have to reach: patterns of messages in goldens.
@@ -98,7 +98,7 @@ impl Inventory {
             .into_iter()
             .flat_map(|(kind, rows)| rows.into_iter().map(move |row| (kind.clone(), row)))
         {
-            let place = (raw.referenced.line(), raw.referenced.column());
+            let place = Position::from(raw.referenced);
             let row = row(path, place, kind, raw.value)?;
             if rows.contains(&row) {
                 return Err(FileError::at(path, place, format!("the row `{}` is there twice", row.name())));
@@ -112,7 +112,7 @@ impl Inventory {
     }
 }
 
-fn row(path: &Path, place: (u64, u64), kind: String, raw: RawRow) -> Result<Row, FileError> {
+fn row(path: &Path, place: Position, kind: String, raw: RawRow) -> Result<Row, FileError> {
     if !["> ", "< ", "* "].iter().any(|mark| raw.message.starts_with(mark)) {
         return Err(FileError::at(path, place, format!("`{}` has no mark", raw.message))
             .help("`> ` is a request, `< ` a reply, `* GROUP: ` an event"));
@@ -125,7 +125,7 @@ fn row(path: &Path, place: (u64, u64), kind: String, raw: RawRow) -> Result<Row,
     }
     let mut profiles = Vec::new();
     for name in &raw.only {
-        let at = (name.referenced.line(), name.referenced.column());
+        let at = Position::from(name.referenced);
         profiles.push(
             name.value
                 .parse()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::FileError;
+use super::{FileError, Position};
 
 /// Parses `bytes`, which stand in `path`.
 ///
@@ -18,7 +18,10 @@ pub fn parse_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, F
         let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
         match error.line() {
             0 => FileError::whole(path, what),
-            line => FileError::at(path, (line as u64, error.column().max(1) as u64), what),
+            line => {
+                let place = Position { line: line as u64, column: error.column().max(1) as u64 };
+                FileError::at(path, place, what)
+            }
         }
     })
 }

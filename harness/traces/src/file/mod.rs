@@ -9,7 +9,7 @@ mod walk;
 mod yaml;
 
 pub use json::parse_json;
-pub use nlproof_base::{FileError, Limit, nearest};
+pub use nlproof_base::{FileError, Limit, Position, nearest};
 pub use read::{read, read_any, read_text};
 pub use schema::{one_of, profile, profiles, schema_of};
 pub use value::{Node, Value};

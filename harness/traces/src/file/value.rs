@@ -6,11 +6,13 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
+use super::Position;
+
 /// A value and its place in the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Line and column, from 1.
-    pub place: (u64, u64),
+    /// The place of the value.
+    pub place: Position,
     /// The value.
     pub value: Value,
 }
@@ -49,7 +51,7 @@ impl Value {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Node { place: (spanned.referenced.line(), spanned.referenced.column()), value: spanned.value })
+        Ok(Node { place: Position::from(spanned.referenced), value: spanned.value })
     }
 }
 
@@ -137,7 +139,7 @@ mod tests {
         let Value::Map(second) = &items[1].value else { panic!("not a map: {items:?}") };
         assert_eq!(second[0].0.value, Value::Str("mtu".into()));
         assert_eq!(second[0].1.value, Value::Int(16));
-        assert_eq!(second[0].0.place, (2, 3));
+        assert_eq!(second[0].0.place, Position { line: 2, column: 3 });
         let Value::Map(third) = &items[2].value else { panic!("not a map: {items:?}") };
         let Value::List(flags) = &third[0].1.value else { panic!("not a list: {third:?}") };
         // `no` is a word here, as in every YAML since 1.2.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::file::{FileError, Limit, read_text};
+use crate::file::{FileError, Limit, Position, read_text};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn load_bugs(path: &Path) -> Result<Vec<Bug>, FileError> {
         let [what, releases, vectors, reference] = cells[..] else {
             let what =
                 format!("a row with {} columns: it has bug, releases, vector and reference", cells.len());
-            return Err(FileError::at(path, (number, 1), what));
+            return Err(FileError::at(path, Position::at_line(number), what));
         };
         // Words may stand behind a vector: `race/x with --cpus 2, ...`.
         let word = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(load_bugs(&path).unwrap(), []);
         std::fs::write(&path, "# x\n\n| a | b | c | d |\n|---|---|---|---|\n| e | 1.0 | f/g |\n").unwrap();
         let error = load_bugs(&path).unwrap_err();
-        assert_eq!(error.place, Some((5, 1)));
+        assert_eq!(error.place, Some(Position { line: 5, column: 1 }));
         let bug = Bug {
             what: "x".into(),
             releases: vec!["14.0".into()],

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::store::Found;
-use crate::file::{FileError, load_yaml, nearest, profiles, schema_of};
+use crate::file::{FileError, Position, load_yaml, nearest, profiles, schema_of};
 
 /// Where the Rust-backed module answers otherwise than the stock code on purpose. A declared row that does not occur is an
 /// error.
@@ -59,7 +59,7 @@ pub struct Divergences {
 /// One deviation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Row {
-    place: (u64, u64),
+    place: Position,
     vector: String,
     profiles: Vec<Profile>,
     stock: String,
@@ -115,9 +115,7 @@ impl Row {
 }
 
 fn validated(path: &Path, row: Spanned<RawRow>, vectors: &[&str]) -> Result<Row, FileError> {
-    let at = |place: serde_saphyr::Location, what: String| {
-        FileError::at(path, (place.line(), place.column()), what)
-    };
+    let at = |place: serde_saphyr::Location, what: String| FileError::at(path, Position::from(place), what);
     let place = row.referenced;
     let RawRow { vector, profiles: named, stock, rust, why, reference } = row.value;
     if !vectors.contains(&vector.value.as_str()) {
@@ -146,7 +144,7 @@ fn validated(path: &Path, row: Spanned<RawRow>, vectors: &[&str]) -> Result<Row,
     if stock.trim() == rust.trim() {
         return Err(at(place, "`stock` and `rust` are the same: nothing deviates".into()));
     }
-    let place = (place.line(), place.column());
+    let place = Position::from(place);
     let [stock, rust] = [stock, rust].map(|line| line.trim().to_owned());
     Ok(Row { place, vector: vector.value, profiles, stock, rust })
 }
@@ -183,7 +181,7 @@ mod tests {
     #[test]
     fn a_row_about_a_line_that_the_stock_code_does_not_answer_is_refused() {
         let error = load(ROW).unwrap().apply(Profile::R15, found("step 0\n")).unwrap_err();
-        assert_eq!(error.place, Some((2, 3)));
+        assert_eq!(error.place, Some(Position { line: 2, column: 3 }));
         assert!(error.what.contains("a.trace does not answer `< error=EPERM`"), "{error}");
     }
 

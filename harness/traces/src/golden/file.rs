@@ -12,7 +12,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
-use crate::file::FileError;
+use crate::file::{FileError, Position};
 
 /// Version of the golden format. A golden of another version is refused, never guessed at.
 pub const SCHEMA: u32 = 1;
@@ -175,7 +175,7 @@ impl Golden {
     /// that says nothing.
     pub fn parse(path: &Path, vector: &str, text: &str) -> Result<Golden, FileError> {
         let mut lines = text.split_inclusive('\n').enumerate().peekable();
-        let at = |line: usize, what: String| FileError::at(path, (line as u64 + 1, 1), what);
+        let at = |line: usize, what: String| FileError::at(path, Position::at_line(line as u64 + 1), what);
         // A bare CR may be part of what a command printed.
         if let Some(line) = text.split_inclusive('\n').position(|line| line.ends_with("\r\n")) {
             return Err(at(line, "has CRLF line ends; those of a golden are LF".into())

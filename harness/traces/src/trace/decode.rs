@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use nlproof_wire::consts::{NLMSG_ERROR, NLMSG_MIN_TYPE};
+use nlproof_wire::consts::{INFINITE_LIFETIME, NLMSG_ERROR, NLMSG_MIN_TYPE};
 use nlproof_wire::schema::{
     self, AttrKind, AttrTable, FieldKind, Flag, FlagPart, HeaderField, Message, flag_parts, if_flags,
     ifa_flags, in6_flags, link_type_name, nlm_flags, operstate_name, scope_name,
@@ -227,7 +227,7 @@ fn attribute(os: Os, table: &AttrTable, attr: &RawAttr<'_>) -> Node {
         AttrKind::CacheInfo => match IfaCacheInfo::parse(attr.payload) {
             Some(info) if attr.payload.len() == IfaCacheInfo::SIZE => {
                 let seconds = |seconds| match seconds {
-                    u32::MAX => Val::Text("infinite".into()),
+                    INFINITE_LIFETIME => Val::Text("infinite".into()),
                     seconds => Val::Num(seconds.into()),
                 };
                 node.children.push(Node::inline("preferred", seconds(info.preferred)));

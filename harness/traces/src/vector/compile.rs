@@ -13,7 +13,7 @@ use super::numbering::{SEQ_STEP, seqs_of};
 use super::place::{SourceFile, place};
 use super::race::compile_race;
 use super::repeat::expand;
-use crate::file::FileError;
+use crate::file::{FileError, Position};
 
 /// A reply that has not come after this is not coming. The destruction of an interface takes 300 ms under TCG,
 /// but after many vectors more than 10 s were seen on 14.0, while the jails of the earlier ones were removed.
@@ -73,7 +73,7 @@ fn compile_step(
     file: SourceFile<'_>,
     os: Os,
     index: u32,
-    place_of_step: (u64, u64),
+    place_of_step: Position,
     step: &RawStep,
 ) -> Result<Step, FileError> {
     if let Some(exec) = &step.exec {

@@ -12,7 +12,7 @@ use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
 use super::place::place;
-use crate::file::{FileError, files_below, load_yaml, nearest};
+use crate::file::{FileError, Position, files_below, load_yaml, nearest};
 
 /// A vector, validated but for what only the lint can see.
 #[derive(Debug)]
@@ -35,9 +35,9 @@ pub struct Vector {
     pub malformed: BTreeSet<Malformation>,
     /// Kernels whose guest is lost in it.
     pub losses: Vec<StatedLoss>,
-    pub(super) group_places: Vec<(u64, u64)>,
-    pub(super) malformed_place: (u64, u64),
-    pub(super) module_places: Vec<(u64, u64)>,
+    pub(super) group_places: Vec<Position>,
+    pub(super) malformed_place: Position,
+    pub(super) module_places: Vec<Position>,
     pub(super) steps: Vec<Spanned<RawStep>>,
 }
 
@@ -206,7 +206,7 @@ pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
             event_buffer: raw.socket.event_buffer,
         },
         ordered: raw.ordered,
-        malformed_place: raw.malformed.first().map_or((1, 1), place),
+        malformed_place: raw.malformed.first().map_or(Position::START, place),
         malformed,
         losses: stated(path, raw.loses)?,
         steps: raw.steps,

@@ -6,11 +6,11 @@ use std::path::Path;
 use nlproof_wire::schema::bare_name;
 use serde_saphyr::Spanned;
 
-use crate::file::{FileError, Node, nearest};
+use crate::file::{FileError, Node, Position, nearest};
 
 /// Line and column of a value, from 1.
-pub(super) fn place<T>(spanned: &Spanned<T>) -> (u64, u64) {
-    (spanned.referenced.line(), spanned.referenced.column())
+pub(super) fn place<T>(spanned: &Spanned<T>) -> Position {
+    Position::from(spanned.referenced)
 }
 
 /// A vector's file, for making errors about it.
@@ -19,14 +19,14 @@ pub(super) struct SourceFile<'a>(pub(super) &'a Path);
 
 impl SourceFile<'_> {
     /// An error about a place.
-    pub(super) fn error(self, place: (u64, u64), what: impl Into<String>) -> FileError {
+    pub(super) fn error(self, place: Position, what: impl Into<String>) -> FileError {
         FileError::at(self.0, place, what)
     }
 
     /// A name that a table does not have, with the nearest that it has.
     pub(super) fn unknown<'n>(
         self,
-        place: (u64, u64),
+        place: Position,
         kind: &str,
         name: &str,
         known: impl IntoIterator<Item = &'n str>,

@@ -17,7 +17,7 @@ use super::format::{RawMessage, RawRace};
 use super::load::Vector;
 use super::message::put_message;
 use super::place::{SourceFile, place};
-use crate::file::FileError;
+use crate::file::{FileError, Position};
 
 /// What may come of a request, beside the name of an error.
 const OUTCOMES: [&str; 6] = ["ok", "done", "reply", "unanswered", "answered-twice", "malformed"];
@@ -29,7 +29,7 @@ pub(super) fn compile_race(
     file: SourceFile<'_>,
     os: Os,
     seq: u32,
-    place_of_step: (u64, u64),
+    place_of_step: Position,
     raw: &RawRace,
 ) -> Result<Race, FileError> {
     if !(1..=MOST_ROUNDS).contains(&raw.rounds.value) {

@@ -118,7 +118,7 @@ pub fn judge_vectors(root: &Path, listing: &Listing, project: Option<&Beside>) -
 
 fn finding(root: &Path, check: VectorCheck, error: FileError) -> Finding<VectorCheck> {
     let id = error.path.strip_prefix(root).unwrap_or(&error.path).with_extension("");
-    let (line, column) = error.place.map_or((1, None), |(line, column)| (line, Some(column)));
+    let (line, column) = error.place.map_or((1, None), |place| (place.line, Some(place.column)));
     let source = Source { file: error.path.display().to_string(), line, column };
     let mut finding = Finding::error(check, id.display().to_string(), error.what);
     (finding.source, finding.help) = (Some(source), error.help);

@@ -9,6 +9,8 @@ pub const NLA_HDRLEN: usize = 4;
 pub const NLMSG_ALIGNTO: usize = 4;
 /// Attributes begin at multiples of this many bytes.
 pub const NLA_ALIGNTO: usize = 4;
+/// Seconds of a lifetime that does not end: FreeBSD's ND6_INFINITE_LIFETIME, Linux's INFINITY_LIFE_TIME.
+pub const INFINITE_LIFETIME: u32 = u32::MAX;
 /// Bytes of an interface name with its NUL, `IFNAMSIZ` of `net/if.h`.
 pub const IFNAMSIZ: usize = 16;
 

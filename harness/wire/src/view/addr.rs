@@ -55,9 +55,9 @@ impl IfAddrMsg {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IfaCacheInfo {
-    /// `ifa_prefered`: seconds until the prefix stops being preferred; `u32::MAX` is never.
+    /// `ifa_prefered`: seconds until the prefix stops being preferred; [`INFINITE_LIFETIME`](crate::consts::INFINITE_LIFETIME) is never.
     pub preferred: u32,
-    /// `ifa_valid`: seconds until the prefix stops being valid; `u32::MAX` is never.
+    /// `ifa_valid`: seconds until the prefix stops being valid; [`INFINITE_LIFETIME`](crate::consts::INFINITE_LIFETIME) is never.
     pub valid: u32,
     /// `cstamp`: creation, milliseconds since boot on FreeBSD, hundredths of a second on Linux.
     pub created: u32,
