@@ -215,7 +215,7 @@ fn played(
     target: RawTarget,
     plays: Spanned<String>,
 ) -> Result<Release, FileError> {
-    let place = (plays.referenced.line(), plays.referenced.column());
+    let place = Position::from(plays.referenced);
     let wrong = |what: String, help: String| Err(FileError::at(path, place, what).help(help));
     if !matches!(target, RawTarget::Sim) {
         let what = format!("`plays: {}` beside a real kernel", plays.value);

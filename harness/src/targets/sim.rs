@@ -64,7 +64,7 @@ impl SimTarget {
     /// Has it answer as a release of its profile does, not as the one that stands for the profile.
     pub fn playing(mut self, release: Release) -> Self {
         self.release = Some(release);
-        self.facts.lines = vec![("simulator".to_owned(), format!("release {}", release.name()))];
+        self.facts.known = vec![Fact::Simulator(format!("release {}", release.name()))];
         self
     }
 
