@@ -62,6 +62,11 @@ impl Cache {
         Some(Self::new(&dir.join("nlproof")))
     }
 
+    /// Where /boot of releases is kept.
+    pub(crate) fn boot_files(&self) -> PathBuf {
+        self.images.with_file_name("boot")
+    }
+
     /// The images that are there, in the order of release and key.
     ///
     /// # Errors
@@ -308,6 +313,7 @@ mod tests {
             inputs: vec![],
             host_key: "k".into(),
             disk_bytes: 1,
+            base: None,
         };
         let image = Image { dir: dir.clone(), info, cached: true };
         let entry = CacheEntry { key: key.to_string(), bytes: 1, image };

@@ -76,6 +76,7 @@ pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdO
         .map_err(|error| CliError::Usage(format!("nlproof does not find itself: {error}")))?;
     Ok(FreebsdOptions {
         dists,
+        own: project.own_releases(),
         cache,
         state: cache_directory()?,
         accelerator: Accelerator::Auto,
@@ -147,10 +148,11 @@ impl Targets {
             _ => return None,
         };
         // A directory that is there and cannot be used is no obstacle but a fault, and opening it says so.
+        let own = self.freebsd.own_release(release).map(Arc::as_ref);
+        let release = own.map_or(release.as_str(), |own| own.base.as_str());
         let directory = self.freebsd.dists.find_any(release);
         if let Err(ImageError::NoSuchRelease { .. }) = directory {
-            let place =
-                self.freebsd.dists.search.first().map(|path| path.join(release.as_str())).unwrap_or_default();
+            let place = self.freebsd.dists.search.first().map(|path| path.join(release)).unwrap_or_default();
             let by_hand =
                 format!("put MANIFEST, base.txz and kernel.txz of {release} into {}", place.display());
             let remedy = match self.releases.get(release) {
@@ -162,7 +164,7 @@ impl Targets {
         let tools = Tools::find(&self.freebsd.supervisor).err();
         let tools = tools.map(|error| (error.to_string(), "nlproof doctor shows what is missing".to_owned()));
         let module = match directory {
-            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_obstacle(&sets),
+            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_obstacle(&sets, own),
             Ok(Found::Image(_)) if cell.module == ModuleKind::Rust => Some((
                 format!("{release} is here as a ready image, and the module is built from src.txz"),
                 format!("nlproof image fetch --release {release}"),
@@ -209,11 +211,13 @@ impl Targets {
 
     /// The module for a release, verified.
     pub(super) fn module(&self, release: &str) -> Result<Prepared, OpenError> {
-        let directory = self.freebsd.dists.find(release).map_err(|error| OpenError::NotHere {
+        let own = self.freebsd.own_release(release).map(Arc::as_ref);
+        let base = own.map_or(release, |own| own.base.as_str());
+        let directory = self.freebsd.dists.find(base).map_err(|error| OpenError::NotHere {
             reason: error.to_string(),
             remedy: "nlproof doctor shows where releases are looked for".into(),
         })?;
-        prepare_module(&directory, &self.module, &self.freebsd.cancel, &mut |_, _| ())
+        prepare_module(&directory, own, &self.module, &self.freebsd.cancel, &mut |_, _| ())
     }
 
     /// The same, with a module for a test of its unloading. It has more imports than the policy knows.

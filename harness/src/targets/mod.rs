@@ -11,11 +11,11 @@ mod linux;
 mod sim;
 
 pub use error::{Loss, OpenError, TargetError};
-pub use facts::{Commands, Facts, Kernel, RunningKernel, UNKEPT};
+pub use facts::{Commands, Facts, Kernel, OwnBuild, RunningKernel, UNKEPT};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
-    FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, Prepared, STACKS, Start,
-    image_options, module_obstacle, prepare_module, saved_guests,
+    FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OwnRelease, Prepared, STACKS,
+    Start, image_options, module_obstacle, prepare_module, saved_guests,
 };
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};
