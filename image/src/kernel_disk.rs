@@ -36,6 +36,9 @@ use crate::{
 /// To be raised when the same inputs give other bytes than before.
 const BUILDER: u32 = 1;
 
+/// Free space in the kernel's file system, in MiB: makefs(8) gives a small one too little for its own tables.
+const FREE_MIB: u32 = 1;
+
 /// GPT label of the partition with the kernel.
 pub const KERNEL_LABEL: &str = "nlproof-kernel";
 const LABELS: [&str; 2] = ["nlproof-kernel-boot", KERNEL_LABEL];
@@ -234,7 +237,14 @@ fn assemble(
     let (pmbr, gptboot) = (code("boot/pmbr")?, code("boot/gptboot")?);
     debug_assert!(matches!(tree.kind(&TreePath::known("boot/kernel")), Some(Kind::Dir)));
     let root = dir.join("root.ufs");
-    filesystem(&tree, &root, dir, &BuildOptions { free_mib: 0, ..options.clone() }, stop, &mut |_| ())?;
+    filesystem(
+        &tree,
+        &root,
+        dir,
+        &BuildOptions { free_mib: FREE_MIB, ..options.clone() },
+        stop,
+        &mut |_| (),
+    )?;
     let parts = disk::Parts { pmbr: &pmbr, gptboot: &gptboot, root: &root, labels: LABELS, seed: key };
     disk::assemble(&dir.join(image::DISK), &parts, stop, |_| ())?;
     fs::remove_file(&root).map_err(|error| ImageError::io("remove", &root, error))?;

@@ -106,6 +106,8 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         dists,
         cache: Cache::from_values(xdg.as_deref(), home.as_deref()).unwrap(),
         state: cache.join("nlproof"),
+        own: Vec::new(),
+        cache_limit: u64::MAX,
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc: false,

@@ -32,9 +32,6 @@ pub(super) fn own_cells(
     bases: &[String],
     matrix: &Matrix,
 ) -> Result<Vec<OwnCells>, CliError> {
-    if !args.is_asked_for() {
-        return Ok(Vec::new());
-    }
     if let [_, second, ..] = bases {
         return Err(CliError::Usage(format!(
             "--kernel runs over the userland of one release\n  help: leave out --release {second}"

@@ -15,8 +15,8 @@ use crate::matrix::{Cell, Event, ModuleKind, Place, TargetKind};
 use crate::releases::{Releases, newest_of};
 use crate::report::Screen;
 use crate::targets::{
-    FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError, Prepared,
-    STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_obstacle, prepare_module,
+    CACHE_LIMIT, FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError,
+    Prepared, STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_obstacle, prepare_module,
 };
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
@@ -69,6 +69,30 @@ pub(super) fn cache_directory() -> Result<PathBuf, CliError> {
         .ok_or_else(|| CliError::Usage("neither XDG_CACHE_HOME nor HOME is set: there is no cache".into()))
 }
 
+/// Bytes that the cache may have: `$NLPROOF_CACHE_LIMIT`, such as `20G`.
+pub(super) fn cache_limit() -> Result<u64, CliError> {
+    match std::env::var("NLPROOF_CACHE_LIMIT") {
+        Err(_) => Ok(CACHE_LIMIT),
+        Ok(text) if text.is_empty() => Ok(CACHE_LIMIT),
+        Ok(text) => size(&text).ok_or_else(|| {
+            CliError::Usage(format!(
+                "NLPROOF_CACHE_LIMIT is `{}`\n  help: a number of bytes, or with K, M, G or T behind it, such as 20G",
+                text.escape_debug()
+            ))
+        }),
+    }
+}
+
+/// Bytes of `500M`.
+fn size(text: &str) -> Option<u64> {
+    let units = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
+    let unit = |(letter, shift): &(char, u32)| {
+        Some((text.strip_suffix([*letter, letter.to_ascii_lowercase()])?, *shift))
+    };
+    let (digits, shift) = units.iter().find_map(unit).unwrap_or((text, 0));
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 /// Guests as they are when nobody wants them otherwise, with the project's kernel modules.
 pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdOptions, CliError> {
     let (dists, cache) = places()?;
@@ -79,6 +103,7 @@ pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdO
         own: project.own_releases(),
         cache,
         state: cache_directory()?,
+        cache_limit: cache_limit()?,
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc,
@@ -325,5 +350,20 @@ pub(super) fn lost(error: TargetError) -> CliError {
         // What is to be copied is named on the command line.
         error @ TargetError::Copy(_) => CliError::Usage(error.to_string()),
         error => CliError::Guest(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn a_size_has_a_unit_or_is_in_bytes() {
+        for (text, bytes) in [("0", 0), ("512", 512), ("2K", 2048), ("10G", 10 << 30), ("1t", 1 << 40)] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "G", "10GB", "-1", "1.5G", "99999999999T"] {
+            assert_eq!(size(text), None, "{text}");
+        }
     }
 }

@@ -14,8 +14,9 @@ pub use error::{Loss, OpenError, TargetError};
 pub use facts::{Commands, Facts, Kernel, OwnBuild, RunningKernel, UNKEPT};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
-    FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OwnRelease, Prepared, STACKS,
-    Start, image_options, module_obstacle, prepare_module, saved_guests,
+    CACHE_LIMIT, FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OwnRelease, Prepared,
+    STACKS, Start, Victim, image_options, module_obstacle, over_limit, prepare_module, remove_victim,
+    saved_guests, unwanted_guests,
 };
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};

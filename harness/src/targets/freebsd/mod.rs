@@ -6,6 +6,7 @@ pub(crate) mod console;
 mod developer;
 mod dtrace;
 mod guest_target;
+mod limit;
 pub(crate) mod loaded_module;
 mod lost;
 mod module;
@@ -18,8 +19,9 @@ mod start;
 mod symbols;
 
 pub use guest_target::FreebsdTarget;
+pub use limit::{CACHE_LIMIT, Victim, over_limit, remove_victim};
 pub use lost::LostConsole;
 pub use module::{ModuleOptions, Prepared, module_obstacle, prepare_module};
 pub use options::{FreebsdOptions, MEMORY_MIB, STACKS, Start, image_options};
 pub use own::OwnRelease;
-pub use snapshots::saved_guests;
+pub use snapshots::{saved_guests, unwanted_guests};

@@ -42,6 +42,8 @@ pub struct FreebsdOptions {
     pub cache: Cache,
     /// Where else this program keeps what it found out: `$XDG_CACHE_HOME/nlproof`.
     pub state: PathBuf,
+    /// Bytes that the cache may have ([`over_limit`](super::limit::over_limit)).
+    pub cache_limit: u64,
     /// Which accelerator is wanted.
     pub accelerator: Accelerator,
     /// Whether a saved state may be used.

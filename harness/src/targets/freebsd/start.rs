@@ -20,6 +20,7 @@ use nlproof_files::require;
 use nlproof_image::{Image, KERNEL_LABEL};
 
 use super::connection::{Link, guest_failure, open_failure};
+use super::limit::{over_limit, remove_victim};
 use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
 use super::options::{FreebsdOptions, Start, machine};
@@ -148,6 +149,9 @@ pub(super) fn start(
         }
     };
     place.store.sweep();
+    for victim in over_limit(&options.state, options.cache_limit, Some(&place.key)) {
+        remove_victim(&options.state, &victim);
+    }
     result.map(|started| Started { fell_back: fell_back || started.fell_back, ..started })
 }
 
