@@ -138,9 +138,10 @@ impl Build<'_> {
         self.report(Stage::Configure, 1, 1);
 
         let root = self.dir.join("root.ufs");
-        self.filesystem(&tree, &root)?;
+        filesystem(&tree, &root, self.dir, self.options, self.stop, self.progress)?;
         remove_dir(tree.root())?;
-        let parts = disk::Parts { pmbr: &pmbr, gptboot: &gptboot, root: &root, seed: key };
+        let parts =
+            disk::Parts { pmbr: &pmbr, gptboot: &gptboot, root: &root, labels: disk::LABELS, seed: key };
         let disk_bytes = self.assemble(&parts)?;
         fs::remove_file(&root).map_err(|error| ImageError::io("remove", &root, error))?;
 
@@ -154,6 +155,7 @@ impl Build<'_> {
             inputs: self.inputs()?,
             host_key: keys.host_public()?,
             disk_bytes,
+            base: None,
         };
         describe(self.dir, &info, &keys)?;
         Ok(info)
@@ -179,7 +181,8 @@ impl Build<'_> {
                 scope.spawn(move || {
                     let extract = || {
                         let path = release.path.join(file);
-                        let archive = Archive { path: &path, expected: release.entry(file)?.sha256 };
+                        let expected = release.entry(file)?.sha256;
+                        let archive = Archive { path: &path, expected, wanted: &skip::is_wanted };
                         let mut tree = Tree::create(dir.join(name))?;
                         extract::extract(&archive, &mut tree, *threads, done, stop)?;
                         Ok(tree)
@@ -233,43 +236,6 @@ impl Build<'_> {
         fs::read(&path).map_err(|error| ImageError::io("read", &path, error))
     }
 
-    fn filesystem(&mut self, tree: &Tree, image: &Path) -> Result<(), ImageError> {
-        let spec = self.dir.join("root.mtree");
-        fs::write(&spec, mtree::specification(tree))
-            .map_err(|error| ImageError::io("write", &spec, error))?;
-        let free = u64::from(self.options.free_mib) << 20;
-        let bytes = tree.bytes(makefs::FRAGMENT)?;
-        let total = bytes + free;
-        space::require(self.dir, total)?;
-        let log = self.dir.join("makefs.log");
-        let job = makefs::Job {
-            program: self.options.makefs.as_deref(),
-            root: tree.root(),
-            spec: &spec,
-            image,
-            log: &log,
-            nodes: tree.nodes().count() as u64,
-            bytes,
-            free,
-            latest: tree.nodes().map(|(_, _, meta)| meta.mtime).max().unwrap_or(0),
-        };
-        self.report(Stage::Filesystem, 0, total);
-        let (stop, progress) = (self.stop, &mut *self.progress);
-        makefs::run(&job, stop, |bytes_done| {
-            let bytes_done = bytes_done.min(total);
-            progress(Progress { stage: Stage::Filesystem, bytes_done, bytes_total: total });
-        })?;
-        let opened = fs::OpenOptions::new().read(true).write(true).open(image);
-        opened
-            .and_then(|file| superblock::clear_pointers(&file))
-            .map_err(|error| ImageError::io("finish", image, error))?;
-        for file in [spec, log] {
-            fs::remove_file(&file).map_err(|error| ImageError::io("remove", &file, error))?;
-        }
-        self.report(Stage::Filesystem, total, total);
-        Ok(())
-    }
-
     fn assemble(&mut self, parts: &disk::Parts<'_>) -> Result<u64, ImageError> {
         let total = size(parts.root)?;
         let data = fs::metadata(parts.root).map_err(|error| ImageError::io("read", parts.root, error))?;
@@ -298,23 +264,72 @@ impl Build<'_> {
     }
 }
 
+/// Makes the tree a file system, `image`; `dir` is where the image comes to be.
+pub(crate) fn filesystem(
+    tree: &Tree,
+    image: &Path,
+    dir: &Path,
+    options: &BuildOptions,
+    stop: Stop<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), ImageError> {
+    let spec = dir.join("root.mtree");
+    fs::write(&spec, mtree::specification(tree)).map_err(|error| ImageError::io("write", &spec, error))?;
+    let free = u64::from(options.free_mib) << 20;
+    let bytes = tree.bytes(makefs::FRAGMENT)?;
+    let total = bytes + free;
+    space::require(dir, total)?;
+    let log = dir.join("makefs.log");
+    let job = makefs::Job {
+        program: options.makefs.as_deref(),
+        root: tree.root(),
+        spec: &spec,
+        image,
+        log: &log,
+        nodes: tree.nodes().count() as u64,
+        bytes,
+        free,
+        latest: tree.nodes().map(|(_, _, meta)| meta.mtime).max().unwrap_or(0),
+    };
+    progress(Progress { stage: Stage::Filesystem, bytes_done: 0, bytes_total: total });
+    makefs::run(&job, stop, |bytes_done| {
+        let bytes_done = bytes_done.min(total);
+        progress(Progress { stage: Stage::Filesystem, bytes_done, bytes_total: total });
+    })?;
+    let opened = fs::OpenOptions::new().read(true).write(true).open(image);
+    opened
+        .and_then(|file| superblock::clear_pointers(&file))
+        .map_err(|error| ImageError::io("finish", image, error))?;
+    for file in [spec, log] {
+        fs::remove_file(&file).map_err(|error| ImageError::io("remove", &file, error))?;
+    }
+    progress(Progress { stage: Stage::Filesystem, bytes_done: total, bytes_total: total });
+    Ok(())
+}
+
 /// Writes what stands beside the disk; `image.json` last, for it makes the image whole.
 pub(crate) fn describe(dir: &Path, info: &ImageInfo, keys: &GuestKeys) -> Result<(), ImageError> {
-    let json = serde_json::to_vec_pretty(info)
-        .map_err(|error| ImageError::io("write", &dir.join(image::INFO), error.into()))?;
     let files = [
         (image::CLIENT_KEY, keys.client_private()?.into_bytes()),
         (image::KNOWN_HOSTS, format!("* {}\n", keys.host_public()?).into_bytes()),
-        (image::INFO, json),
     ];
-    for (name, contents) in files {
-        let path = dir.join(name);
-        let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        opened
-            .and_then(|mut file| std::io::Write::write_all(&mut file, &contents))
-            .map_err(|error| ImageError::io("write", &path, error))?;
-    }
-    Ok(())
+    files.iter().try_for_each(|(name, contents)| write_new(&dir.join(name), contents))?;
+    write_info(dir, info)
+}
+
+/// Writes `image.json`.
+pub(crate) fn write_info(dir: &Path, info: &ImageInfo) -> Result<(), ImageError> {
+    let path = dir.join(image::INFO);
+    let json =
+        serde_json::to_vec_pretty(info).map_err(|error| ImageError::io("write", &path, error.into()))?;
+    write_new(&path, &json)
+}
+
+fn write_new(path: &Path, contents: &[u8]) -> Result<(), ImageError> {
+    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    opened
+        .and_then(|mut file| std::io::Write::write_all(&mut file, contents))
+        .map_err(|error| ImageError::io("write", path, error))
 }
 
 /// The results in the order of the archives. Of several errors, the one that made the others give up.

@@ -13,13 +13,13 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use crate::{
     digest::Sha256,
     error::ImageError,
-    image::{Image, ImageInfo},
+    image::{INFO, Image, ImageInfo},
     options::{Progress, Stage},
     space,
     tree::make_dir,
@@ -45,11 +45,24 @@ pub struct CacheEntry {
     pub image: Image,
 }
 
+impl CacheEntry {
+    /// When it was used last, where the file system says so.
+    #[must_use]
+    pub fn last_use(&self) -> Option<SystemTime> {
+        fs::metadata(self.image.dir.join(INFO)).and_then(|data| data.modified()).ok()
+    }
+}
+
 impl Cache {
     /// The cache below `dir`; nothing is created before something is built.
     #[must_use]
     pub fn new(dir: &Path) -> Self {
         Self { images: dir.join("images") }
+    }
+
+    /// Where /boot of releases is kept.
+    pub(crate) fn boot_files(&self) -> PathBuf {
+        self.images.with_file_name("boot")
     }
 
     /// The images that are there, in the order of release and key.
@@ -71,7 +84,10 @@ impl Cache {
     /// The image of that key, when it is whole.
     fn get(&self, key: &Sha256) -> Option<Image> {
         let dir = self.images.join(key.to_string());
-        Some(Image { info: ImageInfo::read(&dir)?, dir, cached: true })
+        let info = ImageInfo::read(&dir)?;
+        // For the choice of what stays; a cache that cannot be written to is still of use.
+        drop(File::open(dir.join(INFO)).and_then(|file| file.set_modified(SystemTime::now())));
+        Some(Image { info, dir, cached: true })
     }
 
     /// The image of that key: the one that is there, also if another process makes it at this moment, or the one that
@@ -298,6 +314,7 @@ mod tests {
             inputs: vec![],
             host_key: "k".into(),
             disk_bytes: 1,
+            base: None,
         };
         let image = Image { dir: dir.clone(), info, cached: true };
         let entry = CacheEntry { key: key.to_string(), bytes: 1, image };

@@ -111,6 +111,26 @@ pub(crate) fn configure(tree: &mut Tree, keys: &GuestKeys, options: &BuildOption
     Ok(())
 }
 
+/// Our files of /boot for a disk whose root file system is on another one, with path and mode; `secret` is what nobody
+/// else knows.
+pub(crate) fn boot_files(modules: &[&str], secret: &[u8]) -> Vec<(&'static str, u32, Vec<u8>)> {
+    let contents = |body: &Body| match body {
+        Body::Text(text) => Some((*text).to_owned().into_bytes()),
+        Body::Loader(text) => {
+            let root = format!(
+                "# The root file system is that of a release; this disk has the kernel.\n\
+                 vfs.root.mountfrom=\"ufs:/dev/gpt/{}\"\nvfs.root.mountfrom.options=\"rw\"\n",
+                crate::disk::ROOT_LABEL
+            );
+            Some((loader_conf(text, modules) + &root).into_bytes())
+        }
+        Body::Entropy => Some(entropy(secret)),
+        _ => None,
+    };
+    let ours = FILES.iter().filter(|(path, ..)| path.starts_with("boot"));
+    ours.filter_map(|(path, mode, body, _)| Some((*path, *mode, contents(body)?))).collect()
+}
+
 /// What a file holds; `None` if this guest does not get it.
 fn contents(
     body: &Body,
@@ -126,7 +146,7 @@ fn contents(
         Body::HostKey => keys.host_private()?.into_bytes(),
         Body::HostPublicKey => line(keys.host_public()?),
         Body::AuthorizedKeys => line(keys.client_public()?),
-        Body::Entropy => entropy(&keys.host_private()?),
+        Body::Entropy => entropy(keys.host_private()?.as_bytes()),
     }))
 }
 
@@ -197,7 +217,7 @@ fn loader_conf(text: &str, modules: &[&str]) -> String {
 }
 
 /// Bytes that nobody can guess who does not have the host key: SHA-256 of it and a counter.
-fn entropy(secret: &str) -> Vec<u8> {
+fn entropy(secret: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(ENTROPY_BYTES);
     for counter in 0_u32.. {
         if bytes.len() >= ENTROPY_BYTES {

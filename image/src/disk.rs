@@ -40,6 +40,8 @@ const MBR_CODE: usize = 446;
 
 /// GPT label of the root partition; the guest's fstab names it.
 pub(crate) const ROOT_LABEL: &str = "nlproof-root";
+/// Labels of a disk with a whole system on it.
+pub(crate) const LABELS: [&str; 2] = ["nlproof-boot", ROOT_LABEL];
 /// The largest gptboot that fits, in bytes.
 pub(crate) const GPTBOOT_MAX: u64 = BOOT_SECTORS * SECTOR;
 /// The smallest file that can be a pmbr, in bytes.
@@ -51,6 +53,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) gptboot: &'a [u8],
     /// The image of the root file system.
     pub(crate) root: &'a Path,
+    /// The GPT labels of the boot and the root partition.
+    pub(crate) labels: [&'a str; 2],
     /// What the GUIDs of disk and partitions are derived from.
     pub(crate) seed: &'a Sha256,
 }
@@ -70,7 +74,7 @@ pub(crate) fn assemble(
 
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(disk).map_err(write)?;
     file.set_len(size).map_err(write)?;
-    let file = write_table(file, size / SECTOR, root_sectors, parts.seed)
+    let file = write_table(file, size / SECTOR, root_sectors, parts)
         .map_err(|reason| ImageError::PartitionTable { path: disk.to_owned(), reason })?;
     file.write_all_at(&parts.pmbr[..MBR_CODE.min(parts.pmbr.len())], 0).map_err(write)?;
     file.write_all_at(parts.gptboot, BOOT_LBA * SECTOR).map_err(write)?;
@@ -82,7 +86,8 @@ pub(crate) fn assemble(
     Ok(size)
 }
 
-fn write_table(mut file: File, sectors: u64, root_sectors: u64, seed: &Sha256) -> Result<File, String> {
+fn write_table(mut file: File, sectors: u64, root_sectors: u64, parts: &Parts<'_>) -> Result<File, String> {
+    let Parts { seed, labels: [boot, root], .. } = parts;
     let protective = ProtectiveMBR::with_lb_size(u32::try_from(sectors - 1).unwrap_or(u32::MAX));
     protective.overwrite_lba0(&mut file).map_err(|error| error.to_string())?;
     let mut table = GptConfig::new()
@@ -99,8 +104,8 @@ fn write_table(mut file: File, sectors: u64, root_sectors: u64, seed: &Sha256) -
         name: name.to_owned(),
     };
     let partitions = BTreeMap::from([
-        (1, partition(partition_types::FREEBSD_BOOT, "nlproof-boot", BOOT_LBA, BOOT_SECTORS)),
-        (2, partition(partition_types::FREEBSD_UFS, ROOT_LABEL, ROOT_LBA, root_sectors)),
+        (1, partition(partition_types::FREEBSD_BOOT, boot, BOOT_LBA, BOOT_SECTORS)),
+        (2, partition(partition_types::FREEBSD_UFS, root, ROOT_LBA, root_sectors)),
     ]);
     table.update_partitions(partitions).map_err(|error| error.to_string())?;
     table.write().map_err(|error| error.to_string())
@@ -167,7 +172,13 @@ mod tests {
         fs::write(&root, &contents).unwrap();
         let (cancel, failed) = (AtomicBool::new(false), AtomicBool::new(false));
         let stop = Stop { cancel: &cancel, failed: &failed };
-        let parts = Parts { pmbr: &[0x90; 512], gptboot: b"gptboot", root: &root, seed: &Sha256::of(b"key") };
+        let parts = Parts {
+            pmbr: &[0x90; 512],
+            gptboot: b"gptboot",
+            root: &root,
+            labels: LABELS,
+            seed: &Sha256::of(b"key"),
+        };
         let mut last = 0;
         let size = assemble(&disk, &parts, stop, |done| last = done).unwrap();
         assert_eq!(last, contents.len() as u64);
@@ -200,7 +211,8 @@ mod tests {
         fs::write(&root, [1; 4096]).unwrap();
         let (cancel, failed) = (AtomicBool::new(true), AtomicBool::new(false));
         let stop = Stop { cancel: &cancel, failed: &failed };
-        let parts = Parts { pmbr: &[0; 512], gptboot: b"", root: &root, seed: &Sha256::of(b"") };
+        let parts =
+            Parts { pmbr: &[0; 512], gptboot: b"", root: &root, labels: LABELS, seed: &Sha256::of(b"") };
         assert!(matches!(assemble(&disk, &parts, stop, |_| {}), Err(ImageError::Cancelled)));
     }
 }

@@ -128,6 +128,16 @@ pub enum ImageError {
         /// What it is needed for, or what is wrong with it.
         reason: String,
     },
+    /// What is named as a kernel cannot be run.
+    #[error("{}: {reason}\n  help: {remedy}", path.display())]
+    OwnKernel {
+        /// The directory, archive or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// A ready VM image cannot be used.
     #[error("{}: {reason}", path.display())]
     VmImage {

@@ -16,7 +16,6 @@ use crate::{
     digest::Sha256,
     error::ImageError,
     path::TreePath,
-    skip,
     sparse::{self, PaxSparse},
     stop::Stop,
     stream::{Broken, DigestReader},
@@ -37,6 +36,8 @@ pub(crate) struct Archive<'a> {
     pub(crate) path: &'a Path,
     /// What the `MANIFEST` says.
     pub(crate) expected: Sha256,
+    /// What of it is unpacked.
+    pub(crate) wanted: &'a (dyn Fn(&TreePath) -> bool + Sync),
 }
 
 /// Why unpacking ended early.
@@ -80,7 +81,7 @@ fn pass(
     stop: Stop<'_>,
 ) -> Result<CutOff, ImageError> {
     let mut reader = DigestReader::open(archive.path, done, stop)?;
-    let outcome = unpack(&mut reader, tree, only, threads);
+    let outcome = unpack(&mut reader, tree, only, archive.wanted, threads);
     let (got, bytes) = match reader.finish() {
         Ok(found) => found,
         Err(Broken::Stopped) => return Err(ImageError::Cancelled),
@@ -121,6 +122,7 @@ fn unpack(
     reader: &mut DigestReader<'_>,
     tree: &mut Tree,
     only: Option<&CutOff>,
+    wanted: &dyn Fn(&TreePath) -> bool,
     threads: u32,
 ) -> Result<CutOff, Failure> {
     let decoder = MtStreamBuilder::new()
@@ -136,7 +138,7 @@ fn unpack(
     // What follows the archive's end mark is read too: it is checked by xz, and a missing end is noticed.
     each_entry(reader, UnpackLimits::RELEASE, |entry| {
         let name = entry.path_bytes().into_owned();
-        unpack_entry(entry, &name, tree, only, &mut cut_off, &mut buffer)
+        unpack_entry(entry, &name, tree, only, wanted, &mut cut_off, &mut buffer)
     })
     .map_err(|error| match error {
         UnpackError::Read(error) => Failure::Decode(error),
@@ -153,6 +155,7 @@ fn unpack_entry<R: Read>(
     name: &[u8],
     tree: &mut Tree,
     only: Option<&CutOff>,
+    wanted: &dyn Fn(&TreePath) -> bool,
     cut_off: &mut CutOff,
     buffer: &mut [u8],
 ) -> Result<(), Failure> {
@@ -180,7 +183,7 @@ fn unpack_entry<R: Read>(
         }
         return Ok(());
     }
-    if !skip::is_wanted(&path) {
+    if !wanted(&path) {
         return Ok(());
     }
     match kind {
@@ -192,7 +195,7 @@ fn unpack_entry<R: Read>(
         EntryType::Link => {
             let target = entry.link_name_bytes().ok_or_else(|| refuse("it is a link without target"))?;
             let target = TreePath::from_archive(&target).map_err(refuse)?;
-            if tree.kind(&target).is_none() && !skip::is_wanted(&target) {
+            if tree.kind(&target).is_none() && !wanted(&target) {
                 cut_off.insert((target, path));
                 return Ok(());
             }

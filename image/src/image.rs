@@ -28,6 +28,27 @@ impl Image {
         self.dir.join(DISK)
     }
 
+    /// The digest that it is found by: the name of its directory.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The disk with the root file system: that of the release below, where this is only a kernel's.
+    #[must_use]
+    pub fn root_disk(&self) -> PathBuf {
+        match &self.info.base {
+            Some(base) => self.dir.with_file_name(base).join(DISK),
+            None => self.disk(),
+        }
+    }
+
+    /// The disk that the guest boots from and that is never written to, where that is another one.
+    #[must_use]
+    pub fn kernel_disk(&self) -> Option<PathBuf> {
+        self.info.base.as_ref().map(|_| self.disk())
+    }
+
     /// The private key that may log in as root, mode 0600.
     #[must_use]
     pub fn client_key(&self) -> PathBuf {
@@ -74,6 +95,9 @@ pub struct ImageInfo {
     pub host_key: String,
     /// Size of the disk in bytes; it is sparse and takes less on the host.
     pub disk_bytes: u64,
+    /// The key of the image that has the root file system, where this is only a kernel with its modules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
 }
 
 /// A file that an image was made of.

@@ -32,15 +32,44 @@ impl KernelInfo {
 
 /// What `kern.osreldate` of a kernel will be: the `int osreldate` that FreeBSD's `sys/conf/newvers.sh` puts into
 /// `vers.c`. None when the file is no ELF or has no such variable.
-fn osreldate(kernel: &[u8]) -> Option<u32> {
+pub(crate) fn osreldate(kernel: &[u8]) -> Option<u32> {
     let file = object::File::parse(kernel).ok()?;
-    let symbol = file.symbols().find(|symbol| symbol.name_bytes() == Ok(b"osreldate"))?;
-    let section = file.section_by_index(symbol.section_index()?).ok()?;
-    let value = section.data_range(symbol.address(), 4).ok()??;
+    let value = variable(&file, "osreldate", 4)?;
     Some(u32::from_le_bytes(value.try_into().ok()?))
 }
 
-fn version(kernel: &[u8]) -> Option<String> {
+/// The first bytes of a variable of the kernel: so many, or fewer where its section ends.
+fn variable<'a>(file: &object::File<'a>, name: &str, most: u64) -> Option<&'a [u8]> {
+    let symbol = file.symbols().find(|symbol| symbol.name_bytes() == Ok(name.as_bytes()))?;
+    let section = file.section_by_index(symbol.section_index()?).ok()?;
+    let left = section.address().checked_add(section.size())?.checked_sub(symbol.address())?;
+    section.data_range(symbol.address(), left.min(most)).ok()?
+}
+
+/// A `char` array of `vers.c`: `osrelease` (`14.0-STABLE`), `kern_ident` (`GENERIC`).
+pub(crate) fn text_of(kernel: &[u8], name: &str) -> Option<String> {
+    /// More than the kernel itself gives to any of them.
+    const MOST: u64 = 256;
+    let bytes = variable(&object::File::parse(kernel).ok()?, name, MOST)?;
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    String::from_utf8(bytes[..end].to_vec()).ok().filter(|text| !text.is_empty())
+}
+
+/// The git revision in a version string as `sys/conf/newvers.sh` writes it:
+/// `FreeBSD 14.0-STABLE #0 stable/14-n267062-77205dbc1397-dirty: Mon ...` has `77205dbc1397-dirty`.
+pub(crate) fn revision(version: &str) -> Option<String> {
+    const LEAST: usize = 7;
+    let word = version.split_once('#')?.1.split_whitespace().nth(1)?.strip_suffix(':')?;
+    let (clean, dirty) = match word.strip_suffix("-dirty") {
+        Some(clean) => (clean, "-dirty"),
+        None => (word, ""),
+    };
+    let hash = clean.rsplit('-').next()?;
+    let is_hash = hash.len() >= LEAST && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash.then(|| format!("{hash}{dirty}"))
+}
+
+pub(crate) fn version(kernel: &[u8]) -> Option<String> {
     let mut rest = kernel;
     loop {
         let at = rest.iter().position(|byte| *byte == MARKER[0])?;
@@ -102,6 +131,21 @@ mod tests {
         // Whatever of a kernel file is there, the answer is right or none.
         for end in 0..whole.len() {
             assert!(matches!(osreldate(&whole[..end]), None | Some(1_501_000)), "{end}");
+        }
+    }
+
+    #[test]
+    fn the_revision_is_read_from_the_version_string() {
+        for (version, expected) in [
+            ("FreeBSD 14.0-STABLE #0 stable/14-n267062-77205dbc1397: Mon Nov 1", Some("77205dbc1397")),
+            ("FreeBSD 14.0-STABLE #3 main-n1-77205dbc1397-dirty: Mon", Some("77205dbc1397-dirty")),
+            ("FreeBSD 15.0-RELEASE #0 releng/15.0-n281018-0730d5233286: Fri", Some("0730d5233286")),
+            ("FreeBSD 14.0-STABLE #0: Mon Nov 1", None),
+            ("FreeBSD 14.0-STABLE #0 my-branch: Mon", None),
+            ("FreeBSD 14.0-STABLE", None),
+            ("", None),
+        ] {
+            assert_eq!(revision(version).as_deref(), expected, "{version}");
         }
     }
 

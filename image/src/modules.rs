@@ -34,6 +34,11 @@ const ALWAYS: &[(&str, &str)] = &[
     ("dtraceall", "dtrace(1), for who looks into a guest"),
 ];
 
+/// The names of [`ALWAYS`].
+pub(crate) fn always() -> impl Iterator<Item = &'static str> {
+    ALWAYS.iter().map(|(name, _)| *name)
+}
+
 /// Where a kernel's own modules are.
 const DIRECTORY: &str = "boot/kernel";
 const KERNEL: &str = "boot/kernel/kernel";
@@ -41,7 +46,10 @@ const SET: &str = "set_modmetadata_set";
 const MDT_DEPEND: u32 = 1;
 /// Of the fields in `struct mod_metadata`, in bytes.
 const MD_TYPE: u64 = 4;
+const MD_DATA: u64 = 8;
 const MD_CVAL: u64 = 16;
+/// What the kernel is called among modules; its version is `__FreeBSD_version`.
+const THE_KERNEL: &str = "kernel";
 
 /// Whether this is how a module is named: it goes into a file of the loader and into a script.
 pub(crate) fn is_name(name: &str) -> bool {
@@ -79,7 +87,7 @@ pub(crate) fn demand(tree: &Tree, release: &str, names: &[String]) -> Result<(),
 /// Removes the kernel's modules but these, what they depend on, and [`ALWAYS`].
 pub(crate) fn prune(tree: &mut Tree, wanted: &[String]) -> Result<(), ImageError> {
     let mut kept = BTreeSet::new();
-    let always = ALWAYS.iter().map(|(name, _)| (*name).to_owned());
+    let always = always().map(str::to_owned);
     let mut open: Vec<String> = wanted.iter().cloned().chain(always).collect();
     while let Some(name) = open.pop() {
         let Some(path) = file(&name).filter(|path| tree.kind(path) == Some(&Kind::File)) else { continue };
@@ -108,7 +116,7 @@ fn built_in_of(tree: &Tree) -> Result<BTreeSet<String>, ImageError> {
 
 /// The names of the modules that are part of this kernel file: a program, whose pointers are addresses. None if it does
 /// not say so.
-fn built_in(kernel: &[u8]) -> BTreeSet<String> {
+pub(crate) fn built_in(kernel: &[u8]) -> BTreeSet<String> {
     let read = || {
         let file = object::File::parse(kernel).ok()?;
         let set = file.section_by_name(SET)?.data().ok()?;
@@ -146,14 +154,25 @@ fn file(name: &str) -> Option<TreePath> {
 }
 
 /// The names of the modules that this one depends on; none if it does not say in the way described above.
-fn dependencies(module: &[u8]) -> Vec<String> {
+pub(crate) fn dependencies(module: &[u8]) -> Vec<String> {
+    dependencies_of(module).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The kernels that a module can be loaded into, as the least and the greatest `__FreeBSD_version`: what its
+/// `MODULE_DEPEND` on the kernel says, by which kldload(8) goes. `None`: it does not say so.
+pub(crate) fn kernels(module: &[u8]) -> Option<(u32, u32)> {
+    dependencies_of(module).into_iter().find(|(name, _)| name == THE_KERNEL)?.1
+}
+
+/// Dependencies with the versions that they allow, in the order of names.
+fn dependencies_of(module: &[u8]) -> Vec<(String, Option<(u32, u32)>)> {
     let Ok(file) = object::File::parse(module) else { return Vec::new() };
     let Some(set) = file.section_by_name(SET) else { return Vec::new() };
     let mut pointers = Pointers { file: &file, sections: HashMap::new() };
     let entries: Vec<SectionOffset> = pointers.of(set.index()).values().copied().collect();
-    let mut names: Vec<String> = entries.into_iter().filter_map(|place| pointers.dependency(place)).collect();
-    names.sort();
-    names
+    let mut found: Vec<_> = entries.into_iter().filter_map(|place| pointers.dependency(place)).collect();
+    found.sort();
+    found
 }
 
 /// A place in a section.
@@ -186,24 +205,36 @@ impl Pointers<'_> {
         })
     }
 
-    /// The module that the `struct mod_metadata` there names, if it tells of a dependency.
-    fn dependency(&mut self, (section, at): SectionOffset) -> Option<String> {
-        let data = self.file.section_by_index(section).ok()?.data().ok()?;
-        let from = usize::try_from(at.checked_add(MD_TYPE)?).ok()?;
-        let kind = u32::from_le_bytes(data.get(from..from.checked_add(4)?)?.try_into().ok()?);
-        if kind != MDT_DEPEND {
+    /// The module that the `struct mod_metadata` there names, if it tells of a dependency, and the versions that will do:
+    /// `struct mod_depend { int md_ver_minimum, md_ver_preferred, md_ver_maximum; }`.
+    fn dependency(&mut self, place: SectionOffset) -> Option<(String, Option<(u32, u32)>)> {
+        let (section, at) = place;
+        if self.number((section, at.checked_add(MD_TYPE)?))? != MDT_DEPEND {
             return None;
         }
-        let (section, at) = *self.of(section).get(&at.checked_add(MD_CVAL)?)?;
+        let versions = self.pointer((section, at.checked_add(MD_DATA)?)).and_then(|(section, at)| {
+            Some((self.number((section, at))?, self.number((section, at.checked_add(8)?))?))
+        });
+        let (section, at) = self.pointer((section, at.checked_add(MD_CVAL)?))?;
         let text = self.file.section_by_index(section).ok()?.data().ok()?;
         let text = text.get(usize::try_from(at).ok()?..)?;
         let end = text.iter().position(|byte| *byte == 0)?;
-        String::from_utf8(text[..end].to_vec()).ok()
+        Some((String::from_utf8(text[..end].to_vec()).ok()?, versions))
+    }
+
+    fn pointer(&mut self, (section, at): SectionOffset) -> Option<SectionOffset> {
+        self.of(section).get(&at).copied()
+    }
+
+    fn number(&self, (section, at): SectionOffset) -> Option<u32> {
+        let data = self.file.section_by_index(section).ok()?.data().ok()?;
+        let from = usize::try_from(at).ok()?;
+        Some(u32::from_le_bytes(data.get(from..from.checked_add(4)?)?.try_into().ok()?))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use object::write::{Object, Relocation, Symbol, SymbolSection};
     use object::{
         Architecture, BinaryFormat, Endianness, RelocationEncoding, RelocationFlags, RelocationKind,
@@ -214,7 +245,12 @@ mod tests {
     use crate::tree::Meta;
 
     /// A module with one version of itself, and a dependency on each of these.
-    fn module(depends: &[&str]) -> Vec<u8> {
+    pub(crate) fn module(depends: &[&str]) -> Vec<u8> {
+        module_for(depends, (1, 2))
+    }
+
+    /// The same, with the versions that each dependency allows.
+    pub(crate) fn module_for(depends: &[&str], (least, most): (u32, u32)) -> Vec<u8> {
         let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
         let set = object.add_section(vec![], SET.into(), SectionKind::Data);
         let data = object.add_section(vec![], b".data".to_vec(), SectionKind::Data);
@@ -252,6 +288,10 @@ mod tests {
             let at = object.append_section_data(data, &metadata, 8);
             let entry = object.append_section_data(set, &[0; 8], 8);
             // One by an addend to a symbol at the beginning, one by a symbol of its own.
+            let versions: Vec<u8> = [least, least, most].iter().flat_map(|v| v.to_le_bytes()).collect();
+            let versions = object.append_section_data(data, &versions, 8);
+            let to_versions = symbol(&mut object, data, versions);
+            object.add_relocation(data, pointer(at + MD_DATA, to_versions, 0)).unwrap();
             let to_text = symbol(&mut object, text, 0);
             let to_data = symbol(&mut object, data, at);
             object.add_relocation(data, pointer(at + MD_CVAL, to_text, name_at as i64)).unwrap();
@@ -265,6 +305,8 @@ mod tests {
         assert_eq!(dependencies(&module(&["kernel", "bridgestp"])), ["bridgestp", "kernel"]);
         assert_eq!(dependencies(&module(&[])), [""; 0]);
         assert_eq!(dependencies(b"no object"), [""; 0]);
+        assert_eq!(kernels(&module_for(&["kernel"], (1_400_507, 1_499_999))), Some((1_400_507, 1_499_999)));
+        assert_eq!(kernels(&module(&["bridgestp"])), None);
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub enum Stage {
     Configure,
     /// Run `makefs`; in bytes of the file system.
     Filesystem,
+    /// Put a kernel of somebody's own and its modules on a disk.
+    OwnKernel,
     /// Verify a ready VM image; in its bytes.
     VerifyImage,
     /// Unpack a ready VM image; in packed bytes.
@@ -74,6 +76,7 @@ impl fmt::Display for Stage {
             Self::Kernel => "verify and extract kernel.txz",
             Self::Configure => "configure",
             Self::Filesystem => "make the file system",
+            Self::OwnKernel => "put the kernel on a disk",
             Self::VerifyImage => "verify the ready image",
             Self::Unpack => "unpack the ready image",
             Self::Provision => "boot the ready image and make it ours",

@@ -112,6 +112,7 @@ pub fn provision(
             inputs: vec![Input { file: source.file.clone(), sha256: digests.sha256, bytes: digests.bytes }],
             host_key: keys.host_public()?,
             disk_bytes: fs::metadata(&disk).map_err(|error| ImageError::io("read", &disk, error))?.len(),
+            base: None,
         };
         describe(dir, &info, &keys)?;
         Ok(info)

@@ -17,6 +17,7 @@ mod linux;
 mod mistakes;
 mod options;
 mod outputs;
+mod own;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;

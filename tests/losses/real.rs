@@ -104,6 +104,8 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         dists,
         cache: Cache::new(root.path()),
         state: root.path().to_owned(),
+        own: Vec::new(),
+        cache_limit: u64::MAX,
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc: false,

@@ -9,13 +9,12 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use nlproof_files::work_directory_in;
-use nlproof_image::ReleaseDir;
 
 use crate::archive::keep;
 use crate::check::check;
 use crate::error::KmodError;
 use crate::flags;
-use crate::headers::Headers;
+use crate::headers::{HeaderSource, Headers};
 use crate::key::{Key, files};
 use crate::parts::TREES;
 use crate::sysroot::{remap, rustc, sysroot};
@@ -25,8 +24,8 @@ use crate::work::run;
 /// What to build, and from what.
 #[derive(Debug, Clone)]
 pub struct Options<'a> {
-    /// The release whose kernel is to load the module; its src.txz is needed.
-    pub release: &'a ReleaseDir,
+    /// The headers that it is compiled against: those of the kernel that is to load it.
+    pub headers: HeaderSource<'a>,
     /// The directory that holds `kmod-src` and `harness`: see [`Checkout`](crate::Checkout).
     pub checkout: &'a Path,
     /// Where headers, `core` and modules are kept.
@@ -97,10 +96,10 @@ fn find_or_make(
     options: &Options<'_>,
     on_stage: &mut dyn FnMut(Stage),
 ) -> Result<Module, KmodError> {
-    let Options { release, checkout, cache, faults, cancel } = *options;
+    let Options { headers, checkout, cache, faults, cancel } = *options;
     let sources = Sources::in_checkout(checkout)?;
     on_stage(Stage::Headers);
-    let headers = Headers::of(release, cache)?;
+    let headers = Headers::of(headers, cache)?;
     let place = cache.join(format!("module-{}", key(tools, &sources, &headers, faults)?));
     let cached = place.is_dir();
     if !cached {

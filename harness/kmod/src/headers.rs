@@ -8,6 +8,7 @@ use nlproof_image::ReleaseDir;
 
 use crate::archive::Part;
 use crate::error::KmodError;
+use crate::key::Key;
 
 /// Where sys/ stands in src.txz.
 const SYS: &str = "usr/src/sys";
@@ -46,27 +47,51 @@ const PART: Part = Part {
     },
 };
 
-/// sys/ of a release, headers only.
+/// Where the headers of a kernel are.
+#[derive(Debug, Clone, Copy)]
+pub enum HeaderSource<'a> {
+    /// In src.txz of a release.
+    Release(&'a ReleaseDir),
+    /// In a source tree, below its `sys`.
+    Tree(&'a Path),
+}
+
+/// sys/ of a release or of a tree, of which only headers are read.
 #[derive(Debug, Clone)]
 pub(crate) struct Headers {
     /// The directory.
     pub(crate) sys: PathBuf,
     /// `__FreeBSD_version`.
     pub(crate) version: u32,
-    /// sha256 of src.txz.
+    /// sha256 of src.txz, or of a tree's headers.
     pub(crate) digest: String,
 }
 
 impl Headers {
-    /// Finds the headers in the cache or unpacks them there.
-    pub(crate) fn of(release: &ReleaseDir, cache: &Path) -> Result<Self, KmodError> {
-        let (directory, digest) =
-            PART.of(release, cache)?.ok_or_else(|| KmodError::NoSource { path: release.path.clone() })?;
-        let sys = directory.join("sys");
+    /// Finds the headers: those of a release in the cache, or unpacks them there.
+    pub(crate) fn of(source: HeaderSource<'_>, cache: &Path) -> Result<Self, KmodError> {
+        let (sys, digest, name) = match source {
+            HeaderSource::Release(release) => {
+                let no_source = || KmodError::NoSource { path: release.path.clone() };
+                let (directory, digest) = PART.of(release, cache)?.ok_or_else(no_source)?;
+                (directory.join("sys"), digest, release.name.clone())
+            }
+            HeaderSource::Tree(tree) => {
+                let sys = tree.join("sys");
+                let mut key = Key::default();
+                for directory in DIRECTORIES.iter().filter(|directory| sys.join(directory).is_dir()) {
+                    key.text(directory);
+                    key.tree(&sys.join(directory), &[".h"])?;
+                }
+                let script = sys.join(LINKER_SCRIPT);
+                key.bytes(&fs::read(&script).map_err(KmodError::io("read", &script))?);
+                (sys, key.finish(), tree.display().to_string())
+            }
+        };
         let version = version(&sys.join("sys/param.h"))?;
         match version / 100_000 {
             14 | 15 => Ok(Self { sys, version, digest }),
-            major => Err(KmodError::Untried { release: release.name.clone(), major }),
+            major => Err(KmodError::Untried { release: name, major }),
         }
     }
 

@@ -32,6 +32,7 @@ mod work;
 pub use build::{Module, Options, Stage, build};
 pub use check::Refusal;
 pub use error::KmodError;
+pub use headers::HeaderSource;
 pub use kernel::kernel;
 pub use sources::{Checkout, embedded_policy};
 pub use tool::Tool;

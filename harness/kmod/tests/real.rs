@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::{env, fs};
 
 use nlproof_image::{Dists, ReleaseDir};
-use nlproof_kmod::{Options, ToolPaths, Toolchain, build};
+use nlproof_kmod::{HeaderSource, Options, ToolPaths, Toolchain, build};
 
 /// Past libtest's capture, which would hide it in a test that passes.
 #[allow(clippy::disallowed_methods, reason = "libtest captures what the macros print")]
@@ -44,7 +44,13 @@ fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
     let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     for release in &with_source {
         let in_cache = |cache: &Path| {
-            let options = Options { release, checkout: &checkout, cache, faults: false, cancel: &cancel };
+            let options = Options {
+                headers: HeaderSource::Release(release),
+                checkout: &checkout,
+                cache,
+                faults: false,
+                cancel: &cancel,
+            };
             build(&tools, &options, &mut |_| {}).unwrap()
         };
         let one = in_cache(first.path());

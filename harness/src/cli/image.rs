@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `image build`, `list`, `rm` and `gc`.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
@@ -14,13 +15,17 @@ use super::exit::{CliError, ExitCode};
 use super::fetch;
 use super::out::{is_watched, progress_target, say, tell};
 use super::project::Project;
-use super::targets::{open_error, plain_guests};
-use crate::targets::{BytesProgress, FreebsdTarget, saved_guests};
+use super::targets::{cache_limit, open_error, plain_guests};
+use crate::targets::{
+    BytesProgress, FreebsdTarget, Victim, over_limit, remove_victim, saved_guests, unwanted_guests,
+};
 
 /// Fewer digits of a key name an image only by accident.
 const SHORTEST_KEY: usize = 4;
 /// Who has not gone on with a download for so long is not expected to.
 const KEPT_DOWNLOAD: Duration = Duration::from_secs(7 * 24 * 3600);
+/// An image that only some runs ask for is kept for so long after the last of them.
+const KEPT_UNUSED: Duration = KEPT_DOWNLOAD;
 
 pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, CliError> {
     match &args.command {
@@ -28,7 +33,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, 
         ImageCommand::Build { release, stock_rc, kmod } => build_one(project, release, *stock_rc, kmod),
         ImageCommand::List => list(),
         ImageCommand::Rm { images } => remove(images),
-        ImageCommand::Gc { all } => collect(*all),
+        ImageCommand::Gc { all, dry_run } => collect(project, *all, *dry_run),
     }
 }
 
@@ -155,31 +160,98 @@ fn remove(wanted: &[String]) -> Result<ExitCode, CliError> {
     remove_all(&cache, chosen.collect())
 }
 
-/// An image is of use as long as its release directory would be built into it again.
-fn collect(all: bool) -> Result<ExitCode, CliError> {
+/// An image is of use as long as its release directory would be built into it again; one that only some runs ask for, as
+/// long as there are such runs.
+fn collect(project: &ProjectArgs, all: bool, dry_run: bool) -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
     let entries = cache.list().map_err(failed)?;
-    let stale =
-        |entry: &&CacheEntry| match dists.find_any(&entry.image.info.release) {
-            Ok(Found::Sets(release)) => entry.image.info.inputs.iter().any(|input| {
+    // Without a project nobody knows which modules are further ones.
+    let ordinary = Project::find(project).and_then(|project| project.modules()).ok().map(sorted);
+    let unused = |entry: &CacheEntry| {
+        let age = entry.last_use().and_then(|used| used.elapsed().ok()).unwrap_or_default();
+        all || age >= KEPT_UNUSED
+    };
+    let stale = |entry: &&CacheEntry| {
+        let info = &entry.image.info;
+        if let Some(base) = &info.base {
+            return !entries.iter().any(|other| other.key == *base) || unused(entry);
+        }
+        let is_further = ordinary.as_ref().is_some_and(|modules| {
+            !info.modules.is_empty() && info.modules.iter().any(|name| !modules.contains(name))
+        });
+        match dists.find_any(&info.release) {
+            _ if is_further && unused(entry) => true,
+            Ok(Found::Sets(release)) => info.inputs.iter().any(|input| {
                 release.manifest.entry(&input.file).is_none_or(|now| now.sha256 != input.sha256)
             }),
-            Ok(Found::Image(image)) => entry.image.info.inputs.iter().any(|input| input.file != image.file),
+            Ok(Found::Image(image)) => info.inputs.iter().any(|input| input.file != image.file),
             Err(ImageError::NoSuchRelease { .. }) => true,
             // A directory that cannot be read now may be mended: its image stays.
             Err(_) => false,
-        };
-    let (before, used) = saved_guests(&cache_directory()?, false);
-    let code = remove_all(&cache, entries.iter().filter(stale).collect())?;
+        }
+    };
+    let gone: Vec<_> = entries.iter().filter(stale).collect();
+    let root = cache_directory()?;
+    if dry_run {
+        for entry in &gone {
+            let size = HumanBytes(entry.bytes);
+            say!("would remove {} {} ({size})", entry.image.info.release, entry.key);
+        }
+        say!("{}", would_free("image", gone.iter().map(|entry| entry.bytes)));
+        say!(
+            "{}",
+            would_free(
+                "saved guest",
+                unwanted_guests(
+                    &root,
+                    &gone.iter().map(|entry| entry.image.dir.as_path()).collect::<Vec<_>>()
+                )
+                .into_iter()
+            )
+        );
+        return collect_beyond(&root, true).map(|()| ExitCode::OK);
+    }
+    let (before, used) = saved_guests(&root, false);
+    let code = remove_all(&cache, gone)?;
     // After the images: the guests of those that went are of no use.
-    let (after, left) = saved_guests(&cache_directory()?, true);
+    let (after, left) = saved_guests(&root, true);
     say!(
         "{} removed, {} freed",
         counted(before - after.min(before), "saved guest"),
         HumanBytes(used.saturating_sub(left))
     );
+    collect_beyond(&root, false)?;
     collect_downloads(&dists, all)?;
     Ok(code)
+}
+
+fn sorted(mut modules: Vec<String>) -> Vec<String> {
+    modules.sort();
+    modules
+}
+
+fn would_free(what: &str, sizes: impl Iterator<Item = u64>) -> String {
+    let sizes: Vec<u64> = sizes.collect();
+    let bytes = HumanBytes(sizes.iter().sum());
+    format!("{} would be removed, {bytes} freed", counted(sizes.len(), what))
+}
+
+/// What the cache has beyond its limit.
+fn collect_beyond(root: &Path, dry_run: bool) -> Result<(), CliError> {
+    let limit = cache_limit()?;
+    let victims = over_limit(root, limit, None);
+    for victim in &victims {
+        let what = match victim {
+            Victim::State { key, .. } => format!("saved guest {key:.12}"),
+            Victim::KernelDisk { key, name, .. } => format!("{name} {key}"),
+        };
+        let verb = if dry_run { "would remove" } else { "removed" };
+        say!("{verb} {what} ({}): the cache has more than {}", HumanBytes(victim.bytes()), HumanBytes(limit));
+        if !dry_run {
+            remove_victim(root, victim);
+        }
+    }
+    Ok(())
 }
 
 /// A download that was interrupted goes on where it ended, so it stays for a while, or until the user wants otherwise.

@@ -14,14 +14,20 @@ use super::targets::open_error;
 use crate::targets::prepare_module;
 
 pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, CliError> {
-    let KmodCommand::Build { release, output, unverified } = &args.command;
-    let project = Project::find(project)?;
+    let KmodCommand::Build { release, kernel, output, unverified } = &args.command;
+    let project = Project::find(project)?.with_kernels(kernel, release.as_slice())?;
     let (dists, _) = places()?;
-    let directory =
-        dists.find(&release_here(&dists, release)).map_err(|error| CliError::Usage(error.to_string()))?;
+    let own = project.own.first().map(|own| own.release.as_ref());
+    let release = match (own, release) {
+        (Some(own), _) => own.base.clone(),
+        (None, Some(release)) => release_here(&dists, release),
+        (None, None) => return Err(CliError::Usage("which kernel?\n  help: --release RELEASE".into())),
+    };
+    let directory = dists.find(&release).map_err(|error| CliError::Usage(error.to_string()))?;
     let options = project.module_options(*unverified)?;
-    let module = prepare_module(&directory, &options, interrupt::flag(), &mut |stage, _| tell!("{stage}"))
-        .map_err(open_error)?;
+    let mut on_stage = |stage: &str, _| tell!("{stage}");
+    let module =
+        prepare_module(&directory, own, &options, interrupt::flag(), &mut on_stage).map_err(open_error)?;
     let path = match output {
         Some(output) => {
             let bytes = std::fs::read(&module.path)

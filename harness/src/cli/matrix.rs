@@ -33,7 +33,7 @@ struct Job {
 }
 
 pub(super) fn main(project: &ProjectArgs, args: &MatrixArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_kernels(&args.cells.kernel, &args.cells.release)?;
     let cells = project.cells(&args.cells)?;
     if args.needs {
         let mut parts: Vec<_> = cells.iter().map(needs).collect();

@@ -22,6 +22,7 @@ mod kinds;
 mod kmod;
 mod matrix;
 mod out;
+mod own;
 mod pager;
 mod project;
 mod record;

@@ -3,17 +3,22 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use iface_core::Profile;
 use nlproof_base::ReleaseName;
+use nlproof_image::{Dists, OwnKernel};
 
-use super::args::{CellArgs, ProjectArgs, VectorArgs};
+use super::args::{CellArgs, KernelArgs, ProjectArgs, VectorArgs};
 use super::directories::{cache_directory, places};
 use super::exit::CliError;
+use super::out::tell;
+use super::own::{OwnCells, own_cells, profile_for};
 use crate::file::{FileError, nearest};
 use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
-use crate::matrix::{Cell, Matrix, Selection, Soft, VectorFilter, load_matrix};
+use crate::matrix::{Cell, Matrix, ModuleKind, Selection, Soft, TargetKind, VectorFilter, load_matrix};
 use crate::releases::{Releases, load_releases};
-use crate::targets::ModuleOptions;
+use crate::targets::{ModuleOptions, OwnRelease};
 use crate::vector::{Listing, Vector, lint, list, load_suite, load_vector};
 
 /// A loaded project.
@@ -22,13 +27,15 @@ pub(super) struct Project {
     pub(super) root: PathBuf,
     /// Kernel modules that guests have beyond those of the matrix.
     pub(super) kmods: Vec<String>,
+    /// Kernels that are no release's.
+    pub(super) own: Vec<OwnCells>,
 }
 
 impl Project {
     /// Finds the project's `tests` directory: where the user says, in the checkout that this is, or beside the program.
     pub(super) fn find(args: &ProjectArgs) -> Result<Project, CliError> {
         if let Some(root) = &args.tests {
-            return Ok(Project { root: root.clone(), kmods: Vec::new() });
+            return Ok(Project { root: root.clone(), kmods: Vec::new(), own: Vec::new() });
         }
         let here = std::env::current_dir()
             .map_err(|error| CliError::Usage(format!("the current directory cannot be read: {error}")))?;
@@ -37,7 +44,7 @@ impl Project {
             .map(|directory| directory.join("tests"))
             .chain(installed.clone())
             .find(|tests| tests.join("matrix.yaml").is_file())
-            .map(|root| Project { root, kmods: Vec::new() })
+            .map(|root| Project { root, kmods: Vec::new(), own: Vec::new() })
             .ok_or_else(|| {
                 let installed = installed.as_deref().unwrap_or(Path::new("share/nlproof/tests")).display();
                 CliError::Usage(format!(
@@ -52,6 +59,66 @@ impl Project {
     pub(super) fn with_modules(mut self, kmods: &[String]) -> Project {
         self.kmods.extend_from_slice(kmods);
         self
+    }
+
+    /// The same, with the cells of these kernels beyond those of the matrix; `bases` are the releases that the user names.
+    pub(super) fn with_kernels(mut self, args: &KernelArgs, bases: &[String]) -> Result<Project, CliError> {
+        if args.is_asked_for() {
+            self.own = own_cells(args, bases, &self.matrix()?)?;
+        }
+        Ok(self)
+    }
+
+    /// The kernels that are no release's.
+    pub(super) fn own_releases(&self) -> Vec<Arc<OwnRelease>> {
+        self.own.iter().map(|own| Arc::clone(&own.release)).collect()
+    }
+
+    /// What a command about one release is about: the kernel that is given in place of its own, or it.
+    pub(super) fn subject(&self, release: &str) -> String {
+        self.own.first().map_or_else(|| release.to_owned(), |own| own.release.name.to_string())
+    }
+
+    /// The one cell of this name: of the matrix, of a kernel of one's own, or of a release that is here.
+    pub(super) fn cell_named(&self, name: &str) -> Result<Option<Cell>, CliError> {
+        let mut cells = self.matrix()?.cells;
+        if let Some(release) = name.split('/').nth(1) {
+            cells.extend(self.unlisted(release, None, &cells)?);
+        }
+        Ok(cells.into_iter().find(|cell| cell.name() == name))
+    }
+
+    /// The cells of a release that is here and that the matrix does not list.
+    fn unlisted(&self, name: &str, profile: Option<Profile>, listed: &[Cell]) -> Result<Vec<Cell>, CliError> {
+        let (dists, _) = places()?;
+        let is_listed = listed.iter().any(|cell| cell.release.as_deref() == Some(name));
+        let (false, Ok(release)) = (is_listed, name.parse::<ReleaseName>()) else { return Ok(Vec::new()) };
+        if !dists.list().iter().any(|here| here == name) {
+            return Ok(Vec::new());
+        }
+        let profile = match profile.or_else(|| profile_of_name(name)) {
+            Some(profile) => profile,
+            None => {
+                let osreldate = osreldate(&dists, name)?;
+                let (profile, guess) = profile_for(osreldate, None);
+                if let Some(guess) = guess {
+                    tell!("note: {name}: {guess}");
+                }
+                profile
+            }
+        };
+        let cell = |module| Cell {
+            target: TargetKind::Freebsd,
+            release: Some(release.clone()),
+            profile,
+            module,
+            without: Vec::new(),
+            build_of: None,
+            layer: None,
+            plays: None,
+            soft: None,
+        };
+        Ok([ModuleKind::Stock, ModuleKind::Rust].map(cell).into())
     }
 
     /// The kernel modules that guests have.
@@ -79,6 +146,7 @@ impl Project {
             let tried = cell.release.as_deref().is_some_and(|release| releases.is_soft(release));
             cell.soft = tried.then_some(Soft::Tried);
         }
+        matrix.cells.extend(self.own.iter().flat_map(|own| own.cells.clone()));
         Ok(matrix)
     }
 
@@ -89,16 +157,38 @@ impl Project {
 
     /// The selected cells.
     pub(super) fn cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
-        let matrix = self.matrix()?;
-        let selection = Selection {
+        let mut matrix = self.matrix()?;
+        for release in &args.release {
+            let further = self.unlisted(release, args.kernel.profile, &matrix.cells)?;
+            matrix.cells.extend(further);
+        }
+        let mut selection = Selection {
             targets: args.target.clone(),
             releases: args.release.clone(),
             modules: args.module.clone(),
         };
+        if !self.own.is_empty() {
+            // What is named beside them is the userland.
+            selection.releases = self.own.iter().map(|own| own.release.name.to_string()).collect();
+        }
+        if let (true, Some(profile)) = (self.own.is_empty(), args.kernel.profile) {
+            // Given for a release of the matrix it overrules the matrix.
+            let named = |cell: &Cell| args.release.iter().any(|name| cell.release.as_deref() == Some(name));
+            if !matrix.cells.iter().any(named) {
+                return Err(CliError::Usage(
+                    "--profile is for a kernel or a release\n  help: name it: --kernel PATH, or --release RELEASE".into(),
+                ));
+            }
+            matrix.cells.iter_mut().filter(|cell| named(cell)).for_each(|cell| cell.profile = profile);
+        }
         if let Some(unknown) = selection.unknown_release(&matrix) {
             return Err(CliError::Usage(self.unknown_release(unknown, &matrix)?));
         }
-        let cells = selection.cells(&matrix);
+        let mut cells = selection.cells(&matrix);
+        if args.module.is_empty() {
+            // The module is asked for by name: it takes minutes to build, and tools that a kernel's developer may not have.
+            cells.retain(|cell| cell.module == ModuleKind::Stock || !self.is_own(cell));
+        }
         if cells.is_empty() {
             let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
             return Err(CliError::Usage(format!(
@@ -112,7 +202,8 @@ impl Project {
     /// The selected cells, with those whose release no golden was recorded from: there is no answer to hold them to.
     pub(super) fn weighed_cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
         let mut cells = self.cells(args)?;
-        let real = |cell: &Cell| cell.release.is_some() && cell.soft.is_none();
+        // Whoever runs a kernel of their own wants to know what it changes.
+        let real = |cell: &Cell| cell.release.is_some() && cell.soft.is_none() && !self.is_own(cell);
         if cells.iter().any(real) {
             let kernels = self.goldens().kernels()?;
             let observed = |cell: &Cell| {
@@ -125,6 +216,12 @@ impl Project {
             }
         }
         Ok(cells)
+    }
+
+    /// Whether a cell is one of a kernel that is no release's.
+    fn is_own(&self, cell: &Cell) -> bool {
+        let release = cell.release.as_deref();
+        self.own.iter().any(|own| Some(own.release.name.as_str()) == release)
     }
 
     /// What to say about a release that no cell has: the one that was meant, or how it becomes a cell.
@@ -151,14 +248,12 @@ impl Project {
         }
         let profile = profile.map_or("PROFILE".to_owned(), |profile| profile.to_string());
         let place = dists.search.first().map(|path| path.join(wanted)).unwrap_or_default();
-        let first = match here {
-            true => "it is here; ".to_owned(),
-            false => format!("put its MANIFEST, base.txz and kernel.txz into {}, and ", place.display()),
-        };
         Ok(format!(
-            "{what}\n  help: there are {}\n  to add it: {first}add to {}: `- {{target: freebsd, release: {wanted}, profile: \
-             \"{profile}\"}}`",
+            "{what}\n  help: there are {}\n  to run it: put its MANIFEST, base.txz and kernel.txz into {}; to have it in every \
+             run, add to {}: `- {{target: freebsd, release: {wanted}, profile: \"{profile}\"}}`; for a kernel of your own \
+             --kernel PATH",
             names.join(", "),
+            place.display(),
             self.root.join("matrix.yaml").display()
         ))
     }
@@ -257,6 +352,17 @@ impl Project {
     pub(super) fn goldens(&self) -> Store {
         Store::new(&self.root.join("golden"))
     }
+}
+
+/// What a release's kernel says of its version: it is unpacked for that.
+fn osreldate(dists: &Dists, name: &str) -> Result<u32, CliError> {
+    let usage = |error: &dyn std::fmt::Display| {
+        CliError::Usage(format!("{name}: {error}\n  help: --profile PROFILE"))
+    };
+    let release = dists.find(name).map_err(|error| usage(&error))?;
+    let cache = cache_directory()?.join("kmod");
+    let file = nlproof_kmod::kernel(&release, &cache).map_err(|error| usage(&error))?;
+    Ok(OwnKernel::open(&file, &cache).map_err(|error| usage(&error))?.osreldate)
 }
 
 /// Where the archive of a release has the tests: `PREFIX/share/nlproof/tests` of a program `PREFIX/bin/nlproof`.

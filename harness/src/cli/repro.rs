@@ -33,7 +33,9 @@ struct Wanted {
 
 pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, CliError> {
     let copies = Copies::parse(&args.copy)?;
-    let project = Project::find(project)?.with_modules(&args.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.guest.kmod)
+        .with_kernels(&args.cells.kernel, &args.cells.release)?;
     let wanted = wanted(&project, &args.what, &args.cells)?;
     let vector = &project.vector(&wanted.vector)?;
     let factor = if args.gdb { DEBUGGER_PATIENCE } else { 1.0 };
@@ -80,9 +82,12 @@ fn wanted(project: &Project, what: &str, cells: &CellArgs) -> Result<Wanted, Cli
     }
     let run = read_report(Path::new(report))?;
     let (cell, vector) = problem(&run, number, report)?;
-    let matrix = project.matrix()?;
-    let known = matrix.cells.iter().find(|known| known.name() == cell).cloned();
-    let cell = known.ok_or_else(|| CliError::Usage(format!("the matrix has no cell {cell} any more")))?;
+    let known = project.cell_named(&cell)?;
+    let cell = known.ok_or_else(|| {
+        let help =
+            if cell.contains('+') { "\n  help: give its kernel again: --kernel NAME=PATH" } else { "" };
+        CliError::Usage(format!("the matrix has no cell {cell} any more{help}"))
+    })?;
     Ok(Wanted { vector, cell: Some(cell) })
 }
 

@@ -25,7 +25,9 @@ use crate::vector::{LossKind, Vector};
 
 pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     let copies = Copies::parse(&args.copy)?;
-    let project = Project::find(project)?.with_modules(&args.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.guest.kmod)
+        .with_kernels(&args.cells.kernel, &args.cells.release)?;
     let vector = &project.vector(&args.vector)?;
     let cancel = interrupt::flag();
     if args.linux {

@@ -25,7 +25,9 @@ const SIGNALLED: i32 = 128;
 
 pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, CliError> {
     let copies = Copies::parse(&args.copy)?;
-    let project = Project::find(project)?.with_modules(&args.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.guest.kmod)
+        .with_kernels(&args.cells.kernel, &args.cells.release)?;
     let guest = GuestArgs { stacks: args.guest.stacks.or(Some(NO_STACKS)), ..args.guest.clone() };
     let targets = copies.room_in(Targets::new(&guest, &project)?);
     let cell = guest_cell(&project, &targets, &args.cells)?;

@@ -15,8 +15,9 @@ use crate::matrix::{Cell, Event, GuestRequest, ModuleKind, TargetKind};
 use crate::releases::Releases;
 use crate::report::Screen;
 use crate::targets::{
-    FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError, Prepared,
-    STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_unavailable_reason, prepare_module,
+    CACHE_LIMIT, FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError,
+    Prepared, STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_unavailable_reason,
+    prepare_module,
 };
 use crate::vm::{Accelerator, AcceleratorKind, Tools};
 
@@ -35,6 +36,30 @@ pub(super) fn sim_trace(args: TraceArgs) -> SimTrace {
     if args.no_kernel_trace { SimTrace::Off } else { SimTrace::Counted }
 }
 
+/// Bytes that the cache may have: `$NLPROOF_CACHE_LIMIT`, such as `20G`.
+pub(super) fn cache_limit() -> Result<u64, CliError> {
+    match std::env::var("NLPROOF_CACHE_LIMIT") {
+        Err(_) => Ok(CACHE_LIMIT),
+        Ok(text) if text.is_empty() => Ok(CACHE_LIMIT),
+        Ok(text) => size(&text).ok_or_else(|| {
+            CliError::Usage(format!(
+                "NLPROOF_CACHE_LIMIT is `{}`\n  help: a number of bytes, or with K, M, G or T behind it, such as 20G",
+                text.escape_debug()
+            ))
+        }),
+    }
+}
+
+/// Bytes of `500M`.
+fn size(text: &str) -> Option<u64> {
+    let units = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
+    let unit = |(letter, shift): &(char, u32)| {
+        Some((text.strip_suffix([*letter, letter.to_ascii_lowercase()])?, *shift))
+    };
+    let (digits, shift) = units.iter().find_map(unit).unwrap_or((text, 0));
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 /// Guests as they are when nobody wants them otherwise, with the project's kernel modules.
 pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdOptions, CliError> {
     let (dists, cache) = places()?;
@@ -42,8 +67,10 @@ pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdO
         .map_err(|error| CliError::Usage(format!("nlproof does not find itself: {error}")))?;
     Ok(FreebsdOptions {
         dists,
+        own: project.own_releases(),
         cache,
         state: cache_directory()?,
+        cache_limit: cache_limit()?,
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc,
@@ -113,10 +140,11 @@ impl Targets {
             _ => return None,
         };
         // A directory that is there and cannot be used is no obstacle but a fault, and opening it says so.
+        let own = self.freebsd.own_release(release).map(Arc::as_ref);
+        let release = own.map_or(release.as_str(), |own| own.base.as_str());
         let directory = self.freebsd.dists.find_any(release);
         if let Err(ImageError::NoSuchRelease { .. }) = directory {
-            let place =
-                self.freebsd.dists.search.first().map(|path| path.join(release.as_str())).unwrap_or_default();
+            let place = self.freebsd.dists.search.first().map(|path| path.join(release)).unwrap_or_default();
             let by_hand =
                 format!("put MANIFEST, base.txz and kernel.txz of {release} into {}", place.display());
             let remedy = match self.releases.get(release) {
@@ -128,7 +156,7 @@ impl Targets {
         let tools = Tools::find(&self.freebsd.supervisor).err();
         let tools = tools.map(|error| (error.to_string(), "nlproof doctor shows what is missing".to_owned()));
         let module = match directory {
-            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_unavailable_reason(&sets),
+            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_unavailable_reason(&sets, own),
             Ok(Found::Image(_)) if cell.module == ModuleKind::Rust => Some((
                 format!("{release} is here as a ready image, and the module is built from src.txz"),
                 format!("nlproof image fetch --release {release}"),
@@ -175,11 +203,13 @@ impl Targets {
 
     /// The module for a release, verified.
     pub(super) fn module(&self, release: &str) -> Result<Prepared, OpenError> {
-        let directory = self.freebsd.dists.find(release).map_err(|error| OpenError::Unavailable {
+        let own = self.freebsd.own_release(release).map(Arc::as_ref);
+        let base = own.map_or(release, |own| own.base.as_str());
+        let directory = self.freebsd.dists.find(base).map_err(|error| OpenError::Unavailable {
             reason: error.to_string(),
             remedy: "nlproof doctor shows where releases are looked for".into(),
         })?;
-        prepare_module(&directory, &self.module, &self.freebsd.cancel, &mut |_, _| ())
+        prepare_module(&directory, own, &self.module, &self.freebsd.cancel, &mut |_, _| ())
     }
 
     /// The same, with a module for a test of its unloading. It has more imports than the policy knows.
@@ -301,5 +331,20 @@ pub(super) fn lost(error: TargetError) -> CliError {
         // What is to be copied is named on the command line.
         error @ TargetError::Copy(_) => CliError::Usage(error.to_string()),
         error => CliError::Guest(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn a_size_has_a_unit_or_is_in_bytes() {
+        for (text, bytes) in [("0", 0), ("512", 512), ("2K", 2048), ("10G", 10 << 30), ("1t", 1 << 40)] {
+            assert_eq!(size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "G", "10GB", "-1", "1.5G", "99999999999T"] {
+            assert_eq!(size(text), None, "{text}");
+        }
     }
 }

@@ -24,7 +24,9 @@ use crate::targets::MEMORY_MIB;
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?.with_modules(&args.what.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.what.guest.kmod)
+        .with_kernels(&args.what.cells.kernel, &args.what.cells.release)?;
     let mut cells = project.weighed_cells(&args.what.cells)?;
     if args.hard {
         cells.iter_mut().for_each(|cell| cell.soft = None);

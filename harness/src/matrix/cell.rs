@@ -114,6 +114,8 @@ impl Cell {
     pub fn standing<'o>(&self, origins: &'o [Origin], kernel: Option<&str>) -> (Standing, Vec<&'o Origin>) {
         let matching = |fits: &dyn Fn(&str, u32, &str) -> bool| -> Vec<&'o Origin> {
             let fits = |origin: &&Origin| match origin {
+                // A kernel of somebody's own shows what no branch does.
+                Origin::Observed { build: Some(_), .. } if self.release.is_none() => false,
                 Origin::Observed { release, osreldate, kernel_sha256, .. } => {
                     fits(release, *osreldate, kernel_sha256)
                 }
@@ -215,7 +217,13 @@ pub(crate) mod tests {
     }
 
     fn kernel(release: &str, osreldate: u32, digit: &str) -> Origin {
-        Origin::Observed { release: release.into(), osreldate, kernel_sha256: digit.repeat(64), module: None }
+        Origin::Observed {
+            release: release.into(),
+            osreldate,
+            kernel_sha256: digit.repeat(64),
+            module: None,
+            build: None,
+        }
     }
 
     #[test]
@@ -258,6 +266,27 @@ pub(crate) mod tests {
         let by = |osreldate| cell.standing(&[kernel("r", osreldate, "a")], None).0;
         assert_eq!(by(1_500_068), Standing::Observed);
         assert_eq!(by(1_501_000), Standing::Predicted);
+    }
+
+    #[test]
+    fn what_somebodys_own_kernel_answered_is_nobody_elses() {
+        let Origin::Observed { osreldate, kernel_sha256, module, .. } = kernel("x", 1_400_507, "a") else {
+            unreachable!()
+        };
+        let build =
+            Some(crate::golden::Build { ident: "MINE".into(), revision: None, version: "FreeBSD".into() });
+        let release = "14.0-STABLE+mine".to_owned();
+        let origins = [Origin::Observed { release, osreldate, kernel_sha256, module, build }];
+        let standing = |cell: &Cell, sha256: Option<&str>| cell.standing(&origins, sha256).0;
+        let own = Cell {
+            build_of: Some("14.0-STABLE".parse().unwrap()),
+            ..cell(Some("14.0-STABLE+mine"), Profile::R14_0)
+        };
+        assert_eq!(standing(&own, Some(&"a".repeat(64))), Standing::ThisKernel);
+        assert_eq!(standing(&own, Some(&"c".repeat(64))), Standing::OtherBuild);
+        let release = cell(Some("14.0-STABLE"), Profile::R14_0);
+        assert_eq!(standing(&release, Some(&"c".repeat(64))), Standing::Predicted);
+        assert_eq!(standing(&cell(None, Profile::R14_0), None), Standing::Predicted);
     }
 
     #[test]

@@ -171,6 +171,7 @@ mod tests {
                 release: cell.release_or_profile(),
                 osreldate: 1_400_507,
                 sha256: digit.to_string().repeat(64),
+                build: None,
             };
             let facts = Facts { kernel: Some(kernel), ..sim.facts().clone() };
             Self { sim, facts }
@@ -202,6 +203,7 @@ mod tests {
             osreldate: 1_400_507,
             kernel_sha256: RECORDED.to_string().repeat(64),
             module: None,
+            build: None,
         }];
         if spoiled {
             golden.body.push_str("  ! and no more\n");

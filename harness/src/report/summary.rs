@@ -82,7 +82,13 @@ pub(super) mod tests {
 
     fn kernel(release: &str, digit: &str) -> Origin {
         let kernel_sha256 = digit.repeat(64);
-        Origin::Observed { release: release.into(), osreldate: 1_400_507, kernel_sha256, module: None }
+        Origin::Observed {
+            release: release.into(),
+            osreldate: 1_400_507,
+            kernel_sha256,
+            module: None,
+            build: None,
+        }
     }
 
     /// A failed cell with one vector of every outcome, some with bytes that XML forbids.

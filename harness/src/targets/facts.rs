@@ -76,4 +76,17 @@ pub struct Kernel {
     pub osreldate: u32,
     /// SHA-256 of the kernel file, in hex.
     pub sha256: String,
+    /// What is known of it, if somebody has built it.
+    pub build: Option<OwnBuild>,
+}
+
+/// What a kernel that somebody has built says of itself, beside its version number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnBuild {
+    /// The name of its configuration.
+    pub ident: String,
+    /// The git revision of its sources, where its version string has one.
+    pub revision: Option<String>,
+    /// The first line of its version string.
+    pub version: String,
 }

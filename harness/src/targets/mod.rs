@@ -13,11 +13,12 @@ mod sim;
 
 pub use error::{Loss, OpenError, TargetError};
 pub use fact::Fact;
-pub use facts::{Commands, Facts, Kernel, RunningKernel};
+pub use facts::{Commands, Facts, Kernel, OwnBuild, RunningKernel};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
-    FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, Prepared, STACKS, Start,
-    image_options, module_unavailable_reason, prepare_module, saved_guests,
+    CACHE_LIMIT, FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OwnRelease, Prepared,
+    STACKS, Start, Victim, image_options, module_unavailable_reason, over_limit, prepare_module,
+    remove_victim, saved_guests, unwanted_guests,
 };
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};

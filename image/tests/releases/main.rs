@@ -2,6 +2,7 @@
 //! Whole builds, of releases made here and of a real one where there is one.
 
 mod images;
+mod own;
 mod real;
 mod refusals;
 mod synthetic;

@@ -58,6 +58,7 @@ pub struct VmConfig {
     memory_mib: u32,
     cpus: u32,
     disk: Option<Disk>,
+    kernel_disk: Option<PathBuf>,
     ssh: Option<HostPort>,
     debug_exit: bool,
     serial_log: Option<PathBuf>,
@@ -72,6 +73,7 @@ impl Default for VmConfig {
             memory_mib: 512,
             cpus: 1,
             disk: None,
+            kernel_disk: None,
             ssh: None,
             debug_exit: false,
             serial_log: None,
@@ -121,6 +123,13 @@ impl VmConfig {
     /// A qcow2 image as boot disk whose writes are kept or not.
     pub fn overlay_disk(&mut self, path: impl Into<PathBuf>, writes: DiskWrites) -> &mut Self {
         self.disk = Some(Disk { path: path.into(), format: "qcow2", writes });
+        self
+    }
+
+    /// A raw image that nobody writes to, in a second virtio block device: the guest boots from it, and from the other
+    /// disk only what that one's loader leaves to it.
+    pub fn kernel_disk(&mut self, path: Option<PathBuf>) -> &mut Self {
+        self.kernel_disk = path;
         self
     }
 
@@ -231,7 +240,12 @@ impl VmConfig {
             };
             let tail = format!(",format={},if=none,id=disk0,snapshot={snapshot}", disk.format);
             args.path_option("-drive", "file=", &disk.path, &tail);
-            args.option("-device", "virtio-blk-pci,drive=disk0,bootindex=0");
+            let index = u8::from(self.kernel_disk.is_some());
+            args.option("-device", format!("virtio-blk-pci,drive=disk0,bootindex={index}"));
+        }
+        if let Some(path) = &self.kernel_disk {
+            args.path_option("-drive", "file=", path, ",format=raw,if=none,id=disk1,readonly=on");
+            args.option("-device", "virtio-blk-pci,drive=disk1,bootindex=0");
         }
         if let Some(port) = self.ssh {
             let port = match port {
@@ -350,6 +364,16 @@ mod tests {
         assert!(text.contains("file=/img/x.qcow2,format=qcow2,if=none,id=disk0,snapshot=off"), "{text}");
         assert!(text.contains("hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22"), "{text}");
         assert!(text.ends_with("isa-debug-exit,iobase=0xf4,iosize=0x01"), "{text}");
+    }
+
+    #[test]
+    fn the_disk_with_the_kernel_is_booted_from_and_read_only() {
+        let mut config = VmConfig::default();
+        config.raw_disk("/img/x.raw", DiskWrites::Discard).kernel_disk(Some("/img/k.raw".into()));
+        let text = arguments(&config, AcceleratorKind::Tcg);
+        assert!(text.contains("-device virtio-blk-pci,drive=disk0,bootindex=1 "), "{text}");
+        let second = "-drive file=/img/k.raw,format=raw,if=none,id=disk1,readonly=on -device virtio-blk-pci,drive=disk1,bootindex=0";
+        assert!(text.contains(second), "{text}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::guest::GuestArgs;
+use super::kernel::KernelArgs;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BenchArgs {
@@ -73,6 +74,8 @@ pub(in crate::cli) struct TraceBenchArgs {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(in crate::cli) turns: u32,
     #[command(flatten)]
+    pub(in crate::cli) kernel: KernelArgs,
+    #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
 }
 
@@ -99,6 +102,8 @@ pub(in crate::cli) struct GuestBenchArgs {
     /// Only this release: the matrix is not run.
     #[arg(long)]
     pub(in crate::cli) no_matrix: bool,
+    #[command(flatten)]
+    pub(in crate::cli) kernel: KernelArgs,
     #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
 }
@@ -132,6 +137,8 @@ pub(in crate::cli) struct KmodBenchArgs {
     /// Speed: how often each side answers; the middle one counts.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(in crate::cli) turns: u32,
+    #[command(flatten)]
+    pub(in crate::cli) kernel: KernelArgs,
     #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
 }

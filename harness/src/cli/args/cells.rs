@@ -3,6 +3,7 @@
 
 use clap::Args;
 
+use super::kernel::KernelArgs;
 use crate::matrix::{ModuleKind, TargetKind};
 
 /// Which cells.
@@ -17,6 +18,8 @@ pub(in crate::cli) struct CellArgs {
     /// Only cells of this module.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(in crate::cli) module: Vec<ModuleKind>,
+    #[command(flatten)]
+    pub(in crate::cli) kernel: KernelArgs,
 }
 
 /// Which vectors.

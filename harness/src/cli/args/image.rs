@@ -38,12 +38,18 @@ pub(in crate::cli) enum ImageCommand {
         #[arg(required = true)]
         images: Vec<String>,
     },
-    /// Remove the images whose release directory is gone or holds other archives now, saved guests that no run will
-    /// ask for, and downloads that were interrupted a week ago or earlier.
+    /// Remove the images whose release directory is gone or holds other archives now, those made for --kmod and for kernels
+    /// of one's own that nobody has used for a week, saved guests that no run will ask for, downloads that were interrupted
+    /// a week ago or earlier; and what the cache has beyond $NLPROOF_CACHE_LIMIT (10G if it is not set): saved guests that
+    /// were not used for the longest time go first.
     Gc {
-        /// Also remove downloads that were interrupted lately, which `image fetch` would go on from.
+        /// Also remove what was made for --kmod and for kernels of one's own lately, and downloads that were interrupted
+        /// lately, which `image fetch` would go on from.
         #[arg(long)]
         all: bool,
+        /// Say what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::kernel::KernelArgs;
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct KmodArgs {
     #[command(subcommand)]
@@ -21,8 +23,10 @@ pub(in crate::cli) enum KmodCommand {
     /// (kmod-src/README.md names the packages).
     Build {
         /// The release's directory name, such as 14.0-STABLE, or a branch (`14`): the newest of it that is there.
-        #[arg(long)]
-        release: String,
+        #[arg(long, required_unless_present = "kernel")]
+        release: Option<String>,
+        #[command(flatten)]
+        kernel: KernelArgs,
         /// Copy the module to this file.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,

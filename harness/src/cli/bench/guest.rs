@@ -63,7 +63,10 @@ fn measured(project: &Project) -> Result<Vec<Vector>, CliError> {
 }
 
 pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?.with_modules(&args.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.guest.kmod)
+        .with_kernels(&args.kernel, std::slice::from_ref(&args.release))?;
+    let args = &GuestBenchArgs { release: project.subject(&args.release), ..args.clone() };
     let targets = Targets::new(&args.guest, &project)?;
     let vectors = measured(&project)?;
     interrupt::flag();

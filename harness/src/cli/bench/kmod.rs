@@ -26,7 +26,10 @@ const PROGRESS: Duration = Duration::from_secs(10);
 const ONE: u32 = 500;
 
 pub(super) fn main(project: &ProjectArgs, args: &KmodBenchArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?.with_modules(&args.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.guest.kmod)
+        .with_kernels(&args.kernel, std::slice::from_ref(&args.release))?;
+    let args = &KmodBenchArgs { release: project.subject(&args.release), ..args.clone() };
     let targets = Targets::new(&args.guest, &project)?;
     interrupt::flag();
     let wanted = |part| args.part.is_empty() || args.part.contains(&part);

@@ -72,7 +72,11 @@ fn simulator(args: &SpeedArgs) -> Result<ExitCode, CliError> {
 
 /// Whether the module's ring keeps what is promised of it.
 fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<bool, CliError> {
-    let project = Project::find(project)?.with_modules(&args.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.guest.kmod)
+        .with_kernels(&args.kernel, &[release.to_owned()])?;
+    let release = project.subject(release);
+    let release = release.as_str();
     let targets = Targets::new(&args.guest, &project)?.counting_instructions();
     interrupt::flag();
     let mut guest =

@@ -144,6 +144,7 @@ mod tests {
             osreldate: 1_400_507,
             kernel_sha256: "a".repeat(64),
             module: None,
+            build: None,
         }]);
         let pair = |here: &[&str], from: &str, to: &str| {
             let here: Vec<_> = here.iter().map(|name| (*name).to_owned()).collect();

@@ -94,7 +94,13 @@ mod tests {
     use crate::matrix::tests::cell;
 
     fn kernel(release: &str, osreldate: u32, digit: &str) -> Origin {
-        Origin::Observed { release: release.into(), osreldate, kernel_sha256: digit.repeat(64), module: None }
+        Origin::Observed {
+            release: release.into(),
+            osreldate,
+            kernel_sha256: digit.repeat(64),
+            module: None,
+            build: None,
+        }
     }
 
     fn disagreement(vector: &str, seen: &str) -> Disagreement {

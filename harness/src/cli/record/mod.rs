@@ -14,14 +14,14 @@ use super::out::{say, tell};
 use super::project::Project;
 use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::file::FileError;
-use crate::golden::{Origin, Recorded, Recorder};
+use crate::golden::{Build, Origin, Recorded, Recorder};
 use crate::ktrace::has_golden;
 use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, mismatch, run_vectors};
 use crate::targets::{Facts, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_kernels(&args.cells.kernel, &args.cells.release)?;
     let vectors = project.vectors(&args.vectors)?;
     let targets = Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace));
     let [goldens, kernel_goldens] = project.goldens().both();
@@ -240,6 +240,11 @@ fn origin(cell: &Cell, facts: &Facts) -> Origin {
             osreldate: kernel.osreldate,
             kernel_sha256: kernel.sha256.clone(),
             module: (cell.module == ModuleKind::Rust).then(|| "rust".to_owned()),
+            build: kernel.build.as_ref().map(|own| Build {
+                ident: own.ident.clone(),
+                revision: own.revision.clone(),
+                version: own.version.clone(),
+            }),
         },
         None => Origin::Predicted { profile: cell.profile.to_string() },
     }

@@ -20,7 +20,9 @@ use crate::targets::SimTrace;
 
 /// Shows one vector's trace, or those of both implementations if both are named.
 pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?.with_modules(&args.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.guest.kmod)
+        .with_kernels(&args.cells.kernel, &args.cells.release)?;
     let vector = &project.vector(&args.vector)?;
     interrupt::flag();
     let targets = Targets::new(&args.guest, &project)?.traced(SimTrace::Timed);

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
 use nlproof_files::require;
-use nlproof_image::{BuildOptions, Found, Image, ImageError, Progress, ReleaseDir, VmImageDir, build};
+use nlproof_image::{
+    BuildOptions, Found, Image, ImageError, Over, Progress, ReleaseDir, VmImageDir, build, kernel_disk,
+};
 use nlproof_kmod::kernel;
 use nlproof_wire::Os;
 
@@ -23,6 +25,7 @@ use super::loaded_module::Loaded;
 use super::lost::{LostConsole, loss};
 use super::module::{ModuleOptions, prepare_module};
 use super::options::{FreebsdOptions, MEMORY_MIB, image_options};
+use super::own::OwnRelease;
 use super::provision::provisioned;
 use super::start::{StartRequest, Started, start};
 use super::symbols::Functions;
@@ -54,8 +57,8 @@ pub struct FreebsdTarget {
     console_from: usize,
     /// Whose what the kernel complains of is.
     blame: Blame,
-    /// Where the kernel's file can be had: its release, and a place to unpack it; a ready image has none.
-    kernel_file: Option<(ReleaseDir, PathBuf)>,
+    /// Where the kernel's file can be had; of a ready image nowhere.
+    kernel_file: Option<KernelFile>,
     /// The private key that the guest accepts.
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
@@ -63,6 +66,14 @@ pub struct FreebsdTarget {
     /// Where its console is kept if it is lost.
     pub(super) lost_console: Option<LostConsole>,
     pub(super) cancel: Arc<AtomicBool>,
+}
+
+/// Where a kernel's file can be had.
+enum KernelFile {
+    /// In a release's kernel.txz, with a place to unpack it.
+    Release(ReleaseDir, PathBuf),
+    /// There.
+    Own(PathBuf),
 }
 
 impl FreebsdTarget {
@@ -75,7 +86,8 @@ impl FreebsdTarget {
         options: &FreebsdOptions,
         on_stage: &mut OnStage<'_>,
     ) -> Result<Image, OpenError> {
-        image(&release_dir(release, options)?, options, on_stage)
+        let own = options.own_release(release);
+        image(&release_dir(release, options)?, own.map(Arc::as_ref), options, on_stage)
     }
 
     /// Builds the image or finds it, boots it, puts the agent in place, and loads the module, if one is
@@ -96,15 +108,16 @@ impl FreebsdTarget {
             remedy: "nlproof doctor shows what is missing and how to install it".into(),
         })?;
         let directory = release_dir(release, options)?;
+        let own = options.own_release(release).map(Arc::as_ref);
         // Before the image: what must not be loaded shall not cost a boot.
         let module = match (module, &directory) {
             (None, _) => None,
             (Some(module), Found::Sets(sets)) => {
-                Some(prepare_module(sets, module, &options.cancel, on_stage)?)
+                Some(prepare_module(sets, own, module, &options.cancel, on_stage)?)
             }
             (Some(_), Found::Image(image)) => return Err(no_sources(image)),
         };
-        let image = image(&directory, options, on_stage)?;
+        let image = image(&directory, own, options, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
         let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
@@ -134,7 +147,7 @@ impl FreebsdTarget {
                 remedy: "kldstat -v in a guest (nlproof shell) shows those that it has".into(),
             });
         }
-        let mut facts = facts(release, &image, &accelerator, &started, (built, booted));
+        let mut facts = facts(release, own, &image, &accelerator, &started, (built, booted));
         facts.known.extend(unkept.iter().cloned().map(Fact::Unkept));
         if options.cpus != 1 {
             facts.known.push(Fact::line("processors", options.cpus.to_string()));
@@ -155,9 +168,10 @@ impl FreebsdTarget {
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
         let cancel = Arc::clone(&options.cancel);
         let kernel_trace = options.kernel_trace;
-        let kernel_file = match directory {
-            Found::Sets(sets) => Some((sets, options.state.join("kmod"))),
-            Found::Image(_) => None,
+        let kernel_file = match (own, directory) {
+            (Some(own), _) => Some(KernelFile::Own(own.kernel.file.clone())),
+            (None, Found::Sets(sets)) => Some(KernelFile::Release(sets, options.state.join("kmod"))),
+            (None, Found::Image(_)) => None,
         };
         Ok(FreebsdTarget {
             vm,
@@ -240,8 +254,10 @@ impl FreebsdTarget {
 
     /// The kernel's file. Without it a loss is told without the names of functions.
     fn kernel(&self) -> Option<Vec<u8>> {
-        let (release, cache) = self.kernel_file.as_ref()?;
-        std::fs::read(kernel(release, cache).ok()?).ok()
+        match self.kernel_file.as_ref()? {
+            KernelFile::Release(release, cache) => std::fs::read(kernel(release, cache).ok()?).ok(),
+            KernelFile::Own(path) => std::fs::read(path).ok(),
+        }
     }
 }
 
@@ -311,6 +327,7 @@ fn traced(batch: &Batch) -> Batch {
 }
 
 fn release_dir(release: &str, options: &FreebsdOptions) -> Result<Found, OpenError> {
+    let release = options.own_release(release).map_or(release, |own| own.base.as_str());
     options.dists.find_any(release).map_err(|error| match error {
         ImageError::NoSuchRelease { .. } => OpenError::Unavailable {
             reason: error.to_string(),
@@ -330,6 +347,7 @@ fn no_sources(image: &VmImageDir) -> OpenError {
 
 fn image(
     directory: &Found,
+    own: Option<&OwnRelease>,
     options: &FreebsdOptions,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Image, OpenError> {
@@ -338,8 +356,10 @@ fn image(
         let bytes = (bytes.total > 0).then_some(bytes);
         on_stage(&progress.stage.to_string(), bytes);
     };
-    match directory {
-        Found::Sets(sets) => {
+    match (directory, own) {
+        (Found::Sets(sets), Some(own)) => over(sets, own, options, &mut progress),
+        (Found::Image(image), Some(_)) => return Err(no_userland(image)),
+        (Found::Sets(sets), None) => {
             let wanted = BuildOptions {
                 demanded: options.demanded.clone(),
                 free_mib: options.free_mib,
@@ -347,7 +367,7 @@ fn image(
             };
             build(sets, &wanted, &options.cache, &options.cancel, &mut progress)
         }
-        Found::Image(image) => provisioned(image, options, &mut progress),
+        (Found::Image(image), None) => provisioned(image, options, &mut progress),
     }
     .map_err(|error| match error {
         ImageError::Cancelled => OpenError::Interrupted,
@@ -356,8 +376,42 @@ fn image(
             remedy: "nlproof doctor shows what is missing and how to install it".into(),
         },
         error @ ImageError::NoModule { .. } => no_module(&error),
+        error @ ImageError::OwnKernel { .. } => OpenError::Unavailable {
+            reason: error.to_string(),
+            remedy: "name another kernel with --kernel".into(),
+        },
         error => OpenError::Build(error.to_string()),
     })
+}
+
+/// The image of the release, the same that its own cells use, and a disk with the kernel beside it.
+fn over(
+    sets: &ReleaseDir,
+    own: &OwnRelease,
+    options: &FreebsdOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Image, ImageError> {
+    let is_further = |name: &&String| options.demanded.contains(name);
+    let modules: Vec<_> = options.modules.iter().filter(|name| !is_further(name)).cloned().collect();
+    let base = BuildOptions { free_mib: options.free_mib, ..image_options(options.stock_rc, &modules) };
+    let base = build(sets, &base, &options.cache, &options.cancel, progress)?;
+    let wanted = BuildOptions {
+        demanded: options.demanded.clone(),
+        ..image_options(options.stock_rc, &options.modules)
+    };
+    let over = Over { name: own.name.as_str(), kernel: &own.kernel, release: sets, base: &base };
+    kernel_disk(&over, &wanted, &options.cache, &options.cancel, progress)
+}
+
+/// Of a ready image nobody knows how it names its root file system.
+fn no_userland(image: &VmImageDir) -> OpenError {
+    OpenError::Unavailable {
+        reason: format!(
+            "{} holds a ready image, and another kernel needs base.txz below it",
+            image.path.display()
+        ),
+        remedy: format!("nlproof image fetch --release {}, or another --release", image.name),
+    }
 }
 
 /// A release without a module that is asked for is one in which nothing can be run.
@@ -385,6 +439,7 @@ fn say_once_why_slow(on_stage: &mut OnStage<'_>) {
 /// What is known of a guest that was started.
 fn facts(
     release: &str,
+    own: Option<&OwnRelease>,
     image: &Image,
     accelerator: &SelectedAccelerator,
     started: &Started,
@@ -392,7 +447,7 @@ fn facts(
 ) -> Facts {
     let Started { kernel, how, fell_back, stacks, .. } = started;
     let sha256 = image.info.kernel.sha256.to_string();
-    let known = vec![
+    let mut known = vec![
         Fact::Kernel(kernel.version.clone()),
         Fact::KernelSha256(sha256.clone()),
         Fact::Osreldate(kernel.osreldate.to_string()),
@@ -408,9 +463,11 @@ fn facts(
             format!("{:.2} s from qemu's start to the agent in place", booted.as_secs_f64()),
         ),
     ];
+    known.splice(3..3, own.map(OwnRelease::facts).unwrap_or_default());
+    let build = own.map(OwnRelease::build);
     Facts {
         os: Os::FreeBsd,
-        kernel: Some(Kernel { release: release.to_owned(), osreldate: kernel.osreldate, sha256 }),
+        kernel: Some(Kernel { release: release.to_owned(), osreldate: kernel.osreldate, sha256, build }),
         commands: Commands::All,
         modules: Some(kernel.modules.clone()),
         fallbacks: u32::from(*fell_back),

@@ -6,10 +6,13 @@ use std::sync::atomic::AtomicBool;
 
 use nlproof_base::counted;
 use nlproof_image::ReleaseDir;
-use nlproof_kmod::{Checkout, KmodError, Options, ToolPaths, Toolchain, build, embedded_policy, kernel};
+use nlproof_kmod::{
+    Checkout, HeaderSource, KmodError, Options, ToolPaths, Toolchain, build, embedded_policy, kernel,
+};
 use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
 use sha2::{Digest as _, Sha256};
 
+use super::own::OwnRelease;
 use crate::file::{self, Limit};
 use crate::targets::OnStage;
 use crate::targets::OpenError;
@@ -89,14 +92,24 @@ impl Prepared {
 }
 
 /// What a module needs and is not here, all of it, and the remedies; `None` if nothing is missing.
-pub fn module_unavailable_reason(release: &ReleaseDir) -> Option<(String, String)> {
-    tools(release).err()
+pub fn module_unavailable_reason(release: &ReleaseDir, own: Option<&OwnRelease>) -> Option<(String, String)> {
+    tools(headers(release, own)).err()
+}
+
+/// The headers that the module for a kernel is compiled against.
+fn headers<'a>(release: &'a ReleaseDir, own: Option<&'a OwnRelease>) -> HeaderSource<'a> {
+    match own.and_then(|own| own.tree.as_deref()) {
+        Some(tree) => HeaderSource::Tree(tree),
+        None => HeaderSource::Release(release),
+    }
 }
 
 /// The tools, where everything is here that a module needs.
-fn tools(release: &ReleaseDir) -> Result<Toolchain, (String, String)> {
+fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, String)> {
     let mut missing = Vec::new();
-    if !release.path.join("src.txz").is_file() {
+    if let HeaderSource::Release(release) = headers
+        && !release.path.join("src.txz").is_file()
+    {
         missing.push(KmodError::NoSource { path: release.path.clone() });
     }
     match Toolchain::find(&ToolPaths::from_env()) {
@@ -116,11 +129,13 @@ fn tools(release: &ReleaseDir) -> Result<Toolchain, (String, String)> {
 /// loaded, [`OpenError::Build`] for one that could not be built.
 pub fn prepare_module(
     release: &ReleaseDir,
+    own: Option<&OwnRelease>,
     options: &ModuleOptions,
     cancel: &AtomicBool,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Prepared, OpenError> {
-    let tools = tools(release).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
+    let headers = headers(release, own);
+    let tools = tools(headers).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
     let ModuleOptions { cache, faults, .. } = options;
     let sources = Checkout::find(&options.checkout, cache).map_err(failure)?;
     let policy_path = match options.policy.is_file() {
@@ -129,12 +144,18 @@ pub fn prepare_module(
     };
     let checkout = sources.root();
     let module =
-        build(&tools, &Options { release, checkout, cache, faults: *faults, cancel }, &mut |stage| {
+        build(&tools, &Options { headers, checkout, cache, faults: *faults, cancel }, &mut |stage| {
             on_stage(&format!("module: {stage}"), None);
         })
         .map_err(failure)?;
     on_stage("module: verify", None);
-    let kernel = kernel(release, cache).map_err(failure)?;
+    let kernel = match own {
+        Some(own) => {
+            demand_headers_of(own, release, module.freebsd_version)?;
+            own.kernel.file.clone()
+        }
+        None => kernel(release, cache).map_err(failure)?,
+    };
     let policy = policy(&policy_path)?;
     let unreadable = |error| OpenError::Build(format!("{}: {error}", kernel.display()));
     let kernel_bytes = read(&kernel)?;
@@ -153,6 +174,22 @@ pub fn prepare_module(
     }
     let imports = module.imports.len();
     Ok(Prepared { path: module.path, bytes, cached: module.cached, imports, report, sources })
+}
+
+/// A module is loaded by kernels of its headers' major from their version on; another one would say so at the boot only.
+fn demand_headers_of(own: &OwnRelease, release: &ReleaseDir, headers: u32) -> Result<(), OpenError> {
+    let kernel = own.kernel.osreldate;
+    if headers <= kernel && headers / 100_000 == kernel / 100_000 {
+        return Ok(());
+    }
+    Err(OpenError::Unavailable {
+        reason: format!(
+            "the module would be compiled against the headers of {} ({headers}), and a kernel of osreldate {kernel} does not \
+             load it",
+            release.name
+        ),
+        remedy: "--src TREE builds kernel and module from one tree; or --release RELEASE, one with the kernel's src.txz".into(),
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OpenError> {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nlproof_image::{BuildOptions, Cache, Dists};
 
 use super::lost::LostConsole;
+use super::own::OwnRelease;
 use crate::vm::{Accelerator, AcceleratorKind, HostPort, VmConfig};
 
 /// Memory of a guest if nobody wants another size, in MiB: enough for 14 and 15 with all modules of the image.
@@ -35,10 +36,14 @@ pub enum Start {
 pub struct FreebsdOptions {
     /// Where release directories are.
     pub dists: Dists,
+    /// Kernels of somebody's own, which are looked for before those directories.
+    pub own: Vec<Arc<OwnRelease>>,
     /// Where images are kept.
     pub cache: Cache,
     /// Where else this program keeps what it found out: `$XDG_CACHE_HOME/nlproof`.
     pub state: PathBuf,
+    /// Bytes that the cache may have ([`over_limit`](super::limit::over_limit)).
+    pub cache_limit: u64,
     /// Which accelerator is wanted.
     pub accelerator: Accelerator,
     /// Whether a saved state may be used.
@@ -75,6 +80,11 @@ pub struct FreebsdOptions {
 }
 
 impl FreebsdOptions {
+    /// The kernel of somebody's own that has this name.
+    pub fn own_release(&self, name: &str) -> Option<&Arc<OwnRelease>> {
+        self.own.iter().find(|own| own.name.as_str() == name)
+    }
+
     /// Nested virtualisation can run a small guest and fail on a loader that changes processor modes: if
     /// nobody insists on KVM, a guest that does not come up under it is booted under TCG.
     pub(super) fn may_fall_back(&self, tried: &AcceleratorKind) -> bool {

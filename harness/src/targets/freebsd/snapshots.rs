@@ -76,6 +76,26 @@ pub fn saved_guests(cache: &Path, sweep: bool) -> (usize, u64) {
     whole.fold((0, 0), |(count, bytes), more| (count + 1, bytes + more))
 }
 
+/// Bytes of each state that a sweep would remove once the images in these directories are gone.
+pub fn unwanted_guests(cache: &Path, gone: &[&Path]) -> Vec<u64> {
+    let store = Snapshots { dir: cache.join("snapshots") };
+    let bytes = |dir: &Path| {
+        let files = fs::read_dir(dir).into_iter().flatten().flatten();
+        files.filter_map(|file| Some(file.metadata().ok()?.blocks() * 512)).sum::<u64>()
+    };
+    store.unwanted(gone).iter().map(|name| bytes(&store.dir.join(name))).collect()
+}
+
+/// When a state was used last; `None`: that is none.
+pub(super) fn last_use(dir: &Path) -> Option<SystemTime> {
+    fs::metadata(dir.join(INFO)).and_then(|data| data.modified()).ok()
+}
+
+/// Removes the state of that key in this cache.
+pub(super) fn remove_saved(cache: &Path, key: &str) {
+    Snapshots { dir: cache.join("snapshots") }.remove(key);
+}
+
 /// A digest over everything on which it depends whether a snapshot can be restored and what it is.
 pub(super) fn key(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
@@ -171,36 +191,41 @@ impl Snapshots {
     /// Removes what no run will ask for again: of images that are gone, and all but the last used ones of
     /// each image.
     pub(super) fn sweep(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let Some(key) = name.strip_suffix(PARTIAL) else { continue };
+            let lock = Lock::try_take(self.dir.join(format!("{key}{LOCK}")));
+            if matches!(lock, Ok(Some(_))) {
+                drop(fs::remove_dir_all(entry.path()));
+            }
+        }
+        self.unwanted(&[]).iter().for_each(|key| self.remove(key));
+    }
+
+    /// The states that no run will ask for again, if the images in these directories were gone too.
+    fn unwanted(&self, gone: &[&Path]) -> Vec<String> {
+        let mut unwanted = Vec::new();
         let mut by_image: BTreeMap<PathBuf, Vec<(SystemTime, String)>> = BTreeMap::new();
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let path = entry.path();
-            if let Some(key) = name.strip_suffix(PARTIAL) {
-                let lock = Lock::try_take(self.dir.join(format!("{key}{LOCK}")));
-                if matches!(lock, Ok(Some(_))) {
-                    drop(fs::remove_dir_all(&path));
+            match info(&path) {
+                _ if name.ends_with(PARTIAL) => {}
+                Ok(info) if info.image.exists() && !gone.contains(&info.image.as_path()) => {
+                    let used = last_use(&path).unwrap_or(SystemTime::UNIX_EPOCH);
+                    by_image.entry(info.image).or_default().push((used, name));
                 }
-            } else if let Ok(info) = info(&path) {
-                if info.image.exists() {
-                    let used = fs::metadata(path.join(INFO)).and_then(|meta| meta.modified());
-                    by_image
-                        .entry(info.image)
-                        .or_default()
-                        .push((used.unwrap_or(SystemTime::UNIX_EPOCH), name));
-                } else {
-                    self.remove(&name);
-                }
-            } else if path.join(INFO).exists() {
+                Ok(_) => unwanted.push(name),
                 // Of another version of this program, which nobody will ask for.
-                self.remove(&name);
+                Err(_) if path.join(INFO).exists() => unwanted.push(name),
+                Err(_) => {}
             }
         }
         for mut snapshots in by_image.into_values() {
             snapshots.sort();
-            for (_, key) in snapshots.iter().rev().skip(KEPT) {
-                self.remove(key);
-            }
+            unwanted.extend(snapshots.into_iter().rev().skip(KEPT).map(|(_, key)| key));
         }
+        unwanted
     }
 }
 

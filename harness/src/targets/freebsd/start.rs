@@ -10,20 +10,22 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Listen, TOKEN_LEN};
 use nlproof_files::require;
-use nlproof_image::Image;
+use nlproof_image::{Image, KERNEL_LABEL};
 
 use super::connection::{Link, guest_failure, open_failure};
+use super::limit::{over_limit, remove_victim};
 use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
 use super::options::{FreebsdOptions, Start, machine};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
-use crate::guest::{agent_path, install_agent, start_listener};
+use crate::guest::{Output, Ssh, agent_path, install_agent, start_listener};
 use crate::targets::OnStage;
 use crate::targets::OpenError;
 use crate::targets::RunningKernel;
@@ -43,6 +45,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const LISTEN_LIMIT: Duration = Duration::from_secs(5);
 /// For each network stack that is made before the state is saved.
 const STACK_LIMIT: Duration = Duration::from_millis(100);
+/// For the kernel's disk to be mounted.
+const MOUNT_LIMIT: Duration = Duration::from_secs(5);
 /// Where the agent is put in the guest.
 const AGENT_DIRECTORY: &str = "/root";
 /// The guest's side of the forward to the agent: every address.
@@ -145,6 +149,9 @@ pub(super) fn start(
         }
     };
     slot.store.sweep();
+    for victim in over_limit(&options.state, options.cache_limit, Some(&slot.key)) {
+        remove_victim(&options.state, &victim);
+    }
     result.map(|started| Started { fell_back: fell_back || started.fell_back, ..started })
 }
 
@@ -231,6 +238,7 @@ impl Starter<'_> {
         let started = Instant::now();
         let mut config = machine(options);
         config.overlay_disk(snapshot.overlay(), DiskWrites::Discard).memory_file(snapshot.memory(), false);
+        config.kernel_disk(image.kernel_disk());
         if let Some(console) = &options.console {
             // The kept log begins with the boot that the state comes from.
             let boot = fs::read(snapshot.console()).map_err(|error| format!("its console: {error}"))?;
@@ -261,7 +269,8 @@ impl Starter<'_> {
     fn boot(&self, why: &str, on_stage: &mut OnStage<'_>) -> Result<Started, OpenError> {
         let started = Instant::now();
         let mut config = machine(self.request.options);
-        config.raw_disk(self.request.image.disk(), DiskWrites::Discard);
+        let image = self.request.image;
+        config.raw_disk(image.root_disk(), DiskWrites::Discard).kernel_disk(image.kernel_disk());
         let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
         let module = self.load(&mut vm, &mut link, on_stage)?;
         let kernel = link.ask(&mut vm)?;
@@ -303,6 +312,10 @@ impl Starter<'_> {
         }
         let connected = link.connect(vm, BOOT_LIMIT).map(drop);
         connected.map_err(|error| open_failure(error, vm))?;
+        if self.request.image.kernel_disk().is_some() {
+            let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
+            mount_kernel(ssh, vm)?;
+        }
         on_stage("install the agent", None);
         let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
         install_agent(ssh, AGENT_DIRECTORY, agents::FREEBSD, vm).map_err(|error| open_failure(error, vm))?;
@@ -331,10 +344,11 @@ impl Starter<'_> {
         let making = slot.store.begin(&slot.key).map_err(|error| failed(&error))?;
         let making = making.ok_or_else(|| failed(&"another run is making it"))?;
         let snapshot = &making.snapshot;
-        create_overlay(tools, &image.disk(), &snapshot.live()).map_err(|error| failed(&error))?;
+        create_overlay(tools, &image.root_disk(), &snapshot.live()).map_err(|error| failed(&error))?;
         // The console of the boot belongs to the snapshot; the run's own gets it when it is restored.
         let mut config = machine(&FreebsdOptions { console: None, ..(*options).clone() });
         config.overlay_disk(snapshot.live(), DiskWrites::Keep).memory_file(snapshot.memory(), true);
+        config.kernel_disk(image.kernel_disk());
         let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
         let module = self.load(&mut vm, &mut link, on_stage)?;
         let kernel = link.ask(&mut vm)?;
@@ -377,6 +391,29 @@ impl Starter<'_> {
         save(vm, &snapshot.state(), copy).map_err(|error| error.to_string())?;
         vm.copy_serial_log(&snapshot.console()).map_err(|error| error.to_string())?;
         making.keep(&self.request.image.dir, saved).map_err(|error| error.to_string())
+    }
+}
+
+/// Has the modules of the kernel that runs where they are looked for, in place of those of the release's own.
+fn mount_kernel(ssh: &Ssh, vm: &mut Vm) -> Result<(), OpenError> {
+    let wait = Wait::new("the kernel's disk to be mounted", MOUNT_LIMIT);
+    let mut said = Vec::new();
+    let mut on_output = |output: Output<'_>| {
+        let (Output::Stdout(bytes) | Output::Stderr(bytes)) = output;
+        said.extend_from_slice(bytes);
+        ControlFlow::Continue(())
+    };
+    let command = format!("mount -t ufs -o ro /dev/gpt/{KERNEL_LABEL} /boot");
+    let status = ssh.exec(&command, &mut io::empty(), &wait, vm, &mut on_output);
+    match status.map_err(|error| open_failure(error, vm))? {
+        status if status.is_success() => Ok(()),
+        status => {
+            let said = String::from_utf8_lossy(&said);
+            Err(OpenError::Guest(format!(
+                "`{command}` in the guest ended with {status}: {}",
+                said.trim_end()
+            )))
+        }
     }
 }
 

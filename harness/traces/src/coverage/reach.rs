@@ -100,7 +100,7 @@ impl<'a> Reach<'a> {
 }
 
 fn observed(origin: &Origin, wanted: Profile) -> bool {
-    matches!(origin, Origin::Observed { osreldate, .. } if profile_of(*osreldate) == Some(wanted))
+    matches!(origin, Origin::Observed { osreldate, build: None, .. } if profile_of(*osreldate) == Some(wanted))
 }
 
 #[cfg(test)]
@@ -131,7 +131,13 @@ mod tests {
     }
 
     fn kernel(osreldate: u32) -> Origin {
-        Origin::Observed { release: "R".into(), osreldate, kernel_sha256: "0".repeat(64), module: None }
+        Origin::Observed {
+            release: "R".into(),
+            osreldate,
+            kernel_sha256: "0".repeat(64),
+            module: None,
+            build: None,
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Which golden holds for a cell: the most specific one that exists.
 
+use std::ops::Range;
+
 use iface_core::Profile;
 
 /// The directories below `golden/` in which a FreeBSD cell of this profile looks, most specific first. What a branch
@@ -25,17 +27,27 @@ pub fn layers_behind(layer: &str) -> Vec<&'static str> {
     Profile::ALL.iter().find_map(behind).unwrap_or_default()
 }
 
-/// The profile of a kernel by its `kern.osreldate` (`__FreeBSD_version`; Porter's Handbook, chapter 18).
-/// `None`: a kernel without netlink, or of a branch that is not known yet.
+/// Which versions belong to which profile, by `kern.osreldate` (`__FreeBSD_version`; Porter's Handbook, chapter 18). Kernels
+/// before the first have no netlink.
+const VERSIONS: [(Range<u32>, Profile); 5] = [
+    (1_302_001..1_400_000, Profile::R13),
+    (1_400_000..1_403_000, Profile::R14_0),
+    (1_403_000..1_500_000, Profile::R14_3),
+    (1_500_000..1_600_000, Profile::R15),
+    (1_600_000..1_700_000, Profile::R16),
+];
+
+/// The profile of a kernel by its `kern.osreldate`. `None`: a kernel without netlink, or of a branch that is not known yet.
 pub fn profile_of(osreldate: u32) -> Option<Profile> {
-    match osreldate {
-        1_302_001..1_400_000 => Some(Profile::R13),
-        1_400_000..1_403_000 => Some(Profile::R14_0),
-        1_403_000..1_500_000 => Some(Profile::R14_3),
-        1_500_000..1_600_000 => Some(Profile::R15),
-        1_600_000..1_700_000 => Some(Profile::R16),
-        _ => None,
-    }
+    VERSIONS.iter().find(|(versions, _)| versions.contains(&osreldate)).map(|(_, profile)| *profile)
+}
+
+/// The profile that comes nearest to a kernel of which [`profile_of`] knows none: a guess.
+pub fn nearest_profile(osreldate: u32) -> Profile {
+    let distance =
+        |versions: &Range<u32>| osreldate.abs_diff(osreldate.clamp(versions.start, versions.end - 1));
+    let nearest = VERSIONS.iter().min_by_key(|(versions, _)| distance(versions));
+    nearest.map_or(Profile::R16, |(_, profile)| *profile)
 }
 
 /// The profile of a release by its name, such as `14.2-STABLE`: the branch's, for who adds a cell. `None`: a branch that is
@@ -79,6 +91,18 @@ mod tests {
         assert_eq!(profile_of(1_403_000), Some(Profile::R14_3));
         assert_eq!(profile_of(1_501_000), Some(Profile::R15));
         assert_eq!(profile_of(1_203_000), None);
+    }
+
+    #[test]
+    fn beyond_the_table_the_nearest_profile_is_guessed_and_within_it_there_is_no_other() {
+        assert_eq!(nearest_profile(1_203_000), Profile::R13);
+        assert_eq!(nearest_profile(1_700_000), Profile::R16);
+        assert_eq!(nearest_profile(u32::MAX), Profile::R16);
+        for osreldate in (1_300_000..1_800_000).step_by(500) {
+            if let Some(profile) = profile_of(osreldate) {
+                assert_eq!(nearest_profile(osreldate), profile, "{osreldate}");
+            }
+        }
     }
 
     #[test]

@@ -32,12 +32,48 @@ pub enum Origin {
         kernel_sha256: String,
         /// The module that answered, for what only that can tell: the way it took. `None`: the stock code.
         module: Option<String>,
+        /// What is known of a kernel that somebody has built; `None`: that of a release. What such a kernel answers is
+        /// never taken for what a release does.
+        build: Option<Build>,
     },
     /// Derived from sources and produced by the simulator only.
     Predicted {
         /// The simulator's profile.
         profile: String,
     },
+}
+
+/// A kernel that somebody has built.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Build {
+    /// The name of its configuration, such as `GENERIC`: one word.
+    pub ident: String,
+    /// The git revision of its sources, where its version string has one: one word.
+    pub revision: Option<String>,
+    /// The first line of its version string.
+    pub version: String,
+}
+
+impl Build {
+    /// As a golden's header has it, behind the other words.
+    fn words(&self) -> String {
+        let revision =
+            self.revision.as_ref().map_or(String::new(), |revision| format!(" revision={revision}"));
+        format!(" ident={}{revision} version={}", self.ident, self.version)
+    }
+
+    /// Reads that back; `text` begins with `ident=`.
+    fn parse(text: &str) -> Option<Build> {
+        let (words, version) = text.split_once(" version=")?;
+        let mut words = words.split(' ');
+        let ident = words.next()?.strip_prefix("ident=").filter(|ident| !ident.is_empty())?.to_owned();
+        let revision = match words.next() {
+            None => None,
+            Some(word) => Some(word.strip_prefix("revision=").filter(|hash| !hash.is_empty())?.to_owned()),
+        };
+        let whole = words.next().is_none() && !version.is_empty();
+        whole.then(|| Build { ident, revision, version: version.to_owned() })
+    }
 }
 
 /// How much of a digest people need to tell kernels apart.
@@ -51,9 +87,11 @@ pub fn short_digest(sha256: &str) -> &str {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Observed { release, osreldate, kernel_sha256, module } => {
+            Origin::Observed { release, osreldate, kernel_sha256, module, build } => {
                 let kernel = short_digest(kernel_sha256);
                 write!(f, "{release} (osreldate {osreldate}, kernel {kernel}")?;
+                let revision = build.as_ref().and_then(|build| build.revision.as_ref());
+                revision.map_or(Ok(()), |revision| write!(f, ", revision {revision}"))?;
                 module.as_ref().map_or(Ok(()), |module| write!(f, ", module {module}"))?;
                 f.write_str(")")
             }
@@ -71,9 +109,12 @@ impl Origin {
     /// As a golden's header and `report.json` have it: `observed: 14.0-STABLE osreldate=1400507 kernel=sha256:...`.
     pub fn line(&self) -> String {
         match self {
-            Origin::Observed { release, osreldate, kernel_sha256, module } => {
+            Origin::Observed { release, osreldate, kernel_sha256, module, build } => {
                 let module = module.as_ref().map_or(String::new(), |module| format!(" module={module}"));
-                format!("observed: {release} osreldate={osreldate} kernel=sha256:{kernel_sha256}{module}")
+                let build = build.as_ref().map_or(String::new(), Build::words);
+                format!(
+                    "observed: {release} osreldate={osreldate} kernel=sha256:{kernel_sha256}{module}{build}"
+                )
             }
             Origin::Predicted { profile } => format!("predicted: profile {profile}"),
         }
@@ -88,6 +129,13 @@ impl Origin {
             return Ok(Origin::Predicted { profile: profile.to_owned() });
         }
         let fields = line.strip_prefix("observed: ").ok_or("neither `observed:` nor `predicted:`")?;
+        let (fields, build) = match fields.split_once(" ident=") {
+            None => (fields, None),
+            Some((fields, build)) => {
+                let build = Build::parse(&format!("ident={build}"));
+                (fields, Some(build.ok_or("no `ident=NAME [revision=REVISION] version=TEXT` at its end")?))
+            }
+        };
         let mut words = fields.split(' ');
         let release = words.next().filter(|word| !word.is_empty()).ok_or("no release")?;
         let osreldate = words
@@ -115,6 +163,7 @@ impl Origin {
             osreldate,
             kernel_sha256: kernel_sha256.to_owned(),
             module,
+            build,
         })
     }
 }
@@ -230,6 +279,7 @@ mod tests {
             osreldate: 1_400_507,
             kernel_sha256: std::iter::repeat_n(digit, 64).collect(),
             module: None,
+            build: None,
         }
     }
 
@@ -238,7 +288,8 @@ mod tests {
         let Origin::Observed { release, osreldate, kernel_sha256, .. } = observed("14.0-STABLE", 'a') else {
             unreachable!()
         };
-        let origin = Origin::Observed { release, osreldate, kernel_sha256, module: Some("rust".into()) };
+        let module = Some("rust".into());
+        let origin = Origin::Observed { release, osreldate, kernel_sha256, module, build: None };
         let golden = Golden::new("link/x", origin, "step 0\n");
         let text = golden.to_text();
         assert!(text.contains(" module=rust\n"), "{text}");
@@ -246,6 +297,33 @@ mod tests {
         for bad in [" module=\n", " rust\n", " module=rust twice\n"] {
             let text = text.replace(" module=rust\n", bad);
             assert!(Golden::parse(Path::new("x.ktrace"), "link/x", &text).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_somebody_built_says_what_is_known_of_it() {
+        for revision in [None, Some("77205dbc1397-dirty".to_owned())] {
+            let Origin::Observed { release, osreldate, kernel_sha256, module, .. } =
+                observed("14.0-STABLE+mine", 'a')
+            else {
+                unreachable!()
+            };
+            let version = "FreeBSD 14.0-STABLE #0 n1 ident=x: Mon".to_owned();
+            let build = Some(Build { ident: "GENERIC".into(), revision, version });
+            let origin = Origin::Observed { release, osreldate, kernel_sha256, module, build };
+            let line = origin.line();
+            assert!(line.contains(" ident=GENERIC ") && line.ends_with(": Mon"), "{line}");
+            assert_eq!(Origin::parse(&line).unwrap(), origin);
+        }
+        let line = observed("x", 'a').line();
+        for bad in [
+            " ident=",
+            " ident=G",
+            " ident=G version=",
+            " ident=G rev version=v",
+            " ident=G revision=a b version=v",
+        ] {
+            assert!(Origin::parse(&format!("{line}{bad}")).is_err(), "{bad}");
         }
     }
 

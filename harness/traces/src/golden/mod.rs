@@ -15,12 +15,12 @@ mod store;
 mod strays;
 
 pub use bugs::{Bug, load_bugs};
-pub use cascade::{layers, layers_behind, profile_of, profile_of_name};
+pub use cascade::{layers, layers_behind, nearest_profile, profile_of, profile_of_name};
 pub use changes::{Change, Place, changes};
 pub use compare::{Compared, Divergence, compare, compare_part};
 pub use differences::{Differences, Kind};
 pub use divergences::{Divergences, divergences_schema};
-pub use file::{Golden, Origin, SCHEMA, short_digest};
+pub use file::{Build, Golden, Origin, SCHEMA, short_digest};
 pub use message::{Message, messages};
 pub use record::{Disagreement, Recorded, Recorder};
 pub use standing::Standing;

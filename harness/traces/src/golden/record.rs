@@ -162,6 +162,8 @@ fn profile_of_origin(origin: &Origin) -> Option<Profile> {
 /// Whether a trace of origin `new` may take the place of one of origin `old`.
 fn replaces(new: &Origin, old: &Origin) -> bool {
     match (new, old) {
+        // What a release answers takes the place of what somebody's own kernel did.
+        (Origin::Observed { build: None, .. }, Origin::Observed { build: Some(_), .. }) => true,
         (Origin::Observed { release: a, .. }, Origin::Observed { release: b, .. }) => a == b,
         (Origin::Observed { .. }, Origin::Predicted { .. }) => true,
         (Origin::Predicted { profile: a }, Origin::Predicted { profile: b }) => a == b,
@@ -182,6 +184,7 @@ mod tests {
             osreldate: 1,
             kernel_sha256: "a".repeat(64),
             module: None,
+            build: None,
         }
     }
 
@@ -249,6 +252,7 @@ mod tests {
             osreldate,
             kernel_sha256: "a".repeat(64),
             module: None,
+            build: None,
         };
         assert_eq!(record_and_accept(&store, r14_0, &kernel(1_400_507), "a\n"), ["common"]);
         assert_eq!(record_and_accept(&store, r14_3, &predicted("14.3"), "b\n"), ["freebsd-14.3"]);
@@ -317,6 +321,7 @@ mod tests {
             osreldate,
             kernel_sha256: "a".repeat(64),
             module: None,
+            build: None,
         };
         let (r15_0, r15_1) = (kernel("15.0", 1_500_068), kernel("15.1", 1_501_000));
         let mut recorder = Recorder::new(&store, own.clone());

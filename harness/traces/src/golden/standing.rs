@@ -94,6 +94,7 @@ mod tests {
             osreldate: 1_400_507,
             kernel_sha256: digit.repeat(64),
             module: None,
+            build: None,
         };
         let two = [kernel("b"), kernel("a"), Origin::Predicted { profile: "14.0".into() }];
         let [this, other, observed, predicted] = Standing::ALL;

@@ -241,6 +241,7 @@ mod tests {
             osreldate: 1,
             kernel_sha256: "a".repeat(64),
             module: None,
+            build: None,
         };
         store.write_new("common", &golden("a\n")).unwrap();
         store.accept(&store.pending().unwrap()[0]).unwrap();

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The disk of a kernel of somebody's own over the image of a small release, with the real `makefs`.
+
+use std::{fs, sync::atomic::AtomicBool};
+
+use nlproof_image::{Image, ImageError, Over, OwnKernel, ReleaseDir, kernel_disk};
+
+use crate::synthetic::{BASE, KERNEL, Place, have_makefs, own_kernel, run, small, txz};
+
+fn disk(place: &Place, release: &ReleaseDir, base: &Image, kernel: &OwnKernel) -> Result<Image, ImageError> {
+    let over = Over { name: "14.0-STABLE+mine", kernel, release, base };
+    kernel_disk(&over, &small(None), &place.cache(), &AtomicBool::new(false), &mut |_| {})
+}
+
+#[test]
+fn another_kernel_costs_a_small_disk_and_no_image() {
+    if !have_makefs("another_kernel_costs_a_small_disk_and_no_image") {
+        return;
+    }
+    let place = Place::new();
+    let release = place.release(&txz(BASE), &txz(KERNEL));
+    let base = run(&release, &small(None), &place.cache()).unwrap();
+    let directory = place.path().join("mine");
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("kernel"), own_kernel("one")).unwrap();
+    fs::write(directory.join("if_epair.ko"), "epair of mine").unwrap();
+    fs::write(directory.join("zfs.ko"), "nobody asked for it").unwrap();
+    let open = || OwnKernel::open(&directory, place.path()).unwrap();
+    let first = disk(&place, &release, &base, &open()).unwrap();
+    assert_eq!((first.root_disk(), first.kernel_disk()), (base.disk(), Some(first.disk())));
+    assert_eq!((base.root_disk(), base.kernel_disk()), (base.disk(), None));
+    assert_eq!(first.info.kernel.version, "FreeBSD 14.0-STABLE #0 one: Mon");
+    let read = |image: &Image, key: bool| {
+        fs::read(if key { image.client_key() } else { image.known_hosts() }).unwrap()
+    };
+    assert_eq!((read(&first, true), read(&first, false)), (read(&base, true), read(&base, false)));
+    let bytes = fs::read(first.disk()).unwrap();
+    let holds = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+    for what in
+        ["gptboot, or so it says", "epair of mine", "if_epair_load=\"YES\"", "ufs:/dev/gpt/nlproof-root"]
+    {
+        assert!(holds(what.as_bytes()), "{what}");
+    }
+    assert!(!holds(b"nobody asked for it") && !holds(b"sshd"));
+
+    assert!(disk(&place, &release, &base, &open()).unwrap().cached);
+    fs::write(directory.join("kernel"), own_kernel("two")).unwrap();
+    let second = disk(&place, &release, &base, &open()).unwrap();
+    assert!(!second.cached && second.dir != first.dir && second.root_disk() == base.disk());
+}
