@@ -43,7 +43,7 @@ fn seed_answers_as_13() {
 }
 
 #[test]
-fn from_14_0_to_14_3_only_the_scope_of_inet_addresses_differs() {
+fn from_14_0_to_14_3_only_the_scope_of_inet_addresses_and_a_capability_of_tun_differ() {
     let diff = diff("14.0", "14.3");
     let differences = differences(&diff);
     assert!(!differences.is_empty(), "{diff}");
@@ -53,6 +53,12 @@ fn from_14_0_to_14_3_only_the_scope_of_inet_addresses_differs() {
     };
     for difference in differences {
         let [place, from, to, vectors] = difference[..] else { panic!("{difference:?}") };
+        // What 14.2-STABLE was seen to have is predicted of later ones.
+        if place.starts_with("< newlink freebsd caps ") {
+            let of_tun = |vector: &str| vector.contains("-tun") || vector.contains("-tap");
+            assert!(vectors.split(", ").all(of_tun), "{difference:?}");
+            continue;
+        }
         assert_eq!(place, "< newaddr", "{difference:?}");
         assert!(
             from.contains("family=inet ") && from.starts_with("- ") && to.starts_with("+ "),

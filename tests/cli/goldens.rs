@@ -18,7 +18,7 @@ fn a_run_says_whose_observation_the_simulator_is_held_to() {
     let said = text(&output);
     let done = |line: &&str| line.contains(" passed ");
     let line = |cell: &str| said.lines().filter(done).find(|line| line.starts_with(cell)).unwrap_or_default();
-    assert!(line("sim/14.0  ").contains("; goldens observed on 14.0-STABLE; "), "{said}");
+    assert!(line("sim/14.0  ").contains("; goldens observed on 14.0-STABLE, 14.2-STABLE; "), "{said}");
     assert!(line("sim/16  ").contains("; goldens predicted; "), "{said}");
     let json: serde_json::Value =
         serde_json::from_slice(&fs::read(report.join("report.json")).unwrap()).unwrap();
