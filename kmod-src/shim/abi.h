@@ -47,11 +47,13 @@ struct nlproof_address {
 	uint32_t			inet6_flags;	/* IN6_IFF_* */
 	uint32_t			preferred;	/* seconds */
 	uint32_t			valid;		/* seconds */
+	uint32_t			loopback_mask;	/* of the network stack, host order */
 	uint64_t			created;	/* seconds since boot */
 	uint64_t			updated;	/* seconds since boot */
 };
 _Static_assert(sizeof(struct nlproof_address) == 72, "also in abi.rs");
 _Static_assert(offsetof(struct nlproof_address, has_destination) == 32, "also in abi.rs");
+_Static_assert(offsetof(struct nlproof_address, loopback_mask) == 52, "also in abi.rs");
 _Static_assert(offsetof(struct nlproof_address, created) == 56, "also in abi.rs");
 
 /* A request, without its header. */

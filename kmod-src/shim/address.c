@@ -67,6 +67,8 @@ nlproof_address_of(struct ifaddr *ifa, struct nlproof_address *out)
 	out->has_vhid = ifa->ifa_carp != NULL && carp_get_vhid_p != NULL;
 	if (out->has_vhid)
 		out->vhid = (*carp_get_vhid_p)(ifa);
+	/* net.inet.ip.loopback_prefixlen, to which IN_LOOPBACK looks. */
+	out->loopback_mask = V_in_loopback_mask;
 	out->has_inet6 = false;
 	if (ifa->ifa_addr->sa_family == AF_INET6) {
 		const struct in6_ifaddr *ia = (const struct in6_ifaddr *)ifa;

@@ -31,6 +31,9 @@ pub enum SimTrace {
     Timed,
 }
 
+/// The kernel modules whose interfaces the simulator has.
+const MODELLED: [&str; 6] = ["if_epair", "if_bridge", "if_disc", "if_gif", "if_tuntap", "if_vlan"];
+
 /// The simulator.
 pub struct SimTarget {
     profile: Profile,
@@ -53,7 +56,7 @@ impl SimTarget {
             os: Os::FreeBsd,
             kernel: None,
             commands: Commands::Ifconfig,
-            modules: None,
+            modules: Some(MODELLED.map(str::to_owned).into()),
             fallbacks: 0,
             stacks: None,
             known,

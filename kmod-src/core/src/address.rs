@@ -79,6 +79,9 @@ pub struct Address {
     pub inet6: Option<Inet6State>,
 }
 
+/// `IN_LOOPBACK_MASK_DFLT` of `netinet/in.h`: 127/8.
+pub(crate) const IN_LOOPBACK_MASK_DFLT: u32 = 0xff00_0000;
+
 /// An address of an interface as the kernel around this crate has it: each thing is read when it is asked for.
 pub trait InterfaceAddress {
     /// `sa_family` of [`local`](Self::local).
@@ -89,6 +92,9 @@ pub trait InterfaceAddress {
     fn destination(&self) -> Option<SocketAddress>;
     /// [`Address::prefix_len`].
     fn prefix_len(&self) -> u8;
+    /// `V_in_loopback_mask` of the network stack, in host order: what of an IPv4 address says that it is one of the
+    /// host's own (net.inet.ip.loopback_prefixlen).
+    fn loopback_mask(&self) -> u32;
     /// [`Address::vhid`].
     fn vhid(&self) -> Option<u32>;
     /// [`Address::inet6`].
@@ -110,6 +116,11 @@ impl InterfaceAddress for Address {
 
     fn prefix_len(&self) -> u8 {
         self.prefix_len
+    }
+
+    /// That of a stack in which nobody has changed it.
+    fn loopback_mask(&self) -> u32 {
+        IN_LOOPBACK_MASK_DFLT
     }
 
     fn vhid(&self) -> Option<u32> {

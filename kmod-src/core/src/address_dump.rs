@@ -55,7 +55,7 @@ pub(crate) fn address<K: Kernel>(
         family: address.family(),
         prefixlen: address.prefix_len(),
         flags: 0,
-        scope: scope(behaviours.inet4_scope, &local),
+        scope: scope(behaviours.inet4_scope, address.loopback_mask(), &local),
         index: owner.index,
     };
     if !writer.begin(header, &info.to_bytes()) {
@@ -128,17 +128,18 @@ fn socket_address(writer: &mut impl Writer, kind: u16, address: &SocketAddress) 
 }
 
 /// `ifa_get_scope`.
-fn scope(inet4: Inet4Scope, address: &SocketAddress) -> u8 {
+fn scope(inet4: Inet4Scope, loopback_mask: u32, address: &SocketAddress) -> u8 {
     match address {
-        SocketAddress::Inet([a, b, c, d]) => {
-            let (high, low) = match inet4 {
-                Inet4Scope::HostOrder => (*a, *b),
+        SocketAddress::Inet(inet) => {
+            let inet = match inet4 {
+                Inet4Scope::HostOrder => u32::from_be_bytes(*inet),
                 // The macros are made for host order, and a little-endian machine sees the last byte first.
-                Inet4Scope::NetworkOrderAsHost => (*d, *c),
+                Inet4Scope::NetworkOrderAsHost => u32::from_le_bytes(*inet),
             };
-            match (high, low) {
-                (127, _) => RT_SCOPE_HOST,
-                (169, 254) => RT_SCOPE_LINK,
+            // IN_LOOPBACK, IN_LINKLOCAL.
+            match inet {
+                _ if inet & loopback_mask == 0x7f00_0000 => RT_SCOPE_HOST,
+                _ if inet & 0xffff_0000 == 0xa9fe_0000 => RT_SCOPE_LINK,
                 _ => RT_SCOPE_UNIVERSE,
             }
         }
@@ -181,10 +182,11 @@ const _: () = assert!(AF_INET == 2 && AF_INET6 == 28);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::IN_LOOPBACK_MASK_DFLT;
 
     #[test]
     fn scope_by_byte_order() {
-        let scope_of = |order, address| scope(order, &SocketAddress::Inet(address));
+        let scope_of = |order, address| scope(order, IN_LOOPBACK_MASK_DFLT, &SocketAddress::Inet(address));
         let (wrong, right) = (Inet4Scope::NetworkOrderAsHost, Inet4Scope::HostOrder);
         for (address, before, after) in [
             ([127, 0, 0, 1], RT_SCOPE_UNIVERSE, RT_SCOPE_HOST),
@@ -195,6 +197,13 @@ mod tests {
         ] {
             assert_eq!((scope_of(wrong, address), scope_of(right, address)), (before, after), "{address:?}");
         }
+    }
+
+    #[test]
+    fn what_is_the_host_s_own_is_a_question_of_the_stack_s_mask() {
+        let scope_of = |mask, address| scope(Inet4Scope::HostOrder, mask, &SocketAddress::Inet(address));
+        assert_eq!(scope_of(0xffff_0000, [127, 0, 77, 1]), RT_SCOPE_HOST);
+        assert_eq!(scope_of(0xffff_0000, [127, 1, 0, 1]), RT_SCOPE_UNIVERSE);
     }
 
     #[test]

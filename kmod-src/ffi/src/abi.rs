@@ -63,6 +63,7 @@ pub(crate) struct IfAddress {
     pub(crate) inet6_flags: u32,
     pub(crate) preferred: u32,
     pub(crate) valid: u32,
+    pub(crate) loopback_mask: u32,
     pub(crate) created: u64,
     pub(crate) updated: u64,
 }
@@ -146,7 +147,7 @@ pub(crate) struct RawMedia {
 const _: () = {
     assert!(size_of::<SockAddr>() == 34);
     assert!(size_of::<SockAddrView>() == 16 && offset_of!(SockAddrView, family) == 8);
-    assert!(size_of::<IfAddress>() == 72);
+    assert!(size_of::<IfAddress>() == 72 && offset_of!(IfAddress, loopback_mask) == 52);
     assert!(offset_of!(IfAddress, has_destination) == 32 && offset_of!(IfAddress, created) == 56);
     assert!(size_of::<RawRequest>() == 32 && offset_of!(RawRequest, strict) == 24);
     assert!(size_of::<Create>() == 32);

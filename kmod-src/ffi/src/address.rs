@@ -79,6 +79,11 @@ impl InterfaceAddress for IfAddress {
     }
 
     #[inline(always)]
+    fn loopback_mask(&self) -> u32 {
+        self.loopback_mask
+    }
+
+    #[inline(always)]
     fn vhid(&self) -> Option<u32> {
         (self.has_vhid != 0).then_some(self.vhid)
     }
