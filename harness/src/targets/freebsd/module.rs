@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::file::{self, Limit};
 use crate::targets::OnStage;
-use crate::targets::OpenError;
+use crate::targets::{Explained, OpenError};
 
 /// From what the module is built, and how strictly it is looked at.
 #[derive(Debug, Clone)]
@@ -136,7 +136,7 @@ pub fn prepare_module(
     on_stage("module: verify", None);
     let kernel = kernel(release, cache).map_err(failure)?;
     let policy = policy(&policy_path)?;
-    let unreadable = |error| OpenError::Build(format!("{}: {error}", kernel.display()));
+    let unreadable = |error| OpenError::Build(Explained::before(kernel.display(), error));
     let kernel_bytes = read(&kernel)?;
     let mut symbols = KernelSymbols::from_elf(&kernel_bytes).map_err(unreadable)?;
     symbols.add_layouts(&kernel_bytes, &policy).map_err(unreadable)?;
@@ -149,14 +149,14 @@ pub fn prepare_module(
             module.path.display(),
             policy_path.display(),
             kernel.display()
-        )));
+        ).into()));
     }
     let imports = module.imports.len();
     Ok(Prepared { path: module.path, bytes, cached: module.cached, imports, report, sources })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
-    file::read(path, Limit::OBJECT).map_err(|error| OpenError::Build(error.to_string()))
+    file::read(path, Limit::OBJECT).map_err(|error| OpenError::Build(error.into()))
 }
 
 /// Without a policy nothing may be loaded: there would be nothing to hold the module against.
@@ -165,7 +165,7 @@ fn policy(path: &Path) -> Result<Policy, OpenError> {
         reason: format!("the module's policy: {error}"),
         remedy: "make the file readable".into(),
     })?;
-    Policy::parse(path, &text).map_err(|error| OpenError::Build(error.to_string()))
+    Policy::parse(path, &text).map_err(|error| OpenError::Build(error.into()))
 }
 
 fn first_rejection(report: &Report) -> String {
@@ -179,9 +179,9 @@ fn failure(error: KmodError) -> OpenError {
         return OpenError::Unavailable { reason, remedy };
     }
     match error {
-        KmodError::Refused(refusal) => OpenError::Refused(refusal.to_string()),
+        KmodError::Refused(refusal) => OpenError::Refused(refusal.into()),
         KmodError::Interrupted => OpenError::Interrupted,
-        error => OpenError::Build(error.to_string()),
+        error => OpenError::Build(error.into()),
     }
 }
 
