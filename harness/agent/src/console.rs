@@ -11,9 +11,8 @@
 
 use alloc::vec::Vec;
 
-use serde::{Deserialize, Serialize};
-
 use crate::frame::FrameError;
+use crate::record::ConsoleLine;
 use crate::{Body, NO_STEP, Record};
 
 /// Bytes of a line that are kept; the kernel's own lines have at most a few hundred.
@@ -22,19 +21,6 @@ pub const MAX_LINE: usize = 1024;
 pub const MAX_LINES: usize = 1000;
 /// Bytes before the text that are looked at for priority and time: two numbers of twenty digits at most, and signs.
 const MAX_PREFIX: usize = 64;
-
-/// A line that the kernel printed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsoleLine {
-    /// Priority as in syslog(3): the facility times eight, and the severity. `None`: printf(9), which has none.
-    pub priority: Option<u32>,
-    /// Bytes of the line without priority, time and newline, at most [`MAX_LINE`] of them.
-    pub text: Vec<u8>,
-    /// How many bytes of it are not in `text`.
-    pub cut: u32,
-    /// The newline had arrived when the line was read. The rest of an incomplete line is a line of its own.
-    pub whole: bool,
-}
 
 /// A line with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]

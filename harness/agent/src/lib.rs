@@ -30,10 +30,9 @@ pub mod ring;
 pub mod status;
 
 pub use check::{MAX_GROUPS, Refusal};
-pub use console::ConsoleLine;
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use program::{
     Batch, Count, Listen, NO_LIMIT_MS, Patch, Privilege, Program, Race, ReplyEnd, Request, Send,
     SocketOptions, Step, Until,
 };
-pub use record::{Body, Counted, DropSource, ErrorStage, KernelEvent, NO_STEP, Record};
+pub use record::{Body, ConsoleLine, Counted, DropSource, ErrorStage, KernelEvent, NO_STEP, Record};

@@ -6,8 +6,6 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::console::ConsoleLine;
-
 /// [`Record::step`] outside any step.
 pub const NO_STEP: u32 = u32::MAX;
 
@@ -206,4 +204,17 @@ pub enum ErrorStage {
     Exec,
     /// The program exceeded [`Program::limit_ms`](crate::Program::limit_ms) and was killed.
     Limit,
+}
+
+/// A line that the kernel printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsoleLine {
+    /// Priority as in syslog(3): the facility times eight, and the severity. `None`: printf(9), which has none.
+    pub priority: Option<u32>,
+    /// Bytes of the line without priority, time and newline, at most [`MAX_LINE`](crate::console::MAX_LINE) of them.
+    pub text: Vec<u8>,
+    /// How many bytes of it are not in `text`.
+    pub cut: u32,
+    /// The newline had arrived when the line was read. The rest of an incomplete line is a line of its own.
+    pub whole: bool,
 }

@@ -17,8 +17,8 @@ pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
     let guests = of_cell(kept_files(directory, &[what])?, args.cell.as_deref(), what, &none)?;
     for one in &guests {
         let bytes = read(&one.path, Limit::CONSOLE)?;
-        if guests.len() > 1 || one.guest > 1 {
-            say!("==> guest {} <==", one.guest);
+        if guests.len() > 1 || one.name.guest > 1 {
+            say!("==> guest {} <==", one.name.guest);
         }
         say_text!(shown(&bytes));
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::out::tell;
 use crate::file::FileError;
+use crate::targets::Cause;
 
 /// The process's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,13 +106,13 @@ pub(super) enum CliError {
     Usage(String),
     /// An image could not be built.
     #[error("{0}")]
-    Build(String),
+    Build(#[source] Cause),
     /// Verification refused a module.
     #[error("{0}")]
-    Refused(String),
+    Refused(#[source] Cause),
     /// A guest failed.
     #[error("{0}")]
-    Guest(String),
+    Guest(#[source] Cause),
     /// Nothing could run.
     #[error("{0}")]
     NothingRan(String),
@@ -121,6 +122,7 @@ pub(super) enum CliError {
         /// What.
         what: String,
         /// Why not.
+        #[source]
         error: std::io::Error,
     },
     /// The user interrupted.

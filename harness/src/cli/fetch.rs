@@ -193,6 +193,6 @@ fn failed(error: FetchError) -> CliError {
             CliError::Interrupted
         }
         error @ FetchError::Lock { .. } => CliError::Usage(error.to_string()),
-        error => CliError::Build(error.to_string()),
+        error => CliError::Build(error.into()),
     }
 }

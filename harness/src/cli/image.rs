@@ -84,7 +84,7 @@ fn build_one(
 fn list() -> Result<ExitCode, CliError> {
     let (dists, cache) = places()?;
     list_releases(&dists)?;
-    let entries = cache.list().map_err(|error| CliError::Build(error.to_string()))?;
+    let entries = cache.list().map_err(|error| CliError::Build(error.into()))?;
     for entry in &entries {
         say!(
             "{:<20} {:>10}  {}  kernel sha256:{:.12}",
@@ -284,5 +284,5 @@ fn remove_all(cache: &Cache, entries: Vec<&CacheEntry>) -> Result<ExitCode, CliE
 }
 
 fn failed(error: ImageError) -> CliError {
-    CliError::Build(error.to_string())
+    CliError::Build(error.into())
 }

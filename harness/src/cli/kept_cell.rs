@@ -28,7 +28,7 @@ pub(super) fn of_cell(
     what: &str,
     none: &str,
 ) -> Result<Vec<GuestFile>, CliError> {
-    let mut cells: Vec<_> = all.iter().map(|one| one.cell.clone()).collect();
+    let mut cells: Vec<_> = all.iter().map(|one| one.name.cell.clone()).collect();
     cells.dedup();
     let file_name = wanted.map(|cell| cell.replace('/', "-"));
     let cell = match (file_name, cells.as_slice()) {
@@ -45,5 +45,5 @@ pub(super) fn of_cell(
             return Err(CliError::Usage(text));
         }
     };
-    Ok(all.into_iter().filter(|one| one.cell == cell).collect())
+    Ok(all.into_iter().filter(|one| one.name.cell == cell).collect())
 }

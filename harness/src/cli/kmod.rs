@@ -11,7 +11,7 @@ use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
 use super::targets::open_error;
-use crate::targets::prepare_module;
+use crate::targets::{Explained, prepare_module};
 
 pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, CliError> {
     let KmodCommand::Build { release, kernel, output, unverified } = &args.command;
@@ -31,7 +31,7 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, C
     let path = match output {
         Some(output) => {
             let bytes = std::fs::read(&module.path)
-                .map_err(|error| CliError::Build(format!("{}: {error}", module.path.display())))?;
+                .map_err(|error| CliError::Build(Explained::before(module.path.display(), error)))?;
             write_whole(output, &bytes)
                 .map_err(|error| CliError::Output { what: output.display().to_string(), error })?;
             output.clone()

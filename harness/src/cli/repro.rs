@@ -114,7 +114,7 @@ fn problem(run: &RunResult, number: &str, report: &str) -> Result<(String, Strin
 
 /// Opens the stub, says how to attach, and waits for the word to go on.
 fn debugger(target: &mut FreebsdTarget, cell: &Cell) -> Result<(), CliError> {
-    let socket = target.open_gdb_stub().map_err(|error| CliError::Guest(error.to_string()))?;
+    let socket = target.open_gdb_stub().map_err(|error| CliError::Guest(error.into()))?;
     say!("{}: QEMU's gdb stub waits for a debugger:", cell.name());
     say!("  gdb -ex 'target remote {}' kernel.debug", socket.display());
     say!("  lldb kernel.debug -o 'process connect unix-connect://{}'", socket.display());
@@ -125,12 +125,12 @@ fn debugger(target: &mut FreebsdTarget, cell: &Cell) -> Result<(), CliError> {
 
 /// Says how to log in to a guest and how to end it, and holds it until then.
 pub(super) fn hold(target: &mut FreebsdTarget, cell: &Cell, say: impl Fn(&str)) -> Result<(), CliError> {
-    let login = target.login().map_err(|error| CliError::Guest(error.to_string()))?;
+    let login = target.login().map_err(|error| CliError::Guest(error.into()))?;
     let (name, pid) = (cell.name(), std::process::id());
     say(&format!("{name}: the guest stays up until Ctrl-C, or kill -INT {pid}; to log in:\n  {login}"));
     match target.hold() {
         Ok(()) | Err(TargetError::Interrupted) => Ok(()),
-        Err(error) => Err(CliError::Guest(error.to_string())),
+        Err(error) => Err(CliError::Guest(error.into())),
     }
 }
 

@@ -101,7 +101,7 @@ fn on_this_terminal(target: &mut FreebsdTarget, ssh: &mut std::process::Command)
     let status = target.attend(&mut child)?;
     match status.code() {
         Some(code) => Ok(ExitCode::of_command(code)),
-        None => Err(Failed::Other(CliError::Guest(format!("ssh was ended: {status}")))),
+        None => Err(Failed::Other(CliError::Guest(format!("ssh was ended: {status}").into()))),
     }
 }
 
@@ -159,7 +159,7 @@ fn told(cell: &Cell, target: &FreebsdTarget, report_dir: Option<&Path>, failed: 
             let kept = report_dir
                 .map(|directory| format!("\n  its console is kept: nlproof console {}", directory.display()));
             let (name, kept) = (cell.name(), kept.unwrap_or_default());
-            CliError::Guest(format!("{name}: the guest was lost ({}): {}{kept}", loss.kind, loss.text))
+            CliError::Guest(format!("{name}: the guest was lost ({}): {}{kept}", loss.kind, loss.text).into())
         }
         Failed::Target(error) => lost(error),
     }

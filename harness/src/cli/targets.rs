@@ -316,10 +316,10 @@ pub(super) fn open_error(error: OpenError) -> CliError {
         OpenError::Unavailable { reason, remedy } => {
             CliError::NothingRan(format!("{reason}\n  help: {remedy}"))
         }
-        OpenError::Build(text) => CliError::Build(text),
-        OpenError::Refused(text) => CliError::Refused(text),
-        error @ OpenError::Load(_) => CliError::Guest(error.to_string()),
-        OpenError::Guest(text) => CliError::Guest(text),
+        OpenError::Build(cause) => CliError::Build(cause),
+        OpenError::Refused(cause) => CliError::Refused(cause),
+        error @ OpenError::Load(_) => CliError::Guest(error.into()),
+        OpenError::Guest(cause) => CliError::Guest(cause),
         OpenError::Interrupted => CliError::Interrupted,
     }
 }
@@ -330,7 +330,7 @@ pub(super) fn lost(error: TargetError) -> CliError {
         TargetError::Interrupted => CliError::Interrupted,
         // What is to be copied is named on the command line.
         error @ TargetError::Copy(_) => CliError::Usage(error.to_string()),
-        error => CliError::Guest(error.to_string()),
+        error => CliError::Guest(error.into()),
     }
 }
 

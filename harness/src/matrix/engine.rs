@@ -11,6 +11,7 @@ use super::blame::{Ended, is_open, told};
 use super::cell::Cell;
 use super::dtrace_session::DtraceSession;
 use super::event::Event;
+use super::guest_file_name::GuestFileName;
 use super::interruption::Interruption;
 use super::judge::is_stated;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
@@ -44,15 +45,9 @@ impl<'a> GuestRequest<'a> {
     }
 
     /// What files about this guest begin with: `freebsd-14.0-STABLE-stock`, `freebsd-14.0-STABLE-stock.guest2`.
-    pub fn file_name(self) -> String {
-        format!("{}{}", self.cell.file_name(), guest_suffix(self.number))
+    pub fn file_name(self) -> GuestFileName {
+        GuestFileName { cell: self.cell.file_name(), guest: self.number }
     }
-}
-
-/// What stands in a file's name for the guest of a cell with that number.
-pub fn guest_suffix(guest: usize) -> String {
-    // As `report::kept` reads it.
-    if guest == 1 { String::new() } else { format!(".guest{guest}") }
 }
 
 /// Opens a target.
@@ -334,10 +329,10 @@ impl<'a> CellWorker<'a> {
 fn not_opened(error: OpenError) -> CellStatus {
     match error {
         OpenError::Unavailable { reason, remedy } => CellStatus::NotRun { reason, remedy },
-        OpenError::Build(reason) => CellStatus::BuildFailed(reason),
-        OpenError::Refused(reason) => CellStatus::Refused(reason),
+        OpenError::Build(cause) => CellStatus::BuildFailed(cause.to_string()),
+        OpenError::Refused(cause) => CellStatus::Refused(cause.to_string()),
         OpenError::Load(reason) => CellStatus::LoadFailed(reason),
-        OpenError::Guest(reason) => CellStatus::GuestFailed(reason),
+        OpenError::Guest(cause) => CellStatus::GuestFailed(cause.to_string()),
         OpenError::Interrupted => interrupted(),
     }
 }

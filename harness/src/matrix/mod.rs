@@ -8,6 +8,7 @@ mod config;
 mod dtrace_session;
 mod engine;
 mod event;
+mod guest_file_name;
 mod interruption;
 mod judge;
 mod outcome;
@@ -23,8 +24,9 @@ mod work_queue;
 pub use blame::settle;
 pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};
 pub use config::{Matrix, load_matrix, matrix_schema};
-pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest, guest_suffix};
+pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest};
 pub use event::Event;
+pub use guest_file_name::GuestFileName;
 pub use judge::is_stated;
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,

@@ -48,7 +48,7 @@ pub fn mismatch(vector: &Vector, facts: &Facts) -> Option<String> {
 pub enum VectorRunError {
     /// A vector does not compile for the target's ABI.
     #[error("{0}")]
-    Vector(FileError),
+    Vector(#[source] FileError),
     /// The target was lost.
     #[error("{0}")]
     Target(#[from] TargetError),

@@ -14,7 +14,8 @@ use super::requests::{
 };
 use crate::targets::FreebsdTarget;
 use crate::targets::TargetError;
-use crate::targets::freebsd::programs::{Outcome, shell};
+use crate::targets::freebsd::host_stack::shell;
+use crate::targets::freebsd::programs::Outcome;
 
 /// A command that only looks.
 pub(super) const LOOK: Duration = Duration::from_secs(60);

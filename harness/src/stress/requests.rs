@@ -110,7 +110,7 @@ mod tests {
     use nlproof_wire::Os;
 
     use super::*;
-    use crate::targets::freebsd::programs::shell;
+    use crate::targets::freebsd::host_stack::shell;
 
     #[test]
     fn requests_are_well_formed_and_the_agent_takes_them() {

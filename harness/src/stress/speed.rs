@@ -10,7 +10,7 @@ use nlproof_base::counted;
 use super::requests::{add_address, count, create, dump_addresses, dump_links, get_link, set_link};
 use crate::targets::FreebsdTarget;
 use crate::targets::TargetError;
-use crate::targets::freebsd::programs::shell;
+use crate::targets::freebsd::host_stack::shell;
 
 /// For each turn of one kind of question. Under hardware virtualisation, which nobody uses for this.
 const LIMIT: Duration = Duration::from_secs(120);

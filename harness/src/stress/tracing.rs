@@ -10,7 +10,7 @@ use super::requests::{count, create, dump_links};
 use super::speed::ratio;
 use crate::targets::FreebsdTarget;
 use crate::targets::TargetError;
-use crate::targets::freebsd::programs::shell;
+use crate::targets::freebsd::host_stack::shell;
 
 /// For all turns, under TCG and beside other work.
 const LIMIT: Duration = Duration::from_secs(300);

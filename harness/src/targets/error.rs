@@ -3,6 +3,32 @@
 
 use crate::vm::{GuestFailure, HostDisk};
 
+/// What an error comes from: another error, or words where there is none.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error with what else there is to say about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{before}{cause}{behind}")]
+pub(crate) struct Explained {
+    before: String,
+    #[source]
+    cause: Cause,
+    behind: String,
+}
+
+impl Explained {
+    /// `TEXT: ERROR`.
+    pub(crate) fn before(text: impl std::fmt::Display, cause: impl Into<Cause>) -> Cause {
+        let before = format!("{text}: ");
+        Box::new(Self { before, cause: cause.into(), behind: String::new() })
+    }
+
+    /// The error, and `text` directly behind it.
+    pub(crate) fn behind(cause: Cause, text: String) -> Cause {
+        Box::new(Self { before: String::new(), cause, behind: text })
+    }
+}
+
 /// A target could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -16,16 +42,16 @@ pub enum OpenError {
     },
     /// What it needs could not be built.
     #[error("{0}")]
-    Build(String),
+    Build(#[source] Cause),
     /// The module must not be loaded: it could stop the kernel, or reach what it was not given.
     #[error("{0}")]
-    Refused(String),
+    Refused(#[source] Cause),
     /// The guest's kernel did not take the module: what kldload and the console said.
     #[error("the module was not loaded: {0}")]
     Load(String),
     /// The guest did not come up.
     #[error("{0}")]
-    Guest(String),
+    Guest(#[source] Cause),
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
@@ -80,4 +106,27 @@ pub enum TargetError {
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_cause_whatever_else_is_said() {
+        let full = || GuestFailure::Interrupted { waiting_for: "the boot".into() };
+        let plain = OpenError::Guest(full().into());
+        assert_eq!(plain.to_string(), full().to_string());
+        assert!(plain.source().unwrap().is::<GuestFailure>());
+        let more = Explained::behind(Explained::before("kernel", full()), "\n  help: wait".into());
+        let more = OpenError::Build(more);
+        assert_eq!(more.to_string(), format!("kernel: {}\n  help: wait", full()));
+        let (mut cause, mut depth) = (more.source(), 0);
+        while let Some(error) = cause.filter(|error| !error.is::<GuestFailure>()) {
+            (cause, depth) = (error.source(), depth + 1);
+        }
+        assert!(cause.is_some() && depth == 2, "{depth}");
+    }
 }

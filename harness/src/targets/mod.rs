@@ -11,7 +11,8 @@ pub(crate) mod freebsd;
 mod linux;
 mod sim;
 
-pub use error::{Loss, OpenError, TargetError};
+pub(crate) use error::Explained;
+pub use error::{Cause, Loss, OpenError, TargetError};
 pub use fact::Fact;
 pub use facts::{Commands, Facts, Kernel, OwnBuild, RunningKernel};
 pub use finish::{Complaint, Finish};

@@ -5,8 +5,7 @@ use iface_core::{Errno, Name, Sleepable};
 use nlproof_wire::consts::freebsd::{IFF_DRV_RUNNING, IFF_MULTICAST, IFF_SIMPLEX, IFT_BRIDGE};
 use nlproof_wire::consts::{IFF_BROADCAST, IFF_UP};
 
-use crate::interface::{Driver, IfRef};
-use crate::lifecycle::Blueprint;
+use crate::interface::{Blueprint, Driver, IfRef};
 use crate::stack::Stack;
 
 impl Stack {

@@ -5,8 +5,7 @@ use iface_core::{Errno, Name, Sleepable};
 use nlproof_wire::consts::IFF_LOOPBACK;
 use nlproof_wire::consts::freebsd::{IFF_DRV_RUNNING, IFF_MULTICAST, IFT_LOOP};
 
-use crate::interface::{Driver, IfRef};
-use crate::lifecycle::Blueprint;
+use crate::interface::{Blueprint, Driver, IfRef};
 use crate::stack::Stack;
 
 /// Bytes of the largest packet (`DSMTU`).

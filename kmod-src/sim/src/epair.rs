@@ -7,8 +7,7 @@ use iface_core::{Errno, LinkAddress, Name, Sleepable};
 use nlproof_wire::consts::freebsd::{IFF_DRV_RUNNING, IFF_MULTICAST, IFF_SIMPLEX, IFT_ETHER};
 use nlproof_wire::consts::{IFF_BROADCAST, IFNAMSIZ};
 
-use crate::interface::{Driver, IfRef, LinkState};
-use crate::lifecycle::Blueprint;
+use crate::interface::{Blueprint, Driver, IfRef, LinkState};
 use crate::stack::Stack;
 
 /// Bytes of an Ethernet address.

@@ -157,3 +157,15 @@ impl Ifnet {
         self.flags.set(self.flags.get() & !flag);
     }
 }
+
+/// What a driver knows of an interface before it exists.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) name: String,
+    pub(crate) driver: Driver,
+    pub(crate) unit: Option<u32>,
+    pub(crate) kind: u16,
+    pub(crate) flags: u32,
+    pub(crate) mtu: u32,
+    pub(crate) capabilities: u32,
+}

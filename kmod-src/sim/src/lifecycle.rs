@@ -12,7 +12,7 @@ use nlproof_wire::consts::freebsd::{
 use nlproof_wire::consts::{IFF_LOOPBACK, IFF_PROMISC, IFF_UP};
 
 use crate::bridge::bridge_flags;
-use crate::interface::{Driver, IfRef, Ifnet, LinkState};
+use crate::interface::{Blueprint, Driver, IfRef, Ifnet, LinkState};
 use crate::stack::Stack;
 use crate::tracer::LINK_THREAD;
 use crate::tunnel::GIF_MTU_RANGE;
@@ -20,18 +20,6 @@ use crate::vlan::vlan_mtu_possible;
 
 /// `IF_MINMTU` and `IF_MAXMTU` of `net/if_var.h`, in bytes.
 const MTU_RANGE: std::ops::RangeInclusive<u32> = 72..=65535;
-
-/// What a driver knows of an interface before it exists.
-#[derive(Debug)]
-pub(crate) struct Blueprint {
-    pub(crate) name: String,
-    pub(crate) driver: Driver,
-    pub(crate) unit: Option<u32>,
-    pub(crate) kind: u16,
-    pub(crate) flags: u32,
-    pub(crate) mtu: u32,
-    pub(crate) capabilities: u32,
-}
 
 impl Stack {
     /// `if_alloc` and what a driver fills in: the interface has an index but cannot be found yet.

@@ -5,8 +5,7 @@ use iface_core::{Errno, Name, Sleepable};
 use nlproof_wire::consts::freebsd::{IFF_DRV_RUNNING, IFF_MULTICAST, IFT_LOOP};
 use nlproof_wire::consts::{IFF_LOOPBACK, IFF_UP};
 
-use crate::interface::{Driver, IfRef, LinkState};
-use crate::lifecycle::Blueprint;
+use crate::interface::{Blueprint, Driver, IfRef, LinkState};
 use crate::stack::Stack;
 use crate::variant::LOOPBACK_CAPABILITIES;
 

@@ -8,8 +8,7 @@ use iface_core::{Capabilities, Errno, Name, Sleepable};
 use nlproof_wire::consts::freebsd::{IFF_MULTICAST, IFF_SIMPLEX, IFT_ETHER, IFT_GIF, IFT_PPP};
 use nlproof_wire::consts::{IFF_BROADCAST, IFF_POINTOPOINT};
 
-use crate::interface::{Driver, IfRef, LinkState};
-use crate::lifecycle::Blueprint;
+use crate::interface::{Blueprint, Driver, IfRef, LinkState};
 use crate::stack::Stack;
 use crate::variant::{IFCAP_LINKSTATE, IFCAP_LRO, IFCAP_RXCSUM, IFCAP_RXCSUM_IPV6};
 

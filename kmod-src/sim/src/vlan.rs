@@ -9,8 +9,7 @@ use nlproof_wire::consts::freebsd::{
 };
 use nlproof_wire::consts::{IFF_BROADCAST, IFF_PROMISC};
 
-use crate::interface::{Driver, IfRef, LinkState, Trunk};
-use crate::lifecycle::Blueprint;
+use crate::interface::{Blueprint, Driver, IfRef, LinkState, Trunk};
 use crate::stack::Stack;
 use crate::variant::{IFCAP_LINKSTATE, IFCAP_MEXTPG, IFCAP_VLAN_HWTAGGING, IFCAP_VLAN_MTU};
 

@@ -16,7 +16,7 @@ use crate::cli::project::Project;
 use crate::cli::test_matrix::write_reports;
 use crate::cli::verdict::{closing_line, exit_code};
 use crate::file::{FileError, Limit, parse_json, read_any};
-use crate::matrix::{RunResult, guest_suffix};
+use crate::matrix::{GuestFileName, RunResult};
 use crate::report::{
     KINDS, Part, Places, annotations, cell_line, kept, merge, problems, read_report, troubled,
 };
@@ -127,10 +127,13 @@ fn keep_consoles(part: &Part, into: &Path) -> io::Result<()> {
     let directory = directory_of(&part.path);
     for cell in part.run.cells.iter().map(|result| result.cell.file_name()) {
         for kind in KINDS {
-            for one in kept(&directory, kind)?.iter().filter(|one| one.cell == cell) {
-                let (slice, guest) = (slice.as_deref().unwrap_or_default(), guest_suffix(one.guest));
-                let name = format!("{cell}{slice}{guest}.{kind}");
-                io::copy(&mut nlproof_base::open(&one.path)?, &mut File::create(into.join(name))?)?;
+            for one in kept(&directory, kind)?.iter().filter(|one| one.name.cell == cell) {
+                let cell = format!("{cell}{}", slice.as_deref().unwrap_or_default());
+                let name = GuestFileName { cell, guest: one.name.guest };
+                io::copy(
+                    &mut nlproof_base::open(&one.path)?,
+                    &mut File::create(into.join(format!("{name}.{kind}")))?,
+                )?;
             }
         }
     }

@@ -32,7 +32,7 @@ impl Link {
     pub(super) fn new(vm: &Vm, image: &Image, agent: String, patience: &Patience) -> Result<Self, OpenError> {
         let port = vm.ssh_port().ok_or_else(|| OpenError::Guest("qemu named no port for ssh".into()))?;
         let host_key =
-            HostKey::parse(&image.info.host_key).map_err(|error| OpenError::Build(error.to_string()))?;
+            HostKey::parse(&image.info.host_key).map_err(|error| OpenError::Build(error.into()))?;
         let login = SshTarget {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             user: "root".into(),
@@ -95,23 +95,22 @@ impl Link {
 
     /// Asks the running kernel who it is: what the image says of itself would be no observation.
     pub(super) fn ask(&mut self, vm: &mut Vm) -> Result<RunningKernel, OpenError> {
-        let ssh = self.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
+        let ssh = self.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
         let mut ask = |command: &str| -> Result<String, OpenError> {
             let wait = Wait::new(format!("the answer to `{command}`"), ASK_LIMIT);
             let output = ssh.run(command, &wait, vm).map_err(|error| open_failure(error, vm))?;
             if !output.status.is_success() {
                 let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-                return Err(OpenError::Guest(format!(
-                    "`{command}` failed in the guest: {}",
-                    stderr.trim_end()
-                )));
+                return Err(OpenError::Guest(
+                    format!("`{command}` failed in the guest: {}", stderr.trim_end()).into(),
+                ));
             }
             Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         };
         let osreldate = ask("sysctl -n kern.osreldate")?;
-        let osreldate: u32 = osreldate
-            .parse()
-            .map_err(|_| OpenError::Guest(format!("kern.osreldate is {osreldate:?}, which is no number")))?;
+        let osreldate: u32 = osreldate.parse().map_err(|_| {
+            OpenError::Guest(format!("kern.osreldate is {osreldate:?}, which is no number").into())
+        })?;
         let version = ask("sysctl -n kern.version")?;
         let version = version.lines().next().unwrap_or_default().to_owned();
         Ok(RunningKernel { osreldate, version, modules: modules(&ask("kldstat -v")?) })
@@ -127,7 +126,7 @@ pub(super) fn open_failure(error: SshError, vm: &Vm) -> OpenError {
 pub(super) fn guest_failure(failure: GuestFailure) -> OpenError {
     match failure {
         GuestFailure::Interrupted { .. } => OpenError::Interrupted,
-        failure => OpenError::Guest(failure.to_string()),
+        failure => OpenError::Guest(failure.into()),
     }
 }
 

@@ -118,7 +118,7 @@ impl Blame {
 mod tests {
     use nlproof_agent::{ConsoleLine, Program};
 
-    use super::super::programs::in_host_stack;
+    use super::super::host_stack::in_host_stack;
     use super::*;
 
     #[test]

@@ -121,7 +121,7 @@ impl FreebsdTarget {
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
         let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
-            .map_err(|error| OpenError::Guest(error.to_string()))?;
+            .map_err(|error| OpenError::Guest(error.into()))?;
         if options.accelerator == Accelerator::Auto && accelerator.kind == AcceleratorKind::Tcg {
             say_once_why_slow(on_stage);
         }
@@ -129,8 +129,9 @@ impl FreebsdTarget {
         let booting = Instant::now();
         let request = StartRequest { image: &image, module: module.as_ref(), options, tools: &tools };
         let (started, accelerator) = match start(&request, &accelerator, on_stage) {
-            Err(OpenError::Guest(reason)) if options.may_fall_back(&accelerator_kind) => {
-                let first = reason.lines().next().unwrap_or_default();
+            Err(OpenError::Guest(cause)) if options.may_fall_back(&accelerator_kind) => {
+                let text = cause.to_string();
+                let first = text.lines().next().unwrap_or_default();
                 on_stage("kvm ran a test guest, and not this one: tcg", None);
                 let fallback = SelectedAccelerator {
                     kind: AcceleratorKind::Tcg,
@@ -333,7 +334,7 @@ fn release_dir(release: &str, options: &FreebsdOptions) -> Result<Found, OpenErr
             reason: error.to_string(),
             remedy: "nlproof doctor shows where releases are looked for".into(),
         },
-        error => OpenError::Build(error.to_string()),
+        error => OpenError::Build(error.into()),
     })
 }
 
@@ -380,7 +381,7 @@ fn image(
             reason: error.to_string(),
             remedy: "name another kernel with --kernel".into(),
         },
-        error => OpenError::Build(error.to_string()),
+        error => OpenError::Build(error.into()),
     })
 }
 

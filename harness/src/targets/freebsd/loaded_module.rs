@@ -8,8 +8,8 @@ use nlproof_agent::{Batch, Body, Program, Step};
 
 use super::connection::{Link, open_failure};
 use super::console::{complaints, console, console_since};
+use super::host_stack::in_host_stack;
 use super::module::Prepared;
-use super::programs::in_host_stack;
 use crate::guest::{ExecOutput, Ssh, SshError};
 use crate::targets::Finish;
 use crate::targets::OpenError;

@@ -6,6 +6,7 @@ pub(crate) mod console;
 mod developer;
 mod dtrace;
 mod guest_target;
+pub(crate) mod host_stack;
 mod limit;
 pub(crate) mod loaded_module;
 mod lost;

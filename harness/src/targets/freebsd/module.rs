@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::own::OwnRelease;
 use crate::file::{self, Limit};
 use crate::targets::OnStage;
-use crate::targets::OpenError;
+use crate::targets::{Explained, OpenError};
 
 /// From what the module is built, and how strictly it is looked at.
 #[derive(Debug, Clone)]
@@ -157,7 +157,7 @@ pub fn prepare_module(
         None => kernel(release, cache).map_err(failure)?,
     };
     let policy = policy(&policy_path)?;
-    let unreadable = |error| OpenError::Build(format!("{}: {error}", kernel.display()));
+    let unreadable = |error| OpenError::Build(Explained::before(kernel.display(), error));
     let kernel_bytes = read(&kernel)?;
     let mut symbols = KernelSymbols::from_elf(&kernel_bytes).map_err(unreadable)?;
     symbols.add_layouts(&kernel_bytes, &policy).map_err(unreadable)?;
@@ -170,7 +170,7 @@ pub fn prepare_module(
             module.path.display(),
             policy_path.display(),
             kernel.display()
-        )));
+        ).into()));
     }
     let imports = module.imports.len();
     Ok(Prepared { path: module.path, bytes, cached: module.cached, imports, report, sources })
@@ -193,7 +193,7 @@ fn demand_headers_of(own: &OwnRelease, release: &ReleaseDir, headers: u32) -> Re
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
-    file::read(path, Limit::OBJECT).map_err(|error| OpenError::Build(error.to_string()))
+    file::read(path, Limit::OBJECT).map_err(|error| OpenError::Build(error.into()))
 }
 
 /// Without a policy nothing may be loaded: there would be nothing to hold the module against.
@@ -202,7 +202,7 @@ fn policy(path: &Path) -> Result<Policy, OpenError> {
         reason: format!("the module's policy: {error}"),
         remedy: "make the file readable".into(),
     })?;
-    Policy::parse(path, &text).map_err(|error| OpenError::Build(error.to_string()))
+    Policy::parse(path, &text).map_err(|error| OpenError::Build(error.into()))
 }
 
 fn first_rejection(report: &Report) -> String {
@@ -216,9 +216,9 @@ fn failure(error: KmodError) -> OpenError {
         return OpenError::Unavailable { reason, remedy };
     }
     match error {
-        KmodError::Refused(refusal) => OpenError::Refused(refusal.to_string()),
+        KmodError::Refused(refusal) => OpenError::Refused(refusal.into()),
         KmodError::Interrupted => OpenError::Interrupted,
-        error => OpenError::Build(error.to_string()),
+        error => OpenError::Build(error.into()),
     }
 }
 

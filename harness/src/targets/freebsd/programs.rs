@@ -3,33 +3,13 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Counted, NO_LIMIT_MS, Privilege, Program, Record, SocketOptions, Step};
-
+use nlproof_agent::{Batch, Body, Counted, Program, Record, Step};
 use nlproof_base::counted;
 
 use super::guest_target::FreebsdTarget;
+use super::host_stack::in_host_stack;
 use crate::targets::TargetError;
 use crate::vm::Wait;
-
-/// The commands of a guest that are run through its shell.
-pub(crate) fn shell(script: &str) -> Vec<String> {
-    ["/bin/sh", "-c", script].map(str::to_owned).to_vec()
-}
-
-/// A program in the guest's own network stack, as root.
-pub(crate) fn in_host_stack(what: &str, steps: Vec<Step>) -> Program {
-    Program {
-        id: 0,
-        name: what.to_owned(),
-        privilege: Privilege::Outside,
-        socket: SocketOptions::default(),
-        groups: Vec::new(),
-        steps,
-        // The host's limit is the one that counts: this one runs on the guest's clock.
-        limit_ms: NO_LIMIT_MS,
-        kernel_trace: false,
-    }
-}
 
 /// What steps in the guest's own network stack came to.
 #[derive(Debug, Default)]

@@ -27,9 +27,9 @@ use super::options::{FreebsdOptions, Start, machine};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
 use crate::guest::{Output, Ssh, agent_path, install_agent, start_listener};
 use crate::targets::OnStage;
-use crate::targets::OpenError;
 use crate::targets::RunningKernel;
 use crate::targets::agents;
+use crate::targets::{Cause, Explained, OpenError};
 use crate::vm::{
     AGENT_PORT, CACHE_REMEDY, ConsoleEvent, DiskWrites, GuestFailure, Patience, SelectedAccelerator,
     TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, machine_identity, overlay_directory, restore, save,
@@ -105,7 +105,7 @@ pub(super) fn start(
     }
     let slot = match starter.slot() {
         Ok(slot) => slot,
-        Err(reason) if options.start == Start::Saved => return Err(OpenError::Guest(reason)),
+        Err(reason) if options.start == Start::Saved => return Err(OpenError::Guest(reason.into())),
         Err(reason) => {
             let why = format!("no warm start: {reason}");
             on_stage(&why, None);
@@ -117,7 +117,7 @@ pub(super) fn start(
             Ok(Some(started)) => Ok(started),
             Ok(None) => Err(OpenError::Guest("no state of it is saved".into())),
             Err(_) if options.cancel.load(Ordering::SeqCst) => Err(OpenError::Interrupted),
-            Err(reason) => Err(OpenError::Guest(reason)),
+            Err(reason) => Err(OpenError::Guest(reason.into())),
         };
     }
     let began = Instant::now();
@@ -219,7 +219,7 @@ impl Starter<'_> {
         }
         // Then nothing is wrong with the snapshot.
         if let Err(full) = room_for_writes() {
-            return Err(OpenError::Guest(format!("{reason}; {full}")));
+            return Err(OpenError::Guest(format!("{reason}; {full}").into()));
         }
         slot.store.remove(&slot.key);
         let why = format!("warm restore failed: {}", reason.lines().next().unwrap_or_default());
@@ -286,15 +286,13 @@ impl Starter<'_> {
         let StartRequest { tools, options, .. } = self.request;
         on_stage(&format!("boot under {}", self.accelerator.kind), None);
         let mut vm = Vm::start(config, self.accelerator.kind, tools, &self.patience)
-            .map_err(|error| OpenError::Guest(error.to_string()))?;
+            .map_err(|error| OpenError::Guest(error.into()))?;
         match self.bring_up(&mut vm, on_stage) {
             Ok(link) => Ok((vm, link)),
-            Err(OpenError::Guest(mut reason)) => {
-                if let Some(console) = &options.lost_console {
-                    reason.push_str(&console.keep(&vm));
-                }
-                Err(OpenError::Guest(reason))
-            }
+            Err(OpenError::Guest(cause)) => Err(OpenError::Guest(match &options.lost_console {
+                Some(console) => Explained::behind(cause, console.keep(&vm)),
+                None => cause,
+            })),
             Err(error) => Err(error),
         }
     }
@@ -313,11 +311,11 @@ impl Starter<'_> {
         let connected = link.connect(vm, BOOT_LIMIT).map(drop);
         connected.map_err(|error| open_failure(error, vm))?;
         if self.request.image.kernel_disk().is_some() {
-            let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
+            let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
             mount_kernel(ssh, vm)?;
         }
         on_stage("install the agent", None);
-        let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
+        let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
         install_agent(ssh, AGENT_DIRECTORY, agents::FREEBSD, vm).map_err(|error| open_failure(error, vm))?;
         Ok(link)
     }
@@ -330,7 +328,7 @@ impl Starter<'_> {
     ) -> Result<Option<Loaded>, OpenError> {
         let Some(module) = self.request.module else { return Ok(None) };
         on_stage("load the module", None);
-        let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.to_string()))?;
+        let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
         load(module, ssh, vm).map(Some)
     }
 
@@ -361,7 +359,7 @@ impl Starter<'_> {
         let wait = Wait::new("the agent to listen", LISTEN_LIMIT + STACK_LIMIT * options.stacks);
         let ssh = link.ssh(&mut vm).map_err(|error| failed(&error))?;
         if let Err(error) = start_listener(ssh, &agent, &listen, &wait, &mut vm) {
-            return Err(NotMade::Guest(self.no_stay(open_failure(error, &vm), &vm)));
+            return Err(NotMade::Guest(self.not_listening(open_failure(error, &vm), &vm)));
         }
         link.disconnect();
         on_stage("save the guest's state", None);
@@ -371,18 +369,19 @@ impl Starter<'_> {
     }
 
     /// Why the agent does not listen in a guest: of the two things that it needs, memory is the one that may be short.
-    fn no_stay(&self, error: OpenError, vm: &Vm) -> OpenError {
+    fn not_listening(&self, error: OpenError, vm: &Vm) -> OpenError {
         let FreebsdOptions { stacks, memory_mib, lost_console, .. } = self.request.options;
-        let OpenError::Guest(mut reason) = error else { return error };
+        let OpenError::Guest(cause) = error else { return error };
+        let mut more = String::new();
         if *stacks > 0 {
-            reason.push_str(&format!(
+            more = format!(
                 "\n  help: {stacks} network stacks were made in {memory_mib} MiB; --stacks makes fewer, --memory gives more"
-            ));
+            );
         }
         if let Some(console) = lost_console {
-            reason.push_str(&console.keep(vm));
+            more.push_str(&console.keep(vm));
         }
-        OpenError::Guest(reason)
+        OpenError::Guest(Explained::behind(cause, more))
     }
 
     fn save(&self, vm: &mut Vm, making: Making, saved: Saved) -> Result<(), String> {
@@ -409,17 +408,16 @@ fn mount_kernel(ssh: &Ssh, vm: &mut Vm) -> Result<(), OpenError> {
         status if status.is_success() => Ok(()),
         status => {
             let said = String::from_utf8_lossy(&said);
-            Err(OpenError::Guest(format!(
-                "`{command}` in the guest ended with {status}: {}",
-                said.trim_end()
-            )))
+            Err(OpenError::Guest(
+                format!("`{command}` in the guest ended with {status}: {}", said.trim_end()).into(),
+            ))
         }
     }
 }
 
 /// Whether a guest's writes find room on this machine.
-fn room_for_writes() -> Result<(), String> {
-    require(&overlay_directory(), GUEST_WRITES, TEMPORARY_REMEDY).map_err(|error| error.to_string())
+fn room_for_writes() -> Result<(), Cause> {
+    require(&overlay_directory(), GUEST_WRITES, TEMPORARY_REMEDY).map_err(Cause::from)
 }
 
 /// Nobody can guess it.

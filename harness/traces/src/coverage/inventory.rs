@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::file::{FileError, Position, load_yaml, profiles, schema_of};
-use crate::golden::Message;
+use crate::trace::Message;
 
 /// What vectors have to reach: patterns of messages in goldens.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -232,7 +232,7 @@ fn like(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::file::parse_yaml;
-    use crate::golden::messages;
+    use crate::trace::messages;
 
     fn load(text: &str) -> Result<Inventory, FileError> {
         let path = Path::new("inventory.yaml");

@@ -5,7 +5,8 @@ use iface_core::Profile;
 
 use super::inventory::{Inventory, Row};
 use crate::file::FileError;
-use crate::golden::{Origin, Store, layers, messages, profile_of};
+use crate::golden::{Origin, Store, layers, profile_of};
+use crate::trace::messages;
 
 /// What the goldens of one profile reach.
 #[derive(Debug)]

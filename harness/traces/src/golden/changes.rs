@@ -8,7 +8,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::message::{Message, messages};
+use crate::trace::{Message, messages};
 
 /// Hex digits of a fingerprint: enough for the differences of one run.
 const FINGERPRINT: usize = 12;

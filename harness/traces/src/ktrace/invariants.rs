@@ -2,7 +2,6 @@
 //! What holds in every kernel trace, whatever the vector: checked without a golden.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use nlproof_agent::{Body, Record};
 use nlproof_wire::consts::{
@@ -11,67 +10,8 @@ use nlproof_wire::consts::{
 use nlproof_wire::view::{MessageItem, RawMessage, messages};
 
 use super::event::{Event, KernelTrace};
+use super::rule::{Rule, Violation};
 use super::table::{Probe, Span, table};
-
-/// A rule was broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Which rule.
-    pub rule: Rule,
-    /// The step of the culprit.
-    pub step: Option<u32>,
-    /// The record that broke it, or that nothing came after.
-    pub culprit: String,
-    /// In which request or event that was, if in any.
-    pub within: Option<String>,
-}
-
-/// The rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rule {
-    /// Each reference that a request takes is released before it ends.
-    ReferenceReleased,
-    /// No reference is released that was not taken.
-    ReferenceTaken,
-    /// The epoch is left as often as it is entered.
-    EpochBalance,
-    /// Nothing that may sleep happens inside the epoch.
-    NoSleepInEpoch,
-    /// Spans end in the reverse order in which they began.
-    Nesting,
-    /// Every request ends in exactly one of reply, error or dump end (or is carried out, and acknowledged).
-    OneEnd,
-    /// What the kernel says to a request is what the socket hears.
-    EndIsHeard,
-    /// Every event has a cause: something that the kernel told, in a step that asked for something.
-    EventHasCause,
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Rule::ReferenceReleased => "a reference was taken and not released",
-            Rule::ReferenceTaken => "a reference was released that was not taken",
-            Rule::EpochBalance => "the epoch is not left as often as it is entered",
-            Rule::NoSleepInEpoch => "what may sleep happens inside the epoch",
-            Rule::Nesting => "a span ends that is not the last that began",
-            Rule::OneEnd => "a request does not end in exactly one of reply, error or dump end",
-            Rule::EndIsHeard => "the socket did not hear how its request ended",
-            Rule::EventHasCause => "an event has no cause",
-        })
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let step = self.step.map_or("outside any step".to_owned(), |step| format!("step {step}"));
-        write!(f, "{}: {step}: {}", self.rule, self.culprit)?;
-        match &self.within {
-            Some(within) => write!(f, "\n    in {within}"),
-            None => Ok(()),
-        }
-    }
-}
 
 impl Rule {
     /// The probes without which it says nothing.
@@ -93,12 +33,11 @@ pub fn check_stock(trace: &KernelTrace, records: &[Record], major: u32) -> Vec<V
     let all_told = |rule: Rule| rule.of().iter().all(|name| table().by_name(name).is_some_and(told));
     // A span whose beginning nobody tells cannot end out of turn.
     let whole = |violation: &Violation| {
-        let name = violation.culprit.split(' ').next().unwrap_or_default();
         let span = |probe: &Probe| match &probe.span {
             Some(Span::Opens(span) | Span::Closes(span)) => Some(span.clone()),
             None => None,
         };
-        let of = table().by_name(name).and_then(span);
+        let of = violation.probe.and_then(span);
         of.is_some() && table().probes.iter().filter(|probe| span(probe) == of).all(told)
     };
     let mut violations = check(trace, records);
@@ -155,7 +94,13 @@ impl<'a> Checker<'a> {
             let (_, at, event) = thread.open.iter().find(around)?;
             (*at != place).then(|| event.text())
         });
-        let violation = Violation { rule, step: culprit.step, culprit: culprit.text(), within };
+        let violation = Violation {
+            rule,
+            step: culprit.step,
+            probe: Some(culprit.probe),
+            culprit: culprit.text(),
+            within,
+        };
         self.found.push((place, violation));
     }
 
@@ -348,7 +293,7 @@ impl<'a> Checker<'a> {
                         let culprit =
                             format!("message {kind} of group {group} about index {index} was heard");
                         let rule = Rule::EventHasCause;
-                        let violation = Violation { rule, step, culprit, within: None };
+                        let violation = Violation { rule, step, probe: None, culprit, within: None };
                         self.found.push((trace.events.len(), violation));
                     }
                 }

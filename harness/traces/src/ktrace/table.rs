@@ -20,7 +20,7 @@ pub struct Table {
     pub probes: Vec<Probe>,
 }
 
-/// One probe.
+/// One probe. Its name tells it from others.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Probe {
@@ -205,6 +205,14 @@ impl Table {
         self.probes.iter().find(|probe| probe.name == name)
     }
 }
+
+impl PartialEq for Probe {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Probe {}
 
 impl Probe {
     /// The functions that stand for it in that major.

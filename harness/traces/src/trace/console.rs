@@ -5,8 +5,8 @@ use nlproof_agent::{Body, ConsoleLine, Record};
 use nlproof_base::counted;
 use nlproof_wire::Os;
 
-use super::decode::errno_text;
 use super::item::Item;
+use super::text::errno_text;
 
 /// syslog(3)'s names of severities, from 0.
 const SEVERITIES: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];

@@ -15,6 +15,7 @@ use nlproof_wire::view::{
 use nlproof_wire::{Os, errno_name, family_name};
 
 use super::node::{Node, Val};
+use super::text::hex;
 
 /// Name of the node that holds what an acknowledgement echoes of its request.
 pub(super) const ECHO: &str = "echo";
@@ -166,11 +167,6 @@ fn push_ack(os: Os, fixed: &[u8], echo: &[u8], node: &mut Node) {
     node.children.push(quoted);
 }
 
-/// An error of the guest's for people: its name, or its number.
-pub(super) fn errno_text(os: Os, errno: i32) -> String {
-    errno_name(os, errno).map_or_else(|| format!("errno {errno}"), str::to_owned)
-}
-
 /// The error by name, with the sign that this system does not use shown as what it is.
 fn errno(os: Os, wire: i32) -> Val {
     let errno = os.wire_errno(wire);
@@ -247,7 +243,7 @@ fn attribute(os: Os, table: &AttrTable, attr: &RawAttr<'_>) -> Node {
 
 /// A payload of a size that its kind does not have.
 fn odd(payload: &[u8]) -> Val {
-    Val::Text(format!("<{} bytes: {}>", payload.len(), super::render::hex(payload)))
+    Val::Text(format!("<{} bytes: {}>", payload.len(), hex(payload)))
 }
 
 fn scalar(os: Os, kind: AttrKind, attr: &RawAttr<'_>) -> Option<Val> {

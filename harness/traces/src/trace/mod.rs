@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Traces: what the agent or the simulator saw, decoded, normalised by named passes, and written as text.
 //!
-//! [`RawLine`] is a record as it came, [`RawWriter`] keeps them (NDJSON, packed); [`Trace`] is their decoded form; [`normalise`] renames what
-//! differs between runs; [`Trace::to_text`] is what goldens hold.
+//! [`RawLine`] is a record as it came, [`RawWriter`] keeps them (NDJSON, packed); [`Trace`] is their decoded form;
+//! [`normalise`] renames what differs between runs; [`Trace::to_text`] is what goldens hold, and [`messages`] reads it back.
 
 mod console;
 mod decode;
 mod fold;
 mod item;
+mod message;
 mod node;
 mod passes;
 mod raw;
 mod raw_file;
 mod records;
 mod render;
+mod text;
 
 pub use console::{Console, ConsoleStatus};
 pub use decode::{Role, decode_datagram, decode_message};
 pub use item::{Item, Kind, Lossy, Trace};
+pub use message::{Message, messages};
 pub use node::{Node, Val};
 pub use passes::normalise;
 pub use raw::RawLine;

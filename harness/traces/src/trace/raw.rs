@@ -202,7 +202,7 @@ impl<'a> RawLine<'a> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    super::render::hex(bytes).split_off(2)
+    super::text::hex(bytes).split_off(2)
 }
 
 #[cfg(test)]

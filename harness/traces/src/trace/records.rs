@@ -6,8 +6,9 @@ use nlproof_wire::Os;
 use nlproof_wire::schema::group_name;
 
 use super::console::ConsoleStatus;
-use super::decode::{Role, decode_datagram, errno_text};
+use super::decode::{Role, decode_datagram};
 use super::item::{Item, Kind, Lossy, Trace};
+use super::text::errno_text;
 
 impl Trace {
     /// The trace of one program's records.

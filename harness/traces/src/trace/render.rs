@@ -13,12 +13,11 @@
 //! ```
 //! Long runs of messages that only count are folded, see `fold`.
 
-use std::fmt::Write as _;
-
 use super::console::console_text;
 use super::fold::fold;
 use super::item::{Item, Kind, Trace};
 use super::node::{Node, Val};
+use super::text::{ATTRIBUTES, hex, put, quoted};
 
 impl Trace {
     /// The trace as text. Unless the trace is ordered, the events of each step stand behind its replies in
@@ -102,7 +101,7 @@ fn item_to_text(item: &Item) -> String {
 fn message(text: &mut String, mark: &str, node: &Node) {
     put(text, 1, &format!("{mark}{}", line(node)));
     for child in node.children.iter().filter(|child| !child.inline) {
-        attribute(text, 3, child);
+        attribute(text, ATTRIBUTES, child);
     }
 }
 
@@ -142,38 +141,6 @@ fn value(value: &Val) -> String {
         Val::Stats(counters) => counters.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
         Val::Bytes(bytes) => hex(bytes),
     }
-}
-
-/// Text in double quotes; whatever is not printable ASCII is escaped, so that a golden is plain text.
-pub(super) fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            ' '..='~' => quoted.push(c),
-            other => quoted.extend(other.escape_default()),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Bytes as `0x...`; nothing is `0x`.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::from("0x");
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        write!(text, "{byte:02x}").unwrap_or_default();
-    }
-    text
-}
-
-fn put(text: &mut String, level: usize, line: &str) {
-    for _ in 0..level {
-        text.push_str("  ");
-    }
-    text.push_str(line);
-    text.push('\n');
 }
 
 #[cfg(test)]

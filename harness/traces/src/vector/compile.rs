@@ -9,15 +9,12 @@ use super::datagram::Datagram;
 use super::format::{RawMessage, RawStep};
 use super::load::Vector;
 use super::message::put_message;
-use super::numbering::{SEQ_STEP, seqs_of};
+use super::numbering::{REPLY_LIMIT_MS, SEQ_STEP, seqs_of};
 use super::place::{SourceFile, place};
 use super::race::compile_race;
 use super::repeat::expand;
 use crate::file::{FileError, Position};
 
-/// A reply that has not come after this is not coming. The destruction of an interface takes 300 ms under TCG,
-/// but after many vectors more than 10 s were seen on 14.0, while the jails of the earlier ones were removed.
-pub(super) const REPLY_LIMIT_MS: u32 = 45_000;
 /// After the reply, events are awaited until none has come for this long. Events that a request causes
 /// directly are queued before its reply; link-state changes come from a taskqueue a little later.
 ///

@@ -3,13 +3,25 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
 use super::loss::RawLoss;
 use super::schema;
-use crate::file::Node;
+use crate::file::{Node, schema_of};
+
+/// The schema of a vector file.
+pub fn vector_schema() -> Schema {
+    let mut schema = schema_of::<RawVector>("A test vector of nlproof");
+    let definitions = schema.ensure_object().entry("definitions").or_insert_with(|| json!({}));
+    if let Value::Object(definitions) = definitions {
+        definitions.extend(schema::attribute_tables());
+        definitions.insert("exact".into(), schema::exact());
+    }
+    schema
+}
 
 /// A vector: what is sent to a kernel, and under which circumstances. Names are those of the kernel headers, in lower case
 /// without prefix.

@@ -26,6 +26,7 @@ mod values;
 
 pub use check::VectorCheck;
 pub use compile::compile;
+pub use format::vector_schema;
 pub use lint::lint;
 pub use load::{Listing, Needs, Suite, Vector, list, load_suite, load_vector};
 pub use loss::{LossCode, LossKind, StatedLoss};
@@ -33,5 +34,4 @@ pub use malformed::Malformation;
 pub use numbering::{SEQ_STEP, seqs_of};
 pub use race::judge_races;
 pub use report::{Beside, VECTORS_SCHEMA, VectorReport, VectorStats, judge_vectors};
-pub use schema::vector_schema;
 pub use values::hex;

@@ -11,11 +11,11 @@ use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
 use nlproof_wire::view::{MessageItem, messages};
 use nlproof_wire::{Os, errno_name, errno_names, errno_number};
 
-use super::compile::REPLY_LIMIT_MS;
 use super::datagram::Datagram;
 use super::format::{RawMessage, RawRace};
 use super::load::Vector;
 use super::message::put_message;
+use super::numbering::REPLY_LIMIT_MS;
 use super::place::{SourceFile, place};
 use crate::file::{FileError, Position};
 

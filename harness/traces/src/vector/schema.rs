@@ -12,22 +12,10 @@ use nlproof_wire::{Os, families};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::format::RawVector;
 use super::malformed::Malformation;
-use crate::file::{one_of, schema_of};
+use crate::file::one_of;
 
 const SYSTEMS: [Os; 2] = [Os::FreeBsd, Os::Linux];
-
-/// The schema of a vector file.
-pub fn vector_schema() -> Schema {
-    let mut schema = schema_of::<RawVector>("A test vector of nlproof");
-    let definitions = schema.ensure_object().entry("definitions").or_insert_with(|| json!({}));
-    if let Value::Object(definitions) = definitions {
-        definitions.extend(attribute_tables());
-        definitions.insert("exact".into(), exact());
-    }
-    schema
-}
 
 /// Each name once, in their order.
 fn names(of: impl IntoIterator<Item = &'static str>) -> Schema {
@@ -136,7 +124,7 @@ fn interface() -> Value {
 }
 
 /// Every table of attributes, by name: an attribute is a mapping with one key.
-fn attribute_tables() -> Map<String, Value> {
+pub(super) fn attribute_tables() -> Map<String, Value> {
     let mut tables: BTreeMap<&str, BTreeMap<&str, Vec<Value>>> = BTreeMap::new();
     let mut left: Vec<(Os, &AttrTable)> = SYSTEMS
         .into_iter()
@@ -188,7 +176,7 @@ fn by_number() -> Value {
 }
 
 /// The value of an attribute whose bytes or length are given as they are.
-fn exact() -> Value {
+pub(super) fn exact() -> Value {
     json!({
         "type": "object",
         "description": "Bytes or a length as they are: what nla_len says may differ from what follows.",

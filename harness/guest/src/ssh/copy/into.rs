@@ -3,10 +3,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, FileType, Metadata};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use super::entry::{Entry, Kind};
 use super::error::CopyError;
 use super::pack::Packing;
 
@@ -23,32 +23,6 @@ pub struct CopyIn {
     place: String,
     entries: Vec<Entry>,
     bytes: u64,
-}
-
-/// One of its files, directories and links.
-#[derive(Debug)]
-pub(super) struct Entry {
-    /// Its path on this machine.
-    pub(super) source: PathBuf,
-    /// Below the path that is copied; empty for that one itself.
-    pub(super) below: PathBuf,
-    /// What it is.
-    pub(super) kind: Kind,
-    /// Permissions, without set-user-ID and the like: in the guest all is root's.
-    pub(super) mode: u32,
-    /// In seconds since 1970.
-    pub(super) modified: u64,
-}
-
-/// What there is to copy.
-#[derive(Debug)]
-pub(super) enum Kind {
-    /// A file, with its length in bytes.
-    File(u64),
-    /// A directory.
-    Directory,
-    /// A symbolic link, with where it leads.
-    Link(PathBuf),
 }
 
 impl CopyIn {
@@ -158,12 +132,6 @@ fn kind(source: &Path, data: &Metadata) -> Result<Kind, CopyError> {
         _ => "device",
     };
     Err(CopyError::Special { path: source.to_owned(), kind })
-}
-
-/// The bytes of a path, for an archive.
-pub(super) fn joined(name: &OsStr, below: &Path) -> PathBuf {
-    let name = Path::new(OsStr::from_bytes(name.as_bytes()));
-    if below.as_os_str().is_empty() { name.to_owned() } else { name.join(below) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Files and directories into a guest and out of it, as tar(1) archives over ssh.
 
+mod entry;
 mod error;
 mod into;
 mod out;

@@ -8,8 +8,8 @@ use std::io::{self, Cursor, Read};
 
 use tar::{Builder, EntryType, Header};
 
+use super::entry::{Entry, Kind, joined};
 use super::error::CopyError;
-use super::into::{Entry, Kind, joined};
 
 /// An archive is a row of blocks of so many bytes, and ends with two that are empty.
 const BLOCK: u64 = 512;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The messages of a golden's body, read back from the text that `trace::render` writes.
+//! The messages of a golden's body, read back from the text that `render` writes.
+
+use super::text::{ATTRIBUTES, LEVEL};
 
 /// A message of a golden: its first line and the attribute lines below it, with their paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,20 +38,20 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Cuts a body into messages. Steps stand at the margin, messages one level in, attributes from level 3 on
-/// (two spaces a level, see `trace::render`).
+/// Cuts a body into messages. Steps stand at the margin, messages one level in, attributes from the third level on
+/// (see `text`).
 pub fn messages(body: &str) -> Vec<Message<'_>> {
     let mut messages: Vec<Message<'_>> = Vec::new();
     let mut step = "";
     let mut path: Vec<&str> = Vec::new();
     for line in body.lines() {
         let text = line.trim_start();
-        match (line.len() - text.len()) / 2 {
+        match (line.len() - text.len()) / LEVEL.len() {
             0 => step = text,
             1 => messages.push(Message { step, head: text, attrs: Vec::new() }),
             level => {
                 let (word, value) = text.split_once(' ').unwrap_or((text, ""));
-                path.truncate(level.saturating_sub(3));
+                path.truncate(level.saturating_sub(ATTRIBUTES));
                 path.push(word);
                 if let Some(message) = messages.last_mut() {
                     message.attrs.push((path.join(" "), value));
