@@ -105,6 +105,7 @@ pub(super) mod tests {
                 without: vec![],
                 build_of: None,
                 layer: None,
+                plays: None,
                 soft: None,
             },
             status: CellStatus::Failed,
