@@ -65,7 +65,7 @@ impl Headers {
         let sys = directory.join("sys");
         let version = version(&sys.join("sys/param.h"))?;
         match version / 100_000 {
-            14 | 15 => Ok(Self { sys, version, digest }),
+            14..=16 => Ok(Self { sys, version, digest }),
             major => Err(KmodError::Untried { release: release.name.clone(), major }),
         }
     }

@@ -241,7 +241,10 @@ fn origin(cell: &Cell, facts: &Facts) -> Origin {
             kernel_sha256: kernel.sha256.clone(),
             module: (cell.module == ModuleKind::Rust).then(|| "rust".to_owned()),
         },
-        None => Origin::Predicted { profile: cell.profile.to_string() },
+        None => Origin::Predicted {
+            profile: cell.profile.to_string(),
+            revision: cell.profile.revision().map(str::to_owned),
+        },
     }
 }
 
