@@ -162,6 +162,8 @@ _Static_assert(sizeof(struct nlproof_media) == 2, "also in abi.rs");
 
 typedef bool nlproof_match_f(struct ifnet *, void *);
 typedef int nlproof_each_f(struct ifnet *, void *);
+/* The name has IFNAMSIZ bytes. */
+typedef void nlproof_each_group_f(const char *name, void *);
 typedef int nlproof_each_address_f(const struct nlproof_address *, void *);
 
 /* What Rust answers. */
@@ -170,6 +172,7 @@ int	nlproof_core_request(struct nlproof_call *, struct nlpcb *, struct nl_writer
 	    const struct nlproof_request *);
 void	nlproof_core_link_event(struct nlproof_call *, struct ifnet *, int osreldate, uint32_t event,
 	    uint32_t change);
+void	nlproof_core_link_renamed(struct nlproof_call *, struct ifnet *, int osreldate, const char *old);
 void	nlproof_core_address_event(struct nlproof_call *, struct ifnet *, int osreldate,
 	    const struct nlproof_address *, uint32_t deleted);
 
@@ -183,6 +186,7 @@ struct ifnet	*nlproof_if_by_name(const char *);
 void		 nlproof_if_release(struct ifnet *);
 int		 nlproof_if_foreach_sleep(nlproof_match_f *, void *, nlproof_each_f *, void *);
 int		 nlproof_if_foreach(nlproof_each_f *, void *);
+void		 nlproof_if_foreach_group(struct ifnet *, nlproof_each_group_f *, void *);
 uint32_t	 nlproof_if_index(struct ifnet *);
 const char	*nlproof_if_name(struct ifnet *);
 const char	*nlproof_if_description(struct ifnet *);

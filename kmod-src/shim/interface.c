@@ -63,6 +63,13 @@ nlproof_if_foreach(nlproof_each_f *each, void *arg)
 	return (error);
 }
 
+/* Before 16 no message has an interface's groups, and the kernel has no function that shows them. */
+void
+nlproof_if_foreach_group(struct ifnet *ifp, nlproof_each_group_f *each, void *arg)
+{
+	VERSION_FOREACH_GROUP(ifp, each, arg);
+}
+
 uint32_t
 nlproof_if_index(struct ifnet *ifp)
 {

@@ -35,8 +35,10 @@
 #include "version_14.h"
 #elif __FreeBSD_version >= 1500000 && __FreeBSD_version < 1600000
 #include "version_15.h"
+#elif __FreeBSD_version >= 1600000 && __FreeBSD_version < 1700000
+#include "version_16.h"
 #else
-#error "this release was never tried: the shim knows FreeBSD 14 and 15"
+#error "this release was never tried: the shim knows FreeBSD 14 and 15, and 16 from its sources"
 #endif
 
 #endif

@@ -11,7 +11,8 @@
 struct ifnet;
 struct nlmsghdr;
 
-/* event-begin's and event-end's `what` of addresses (kmod-src/probes.yaml); that of links is NLPROOF_LINK_*. */
+/* event-begin's and event-end's `what` of new names and addresses (kmod-src/probes.yaml); that of links is NLPROOF_LINK_*. */
+#define	NLPROOF_SAW_RENAMED		4
 #define	NLPROOF_SAW_ADDRESS_ADDED	5
 #define	NLPROOF_SAW_ADDRESS_DELETED	6
 

@@ -9,7 +9,7 @@
  *  - messages: the handler of NETLINK_ROUTE in nl_handlers[]. What is not about interfaces goes on to the
  *    stock handler. (rtnl_register_messages() would refuse a second handler on a kernel with INVARIANTS.)
  *  - flag changes: netlink_callback_p.
- *  - four event handlers: the function pointer inside the stock handler's entry in its event's list. Taking it
+ *  - four event handlers, in 16 five: the function pointer inside the stock handler's entry in its event's list. Taking it
  *    off the list and registering another (rtnl_ifaces_destroy(), EVENTHANDLER_REGISTER) would leave a gap,
  *    and the way back (rtnl_ifaces_init()) registers the messages again.
  */
@@ -38,10 +38,13 @@ static void on_arrival(void *, struct ifnet *);
 static void on_departure(void *, struct ifnet *);
 static void on_link(void *, struct ifnet *, int);
 static void on_address(void *, struct ifaddr *, int);
+#ifdef VERSION_RENAME_EVENT
+static void on_rename(void *, struct ifnet *, const char *);
+#endif
 static void on_flags(struct ifnet *, int);
 static int on_message(struct nlmsghdr *, struct nl_pstate *);
 
-enum { ARRIVAL, DEPARTURE, LINK, ADDRESS };
+enum { ARRIVAL, DEPARTURE, LINK, ADDRESS, RENAME };
 
 /* The stock code's event handlers, found by the names of their static functions. */
 static struct hook {
@@ -51,10 +54,13 @@ static struct hook {
 	void		*stock;
 	struct entry	*entry;
 } hooks[] = {
-	[ARRIVAL] = { "ifnet_arrival_event", "rtnl_handle_ifattach", on_arrival },
+	[ARRIVAL] = { VERSION_ARRIVAL_EVENT, "rtnl_handle_ifattach", on_arrival },
 	[DEPARTURE] = { "ifnet_departure_event", "rtnl_handle_ifdetach", on_departure },
 	[LINK] = { "ifnet_link_event", "rtnl_handle_iflink", on_link },
 	[ADDRESS] = { "rt_addrmsg", "rtnl_handle_ifaddr", on_address },
+#ifdef VERSION_RENAME_EVENT
+	[RENAME] = { VERSION_RENAME_EVENT, "rtnl_handle_ifrename", on_rename },
+#endif
 };
 
 static nl_handler_f stock_message;
@@ -192,6 +198,27 @@ on_link(void *arg, struct ifnet *ifp, int state)
 	}
 	leave();
 }
+
+#ifdef VERSION_RENAME_EVENT
+static void
+on_rename(void *arg, struct ifnet *ifp, const char *old)
+{
+	enter();
+	if (replacing()) {
+		struct nlproof_call call;
+
+		nlproof_call_begin(&call, NULL);
+		atomic_add_long(&nlproof_events, 1);
+		nlproof_core_link_renamed(&call, ifp, osreldate, old);
+	} else {
+		uint32_t index = nlproof_saw_event(ifp, NLPROOF_SAW_RENAMED, 0);
+
+		((void (*)(void *, struct ifnet *, const char *))hooks[RENAME].stock)(arg, ifp, old);
+		nlproof_saw_event_end(NLPROOF_SAW_RENAMED, index);
+	}
+	leave();
+}
+#endif
 
 static void
 on_flags(struct ifnet *ifp, int mask)

@@ -56,6 +56,16 @@ version_advance(struct nl_writer *nw, int32_t used)
 /* There is no permanent promiscuous mode here; 14's requests count, so Rust never asks for it. */
 #define	VERSION_SET_PERMANENT_PROMISC(_ifp, _on)	((void)(_ifp), (void)(_on))
 
+#define	VERSION_FOREACH_GROUP(_ifp, _each, _arg)	((void)(_ifp), (void)(_each), (void)(_arg))
+
+/* What cloners are shown of a request (clone.c): the kernel's fields are where this file was tried with them. */
+_Static_assert(sizeof(struct nl_parsed_link) == 64, "struct nl_parsed_link of 14");
+_Static_assert(offsetof(struct nl_parsed_link, ifla_idata) == 32, "struct nl_parsed_link of 14");
+_Static_assert(offsetof(struct nl_parsed_link, ifi_index) == 44, "struct nl_parsed_link of 14");
+_Static_assert(offsetof(struct nl_parsed_link, ifla_link) == 48, "struct nl_parsed_link of 14");
+_Static_assert(offsetof(struct nl_parsed_link, ifi_change) == 60, "struct nl_parsed_link of 14");
+
 #define	VERSION_MAJOR	14
+#define	VERSION_ARRIVAL_EVENT	"ifnet_arrival_event"
 
 #endif

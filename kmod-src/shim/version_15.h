@@ -61,6 +61,16 @@ version_advance(struct nl_writer *nw, int32_t used)
 
 #define	VERSION_SET_PERMANENT_PROMISC(_ifp, _on)	if_setppromisc((_ifp), (_on))
 
+#define	VERSION_FOREACH_GROUP(_ifp, _each, _arg)	((void)(_ifp), (void)(_each), (void)(_arg))
+
+/* What cloners are shown of a request (clone.c): the kernel's fields are where this file was tried with them. */
+_Static_assert(sizeof(struct nl_parsed_link) == 72, "struct nl_parsed_link of 15");
+_Static_assert(offsetof(struct nl_parsed_link, ifla_idata) == 32, "struct nl_parsed_link of 15");
+_Static_assert(offsetof(struct nl_parsed_link, ifi_index) == 52, "struct nl_parsed_link of 15");
+_Static_assert(offsetof(struct nl_parsed_link, ifla_link) == 56, "struct nl_parsed_link of 15");
+_Static_assert(offsetof(struct nl_parsed_link, ifi_change) == 68, "struct nl_parsed_link of 15");
+
 #define	VERSION_MAJOR	15
+#define	VERSION_ARRIVAL_EVENT	"ifnet_arrival_event"
 
 #endif

@@ -46,8 +46,8 @@ pub enum KmodError {
         /// What it is.
         got: String,
     },
-    /// The release is of a major that the shim was never tried on.
-    #[error("{release} is FreeBSD {major}: the module is made for 14 and 15, and was tried on no other")]
+    /// The release is of a major that the shim does not know.
+    #[error("{release} is FreeBSD {major}: the module is made for 14 and 15, and for 16 from its sources")]
     Untried {
         /// Name of the release.
         release: String,

@@ -84,6 +84,7 @@ pub(crate) const ENTRIES: &[&str] = &[
     "nlproof_core_request",
     "nlproof_core_handles",
     "nlproof_core_link_event",
+    "nlproof_core_link_renamed",
     "nlproof_core_address_event",
 ];
 

@@ -90,7 +90,7 @@ impl Headers {
         };
         let version = version(&sys.join("sys/param.h"))?;
         match version / 100_000 {
-            14 | 15 => Ok(Self { sys, version, digest }),
+            14..=16 => Ok(Self { sys, version, digest }),
             major => Err(KmodError::Untried { release: name, major }),
         }
     }

@@ -252,7 +252,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_simulator_is_compared_with_the_branch_that_it_plays() {
-        let origins = [kernel("14.0-STABLE", 1_400_507, "a"), Origin::Predicted { profile: "15".into() }];
+        let origins = [kernel("14.0-STABLE", 1_400_507, "a"), Origin::predicted("15")];
         let standing = |profile| cell(None, profile).standing(&origins, None).0;
         assert_eq!(standing(Profile::R14_0), Standing::Observed);
         assert_eq!(standing(Profile::R14_3), Standing::Predicted);

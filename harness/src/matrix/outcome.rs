@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn a_release_that_was_never_observed_is_forgiven_what_only_predictions_say() {
         let differs = || {
-            let golden = Golden::new("v", Origin::Predicted { profile: "15".into() }, "a\n");
+            let golden = Golden::new("v", Origin::predicted("15"), "a\n");
             let divergence = compare(Compared::Wire, &golden, "b\n").unwrap();
             vector(Outcome::Failed(divergence), Some(Standing::Predicted))
         };

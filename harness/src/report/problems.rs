@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn predicted(text: &str) -> Golden {
-        Golden::new("link/a", Origin::Predicted { profile: "15".into() }, text)
+        Golden::new("link/a", Origin::predicted("15"), text)
     }
 
     /// A run of a stock and a rust cell with these vectors each: what a golden said, and what was seen.

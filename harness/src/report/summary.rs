@@ -93,7 +93,7 @@ pub(super) mod tests {
 
     /// A failed cell with one vector of every outcome, some with bytes that XML forbids.
     pub(in crate::report) fn sample() -> CellResult {
-        let origin = Origin::Predicted { profile: "14.0".into() };
+        let origin = Origin::predicted("14.0");
         let golden = Golden::new("link/b", origin, "step 0\n  a\n");
         let divergence = compare(Compared::Wire, &golden, "step 0\n  \u{1}<b>\n").unwrap();
         let vector = |id: &str, outcome, standing: Option<Standing>| VectorResult {

@@ -4,15 +4,14 @@
 
 use nlproof_wire::consts::freebsd::AF_INET6;
 use nlproof_wire::consts::{
-    AF_INET, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_NODAD, IFA_F_OPTIMISTIC, IFA_F_TEMPORARY,
-    IFA_F_TENTATIVE, IFF_BROADCAST, IFF_POINTOPOINT, IFF_UP, RTM_NEWADDR,
+    AF_INET, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_NODAD, IFA_F_TEMPORARY, IFA_F_TENTATIVE, IFF_BROADCAST,
+    IFF_POINTOPOINT, IFF_UP, RTM_NEWADDR,
 };
 
 use crate::address::{Inet6Alias, InetAlias, SocketAddress};
 use crate::address_dump::in6_iff;
 use crate::address_request::AddressRequest;
 use crate::attributes::{Request, SOCKADDR_IN};
-use crate::behaviour::Behaviours;
 use crate::call::Call;
 use crate::context::Sleepable;
 use crate::errno::Errno;
@@ -20,9 +19,6 @@ use crate::kernel::{Interface, Kernel, Requester};
 use crate::name::Name;
 use crate::probe::{self, Change, Probe};
 use crate::report::Report;
-
-/// `IN6_IFF_PREFER_SOURCE`'s neighbour in 16: optimistic duplicate address detection (RFC 4429).
-const IN6_IFF_OPTIMISTIC: u32 = 0x200;
 
 /// RTM_NEWADDR and RTM_DELADDR. Adding always creates or replaces; NLM_F_CREATE, NLM_F_EXCL and
 /// NLM_F_REPLACE mean nothing.
@@ -60,7 +56,7 @@ pub(crate) fn change<K: Kernel, R: Requester>(
             probe::change(kernel, Change::DeleteInet, &ifp, 0, delete)
         }
         (AF_INET6, true) => {
-            let alias = inet6_alias(&wanted, call.behaviours, report)?;
+            let alias = inet6_alias(&wanted, report)?;
             let value = u32::from(wanted.prefix_len);
             probe::change(kernel, Change::AddInet6, &ifp, value, || kernel.add_inet6(thread, &ifp, &alias))
         }
@@ -145,11 +141,7 @@ fn inet_alias(wanted: &AddressRequest, if_flags: u32, report: &mut Report) -> Re
 
 /// IFA_LOCAL and IFA_ADDRESS that differ make a point-to-point address. Without IFA_CACHEINFO the lifetimes
 /// are 0, not infinite.
-fn inet6_alias(
-    wanted: &AddressRequest,
-    behaviours: &Behaviours,
-    report: &mut Report,
-) -> Result<Inet6Alias, Errno> {
+fn inet6_alias(wanted: &AddressRequest, report: &mut Report) -> Result<Inet6Alias, Errno> {
     check_prefix_len(wanted, 128, report)?;
     let (local, address) = (inet6(wanted.local), inet6(wanted.address));
     let (address, destination) = match local {
@@ -162,22 +154,21 @@ fn inet6_alias(
         address,
         prefix_len: wanted.prefix_len,
         destination,
-        flags: in6_flags(wanted.flags, behaviours) | wanted.inet6_flags,
+        flags: in6_flags(wanted.flags) | wanted.inet6_flags,
         preferred,
         valid,
         vhid: wanted.vhid,
     })
 }
 
-/// `nl_flags_to_in6`.
-fn in6_flags(flags: u32, behaviours: &Behaviours) -> u32 {
+/// `nl_flags_to_in6`. No branch knows IFA_F_OPTIMISTIC.
+fn in6_flags(flags: u32) -> u32 {
     [
         (IFA_F_TEMPORARY, in6_iff::TEMPORARY),
         (IFA_F_NODAD, in6_iff::NODAD),
         (IFA_F_DEPRECATED, in6_iff::DEPRECATED),
         (IFA_F_TENTATIVE, in6_iff::TENTATIVE),
         (IFA_F_DADFAILED, in6_iff::DUPLICATED),
-        (IFA_F_OPTIMISTIC, if behaviours.optimistic_addresses { IN6_IFF_OPTIMISTIC } else { 0 }),
     ]
     .into_iter()
     .filter(|&(netlink, _)| flags & netlink != 0)
@@ -187,7 +178,7 @@ fn in6_flags(flags: u32, behaviours: &Behaviours) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::Profile;
+    use nlproof_wire::consts::IFA_F_OPTIMISTIC;
 
     fn wanted(prefix_len: u8) -> AddressRequest {
         let address = Some(SocketAddress::Inet([192, 0, 2, 1]));
@@ -233,19 +224,17 @@ mod tests {
     fn equal_addresses_are_no_peer() {
         let one = Some(SocketAddress::Inet6([1; 16]));
         let two = Some(SocketAddress::Inet6([2; 16]));
-        let behaviours = Behaviours::of(Profile::R14_0);
         let destination = |local, address| {
             let wanted = AddressRequest { local, address, ..AddressRequest::default() };
-            inet6_alias(&wanted, &behaviours, &mut Report::default()).unwrap().destination
+            inet6_alias(&wanted, &mut Report::default()).unwrap().destination
         };
         assert_eq!((destination(one, one), destination(None, one)), (None, None));
         assert_eq!(destination(one, two), Some([2; 16]));
     }
 
     #[test]
-    fn optimistic_is_new_in_16() {
-        assert_eq!(in6_flags(IFA_F_OPTIMISTIC, &Behaviours::of(Profile::R15)), 0);
-        assert_eq!(in6_flags(IFA_F_OPTIMISTIC, &Behaviours::of(Profile::R16)), IN6_IFF_OPTIMISTIC);
-        assert_eq!(in6_flags(IFA_F_TENTATIVE | IFA_F_TEMPORARY, &Behaviours::of(Profile::R16)), 0x82);
+    fn optimistic_is_lost() {
+        assert_eq!(in6_flags(IFA_F_OPTIMISTIC), 0);
+        assert_eq!(in6_flags(IFA_F_TENTATIVE | IFA_F_TEMPORARY), 0x82);
     }
 }

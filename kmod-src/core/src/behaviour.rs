@@ -32,8 +32,14 @@ pub struct Behaviours {
     pub jailed_gets: bool,
     /// How a new name is announced.
     pub rename: Rename,
-    /// IFA_F_OPTIMISTIC is carried over to the kernel's flags.
-    pub optimistic_addresses: bool,
+    /// What `ifi_type` of RTM_GETLINK is compared with.
+    pub type_filter: TypeFilter,
+    /// IFLA_EXT_MASK is read, and must be a u32.
+    pub extended_mask: bool,
+    /// What becomes of an error that cuts a dump of interfaces short.
+    pub dump_error: DumpError,
+    /// IFLAF_GROUP is sent: the groups of the interface. Not without [`capability_bits`](Self::capability_bits).
+    pub groups: bool,
 }
 
 /// How `_nl_modify_ifp_generic` (`netlink/route/iface_drivers.c`) changes an interface.
@@ -136,6 +142,24 @@ pub enum Rename {
     EventOfItsOwn,
 }
 
+/// What `ifi_type` of RTM_GETLINK is compared with (`match_iface`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeFilter {
+    /// The type is compared with the requested *index*: a slip, which finds nothing for any type but 0.
+    AgainstIndex,
+    /// The type is compared with the interface's.
+    AgainstType,
+}
+
+/// What becomes of an error that cuts a dump of interfaces short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DumpError {
+    /// Nobody hears of it: NLMSG_DONE says 0.
+    Dropped,
+    /// NLMSG_DONE carries it, and the handler returns it.
+    Told,
+}
+
 /// How the scope of an IPv4 address is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inet4Scope {
@@ -182,7 +206,10 @@ impl Behaviours {
             address_dump: AddressDump::Plain,
             jailed_gets: false,
             rename: Rename::DepartureAndArrival,
-            optimistic_addresses: false,
+            type_filter: TypeFilter::AgainstIndex,
+            extended_mask: false,
+            dump_error: DumpError::Dropped,
+            groups: false,
         };
         let release_14_0 = Self {
             link_modify: LinkModify::RELEASE_13,
@@ -197,7 +224,10 @@ impl Behaviours {
             address_dump: AddressDump::Full,
             jailed_gets: true,
             rename: Rename::DepartureAndArrival,
-            optimistic_addresses: false,
+            type_filter: TypeFilter::AgainstIndex,
+            extended_mask: false,
+            dump_error: DumpError::Dropped,
+            groups: false,
         };
         let release_14_3 = Self { inet4_scope: Inet4Scope::HostOrder, ..release_14_0 };
         let release_15 =
@@ -207,8 +237,16 @@ impl Behaviours {
             Profile::R14_0 => release_14_0,
             Profile::R14_3 => release_14_3,
             Profile::R15 => release_15,
-            // Nobody has read 16's iface_drivers.c for this; 15's variant is the newest that is known.
-            Profile::R16 => Self { optimistic_addresses: true, rename: Rename::EventOfItsOwn, ..release_15 },
+            // iface.c was read at git revision 2019f3d86f78. Nobody has read 16's iface_drivers.c; 15's variant is
+            // the newest that is known.
+            Profile::R16 => Self {
+                rename: Rename::EventOfItsOwn,
+                type_filter: TypeFilter::AgainstType,
+                extended_mask: true,
+                dump_error: DumpError::Told,
+                groups: true,
+                ..release_15
+            },
         }
     }
 }

@@ -63,6 +63,8 @@ pub trait Interface {
             }
         }
     }
+    /// `if_foreach_group`: the names of the groups that the interface is in, in the order in which it joined them.
+    fn for_each_group(&self, each: impl FnMut(Name));
     /// Shows the description (`if_getdescr`), without its NUL, to `show`; `None` if there is none.
     fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R;
 }
@@ -234,11 +236,12 @@ pub trait Kernel {
     /// The driver's error.
     fn media(&self, thread: &mut Sleepable, ifp: &Self::Ref) -> Result<Media, Errno>;
     /// `ifc_dump_ifp_nl`: if there is a cloner of the driver's name in this network stack, it adds what it has to say
-    /// of the interface to the message: [`link_info`](crate::link_info). No kernel so far asks a driver's own
-    /// function (vlan(4) has one): `ifc_attach_cloner` overwrites it.
+    /// of the interface to the message: [`link_info`](crate::link_info). Before 16 no driver's own function is
+    /// asked (vlan(4) has one): `ifc_attach_cloner` overwrites it.
     fn describe(&self, ifp: &Self::Ref, stream: &mut Self::Stream);
 
-    /// `ifc_create_ifp`: makes an interface with the cloner that matches the name.
+    /// `ifc_create_ifp_nl`: makes an interface with the cloner that matches the name, and has it configured by its
+    /// driver. If that fails, the interface stays.
     ///
     /// # Errors
     /// EINVAL when no cloner matches, EEXIST when there is such an interface, else the cloner's error.
@@ -249,7 +252,8 @@ pub trait Kernel {
         request: &LinkRequest<'_>,
     ) -> Result<Self::Ref, Errno>;
     /// What a request to change an interface asks of its driver beyond what every interface has: the part of
-    /// the cloner's `modify_nl` before `nl_modify_ifp_generic`. Only vlan(4) has one; the default does nothing.
+    /// the cloner's `modify_nl` before `nl_modify_ifp_generic`. Only vlan(4) has one, and from 16 on gif(4); the
+    /// default does nothing.
     ///
     /// # Errors
     /// The driver's error, with what it reported.

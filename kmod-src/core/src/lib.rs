@@ -44,6 +44,7 @@ mod dispatch;
 mod driver_data;
 mod errno;
 mod event;
+mod gif;
 mod kernel;
 mod link;
 mod link_dump;
@@ -64,8 +65,8 @@ pub use address::{
 pub use address_request::AddressRequest;
 pub use attributes::Request;
 pub use behaviour::{
-    AddressChanges, AddressDump, Behaviours, Inet4Scope, LinkAddressChange, LinkCloner, LinkModify,
-    LinkParent, MtuError, Promiscuity, Rename, UpDown,
+    AddressChanges, AddressDump, Behaviours, DumpError, Inet4Scope, LinkAddressChange, LinkCloner,
+    LinkModify, LinkParent, MtuError, Promiscuity, Rename, TypeFilter, UpDown,
 };
 pub use cloners::{Cloner, Cloners};
 pub use context::{Epoch, Sleepable, in_epoch};
@@ -74,6 +75,7 @@ pub use dispatch::handle;
 pub use driver_data::DriverData;
 pub use errno::Errno;
 pub use event::{AddressEvent, LinkEvent, address_event, link_event, link_renamed};
+pub use gif::{GifRequest, Tunnel};
 pub use kernel::{
     Capabilities, Counter, Interface, Kernel, LinkState, Media, Privilege, Requester, STATISTICS,
 };

@@ -4,7 +4,7 @@
 use nlproof_wire::consts::{NLM_F_CREATE, NLM_F_MULTI, RTM_NEWLINK};
 
 use crate::attributes::Request;
-use crate::behaviour::LinkCloner;
+use crate::behaviour::{DumpError, LinkCloner, TypeFilter};
 use crate::call::Call;
 use crate::context::Sleepable;
 use crate::cookie::Cookie;
@@ -35,21 +35,24 @@ pub(crate) fn get<K: Kernel, R: Requester>(
             Some(name) if wanted.index == 0 => probe::by_name(kernel, name),
             _ => probe::by_index(kernel, thread, wanted.index),
         };
-        let ifp = found.filter(|ifp| matches(ifp, &wanted)).ok_or(Errno::ENODEV)?;
+        let ifp = found.filter(|ifp| matches(ifp, &wanted, behaviours.type_filter)).ok_or(Errno::ENODEV)?;
         return link_dump::link(kernel, behaviours, thread, writer, &reply, &ifp, Shown::default());
     }
 
     reply.flags |= NLM_F_MULTI;
     kernel.probe(Probe::DumpBegin { message: reply.kind, seq: reply.seq });
-    // A dump that was cut short ends like one that was not: the kernel drops this result too.
     let all = wanted.kind == 0;
     let dumped = kernel.for_each_interface(
         thread,
-        |ifp| all || matches(ifp, &wanted),
+        |ifp| all || matches(ifp, &wanted, behaviours.type_filter),
         |thread, ifp| link_dump::link(kernel, behaviours, thread, writer, &reply, ifp, Shown::default()),
     );
-    dumped.unwrap_or(());
-    call.end_dump(writer, 0, &reply)
+    let dumped = match behaviours.dump_error {
+        DumpError::Dropped => Ok(()),
+        DumpError::Told => dumped,
+    };
+    call.end_dump(writer, probe::number(&dumped), &reply)?;
+    dumped
 }
 
 /// Reads a request.
@@ -67,12 +70,15 @@ fn parse<'a, K: Kernel, R: Requester>(
     Ok(wanted)
 }
 
-/// `match_iface`. The type is compared with the requested *index*: a slip of the kernel, which finds nothing
-/// for any `ifi_type` but 0.
+/// `match_iface`.
 #[cold]
-fn matches(ifp: &impl Interface, wanted: &LinkRequest<'_>) -> bool {
+fn matches(ifp: &impl Interface, wanted: &LinkRequest<'_>, filter: TypeFilter) -> bool {
+    let compared = match filter {
+        TypeFilter::AgainstIndex => wanted.index,
+        TypeFilter::AgainstType => u32::from(wanted.kind),
+    };
     (wanted.index == 0 || wanted.index == ifp.index())
-        && (wanted.kind == 0 || wanted.index == u32::from(ifp.kind()))
+        && (wanted.kind == 0 || compared == u32::from(ifp.kind()))
         && wanted.name.is_none_or(|name| name == ifp.name().as_bytes())
 }
 

@@ -2,8 +2,8 @@
 //! The message about one interface: RTM_NEWLINK and RTM_DELLINK (`dump_iface` of iface.c).
 
 use nlproof_wire::consts::freebsd::{
-    IFF_LOWER_UP, IFF_MONITOR, IFLA_FREEBSD, IFLAF_CAPS, IFLAF_ORIG_HWADDR, IFT_ETHER, IFT_IEEE8023ADLAG,
-    IFT_L2VLAN, NLA_BITSET_MASK, NLA_BITSET_SIZE, NLA_BITSET_VALUE,
+    IFF_LOWER_UP, IFF_MONITOR, IFLA_FREEBSD, IFLAF_CAPS, IFLAF_GROUP, IFLAF_ORIG_HWADDR, IFT_ETHER,
+    IFT_IEEE8023ADLAG, IFT_L2VLAN, NLA_BITSET_MASK, NLA_BITSET_SIZE, NLA_BITSET_VALUE,
 };
 use nlproof_wire::consts::{
     IF_OPER_DORMANT, IF_OPER_DOWN, IF_OPER_UNKNOWN, IF_OPER_UP, IFF_PROMISC, IFF_UP, IFLA_ADDRESS,
@@ -104,7 +104,7 @@ pub(crate) fn link<K: Kernel>(
         }
     });
     if let Some(bits) = behaviours.capability_bits {
-        freebsd(writer, ifp, &now, bits);
+        freebsd(writer, ifp, &now, bits, behaviours.groups);
     }
     writer.filled(IFLA_STATS64, |out| ifp.statistics(out));
     writer.words(&[attribute_header(IFLA_PROMISCUITY, 4), u32::from(now.flags & IFF_PROMISC != 0)]);
@@ -126,7 +126,7 @@ const fn byte(value: u8) -> u32 {
     u32::from_ne_bytes([value, 0, 0, 0])
 }
 
-/// IFLA_LINKINFO as every cloner but vlan(4)'s writes it (`ifc_dump_ifp_nl_default`).
+/// IFLA_LINKINFO as a cloner writes it that has nothing of its own to say (`ifc_dump_ifp_nl_default`).
 pub fn link_info(writer: &mut impl Writer, driver: Name) {
     if let Some(nest) = writer.nest(IFLA_LINKINFO) {
         writer.string(IFLA_INFO_KIND, driver.as_bytes());
@@ -135,7 +135,7 @@ pub fn link_info(writer: &mut impl Writer, driver: Name) {
 }
 
 /// IFLA_FREEBSD. The kernel has mask and value of the capabilities the wrong way round, and its users count on that.
-fn freebsd(writer: &mut impl Writer, ifp: &impl Interface, now: &LinkState, bits: u32) {
+fn freebsd(writer: &mut impl Writer, ifp: &impl Interface, now: &LinkState, bits: u32, with_groups: bool) {
     let ([low, high], [low_known, high_known]) = (now.capabilities.enabled, now.capabilities.supported);
     let size = attribute_header(NLA_BITSET_SIZE, 4);
     let mask = attribute_header(NLA_BITSET_MASK, 8);
@@ -144,15 +144,34 @@ fn freebsd(writer: &mut impl Writer, ifp: &impl Interface, now: &LinkState, bits
     // Others have none (`if_gethwaddr`).
     let may_have = matches!(u16::from(now.kind), IFT_ETHER | IFT_IEEE8023ADLAG);
     match if may_have { ifp.hardware_address() } else { None } {
-        None => {
+        None if !with_groups => {
             let all = attribute_header(IFLA_FREEBSD, 36);
             writer.words(&[all, capabilities, size, bits, mask, low, high, value, low_known, high_known]);
         }
-        Some(address) => {
+        address => {
+            // Without memory the writer remembers it, and the message fails as a whole.
             let Some(nest) = writer.nest(IFLA_FREEBSD) else { return };
-            writer.attribute(IFLAF_ORIG_HWADDR, address.as_bytes());
+            if let Some(address) = address {
+                writer.attribute(IFLAF_ORIG_HWADDR, address.as_bytes());
+            }
             writer.words(&[capabilities, size, bits, mask, low, high, value, low_known, high_known]);
+            if with_groups {
+                groups(writer, ifp);
+            }
             writer.end_nest(nest);
         }
     }
+}
+
+/// IFLAF_GROUP (`dump_group`): one nest, in it one for each group, in that its name, all three of the same number. An
+/// interface that has left its groups has the outer one, empty.
+fn groups(writer: &mut impl Writer, ifp: &impl Interface) {
+    let Some(all) = writer.nest(IFLAF_GROUP) else { return };
+    ifp.for_each_group(|name| {
+        if let Some(one) = writer.nest(IFLAF_GROUP) {
+            writer.name(IFLAF_GROUP, name);
+            writer.end_nest(one);
+        }
+    });
+    writer.end_nest(all);
 }

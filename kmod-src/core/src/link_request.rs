@@ -3,8 +3,8 @@
 
 use nlproof_wire::bytes::u8_at;
 use nlproof_wire::consts::{
-    IFLA_ADDRESS, IFLA_ALT_IFNAME, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND,
-    IFLA_LINK, IFLA_LINKINFO, IFLA_MTU,
+    IFLA_ADDRESS, IFLA_ALT_IFNAME, IFLA_EXT_MASK, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA,
+    IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, IFLA_MTU,
 };
 
 use crate::attributes::{Attribute, AttributeSet, Request, header_u16, header_u32};
@@ -69,6 +69,8 @@ impl<'a> AttributeSet<'a> for Links<'_, 'a> {
             IFLA_IFALIAS => self.request.alias = Some(attribute.string(report)?),
             // Read as a string although users send a number, and then not used.
             IFLA_GROUP => drop(attribute.string(report)?),
+            // What it asks for (RTEXT_FILTER_VF) only drivers of SR-IOV have, and the others say nothing then.
+            IFLA_EXT_MASK if self.behaviours.extended_mask => drop(attribute.u32(report)?),
             _ => {}
         }
         Ok(())
@@ -160,6 +162,18 @@ mod tests {
         payload.extend([8, 8, 18, 0, 4, 8, 1, 0]);
         payload.extend([b'x'; 2048]);
         assert_eq!(parse(Profile::R14_0, false, &payload).0, Err(Errno::ENOMEM));
+    }
+
+    #[test]
+    fn the_extended_mask_is_read_from_16_on() {
+        let mut payload = std::vec![0; 16];
+        payload.extend([6, 0, 29, 0, 1, 0, 0, 0]);
+        assert!(parse(Profile::R15, false, &payload).0.is_ok());
+        let (link, report) = parse(Profile::R16, false, &payload);
+        assert_eq!((link, report.offset()), (Err(Errno::EINVAL), Some(32)));
+        assert_eq!(report.text(), Some(&b"nla type 29 size(2) is not uint32"[..]));
+        payload[16] = 8;
+        assert!(parse(Profile::R16, false, &payload).0.is_ok());
     }
 
     #[test]

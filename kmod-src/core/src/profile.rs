@@ -17,7 +17,7 @@ pub enum Profile {
     R14_3,
     /// 15.0 and 15.1.
     R15,
-    /// 16-CURRENT, early 2026.
+    /// 16-CURRENT: main in summer 2026, git revision 2019f3d86f78.
     R16,
 }
 
@@ -35,6 +35,15 @@ impl Profile {
             Self::R14_3 => "14.3",
             Self::R15 => "15",
             Self::R16 => "16",
+        }
+    }
+
+    /// The git revision of freebsd-src whose iface.c was read for a branch that moves on; `None` for those of releases.
+    #[must_use]
+    pub const fn revision(self) -> Option<&'static str> {
+        match self {
+            Self::R16 => Some("2019f3d86f78"),
+            Self::Seed | Self::R13 | Self::R14_0 | Self::R14_3 | Self::R15 => None,
         }
     }
 }

@@ -164,6 +164,8 @@ const _: () = {
 pub(crate) type Match = unsafe extern "C" fn(*mut IfNet, *mut c_void) -> bool;
 /// `nlproof_each_f`.
 pub(crate) type Each = unsafe extern "C" fn(*mut IfNet, *mut c_void) -> c_int;
+/// `nlproof_each_group_f`.
+pub(crate) type EachGroup = unsafe extern "C" fn(*const c_char, *mut c_void);
 /// `nlproof_each_address_f`.
 pub(crate) type EachAddress = unsafe extern "C" fn(*const IfAddress, *mut c_void) -> c_int;
 
@@ -187,6 +189,7 @@ unsafe extern "C" {
         each_arg: *mut c_void,
     ) -> c_int;
     pub(crate) fn nlproof_if_foreach(each: Each, arg: *mut c_void) -> c_int;
+    pub(crate) fn nlproof_if_foreach_group(ifp: *mut IfNet, each: EachGroup, arg: *mut c_void);
     pub(crate) fn nlproof_if_index(ifp: *mut IfNet) -> u32;
     pub(crate) fn nlproof_if_name(ifp: *mut IfNet) -> *const c_char;
     pub(crate) fn nlproof_if_description(ifp: *mut IfNet) -> *const c_char;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The functions that the shim calls.
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_char, c_int};
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 use iface_core::{
-    AddressEvent, LinkEvent, Message, MessageHeader, Report, Request, Sleepable, address_event, handle,
-    link_event,
+    AddressEvent, LinkEvent, Message, MessageHeader, Name, Report, Request, Sleepable, address_event, handle,
+    link_event, link_renamed,
 };
 
 use crate::abi::{self, Call, IfAddress, IfNet, NlPcb, NlWriter, RawRequest};
@@ -105,6 +105,27 @@ pub unsafe extern "C" fn nlproof_core_link_event(
     // SAFETY: the interface is valid during the call and the reference to it is never dropped.
     if let Some(ifp) = unsafe { IfRef::from_raw(ifp) }.map(ManuallyDrop::new) {
         link_event(&stack, behaviours(osreldate), &mut Sleepable::at_entry(), &ifp, event);
+    }
+}
+
+/// Announces that an interface, once `old`, has another name now.
+///
+/// # Safety
+/// All pointers are valid during the call, and `old` ends with a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nlproof_core_link_renamed(
+    call: NonNull<Call>,
+    ifp: *mut IfNet,
+    osreldate: i32,
+    old: *const c_char,
+) {
+    // SAFETY: the caller's promise.
+    let old = Name::truncated(unsafe { CStr::from_ptr(old) }.to_bytes());
+    // SAFETY: the call is valid until this function returns.
+    let stack = unsafe { Stack::new(call) };
+    // SAFETY: the interface is valid during the call and the reference to it is never dropped.
+    if let Some(ifp) = unsafe { IfRef::from_raw(ifp) }.map(ManuallyDrop::new) {
+        link_renamed(&stack, behaviours(osreldate), &mut Sleepable::at_entry(), &ifp, old);
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Interfaces: `struct ifnet` behind a counted reference.
 
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char, c_void};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
@@ -45,6 +45,16 @@ impl Drop for IfRef {
         // SAFETY: a value that is dropped owns a reference (type's invariant), which ends here.
         unsafe { abi::nlproof_if_release(self.as_ptr()) }
     }
+}
+
+/// Shows the name of a group of C's to a closure at `arg`.
+///
+/// # Safety
+/// `arg` is a `*mut F` that nothing else uses, and IFNAMSIZ bytes are readable at `name`.
+unsafe extern "C" fn show_group<F: FnMut(Name)>(name: *const c_char, arg: *mut c_void) {
+    // SAFETY: the caller's promises.
+    let (show, name) = unsafe { (&mut *arg.cast::<F>(), name.cast::<[u8; IFNAMSIZ]>().read()) };
+    show(Name::of_array(name));
 }
 
 impl Interface for IfRef {
@@ -148,6 +158,17 @@ impl Interface for IfRef {
     fn statistics(&self, out: &mut [u8; STATISTICS]) {
         // SAFETY: the interface is valid by the type's invariant, and `out` is writable.
         unsafe { abi::nlproof_if_statistics(self.as_ptr(), out) }
+    }
+
+    fn for_each_group(&self, each: impl FnMut(Name)) {
+        fn show_of<F: FnMut(Name)>(_: &F) -> abi::EachGroup {
+            show_group::<F>
+        }
+        let mut each = each;
+        let show = show_of(&each);
+        // SAFETY: the interface is valid by the type's invariant; the function gets the closure that it was made for,
+        // which outlives the call.
+        unsafe { abi::nlproof_if_foreach_group(self.as_ptr(), show, (&raw mut each).cast()) }
     }
 
     fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R {

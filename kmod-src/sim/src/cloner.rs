@@ -67,7 +67,7 @@ impl Stack {
         if self.unit(name.as_bytes()).is_some() {
             return Err(Errno::EEXIST);
         }
-        match driver {
+        let ifp = match driver {
             Driver::Loopback => self.loopback_create(thread, name),
             Driver::Epair => self.epair_create(thread, name),
             Driver::Bridge => self.bridge_create(thread, name),
@@ -79,7 +79,10 @@ impl Stack {
                 Some(request) => self.vlan_create_requested(thread, name, request),
                 None => self.vlan_create(thread, name, None),
             },
-        }
+        }?;
+        // `ifc_link_ifp`: when the driver has announced it.
+        ifp.join(driver.name().as_bytes());
+        Ok(ifp)
     }
 
     /// `ifc_alloc_unit`: the unit that the name asks for, or the first free one.
@@ -110,23 +113,32 @@ impl Stack {
         self.cloners.free(driver, unit);
     }
 
-    /// `if_clone_destroy`: by name, and by the cloner that made it.
+    /// `if_clone_destroy`: by name, and by the cloner that made it. The interface leaves the cloner's group first, and
+    /// joins it again if it stays.
     pub(crate) fn clone_destroy(&self, thread: &mut Sleepable, name: Name) -> Result<(), Errno> {
         let ifp = self.living().into_iter().find(|ifp| ifp.name.get() == name).ok_or(Errno::ENXIO)?;
+        let group = ifp.driver.name().as_bytes();
+        ifp.leave(group);
+        self.driver_destroy(thread, &ifp).inspect_err(|_| {
+            ifp.join(group);
+        })
+    }
+
+    fn driver_destroy(&self, thread: &mut Sleepable, ifp: &IfRef) -> Result<(), Errno> {
         match ifp.driver {
-            Driver::Loopback => self.loopback_destroy(thread, &ifp),
-            Driver::Epair => self.epair_destroy(thread, &ifp),
-            Driver::Vlan => self.vlan_destroy(thread, &ifp),
+            Driver::Loopback => self.loopback_destroy(thread, ifp),
+            Driver::Epair => self.epair_destroy(thread, ifp),
+            Driver::Vlan => self.vlan_destroy(thread, ifp),
             Driver::Bridge => {
-                self.bridge_destroy(thread, &ifp);
+                self.bridge_destroy(thread, ifp);
                 Ok(())
             }
             Driver::Gif => {
-                self.gif_destroy(thread, &ifp);
+                self.gif_destroy(thread, ifp);
                 Ok(())
             }
             Driver::Tun | Driver::Tap | Driver::Disc => {
-                self.simple_destroy(thread, &ifp);
+                self.simple_destroy(thread, ifp);
                 Ok(())
             }
         }

@@ -26,6 +26,8 @@ impl Stack {
         let [.., high, low] = first.index.to_be_bytes();
         self.ethernet_attach(thread, &first, [a, b, c, high, low, 0x0a]);
         self.ethernet_attach(thread, &second, [a, b, c, high, low, 0x0b]);
+        // `epair_clone_add`: the second is the cloner's here, the first when it is returned.
+        second.join(Driver::Epair.name().as_bytes());
         self.epair_state(thread, &first, true);
         self.epair_state(thread, &second, true);
         Ok(first)

@@ -25,6 +25,10 @@ enum Change {
     Mtu(u32),
     Name(Vec<u8>),
     Description(Vec<u8>),
+    /// SIOCAIFGROUP.
+    Join(Vec<u8>),
+    /// SIOCDIFGROUP.
+    Leave(Vec<u8>),
     AddInet(Ipv4Addr, u8),
     DeleteInet(Ipv4Addr),
     AddInet6(Ipv6Addr, u8),
@@ -66,6 +70,8 @@ impl Ifconfig {
                 "mtu" => Change::Mtu(words.next()?.parse().ok()?),
                 "name" => Change::Name(words.next()?.into()),
                 "description" => Change::Description(words.next()?.into()),
+                "group" => Change::Join(group(words.next()?)?),
+                "-group" => Change::Leave(group(words.next()?)?),
                 "inet" => inet(words.next()?, words.next())?,
                 "inet6" => inet6(words.next()?, words.next())?,
                 _ => return None,
@@ -73,6 +79,12 @@ impl Ifconfig {
         }
         (!changes.is_empty()).then_some(Self { interface, changes })
     }
+}
+
+/// A group's name, which ifconfig(8) itself rejects when it ends with a digit or is too long.
+fn group(name: &str) -> Option<Vec<u8>> {
+    let possible = name.len() < IFNAMSIZ && !name.ends_with(|last: char| last.is_ascii_digit());
+    possible.then(|| name.into())
 }
 
 fn inet(address: &str, word: Option<&str>) -> Option<Change> {
@@ -152,6 +164,8 @@ impl Stack {
             }
             Change::Mtu(mtu) => return self.change_mtu(thread, ifp, *mtu),
             Change::Name(name) => return self.rename(thread, ifp, name),
+            Change::Join(group) => return if ifp.join(group) { Ok(()) } else { Err(Errno::EEXIST) },
+            Change::Leave(group) => return if ifp.leave(group) { Ok(()) } else { Err(Errno::ENOENT) },
             Change::Description(text) => *ifp.description.borrow_mut() = Some(text.clone()),
             Change::AddInet(address, len) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(*len)).unwrap_or(0);

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
 
-use iface_core::{Address, Capabilities, LinkAddress, Name, SocketAddress};
+use iface_core::{Address, Capabilities, LinkAddress, Name, SocketAddress, Tunnel};
 
 /// What drives an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum Driver {
     Bridge,
     /// vlan(4).
     Vlan,
-    /// gif(4): a tunnel, here without end points.
+    /// gif(4): a tunnel. Only requests of 16 give it end points here.
     Gif,
     /// tun(4): a point-to-point interface whose other end is a program.
     Tun,
@@ -79,6 +79,8 @@ pub(crate) struct Ifnet {
     pub(crate) broadcast_address: Cell<Option<LinkAddress>>,
     pub(crate) capabilities: Cell<Capabilities>,
     pub(crate) description: RefCell<Option<Vec<u8>>>,
+    /// `if_groups`, in the order in which the interface joined them.
+    pub(crate) groups: RefCell<Vec<Name>>,
     /// `if_addrhead` without the link-level address, which is always its first.
     pub(crate) addresses: RefCell<Vec<Rc<IfAddr>>>,
     /// ND6_IFF_IFDISABLED: IPv6 waits for the first address.
@@ -87,16 +89,24 @@ pub(crate) struct Ifnet {
     pub(crate) peer: RefCell<Weak<Ifnet>>,
     /// What a VLAN is on.
     pub(crate) trunk: RefCell<Option<Trunk>>,
+    /// `ifv_qtag`: id and protocol of a VLAN. They outlast the parent.
+    pub(crate) tag: Cell<(u16, u16)>,
+    /// What a gif is; `None` once it is being destroyed (`if_softc`).
+    pub(crate) gif: Cell<Option<Gif>>,
+}
+
+/// `struct gif_softc` of `net/if_gif.h`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Gif {
+    pub(crate) tunnel: Option<Tunnel>,
+    /// `gif_options`.
+    pub(crate) options: u32,
 }
 
 /// Where a VLAN belongs: `struct ifvlan` of `net/if_vlan.c`.
 #[derive(Debug, Clone)]
 pub(crate) struct Trunk {
     pub(crate) parent: Weak<Ifnet>,
-    /// `ifv_vid`.
-    pub(crate) id: u16,
-    /// `ifv_proto`: 0x8100 or 0x88a8.
-    pub(crate) protocol: u16,
     /// `ifv_mtufudge`: bytes by which packets must be smaller than the parent's.
     pub(crate) mtu_fudge: u32,
     /// The parent is promiscuous because the VLAN is.
@@ -155,6 +165,26 @@ impl Ifnet {
 
     pub(crate) fn clear(&self, flag: u32) {
         self.flags.set(self.flags.get() & !flag);
+    }
+
+    /// `if_addgroup`: false for a group that it is in already, or a name that ends with a digit.
+    pub(crate) fn join(&self, group: &[u8]) -> bool {
+        let group = Name::truncated(group);
+        let mut groups = self.groups.borrow_mut();
+        let possible = !group.as_bytes().last().is_some_and(u8::is_ascii_digit) && !groups.contains(&group);
+        if possible {
+            groups.push(group);
+        }
+        possible
+    }
+
+    /// `if_delgroup`: whether it was in that group.
+    pub(crate) fn leave(&self, group: &[u8]) -> bool {
+        let group = Name::truncated(group);
+        let mut groups = self.groups.borrow_mut();
+        let before = groups.len();
+        groups.retain(|other| *other != group);
+        groups.len() < before
     }
 }
 

@@ -5,8 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use iface_core::{
-    Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Name, Probe, Report, Sleepable,
-    link_info,
+    Address, Epoch, Errno, Inet6Alias, InetAlias, Kernel, LinkRequest, Media, Probe, Report, Sleepable,
 };
 
 use crate::interface::{Driver, IfRef};
@@ -114,7 +113,7 @@ impl Kernel for Stack {
     }
 
     fn describe(&self, ifp: &CountedRef, stream: &mut NlWriter) {
-        link_info(stream, Name::truncated(ifp.driver.name().as_bytes()));
+        self.cloner_describes(ifp, stream);
     }
 
     fn create(
@@ -124,6 +123,10 @@ impl Kernel for Stack {
         request: &LinkRequest<'_>,
     ) -> Result<CountedRef, Errno> {
         let ifp = self.clone_create(thread, name, Some(request))?;
+        // `modify_nl` of the new interface's cloner. vlan's has nothing to do here: its interface was made as asked.
+        if ifp.driver == Driver::Gif {
+            self.gif_change(&ifp, request, &mut self.driver_report.borrow_mut())?;
+        }
         Ok(CountedRef::counted(ifp, &self.tracer))
     }
 
@@ -134,7 +137,11 @@ impl Kernel for Stack {
         request: &LinkRequest<'_>,
         report: &mut Report,
     ) -> Result<(), Errno> {
-        if ifp.driver == Driver::Vlan { self.vlan_change(thread, ifp, request, report) } else { Ok(()) }
+        match ifp.driver {
+            Driver::Vlan => self.vlan_change(thread, ifp, request, report),
+            Driver::Gif => self.gif_change(ifp, request, report),
+            _ => Ok(()),
+        }
     }
 
     fn destroy(&self, thread: &mut Sleepable, ifp: &CountedRef) -> Result<(), Errno> {

@@ -10,6 +10,7 @@
 mod acknowledge;
 mod bridge;
 mod cloner;
+mod describe;
 mod discard;
 mod epair;
 mod ifconfig;

@@ -12,7 +12,7 @@ use nlproof_wire::consts::freebsd::{
 use nlproof_wire::consts::{IFF_LOOPBACK, IFF_PROMISC, IFF_UP};
 
 use crate::bridge::bridge_flags;
-use crate::interface::{Blueprint, Driver, IfRef, Ifnet, LinkState};
+use crate::interface::{Blueprint, Driver, Gif, IfRef, Ifnet, LinkState};
 use crate::stack::Stack;
 use crate::tracer::LINK_THREAD;
 use crate::tunnel::GIF_MTU_RANGE;
@@ -42,24 +42,29 @@ impl Stack {
             broadcast_address: Cell::new(None),
             capabilities: Cell::new(Capabilities { supported: capabilities, enabled: capabilities }),
             description: RefCell::new(None),
+            groups: RefCell::default(),
             addresses: RefCell::default(),
             inet6_disabled: Cell::new(blueprint.flags & IFF_LOOPBACK == 0),
             peer: RefCell::new(Weak::new()),
             trunk: RefCell::new(None),
+            tag: Cell::default(),
+            gif: Cell::new((blueprint.driver == Driver::Gif).then(Gif::default)),
         }))
     }
 
-    /// `if_attach`.
+    /// `if_attach`: the interface joins the group of all before it is announced.
     pub(crate) fn attach(&self, thread: &mut Sleepable, ifp: &IfRef) {
+        ifp.join(b"all");
         self.interfaces.borrow_mut().push(ifp.clone());
         self.announce(thread, ifp, LinkEvent::Arrived);
     }
 
-    /// `if_detach`: nobody can find the interface any more; it goes down, loses its addresses, and is
+    /// `if_detach`: nobody can find the interface any more; it leaves its groups, goes down, loses its addresses, and is
     /// announced as gone with IFF_DYING.
     pub(crate) fn detach(&self, thread: &mut Sleepable, ifp: &IfRef) {
         self.interfaces.borrow_mut().retain(|other| other.index != ifp.index);
         ifp.set(IFF_DYING);
+        ifp.groups.borrow_mut().clear();
         self.interface_down(thread, ifp);
         self.purge_addresses(ifp);
         self.vlan_parent_gone(thread, ifp);

@@ -106,6 +106,10 @@ impl Interface for CountedRef {
         0
     }
 
+    fn for_each_group(&self, each: impl FnMut(Name)) {
+        self.ifp.0.groups.borrow().iter().copied().for_each(each);
+    }
+
     fn description<R>(&self, show: impl FnOnce(Option<&[u8]>) -> R) -> R {
         show(self.ifp.0.description.borrow().as_deref())
     }

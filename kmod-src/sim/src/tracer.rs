@@ -31,6 +31,8 @@ pub enum Fault {
     ReferenceNotReleased,
     /// The epoch is not left.
     EpochNotLeft,
+    /// A message about an interface cannot be finished for want of memory.
+    MessageWithoutMemory,
 }
 
 type Clock = Box<dyn Fn() -> u64>;

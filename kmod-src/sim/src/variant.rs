@@ -35,6 +35,9 @@ pub(crate) struct Variant {
     pub(crate) tun_capabilities: u32,
     /// A VLAN is announced as what it is. In 14 it is Ethernet when it arrives and changes then.
     pub(crate) vlan_type_early: bool,
+    /// vlan(4) and gif(4) say of themselves what they are (their `dump_nl_f` is asked), and gif(4) reads
+    /// IFLA_INFO_DATA. Up to 15.1 `ifc_attach_cloner` overwrites the first, and gif(4) has neither.
+    pub(crate) drivers_describe: bool,
 }
 
 pub(crate) const IFCAP_RXCSUM: u32 = 1;
@@ -69,8 +72,9 @@ impl Variant {
                 last_vlan_id: 4095,
                 tun_capabilities: IFCAP_LINKSTATE,
                 vlan_type_early: false,
+                drivers_describe: false,
             },
-            Profile::R15 | Profile::R16 => Self {
+            Profile::R15 => Self {
                 first_buffer: 128,
                 pages_reversed: false,
                 address_in_buffer: None,
@@ -83,7 +87,9 @@ impl Variant {
                 last_vlan_id: 4094,
                 tun_capabilities: IFCAP_LINKSTATE | IFCAP_MEXTPG,
                 vlan_type_early: true,
+                drivers_describe: false,
             },
+            Profile::R16 => Self { drivers_describe: true, ..Self::of(Profile::R15) },
         }
     }
 

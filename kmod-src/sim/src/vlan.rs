@@ -3,15 +3,17 @@
 
 use std::rc::Rc;
 
-use iface_core::{Capabilities, Errno, LinkRequest, Name, Report, Sleepable, VlanRequest};
+use iface_core::{Capabilities, Errno, LinkRequest, Name, Report, Sleepable, VlanRequest, Writer};
 use nlproof_wire::consts::freebsd::{
     IFF_DRV_RUNNING, IFF_DYING, IFF_MULTICAST, IFF_SIMPLEX, IFT_ETHER, IFT_L2VLAN,
 };
-use nlproof_wire::consts::{IFF_BROADCAST, IFF_PROMISC};
+use nlproof_wire::consts::{IFF_BROADCAST, IFF_PROMISC, IFLA_LINK, IFLA_VLAN_ID, IFLA_VLAN_PROTOCOL};
 
+use crate::describe::link_info_with;
 use crate::interface::{Blueprint, Driver, IfRef, LinkState, Trunk};
 use crate::stack::Stack;
 use crate::variant::{IFCAP_LINKSTATE, IFCAP_MEXTPG, IFCAP_VLAN_HWTAGGING, IFCAP_VLAN_MTU};
+use crate::writer::NlWriter;
 
 /// `VLAN_IFFLAGS`: what a VLAN is, and what its parent must be.
 const FLAGS: u32 = IFF_BROADCAST | IFF_MULTICAST;
@@ -140,25 +142,22 @@ impl Stack {
             return Err(Errno::EPROTONOSUPPORT);
         }
         let id = u16::try_from(id).ok().filter(|id| (1..4095).contains(id)).ok_or(Errno::EINVAL)?;
-        let taken = self.vlans_on(parent).iter().any(|other| {
-            other.index != ifp.index && other.trunk.borrow().as_ref().is_some_and(|trunk| trunk.id == id)
-        });
-        if let Some(trunk) = &mut *ifp.trunk.borrow_mut() {
+        let taken =
+            self.vlans_on(parent).iter().any(|other| other.index != ifp.index && other.tag.get().0 == id);
+        let (old_id, old_protocol) = ifp.tag.get();
+        if let Some(trunk) = &*ifp.trunk.borrow() {
             if !std::ptr::eq(trunk.parent.as_ptr(), Rc::as_ptr(&parent.0)) {
                 return Err(Errno::EBUSY);
             }
-            trunk.protocol = protocol;
-            if taken {
-                return Err(Errno::EEXIST);
-            }
-            trunk.id = id;
-            return Ok(());
+            ifp.tag.set((if taken { old_id } else { id }, protocol));
+            return if taken { Err(Errno::EEXIST) } else { Ok(()) };
         }
+        ifp.tag.set((id, if taken { old_protocol } else { protocol }));
         if taken {
             return Err(Errno::EEXIST);
         }
         let mtu_fudge = if capabilities.enabled[0] & IFCAP_VLAN_MTU != 0 { 0 } else { HEADER };
-        let trunk = Trunk { parent: Rc::downgrade(&parent.0), id, protocol, mtu_fudge, promiscuous: false };
+        let trunk = Trunk { parent: Rc::downgrade(&parent.0), mtu_fudge, promiscuous: false };
         *ifp.trunk.borrow_mut() = Some(trunk);
         ifp.mtu.set(parent.mtu.get().saturating_sub(mtu_fudge));
         ifp.link_address_len.set(parent.link_address_len.get());
@@ -174,6 +173,19 @@ impl Stack {
         ifp.driver_flags.set(ifp.driver_flags.get() | IFF_DRV_RUNNING);
         self.vlan_flags(thread, ifp);
         Ok(())
+    }
+
+    /// `vlan_clone_dump_nl`: a VLAN that is on nothing has a number all the same.
+    pub(crate) fn vlan_describe(ifp: &IfRef, stream: &mut NlWriter) {
+        let parent = ifp.trunk.borrow().as_ref().and_then(|trunk| trunk.parent.upgrade());
+        if let Some(parent) = parent {
+            stream.u32(IFLA_LINK, parent.index);
+        }
+        let (id, protocol) = ifp.tag.get();
+        link_info_with(stream, Driver::Vlan, |stream| {
+            stream.attribute(IFLA_VLAN_ID, &id.to_ne_bytes());
+            stream.attribute(IFLA_VLAN_PROTOCOL, &protocol.to_ne_bytes());
+        });
     }
 
     /// `vlan_setflags`: a promiscuous VLAN makes its parent promiscuous.

@@ -23,6 +23,8 @@ pub(crate) struct NlWriter {
     capacity: usize,
     /// Where the unfinished message begins.
     unfinished: Option<usize>,
+    /// The unfinished message cannot be finished.
+    failing: bool,
     /// The request was answered by a dump, which needs no acknowledgement.
     pub(crate) suppress_ack: bool,
 }
@@ -39,7 +41,15 @@ impl NlWriter {
     }
 
     fn new(targets: Vec<Rc<Socket>>, limited: bool, capacity: usize) -> Self {
-        Self { targets, limited, data: Vec::new(), capacity, unfinished: None, suppress_ack: false }
+        Self {
+            targets,
+            limited,
+            data: Vec::new(),
+            capacity,
+            unfinished: None,
+            failing: false,
+            suppress_ack: false,
+        }
     }
 
     /// `nlmsg_refill_buffer`: sends the finished messages and moves the unfinished one to a buffer of the
@@ -71,6 +81,11 @@ impl NlWriter {
         for target in &self.targets {
             target.deliver(datagram.clone(), self.limited);
         }
+    }
+
+    /// The unfinished message is not to be finished.
+    pub(crate) fn fail(&mut self) {
+        self.failing = true;
     }
 
     fn room(&mut self, required: usize) {
@@ -146,6 +161,9 @@ impl Writer for NlWriter {
     }
 
     fn end(&mut self) -> bool {
+        if std::mem::take(&mut self.failing) {
+            return false;
+        }
         if let Some(begin) = self.unfinished.take() {
             let len = u32::try_from(self.data.len() - begin).unwrap_or(u32::MAX);
             put_at(&mut self.data, begin, &len.to_le_bytes());

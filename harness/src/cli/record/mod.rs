@@ -246,7 +246,10 @@ fn origin(cell: &Cell, facts: &Facts) -> Origin {
                 version: own.version.clone(),
             }),
         },
-        None => Origin::Predicted { profile: cell.profile.to_string() },
+        None => Origin::Predicted {
+            profile: cell.profile.to_string(),
+            revision: cell.profile.revision().map(str::to_owned),
+        },
     }
 }
 

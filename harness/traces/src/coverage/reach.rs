@@ -169,8 +169,8 @@ mod tests {
             (kernel(1_400_507), true, 0, 1),
             (kernel(1_501_000), false, 1, 0),
             (kernel(1_501_000), true, 1, 0),
-            (Origin::Predicted { profile: "15".into() }, true, 0, 1),
-            (Origin::Predicted { profile: "15".into() }, false, 0, 0),
+            (Origin::predicted("15"), true, 0, 1),
+            (Origin::predicted("15"), false, 0, 0),
         ] {
             let (_directory, store) = store(origin);
             let reach = Reach::of(Profile::R15, &inventory, &store, ["link/a"].into_iter(), |_| plays);

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn golden(body: &str) -> Golden {
-        Golden::new("v", Origin::Predicted { profile: "15".into() }, body)
+        Golden::new("v", Origin::predicted("15"), body)
     }
 
     #[test]

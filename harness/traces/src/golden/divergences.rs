@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn found(body: &str) -> Found {
-        let origin = Origin::Predicted { profile: "15".into() };
+        let origin = Origin::predicted("15");
         Found { layer: "common".into(), path: "a.trace".into(), golden: Golden::new("link/a", origin, body) }
     }
 

@@ -40,6 +40,8 @@ pub enum Origin {
     Predicted {
         /// The simulator's profile.
         profile: String,
+        /// The git revision of freebsd-src that was read for it, where the branch moves on.
+        revision: Option<String>,
     },
 }
 
@@ -95,12 +97,20 @@ impl fmt::Display for Origin {
                 module.as_ref().map_or(Ok(()), |module| write!(f, ", module {module}"))?;
                 f.write_str(")")
             }
-            Origin::Predicted { profile } => write!(f, "the simulator's profile {profile}"),
+            Origin::Predicted { profile, revision: None } => write!(f, "the simulator's profile {profile}"),
+            Origin::Predicted { profile, revision: Some(revision) } => {
+                write!(f, "the simulator's profile {profile} (freebsd-src {revision})")
+            }
         }
     }
 }
 
 impl Origin {
+    /// A prediction of a profile whose sources do not move.
+    pub fn predicted(profile: &str) -> Self {
+        Origin::Predicted { profile: profile.to_owned(), revision: None }
+    }
+
     /// Whether a kernel produced the trace.
     pub fn is_observed(&self) -> bool {
         matches!(self, Origin::Observed { .. })
@@ -116,7 +126,10 @@ impl Origin {
                     "observed: {release} osreldate={osreldate} kernel=sha256:{kernel_sha256}{module}{build}"
                 )
             }
-            Origin::Predicted { profile } => format!("predicted: profile {profile}"),
+            Origin::Predicted { profile, revision } => {
+                let read = revision.as_ref().map_or(String::new(), |revision| format!(" read={revision}"));
+                format!("predicted: profile {profile}{read}")
+            }
         }
     }
 
@@ -125,8 +138,18 @@ impl Origin {
     /// # Errors
     /// The line says something else. What is wrong.
     pub fn parse(line: &str) -> Result<Origin, String> {
-        if let Some(profile) = line.strip_prefix("predicted: profile ") {
-            return Ok(Origin::Predicted { profile: profile.to_owned() });
+        if let Some(fields) = line.strip_prefix("predicted: profile ") {
+            let Some((profile, read)) = fields.split_once(' ') else { return Ok(Origin::predicted(fields)) };
+            let hex = |revision: &&str| {
+                revision.len() >= 12 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
+            };
+            let revision = read.strip_prefix("read=").filter(hex);
+            let revision =
+                revision.ok_or("words other than `read=` with a git revision after the profile")?;
+            return Ok(Origin::Predicted {
+                profile: profile.to_owned(),
+                revision: Some(revision.to_owned()),
+            });
         }
         let fields = line.strip_prefix("observed: ").ok_or("neither `observed:` nor `predicted:`")?;
         let (fields, build) = match fields.split_once(" ident=") {
@@ -192,7 +215,7 @@ impl Golden {
         }
         let same_source = |other: &Origin| match (&origin, other) {
             (Origin::Observed { release: a, .. }, Origin::Observed { release: b, .. }) => a == b,
-            (Origin::Predicted { profile: a }, Origin::Predicted { profile: b }) => a == b,
+            (Origin::Predicted { profile: a, .. }, Origin::Predicted { profile: b, .. }) => a == b,
             _ => false,
         };
         self.origins.retain(|other| !same_source(other));
@@ -328,18 +351,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_for_a_prediction_is_told() {
+        let origin = Origin::Predicted { profile: "16".into(), revision: Some("2019f3d86f78".into()) };
+        assert_eq!(origin.line(), "predicted: profile 16 read=2019f3d86f78");
+        assert_eq!(Origin::parse(&origin.line()), Ok(origin.clone()));
+        assert_eq!(origin.to_string(), "the simulator's profile 16 (freebsd-src 2019f3d86f78)");
+        let mut golden = Golden::new("v", Origin::predicted("16"), "step 0\n");
+        assert!(golden.add_origin(origin.clone()));
+        assert_eq!(golden.origins, [origin], "the same profile, read anew");
+        for bad in ["16 read=", "16 read=main", "16 2019f3d86f78", "16 read=2019f3d86f78 twice"] {
+            assert!(Origin::parse(&format!("predicted: profile {bad}")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn people_are_told_who_answered() {
         let digest = "a".repeat(12);
         let expected = format!("14.0-STABLE (osreldate 1400507, kernel {digest})");
         assert_eq!(observed("14.0-STABLE", 'a').to_string(), expected);
-        assert_eq!(Origin::Predicted { profile: "16".into() }.to_string(), "the simulator's profile 16");
+        assert_eq!(Origin::predicted("16").to_string(), "the simulator's profile 16");
         assert_eq!(short_digest("abc"), "abc");
     }
 
     #[test]
     fn text_round_trips() {
         let mut golden = Golden::new("link/x", observed("14.0-STABLE", 'a'), "step 0\n  > getlink\n");
-        assert!(golden.add_origin(Origin::Predicted { profile: "16".into() }));
+        assert!(golden.add_origin(Origin::predicted("16")));
         let text = golden.to_text();
         assert_eq!(Golden::parse(Path::new("x.trace"), "link/x", &text).unwrap(), golden);
     }

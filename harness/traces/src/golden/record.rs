@@ -155,7 +155,7 @@ impl<'a> Recorder<'a> {
 fn profile_of_origin(origin: &Origin) -> Option<Profile> {
     match origin {
         Origin::Observed { osreldate, .. } => profile_of(*osreldate),
-        Origin::Predicted { profile } => profile.parse().ok(),
+        Origin::Predicted { profile, .. } => profile.parse().ok(),
     }
 }
 
@@ -166,7 +166,7 @@ fn replaces(new: &Origin, old: &Origin) -> bool {
         (Origin::Observed { build: None, .. }, Origin::Observed { build: Some(_), .. }) => true,
         (Origin::Observed { release: a, .. }, Origin::Observed { release: b, .. }) => a == b,
         (Origin::Observed { .. }, Origin::Predicted { .. }) => true,
-        (Origin::Predicted { profile: a }, Origin::Predicted { profile: b }) => a == b,
+        (Origin::Predicted { profile: a, .. }, Origin::Predicted { profile: b, .. }) => a == b,
         (Origin::Predicted { .. }, Origin::Observed { .. }) => false,
     }
 }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn predicted(profile: &str) -> Origin {
-        Origin::Predicted { profile: profile.into() }
+        Origin::predicted(profile)
     }
 
     fn record_and_accept(store: &Store, layers: &[&str], origin: &Origin, body: &str) -> Vec<String> {

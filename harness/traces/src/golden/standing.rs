@@ -96,7 +96,7 @@ mod tests {
             module: None,
             build: None,
         };
-        let two = [kernel("b"), kernel("a"), Origin::Predicted { profile: "14.0".into() }];
+        let two = [kernel("b"), kernel("a"), Origin::predicted("14.0")];
         let [this, other, observed, predicted] = Standing::ALL;
         assert_eq!(this.told(&two, None), "recorded from this very kernel");
         let own = "a".repeat(64);

@@ -207,7 +207,7 @@ mod tests {
     use crate::golden::Origin;
 
     fn golden(body: &str) -> Golden {
-        Golden::new("link/x", Origin::Predicted { profile: "14.0".into() }, body)
+        Golden::new("link/x", Origin::predicted("14.0"), body)
     }
 
     #[test]

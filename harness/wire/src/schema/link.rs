@@ -2,6 +2,7 @@
 //! Attributes of link messages (`netlink/route/interface.h`, `linux/if_link.h`).
 
 use super::attr::{AttrKind as K, AttrSpec, AttrTable, attr};
+use super::vf;
 use crate::consts::{freebsd as f, linux as l, *};
 
 /// Inside `IFLA_LINKINFO`. What `IFLA_INFO_DATA` holds depends on the kind and stays bytes.
@@ -48,8 +49,17 @@ static IFLAF: AttrTable = AttrTable {
         attr(f::IFLAF_ORIG_IFNAME, "orig_ifname", K::Str),
         attr(f::IFLAF_ORIG_HWADDR, "orig_hwaddr", K::HwAddr),
         attr(f::IFLAF_CAPS, "caps", K::Nested(&BITSET)),
+        attr(f::IFLAF_GROUP, "group", K::Nested(&GROUPS)),
+        attr(f::IFLAF_VF_STATUS, "vf_status", K::Nested(&vf::STATUS)),
     ],
 };
+
+/// Inside the first `IFLAF_GROUP`: a nest of the same number for each group of the interface.
+static GROUPS: AttrTable =
+    AttrTable { name: "iflaf", attrs: &[attr(f::IFLAF_GROUP, "group", K::Nested(&GROUP))] };
+
+/// Inside one of those: the group's name, under the same number once more.
+static GROUP: AttrTable = AttrTable { name: "iflaf", attrs: &[attr(f::IFLAF_GROUP, "group", K::Str)] };
 
 /// A table of `IFLA_*`: what both systems number alike, then the rest.
 macro_rules! ifla {
@@ -126,6 +136,7 @@ const FREEBSD_ATTRS: &[AttrSpec] = ifla![
     attr(f::IFLA_GSO_IPV4_MAX_SIZE, "gso_ipv4_max_size", K::U32),
     attr(f::IFLA_GRO_IPV4_MAX_SIZE, "gro_ipv4_max_size", K::U32),
     attr(f::IFLA_FREEBSD, "freebsd", K::Nested(&IFLAF)),
+    attr(f::IFLA_FREEBSD_VF, "freebsd_vf", K::Nested(&vf::RECORD)),
 ];
 
 const LINUX_ATTRS: &[AttrSpec] = ifla![

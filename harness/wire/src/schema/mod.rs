@@ -15,6 +15,7 @@ mod link;
 mod message;
 mod names;
 mod values;
+mod vf;
 
 pub use attr::{AttrKind, AttrSpec, AttrTable};
 pub use flags::{Flag, FlagPart, flag_by_name, flag_parts, if_flags, ifa_flags, in6_flags, nlm_flags};

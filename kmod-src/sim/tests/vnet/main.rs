@@ -2,6 +2,7 @@
 //! The model seen from outside: what a program with netlink sockets in a fresh vnet would see.
 
 mod address;
+mod branch_16;
 mod driver;
 mod event;
 mod framing;
