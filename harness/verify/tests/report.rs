@@ -29,7 +29,7 @@ fn digest_and_time_stand_in_the_last_line() {
     assert!(!text.contains(" ms"), "a verification knows no clock: {text}");
     report.elapsed_micros = Some(11_250);
     let text = report.to_string();
-    assert!(text.ends_with(&format!("1 imports in 11.2 ms; sha256 {}\n", report.sha256)), "{text}");
+    assert!(text.ends_with(&format!("1 import in 11.2 ms; sha256 {}\n", report.sha256)), "{text}");
 }
 
 #[test]
