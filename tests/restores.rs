@@ -81,7 +81,7 @@ impl Bench {
         command.arg(self.path(report)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Its cell, after the run has passed.
+    /// The cell of a run, after it has passed.
     fn passed(&self, run: Child, report: &str) -> (String, serde_json::Value) {
         let output = run.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));

@@ -25,7 +25,7 @@ pub struct Conversation {
     pub options: SocketOptions,
     /// Who opened it.
     pub privilege: Privilege,
-    /// Its receive buffer is small.
+    /// The receive buffer is small.
     pub small: bool,
     /// What is sent, one after the other.
     pub datagrams: Vec<Vec<u8>>,

@@ -43,7 +43,7 @@ pub enum TooMuch {
     File {
         /// What it has, or claims to have, in bytes.
         size: u64,
-        /// The limit.
+        /// The limit that was passed.
         limit: Limit,
     },
     /// All files together.
@@ -51,7 +51,7 @@ pub enum TooMuch {
     Total {
         /// The files so far, in bytes.
         size: u64,
-        /// The limit.
+        /// The limit that was passed.
         limit: Limit,
     },
     /// Entries.
@@ -62,18 +62,18 @@ pub enum TooMuch {
 /// Why an archive was not unpacked to its end.
 #[derive(Debug)]
 pub enum UnpackError<E> {
-    /// It cannot be read, or is none.
+    /// The archive cannot be read, or is none.
     Read(io::Error),
     /// An entry is beyond a limit.
     TooMuch {
-        /// Its name.
+        /// The name of the entry.
         name: Vec<u8>,
         /// Which limit.
         cause: TooMuch,
     },
     /// The caller does not want this entry.
     Entry {
-        /// Its name.
+        /// The name of the entry.
         name: Vec<u8>,
         /// Why.
         error: E,

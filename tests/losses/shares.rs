@@ -20,11 +20,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Something that happened to a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
-    /// It was asked for; whether beside others.
+    /// The guest of this number was asked for; whether beside others.
     Opening(usize, bool),
-    /// It runs so many vectors.
+    /// The guest runs so many vectors.
     Runs(usize, usize),
-    /// It was asked for its end.
+    /// The guest was asked for its end.
     Ended(usize),
 }
 
@@ -57,7 +57,7 @@ struct Plan {
     stacks: Option<usize>,
     /// What a guest waits for before it runs anything: which of them is faster is not what is tested.
     before: fn(&Log, usize),
-    /// In which place of its first share a guest is lost, and the how manieth it is, from 1.
+    /// In which place of its first share a guest is lost, and which of the guests that were opened it is, from 1.
     dies: fn(GuestRequest<'_>, usize) -> Option<usize>,
     /// Whether it comes up.
     opens: fn(GuestRequest<'_>) -> bool,

@@ -16,7 +16,7 @@ use crate::engine::{cell, run_side_by_side, vectors};
 struct Guest {
     sim: SimTarget,
     loss: Option<Loss>,
-    /// It dies when such a vector is over, as its jail is removed.
+    /// The guest dies when such a vector is over, as its jail is removed.
     late: bool,
     /// The programs of each guest, in the order in which they were begun.
     ran: Arc<Mutex<Vec<Vec<String>>>>,

@@ -31,7 +31,7 @@ pub enum Refusal {
         "step {step}: the patch for interface `{ifname}` at offset {offset} needs 4 bytes within a datagram of {len}"
     )]
     PatchOutside {
-        /// The step.
+        /// Index of the step that is wrong.
         step: usize,
         /// The interface's name.
         ifname: String,
@@ -43,7 +43,7 @@ pub enum Refusal {
     /// The seq belongs to the agent's fences.
     #[error("step {step}: seq {seq:#x} is not below {base:#x}, where the agent's own begin", base = FENCE_SEQ_BASE)]
     ReservedSeq {
-        /// The step.
+        /// Index of the step that is wrong.
         step: usize,
         /// [`Send::seq`](crate::Send::seq).
         seq: u32,
@@ -51,13 +51,13 @@ pub enum Refusal {
     /// A socket that has nothing to ask, or a wait for a command that there is not.
     #[error("step {step}: a socket has nothing to ask, or the end of no command is waited for")]
     EmptyCount {
-        /// The step.
+        /// Index of the step that is wrong.
         step: usize,
     },
     /// The command is empty, or a path that begins in no particular directory.
     #[error("step {step}: command `{command}` is neither a name nor an absolute path")]
     Command {
-        /// The step.
+        /// Index of the step that is wrong.
         step: usize,
         /// `argv[0]`, empty if there is none.
         command: String,
@@ -65,7 +65,7 @@ pub enum Refusal {
     /// An argument holds a NUL byte, which execve(2) cannot pass on.
     #[error("step {step}: argument {argument} of the command holds a NUL byte")]
     Nul {
-        /// The step.
+        /// Index of the step that is wrong.
         step: usize,
         /// Index into `argv`.
         argument: usize,

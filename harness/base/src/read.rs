@@ -24,7 +24,7 @@ pub enum ReadError {
     TooLong {
         /// What a file's size is; `None` for a stream that has no end so far.
         size: Option<u64>,
-        /// The limit.
+        /// The limit that the file is longer than.
         limit: Limit,
     },
     /// Text in which this byte, counted from 0, begins no character.

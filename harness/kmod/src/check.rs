@@ -19,7 +19,7 @@ pub enum Refusal {
         "section {section} has a relocation of type {kind} against {symbol}, which kldload does not know"
     )]
     Relocation {
-        /// The section.
+        /// The name of the section.
         section: String,
         /// `R_X86_64_*` as a number.
         kind: u32,

@@ -71,7 +71,7 @@ pub enum KmodError {
     Failed {
         /// What was being done.
         step: String,
-        /// The program.
+        /// The program that was run.
         program: String,
         /// How it ended.
         status: String,

@@ -31,7 +31,7 @@ impl Checkout {
         Ok(Self { root: unpacked(cache)?, embedded: true })
     }
 
-    /// Its path.
+    /// The directory of the sources.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root

@@ -119,7 +119,7 @@ pub(super) enum CliError {
     /// A report or other output could not be written.
     #[error("cannot write {what}: {error}")]
     Output {
-        /// What.
+        /// The file or stream.
         what: String,
         /// Why not.
         #[source]

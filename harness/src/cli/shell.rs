@@ -79,9 +79,9 @@ pub(super) fn guest_cell(project: &Project, targets: &Targets, args: &CellArgs) 
 
 /// Why a command or a shell has no end of its own.
 enum Failed {
-    /// Its guest.
+    /// The guest failed.
     Target(TargetError),
-    /// Something else.
+    /// Something else failed.
     Other(CliError),
 }
 

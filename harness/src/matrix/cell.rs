@@ -54,7 +54,7 @@ pub struct Cell {
 /// Why what fails in a cell does not fail a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Soft {
-    /// Its release is one that is only tried: nothing that fails counts.
+    /// The release is only tried: nothing that fails counts.
     Tried,
     /// No golden was recorded from its release: that an answer differs from a prediction does not count. Whatever needs
     /// no golden does: a lost guest, a module that misbehaves, a broken rule.

@@ -30,7 +30,7 @@ const LOSSES: usize = 8;
 /// Which target of a cell is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct GuestRequest<'a> {
-    /// The cell.
+    /// The cell that the guest belongs to.
     pub cell: &'a Cell,
     /// The number of the guest, from 1: guests of one cell that run side by side have different ones.
     pub number: usize,

@@ -18,12 +18,12 @@ pub enum Event<'a> {
     },
     /// A cell begins.
     CellStarted {
-        /// The cell.
+        /// The cell that this happens in.
         cell: &'a Cell,
     },
     /// A cell that takes its time says what it is doing.
     Stage {
-        /// The cell.
+        /// The cell that this happens in.
         cell: &'a Cell,
         /// What it is doing: `extract base`, `boot`.
         stage: &'a str,
@@ -32,14 +32,14 @@ pub enum Event<'a> {
     },
     /// Something that the user should know and that changes no result.
     Note {
-        /// The cell.
+        /// The cell that this happens in.
         cell: &'a Cell,
         /// The sentence.
         text: &'a str,
     },
     /// A vector has run to its end, and is over next.
     VectorAnswered {
-        /// The cell.
+        /// The cell that this happens in.
         cell: &'a Cell,
         /// The vector's id.
         id: &'a str,
@@ -48,7 +48,7 @@ pub enum Event<'a> {
     },
     /// A vector is over.
     VectorFinished {
-        /// The cell.
+        /// The cell that this happens in.
         cell: &'a Cell,
         /// Result of the vector.
         result: &'a VectorResult,

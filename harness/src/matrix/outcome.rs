@@ -80,7 +80,7 @@ pub struct Counts {
     pub inconclusive: usize,
     /// Without a golden.
     pub no_golden: usize,
-    /// Not run.
+    /// Vectors that did not run.
     pub not_run: usize,
 }
 

@@ -57,7 +57,7 @@ impl RawFile {
     }
 }
 
-/// That a file stays where it cannot be removed is told with what it is removed for.
+/// Removes a file. One that stays is told with the reason for its removal.
 fn remove(path: &Path) {
     fs::remove_file(path).ok();
 }

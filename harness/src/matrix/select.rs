@@ -8,13 +8,13 @@ use crate::vector::Vector;
 /// Which cells. An empty list selects all.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Targets.
+    /// The targets that are wanted.
     pub targets: Vec<TargetKind>,
     /// Releases (or, for the simulator, profiles): exact, or the beginning up to a dot or dash, so that `14`
     /// selects every release of branch 14. One that is the whole name of a target's cell is no beginning there:
     /// `14.0-STABLE` does not select `14.0-STABLE-DEBUG`.
     pub releases: Vec<String>,
-    /// Modules.
+    /// The modules that are wanted.
     pub modules: Vec<ModuleKind>,
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Work {
     Begin(usize),
     /// Opens a further guest of the cell with this index.
     Join {
-        /// The cell.
+        /// Index of the cell.
         cell: usize,
         /// The guest's number, from 2.
         guest: usize,

@@ -25,10 +25,10 @@ struct RawReleases {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("anyOf" = [{ "required": ["sets"] }, { "required": ["images"] }]))]
 struct RawRelease {
-    /// Its name, which is its directory's, such as 14.5-RELEASE.
+    /// The name, which is the directory's, such as 14.5-RELEASE.
     #[schemars(regex(pattern = "^[^./][^/]*$"))]
     release: String,
-    /// Its branch, such as 14.
+    /// The branch, such as 14.
     branch: String,
     /// What can be expected of it.
     support: Support,

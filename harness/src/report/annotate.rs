@@ -10,7 +10,7 @@ use nlproof_base::counted;
 use crate::golden::Compared;
 use crate::matrix::{CellResult, CellStatus, Outcome, RunResult, VectorResult};
 
-/// As many annotations of a kind as GitHub shows of one step (docs.github.com, "Workflow commands"); it drops the rest
+/// The number of annotations of a kind that GitHub shows of one step (docs.github.com, "Workflow commands"); it drops the rest
 /// without a word.
 const SHOWN: usize = 10;
 

@@ -81,7 +81,7 @@ fn suite(result: &CellResult) -> TestSuite {
     suite
 }
 
-/// As [`CellResult::forgiven`] has it for the whole cell.
+/// Whether an outcome is forgiven, by the rule of [`CellResult::forgiven`].
 fn forgives(soft: Soft, outcome: &Outcome) -> bool {
     match soft {
         Soft::Tried => true,

@@ -37,7 +37,7 @@ pub enum MergeError {
     Slices {
         /// The report.
         path: PathBuf,
-        /// The cell.
+        /// The name of the cell.
         cell: String,
         /// Slice of the first report, or `all`.
         slice: String,
@@ -51,7 +51,7 @@ pub enum MergeError {
     Kernels {
         /// The report.
         path: PathBuf,
-        /// The cell.
+        /// The name of the cell.
         cell: String,
         /// Digest of the first report's kernel.
         kernel: String,

@@ -20,7 +20,7 @@ pub struct Problem<'r> {
 /// A vector that shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Shown<'r> {
-    /// As `repro REPORT#N` counts them, from 1.
+    /// The number that `repro REPORT#N` takes, from 1.
     number: usize,
     cell: &'r CellResult,
     vector: &'r VectorResult,

@@ -37,7 +37,7 @@ pub struct TraceCost {
 /// What became of the records of dumps that follow one another without a rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sustained {
-    /// Dumps.
+    /// Dumps that were asked for.
     pub dumps: u32,
     /// From the first record to the last, by the guest's clock; reading is in it.
     pub duration: Duration,

@@ -104,9 +104,9 @@ pub struct Shared {
     pub rust: Option<String>,
     /// The type's name in the kernel.
     pub kernel: Option<String>,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: Option<u64>,
-    /// Its alignment in bytes.
+    /// The alignment in bytes.
     pub align: Option<u64>,
     /// Bytes from the start, by field.
     pub offsets: BTreeMap<String, u64>,

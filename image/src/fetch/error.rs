@@ -70,7 +70,7 @@ pub enum FetchError {
     PinDiffers {
         /// The mirror's MANIFEST or CHECKSUM file.
         url: String,
-        /// The release.
+        /// The release that was asked for.
         release: String,
         /// The file.
         file: String,

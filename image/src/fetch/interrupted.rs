@@ -14,7 +14,7 @@ const PARTIAL: &str = ".partial";
 /// An interrupted fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interrupted {
-    /// The release.
+    /// The release that was being fetched.
     pub release: String,
     /// The directory.
     pub path: PathBuf,

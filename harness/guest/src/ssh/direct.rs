@@ -130,7 +130,7 @@ struct Silence {
     looked: Instant,
     /// Looks in a row at which nobody in the guest could be reached.
     unreachable: u32,
-    /// It is known beforehand that the guest hangs: the first of them is enough.
+    /// The guest is known to hang: the first silence is enough.
     foreknown: bool,
 }
 

@@ -35,7 +35,7 @@ pub enum SshError {
     Auth {
         /// Address and port.
         address: String,
-        /// The user.
+        /// The user who was to log in.
         user: String,
         /// libssh2's words.
         cause: String,
@@ -46,7 +46,7 @@ pub enum SshError {
     /// The server is there, and the command that proves it does not work.
     #[error("ssh works, but `{command}` ended with {status}: {stderr}")]
     NotReady {
-        /// The command.
+        /// The command that was run in the guest.
         command: String,
         /// Exit status of the command.
         status: String,

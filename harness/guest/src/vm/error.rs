@@ -19,7 +19,7 @@ pub enum VmError {
     /// The port is taken.
     #[error("port {port} on 127.0.0.1 is taken; name another, or none to get a free one")]
     PortTaken {
-        /// The port.
+        /// The TCP port of this machine.
         port: u16,
     },
     /// QEMU ended at once.

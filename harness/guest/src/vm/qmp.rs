@@ -64,15 +64,15 @@ pub enum QmpError {
     /// No answer in time.
     #[error("qemu did not answer qmp command {command} within {} s", limit.as_secs())]
     Timeout {
-        /// The command.
+        /// The QMP command that was sent.
         command: String,
-        /// The limit.
+        /// The time that the answer may take.
         limit: Duration,
     },
     /// QEMU refused the command.
     #[error("qemu refused qmp command {command}: {description}")]
     Refused {
-        /// The command.
+        /// The QMP command that was sent.
         command: String,
         /// QEMU's words.
         description: String,

@@ -30,7 +30,7 @@ struct CachedChoice {
     reason: String,
 }
 
-/// As [`choose_accelerator`], but an outcome that is kept in `directory` and still holds is not tried again.
+/// Chooses as [`choose_accelerator`] does, but does not try again what `directory` keeps and still holds.
 /// A directory that cannot be written to only costs the time.
 ///
 /// # Errors

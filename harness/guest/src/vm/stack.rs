@@ -23,7 +23,7 @@ const KERNEL: u64 = 1 << 63;
 /// A look at the processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Look {
-    /// It was halted: it waited for an interrupt.
+    /// The processor was halted: it waited for an interrupt.
     pub(super) halted: bool,
     /// The instruction pointer and the return addresses, innermost first, as far as they are the kernel's.
     pub(super) stack: Vec<u64>,

@@ -11,7 +11,7 @@ use super::cells::CellArgs;
 pub(in crate::cli) struct MatrixArgs {
     #[command(flatten)]
     pub(in crate::cli) cells: CellArgs,
-    /// As a job matrix for a CI system: {"include": [{"cell": ..., "args": ...}, ...]}, on one line.
+    /// Print a job matrix for a CI system: {"include": [{"cell": ..., "args": ...}, ...]}, on one line.
     #[arg(long)]
     pub(in crate::cli) json: bool,
     /// Only what these cells need of a machine, as arguments of ci/install-debian: sim, guest, module.

@@ -8,7 +8,7 @@ use crate::cli::out::say;
 use crate::golden::{Disagreement, Origin};
 use crate::matrix::Cell;
 
-/// Those of one cell.
+/// The disagreements of one cell.
 #[derive(Default)]
 pub(super) struct Disagreements {
     /// The first of each kind, with the vectors that show the same.

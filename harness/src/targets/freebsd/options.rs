@@ -52,7 +52,7 @@ pub struct FreebsdOptions {
     pub stock_rc: bool,
     /// Kernel modules that a guest has loaded when it starts, where its kernel has them.
     pub modules: Vec<String>,
-    /// Those of them without which a guest is of no use.
+    /// The modules without which a guest is of no use.
     pub demanded: Vec<String>,
     /// Virtual processors of a guest.
     pub cpus: u32,

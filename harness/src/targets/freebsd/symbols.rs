@@ -16,7 +16,7 @@ pub(super) struct Functions {
 }
 
 impl Functions {
-    /// Those of a kernel file in which these addresses are; none if it is no kernel.
+    /// The functions of a kernel file in which these addresses are; none if it is no kernel.
     pub(super) fn around(kernel: &[u8], addresses: impl IntoIterator<Item = u64>) -> Functions {
         let addresses: BTreeSet<u64> = addresses.into_iter().collect();
         let file = object::File::parse(kernel).ok();

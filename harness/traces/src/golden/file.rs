@@ -116,7 +116,7 @@ impl Origin {
         matches!(self, Origin::Observed { .. })
     }
 
-    /// As a golden's header and `report.json` have it: `observed: 14.0-STABLE osreldate=1400507 kernel=sha256:...`.
+    /// The line of a golden's header and of `report.json`: `observed: 14.0-STABLE osreldate=1400507 kernel=sha256:...`.
     pub fn line(&self) -> String {
         match self {
             Origin::Observed { release, osreldate, kernel_sha256, module, build } => {

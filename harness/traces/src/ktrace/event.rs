@@ -74,7 +74,7 @@ pub enum Value {
     Number(u64),
     /// An error's number.
     Errno(i32),
-    /// A name.
+    /// The name of an interface.
     Name(String),
     /// Final text, as a golden shows it.
     Text(String),

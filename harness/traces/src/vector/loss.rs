@@ -73,9 +73,9 @@ impl LossCode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
-    /// Its kernel panics.
+    /// The kernel panics.
     Panicked,
-    /// Its kernel stays busy and lets nobody in.
+    /// The kernel stays busy and lets nobody in.
     Hung,
 }
 

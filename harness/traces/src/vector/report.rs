@@ -40,7 +40,7 @@ pub struct VectorReport {
 /// How much was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct VectorStats {
-    /// Files.
+    /// Files that were read.
     pub files: usize,
     /// Steps of those that are vectors.
     pub steps: usize,

@@ -24,7 +24,7 @@ pub struct Attr {
 /// The payload of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Bytes.
+    /// Bytes that are no nest.
     Bytes(Vec<u8>),
     /// Attributes. Decoding makes a nest only where the tables say so and all of the payload is readable.
     Nested(Vec<Attr>),

@@ -15,7 +15,7 @@ pub enum CopyError {
     /// A file or directory of this machine cannot be read or written.
     #[error("{}: {what}: {error}", path.display())]
     Local {
-        /// Its path.
+        /// The path that was to be copied.
         path: PathBuf,
         /// What cannot be done with it.
         what: &'static str,
@@ -26,7 +26,7 @@ pub enum CopyError {
     /// A place on this machine that cannot take what comes.
     #[error("{}: {reason}", path.display())]
     Place {
-        /// Its path.
+        /// The path that was to be copied.
         path: PathBuf,
         /// Why, and what to do.
         reason: String,
@@ -36,7 +36,7 @@ pub enum CopyError {
         "{}: is a {kind}\n  help: only files, directories and symbolic links can be copied", path.display()
     )]
     Special {
-        /// Its path.
+        /// The path that was to be copied.
         path: PathBuf,
         /// What it is.
         kind: &'static str,

@@ -83,7 +83,7 @@ impl CopyIn {
         self.bytes
     }
 
-    /// Its path on this machine.
+    /// The path on this machine.
     pub fn source(&self) -> &Path {
         &self.source
     }
@@ -108,7 +108,7 @@ impl CopyIn {
         }
     }
 
-    /// It as a tar archive, under this name.
+    /// The copy as a tar archive, under this name.
     pub(super) fn pack(&self, name: &OsStr) -> Packing<'_> {
         Packing::new(&self.entries, name)
     }
