@@ -46,7 +46,7 @@ fn test_matrix_lists_takes_turns_and_demands() {
     assert!(said.starts_with("vectors:\n  link/create-lo "), "{said}");
     assert!(said.contains("\n  sim/15 "), "{said}");
     let said = asked.fine(&[&cells[..], &["--target", "sim", "--jobs", "1"]].concat());
-    assert_eq!(said.lines().filter(|line| line.contains(" passed   1 passed")).count(), 6, "{said}");
+    assert_eq!(said.lines().filter(|line| line.contains(" passed   1 passed")).count(), 8, "{said}");
     let said = asked.fine(&[&cells[..], &["--target", "sim", "--release", "15"]].concat());
     assert!(
         said.starts_with("test-matrix: 1 vector passed, 0 did not, in 1 cell; 0 cells not run\n"),
@@ -100,7 +100,7 @@ fn diff_takes_some_of_the_vectors() {
     let asked = Asked::new();
     let said = asked.fine(&["diff", "sim/14.0", "sim/15", "--filter", "link/create-lo"]);
     assert!(said.contains("link/create-lo") && !said.contains("jail/"), "{said}");
-    let said = asked.fine(&["diff", "sim/14.0", "sim/15", "--suite", "jail"]);
+    let said = asked.fine(&["diff", "sim/14.0", "sim/15", "--suite", "jail", "--all"]);
     assert!(said.contains("jail/") && !said.contains("link/create-lo"), "{said}");
 }
 
