@@ -43,8 +43,8 @@ fn seed_answers_as_13() {
 }
 
 #[test]
-fn from_14_0_to_14_3_only_the_scope_of_inet_addresses_and_a_capability_of_tun_differ() {
-    let diff = diff("14.0", "14.3");
+fn from_14_2_to_14_3_only_the_scope_of_inet_addresses_differs() {
+    let diff = diff("14.2", "14.3");
     let differences = differences(&diff);
     assert!(!differences.is_empty(), "{diff}");
     // Without `scope=...`, which is a word of the line.
@@ -53,12 +53,6 @@ fn from_14_0_to_14_3_only_the_scope_of_inet_addresses_and_a_capability_of_tun_di
     };
     for difference in differences {
         let [place, from, to, vectors] = difference[..] else { panic!("{difference:?}") };
-        // What 14.2-STABLE was seen to have is predicted of later ones.
-        if place.starts_with("< newlink freebsd caps ") {
-            let of_tun = |vector: &str| vector.contains("-tun") || vector.contains("-tap");
-            assert!(vectors.split(", ").all(of_tun), "{difference:?}");
-            continue;
-        }
         assert_eq!(place, "< newaddr", "{difference:?}");
         assert!(
             from.contains("family=inet ") && from.starts_with("- ") && to.starts_with("+ "),
@@ -66,6 +60,22 @@ fn from_14_0_to_14_3_only_the_scope_of_inet_addresses_and_a_capability_of_tun_di
         );
         assert_eq!(rest(from), rest(to), "{difference:?}");
         assert!(vectors.split(", ").all(|vector| vector.ends_with(" (predicted)")), "{vectors}");
+    }
+}
+
+#[test]
+fn a_release_that_is_played_beside_its_profile_differs_in_a_driver_alone() {
+    for (profile, release, vector) in
+        [("14.0", "14.2", "link/getlink-tun"), ("15", "15.0", "addr/getaddr-epair-down")]
+    {
+        let diff = diff(profile, release);
+        let differences = differences(&diff);
+        assert!(!differences.is_empty(), "{diff}");
+        for difference in &differences {
+            let capability = ["freebsd caps mask", "freebsd caps value", "exec out"];
+            assert!(capability.iter().any(|end| difference[0].ends_with(end)), "{difference:?}");
+        }
+        assert!(diff.contains(vector) && !diff.contains("create-lo"), "{diff}");
     }
 }
 

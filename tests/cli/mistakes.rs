@@ -176,12 +176,12 @@ fn a_command_is_found_as_a_shell_finds_it() {
 #[test]
 fn an_unknown_release_says_how_it_is_added_and_a_path_is_none() {
     let project = Project::copy();
-    let (code, said) = ask(&project, &["test-matrix", "--release", "14.1-STABLE", "--release", "15"]);
+    let (code, said) = ask(&project, &["test-matrix", "--release", "14.1-RELEASE", "--release", "15"]);
     assert_eq!(code, Some(2), "{said}");
     for part in [
-        "no cell of the matrix has the release `14.1-STABLE`",
+        "no cell of the matrix has the release `14.1-RELEASE`",
         "to add it: put its MANIFEST, base.txz and kernel.txz into ",
-        "- {target: freebsd, release: 14.1-STABLE, profile: \"14.0\"}",
+        "- {target: freebsd, release: 14.1-RELEASE, profile: \"14.0\"}",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -101,7 +101,7 @@ fn diff_takes_some_of_the_vectors() {
     let asked = Asked::new();
     let said = asked.fine(&["diff", "sim/14.0", "sim/15", "--filter", "link/create-lo"]);
     assert!(said.contains("link/create-lo") && !said.contains("jail/"), "{said}");
-    let said = asked.fine(&["diff", "sim/14.0", "sim/15", "--suite", "jail"]);
+    let said = asked.fine(&["diff", "sim/14.0", "sim/15", "--suite", "jail", "--all"]);
     assert!(said.contains("jail/") && !said.contains("link/create-lo"), "{said}");
 }
 
