@@ -7,6 +7,7 @@
 
 pub mod bench;
 pub mod cli;
+pub mod kernels;
 pub mod matrix;
 pub(crate) mod out;
 pub mod releases;

@@ -12,6 +12,8 @@ mod further;
 mod goldens;
 mod here;
 mod jobs;
+#[path = "../support/kernel.rs"]
+mod kernel;
 mod linux;
 mod mistakes;
 mod options;
@@ -20,6 +22,7 @@ mod own;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;
+mod source;
 #[path = "../support/mod.rs"]
 mod support;
 mod trace;
