@@ -6,6 +6,7 @@
 //! below it.
 
 pub mod cli;
+pub mod kernels;
 pub mod matrix;
 pub mod microbench;
 pub(crate) mod out;

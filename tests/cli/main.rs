@@ -13,6 +13,8 @@ mod further;
 mod goldens;
 mod here;
 mod jobs;
+#[path = "../support/kernel.rs"]
+mod kernel;
 mod linux;
 mod mistakes;
 mod options;
@@ -21,6 +23,7 @@ mod own;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;
+mod source;
 #[path = "../support/mod.rs"]
 mod support;
 mod trace;

@@ -7,11 +7,8 @@ use std::process::{Command, Output};
 
 use object::Architecture;
 
-#[path = "../support/kernel.rs"]
-mod synthetic;
-
+use crate::kernel::kernel;
 use crate::support::{Project, text};
-use synthetic::kernel;
 
 /// A project with the names of releases, and nothing in them that could be run.
 fn project() -> Project {
@@ -118,7 +115,12 @@ fn what_is_no_kernel_is_refused_before_anything_is_started() {
             }
         }
     }
+    let bad = run(&project, &["run", "link/create-lo", "--bisect"], &project.path("text"));
+    assert_eq!(bad.status.code(), Some(2), "a wrong command line ends a bisection: {}", text(&bad));
     let path = installed(&project, "k", 1_400_507, "14.0-STABLE");
+    // There is a kernel, and nothing that it could be run with.
+    let skipped = run(&project, &["run", "link/create-lo", "--bisect"], &path);
+    assert_eq!(skipped.status.code(), Some(125), "{}", text(&skipped));
     let kernel = format!("a b={}", path.display());
     let misnamed = nlproof(&project).args(["matrix", "--kernel", &kernel]).output().unwrap();
     assert!(text(&misnamed).contains("--kernel NAME="), "{}", text(&misnamed));

@@ -11,6 +11,7 @@ use super::directories::places;
 use super::exit::{CliError, ExitCode};
 use super::out::say;
 use super::project::Project;
+use crate::kernels::{Compilers, remedy};
 use crate::vm::{Accelerator, Tools, choose_accelerator};
 
 /// What a part of nlproof needs: a name, what was found, and what to do if nothing was.
@@ -62,6 +63,15 @@ pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
             .map_err(|error| error.to_string()),
     });
     findings.push(Finding { name: "kmod tools", found: kmod_tools() });
+    let compilers = Compilers::from_env();
+    findings.push(Finding {
+        name: "kernel build",
+        found: compilers
+            .map(|found| {
+                format!("{}, clang and ld.lld in {}", found.python.display(), found.directory.display())
+            })
+            .map_err(|missing| format!("{missing}; install it ({})", remedy())),
+    });
     let mut missing = 0;
     for finding in &findings {
         match &finding.found {
@@ -75,7 +85,9 @@ pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
     if missing == 0 {
         say!("everything is there for real kernels");
     } else {
-        say!("the simulator works without these; real kernels need them, kmod tools only for the module");
+        say!(
+            "the simulator works without these; real kernels need them, kmod tools only for the module, kernel build only for --src"
+        );
     }
     Ok(ExitCode::OK)
 }

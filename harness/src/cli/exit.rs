@@ -33,6 +33,11 @@ impl ExitCode {
     /// Interrupted by the user, as shells report SIGINT.
     pub const INTERRUPTED: ExitCode = ExitCode(130);
 
+    /// Bad, as `git bisect run` wants it.
+    pub(super) const BISECT_BAD: ExitCode = ExitCode(1);
+    /// Cannot be tested, as `git bisect run` wants it.
+    pub(super) const BISECT_SKIP: ExitCode = ExitCode(125);
+
     /// All that nlproof ends with by itself, and what each means. The text of `--help` is made from this, and the
     /// documentation is held to it.
     pub const ALL: [(ExitCode, &str); 10] = [

@@ -4,6 +4,7 @@
 mod accept;
 mod args;
 mod bench;
+mod bisect;
 mod command_line;
 mod console;
 mod copies;
@@ -32,6 +33,7 @@ mod review;
 mod run;
 mod schema;
 mod shell;
+mod source;
 mod supervise;
 mod targets;
 mod test_matrix;
@@ -75,6 +77,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Report(args) => report::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
         Command::Verify(args) => verify::main(&cli.project, &args),
+        Command::Bisect(args) => bisect::main(&cli.project, &args),
+        Command::Kernel(args) => source::main(&cli.project, &args),
         Command::Kmod(args) => kmod::main(&cli.project, &args),
         Command::Bench(args) => bench::main(&cli.project, &args),
         Command::Image(args) => image::main(&cli.project, &args),

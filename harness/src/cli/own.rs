@@ -13,12 +13,16 @@ use super::default_cell::release_here;
 use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::out::tell;
+use super::source::{FromTree, from_tree};
 use crate::golden::{nearest_profile, profile_of};
 use crate::matrix::{Cell, Matrix, ModuleKind, TargetKind};
 use crate::targets::OwnRelease;
 
 /// The line of facts that says that a profile is a guess.
 const PROFILE: &str = "profile";
+
+/// What a kernel from a tree is called if nobody says.
+const FROM_TREE: &str = "src";
 
 /// A kernel of one's own with its cells: the stock code's and the module's.
 #[derive(Debug, Clone)]
@@ -32,6 +36,7 @@ pub(super) fn own_cells(
     args: &KernelArgs,
     bases: &[String],
     matrix: &Matrix,
+    modules: &[String],
 ) -> Result<Vec<OwnCells>, CliError> {
     if let [_, second, ..] = bases {
         return Err(CliError::Usage(format!(
@@ -51,6 +56,17 @@ pub(super) fn own_cells(
                 path.display()
             )));
         }
+        found.push(own);
+    }
+    if let Some(text) = &args.src {
+        let (name, path) = named(text);
+        let FromTree { kernel, tree, .. } = from_tree(&args.source, &path, modules)?;
+        let base = bases.first().map(String::as_str);
+        let mut own = cells_of(kernel, name.or(Some(FROM_TREE)), args.profile, base, &dists, matrix)?;
+        let release = Arc::make_mut(&mut own.release);
+        release.notes.push(("source tree".into(), tree.path.display().to_string()));
+        release.notes.push(("source revision".into(), tree.told()));
+        release.tree = Some(tree.path);
         found.push(own);
     }
     Ok(found)

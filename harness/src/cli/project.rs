@@ -64,7 +64,7 @@ impl Project {
     /// The same, with the cells of these kernels beyond those of the matrix; `bases` are the releases that the user names.
     pub(super) fn with_kernels(mut self, args: &KernelArgs, bases: &[String]) -> Result<Project, CliError> {
         if args.is_asked_for() {
-            self.own = own_cells(args, bases, &self.matrix()?)?;
+            self.own = own_cells(args, bases, &self.matrix()?, &self.modules()?)?;
         }
         Ok(self)
     }

@@ -24,6 +24,28 @@ use crate::trace::{RawLine, Trace};
 use crate::vector::{LossKind, Vector};
 
 pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
+    if !args.bisect {
+        return run(project, args);
+    }
+    for_git(run(project, args))
+}
+
+/// What git bisect is told: a wrong command line and an interruption end it, what cannot be told is skipped.
+fn for_git(ended: Result<ExitCode, CliError>) -> Result<ExitCode, CliError> {
+    match ended {
+        Ok(ExitCode::OK) => Ok(ExitCode::OK),
+        Ok(ExitCode::COMPARISON) => Ok(ExitCode::BISECT_BAD),
+        Ok(_) => Ok(ExitCode::BISECT_SKIP),
+        Err(error @ (CliError::Usage(_) | CliError::Files(_) | CliError::Interrupted)) => Err(error),
+        Err(error) => {
+            // What is told here is no exit code for git.
+            let _ = error.told();
+            Ok(ExitCode::BISECT_SKIP)
+        }
+    }
+}
+
+fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     let copies = Copies::parse(&args.copy)?;
     let project = Project::find(project)?
         .with_modules(&args.guest.kmod)
@@ -48,6 +70,77 @@ pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Cl
     copies.get(&mut target)?;
     Ok(code)
 }
+
+/// What a kernel made of a vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// What its golden says, and no rule is broken.
+    Same,
+    /// Something else.
+    Differs,
+    /// A rule of kernel traces is broken.
+    Violated,
+    /// The answer, or the kernel's trace, has a hole.
+    Inconclusive,
+    /// It panicked.
+    Panicked,
+    /// Its guest was lost otherwise.
+    Lost,
+}
+
+impl Seen {
+    /// In a word.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Seen::Same => "equal to its golden",
+            Seen::Differs => "differs",
+            Seen::Violated => "breaks a rule",
+            Seen::Inconclusive => "inconclusive",
+            Seen::Panicked => "panicked",
+            Seen::Lost => "its guest was lost",
+        }
+    }
+}
+
+/// Runs one vector in a fresh target of a cell: what became of it, and the conversation. An error: there was no target.
+pub(super) fn look(
+    project: &Project,
+    targets: &Targets,
+    cell: &Cell,
+    vector: &Vector,
+) -> Result<(Seen, String), CliError> {
+    let mut target = open_shown(targets, cell).map_err(open_error)?;
+    if let Some(reason) = mismatch(vector, target.facts()) {
+        return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
+    }
+    let mut seen = None;
+    match converse(target.as_mut(), &[vector], &mut |conversation| seen = Some(conversation)) {
+        Ok(()) => {}
+        Err(ConversationError::Vector(error)) => return Err(error.into()),
+        Err(ConversationError::Target(TargetError::Guest(loss))) => {
+            let seen = if loss.kind == PANICKED { Seen::Panicked } else { Seen::Lost };
+            return Ok((seen, loss.text));
+        }
+        Err(ConversationError::Target(error)) => return Err(lost(error)),
+    }
+    let Some(conversation) = seen else { return Ok((Seen::Lost, String::new())) };
+    let text = conversation.trace.to_text();
+    if conversation.trace.loss().is_some() || conversation.kernel.lost > 0 {
+        return Ok((Seen::Inconclusive, text));
+    }
+    if !conversation.violations.is_empty() {
+        return Ok((Seen::Violated, text));
+    }
+    let golden = project.goldens().find(&cell.layers(), &vector.id)?;
+    let golden = golden.ok_or_else(|| {
+        CliError::Usage(format!("{} has no golden in {}: nothing says what is right", vector.id, cell.name()))
+    })?;
+    let same = compare(Compared::Wire, &golden.golden, &text).is_none();
+    Ok((if same { Seen::Same } else { Seen::Differs }, text))
+}
+
+/// The word for a guest whose kernel panicked ([`Loss::kind`](crate::targets::Loss::kind)).
+const PANICKED: &str = "panicked";
 
 /// Runs one vector in an open target, shows the conversation, and compares it with the golden of the cell.
 pub(super) fn one(
@@ -185,5 +278,25 @@ fn kernel_verdict(
             say!("{}: differs from {}\n  {divergence}", cell.name(), whose(cell, kernel, &found));
             Ok(ExitCode::COMPARISON)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_is_told_good_bad_or_skip_and_what_is_wrong_with_the_command_ends_it() {
+        let told = |ended| for_git(ended).map(ExitCode::number).map_err(|error| error.exit_code().number());
+        assert_eq!(told(Ok(ExitCode::OK)), Ok(0));
+        assert_eq!(told(Ok(ExitCode::COMPARISON)), Ok(1));
+        assert_eq!(told(Ok(ExitCode::GUEST)), Ok(125));
+        for skipped in
+            [CliError::Build("b".into()), CliError::Guest("g".into()), CliError::NothingRan("n".into())]
+        {
+            assert_eq!(told(Err(skipped)), Ok(125));
+        }
+        assert_eq!(told(Err(CliError::Usage("u".into()))), Err(2));
+        assert_eq!(told(Err(CliError::Interrupted)), Err(130));
     }
 }

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench::BenchArgs;
+use super::bisect::BisectArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 use super::guest::{ConsoleArgs, ShellArgs};
 use super::image::ImageArgs;
+use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
 use super::report::{MatrixArgs, ReportArgs};
 use super::run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
@@ -72,6 +74,10 @@ pub(in crate::cli) enum Command {
     /// With `--module stock,rust` that of both implementations of one release, beside each other: stock code is
     /// followed by dtrace(1), and what both can tell is compared. Exit code 100: it differs.
     Trace(ShowTraceArgs),
+    /// Find the commit since which a kernel answers a vector otherwise: by git bisect, in a worktree of its own.
+    ///
+    /// Commits that do not build or boot are skipped. A search that was interrupted goes on when the same is asked again.
+    Bisect(BisectArgs),
     /// Run a vector again in the cell in which it failed, and keep the guest for a look.
     Repro(ReproArgs),
     /// Log in to a guest of the matrix, started for it and gone afterwards.
@@ -109,6 +115,8 @@ pub(in crate::cli) enum Command {
     Verify(VerifyArgs),
     /// Build the Rust-backed kernel module.
     Kmod(KmodArgs),
+    /// Build kernels from source trees; list and remove what builds have left.
+    Kernel(KernelsArgs),
     /// Measure nlproof's own parts, or put the module under load in a real kernel.
     Bench(BenchArgs),
     /// Fetch releases; build, list and remove guest images.

@@ -23,7 +23,7 @@ pub(in crate::cli) enum KmodCommand {
     /// (kmod-src/README.md names the packages).
     Build {
         /// The release's directory name, such as 14.0-STABLE, or a branch (`14`): the newest of it that is there.
-        #[arg(long, required_unless_present = "kernel")]
+        #[arg(long, required_unless_present_any = ["kernel", "src"])]
         release: Option<String>,
         #[command(flatten)]
         kernel: KernelArgs,

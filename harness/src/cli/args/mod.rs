@@ -2,6 +2,7 @@
 //! The command line as clap parses it, a file for each kind of command.
 
 mod bench;
+mod bisect;
 mod cells;
 mod command;
 mod golden;
@@ -16,13 +17,14 @@ mod verify;
 pub(super) use bench::{
     BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, SpeedArgs, TraceBenchArgs,
 };
+pub(super) use bisect::{BisectArgs, Until};
 pub(super) use cells::{CellArgs, TraceArgs, VectorArgs};
 pub use command::Cli;
 pub(super) use command::{Command, ProjectArgs, SchemaKind};
 pub(super) use golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 pub(super) use guest::{AccelArg, ConsoleArgs, CopyArgs, GuestArgs, ShellArgs};
 pub(super) use image::{FetchArgs, ImageArgs, ImageCommand};
-pub(super) use kernel::KernelArgs;
+pub(super) use kernel::{KernelArgs, KernelCommand, KernelsArgs, SourceArgs};
 pub(super) use kmod::{KmodArgs, KmodCommand};
 pub(super) use report::{MatrixArgs, ReportArgs, ReportCommand};
 pub(super) use run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};

@@ -75,6 +75,10 @@ pub(in crate::cli) struct RunArgs {
     /// Run on this machine's own Linux kernel, in a network namespace, to compare with FreeBSD.
     #[arg(long, conflicts_with_all = ["target", "release", "module"])]
     pub(in crate::cli) linux: bool,
+    /// Exit as `git bisect run` wants it: 0 if the vector is answered as before, 1 if it is not, 125 if that cannot be told,
+    /// because the kernel does not build or boot, or the answer has a hole.
+    #[arg(long)]
+    pub(in crate::cli) bisect: bool,
     /// Show every message's bytes too, and values as they came instead of normalised.
     #[arg(long)]
     pub(in crate::cli) raw: bool,

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! One build: `kernel-toolchain` once, then `buildkernel`, and what came of it beside each other.
+//!
+//! ```text
+//! objects/<key>/build.json      tree, configuration, revision
+//! objects/<key>.lock            held while somebody builds
+//! objects/<key>/log             what make said in the last build
+//! objects/<key>/toolchain       the bootstrap tools are whole
+//! objects/<key>/obj             MAKEOBJDIRPREFIX
+//! objects/<key>/installed       links to kernel and modules
+//! ```
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nlproof_files::write_whole;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::follow::Follower;
+use super::kept::{INFO, Info, place};
+use super::tools::{Compilers, remedy};
+use super::tree::Tree;
+
+/// How often the user's wish to stop is looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long make(1) may take to stop.
+const STOP: Duration = Duration::from_secs(10);
+/// What modules of the matrix depend on and are in directories of their own.
+const BELOW: [&str; 7] = ["bridgestp", "dtrace", "ksyms", "netlink", "opensolaris", "virtio", "xdr"];
+
+/// What to build.
+#[derive(Debug, Clone)]
+pub struct BuildOptions<'a> {
+    /// The tree.
+    pub tree: &'a Tree,
+    /// The kernel's configuration, such as `GENERIC`.
+    pub kernconf: &'a str,
+    /// Modules that guests want.
+    pub modules: &'a [String],
+    /// Further arguments of make(1).
+    pub make_args: &'a [String],
+    /// Where objects are kept.
+    pub objects: &'a Path,
+    /// Set when the user interrupts.
+    pub cancel: &'a AtomicBool,
+}
+
+/// How far a build is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Another process builds the same tree.
+    Wait,
+    /// The tools that the build needs are built, once a tree.
+    Toolchain,
+    /// make(1) says what it does.
+    Stage(String),
+    /// So many directories of so many were begun.
+    Directories(usize, usize),
+}
+
+/// A kernel that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// A directory with `kernel` and modules.
+    pub installed: PathBuf,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why there is no kernel.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A tool of the build is not here.
+    #[error("{missing}\n  help: {}", remedy())]
+    Tools {
+        /// What is missing.
+        missing: String,
+    },
+    /// A file or directory of the objects cannot be written.
+    #[error("cannot write {}: {error}\n  help: make it writable, or name another place with XDG_CACHE_HOME", path.display())]
+    Objects {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// make(1) gave up.
+    #[error("{what} of {} failed:\n{complaint}\n  the whole log: {}{more}", tree.display(), log.display())]
+    Failed {
+        /// The target of make(1).
+        what: &'static str,
+        /// The tree.
+        tree: PathBuf,
+        /// The compiler's words.
+        complaint: String,
+        /// Where all that was said is.
+        log: PathBuf,
+        /// Cause and remedy, if they are known.
+        more: &'static str,
+    },
+    /// The build ended well and left no kernel.
+    #[error("the build of {} left no kernel in {}\n  help: see {}", tree.display(), path.display(), log.display())]
+    NoKernel {
+        /// The tree.
+        tree: PathBuf,
+        /// Where it should be.
+        path: PathBuf,
+        /// Where all that was said is.
+        log: PathBuf,
+    },
+    /// The user wants no more of it. The next build goes on from there.
+    #[error("interrupted; the next build goes on from here")]
+    Interrupted,
+}
+
+fn objects(path: &Path) -> impl FnOnce(io::Error) -> BuildError {
+    let path = path.to_owned();
+    move |error| BuildError::Objects { path, error }
+}
+
+/// Builds a tree's kernel, or what has changed of it.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build(options: &BuildOptions<'_>, on_step: &mut dyn FnMut(Step)) -> Result<Built, BuildError> {
+    let began = Instant::now();
+    let compilers = Compilers::from_env().map_err(|missing| BuildError::Tools { missing })?;
+    let place = place(options.objects, &options.tree.path, options.kernconf);
+    let prefix = place.join("obj");
+    fs::create_dir_all(&prefix).map_err(objects(&prefix))?;
+    let _lock = lock(&place.with_extension("lock"), options.cancel, on_step)?;
+    let info = Info {
+        tree: options.tree.path.clone(),
+        kernconf: options.kernconf.to_owned(),
+        revision: options.tree.told(),
+    };
+    let text = serde_json::to_vec_pretty(&info).unwrap_or_default();
+    write_whole(&place.join(INFO), &text).map_err(objects(&place.join(INFO)))?;
+    let log = place.join("log");
+    drop(File::create(&log).map_err(objects(&log))?);
+    let run = Run { options, compilers: &compilers, prefix: &prefix, log: &log };
+    let toolchain = place.join("toolchain");
+    if !toolchain.is_file() {
+        on_step(Step::Toolchain);
+        run.make("kernel-toolchain", &[], 0, on_step)?;
+        write_whole(&toolchain, b"").map_err(objects(&toolchain))?;
+    }
+    let modules = directories(&options.tree.path, options.modules);
+    let arguments = [
+        format!("KERNCONF={}", options.kernconf),
+        format!("MODULES_OVERRIDE={}", modules.join(" ")),
+        "-DNO_KERNELCLEAN".to_owned(),
+    ];
+    run.make("buildkernel", &arguments, directories_of(&options.tree.path, &modules), on_step)?;
+    let made = made_in(&prefix, options);
+    let installed = place.join("installed");
+    if !link(&made, &installed).map_err(objects(&installed))? {
+        return Err(BuildError::NoKernel { tree: options.tree.path.clone(), path: made, log });
+    }
+    Ok(Built { installed, took: began.elapsed() })
+}
+
+/// Where the objects of the kernel are: make(1) keeps them by the tree's own path.
+fn made_in(prefix: &Path, options: &BuildOptions<'_>) -> PathBuf {
+    let tree = options.tree.path.strip_prefix("/").unwrap_or(&options.tree.path);
+    prefix.join(tree).join("amd64.amd64/sys").join(options.kernconf)
+}
+
+/// The directories below sys/modules that have what guests want.
+fn directories(tree: &Path, modules: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = modules.iter().cloned().chain(BELOW.map(str::to_owned)).collect();
+    names.retain(|name| tree.join("sys/modules").join(name).is_dir());
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// How many directories make(1) goes into for these modules: those with a Makefile.
+fn directories_of(tree: &Path, modules: &[String]) -> usize {
+    let mut open: Vec<PathBuf> = modules.iter().map(|name| tree.join("sys/modules").join(name)).collect();
+    let mut count = 0;
+    while let Some(directory) = open.pop() {
+        count += usize::from(directory.join("Makefile").is_file());
+        let below = fs::read_dir(directory).into_iter().flatten().flatten();
+        open.extend(
+            below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()),
+        );
+    }
+    count
+}
+
+/// Links to the kernel and its modules, in a directory of their own; whether there is a kernel.
+fn link(made: &Path, installed: &Path) -> io::Result<bool> {
+    if installed.exists() {
+        fs::remove_dir_all(installed)?;
+    }
+    fs::create_dir(installed)?;
+    let kernel = made.join("kernel");
+    if !kernel.is_file() {
+        return Ok(false);
+    }
+    symlink(&kernel, installed.join("kernel"))?;
+    let mut open = vec![made.join("modules")];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => open.push(path),
+                Ok(kind) if kind.is_file() && name.to_str().is_some_and(|name| name.ends_with(".ko")) => {
+                    symlink(&path, installed.join(name)).or_else(|error| match error.kind() {
+                        io::ErrorKind::AlreadyExists => Ok(()),
+                        _ => Err(error),
+                    })?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// The right to build, which goes with this process.
+fn lock(path: &Path, cancel: &AtomicBool, on_step: &mut dyn FnMut(Step)) -> Result<File, BuildError> {
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(objects(path))?;
+    let mut said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(objects(path)(error)),
+            Err(TryLockError::WouldBlock) if cancel.load(Ordering::SeqCst) => {
+                return Err(BuildError::Interrupted);
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if !std::mem::replace(&mut said, true) {
+            on_step(Step::Wait);
+        }
+        thread::sleep(TICK);
+    }
+}
+
+struct Run<'a> {
+    options: &'a BuildOptions<'a>,
+    compilers: &'a Compilers,
+    prefix: &'a Path,
+    log: &'a Path,
+}
+
+impl Run<'_> {
+    fn command(&self, target: &str, arguments: &[String]) -> Command {
+        let tree = &self.options.tree.path;
+        let mut command = if cfg!(target_os = "freebsd") {
+            let mut command = Command::new("make");
+            command.arg("-C").arg(tree);
+            command
+        } else {
+            let mut command = Command::new(&self.compilers.python);
+            command.arg(tree.join("tools/build/make.py")).args(["--host-compiler-type", "clang"]);
+            let directory = self.compilers.directory.display();
+            command.arg(format!("--host-bindir={directory}")).arg(format!("--cross-bindir={directory}"));
+            command
+        };
+        let jobs = thread::available_parallelism().map_or(1, usize::from);
+        command.args(["TARGET=amd64", "TARGET_ARCH=amd64", "-DNO_CLEAN"]).arg(format!("-j{jobs}"));
+        command.args(&self.options.make_args[..]).arg(target).args(arguments);
+        command.env("MAKEOBJDIRPREFIX", self.prefix).stdin(Stdio::null());
+        // A process group of its own: Ctrl-C is passed on, once, and make(1) removes what it has half made.
+        command.process_group(0);
+        command
+    }
+
+    fn make(
+        &self,
+        target: &'static str,
+        arguments: &[String],
+        total: usize,
+        on_step: &mut dyn FnMut(Step),
+    ) -> Result<(), BuildError> {
+        let (reader, writer) = io::pipe().map_err(objects(self.log))?;
+        let mut log = OpenOptions::new().append(true).open(self.log).map_err(objects(self.log))?;
+        let child = {
+            let mut command = self.command(target, arguments);
+            let both = writer.try_clone().map_err(objects(self.log))?;
+            command.stdout(writer).stderr(both).spawn()
+        };
+        let mut child = child
+            .map_err(|error| BuildError::Tools { missing: format!("the build does not start: {error}") })?;
+        let (sender, lines) = mpsc::channel();
+        let listener = thread::spawn(move || {
+            for line in BufReader::new(reader).split(b'\n') {
+                let Ok(line) = line else { break };
+                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut follower = Follower::default();
+        loop {
+            if self.options.cancel.load(Ordering::SeqCst) {
+                stop(&mut child);
+                return Err(BuildError::Interrupted);
+            }
+            match lines.recv_timeout(TICK) {
+                Ok(line) => {
+                    // A log that finds no room is no reason to stop: make(1) will say so of its own files.
+                    drop(writeln!(log, "{line}"));
+                    if follower.hear(&line) {
+                        on_step(match line.starts_with(">>> ") {
+                            true => Step::Stage(follower.stage.clone()),
+                            false => Step::Directories(follower.directories, total.max(follower.directories)),
+                        });
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        drop(listener.join());
+        let status = child.wait().map_err(objects(self.log))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(BuildError::Failed {
+            what: target,
+            tree: self.options.tree.path.clone(),
+            complaint: follower.complaint(),
+            log: self.log.to_owned(),
+            more: if follower.disk_is_full {
+                "\n  help: the disk is full; make room (nlproof kernel rm, nlproof image gc), and build again: it goes on"
+            } else {
+                ""
+            },
+        })
+    }
+}
+
+/// Asks make(1) and what it started to stop, and ends what does not.
+fn stop(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let Some(group) = group else { return };
+    // A group that is gone needs no signal.
+    kill_process_group(group, Signal::INT).ok();
+    let asked = Instant::now();
+    while asked.elapsed() < STOP {
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            break;
+        }
+        thread::sleep(TICK);
+    }
+    kill_process_group(group, Signal::KILL).ok();
+    drop(child.wait());
+}

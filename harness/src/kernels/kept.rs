@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! The objects of builds: `<cache>/kernels/objects/<key>`, a key for each tree and configuration.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use nlproof_base::Limit;
+use sha2::{Digest as _, Sha256};
+
+/// Digits of a key: few enough that paths stay short, which compilers repeat in every message.
+const DIGITS: usize = 16;
+pub(super) const INFO: &str = "build.json";
+
+/// What a directory of objects is of.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Info {
+    /// The tree.
+    pub(super) tree: PathBuf,
+    /// The configuration.
+    pub(super) kernconf: String,
+    /// The revision of the last build.
+    pub(super) revision: String,
+}
+
+/// Objects of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Name of the directory.
+    pub key: String,
+    /// The directory.
+    pub path: PathBuf,
+    /// The tree that they are built from.
+    pub tree: PathBuf,
+    /// The configuration.
+    pub kernconf: String,
+    /// The revision of the last build.
+    pub revision: String,
+    /// When it was.
+    pub used: SystemTime,
+}
+
+impl Kept {
+    /// Bytes on the host's disk.
+    pub fn bytes(&self) -> u64 {
+        below(&self.path)
+    }
+
+    /// Removes the objects.
+    ///
+    /// # Errors
+    /// They cannot be removed.
+    pub fn remove(&self) -> std::io::Result<()> {
+        fs::remove_dir_all(&self.path)
+    }
+}
+
+fn below(path: &Path) -> u64 {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => below(&entry.path()),
+        _ => entry.metadata().map_or(0, |data| data.blocks() * 512),
+    };
+    entries.map(size).sum()
+}
+
+/// Where the objects of a tree and configuration are.
+pub(super) fn place(objects: &Path, tree: &Path, kernconf: &str) -> PathBuf {
+    let digest = Sha256::digest(format!("{}\0{kernconf}", tree.display()).as_bytes());
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    objects.join(&hex[..DIGITS])
+}
+
+/// All that are there, in the order of trees.
+pub fn kept(objects: &Path) -> Vec<Kept> {
+    let read = |entry: fs::DirEntry| {
+        let (path, file) = (entry.path(), entry.path().join(INFO));
+        let info: Info = serde_json::from_slice(&nlproof_base::read(&file, Limit::REPORT).ok()?).ok()?;
+        Some(Kept {
+            key: entry.file_name().into_string().ok()?,
+            path,
+            tree: info.tree,
+            kernconf: info.kernconf,
+            revision: info.revision,
+            used: fs::metadata(file).and_then(|data| data.modified()).ok()?,
+        })
+    };
+    let mut found: Vec<Kept> =
+        fs::read_dir(objects).into_iter().flatten().flatten().filter_map(read).collect();
+    found.sort_by(|a, b| (&a.tree, &a.kernconf).cmp(&(&b.tree, &b.kernconf)));
+    found
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Kernels from a source tree of FreeBSD, by FreeBSD's own build: nothing of it is done here but to call it, to follow it
+//! and to say what it complains of.
+
+mod build;
+mod follow;
+mod kept;
+mod tools;
+mod tree;
+
+pub use build::{BuildError, BuildOptions, Built, Step, build};
+pub use kept::{Kept, kept};
+pub use tools::{Compilers, remedy};
+pub use tree::{NoTree, Tree};
