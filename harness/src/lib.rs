@@ -6,6 +6,7 @@
 //! below it.
 
 pub mod bench;
+pub mod blocks;
 pub mod cli;
 pub mod matrix;
 pub(crate) mod out;

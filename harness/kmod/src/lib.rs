@@ -32,7 +32,7 @@ mod work;
 pub use build::{Module, Options, Stage, build};
 pub use check::Refusal;
 pub use error::KmodError;
-pub use kernel::kernel;
+pub use kernel::{kernel, kernel_debug};
 pub use sources::{Checkout, embedded_policy};
 pub use tool::Tool;
 pub use toolchain::{ToolPaths, Toolchain};

@@ -18,7 +18,7 @@ use crate::targets::{
     FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError, Prepared,
     STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_obstacle, prepare_module,
 };
-use crate::vm::{Accelerator, AcceleratorKind, Tools};
+use crate::vm::{Accelerator, AcceleratorKind, Tools, TranslationLog};
 
 /// Opens the targets of cells.
 #[derive(Clone)]
@@ -88,6 +88,7 @@ pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdO
         free_mib: BuildOptions::default().free_mib,
         stacks: STACKS,
         instruction_clock: false,
+        translation_log: None,
         patience_factor: 1.0,
         kernel_trace: true,
         console: None,
@@ -241,8 +242,31 @@ impl Targets {
         }
     }
 
+    /// The same, under TCG with a log of the blocks that QEMU translates.
+    pub(super) fn logging(&self, log: TranslationLog) -> Targets {
+        let mut targets = self.clone();
+        targets.freebsd.accelerator = Accelerator::Forced(AcceleratorKind::Tcg);
+        targets.freebsd.translation_log = Some(log);
+        targets
+    }
+
+    /// The kernel's file of a release, and its debug information if that lies beside.
+    pub(super) fn kernel_files(&self, release: &str) -> Result<(PathBuf, Option<PathBuf>), CliError> {
+        let directory = self.freebsd.dists.find(release).map_err(|error| {
+            CliError::NothingRan(format!("{error}\n  help: nlproof image fetch --release {release}"))
+        })?;
+        let cache = self.freebsd.state.join("kmod");
+        let failed = |error: nlproof_kmod::KmodError| CliError::Build(error.to_string());
+        let kernel = nlproof_kmod::kernel(&directory, &cache).map_err(failed)?;
+        Ok((kernel, nlproof_kmod::kernel_debug(&directory, &cache).map_err(failed)?))
+    }
+
     /// Opens one of the guests of a cell.
-    fn open_freebsd(&self, place: Place<'_>, on_stage: &mut OnStage<'_>) -> Result<FreebsdTarget, OpenError> {
+    pub(super) fn open_freebsd(
+        &self,
+        place: Place<'_>,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<FreebsdTarget, OpenError> {
         let cell = place.cell;
         if let Some((reason, remedy)) = self.obstacle(cell) {
             return Err(OpenError::NotHere { reason, remedy });

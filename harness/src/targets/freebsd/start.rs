@@ -21,7 +21,7 @@ use nlproof_image::Image;
 use super::connection::{Link, guest_failure, open_failure};
 use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
-use super::options::{FreebsdOptions, Start, machine};
+use super::options::{FreebsdOptions, Start, machine, without_logs};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
 use crate::guest::{agent_path, install_agent, leave_agent};
 use crate::targets::OnStage;
@@ -173,12 +173,8 @@ impl Starter<'_> {
         let Wanted { image, module, options, tools } = self.wanted;
         let directory = image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
         let store = Snapshots::beside(&image.dir).ok_or("the image is in no cache")?;
-        let machine = machine_identity(
-            &machine(&FreebsdOptions { console: None, ..(*options).clone() }),
-            self.accelerator.kind,
-            tools,
-        )
-        .map_err(|error| format!("{}: {error}", tools.qemu.display()))?;
+        let machine = machine_identity(&machine(&without_logs(options)), self.accelerator.kind, tools)
+            .map_err(|error| format!("{}: {error}", tools.qemu.display()))?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let module = module.map_or(String::new(), Prepared::digest);
         let stacks = options.stacks.to_string();
@@ -329,7 +325,7 @@ impl Starter<'_> {
         let snapshot = &making.snapshot;
         create_overlay(tools, &image.disk(), &snapshot.live()).map_err(|error| failed(&error))?;
         // The console of the boot belongs to the snapshot; the run's own gets it when it is restored.
-        let mut config = machine(&FreebsdOptions { console: None, ..(*options).clone() });
+        let mut config = machine(&without_logs(options));
         config.overlay_disk(snapshot.live(), DiskWrites::Keep).memory_file(snapshot.memory(), true);
         let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
         let module = self.load(&mut vm, &mut link, on_stage)?;
