@@ -90,16 +90,20 @@ fn load(path: &Path) -> Result<BlockReport, FileError> {
 
 /// Shows, writes and judges a report.
 fn finish(project: &Project, args: &CoverageArgs, report: &BlockReport) -> Result<ExitCode, CliError> {
+    // First: what was found shall not go with a list that cannot be read.
+    if let Some(path) = &args.blocks.json {
+        let mut text =
+            serde_json::to_vec_pretty(report).map_err(|error| CliError::Usage(error.to_string()))?;
+        text.push(b'\n');
+        write(path, &text)?;
+    }
+    if let Some(path) = &args.blocks.lcov {
+        write(path, lcov(report).as_bytes())?;
+    }
     let mut code = ExitCode::OK;
     for cell in &report.cells {
         let path = list_path(project, &cell.release);
-        let list = if path.is_file() { Some(Unreached::load(&path)) } else { None };
-        // A list that is being written anew may have reasons that are to be written.
-        let list = match list {
-            Some(Err(error)) if !args.blocks.write_list => return Err(error.into()),
-            list => list.and_then(Result::ok),
-        };
-        let list = list.filter(|list| list.release == cell.release);
+        let list = list_of(project, args, &cell.release)?;
         show::cell(cell, list.as_ref(), args.rows);
         let stock = cell.functions.iter().all(|row| row.side == Side::Kernel);
         match (&list, unjudged(cell, list.as_ref())) {
@@ -125,15 +129,6 @@ fn finish(project: &Project, args: &CoverageArgs, report: &BlockReport) -> Resul
             write(&path, listing(cell, &ours, list.as_ref()).as_bytes())?;
         }
     }
-    if let Some(path) = &args.blocks.json {
-        let mut text =
-            serde_json::to_vec_pretty(report).map_err(|error| CliError::Usage(error.to_string()))?;
-        text.push(b'\n');
-        write(path, &text)?;
-    }
-    if let Some(path) = &args.blocks.lcov {
-        write(path, lcov(report).as_bytes())?;
-    }
     Ok(code)
 }
 
@@ -142,6 +137,18 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), std::fs::create_dir_all);
     made.and_then(|()| write_whole(path, bytes))
         .map_err(|error| CliError::Output { what: path.display().to_string(), error })
+}
+
+/// The list of a release, if there is one. One that is being written anew may have reasons that are to be written.
+fn list_of(project: &Project, args: &CoverageArgs, release: &str) -> Result<Option<Unreached>, FileError> {
+    let path = list_path(project, release);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    match Unreached::load(&path) {
+        Err(_) if args.blocks.write_list => Ok(None),
+        list => list.map(|list| Some(list).filter(|list| list.release == release)),
+    }
 }
 
 /// Where the blocks of a release are listed that no vector reaches.
@@ -198,7 +205,7 @@ impl<'a> Run<'a> {
     ) -> Result<Self, CliError> {
         let mut code = BTreeMap::new();
         for cell in cells.iter().filter(|cell| targets.obstacle(cell).is_none()) {
-            let list = Unreached::load(&list_path(project, &cell.release_or_profile())).ok();
+            let list = list_of(project, args, &cell.release_or_profile())?;
             let names = list.map(|list| list.names()).unwrap_or_default();
             code.insert(cell.name(), CellCode::of(project, &args.blocks, targets, cell, names)?);
         }
