@@ -5,6 +5,7 @@
 //! `vector` → `file`, wire. Guests (`vm`, `guest`) lie below `targets`, `out` below them all. A room uses only rooms
 //! below it.
 
+pub mod blocks;
 pub mod cli;
 pub mod kernels;
 pub mod matrix;

@@ -33,7 +33,7 @@ pub use build::{Module, Options, Stage, build};
 pub use check::Refusal;
 pub use error::KmodError;
 pub use headers::HeaderSource;
-pub use kernel::kernel;
+pub use kernel::{kernel, kernel_debug};
 pub use sources::{Checkout, embedded_policy};
 pub use tool::Tool;
 pub use toolchain::{ToolPaths, Toolchain};

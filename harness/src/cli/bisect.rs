@@ -14,11 +14,13 @@ use sha2::{Digest as _, Sha256};
 use similar::{ChangeTag, TextDiff};
 
 use super::args::{BisectArgs, CellArgs, KernelArgs, ProjectArgs, Until};
+use super::default_cell::default_cell;
+use super::directories::cache_directory;
 use super::exit::{CliError, ExitCode};
 use super::out::{say, say_text, tell};
 use super::project::Project;
 use super::run::{Seen, look};
-use super::targets::{Targets, cache_directory};
+use super::targets::Targets;
 use crate::vector::Vector;
 
 /// Where a bisection's worktree is, and what was found out in it.
@@ -199,7 +201,7 @@ fn asked(
     let project = Project::find(project)?.with_modules(&args.guest.kmod).with_kernels(&kernel, &bases)?;
     let targets = Targets::new(&args.guest, &project)?;
     let cells = CellArgs { target: Vec::new(), release: bases, module: vec![args.module], kernel };
-    let cell = project.first_cell_here(&targets, &cells)?;
+    let cell = default_cell(&project, &targets, &cells)?;
     look(&project, &targets, &cell, vector)
 }
 

@@ -8,6 +8,7 @@ use nlproof_base::counted;
 
 use super::args::{CoverageArgs, ProjectArgs, VectorArgs};
 use super::exit::{CliError, ExitCode};
+use super::kernel_blocks;
 use super::out::{say, tell};
 use super::project::Project;
 use crate::coverage::{Inventory, Reach, Reached, Verdict};
@@ -15,7 +16,11 @@ use crate::matrix::{TargetKind, mismatch};
 use crate::targets::{SimTarget, Target as _};
 
 pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?;
+    let project = Project::find(project)?.with_modules(&args.blocks.guest.kmod);
+    if args.kernel_blocks {
+        return kernel_blocks::main(&project, args);
+    }
+    demand_kernel_blocks(args)?;
     let inventory = Inventory::load(&project.root.join("inventory.yaml"))?;
     let vectors = project.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
     let goldens = project.goldens();
@@ -50,6 +55,25 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
         ));
     }
     Ok(if failed { ExitCode::COMPARISON } else { ExitCode::OK })
+}
+
+/// What selects cells and vectors means nothing to the inventory.
+fn demand_kernel_blocks(args: &CoverageArgs) -> Result<(), CliError> {
+    let (cells, vectors) = (&args.blocks.cells, &args.blocks.vectors);
+    let given = [
+        ("--target", !cells.target.is_empty()),
+        ("--release", !cells.release.is_empty()),
+        ("--module", !cells.module.is_empty()),
+        ("--suite", !vectors.suite.is_empty()),
+        ("--filter", !vectors.filter.is_empty()),
+    ];
+    match given.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(CliError::Usage(format!(
+            "{option} is for cells, and the inventory is held against goldens\n  help: --kernel-blocks runs vectors in \
+             cells; --profile selects a profile"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn show(reach: &Reach<'_>, all: bool) {

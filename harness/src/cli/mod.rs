@@ -19,6 +19,7 @@ mod fetch;
 mod image;
 mod interrupt;
 mod kept_cell;
+mod kernel_blocks;
 mod kinds;
 mod kmod;
 mod matrix;

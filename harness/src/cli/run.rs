@@ -114,21 +114,21 @@ pub(super) fn look(
         return Err(CliError::NothingRan(format!("{} does not apply here: it {reason}", vector.id)));
     }
     let mut seen = None;
-    match converse(target.as_mut(), &[vector], &mut |conversation| seen = Some(conversation)) {
+    match run_vectors(target.as_mut(), &[vector], &mut |vector_run| seen = Some(vector_run)) {
         Ok(()) => {}
-        Err(ConversationError::Vector(error)) => return Err(error.into()),
-        Err(ConversationError::Target(TargetError::Guest(loss))) => {
+        Err(VectorRunError::Vector(error)) => return Err(error.into()),
+        Err(VectorRunError::Target(TargetError::Guest(loss))) => {
             let seen = if loss.kind == PANICKED { Seen::Panicked } else { Seen::Lost };
             return Ok((seen, loss.text));
         }
-        Err(ConversationError::Target(error)) => return Err(lost(error)),
+        Err(VectorRunError::Target(error)) => return Err(lost(error)),
     }
-    let Some(conversation) = seen else { return Ok((Seen::Lost, String::new())) };
-    let text = conversation.trace.to_text();
-    if conversation.trace.loss().is_some() || conversation.kernel.lost > 0 {
+    let Some(vector_run) = seen else { return Ok((Seen::Lost, String::new())) };
+    let text = vector_run.trace.to_text();
+    if vector_run.trace.loss().is_some() || vector_run.kernel.lost > 0 {
         return Ok((Seen::Inconclusive, text));
     }
-    if !conversation.violations.is_empty() {
+    if !vector_run.violations.is_empty() {
         return Ok((Seen::Violated, text));
     }
     let golden = project.goldens().find(&cell.layers(), &vector.id)?;

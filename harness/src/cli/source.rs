@@ -8,11 +8,11 @@ use nlproof_base::counted;
 use nlproof_image::OwnKernel;
 
 use super::args::{KernelCommand, KernelsArgs, ProjectArgs, SourceArgs};
+use super::directories::cache_directory;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
-use super::targets::cache_directory;
 use crate::kernels::{BuildError, BuildOptions, Built, Step, Tree, build, kept};
 
 /// Where objects of builds are kept.
@@ -47,7 +47,7 @@ pub(super) fn from_tree(args: &SourceArgs, path: &Path, modules: &[String]) -> R
     })
     .map_err(failed)?;
     let kernel = OwnKernel::open(&built.installed, &cache_directory()?.join("kernels"))
-        .map_err(|error| CliError::Build(error.to_string()))?;
+        .map_err(|error| CliError::Build(error.into()))?;
     Ok(FromTree { kernel, tree, built })
 }
 
@@ -55,7 +55,7 @@ fn failed(error: BuildError) -> CliError {
     match error {
         BuildError::Interrupted => CliError::Interrupted,
         error @ BuildError::Tools { .. } => CliError::NothingRan(error.to_string()),
-        error => CliError::Build(error.to_string()),
+        error => CliError::Build(error.into()),
     }
 }
 
@@ -101,7 +101,7 @@ fn remove(wanted: &[String]) -> Result<(), CliError> {
     let mut count = 0;
     for kept in wanted.iter().flat_map(named) {
         let bytes = kept.bytes();
-        kept.remove().map_err(|error| CliError::Build(format!("{}: {error}", kept.path.display())))?;
+        kept.remove().map_err(|error| CliError::Build(format!("{}: {error}", kept.path.display()).into()))?;
         say!("removed {} of {} {} ({})", kept.key, kept.tree.display(), kept.kernconf, HumanBytes(bytes));
         count += 1;
     }

@@ -19,7 +19,7 @@ use crate::targets::{
     Prepared, STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_unavailable_reason,
     prepare_module,
 };
-use crate::vm::{Accelerator, AcceleratorKind, Tools};
+use crate::vm::{Accelerator, AcceleratorKind, Tools, TranslationLog};
 
 /// Opens the targets of cells.
 #[derive(Clone)]
@@ -81,6 +81,7 @@ pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdO
         free_mib: BuildOptions::default().free_mib,
         stacks: STACKS,
         instruction_clock: false,
+        translation_log: None,
         patience_factor: 1.0,
         kernel_trace: true,
         console: None,
@@ -243,8 +244,27 @@ impl Targets {
         }
     }
 
+    /// The same, under TCG with a log of the blocks that QEMU translates.
+    pub(super) fn logging(&self, log: TranslationLog) -> Targets {
+        let mut targets = self.clone();
+        targets.freebsd.accelerator = Accelerator::Forced(AcceleratorKind::Tcg);
+        targets.freebsd.translation_log = Some(log);
+        targets
+    }
+
+    /// The kernel's file of a release, and its debug information if that lies beside.
+    pub(super) fn kernel_files(&self, release: &str) -> Result<(PathBuf, Option<PathBuf>), CliError> {
+        let directory = self.freebsd.dists.find(release).map_err(|error| {
+            CliError::NothingRan(format!("{error}\n  help: nlproof image fetch --release {release}"))
+        })?;
+        let cache = self.freebsd.state.join("kmod");
+        let failed = |error: nlproof_kmod::KmodError| CliError::Build(error.into());
+        let kernel = nlproof_kmod::kernel(&directory, &cache).map_err(failed)?;
+        Ok((kernel, nlproof_kmod::kernel_debug(&directory, &cache).map_err(failed)?))
+    }
+
     /// Opens one of the guests of a cell.
-    fn open_freebsd(
+    pub(super) fn open_freebsd(
         &self,
         request: GuestRequest<'_>,
         on_stage: &mut OnStage<'_>,

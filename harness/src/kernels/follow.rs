@@ -84,7 +84,9 @@ mod tests {
     #[test]
     fn without_an_error_that_is_known_the_last_lines_are_shown_and_a_full_disk_is_seen() {
         let mut follower = Follower::default();
-        (0..20).for_each(|n| drop(follower.hear(&format!("line {n}"))));
+        for n in 0..20 {
+            follower.hear(&format!("line {n}"));
+        }
         follower.hear("cc1: No space left on device");
         assert!(follower.disk_is_full);
         let said = follower.complaint();

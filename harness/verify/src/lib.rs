@@ -17,6 +17,7 @@
 
 mod archive;
 mod baseline;
+mod blocks;
 mod check;
 mod checks;
 mod code;
@@ -38,6 +39,7 @@ mod text;
 mod verify;
 
 pub use baseline::{Baseline, BaselineError};
+pub use blocks::{Block, BlockFunction, BlocksError, KernelCode, module_blocks};
 pub use check::{Check, explain};
 pub use elf::{IntakeError, MAX_BYTES};
 pub use kernel::{KernelError, KernelSymbols};

@@ -52,6 +52,16 @@ const SSH: u16 = 22;
 /// The port on which an agent that stayed listens in the guest.
 pub const AGENT_PORT: u16 = 7013;
 
+/// QEMU's log of the blocks of instructions that it translates, which it does when a block is about to run for the first
+/// time. TCG only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TranslationLog {
+    /// The file; QEMU begins it anew.
+    pub path: PathBuf,
+    /// Addresses in the guest that are logged: where each range begins and how many bytes it has.
+    pub ranges: Vec<(u64, u64)>,
+}
+
 /// A virtual machine. Starts with 512 MiB, one CPU, no disk and no network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VmConfig {
@@ -65,6 +75,7 @@ pub struct VmConfig {
     textdump: Option<PathBuf>,
     memory_file: Option<MemoryFile>,
     instruction_clock: bool,
+    translation_log: Option<TranslationLog>,
 }
 
 impl Default for VmConfig {
@@ -80,6 +91,7 @@ impl Default for VmConfig {
             textdump: None,
             memory_file: None,
             instruction_clock: false,
+            translation_log: None,
         }
     }
 }
@@ -172,6 +184,12 @@ impl VmConfig {
         self
     }
 
+    /// Has QEMU log which blocks of instructions it translates (`-d in_asm`). TCG only.
+    pub fn translation_log(&mut self, log: TranslationLog) -> &mut Self {
+        self.translation_log = Some(log);
+        self
+    }
+
     /// The boot disk, if there is one.
     pub fn boot_disk(&self) -> Option<&Disk> {
         self.disk.as_ref()
@@ -223,6 +241,13 @@ impl VmConfig {
         };
         if self.instruction_clock {
             args.option("-icount", "shift=0");
+        }
+        if let Some(log) = &self.translation_log {
+            let ranges = log.ranges.iter().map(|(start, length)| format!("{start:#x}+{length:#x}"));
+            args.option("-d", "in_asm").option("-dfilter", ranges.collect::<Vec<_>>().join(","));
+            // Not the syntax of options: a comma is a comma. But `%d` is QEMU's process, `%%` no way to write `%`.
+            let path = std::path::absolute(&log.path).unwrap_or_else(|_| log.path.clone());
+            args.option("-D", path);
         }
         args.option("-m", format!("{}M", self.memory_mib)).option("-smp", self.cpus.to_string());
         args.path_option("-chardev", "file,id=serial0,append=on,path=", line.serial_log, "");
@@ -354,6 +379,17 @@ mod tests {
         config.instruction_clock(true);
         let text = arguments(&config, AcceleratorKind::Tcg);
         assert!(text.contains("-accel tcg -icount shift=0 -m 512M"), "{text}");
+    }
+
+    #[test]
+    fn translated_blocks_are_logged_in_the_ranges_that_are_asked_for() {
+        let mut config = VmConfig::default();
+        assert!(!arguments(&config, AcceleratorKind::Tcg).contains(" -d "));
+        let ranges = vec![(0xffff_ffff_80d7_0000, 0x1_8000), (0xffff_ffff_8200_0000, 0x10)];
+        config.translation_log(TranslationLog { path: "/log/a,b".into(), ranges });
+        let text = arguments(&config, AcceleratorKind::Tcg);
+        let wanted = "-d in_asm -dfilter 0xffffffff80d70000+0x18000,0xffffffff82000000+0x10 -D /log/a,b -m";
+        assert!(text.contains(wanted), "{text}");
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //! The commands about goldens.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::cells::VectorArgs;
+use super::cells::{CellArgs, VectorArgs};
 use super::guest::GuestArgs;
+use crate::matrix::Slice;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReviewArgs {
@@ -65,7 +67,60 @@ pub(in crate::cli) struct CoverageArgs {
     /// Only this profile (`14.0`); given alone, it must have goldens.
     #[arg(long, value_name = "PROFILE")]
     pub(in crate::cli) profile: Vec<iface_core::Profile>,
-    /// Show every row with the number of its vectors and one of them, not only what is missing.
+    /// Show every row with the number of its vectors and one of them, not only what is missing; with --kernel-blocks every
+    /// block with the vector that reached it first.
     #[arg(long)]
     pub(in crate::cli) rows: bool,
+    /// Run the vectors in cells and say which basic blocks of the kernel's own code ran, which did not, and which vector
+    /// reached each first.
+    ///
+    /// QEMU tells which blocks of instructions it translates: the kernel is the one that its makers built, and guests run under
+    /// TCG. Without --function and --file the files of sys/netlink are looked at in which the probes' and the module's
+    /// functions are; without debug information of the kernel the functions alone. Exit code 100: no vector reaches a block,
+    /// and tests/unreached/RELEASE.yaml has no reason for that; or a vector reaches one that has.
+    #[arg(long, conflicts_with = "profile")]
+    pub(in crate::cli) kernel_blocks: bool,
+    #[command(flatten, next_help_heading = "With --kernel-blocks")]
+    pub(in crate::cli) blocks: BlocksArgs,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BlocksArgs {
+    /// A function of the kernel. May be given more than once.
+    #[arg(long, value_name = "NAME", requires = "kernel_blocks")]
+    pub(in crate::cli) function: Vec<String>,
+    /// All functions of a source file of the kernel (`iface.c`, `netlink/route/iface.c`). May be given more than once.
+    #[arg(long, value_name = "PATH", requires = "kernel_blocks")]
+    pub(in crate::cli) file: Vec<String>,
+    /// The kernel's debug information, kernel.debug, for source files and lines: of several the one of the same build
+    /// [default: kernel.debug or kernel-dbg.txz in the release directory]. May be given more than once.
+    #[arg(long, value_name = "FILE", requires = "kernel_blocks")]
+    pub(in crate::cli) debug: Vec<PathBuf>,
+    /// Run one slice of the vectors; --merge adds up what --json wrote of each.
+    #[arg(long, value_name = "K/N", requires = "kernel_blocks")]
+    pub(in crate::cli) partition: Option<Slice>,
+    /// Run at most so many guests side by side [default: one a processor].
+    #[arg(long, short, value_name = "N", requires = "kernel_blocks")]
+    pub(in crate::cli) jobs: Option<NonZeroUsize>,
+    /// Write functions, blocks and the first vector of each to this file.
+    #[arg(long, value_name = "FILE", requires = "kernel_blocks")]
+    pub(in crate::cli) json: Option<PathBuf>,
+    /// Write an lcov tracefile for other viewers; blocks without a source line are not in it.
+    #[arg(long, value_name = "FILE", requires = "kernel_blocks")]
+    pub(in crate::cli) lcov: Option<PathBuf>,
+    /// Run nothing: add up files that --json wrote. May be given more than once.
+    #[arg(long, value_name = "FILE", requires = "kernel_blocks", conflicts_with_all = ["partition", "cost"])]
+    pub(in crate::cli) merge: Vec<PathBuf>,
+    /// Write tests/unreached/RELEASE.yaml anew: reasons are kept, those of new blocks are to be written.
+    #[arg(long, requires = "kernel_blocks")]
+    pub(in crate::cli) write_list: bool,
+    /// Afterwards run the same without QEMU's log, and say what each took.
+    #[arg(long, requires = "kernel_blocks")]
+    pub(in crate::cli) cost: bool,
+    #[command(flatten)]
+    pub(in crate::cli) cells: CellArgs,
+    #[command(flatten)]
+    pub(in crate::cli) vectors: VectorArgs,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
 }

@@ -21,7 +21,7 @@ pub(super) use bisect::{BisectArgs, Until};
 pub(super) use cells::{CellArgs, TraceArgs, VectorArgs};
 pub use command::Cli;
 pub(super) use command::{Command, ProjectArgs, SchemaKind};
-pub(super) use golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
+pub(super) use golden::{AcceptArgs, BlocksArgs, CoverageArgs, DiffArgs, ReviewArgs};
 pub(super) use guest::{AccelArg, ConsoleArgs, CopyArgs, GuestArgs, ShellArgs};
 pub(super) use image::{FetchArgs, ImageArgs, ImageCommand};
 pub(super) use kernel::{KernelArgs, KernelCommand, KernelsArgs, SourceArgs};

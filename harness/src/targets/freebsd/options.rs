@@ -9,7 +9,7 @@ use nlproof_image::{BuildOptions, Cache, Dists};
 
 use super::lost::LostConsole;
 use super::own::OwnRelease;
-use crate::vm::{Accelerator, AcceleratorKind, HostPort, VmConfig};
+use crate::vm::{Accelerator, AcceleratorKind, HostPort, TranslationLog, VmConfig};
 
 /// Memory of a guest if nobody wants another size, in MiB: enough for 14 and 15 with all modules of the image.
 pub const MEMORY_MIB: u32 = 512;
@@ -64,6 +64,9 @@ pub struct FreebsdOptions {
     pub stacks: u32,
     /// Whether the guest's clocks count instructions (TCG only).
     pub instruction_clock: bool,
+    /// Have QEMU log which blocks of instructions it translates, from the moment on in which the guest is restored or
+    /// booted (TCG only).
+    pub translation_log: Option<TranslationLog>,
     /// Every limit is multiplied by this.
     pub patience_factor: f64,
     /// Have the module, where one is loaded, record which probes fire while vectors run.
@@ -100,11 +103,19 @@ pub fn image_options(stock_rc: bool, modules: &[String]) -> BuildOptions {
     BuildOptions { stock_rc, modules: modules.to_vec(), ..BuildOptions::default() }
 }
 
+/// The same, without what a run keeps beside the guest: logs are no part of a saved guest.
+pub(super) fn without_logs(options: &FreebsdOptions) -> FreebsdOptions {
+    FreebsdOptions { console: None, translation_log: None, ..options.clone() }
+}
+
 /// The machine, but for its disk.
 pub(super) fn machine(options: &FreebsdOptions) -> VmConfig {
     let mut config = VmConfig::default();
     config.memory_mib(options.memory_mib).cpus(options.cpus).ssh(HostPort::Any);
     config.instruction_clock(options.instruction_clock);
+    if let Some(log) = &options.translation_log {
+        config.translation_log(log.clone());
+    }
     if let Some(console) = &options.console {
         config.serial_log(console).textdump(console.with_extension("textdump"));
     }

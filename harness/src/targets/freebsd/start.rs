@@ -23,7 +23,7 @@ use super::connection::{Link, guest_failure, open_failure};
 use super::limit::{over_limit, remove_victim};
 use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
-use super::options::{FreebsdOptions, Start, machine};
+use super::options::{FreebsdOptions, Start, machine, without_logs};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
 use crate::guest::{Output, Ssh, agent_path, install_agent, start_listener};
 use crate::targets::OnStage;
@@ -180,12 +180,8 @@ impl Starter<'_> {
         let StartRequest { image, module, options, tools } = self.request;
         let directory = image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
         let store = Snapshots::beside(&image.dir).ok_or("the image is in no cache")?;
-        let machine = machine_identity(
-            &machine(&FreebsdOptions { console: None, ..(*options).clone() }),
-            self.accelerator.kind,
-            tools,
-        )
-        .map_err(|error| format!("{}: {error}", tools.qemu.display()))?;
+        let machine = machine_identity(&machine(&without_logs(options)), self.accelerator.kind, tools)
+            .map_err(|error| format!("{}: {error}", tools.qemu.display()))?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let module = module.map_or(String::new(), Prepared::digest);
         let stacks = options.stacks.to_string();
@@ -344,7 +340,7 @@ impl Starter<'_> {
         let snapshot = &making.snapshot;
         create_overlay(tools, &image.root_disk(), &snapshot.live()).map_err(|error| failed(&error))?;
         // The console of the boot belongs to the snapshot; the run's own gets it when it is restored.
-        let mut config = machine(&FreebsdOptions { console: None, ..(*options).clone() });
+        let mut config = machine(&without_logs(options));
         config.overlay_disk(snapshot.live(), DiskWrites::Keep).memory_file(snapshot.memory(), true);
         config.kernel_disk(image.kernel_disk());
         let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;

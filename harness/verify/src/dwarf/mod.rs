@@ -11,6 +11,7 @@ mod sections;
 mod structures;
 mod units;
 
+pub(crate) use lines::sources;
 pub(crate) use places::place_steps;
 pub(crate) use sections::DebugSections;
 pub(crate) use structures::{Language, structures};
