@@ -119,6 +119,7 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         kernel_trace: false,
         console: Some(directory.join("console")),
         lost_console: None,
+        translation_log: None,
         supervisor: env!("CARGO_BIN_EXE_nlproof").into(),
         cancel: Arc::new(AtomicBool::new(false)),
     })

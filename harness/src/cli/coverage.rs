@@ -16,7 +16,9 @@ use crate::matrix::{TargetKind, mismatch};
 use crate::targets::{SimTarget, Target as _};
 
 pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCode, CliError> {
-    let project = Project::find(project)?.with_modules(&args.blocks.guest.kmod);
+    let project = Project::find(project)?
+        .with_modules(&args.blocks.guest.kmod)
+        .with_kernels(&args.blocks.cells.kernel, &args.blocks.cells.release)?;
     if args.kernel_blocks {
         return kernel_blocks::main(&project, args);
     }
@@ -25,7 +27,8 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
     let vectors = project.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
     let goldens = project.goldens();
     let matrix = project.matrix()?;
-    let wanted = |profile: &Profile| args.profile.is_empty() || args.profile.contains(profile);
+    let only = args.blocks.cells.kernel.profile;
+    let wanted = |profile: &Profile| only.is_none_or(|only| only == *profile);
     for stray in project.strays()? {
         tell!("note: {stray}");
     }

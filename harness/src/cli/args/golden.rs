@@ -64,9 +64,6 @@ pub(in crate::cli) struct DiffArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CoverageArgs {
-    /// Only this profile (`14.0`); given alone, it must have goldens.
-    #[arg(long, value_name = "PROFILE")]
-    pub(in crate::cli) profile: Vec<iface_core::Profile>,
     /// Show every row with the number of its vectors and one of them, not only what is missing; with --kernel-blocks every
     /// block with the vector that reached it first.
     #[arg(long)]
@@ -78,7 +75,7 @@ pub(in crate::cli) struct CoverageArgs {
     /// TCG. Without --function and --file the files of sys/netlink are looked at in which the probes' and the module's
     /// functions are; without debug information of the kernel the functions alone. Exit code 100: no vector reaches a block,
     /// and tests/unreached/RELEASE.yaml has no reason for that; or a vector reaches one that has.
-    #[arg(long, conflicts_with = "profile")]
+    #[arg(long)]
     pub(in crate::cli) kernel_blocks: bool,
     #[command(flatten, next_help_heading = "With --kernel-blocks")]
     pub(in crate::cli) blocks: BlocksArgs,

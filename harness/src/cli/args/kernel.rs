@@ -15,7 +15,7 @@ pub(in crate::cli) struct KernelArgs {
     #[arg(long, value_name = "[NAME=]PATH")]
     pub(in crate::cli) kernel: Vec<String>,
     /// The profile whose goldens hold for the kernel, or for a release that the matrix does not list [default: by its
-    /// osreldate].
+    /// osreldate]; for `coverage` without --kernel-blocks the only profile to look at.
     #[arg(long, value_name = "PROFILE")]
     pub(in crate::cli) profile: Option<Profile>,
     /// The same with a kernel that is built from this source tree first, by FreeBSD's own build; a module for it is compiled
