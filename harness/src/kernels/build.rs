@@ -272,7 +272,7 @@ impl Run<'_> {
         };
         let jobs = thread::available_parallelism().map_or(1, usize::from);
         command.args(["TARGET=amd64", "TARGET_ARCH=amd64", "-DNO_CLEAN"]).arg(format!("-j{jobs}"));
-        command.args(&self.options.make_args[..]).arg(target).args(arguments);
+        command.args(self.options.make_args).arg(target).args(arguments);
         command.env("MAKEOBJDIRPREFIX", self.prefix).stdin(Stdio::null());
         // A process group of its own: Ctrl-C is passed on, once, and make(1) removes what it has half made.
         command.process_group(0);
