@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use crate::support::{Project, text};
 
 /// Reads without a limit that may stay, by file, with what it is that is read.
-const FROM_INSIDE: [(&str, &str); 28] = [
+const FROM_INSIDE: [(&str, &str); 27] = [
     ("harness/src/cli/bench/guest.rs", "the kernel's /proc/loadavg"),
     ("harness/src/cli/kmod.rs", "a module that was just built"),
     ("harness/src/cli/test_matrix.rs", "the kernel's /proc/meminfo"),
@@ -35,7 +35,6 @@ const FROM_INSIDE: [(&str, &str); 28] = [
     ("image/src/vmimage.rs", "what qemu-img wrote to standard error"),
     ("image/src/kernel_disk.rs", "files that were unpacked, of limited size"),
     ("image/src/own_kernel.rs", "six bytes of a file"),
-    ("harness/src/kernels/build.rs", "nothing: a pipe, a line at a time"),
     ("harness/base/src/read.rs", "up to a limit: here it is"),
 ];
 

@@ -54,6 +54,7 @@ const COMMANDS: &[(&str, i32)] = &[
     ("bench wire --seconds 0.001", 0),
     ("image list", 0),
     ("image gc", 0),
+    ("kernel list", 0),
     ("doctor", 0),
     ("schema vector", 0),
     ("completions fish", 0),
@@ -62,7 +63,7 @@ const COMMANDS: &[(&str, i32)] = &[
     ("run no/such", 2),
 ];
 /// These print nothing on standard output, or nothing before there is a guest or a compiler for it.
-const SILENT: [&str; 4] = ["repro", "shell", "kmod", "man"];
+const SILENT: [&str; 5] = ["repro", "shell", "kmod", "man", "bisect"];
 
 struct Outputs {
     project: Project,

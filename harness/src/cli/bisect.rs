@@ -13,7 +13,7 @@ use nlproof_files::write_whole;
 use sha2::{Digest as _, Sha256};
 use similar::{ChangeTag, TextDiff};
 
-use super::args::{BisectArgs, CellArgs, KernelArgs, ProjectArgs, Until};
+use super::args::{BisectArgs, CellArgs, KernelArgs, OwnArgs, ProjectArgs, Until};
 use super::default_cell::default_cell;
 use super::directories::cache_directory;
 use super::exit::{CliError, ExitCode};
@@ -192,10 +192,12 @@ fn asked(
     vector: &Vector,
 ) -> Result<(Seen, String), CliError> {
     let kernel = KernelArgs {
-        src: Some(format!("bisect={}", place.tree.display())),
-        profile: args.profile,
+        own: OwnArgs {
+            src: Some(format!("bisect={}", place.tree.display())),
+            profile: args.profile,
+            ..OwnArgs::default()
+        },
         source: args.source.clone(),
-        ..KernelArgs::default()
     };
     let bases: Vec<String> = args.release.iter().cloned().collect();
     let project = Project::find(project)?.with_modules(&args.guest.kmod).with_kernels(&kernel, &bases)?;

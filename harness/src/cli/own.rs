@@ -45,9 +45,9 @@ pub(super) fn own_cells(
     }
     let (dists, _) = places()?;
     let mut found: Vec<OwnCells> = Vec::new();
-    for text in &args.kernel {
+    for text in &args.own.kernel {
         let (name, path) = named(text);
-        let own = own(name, &path, args.profile, bases.first().map(String::as_str), &dists, matrix)?;
+        let own = own(name, &path, args.own.profile, bases.first().map(String::as_str), &dists, matrix)?;
         if let Some(other) = found.iter().find(|other| other.release.name == own.release.name) {
             return Err(CliError::Usage(format!(
                 "two kernels are called {}: {} and {}\n  help: name them: --kernel NAME=PATH",
@@ -58,11 +58,11 @@ pub(super) fn own_cells(
         }
         found.push(own);
     }
-    if let Some(text) = &args.src {
+    if let Some(text) = &args.own.src {
         let (name, path) = named(text);
         let FromTree { kernel, tree, .. } = from_tree(&args.source, &path, modules)?;
         let base = bases.first().map(String::as_str);
-        let mut own = cells_of(kernel, name.or(Some(FROM_TREE)), args.profile, base, &dists, matrix)?;
+        let mut own = cells_of(kernel, name.or(Some(FROM_TREE)), args.own.profile, base, &dists, matrix)?;
         let release = Arc::make_mut(&mut own.release);
         release.notes.push(("source tree".into(), tree.path.display().to_string()));
         release.notes.push(("source revision".into(), tree.told()));

@@ -159,7 +159,7 @@ impl Project {
     pub(super) fn cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
         let mut matrix = self.matrix()?;
         for release in &args.release {
-            let further = self.unlisted(release, args.kernel.profile, &matrix.cells)?;
+            let further = self.unlisted(release, args.kernel.own.profile, &matrix.cells)?;
             matrix.cells.extend(further);
         }
         let mut selection = Selection {
@@ -171,7 +171,7 @@ impl Project {
             // What is named beside them is the userland.
             selection.releases = self.own.iter().map(|own| own.release.name.to_string()).collect();
         }
-        if let (true, Some(profile)) = (self.own.is_empty(), args.kernel.profile) {
+        if let (true, Some(profile)) = (self.own.is_empty(), args.kernel.own.profile) {
             // Given for a release of the matrix it overrules the matrix.
             let named = |cell: &Cell| args.release.iter().any(|name| cell.release.as_deref() == Some(name));
             if !matrix.cells.iter().any(named) {

@@ -6,9 +6,18 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use iface_core::Profile;
 
-/// Kernels that are no release's.
+/// Kernels that are no release's, and how one is built.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct KernelArgs {
+    #[command(flatten)]
+    pub(in crate::cli) own: OwnArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+}
+
+/// Which kernels.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct OwnArgs {
     /// Run this kernel: a directory with `kernel` and *.ko, as make installkernel leaves it, a kernel.txz, or a kernel file.
     /// --release is then the release whose userland it gets [default: the newest here that is not newer than the kernel].
     /// Its cell is called RELEASE+NAME [default: its configuration's name]. May be given more than once.
@@ -22,8 +31,6 @@ pub(in crate::cli) struct KernelArgs {
     /// against the tree. Its cell is called RELEASE+src, or RELEASE+NAME.
     #[arg(long, value_name = "[NAME=]TREE")]
     pub(in crate::cli) src: Option<String>,
-    #[command(flatten)]
-    pub(in crate::cli) source: SourceArgs,
 }
 
 /// How a kernel is built from a source tree.
@@ -69,6 +76,6 @@ pub(in crate::cli) enum KernelCommand {
 impl KernelArgs {
     /// Whether a kernel of one's own is asked for.
     pub(in crate::cli) fn is_asked_for(&self) -> bool {
-        !self.kernel.is_empty() || self.src.is_some()
+        !self.own.kernel.is_empty() || self.own.src.is_some()
     }
 }

@@ -24,7 +24,7 @@ pub(super) use command::{Command, ProjectArgs, SchemaKind};
 pub(super) use golden::{AcceptArgs, BlocksArgs, CoverageArgs, DiffArgs, ReviewArgs};
 pub(super) use guest::{AccelArg, ConsoleArgs, CopyArgs, GuestArgs, ShellArgs};
 pub(super) use image::{FetchArgs, ImageArgs, ImageCommand};
-pub(super) use kernel::{KernelArgs, KernelCommand, KernelsArgs, SourceArgs};
+pub(super) use kernel::{KernelArgs, KernelCommand, KernelsArgs, OwnArgs, SourceArgs};
 pub(super) use kmod::{KmodArgs, KmodCommand};
 pub(super) use report::{MatrixArgs, ReportArgs, ReportCommand};
 pub(super) use run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
