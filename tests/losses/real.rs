@@ -103,6 +103,7 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
     let cache = xdg.clone().map_or_else(|| Path::new(home.as_ref().unwrap()).join(".cache"), Into::into);
     Some(FreebsdOptions {
         instruction_clock: false,
+        translation_log: None,
         dists,
         cache: Cache::from_values(xdg.as_deref(), home.as_deref()).unwrap(),
         state: cache.join("nlproof"),
