@@ -208,10 +208,38 @@ nlproof_if_counter(struct ifnet *ifp, uint32_t counter)
 	return (counter < nitems(counters) ? if_getcounter(ifp, counters[counter]) : 0);
 }
 
+/* sys/bus.h wants headers that are generated, and this is all that is needed of it. */
+struct devclass;
+struct devclass	*devclass_find(const char *);
+
+/*
+ * A device's driver that is still attaching, or is going. vmxnet3(4) follows a null pointer if it is asked for its
+ * media by the event of its own arrival; iflib(4) uses tasks that are gone if it is asked after ether_ifdetach().
+ *
+ * ether_ifattach() announces the interface before it gives the link-level address its length. That is so for cloned
+ * interfaces too, whose drivers may be asked at any time: they have no device class, and answer as in the stock code.
+ * Classes are never freed. The look at IFF_DYING narrows the race with a detach on another processor, and does not
+ * close it: the lock that would, ifnet_detach_sxlock, is held while the link-state task is drained, which asks too.
+ */
+static bool
+in_transit(struct ifnet *ifp)
+{
+	struct nlproof_sockaddr address;
+	bool attaching = nlproof_if_address(ifp, &address) && address.len == 0;
+	bool going = (if_getflags(ifp) & IFF_DYING) != 0;
+
+	return ((attaching || going) && devclass_find(if_getdname(ifp)) != NULL);
+}
+
 int
 nlproof_if_media(struct ifnet *ifp, struct nlproof_media *out)
 {
 	struct ifmediareq ifmr = {};
+
+	if (in_transit(ifp)) {
+		*out = (struct nlproof_media){};
+		return (ENXIO);
+	}
 	int error = if_ioctl(ifp, SIOCGIFMEDIA, (void *)&ifmr);
 
 	out->ethernet = IFM_TYPE(ifmr.ifm_active) == IFM_ETHER;
