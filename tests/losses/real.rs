@@ -101,7 +101,6 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
     let root = CacheRoot::from_env().unwrap();
     Some(FreebsdOptions {
         instruction_clock: false,
-        translation_log: None,
         dists,
         cache: Cache::new(root.path()),
         state: root.path().to_owned(),
