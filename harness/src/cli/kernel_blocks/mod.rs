@@ -80,6 +80,10 @@ pub(super) fn main(project: &Project, args: &CoverageArgs) -> Result<ExitCode, C
     let found = finish(project, args, &report)?;
     if args.blocks.cost && !result.interrupted {
         let plain = run.engine(project, args, &cells, &taken, &about, false)?;
+        // Half a run costs half.
+        if plain.interrupted {
+            return Err(CliError::Interrupted);
+        }
         cost(&result, &plain);
     }
     Ok(code.or(found))
