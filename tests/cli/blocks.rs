@@ -127,7 +127,7 @@ fn wrong_input_is_rejected_before_anything_runs() {
         (&["--kernel-blocks", "--target", "sim"], "no cell of a FreeBSD guest is selected"),
         (&["--kernel-blocks", "--target", "freebsd", "--accel", "kvm"], "leave it out"),
         (&["--kernel-blocks", "--merge", "a", "--cost"], "cannot be used with"),
-        (&["--kernel-blocks", "--profile", "15"], "cannot be used with"),
+        (&["--kernel-blocks", "--profile", "15"], "--profile is for a kernel or a release"),
         (&["--kernel-blocks", "--partition", "3/2"], "there is no slice 3 of 2"),
     ] {
         let output = project.nlproof().arg("coverage").args(args).output().unwrap();
