@@ -180,7 +180,7 @@ fn an_unknown_release_says_how_it_is_added_and_a_path_is_none() {
     assert_eq!(code, Some(2), "{said}");
     for part in [
         "no cell of the matrix has the release `14.1-RELEASE`",
-        "to add it: put its MANIFEST, base.txz and kernel.txz into ",
+        "to run it: put its MANIFEST, base.txz and kernel.txz into ",
         "- {target: freebsd, release: 14.1-RELEASE, profile: \"14.0\"}",
     ] {
         assert!(said.contains(part), "{part}: {said}");
