@@ -78,12 +78,13 @@ fn what_no_vector_reaches_fails_coverage_by_name() {
     let coverage = || project.nlproof().args(["coverage", "--profile", "15"]).output().unwrap();
     let output = coverage();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    // The only vector of an interface without a medium.
-    fs::remove_file(project.path("vectors/link/operstate-unknown.yaml")).unwrap();
+    // The only vector that hears this error.
+    fs::remove_file(project.path("vectors/link/modify-without-target.yaml")).unwrap();
     let output = coverage();
     assert_eq!(output.status.code(), Some(100), "{}", text(&output));
     let stdout = String::from_utf8_lossy(&output.stdout);
-    assert!(stdout.contains("UNREACHED: < newlink operstate unknown (reply-attributes)"), "{stdout}");
+    let row = "< error to newlink error=EPERM msg \"empty ifi_index field\" (errors)";
+    assert!(stdout.contains(&format!("UNREACHED: {row}")), "{stdout}");
     let output = project.nlproof().args(["coverage", "--profile", "12"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
 }

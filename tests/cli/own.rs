@@ -13,7 +13,7 @@ use crate::support::{Project, text};
 /// A project with the names of releases, and nothing in them that could be run.
 fn project() -> Project {
     let project = Project::small(&["link/create-lo"]);
-    for release in ["14.0-STABLE", "15.0-RELEASE", "14.2-STABLE"] {
+    for release in ["14.0-STABLE", "15.0-RELEASE", "14.1-STABLE"] {
         let directory = project.path("dists").join(release);
         fs::create_dir_all(&directory).unwrap();
         let line = |file: &str| format!("{file}\t{}\t1\tx\t\"x\"\ton\n", "0".repeat(64));
@@ -50,7 +50,7 @@ fn a_kernel_is_a_cell_of_the_profile_that_its_version_belongs_to() {
     let project = project();
     for (name, osreldate, osrelease, base, profile) in [
         ("a", 1_400_507, "14.0-STABLE", "14.0-STABLE", "14.0"),
-        ("b", 1_403_001, "14.3-STABLE", "14.2-STABLE", "14.3"),
+        ("b", 1_403_001, "14.3-STABLE", "14.1-STABLE", "14.3"),
         ("c", 1_501_000, "15.1-STABLE", "15.0-RELEASE", "15"),
     ] {
         let path = installed(&project, name, osreldate, osrelease);
@@ -133,18 +133,18 @@ fn what_is_no_kernel_is_refused_before_anything_is_started() {
 #[test]
 fn a_release_that_the_matrix_does_not_list_is_a_cell_where_it_is_named() {
     let project = project();
-    let output = nlproof(&project).args(["matrix", "--release", "14.2-STABLE"]).output().unwrap();
+    let output = nlproof(&project).args(["matrix", "--release", "14.1-STABLE"]).output().unwrap();
     let said = text(&output);
     assert!(
-        said.contains("freebsd/14.2-STABLE/stock ") && said.contains("freebsd/14.2-STABLE/rust "),
+        said.contains("freebsd/14.1-STABLE/stock ") && said.contains("freebsd/14.1-STABLE/rust "),
         "{said}"
     );
     assert!(said.contains("profile 14.0 "), "{said}");
-    let args = ["matrix", "--release", "14.2-STABLE", "--profile", "15"];
+    let args = ["matrix", "--release", "14.1-STABLE", "--profile", "15"];
     let other = text(&nlproof(&project).args(args).output().unwrap());
     assert!(other.contains("profile 15 "), "{other}");
     let all = text(&nlproof(&project).arg("matrix").output().unwrap());
-    assert!(!all.contains("14.2-STABLE"), "{all}");
+    assert!(!all.contains("14.1-STABLE"), "{all}");
     let nothing = nlproof(&project).args(["matrix", "--profile", "15"]).output().unwrap();
     assert!(text(&nothing).contains("--profile is for a kernel or a release"), "{}", text(&nothing));
 }

@@ -39,19 +39,19 @@ fn what_cannot_be_copied_or_given_is_told_before_anything_begins() {
 fn a_vector_may_need_a_module_that_the_user_names() {
     let project = Project::copy();
     let vector = fs::read_to_string(project.path("vectors/link/create-lo.yaml")).unwrap();
-    project.write("vectors/link/with-lagg.yaml", &format!("needs: {{modules: [if_lagg]}}\n{vector}"));
+    project.write("vectors/link/with-ovpn.yaml", &format!("needs: {{modules: [if_ovpn]}}\n{vector}"));
     let said = |more: &[&str]| {
         let output =
-            project.nlproof().args(["run", "link/with-lagg", "--target", "sim"]).args(more).output().unwrap();
+            project.nlproof().args(["run", "link/with-ovpn", "--target", "sim"]).args(more).output().unwrap();
         (output.status.code(), text(&output))
     };
     let (code, without) = said(&[]);
     assert_eq!(code, Some(2), "{without}");
     assert!(
-        without.contains("if_lagg, which no guest has") && without.contains("or give --kmod if_lagg"),
+        without.contains("if_ovpn, which no guest has") && without.contains("or give --kmod if_ovpn"),
         "{without}"
     );
-    let (code, with) = said(&["--kmod", "if_lagg"]);
+    let (code, with) = said(&["--kmod", "if_ovpn"]);
     // The simulator has no such module, but somebody may: that is no mistake any more.
     assert!(!with.contains("which no guest has"), "{code:?}: {with}");
 }
@@ -146,7 +146,7 @@ fn a_further_module_of_the_kernel_comes_with_what_it_needs() {
         return;
     }
     let output =
-        shell(&["--kmod", "if_lagg,pf"], &["ifconfig lagg create; kldunload pf && kldload pf && pfctl -si"]);
+        shell(&["--kmod", "if_ovpn,pf"], &["ifconfig lagg create; kldunload pf && kldload pf && pfctl -si"]);
     assert!(stdout(&output).starts_with("lagg0\n"), "{}", text(&output));
     assert!(stdout(&output).contains("Status: Disabled"), "{}", text(&output));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -154,7 +154,7 @@ fn a_further_module_of_the_kernel_comes_with_what_it_needs() {
     assert_eq!(output.status.code(), Some(104), "{}", text(&output));
     let said = text(&output);
     assert!(
-        said.contains("has no module if_lag that a guest could have\n  help: did you mean if_lagg?"),
+        said.contains("has no module if_lag that a guest could have\n  help: did you mean if_ovpn?"),
         "{said}"
     );
 }
