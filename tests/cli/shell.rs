@@ -146,7 +146,7 @@ fn a_further_module_of_the_kernel_comes_with_what_it_needs() {
         return;
     }
     let output =
-        shell(&["--kmod", "if_ovpn,pf"], &["ifconfig lagg create; kldunload pf && kldload pf && pfctl -si"]);
+        shell(&["--kmod", "if_lagg,pf"], &["ifconfig lagg create; kldunload pf && kldload pf && pfctl -si"]);
     assert!(stdout(&output).starts_with("lagg0\n"), "{}", text(&output));
     assert!(stdout(&output).contains("Status: Disabled"), "{}", text(&output));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
@@ -154,7 +154,7 @@ fn a_further_module_of_the_kernel_comes_with_what_it_needs() {
     assert_eq!(output.status.code(), Some(104), "{}", text(&output));
     let said = text(&output);
     assert!(
-        said.contains("has no module if_lag that a guest could have\n  help: did you mean if_ovpn?"),
+        said.contains("has no module if_lag that a guest could have\n  help: did you mean if_lagg?"),
         "{said}"
     );
 }
