@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
+use nlproof::matrix::load_matrix;
 use nlproof::targets::image_options;
 use nlproof::vm::Tools;
 use nlproof_image::{Cache, Dists, Sha256, build};
@@ -16,9 +17,6 @@ use nlproof_image::{Cache, Dists, Sha256, build};
 mod support;
 
 const RELEASE: &str = "14.0-STABLE";
-/// What vectors need.
-const INTERFACE_MODULES: [&str; 7] =
-    ["if_epair", "if_bridge", "if_disc", "if_gif", "if_tuntap", "if_vlan", "carp"];
 const IMAGE: &str = "FreeBSD-14.0-STABLE-amd64-BASIC-CI-ufs.raw";
 /// What sshd_config says in our images, and what the BASIC-CI ones say.
 const OURS: &str =
@@ -48,10 +46,11 @@ fn a_ready_image_becomes_a_guest_in_which_a_cell_runs() {
     // A disk: the system's directory for temporary files may be memory.
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = |name: &str| place.path().join(name);
+    let matrix = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/matrix.yaml");
     let made = build(
         &release,
         // FreeBSD's own has every module of its kernel.
-        &image_options(true, &INTERFACE_MODULES.map(str::to_owned)),
+        &image_options(true, &load_matrix(&matrix).unwrap().modules),
         &Cache::new(&path("made")),
         &AtomicBool::new(false),
         &mut |_| (),

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome};
+use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome, load_matrix};
 use nlproof::targets::{
     Facts, Finish, FreebsdOptions, FreebsdTarget, MEMORY_MIB, STACKS, Start, Target, TargetError,
 };
@@ -21,9 +21,6 @@ use nlproof_image::{Cache, CacheRoot, Dists};
 use serde_json::json;
 
 use crate::engine::{cell, run, vector, vectors};
-
-/// What the suite's vectors ask a guest for.
-const MODULES: [&str; 7] = ["if_epair", "if_bridge", "if_disc", "if_gif", "if_tuntap", "if_vlan", "carp"];
 
 /// What is done to a guest.
 #[derive(Clone, Copy)]
@@ -99,6 +96,7 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         return None;
     }
     let root = CacheRoot::from_env().unwrap();
+    let matrix = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/matrix.yaml");
     Some(FreebsdOptions {
         instruction_clock: false,
         dists,
@@ -109,7 +107,7 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc: false,
-        modules: MODULES.map(str::to_owned).to_vec(),
+        modules: load_matrix(&matrix).unwrap().modules,
         demanded: vec![],
         cpus: 1,
         memory_mib: MEMORY_MIB,
