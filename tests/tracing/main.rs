@@ -54,7 +54,8 @@ fn leaking_project(place: &Path) -> PathBuf {
     }
     let file = place.join("kmod-src/core/src/link.rs");
     let source = fs::read_to_string(&file).unwrap();
-    let kept = "let ifp = found.filter(|ifp| matches(ifp, &wanted, behaviours.type_filter)).ok_or(Errno::ENODEV)?;";
+    let kept =
+        "let ifp = found.filter(|ifp| matches(ifp, &wanted, behaviours.type_filter)).ok_or(Errno::ENODEV)?;";
     assert_eq!(source.matches(kept).count(), 1, "where the reference of RTM_GETLINK is held");
     let leaked = "let ifp = core::mem::ManuallyDrop::new(\
                   found.filter(|ifp| matches(ifp, &wanted, behaviours.type_filter)).ok_or(Errno::ENODEV)?);";
