@@ -216,7 +216,8 @@ pub(crate) mod tests {
         }
     }
 
-    fn kernel(release: &str, osreldate: u32, digit: &str) -> Origin {
+    /// The origin of what a stock kernel answered; its digest is this digit again and again.
+    pub(crate) fn kernel(release: &str, osreldate: u32, digit: &str) -> Origin {
         Origin::Observed {
             release: release.into(),
             osreldate,

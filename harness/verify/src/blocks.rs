@@ -280,15 +280,7 @@ pub fn module_blocks(bytes: &[u8]) -> Result<Vec<BlockFunction>, BlocksError> {
     let mut bases = Vec::new();
     let mut next = 0_u64;
     for section in &module.sections {
-        let loaded = section.is_alloc()
-            && [
-                elf::SHT_PROGBITS.0,
-                elf::SHT_NOBITS.0,
-                elf::SHT_X86_64_UNWIND.0,
-                elf::SHT_INIT_ARRAY.0,
-                elf::SHT_FINI_ARRAY.0,
-            ]
-            .contains(&section.kind);
+        let loaded = section.is_loaded();
         if loaded {
             next = next.next_multiple_of(section.align);
         }

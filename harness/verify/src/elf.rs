@@ -61,6 +61,19 @@ impl Section<'_> {
         self.flags & elf::SHF_ALLOC.0 != 0
     }
 
+    /// Whether the kernel's linker gives it a place in memory, by its type (sys/kern/link_elf_obj.c).
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.is_alloc()
+            && [
+                elf::SHT_PROGBITS.0,
+                elf::SHT_NOBITS.0,
+                elf::SHT_X86_64_UNWIND.0,
+                elf::SHT_INIT_ARRAY.0,
+                elf::SHT_FINI_ARRAY.0,
+            ]
+            .contains(&self.kind)
+    }
+
     pub(crate) fn is_exec(&self) -> bool {
         self.is_alloc() && self.flags & elf::SHF_EXECINSTR.0 != 0
     }

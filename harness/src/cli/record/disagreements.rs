@@ -91,17 +91,7 @@ mod tests {
 
     use super::*;
     use crate::golden::{Compared, Golden, compare};
-    use crate::matrix::tests::cell;
-
-    fn kernel(release: &str, osreldate: u32, digit: &str) -> Origin {
-        Origin::Observed {
-            release: release.into(),
-            osreldate,
-            kernel_sha256: digit.repeat(64),
-            module: None,
-            build: None,
-        }
-    }
+    use crate::matrix::tests::{cell, kernel};
 
     fn disagreement(vector: &str, seen: &str) -> Disagreement {
         let origin = kernel("15.0-RELEASE", 1_500_068, "a");

@@ -29,17 +29,7 @@ fn layout<'f>(facts: &'f Facts<'_>) -> Vec<(usize, &'f Section<'f>, u64)> {
     let mut at = 0_u64;
     let mut placed = Vec::new();
     for (index, section) in facts.module.sections.iter().enumerate() {
-        let loaded = section.size > 0
-            && section.is_alloc()
-            && [
-                elf::SHT_PROGBITS.0,
-                elf::SHT_NOBITS.0,
-                elf::SHT_X86_64_UNWIND.0,
-                elf::SHT_INIT_ARRAY.0,
-                elf::SHT_FINI_ARRAY.0,
-            ]
-            .contains(&section.kind);
-        if !loaded {
+        if section.size == 0 || !section.is_loaded() {
             continue;
         }
         at = at.checked_next_multiple_of(section.align).unwrap_or(u64::MAX);
