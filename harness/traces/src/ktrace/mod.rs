@@ -7,6 +7,7 @@
 
 mod dtrace;
 mod event;
+mod heard;
 mod invariants;
 mod live;
 mod passes;
