@@ -153,7 +153,7 @@ fn lines<'a>(diff: &TextDiff<'a, 'a, str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::Origin;
+    use super::super::origin::Origin;
     use super::*;
 
     fn golden(body: &str) -> Golden {

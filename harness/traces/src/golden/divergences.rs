@@ -151,7 +151,8 @@ fn validated(path: &Path, row: Spanned<RawRow>, vectors: &[&str]) -> Result<Row,
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::{Golden, Origin};
+    use super::super::file::Golden;
+    use super::super::origin::Origin;
     use super::*;
 
     fn load(row: &str) -> Result<Divergences, String> {

@@ -8,7 +8,8 @@ use iface_core::Profile;
 
 use super::cascade::{layers as cascade, profile_of};
 use super::compare::{Divergence, compare};
-use super::file::{Golden, Origin};
+use super::file::Golden;
+use super::origin::Origin;
 use super::store::{Pending, Store};
 use crate::file::FileError;
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::file::{Origin, short_digest};
+use super::origin::{Origin, short_digest};
 
 /// Whose golden it is, seen from the one that answers. The weakest comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

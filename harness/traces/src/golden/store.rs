@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use nlproof_files::write_whole;
 
 use super::compare::Compared;
-use super::file::{Golden, Origin};
+use super::file::Golden;
+use super::origin::Origin;
 use crate::file::{FileError, Limit, files_below};
 
 /// Ends the name of a golden.

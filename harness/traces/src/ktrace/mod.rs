@@ -6,6 +6,7 @@
 //! text that goldens hold ([`KernelTrace::to_text`]).
 
 mod dtrace;
+mod dtrace_line;
 mod event;
 mod heard;
 mod invariants;
