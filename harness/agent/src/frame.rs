@@ -8,13 +8,12 @@
 //! A reader refuses a version that is not its own: harness and agent are built together. The body is
 //! one value in postcard's wire format (postcard.jamesmunns.com, wire format 1.0), nothing after it.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use nlproof_base::counted;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use crate::frame_error::FrameError;
 use crate::{Body, Request};
 
 /// Seq numbers from here on belong to the agent's fences and never reach the harness.
@@ -103,64 +102,6 @@ pub fn begun(frame: &[u8]) -> Result<Option<(u32, u64)>, FrameError> {
     let [_] = rest else { return Ok(None) };
     let kind: Body = postcard::from_bytes(rest).map_err(decode)?;
     Ok((kind == Body::Begin).then_some((step, t_ns)))
-}
-
-/// What is wrong with a stream. All but [`Decode`](Self::Decode) and [`Encode`](Self::Encode) mean that
-/// nothing that follows in it can be understood: a reader goes on answering with the same error.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// The stream does not begin with [`MAGIC`].
-    #[error(
-        "the peer does not speak the agent's protocol: the stream begins with \"{found}\" instead of \
-         \"NLPA\"; see what was started there"
-    )]
-    Magic {
-        /// What came, escaped; at most 64 bytes of it.
-        found: String,
-    },
-    /// The peer was built with another version of the protocol.
-    #[error(
-        "the peer speaks version {found} of the agent's protocol and this build version {own}: use one build for both"
-    )]
-    Version {
-        /// The peer's version.
-        found: u16,
-        /// [`VERSION`].
-        own: u16,
-    },
-    /// A frame claims, or a value would need, more than [`MAX_BODY`] bytes.
-    #[error("a frame of {} exceeds the limit of {max} bytes", counted(*len, "byte"), max = MAX_BODY)]
-    TooLong {
-        /// The length in bytes.
-        len: u64,
-    },
-    /// The body of a frame is not the expected value. The frame was consumed.
-    #[error("a frame of {} does not hold the expected value: {cause}", counted(*len, "byte"))]
-    Decode {
-        /// Length of the body in bytes.
-        len: usize,
-        /// What postcard says.
-        cause: postcard::Error,
-    },
-    /// The value is followed by surplus bytes in its frame. The frame was consumed.
-    #[error("a frame of {} has {} after its value", counted(*len, "byte"), counted(*surplus, "surplus byte"))]
-    Surplus {
-        /// Length of the body in bytes.
-        len: usize,
-        /// How many bytes are too many.
-        surplus: usize,
-    },
-    /// The stream ended within a hello or a frame.
-    #[error("the stream ended {} short of {what}", counted(*missing, "byte"))]
-    Truncated {
-        /// `a hello`, `a frame's length`, or `a frame`.
-        what: &'static str,
-        /// How many bytes of it did not come.
-        missing: usize,
-    },
-    /// The value cannot be encoded.
-    #[error("a value cannot be encoded: {0}")]
-    Encode(postcard::Error),
 }
 
 /// Takes a stream in whatever pieces it comes and gives its frames.

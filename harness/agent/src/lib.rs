@@ -22,6 +22,7 @@ mod check;
 pub mod console;
 pub mod datagram;
 pub mod frame;
+mod frame_error;
 mod greeting;
 pub mod interfaces;
 mod program;

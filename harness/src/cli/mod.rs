@@ -39,6 +39,7 @@ mod supervise;
 mod targets;
 mod test_matrix;
 mod trace;
+mod unknown;
 mod verdict;
 mod verify;
 

@@ -14,6 +14,7 @@ use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::out::tell;
 use super::own::{OwnCells, own_cells, profile_for};
+use super::unknown::{unknown_selection, unknown_vector};
 use crate::file::{FileError, nearest};
 use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
 use crate::matrix::{Cell, Matrix, ModuleKind, Selection, Soft, TargetKind, VectorFilter, load_matrix};
@@ -368,49 +369,4 @@ fn osreldate(dists: &Dists, name: &str) -> Result<u32, CliError> {
 /// Where the archive of a release has the tests: `PREFIX/share/nlproof/tests` of a program `PREFIX/bin/nlproof`.
 fn installed_tests(program: &Path) -> Option<PathBuf> {
     Some(program.parent()?.parent()?.join("share/nlproof/tests"))
-}
-
-/// What to say about an id that no vector has.
-fn unknown_vector(id: &str, listing: &Listing) -> String {
-    let what = format!("no vector `{id}`");
-    // What people type: without the suite, or the file's path.
-    let bare = id.trim_end_matches(".yaml");
-    let ends_so = |known: &&str| {
-        let ends = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|rest| rest.ends_with('/'));
-        ends(known, bare) || ends(bare, known) || bare == *known
-    };
-    let meant: Vec<_> = listing.ids().filter(ends_so).collect();
-    match (meant.as_slice(), nearest(bare, listing.ids())) {
-        (&[one], _) | (&[], Some(one)) => format!("{what}\n  help: did you mean `{one}`?"),
-        ([], None) => {
-            // A slip in the name alone, which the suite's name would make too small a part to be seen.
-            let names = listing.ids().filter_map(|id| id.rsplit_once('/')).map(|(_, name)| name);
-            let near = nearest(bare.rsplit('/').next().unwrap_or(bare), names);
-            let near = near.and_then(|name| listing.ids().find(|id| id.ends_with(&format!("/{name}"))));
-            match near {
-                Some(near) => format!("{what}\n  help: did you mean `{near}`?"),
-                None => format!("{what}\n  help: nlproof test-matrix --list shows them all"),
-            }
-        }
-        (several, _) => format!("{what}\n  help: did you mean one of {}?", several.join(", ")),
-    }
-}
-
-/// What to say about a suite or a part of an id that selects nothing: it is misspelt.
-fn unknown_selection(args: &VectorArgs, ids: &[&str]) -> Option<String> {
-    let mut suites: Vec<_> = ids.iter().filter_map(|id| Some(id.split_once('/')?.0)).collect();
-    suites.dedup();
-    if let Some(suite) = args.suite.iter().find(|suite| !suites.contains(&suite.as_str())) {
-        let help = match nearest(suite, suites.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the suites are: {}", suites.join(", ")),
-        };
-        return Some(format!("no suite `{suite}`\n  help: {help}"));
-    }
-    let filter = args.filter.iter().find(|filter| !ids.iter().any(|id| id.contains(filter.as_str())))?;
-    let help = match nearest(filter, ids.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "nlproof test-matrix --list shows them all".into(),
-    };
-    Some(format!("no vector matches `{filter}`\n  help: {help}"))
 }
