@@ -265,7 +265,7 @@ fn body_len(bytes: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
 
     use super::*;
 
