@@ -21,6 +21,7 @@ mod spans;
 mod table;
 
 pub use dtrace::DtraceLog;
+pub(crate) use event::from_raw_args;
 pub use event::{Event, KernelTrace, OwnFiring, Value, raw_args};
 pub use invariants::{check, check_stock};
 pub use live::{Said, live, matches};

@@ -20,14 +20,14 @@
 //! | `drop`, `timeout`, `error` | something is missing, and what | `group`, `text` |
 //! | `end` | nothing more comes | `text`: how it died, if it did |
 
-use nlproof_agent::{Body, DropSource, Record};
+use nlproof_agent::{Body, Counted, DropSource, Record};
 use serde::Serialize;
 
 use super::console::{console_text, priority_name};
 use crate::ktrace::{Event, OwnFiring, raw_args};
 
 /// Version of the raw format.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -108,7 +108,7 @@ impl<'a> RawLine<'a> {
             }
             Body::Counted(counted) => {
                 line.src = "counted";
-                line.text = Some(format!("{counted:?}"));
+                line.text = Some(counted_text(counted));
             }
             Body::Event { group, data } => {
                 line.src = "mcast";
@@ -199,6 +199,15 @@ impl<'a> RawLine<'a> {
             text: None,
         }
     }
+}
+
+/// The numbers of what many requests came to, by name.
+fn counted_text(counted: &Counted) -> String {
+    let Counted { asked, answered, errors, messages, bytes, uneven, events, ticks } = counted;
+    format!(
+        "asked={asked} answered={answered} errors={errors} messages={messages} bytes={bytes} uneven={uneven} \
+         events={events} ticks={ticks}"
+    )
 }
 
 fn hex(bytes: &[u8]) -> String {
