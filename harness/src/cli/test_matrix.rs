@@ -14,6 +14,7 @@ use super::fetch::{Freshness, NEEDED, Store, What};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
+use super::report::html;
 use super::targets::{Targets, sim_trace};
 use super::verdict::{closing_line, exit_code};
 use crate::matrix::{
@@ -53,6 +54,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     if args.fetch {
         fetch_missing(&project, &cells)?;
     }
+    let baseline = args.baseline.as_deref().map(html::read_baseline).transpose()?;
     let goldens = project.goldens();
     let divergences = project.divergences()?;
     refuse_unreviewed(&goldens)?;
@@ -79,7 +81,11 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         tell!("note: how long cells took is not kept: {error}");
     }
     let written = match &args.report_dir {
-        Some(directory) => write_reports(directory, &result),
+        Some(directory) => {
+            let baseline = baseline.as_ref().map(|(name, run)| (name.as_str(), run));
+            write_reports(directory, &result)
+                .or(html::beside(&project, &vectors, directory, &result, baseline))
+        }
         None => ExitCode::OK,
     };
     say!("test-matrix: {}", closing_line(&result));

@@ -86,6 +86,19 @@ pub fn run_vectors<'a>(
     Ok(())
 }
 
+/// A vector's run made again from the records that a raw trace kept of it.
+///
+/// # Errors
+/// The vector does not compile: it is not the one that ran.
+pub fn reread(
+    vector: &Vector,
+    os: nlproof_wire::Os,
+    records: Vec<Record>,
+) -> Result<VectorRun<'_>, FileError> {
+    let program = compile(vector, os, 0)?;
+    Ok(vector_run(vector, &program, records, os))
+}
+
 impl VectorRun<'_> {
     /// Takes what dtrace(1) said: of stock code the kernel's part, of the module the user's own probes beside what the
     /// ring holds. False if no request of the vector was heard, by which its part could be told from others'.

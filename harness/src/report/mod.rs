@@ -2,6 +2,7 @@
 //! Reporters: each consumes the stream of run events and nothing else. Reports can be read again and joined.
 
 mod annotate;
+mod html;
 mod json;
 mod junit;
 mod kept;
@@ -15,6 +16,7 @@ mod summary;
 mod terminal;
 
 pub use annotate::{Places, annotations};
+pub use html::{HtmlError, HtmlReport};
 pub use json::write_json;
 pub use junit::write_junit;
 pub use kept::{GuestFile, KINDS, forget, kept};

@@ -64,16 +64,23 @@ fn same(one: &Outcome, other: &Outcome) -> bool {
     }
 }
 
-impl Problem<'_> {
+impl<'r> Problem<'r> {
+    /// Everything that shows it: its number, its cell, and the vector's id.
+    pub fn shown(&self) -> impl Iterator<Item = (usize, String, &'r str)> {
+        let all = std::iter::once(&self.first).chain(&self.more);
+        all.map(|shown| (shown.number, shown.cell.cell.name(), shown.vector.id.as_str()))
+    }
+
     /// The same, each vector with its number.
     pub fn numbered(&self) -> String {
         format!("#{} {}", self.first.number, self.text(true))
     }
 
-    fn text(&self, numbers: bool) -> String {
+    /// The first vector that shows it, with all there is to know.
+    pub fn told(&self) -> String {
         let Shown { cell, vector, .. } = self.first;
         let (name, id) = (cell.cell.name(), &vector.id);
-        let mut text = match &vector.outcome {
+        match &vector.outcome {
             Outcome::Failed(divergence) => {
                 let golden = vector.golden_layer.as_deref().unwrap_or("?");
                 let standing = vector.standing.map_or(String::new(), |standing| format!(", {standing}"));
@@ -87,7 +94,12 @@ impl Problem<'_> {
             ),
             // No problem has one of these.
             Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_) => String::new(),
-        };
+        }
+    }
+
+    fn text(&self, numbers: bool) -> String {
+        let Shown { cell, vector, .. } = self.first;
+        let mut text = self.told();
         if !self.more.is_empty() {
             let what = match vector.outcome {
                 Outcome::Failed(_) => "the same difference",

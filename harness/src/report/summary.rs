@@ -38,7 +38,8 @@ pub fn cell_line(result: &CellResult) -> String {
     }
 }
 
-fn numbers(counts: &Counts) -> String {
+/// How many vectors met which fate, in words.
+pub(super) fn numbers(counts: &Counts) -> String {
     let mut parts = Vec::new();
     for (number, word) in [
         (counts.passed, "passed"),

@@ -23,7 +23,7 @@ pub(in crate::cli) struct CellArgs {
 }
 
 /// Which vectors.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(in crate::cli) struct VectorArgs {
     /// Only vectors of this suite (the first part of the id).
     #[arg(long)]

@@ -32,6 +32,19 @@ pub(in crate::cli) enum ReportCommand {
         /// A report directory, or its report.json.
         report: PathBuf,
     },
+    /// Write a report as one page for a browser (report.html), which needs no server and asks nobody for anything.
+    ///
+    /// `test-matrix --report-dir` writes it, too. Exits as the run did.
+    Html {
+        /// A report directory, or its report.json.
+        report: PathBuf,
+        /// The page [default: report.html beside the report].
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Say what is new since this report.
+        #[arg(long, value_name = "REPORT")]
+        baseline: Option<PathBuf>,
+    },
     /// Print the problems of a report as GitHub Actions' workflow commands (`::error file=...`).
     Annotate {
         /// A report directory, or its report.json.

@@ -40,9 +40,12 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// other vectors. `report merge` joins the slices' reports.
     #[arg(long, value_name = "K/N")]
     pub(in crate::cli) partition: Option<Slice>,
-    /// Write report.json, junit.xml and the raw traces to this directory.
+    /// Write report.json, report.html, junit.xml and the raw traces to this directory.
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) report_dir: Option<PathBuf>,
+    /// Say in report.html what is new since this report.
+    #[arg(long, value_name = "REPORT", requires = "report_dir")]
+    pub(in crate::cli) baseline: Option<PathBuf>,
     /// Have dtrace(1) follow stock code in guests: the rules that apply are checked, and what both can tell is compared
     /// with the module's golden. Slower; a cell whose guest has no dtrace(1) that works says so.
     #[arg(long, conflicts_with = "no_kernel_trace")]
