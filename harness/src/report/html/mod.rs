@@ -4,6 +4,7 @@
 //! What the page shows is gathered as data (`page.rs`) and turned into markup by a template that escapes whatever a kernel
 //! said. The page needs no script to be read; its own one filters, searches and opens what an address names.
 
+mod conversation;
 mod facets;
 mod page;
 mod seen;

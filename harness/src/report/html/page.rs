@@ -4,16 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use similar::TextDiff;
 
 use super::HtmlReport;
+use super::conversation::{Conversation, Outcomes, about_kernel, conversations};
 use super::facets::Facets;
 use super::seen::{Seen, seen};
 use super::sides::{Row, sides};
 use super::since::{Since, since};
 use super::timeline::Timeline;
 use crate::file::FileError;
-use crate::golden::{Compared, Golden};
 use crate::matrix::{CellResult, CellStatus, ModuleKind, Outcome, VectorResult};
 use crate::report::problems::{Problem, problems, troubled};
 use crate::report::summary::{goldens, numbers};
@@ -95,19 +94,6 @@ struct OutcomeShown {
     reason: Option<String>,
     cells: Vec<String>,
 }
-
-/// A golden, with the cells that equal it.
-#[derive(Serialize)]
-struct Conversation {
-    layer: String,
-    origins: Vec<String>,
-    cells: Vec<String>,
-    /// The whole text of the first; of others, how they differ from it.
-    text: String,
-}
-
-/// Lines around a difference between two goldens.
-const AROUND: usize = 2;
 
 /// A vector that did not pass in a cell.
 #[derive(Serialize)]
@@ -208,14 +194,14 @@ impl<'r> Page<'r> {
             }
         }
         let drawn = drawn.and_then(|place| run.cells.get(place)).map(|cell| cell.cell.name());
-        let outcomes: Vec<BTreeMap<&str, &VectorResult>> = run
+        let outcomes: Vec<Outcomes<'_>> = run
             .cells
             .iter()
             .map(|cell| cell.vectors.iter().map(|vector| (vector.id.as_str(), vector)).collect())
             .collect();
         let mut vectors = Vec::new();
         for id in ids {
-            let (conversations, facets) = conversations(report, &outcomes, id)?;
+            let (conversations, facets) = conversations(report.run, report.goldens, &outcomes, id)?;
             let timeline = timelines.remove(id);
             vectors.push(VectorShown {
                 id,
@@ -331,11 +317,7 @@ fn problem<'r>(problem: &Problem<'r>) -> ProblemShown<'r> {
 }
 
 /// What a vector came to, the worst first.
-fn outcomes_of(
-    report: &HtmlReport<'_>,
-    outcomes: &[BTreeMap<&str, &VectorResult>],
-    id: &str,
-) -> Vec<OutcomeShown> {
+fn outcomes_of(report: &HtmlReport<'_>, outcomes: &[Outcomes<'_>], id: &str) -> Vec<OutcomeShown> {
     let mut shown: Vec<OutcomeShown> = Vec::new();
     for (cell, of_cell) in report.run.cells.iter().zip(outcomes) {
         let Some(vector) = of_cell.get(id) else { continue };
@@ -355,50 +337,6 @@ fn outcomes_of(
     const WORST_FIRST: [&str; 5] = ["bad", "doubt", "stated", "good", "idle"];
     shown.sort_by_key(|one| WORST_FIRST.iter().position(|class| *class == one.class));
     shown
-}
-
-/// The goldens that a vector was held against, each with the cells that equal it.
-fn conversations(
-    report: &HtmlReport<'_>,
-    outcomes: &[BTreeMap<&str, &VectorResult>],
-    id: &str,
-) -> Result<(Vec<Conversation>, Facets), FileError> {
-    let mut found: Vec<Conversation> = Vec::new();
-    let mut facets = Facets::default();
-    let mut first: Option<String> = None;
-    for (cell, of_cell) in report.run.cells.iter().zip(outcomes) {
-        let Some(vector) = of_cell.get(id) else { continue };
-        let Some(layer) = vector.golden_layer.as_deref().filter(|_| !about_kernel(vector)) else { continue };
-        let name = cell.cell.name();
-        let equal = vector.outcome == Outcome::Passed;
-        if let Some(known) = found.iter_mut().find(|known| known.layer == layer) {
-            known.cells.extend(equal.then_some(name));
-            continue;
-        }
-        let Some(Golden { origins, body, .. }) = report.goldens.read(layer, id)? else { continue };
-        facets.add(&body);
-        let text = match &first {
-            None => body.clone(),
-            Some(first) => {
-                let diff = TextDiff::from_lines(first, &body);
-                let mut unified = diff.unified_diff();
-                unified.context_radius(AROUND).to_string()
-            }
-        };
-        first.get_or_insert(body);
-        found.push(Conversation {
-            layer: layer.to_owned(),
-            origins: origins.iter().map(ToString::to_string).collect(),
-            cells: equal.then_some(name).into_iter().collect(),
-            text,
-        });
-    }
-    Ok((found, facets))
-}
-
-/// Whether the golden that a vector names is of the kernel trace.
-fn about_kernel(vector: &VectorResult) -> bool {
-    matches!(&vector.outcome, Outcome::Failed(divergence) if divergence.compared == Compared::Kernel)
 }
 
 fn trouble(
