@@ -112,7 +112,7 @@ pub struct FrameReader {
     start: usize,
     /// The hello was seen, or none is expected.
     greeted: bool,
-    /// Once the stream cannot be understood it stays so.
+    /// The error that the stream ended in; every later call returns it again.
     failed: Option<FrameError>,
 }
 
@@ -195,7 +195,7 @@ impl FrameReader {
         }
     }
 
-    /// To be asked when the stream has ended.
+    /// Call once the stream has ended.
     ///
     /// # Errors
     /// [`FrameError::Truncated`] when it ended within a hello or a frame, or the error that was met

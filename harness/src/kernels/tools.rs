@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What FreeBSD's build needs of this machine.
+//! Tools of this machine that FreeBSD's build needs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

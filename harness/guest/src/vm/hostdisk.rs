@@ -37,7 +37,7 @@ pub struct HostDisk {
 }
 
 impl HostDisk {
-    /// The names in reports: of a full disk and of one that failed in another way.
+    /// Names in reports for a full disk and for one that failed in another way.
     pub const KINDS: [&str; 2] = ["host-disk-full", "host-disk-failed"];
 
     /// The one that this is.

@@ -15,7 +15,7 @@ use super::snapshots::{last_use, remove_saved};
 pub const CACHE_LIMIT: u64 = 10 << 30;
 /// What counts, below `$XDG_CACHE_HOME/nlproof`.
 const COUNTED: [&str; 4] = ["images", "snapshots", "kernels", "boot"];
-/// What of `kernels` does not: it is removed by name only.
+/// Part of `kernels` that does not count: it is removed by name only.
 const OBJECTS: &str = "objects";
 
 /// Something that has to go.

@@ -12,7 +12,7 @@ use crate::targets::facts::OwnBuild;
 /// A kernel of somebody's own, as a release that no directory holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnRelease {
-    /// What its cells call it, such as `14.0-STABLE+mine`.
+    /// Name in its cells, such as `14.0-STABLE+mine`.
     pub name: ReleaseName,
     /// The kernel.
     pub kernel: OwnKernel,
@@ -20,7 +20,7 @@ pub struct OwnRelease {
     pub base: String,
     /// The tree that it was built from, if it is at hand: a module for it is compiled against that tree's headers.
     pub tree: Option<PathBuf>,
-    /// What reports say of it beside that.
+    /// Further facts for reports.
     pub notes: Vec<(String, String)>,
 }
 
