@@ -34,7 +34,7 @@ impl Links {
     }
 }
 
-/// What a reader of interfaces takes out of messages, reduced to a few sums.
+/// The values that a reader of interfaces takes out of messages, reduced to a few sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
     /// RTM_NEWLINK messages.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What stands in `report.json`. The schema's number rises when a reader would misread. Schema 1 had `observed` for
-//! every golden of the release, whichever of its builds was recorded.
+//! The contents of `report.json`. The schema's number rises when a reader would misread. Schema 1 had `observed`
+//! for every golden of the release, whichever of its builds was recorded.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ pub(super) struct Cell {
     /// The layer of goldens that only its release has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) layer: Option<String>,
-    /// What fails in it does not fail the run, as far as `soft_because` says.
+    /// A failure does not fail the run, as far as `soft_because` says.
     #[serde(default)]
     pub(super) soft: bool,
     /// `tried` or `never-observed`, where it is soft.

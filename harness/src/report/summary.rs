@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a person reads when a cell is over: one line.
+//! One line about a cell that is over.
 
 use crate::golden::Standing;
 use crate::matrix::{CellResult, CellStatus, Counts, Soft};
@@ -55,8 +55,8 @@ fn numbers(counts: &Counts) -> String {
     if parts.is_empty() { "no vectors".into() } else { parts.join(", ") }
 }
 
-/// Where the goldens come from that a cell was compared with: which of the three they are for a kernel, whose observation
-/// for the simulator. `None` when nothing was compared.
+/// The origin of the goldens that a cell was compared with: for a kernel their standing, for the simulator the releases
+/// observed. `None` when nothing was compared.
 pub fn goldens(result: &CellResult) -> Option<String> {
     let own = Fact::kernel_sha256(&result.facts);
     let one = |standing: Standing| standing.told(&result.recorded, own);

@@ -62,9 +62,9 @@ struct Tally {
     written: usize,
     unchanged: usize,
     refused: usize,
-    /// Answers for which there is no layer.
+    /// Answers for which no layer exists.
     disagreeing: usize,
-    /// What cells ended with that could not be recorded to their end.
+    /// Exit codes of cells that were not recorded to their end.
     failed: Vec<ExitCode>,
 }
 
@@ -86,7 +86,7 @@ impl Tally {
         line
     }
 
-    /// What could not be asked comes before what was answered and not recorded.
+    /// An answer that is missing outweighs one that was not recorded.
     fn exit_code(&self) -> ExitCode {
         match self {
             Tally { failed, .. } if !failed.is_empty() => failed[0],
@@ -151,7 +151,7 @@ struct OneCell<'c, 'r> {
 }
 
 impl OneCell<'_, '_> {
-    /// Records vectors in an open target; whether the target lived through them.
+    /// Records vectors in an open target; returns whether the target survived them.
     fn record_in(
         &mut self,
         target: &mut dyn Target,
