@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a program must be before a child is started for it.
+//! Requirements for a program, checked before a child is started for it.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -5,8 +5,9 @@
 //!  hello, both directions, first:   "NLPA" | u16 version | u16 0          (little endian, 8 bytes)
 //!  frame:                           u32 length of the body | body          (little endian)
 //! ```
-//! A reader refuses a version that is not its own: harness and agent are built together. The body is
-//! one value in postcard's wire format (postcard.jamesmunns.com, wire format 1.0), nothing after it.
+//! A reader rejects any other version than its own: harness and agent are built together. The body
+//! is one value in postcard's wire format (postcard.jamesmunns.com, wire format 1.0), nothing after
+//! it.
 
 use alloc::vec::Vec;
 
@@ -63,7 +64,7 @@ pub fn encode_hello() -> [u8; HELLO_LEN] {
 /// A whole stream to the agent: a hello, then the frame of the one request that it serves.
 ///
 /// # Errors
-/// As [`encode_frame`].
+/// Same as [`encode_frame`].
 pub fn encode_request(request: &Request) -> Result<Vec<u8>, FrameError> {
     let mut bytes = encode_hello().to_vec();
     bytes.extend(encode_frame(request)?);

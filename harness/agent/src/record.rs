@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the agent reports: everything it saw, in the order in which it saw it.
+//! The agent's report: everything that it saw, in order.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -141,7 +141,7 @@ pub enum Body {
     },
 }
 
-/// What came of very many requests.
+/// Counts of very many requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// Requests that were sent.

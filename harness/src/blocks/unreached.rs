@@ -116,7 +116,7 @@ pub enum Finding {
         function: String,
         /// Bytes from its start.
         at: u64,
-        /// Its source line.
+        /// Source line of the block.
         line: Option<String>,
     },
     /// The list says why no vector reaches the block, and this one does.
@@ -134,7 +134,7 @@ pub enum Finding {
         function: String,
         /// Bytes from its start.
         at: u64,
-        /// Its source line.
+        /// Source line of the block in the list.
         line: String,
     },
     /// The list has a block, or a function, that the kernel has not.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use nlproof_base::counted;
 use similar::TextDiff;
 
 use super::args::{ProjectArgs, ReviewArgs};
@@ -109,8 +110,8 @@ fn text(changed: &[Changed], all: bool) -> String {
     }
     writeln!(
         text,
-        "\n{} await review; accept them with: nlproof accept LAYER/VECTOR, or --all",
-        changed.len()
+        "\n{} review; accept with: nlproof accept LAYER/VECTOR, or --all",
+        counted(changed.len(), "golden").verb("awaits", "await")
     )
     .unwrap_or_default();
     text

@@ -114,7 +114,7 @@ pub enum BuildError {
         tree: PathBuf,
         /// Where it should be.
         path: PathBuf,
-        /// Where all that was said is.
+        /// Path of the build's whole log.
         log: PathBuf,
     },
     /// The user interrupted the build. The next build goes on from there.

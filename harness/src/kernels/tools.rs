@@ -50,7 +50,7 @@ impl Compilers {
     /// The same, from the environment.
     ///
     /// # Errors
-    /// As [`Compilers::find`].
+    /// Same as [`Compilers::find`].
     pub fn from_env() -> Result<Self, String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         Self::find(std::env::var_os("NLPROOF_LLVM").as_deref(), &path)

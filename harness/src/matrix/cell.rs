@@ -77,7 +77,7 @@ impl Soft {
 impl fmt::Display for Soft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Soft::Tried => "its release is only tried",
+            Soft::Tried => "its release is soft",
             Soft::NeverObserved => "its release was never observed",
         })
     }

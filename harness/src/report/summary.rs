@@ -196,7 +196,7 @@ pub(super) mod tests {
         assert!(line.ends_with("to observe it: nlproof record --release 14.0-STABLE"), "{line}");
         result.cell.soft = Some(Soft::Tried);
         result.status = CellStatus::GuestFailed("panicked".into());
-        assert!(cell_line(&result).ends_with("; panicked; not counted: its release is only tried"));
+        assert!(cell_line(&result).ends_with("; panicked; not counted: its release is soft"));
         result.cell.soft = Some(Soft::NeverObserved);
         assert!(cell_line(&result).ends_with("; panicked"), "a lost guest counts");
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Network stacks that are made before they are needed. Each is taken once: nobody could prove that one in which a
-//! program has run is as it was.
+//! Network stacks that are made before they are needed. Each is taken once, because nothing could prove that a
+//! stack is unchanged after a program has run in it.
 
 #[cfg(feature = "freebsd")]
 use alloc::collections::VecDeque;

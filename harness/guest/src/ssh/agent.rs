@@ -154,7 +154,7 @@ impl Receiver {
     /// Outcome of the batch after the agent ended with this status.
     ///
     /// # Errors
-    /// As [`run_agent`].
+    /// Same as [`run_agent`].
     pub fn finish(self, result: Result<ExecStatus, SshError>) -> Result<AgentRun, SshError> {
         let stderr = String::from_utf8_lossy(&self.stderr).trim_end().to_owned();
         let status = match (self.protocol, result) {

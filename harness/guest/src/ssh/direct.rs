@@ -55,7 +55,7 @@ impl Direct {
     /// Runs a batch and hands over each record as it comes. The guest's clock is set first.
     ///
     /// # Errors
-    /// As [`run_agent`](super::run_agent).
+    /// Same as [`run_agent`](super::run_agent).
     pub fn run(
         &mut self,
         batch: &Batch,

@@ -2,7 +2,7 @@
 //! Command lines for the shells of a guest.
 
 /// What the guest's sh(1) is given for the words of a command line. One word is a line of shell, as ssh(1) takes it
-/// (`'ifconfig lo10 create; ifconfig lo10'`). Of several words each stays the word that it is.
+/// (`'ifconfig lo10 create; ifconfig lo10'`). Several words stay separate words.
 pub fn script(words: &[String]) -> String {
     match words {
         [line] => line.clone(),

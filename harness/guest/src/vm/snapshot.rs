@@ -112,7 +112,7 @@ fn find_qemu_img(qemu: &Path, path: &OsStr) -> Option<PathBuf> {
 
 /// Everything, apart from the disk's contents, that decides whether a state can be loaded: the QEMU, the machine with
 /// its devices, and under hardware virtualisation the processor. QEMU is known by its program file, which another
-/// version replaces: to start it for its version would take a tenth of the time that a restore has.
+/// version replaces: starting it to ask for its version would take a tenth of a restore's time.
 ///
 /// # Errors
 /// There is no QEMU any more.

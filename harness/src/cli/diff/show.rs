@@ -33,7 +33,7 @@ pub(super) struct Side {
     pub(super) name: String,
     /// Known facts of the side, one line each.
     pub(super) lines: Vec<String>,
-    /// The releases whose answers these are.
+    /// Releases that gave these answers.
     pub(super) releases: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A kernel of somebody's own in place of a release's, over the userland of one.
+//! A kernel of one's own in place of a release's, over the userland of one.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use nlproof_image::OwnKernel;
 use crate::targets::fact::Fact;
 use crate::targets::facts::OwnBuild;
 
-/// A kernel of somebody's own, as a release that no directory holds.
+/// A kernel of one's own, as a release without a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnRelease {
     /// Name in its cells, such as `14.0-STABLE+mine`.
