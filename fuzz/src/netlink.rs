@@ -27,7 +27,7 @@ pub struct Conversation {
     pub privilege: Privilege,
     /// The receive buffer is small.
     pub small: bool,
-    /// What is sent, one after the other.
+    /// The messages to send, one after the other.
     pub datagrams: Vec<Vec<u8>>,
 }
 

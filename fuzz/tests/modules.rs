@@ -70,8 +70,8 @@ fn tables() -> Fixture {
     fixture
 }
 
-/// What is refused: recursion, a panic, FPU, privileged and trapping instructions, the red zone, indirect
-/// calls, dynamic stack, tail calls, code without a symbol.
+/// A module with everything that is rejected: recursion, a panic, FPU, privileged and trapping
+/// instructions, the red zone, indirect calls, dynamic stack, tail calls, code without a symbol.
 fn refused() -> Fixture {
     let mut fixture = Fixture::bare();
     let panic = fixture.import("panic");

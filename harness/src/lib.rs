@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `nlproof` tests the netlink interface code of FreeBSD kernels. ARCHITECTURE.md says how.
 //!
-//! Rooms, from the top: `cli` → `report` → `matrix` → `coverage`, `stress` → `targets` → `golden`, `ktrace` → `trace` →
-//! `vector` → `file`, wire. Guests (`vm`, `guest`) lie below `targets`, `out` below them all. A room uses only rooms
-//! below it.
+//! Rooms, from the top: `cli` → `report` → `matrix`, `stress`, `blocks` → `targets`, and `releases`, `kernels`,
+//! `microbench` and `out` below `cli` alone or below all. Vectors, traces and goldens are in `nlproof-traces`, guests
+//! in `nlproof-guest`. A room uses only rooms below it.
 
 pub mod blocks;
 pub mod cli;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A kernel of somebody's own: what `make installkernel` leaves, a `kernel.txz`, or one kernel file.
+//! A kernel of one's own: the result of `make installkernel`, a `kernel.txz`, or one kernel file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -133,7 +133,7 @@ impl OwnKernel {
         read(&self.file, Limit::OBJECT).map_err(|error| ImageError::read(&self.file, error))
     }
 
-    /// What kldload(8) would say, before anything is booted.
+    /// The objection that kldload(8) would raise, before anything is booted.
     fn demand_loadable(&self, path: &Path, module: &[u8]) -> Result<(), ImageError> {
         match modules::kernels(module) {
             Some((least, most)) if !(least..=most).contains(&self.osreldate) => Err(refused(
@@ -153,7 +153,7 @@ fn refused(path: &Path, reason: String, remedy: &'static str) -> ImageError {
     ImageError::OwnKernel { path: path.to_owned(), reason, remedy }
 }
 
-/// What a kernel file says of itself.
+/// A kernel file's description of itself.
 struct Facts {
     version: String,
     osreldate: u32,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! When to give up: the caller's cancel flag, and the failure of a stage that runs beside.
+//! Cancellation: the caller's flag, and the failure of a stage that runs at the same time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Polled by everything that takes long.
+/// A flag that everything that takes long polls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stop<'a> {
     /// Raised by the caller, for instance at Ctrl-C.

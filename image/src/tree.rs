@@ -16,8 +16,9 @@ use std::{
 
 use crate::{error::ImageError, path::TreePath};
 
-/// What a node is in the guest. File flags (`schg` on libraries, `SCHILY.fflags` in the archive) are left
-/// out: in a guest that is thrown away they protect nothing, and a test could not replace such a file.
+/// Properties of a node in the guest. File flags (`schg` on libraries, `SCHILY.fflags` in the archive)
+/// are left out: in a guest that is thrown away they protect nothing, and a test could not replace such a
+/// file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meta {
     /// Permission bits with setuid, setgid and sticky.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Input from outside is read up to a limit, and what never ends, or is no file, is said to be that.
+//! Input from outside is read up to a limit; what never ends, or is no file, is rejected as such.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Project, text};
 
-/// Reads without a limit that may stay, by file, with what it is that is read.
+/// Reads without a limit that may stay, by file, with the input that they read.
 const FROM_INSIDE: [(&str, &str); 27] = [
     ("harness/src/cli/bench/guest.rs", "the kernel's /proc/loadavg"),
     ("harness/src/cli/kmod.rs", "a module that was just built"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a branch answers otherwise than the one before it: what is known of its sources, and nothing else.
+//! Differences between a branch and the one before it: those known from its sources, and no others.
 
 use super::support::{Project, text};
 

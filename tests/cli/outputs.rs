@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What becomes of a command whose outputs cannot be written: no exit code that says that all is well, and no panic.
+//! Commands whose outputs cannot be written: they do not exit with 0, and do not panic.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +16,7 @@ const UNWRITTEN: i32 = 105;
 const VECTORS: [&str; 2] = ["link/create-lo", "link/modify-without-target"];
 const SIM: [&str; 4] = ["--target", "sim", "--release", "15"];
 
-/// Every command that needs no guest, and what it exits with where all is well. What stands in capitals is a path.
+/// Every command that needs no guest, with its exit code if nothing fails. What stands in capitals is a path.
 const COMMANDS: &[(&str, i32)] = &[
     ("--help", 0),
     ("-h", 0),
@@ -62,7 +62,7 @@ const COMMANDS: &[(&str, i32)] = &[
     ("no-such-command", 2),
     ("run no/such", 2),
 ];
-/// These print nothing on standard output, or nothing before there is a guest or a compiler for it.
+/// Commands that print nothing on standard output, or nothing before there is a guest or a compiler for it.
 const SILENT: [&str; 5] = ["repro", "shell", "kmod", "man", "bisect"];
 
 struct Outputs {

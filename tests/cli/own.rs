@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Kernels of one's own: which cells they make, what they are held to, and what is said of those that are none.
+//! Kernels of one's own: the cells that they make, the goldens that they are held to, and files that are no kernels.
 
 use std::fs;
 use std::path::{Path, PathBuf};

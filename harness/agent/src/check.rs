@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a program must be before a child is started for it.
+//! Requirements for a program, checked before a child is started for it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -48,7 +48,7 @@ pub enum Refusal {
         /// [`Send::seq`](crate::Send::seq).
         seq: u32,
     },
-    /// A socket that has nothing to ask, or a wait for a command that there is not.
+    /// A socket that has nothing to ask, or a wait for a command that does not exist.
     #[error("step {step}: a socket has nothing to ask, or the end of no command is waited for")]
     EmptyCount {
         /// Index of the step that is wrong.

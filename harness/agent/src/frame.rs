@@ -5,8 +5,9 @@
 //!  hello, both directions, first:   "NLPA" | u16 version | u16 0          (little endian, 8 bytes)
 //!  frame:                           u32 length of the body | body          (little endian)
 //! ```
-//! A reader refuses a version that is not its own: harness and agent are built together. The body is
-//! one value in postcard's wire format (postcard.jamesmunns.com, wire format 1.0), nothing after it.
+//! A reader rejects any other version than its own: harness and agent are built together. The body
+//! is one value in postcard's wire format (postcard.jamesmunns.com, wire format 1.0), nothing after
+//! it.
 
 use alloc::vec::Vec;
 
@@ -63,7 +64,7 @@ pub fn encode_hello() -> [u8; HELLO_LEN] {
 /// A whole stream to the agent: a hello, then the frame of the one request that it serves.
 ///
 /// # Errors
-/// As [`encode_frame`].
+/// Same as [`encode_frame`].
 pub fn encode_request(request: &Request) -> Result<Vec<u8>, FrameError> {
     let mut bytes = encode_hello().to_vec();
     bytes.extend(encode_frame(request)?);
@@ -112,7 +113,7 @@ pub struct FrameReader {
     start: usize,
     /// The hello was seen, or none is expected.
     greeted: bool,
-    /// Once the stream cannot be understood it stays so.
+    /// The error that the stream ended in; every later call returns it again.
     failed: Option<FrameError>,
 }
 
@@ -195,7 +196,7 @@ impl FrameReader {
         }
     }
 
-    /// To be asked when the stream has ended.
+    /// Call once the stream has ended.
     ///
     /// # Errors
     /// [`FrameError::Truncated`] when it ended within a hello or a frame, or the error that was met

@@ -25,7 +25,7 @@ pub struct Listen {
     pub port: u16,
     /// What a connection must show to be served.
     pub token: [u8; crate::TOKEN_LEN],
-    /// So many empty network stacks are made first, for the programs that come. FreeBSD only.
+    /// Number of empty network stacks to make first, for the programs that follow. FreeBSD only.
     pub stacks: u32,
 }
 
@@ -163,7 +163,7 @@ pub struct Count {
 /// What ends a [`Count`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Until {
-    /// Each socket has asked so many requests.
+    /// Number of requests that each socket asks.
     Requests(u32),
     /// The command has ended.
     Command,

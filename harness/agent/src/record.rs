@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the agent reports: everything it saw, in the order in which it saw it.
+//! The agent's report: everything that it saw, in order.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -97,8 +97,8 @@ pub enum Body {
     Timeout,
     /// A probe of the kernel's interface code fired. `t_ns` of the record is when it did.
     Kernel(KernelEvent),
-    /// The kernel was traced while the program ran; so many probes fired that there was no room to record. Without it
-    /// nothing is known of the kernel's part, not even that it had none.
+    /// The kernel was traced while the program ran; the number is that of probes that fired and found no room.
+    /// Without it nothing is known of the kernel's part, not even that it had none.
     KernelLost {
         /// How many.
         count: u64,
@@ -114,7 +114,7 @@ pub enum Body {
         lines: u32,
         /// Their bytes.
         bytes: u64,
-        /// The kernel's message buffer ran over: what was in it before is lost, and how much that was nobody knows.
+        /// The kernel's message buffer ran over: what was in it before is lost, and its amount is unknown.
         overrun: bool,
     },
     /// What the kernel printed cannot be read.
@@ -141,7 +141,7 @@ pub enum Body {
     },
 }
 
-/// What came of very many requests.
+/// Counts of very many requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// Requests that were sent.

@@ -30,6 +30,6 @@ pub(super) fn main(project: &ProjectArgs, args: &AcceptArgs) -> Result<ExitCode,
         }
     }
     let left = counted(pending.len() - accepted, "golden").verb("awaits", "await");
-    say!("{accepted} accepted, {left} review still");
+    say!("{accepted} accepted, {left} review");
     Ok(ExitCode::OK)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `bisect`: the commit since which a vector is answered otherwise.
+//! `bisect`: the commit that changed the answer to a vector.
 //!
 //! git bisect runs in a worktree of its own, which a repository keeps between runs: what was found out so far, and the
 //! objects of the build, are there for the next one.
@@ -23,10 +23,10 @@ use super::run::{Seen, look};
 use super::targets::Targets;
 use crate::vector::Vector;
 
-/// Where a bisection's worktree is, and what was found out in it.
+/// Worktree of a bisection, with the verdicts so far.
 struct Place {
     tree: PathBuf,
-    /// What was asked, so that another question begins anew.
+    /// The question, so that a different one begins anew.
     question: PathBuf,
     /// A file a commit: its verdict, then the conversation.
     seen: PathBuf,
@@ -68,7 +68,7 @@ fn git(directory: &Path, arguments: &[&str]) -> Result<Output, CliError> {
     })
 }
 
-/// What git says, or its complaint.
+/// Output of a git command, or its complaint.
 fn said(directory: &Path, arguments: &[&str]) -> Result<String, CliError> {
     let output = git(directory, arguments)?;
     if output.status.success() {
@@ -78,7 +78,7 @@ fn said(directory: &Path, arguments: &[&str]) -> Result<String, CliError> {
     Err(CliError::Usage(format!("git {}: {complaint}", arguments.join(" "))))
 }
 
-/// What git bisect is told of a commit.
+/// Verdict on a commit for git bisect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Good,
@@ -95,7 +95,7 @@ impl Verdict {
         }
     }
 
-    /// What an answer is to who looks for this.
+    /// Verdict on an answer in this search.
     fn of(seen: &Seen, until: Until) -> Verdict {
         match (seen, until) {
             (Seen::Panicked, Until::Panics)
@@ -140,7 +140,7 @@ pub(super) fn main(project: &ProjectArgs, args: &BisectArgs) -> Result<ExitCode,
     Ok(ExitCode::OK)
 }
 
-/// Starts, or goes on where the same question was left.
+/// Starts, or continues where the same search was left.
 fn begin(place: &Place, repository: &Path, good: &str, bad: &str, args: &BisectArgs) -> Result<(), CliError> {
     let question = format!(
         "{good} {bad} {} {:?} {} {} {:?}\n",
@@ -164,7 +164,7 @@ fn begin(place: &Place, repository: &Path, good: &str, bad: &str, args: &BisectA
     write_whole(&place.question, question.as_bytes()).map_err(|error| output(&place.question, error))
 }
 
-/// Builds a commit's kernel, asks it, and keeps what it says.
+/// Builds a commit's kernel, asks it, and keeps its answer.
 fn judge(
     place: &Place,
     revision: &str,
@@ -207,7 +207,7 @@ fn asked(
     look(&project, &targets, &cell, vector)
 }
 
-/// Tells the commit, and what its kernel says beside what the one before it does.
+/// Prints the commit, and its kernel's answer beside that of the commit before.
 fn conclude(
     place: &Place,
     first_bad: &str,

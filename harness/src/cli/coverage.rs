@@ -60,7 +60,7 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
     Ok(if failed { ExitCode::COMPARISON } else { ExitCode::OK })
 }
 
-/// What selects cells and vectors means nothing to the inventory.
+/// Rejects options that select cells or vectors: they mean nothing to the inventory.
 fn demand_kernel_blocks(args: &CoverageArgs) -> Result<(), CliError> {
     let (cells, vectors) = (&args.blocks.cells, &args.blocks.vectors);
     let given = [

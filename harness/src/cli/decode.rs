@@ -55,7 +55,7 @@ fn input(input: &str) -> Result<Vec<u8>, CliError> {
     })
 }
 
-/// What a file holds: text is hex, anything else bytes. No message is text: each begins with a length of four bytes.
+/// The bytes of a file: text is hex, anything else bytes. No message is text: each begins with a length of four bytes.
 fn bytes_of(raw: Vec<u8>) -> Result<Vec<u8>, String> {
     let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
     match std::str::from_utf8(&raw) {

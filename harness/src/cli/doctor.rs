@@ -14,7 +14,7 @@ use super::project::Project;
 use crate::kernels::{Compilers, remedy};
 use crate::vm::{Accelerator, Tools, choose_accelerator};
 
-/// What a part of nlproof needs: a name, what was found, and what to do if nothing was.
+/// A requirement of a part of nlproof: its name, what was found, and the remedy if nothing was.
 struct Finding {
     name: &'static str,
     found: Result<String, String>,

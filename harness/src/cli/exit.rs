@@ -38,7 +38,7 @@ impl ExitCode {
     /// Cannot be tested, as `git bisect run` wants it.
     pub(super) const BISECT_SKIP: ExitCode = ExitCode(125);
 
-    /// All that nlproof ends with by itself, and what each means. The text of `--help` is made from this, and the
+    /// All exit codes of nlproof's own, with their meanings. The text of `--help` is made from this, and the
     /// documentation is held to it.
     pub const ALL: [(ExitCode, &str); 10] = [
         (ExitCode::OK, "every cell that ran passed; a command without cells did what it was asked for"),
@@ -67,13 +67,13 @@ impl ExitCode {
         self.0
     }
 
-    /// This one, or the other where this one is [`OK`](Self::OK).
+    /// The first of the two that is not [`OK`](Self::OK).
     #[must_use]
     pub(super) fn or(self, other: ExitCode) -> ExitCode {
         if self == ExitCode::OK { other } else { self }
     }
 
-    /// The text of `--help` about them.
+    /// The text of `--help` about exit codes.
     pub(super) fn help() -> String {
         let mut text = "Exit codes:".to_owned();
         for (code, meaning) in ExitCode::ALL {
@@ -136,7 +136,7 @@ pub(super) enum CliError {
 }
 
 impl CliError {
-    /// Says it to the user, and gives the exit code that it ends in.
+    /// Prints the error and returns its exit code.
     pub(super) fn told(self) -> ExitCode {
         tell!("error: {self}");
         self.exit_code()

@@ -93,7 +93,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
     ended(result.unwrap_or_else(CliError::told))
 }
 
-/// How the process ends: not well if what it printed did not arrive.
+/// The process's exit code: a failure if its output did not arrive.
 fn ended(code: ExitCode) -> std::process::ExitCode {
     code.or(if is_cut_short() { ExitCode::UNWRITTEN } else { ExitCode::OK }).into()
 }

@@ -21,7 +21,7 @@ use crate::targets::OwnRelease;
 /// The line of facts that says that a profile is a guess.
 const PROFILE: &str = "profile";
 
-/// What a kernel from a tree is called if nobody says.
+/// Default name of a kernel from a source tree.
 const FROM_TREE: &str = "src";
 
 /// A kernel of one's own with its cells: the stock code's and the module's.
@@ -31,7 +31,7 @@ pub(super) struct OwnCells {
     pub(super) cells: Vec<Cell>,
 }
 
-/// The kernels that are asked for. `bases` are the releases that the user names: the one whose userland is wanted.
+/// The requested kernels. `bases` are the releases that the user names: the one whose userland is wanted.
 pub(super) fn own_cells(
     args: &KernelArgs,
     bases: &[String],
@@ -72,7 +72,7 @@ pub(super) fn own_cells(
     Ok(found)
 }
 
-/// `NAME=PATH`, or a path; a file that is called so is meant as it stands.
+/// Parses `NAME=PATH` or a path; a file with exactly that name wins.
 fn named(text: &str) -> (Option<&str>, PathBuf) {
     match text.split_once('=') {
         Some((name, path)) if !Path::new(text).exists() => (Some(name), PathBuf::from(path)),

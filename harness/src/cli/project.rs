@@ -75,7 +75,7 @@ impl Project {
         self.own.iter().map(|own| Arc::clone(&own.release)).collect()
     }
 
-    /// What a command about one release is about: the kernel that is given in place of its own, or it.
+    /// The subject of a command about one release: the kernel given in its place, or the release itself.
     pub(super) fn subject(&self, release: &str) -> String {
         self.own.first().map_or_else(|| release.to_owned(), |own| own.release.name.to_string())
     }
@@ -139,7 +139,7 @@ impl Project {
         }
     }
 
-    /// The matrix, with the cells of releases that are only tried.
+    /// The matrix, with the cells of soft releases marked.
     pub(super) fn matrix(&self) -> Result<Matrix, CliError> {
         let mut matrix = load_matrix(&self.root.join("matrix.yaml"))?;
         let releases = self.releases()?;
@@ -225,7 +225,7 @@ impl Project {
         self.own.iter().any(|own| Some(own.release.name.as_str()) == release)
     }
 
-    /// What to say about a release that no cell has: the one that was meant, or how it becomes a cell.
+    /// The remedy for a release that no cell has: the one that was probably meant, or how to make a cell of it.
     fn unknown_release(&self, wanted: &str, matrix: &Matrix) -> Result<String, CliError> {
         let (dists, _) = places()?;
         let cells: Vec<_> = matrix.cells.iter().map(Cell::release_or_profile).collect();
@@ -355,7 +355,7 @@ impl Project {
     }
 }
 
-/// What a release's kernel says of its version: it is unpacked for that.
+/// The version that a release's kernel file states. The kernel is unpacked for that.
 fn osreldate(dists: &Dists, name: &str) -> Result<u32, CliError> {
     let usage = |error: &dyn std::fmt::Display| {
         CliError::Usage(format!("{name}: {error}\n  help: --profile PROFILE"))

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use nlproof_base::counted;
 use similar::TextDiff;
 
 use super::args::{ProjectArgs, ReviewArgs};
@@ -38,11 +39,11 @@ pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode,
 struct Changed {
     pending: Pending,
     compared: Compared,
-    /// What an id of its kind is shown with.
+    /// Suffix with which an id of this kind is shown.
     kind: &'static str,
     /// The golden in its place.
     old: Option<Golden>,
-    /// The golden that held for it until now, in a layer behind; only if there is none in its place.
+    /// The golden that held so far, from a more general layer; only if its own layer has none.
     behind: Option<Found>,
     new: Golden,
 }
@@ -65,12 +66,12 @@ impl Changed {
         Ok(Changed { compared: store.compared(), kind: store.kind(), old, behind, new, pending })
     }
 
-    /// What holds until it is accepted.
+    /// The golden that holds until this one is accepted.
     fn holds(&self) -> Option<&Golden> {
         self.old.as_ref().or(self.behind.as_ref().map(|found| &found.golden))
     }
 
-    /// Whether only its origins are others.
+    /// Whether only the origins differ.
     fn same_trace(&self) -> bool {
         self.old.as_ref().is_some_and(|old| old.body == self.new.body)
     }
@@ -109,14 +110,14 @@ fn text(changed: &[Changed], all: bool) -> String {
     }
     writeln!(
         text,
-        "\n{} await review; accept them with: nlproof accept LAYER/VECTOR, or --all",
-        changed.len()
+        "\n{} review; accept with: nlproof accept LAYER/VECTOR, or --all",
+        counted(changed.len(), "golden").verb("awaits", "await")
     )
     .unwrap_or_default();
     text
 }
 
-/// How many there are of what, in which layers, and what differs by kind.
+/// The counts by layer, and the differences by kind.
 fn summary(changed: &[Changed]) -> String {
     let mut layers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut differences = Differences::default();

@@ -30,7 +30,7 @@ pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, Cl
     for_git(run(project, args))
 }
 
-/// What git bisect is told: a wrong command line and an interruption end it, what cannot be told is skipped.
+/// Exit codes for git bisect: a wrong command line and an interruption end the search, an unknown result is skipped.
 fn for_git(ended: Result<ExitCode, CliError>) -> Result<ExitCode, CliError> {
     match ended {
         Ok(ExitCode::OK) => Ok(ExitCode::OK),
@@ -71,10 +71,10 @@ fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     Ok(code)
 }
 
-/// What a kernel made of a vector.
+/// Outcome of a vector on a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// What its golden says, and no rule is broken.
+    /// The answer equals the golden, and no rule is broken.
     Same,
     /// Something else.
     Differs,
@@ -82,9 +82,9 @@ pub(super) enum Seen {
     Violated,
     /// The answer, or the kernel's trace, has a hole.
     Inconclusive,
-    /// It panicked.
+    /// The kernel panicked.
     Panicked,
-    /// Its guest was lost otherwise.
+    /// The guest was lost in another way.
     Lost,
 }
 
@@ -102,7 +102,8 @@ impl Seen {
     }
 }
 
-/// Runs one vector in a fresh target of a cell: what became of it, and the conversation. An error: there was no target.
+/// Runs one vector in a fresh target of a cell; returns its outcome and the conversation. An error: there was no
+/// target.
 pub(super) fn look(
     project: &Project,
     targets: &Targets,

@@ -18,9 +18,10 @@ use crate::guest::{ExecStatus, LiveInput, Output, for_login_shell, script};
 use crate::matrix::{Cell, TargetKind};
 use crate::targets::{FreebsdTarget, Loss, TargetError};
 
-/// A guest for a person is a plain system: network stacks that wait for vectors would take memory from what is tried.
+/// Number of network stacks made ahead in a guest for a person: none, because they would take memory from what the
+/// person does.
 const NO_STACKS: u32 = 0;
-/// A shell gives a command that a signal ended this and the signal's number.
+/// Base of the exit code of a command that a signal ended: shells add the signal's number.
 const SIGNALLED: i32 = 128;
 
 pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, CliError> {

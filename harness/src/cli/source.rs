@@ -27,7 +27,7 @@ pub(super) struct FromTree {
     pub(super) built: Built,
 }
 
-/// Builds the kernel that is asked for, and shows on standard error how far it is.
+/// Builds the requested kernel and shows the progress on standard error.
 pub(super) fn from_tree(args: &SourceArgs, path: &Path, modules: &[String]) -> Result<FromTree, CliError> {
     let tree = Tree::open(path).map_err(|error| CliError::Usage(error.to_string()))?;
     let objects = objects()?;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Names that nothing has: what the user probably meant.
+//! Unknown names: what the user probably meant.
 
 use super::args::VectorArgs;
 use crate::file::nearest;
 use crate::vector::Listing;
 
-/// What to say about an id that no vector has.
+/// The message about an id that no vector has.
 pub(super) fn unknown_vector(id: &str, listing: &Listing) -> String {
     let what = format!("no vector `{id}`");
     // What people type: without the suite, or the file's path.
@@ -31,7 +31,7 @@ pub(super) fn unknown_vector(id: &str, listing: &Listing) -> String {
     }
 }
 
-/// What to say about a suite or a part of an id that selects nothing: it is misspelt.
+/// The message about a suite or a part of an id that selects nothing.
 pub(super) fn unknown_selection(args: &VectorArgs, ids: &[&str]) -> Option<String> {
     let mut suites: Vec<_> = ids.iter().filter_map(|id| Some(id.split_once('/')?.0)).collect();
     suites.dedup();

@@ -29,11 +29,11 @@ use super::kept::{INFO, Info, place};
 use super::tools::{Compilers, remedy};
 use super::tree::Tree;
 
-/// How often the user's wish to stop is looked at.
+/// How often the user's wish to stop is checked.
 const TICK: Duration = Duration::from_millis(100);
 /// How long make(1) may take to stop.
 const STOP: Duration = Duration::from_secs(10);
-/// What modules of the matrix depend on and are in directories of their own.
+/// Modules that the matrix's modules depend on and that have directories of their own.
 const BELOW: [&str; 7] = ["bridgestp", "dtrace", "ksyms", "netlink", "opensolaris", "virtio", "xdr"];
 
 /// What to build.
@@ -62,7 +62,7 @@ pub enum Step {
     Toolchain,
     /// make(1) says what it does.
     Stage(String),
-    /// So many directories of so many were begun.
+    /// Number of directories begun, and of all.
     Directories(usize, usize),
 }
 
@@ -102,9 +102,9 @@ pub enum BuildError {
         tree: PathBuf,
         /// The compiler's words.
         complaint: String,
-        /// Where all that was said is.
+        /// Path of the build's whole log.
         log: PathBuf,
-        /// Cause and remedy, if they are known.
+        /// Cause and remedy, if known.
         more: &'static str,
     },
     /// The build ended well and left no kernel.
@@ -114,10 +114,10 @@ pub enum BuildError {
         tree: PathBuf,
         /// Where it should be.
         path: PathBuf,
-        /// Where all that was said is.
+        /// Path of the build's whole log.
         log: PathBuf,
     },
-    /// The user wants no more of it. The next build goes on from there.
+    /// The user interrupted the build. The next build goes on from there.
     #[error("interrupted; the next build goes on from here")]
     Interrupted,
 }
@@ -228,7 +228,7 @@ fn link(made: &Path, installed: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The right to build, which goes with this process.
+/// The right to build, which ends with this process.
 fn lock(path: &Path, cancel: &AtomicBool, on_step: &mut dyn FnMut(Step)) -> Result<File, BuildError> {
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(objects(path))?;
@@ -344,7 +344,7 @@ impl Run<'_> {
     }
 }
 
-/// Asks make(1) and what it started to stop, and ends what does not.
+/// Asks make(1) and its children to stop, and kills those that do not.
 fn stop(child: &mut Child) {
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let Some(group) = group else { return };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a build says, line by line: how far it is, and what went wrong.
+//! A build's output, line by line: how far it is, and what went wrong.
 
 /// Lines of a complaint that are shown.
 const SHOWN: usize = 12;
@@ -13,13 +13,13 @@ pub(super) struct Follower {
     pub(super) stage: String,
     /// The compiler's first complaint, with what follows it.
     complaint: Vec<String>,
-    /// The last lines, for a build that ends without a complaint that is known.
+    /// The last lines, for a build that fails without a known complaint.
     last: Vec<String>,
     pub(super) disk_is_full: bool,
 }
 
 impl Follower {
-    /// Hears a line; whether there is something new to show.
+    /// Takes a line of the log; returns whether there is something new to show.
     pub(super) fn hear(&mut self, line: &str) -> bool {
         self.disk_is_full |= line.contains("No space left on device");
         if !self.complaint.is_empty() {
@@ -42,7 +42,7 @@ impl Follower {
         is_directory
     }
 
-    /// What went wrong: the compiler's words, else the last that was said.
+    /// The reason of the failure: the compiler's words, else the last lines of the log.
     pub(super) fn complaint(&self) -> String {
         let lines = if self.complaint.is_empty() { &self.last } else { &self.complaint };
         lines.iter().map(|line| format!("  | {line}\n")).collect::<String>().trim_end().to_owned()

@@ -9,11 +9,11 @@ use std::time::SystemTime;
 use nlproof_base::Limit;
 use sha2::{Digest as _, Sha256};
 
-/// Digits of a key: few enough that paths stay short, which compilers repeat in every message.
+/// Number of digits of a key: few, because compilers repeat paths in every message.
 const DIGITS: usize = 16;
 pub(super) const INFO: &str = "build.json";
 
-/// What a directory of objects is of.
+/// Tree and configuration that a directory of objects belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Info {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Kernels from a source tree of FreeBSD, by FreeBSD's own build: nothing of it is done here but to call it, to follow it
-//! and to say what it complains of.
+//! Kernels from a FreeBSD source tree, by FreeBSD's own build. The code here only starts the build, follows it, and
+//! reports what it complains of.
 
 mod build;
 mod follow;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What FreeBSD's build needs of this machine.
+//! Tools of this machine that FreeBSD's build needs.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ impl Compilers {
     /// The same, from the environment.
     ///
     /// # Errors
-    /// As [`Compilers::find`].
+    /// Same as [`Compilers::find`].
     pub fn from_env() -> Result<Self, String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         Self::find(std::env::var_os("NLPROOF_LLVM").as_deref(), &path)

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 /// A source tree of FreeBSD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// Its directory, without symbolic links.
+    /// Directory of the tree, without symbolic links.
     pub path: PathBuf,
     /// The commit that is checked out; `None`: git knows of none.
     pub revision: Option<String>,

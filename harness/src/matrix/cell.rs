@@ -41,20 +41,20 @@ pub struct Cell {
     pub module: ModuleKind,
     /// Vectors that this kernel cannot be asked.
     pub without: Vec<Without>,
-    /// The release of which its kernel is another build, by configuration: what that one answered, it should.
+    /// The release that this kernel is another build of: it should answer as that release does.
     pub build_of: Option<ReleaseName>,
     /// A layer of goldens of its own, in which it looks before those of its profile.
     pub layer: Option<String>,
     /// The release of its profile that the simulator plays; `None`: the one that stands for the profile.
     pub plays: Option<Release>,
-    /// Why what fails in it does not fail a run, if that is so.
+    /// Why a failure in this cell does not fail a run, if so.
     pub soft: Option<Soft>,
 }
 
-/// Why what fails in a cell does not fail a run.
+/// Why a failure in a cell does not fail a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Soft {
-    /// The release is only tried: nothing that fails counts.
+    /// The release is `soft`: failures do not count.
     Tried,
     /// No golden was recorded from its release: that an answer differs from a prediction does not count. Whatever needs
     /// no golden does: a lost guest, a module that misbehaves, a broken rule.
@@ -77,7 +77,7 @@ impl Soft {
 impl fmt::Display for Soft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Soft::Tried => "its release is only tried",
+            Soft::Tried => "its release is soft",
             Soft::NeverObserved => "its release was never observed",
         })
     }
@@ -106,8 +106,8 @@ impl Cell {
         self.layer.as_deref().into_iter().chain(layers(self.profile).iter().copied()).collect()
     }
 
-    /// What a golden is here by its origins, and the kernels among them that vouch for it. `kernel` is the SHA-256 of the
-    /// kernel that answers, in hex, where one is known.
+    /// The standing of a golden in this cell by its origins, and the kernels among them that count. `kernel` is the
+    /// SHA-256 of the kernel that answers, in hex, where one is known.
     ///
     /// The digest decides whether it is this very kernel, whatever its release is called; else the release's name, and
     /// for the simulator the branch or release that it plays. What neither fits is a prediction here, whoever recorded it.
@@ -172,7 +172,7 @@ impl Cell {
         self.name().replace('/', "-")
     }
 
-    /// What stands for the release in reports: the release, or what the simulator plays.
+    /// The name that reports show as the release: the release, or what the simulator plays.
     pub fn release_or_profile(&self) -> String {
         let played = || self.plays.map_or_else(|| self.profile.to_string(), |release| release.name().into());
         self.release.as_deref().map_or_else(played, str::to_owned)

@@ -24,7 +24,7 @@ use crate::golden::{Divergences, Store};
 use crate::targets::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
-/// After so many lost guests a cell is given up: each costs some seconds, and more would say the same.
+/// Number of lost guests after which a cell is given up: each costs some seconds, and more would tell the same.
 const LOSSES: usize = 8;
 
 /// Which target of a cell is wanted.
@@ -34,7 +34,7 @@ pub struct GuestRequest<'a> {
     pub cell: &'a Cell,
     /// The number of the guest, from 1: guests of one cell that run side by side have different ones.
     pub number: usize,
-    /// Others of the cell run meanwhile and do without it: it is had from a saved state or not at all.
+    /// Other guests of the cell run already, so this one comes from a saved state or not at all.
     pub restore_only: bool,
 }
 
@@ -87,7 +87,7 @@ pub struct Engine<'a> {
     pub cancel: &'a AtomicBool,
 }
 
-/// What a worker has to do in a cell, with one guest of it after another.
+/// A worker's task in a cell: one guest after another.
 struct CellWorker<'a> {
     queue: &'a WorkQueue,
     running: &'a RunningCell<'a>,
@@ -291,7 +291,8 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// A target was lost: in its first vector that did not end. The others go on in fresh ones, if that can be.
+    /// Handles a lost target: the loss belongs to its first vector that did not end. The others go on in fresh ones, if
+    /// that can be.
     fn interrupted(&self, worker: &CellWorker<'_>, Interruption { left, loss }: Interruption) {
         let CellWorker { queue, running, cell, .. } = *worker;
         let reason = match (loss, worker.vectors_at(&left).next()) {

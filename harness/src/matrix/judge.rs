@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What becomes of a vector that has run.
+//! The judgement on a vector that has run.
 
 use nlproof_base::counted;
 
@@ -21,7 +21,7 @@ pub fn is_stated(stated: &StatedLoss, loss: &Loss) -> bool {
         && (untold || loss.calls.windows(stated.calls.len()).any(|calls| calls == stated.calls))
 }
 
-/// What a vector has come to that ran to its end where a loss is stated; `said` is what it would have come to otherwise.
+/// Outcome of a vector that ran to its end although a loss is stated; `said` is its outcome otherwise.
 fn survived(stated: &StatedLoss, said: &Outcome) -> Outcome {
     let said = match said {
         Outcome::Passed => "equals its golden".to_owned(),
@@ -44,7 +44,7 @@ pub(super) struct Answerer<'a> {
     pub(super) stock: Option<u32>,
 }
 
-/// What became of a vector, and the kernels that vouch for the goldens that it was compared with.
+/// Outcome of a vector, and the kernels from which the goldens it was compared with were recorded.
 pub(super) struct Judged {
     pub(super) result: VectorResult,
     pub(super) recorded: Vec<Origin>,
@@ -103,7 +103,7 @@ impl Judged {
     }
 }
 
-/// Looks at the kernel's part of a vector that said what it should.
+/// Judges the kernel's part of a vector whose messages are right.
 fn judge_kernel(
     answerer: &Answerer<'_>,
     vector_run: &VectorRun<'_>,
@@ -158,7 +158,7 @@ mod tests {
     /// The kernel of the fixture from which `common/link/create-lo` was recorded.
     const RECORDED: char = 'a';
 
-    /// The simulator, which says that it is a kernel with this digest.
+    /// The simulator, posing as a kernel with this digest.
     struct Posing {
         sim: SimTarget,
         facts: Facts,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What comes of a cell while it runs, from whichever of its guests.
+//! State of a running cell, fed by all of its guests.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -43,7 +43,7 @@ struct Found {
     losses: Vec<LostGuest>,
     recorded: BTreeSet<Origin>,
     finish: Finish,
-    /// Why nothing more is run, if that is so.
+    /// Why nothing more is run, if so.
     end: Option<CellStatus>,
     raw: Option<RawFile>,
     /// The highest number of a guest in which a vector ran.
@@ -88,13 +88,13 @@ impl<'a> RunningCell<'a> {
         }
     }
 
-    /// A vector is over that did not run to its end.
+    /// Reports a vector that did not run to its end.
     pub(super) fn leave_out(&self, place: usize, result: VectorResult) {
         (self.say)(&Event::VectorFinished { cell: self.cell, result: &result });
         self.found().vectors.push((place, result));
     }
 
-    /// A vector has run: it is told, its raw trace is kept, then its result.
+    /// Reports a vector that has run: keeps its raw trace, then its result.
     pub(super) fn ended(&self, (place, vector_run): (usize, &VectorRun<'_>), judged: Judged) {
         (self.say)(&Event::VectorAnswered {
             cell: self.cell,
@@ -124,7 +124,7 @@ impl<'a> RunningCell<'a> {
         Fact::add_unkept(&mut self.found().facts, why);
     }
 
-    /// What became of following the kernel in one guest.
+    /// Notes the outcome of kernel tracing in one guest.
     pub(super) fn followed(&self, about: &str) {
         Fact::add_kernel_trace(&mut self.found().facts, about);
     }
@@ -159,12 +159,12 @@ impl<'a> RunningCell<'a> {
         found.losses.len()
     }
 
-    /// A guest has run what it took.
+    /// Notes that a guest has run its share.
     pub(super) fn finished(&self, finish: Finish) {
         self.found().finish.join(finish);
     }
 
-    /// Nothing more is run, for this reason; the first one counts.
+    /// Stops the cell for this reason; the first reason counts.
     pub(super) fn end(&self, status: CellStatus) {
         self.found().end.get_or_insert(status);
     }
@@ -225,7 +225,7 @@ impl<'a> RunningCell<'a> {
         Ok(result)
     }
 
-    /// What is left to say when every vector has run.
+    /// Adds the remaining facts when every vector has run.
     fn all_ran(&self, finish: &Finish, result: &mut CellResult) -> CellStatus {
         result.facts.extend(finish.report_facts());
         if let Some(text) = &finish.note() {

@@ -21,7 +21,7 @@ pub struct VectorRun<'a> {
     pub trace: Trace,
     /// The normalised kernel trace.
     pub kernel: KernelTrace,
-    /// What DTrace heard, as it came.
+    /// DTrace's records, as they came.
     heard: KernelTrace,
     /// Rules that the kernel trace breaks.
     pub violations: Vec<Violation>,
@@ -100,8 +100,8 @@ pub fn reread(
 }
 
 impl VectorRun<'_> {
-    /// Takes what dtrace(1) said: of stock code the kernel's part, of the module the user's own probes beside what the
-    /// ring holds. False if no request of the vector was heard, by which its part could be told from others'.
+    /// Takes the output of dtrace(1): for stock code the kernel's part, for the module the user's own probes beside
+    /// the ring's records. False if no request of the vector was heard, by which its part could be told from others'.
     ///
     /// Stock code passes fewer points than the rules are about: those that need others do not apply.
     pub fn follow(&mut self, log: &DtraceLog, followed: Followed) -> bool {
@@ -125,7 +125,7 @@ impl VectorRun<'_> {
         true
     }
 
-    /// What DTrace heard was lost with its guest.
+    /// Notes that DTrace's records were lost with the guest.
     pub fn lose_kernel(&mut self) {
         self.kernel = KernelTrace { present: true, lost: 1, ..KernelTrace::default() };
         self.violations = Vec::new();

@@ -24,7 +24,7 @@ pub use lines::Lines;
 pub use merge::{MergeError, Part, merge};
 pub use problems::{Problem, problems, troubled};
 pub use read::read_report;
-pub use schema::REPORT_SCHEMA;
+pub use schema::{REPORT_SCHEMA, report_schema};
 pub use screen::Screen;
 pub use summary::{cell_line, goldens};
 pub use terminal::Terminal;

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What went wrong, each difference told once: the first vector that shows it with all there is to know, the others by
-//! name below.
+//! Problems of a run, each difference told once: the first vector that shows it in full, the others by name below.
 
 use std::fmt::{self, Write as _};
 
 use crate::matrix::{CellResult, Outcome, RunResult, VectorResult};
 
-/// So many vectors of a cell are named below a problem; the report has all of them.
+/// Number of vectors of a cell that are named below a problem; the report has all of them.
 const NAMED: usize = 30;
 
-/// One difference, or another thing that went wrong, with everything that shows it.
+/// One difference or other failure, with all vectors that show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem<'r> {
     first: Shown<'r>,
-    /// Others with the same, in the report's order.
+    /// Other vectors with the same problem, in the report's order.
     more: Vec<Shown<'r>>,
 }
 
@@ -34,7 +33,7 @@ pub fn troubled(result: &CellResult) -> impl Iterator<Item = &VectorResult> {
     result.vectors.iter().filter(fine)
 }
 
-/// What went wrong in a run, in the order in which it was first seen.
+/// The problems of a run, in the order in which they were first seen.
 pub fn problems(run: &RunResult) -> Vec<Problem<'_>> {
     let all = run.cells.iter().flat_map(|cell| troubled(cell).map(move |vector| (cell, vector)));
     let mut problems: Vec<Problem<'_>> = Vec::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a person reads when a cell is over: one line.
+//! One line about a cell that is over.
 
 use crate::golden::Standing;
 use crate::matrix::{CellResult, CellStatus, Counts, Soft};
@@ -56,8 +56,8 @@ pub(super) fn numbers(counts: &Counts) -> String {
     if parts.is_empty() { "no vectors".into() } else { parts.join(", ") }
 }
 
-/// Where the goldens come from that a cell was compared with: which of the three they are for a kernel, whose observation
-/// for the simulator. `None` when nothing was compared.
+/// The origin of the goldens that a cell was compared with: for a kernel their standing, for the simulator the releases
+/// observed. `None` when nothing was compared.
 pub fn goldens(result: &CellResult) -> Option<String> {
     let own = Fact::kernel_sha256(&result.facts);
     let one = |standing: Standing| standing.told(&result.recorded, own);
@@ -197,7 +197,7 @@ pub(super) mod tests {
         assert!(line.ends_with("to observe it: nlproof record --release 14.0-STABLE"), "{line}");
         result.cell.soft = Some(Soft::Tried);
         result.status = CellStatus::GuestFailed("panicked".into());
-        assert!(cell_line(&result).ends_with("; panicked; not counted: its release is only tried"));
+        assert!(cell_line(&result).ends_with("; panicked; not counted: its release is soft"));
         result.cell.soft = Some(Soft::NeverObserved);
         assert!(cell_line(&result).ends_with("; panicked"), "a lost guest counts");
     }

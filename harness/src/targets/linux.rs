@@ -168,7 +168,7 @@ fn read<'a>(stream: &mut Option<impl Read>, buffer: &'a mut [u8]) -> io::Result<
     }
 }
 
-/// The status of a local process in the words that the one of a guest has.
+/// The status of a local process in the form of a guest's.
 fn exec_status(status: ExitStatus) -> ExecStatus {
     match (status.code(), status.signal()) {
         (Some(code), _) => ExecStatus::Code(code),

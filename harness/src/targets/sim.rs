@@ -25,7 +25,7 @@ use super::facts::{Commands, Facts};
 pub enum SimTrace {
     /// Not at all.
     Off,
-    /// By a clock that counts what happens: the same program gives the same records.
+    /// Traced, with a clock that counts events: the same program gives the same records.
     Counted,
     /// By this machine's clock.
     Timed,
@@ -124,7 +124,7 @@ impl Clock {
 struct Run<'a> {
     program: &'a Program,
     sim: Sim,
-    /// What every socket that asks is opened with.
+    /// Options of every socket that asks.
     sim_options: (iface_sim::SocketOptions, iface_sim::Privilege),
     request: SocketId,
     /// Group, its socket, and how many datagrams it had lost when that was last recorded.

@@ -18,7 +18,7 @@ const THIN: &[u8] = b"!<thin>\n";
 /// Reads a module, an object or an archive of objects.
 ///
 /// # Errors
-/// As [`Module::parse`], with the member's name; or an archive that cannot be taken apart, or holds no object.
+/// Same as [`Module::parse`], with the member's name; or an archive that cannot be taken apart, or holds no object.
 pub(crate) fn read<'d>(data: &'d [u8], findings: &mut Vec<Finding>) -> Result<Module<'d>, IntakeError> {
     if data.starts_with(THIN) {
         let what = "a thin archive: its members are other files; make it with `ar` without T";

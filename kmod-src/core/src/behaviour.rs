@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! In what the branches differ, each difference under a name.
+//! Differences between the branches, each under a name.
 
 use crate::cloners::Cloners;
 use crate::profile::Profile;
 
-/// What one branch does where the branches differ. Everything else is the same in all of them.
+/// Behaviour of one branch where the branches differ. Everything else is the same in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behaviours {
     /// How RTM_NEWLINK changes an interface.
@@ -173,9 +173,9 @@ pub enum Inet4Scope {
 /// What RTM_NEWADDR and RTM_DELADDR do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressChanges {
-    /// They are answered as RTM_GETADDR is, to anybody, and change nothing.
+    /// RTM_NEWADDR and RTM_DELADDR are answered as RTM_GETADDR is, to anybody, and change nothing.
     ListInstead,
-    /// They add and delete addresses.
+    /// RTM_NEWADDR and RTM_DELADDR add and delete addresses.
     Change,
 }
 
@@ -190,7 +190,7 @@ pub enum AddressDump {
 }
 
 impl Behaviours {
-    /// What that branch does.
+    /// Behaviour of that branch.
     #[must_use]
     pub const fn of(profile: Profile) -> Self {
         let release_13 = Self {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! In what the kernels around iface.c differ: what `iface_core::Behaviours` is for iface.c itself.
+//! Differences between the kernels around iface.c, as `iface_core::Behaviours` has them for iface.c itself.
 
 use iface_core::Profile;
 

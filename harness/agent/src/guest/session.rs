@@ -26,7 +26,7 @@ use crate::sys::{Errno, errno, process, socket};
 const FENCE_MS: u32 = 1000;
 /// How often a fence is sent again when its acknowledgement itself was dropped.
 const FENCE_ATTEMPTS: u32 = 8;
-/// What is seen waits for more at most so long before it is passed on, in milliseconds.
+/// How long a record may wait for others before all are passed on, in milliseconds.
 const GATHER_MS: u32 = 20;
 /// How long to wait at a time for a command whose outputs are open: their end tells that it ends, unless it left a process
 /// behind that holds them. In milliseconds.
@@ -225,7 +225,7 @@ impl Session<'_> {
         }
     }
 
-    /// What was not read is lost, and how much that is nobody knows.
+    /// What was not read is lost, and its amount is unknown.
     fn kernel_trace_failed(&self, errno: Errno) {
         let text = format!("the kernel's records could not be read ({errno})");
         self.reporter.error(ErrorStage::Receive, errno, text);

@@ -89,7 +89,7 @@ pub(crate) fn run(agent: &Path, programs: Vec<Program>) -> Run {
     run_bytes(agent, &batch(programs))
 }
 
-/// Gives the agent some bytes and takes all that it says.
+/// Gives the agent some bytes and returns its whole output.
 pub(crate) fn run_bytes(agent: &Path, input: &[u8]) -> Run {
     let mut child = start(agent);
     // It may refuse the first bytes and be gone before the last are written.

@@ -11,7 +11,7 @@ use super::error::SshError;
 use super::session::{Ssh, drive, idle, io_would_block, lost};
 use crate::vm::{Deadline, Wait, Watch};
 
-/// Read and written at a time. libssh2's own packets hold 32 KiB.
+/// Bytes read and written at a time. libssh2's own packets hold 32 KiB.
 const CHUNK: usize = 32 * 1024;
 
 /// A piece of what a command says.

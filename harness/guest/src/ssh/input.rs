@@ -5,13 +5,13 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
 
-/// Read at a time, in bytes.
+/// Bytes read at a time.
 const CHUNK: usize = 32 * 1024;
-/// So many chunks wait to be taken before no more is read.
+/// Number of chunks that may wait before reading pauses.
 const AHEAD: usize = 4;
 
-/// A source that a thread of its own reads, so that nobody waits for it who also looks after a guest. The thread ends
-/// with the source, or with the program.
+/// A source with a reading thread of its own, so that code that looks after a guest never blocks on it. The thread
+/// ends with the source, or with the program.
 pub struct LiveInput {
     chunks: Receiver<io::Result<Vec<u8>>>,
     current: Vec<u8>,

@@ -24,9 +24,9 @@ use super::wait::{Deadline, Patience, Wait, WaitError};
 const SSH: u16 = 22;
 /// Between two looks at the console.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
-/// QEMU's way from `quit` to its end: it may write back its caches.
+/// Limit from `quit` to QEMU's end: QEMU may write back its caches.
 const QUIT_LIMIT: Duration = Duration::from_secs(10);
-/// From a closed control socket to the end of QEMU that closed it.
+/// Limit from a closed control socket to the end of the QEMU that closed it.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
 /// A virtual machine. Dropping it kills QEMU and removes the run directory.
@@ -115,7 +115,7 @@ impl Vm {
         self.ssh_port
     }
 
-    /// The port on 127.0.0.1 that leads to an agent that stayed in the guest.
+    /// The port on 127.0.0.1 that leads to an agent listening in the guest.
     pub fn agent_port(&self) -> Option<u16> {
         self.agent_port
     }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// A longer line than this is not QMP.
+/// Longest line that can be QMP, in bytes.
 const MAX_LINE: usize = 4 * 1024 * 1024;
-/// QEMU answers from its main loop; a busy host may keep it waiting.
+/// Limit for an answer: QEMU answers from its main loop, which a busy host may delay.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What QEMU reports by itself.

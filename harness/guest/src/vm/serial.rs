@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// At most this much is read at a time, so that a guest that prints without end cannot keep a caller here.
+/// Most bytes read at a time, so that a guest that prints without end cannot hold a caller here.
 const CHUNK: usize = 64 * 1024;
 
 /// Reads the serial log from where the last read ended.

@@ -12,15 +12,15 @@ use super::process::QemuExit;
 use super::qmp::QmpEvent;
 use super::wait::Wait;
 
-/// From the first line of a panic to the end of its backtrace.
+/// Limit from the first line of a panic to the end of its backtrace.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
-/// From there to the end of what the debugger's script prints: the stacks of all threads.
+/// Limit from there to the end of the debugger script's output: the stacks of all threads.
 const LAST_WORDS_OF_DEBUGGER_LIMIT: Duration = Duration::from_secs(10);
-/// From a broken connection to the first line of the panic that broke it.
+/// Limit from a broken connection to the first line of the panic that broke it.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(2);
 /// QEMU's run state after an instruction that the accelerator could not run (qapi's RunState).
 const INTERNAL_ERROR: &str = "internal-error";
-/// The one after a write to the guest's disk that found no room.
+/// QEMU's run state after a write to the guest's disk that found no room.
 const IO_ERROR: &str = "io-error";
 
 impl Vm {

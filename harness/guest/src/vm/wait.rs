@@ -113,7 +113,7 @@ impl Deadline {
     /// cannot be waited for in the kernel.
     ///
     /// # Errors
-    /// As [`check`](Self::check).
+    /// Same as [`check`](Self::check).
     pub fn pause(&self, slice: Duration) -> Result<(), WaitError> {
         std::thread::sleep(slice.min(self.check()?));
         Ok(())

@@ -39,7 +39,7 @@ pub(in crate::cli) struct ProjectArgs {
     pub(in crate::cli) tests: Option<PathBuf>,
 }
 
-/// A kind of file that people write.
+/// A kind of file that has a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum SchemaKind {
     /// A vector, tests/vectors/**/*.yaml.
@@ -50,10 +50,12 @@ pub(in crate::cli) enum SchemaKind {
     Releases,
     /// The module's deviations, tests/divergences.yaml.
     Divergences,
-    /// What vectors have to reach, tests/inventory.yaml.
+    /// The rows that vectors have to reach, tests/inventory.yaml.
     Inventory,
-    /// What a kernel module may do, for `verify --policy`.
+    /// The policy for a kernel module, for `verify --policy`.
     Policy,
+    /// The report of a run, report.json, which nlproof writes.
+    Report,
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,43 +69,43 @@ pub(in crate::cli) enum Command {
     /// Without --target and --release the cell is the simulator's of the newest branch that was observed on a real
     /// kernel.
     Run(RunArgs),
-    /// Show the way that a vector's requests and events take through the kernel, beside what is said.
+    /// Show the way that a vector's requests and events take through the kernel, beside the messages.
     ///
     /// Without --target and --release the cell is the one that `run` takes.
     ///
     /// With `--module stock,rust` that of both implementations of one release, beside each other: stock code is
     /// followed by dtrace(1), and what both can tell is compared. Exit code 100: it differs.
     Trace(ShowTraceArgs),
-    /// Find the commit since which a kernel answers a vector otherwise: by git bisect, in a worktree of its own.
+    /// Find the commit that changed a kernel's answer to a vector, by git bisect in a worktree of its own.
     ///
     /// Commits that do not build or boot are skipped. A search that was interrupted goes on when the same is asked again.
     Bisect(BisectArgs),
     /// Run a vector again in the cell in which it failed, and keep the guest for a look.
     Repro(ReproArgs),
-    /// Log in to a guest of the matrix, started for it and gone afterwards.
+    /// Log in to a guest of the matrix; it is started for this and gone afterwards.
     Shell(ShellArgs),
-    /// Show the log of a guest's console that a run kept.
+    /// Show the log of a guest's console, if a run kept it.
     Console(ConsoleArgs),
     /// Record goldens for review, as `.trace.new` files beside the goldens.
     Record(WhatArgs),
-    /// Show what has been recorded and not yet accepted, as differences to the goldens that hold.
+    /// Show what has been recorded and not yet accepted, as differences from the goldens that hold.
     Review(ReviewArgs),
     /// Accept recorded goldens.
     Accept(AcceptArgs),
-    /// Show what differs on the wire between two cells: by what was recorded from their kernels, or asked now.
+    /// Show what differs on the wire between two cells, by their goldens or by asking both now.
     ///
     /// Which observation each side is, is said first. Exit code 0: compared, whether something differs or not (see
     /// --exit-code). 104: nothing was compared, because both sides are one observation or nothing of one is observed; what
     /// is only predicted is shown as that.
     Diff(DiffArgs),
-    /// Show the cells of the matrix and what selects each.
+    /// Show the cells of the matrix, and the arguments that select each.
     Matrix(MatrixArgs),
     /// Show, annotate and join the reports of runs.
     Report(ReportArgs),
-    /// Show which messages, attributes, flags, errors and events the vectors reach, against tests/inventory.yaml.
+    /// Show which messages, attributes, flags, errors and events of tests/inventory.yaml the vectors reach.
     ///
     /// A row counts in a profile only where a golden of that profile holds it. Exit code 100: a row has no
-    /// vector, or one that the inventory calls a gap has.
+    /// vector, or a gap of the inventory has one.
     Coverage(CoverageArgs),
     /// Decode netlink messages from hex or from a file of bytes.
     ///
@@ -115,7 +117,7 @@ pub(in crate::cli) enum Command {
     Verify(VerifyArgs),
     /// Build the Rust-backed kernel module.
     Kmod(KmodArgs),
-    /// Build kernels from source trees; list and remove what builds have left.
+    /// Build kernels from source trees; list and remove their objects.
     Kernel(KernelsArgs),
     /// Measure nlproof's own parts, or put the module under load in a real kernel.
     Bench(BenchArgs),
@@ -123,7 +125,7 @@ pub(in crate::cli) enum Command {
     Image(ImageArgs),
     /// Show what this machine has, what it lacks, and the command that installs it.
     Doctor,
-    /// Print the JSON Schema of a kind of file, by which editors complete and check it.
+    /// Print the JSON Schema of a kind of file; editors use it to complete and check such files.
     ///
     /// The project's own are in tests/schemas; a file names its own in its first line, such as
     /// `# yaml-language-server: $schema=../../schemas/vector.json`.

@@ -26,7 +26,7 @@ pub(in crate::cli) enum ImageCommand {
         /// With the release's own /etc/rc.
         #[arg(long)]
         stock_rc: bool,
-        /// Have these kernel modules loaded at the start too, with what they depend on.
+        /// Also load these kernel modules at the start, with their dependencies.
         #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = super::guest::kernel_module)]
         kmod: Vec<String>,
     },
@@ -47,7 +47,7 @@ pub(in crate::cli) enum ImageCommand {
         /// lately, which `image fetch` would go on from.
         #[arg(long)]
         all: bool,
-        /// Say what would be removed, and remove nothing.
+        /// Show what would be removed, and remove nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -55,22 +55,22 @@ pub(in crate::cli) enum ImageCommand {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FetchArgs {
-    /// Which: a name in tests/releases.yaml, or a branch (`14`), of which the newest release is meant.
+    /// A name in tests/releases.yaml, or a branch (`14`) for its newest release.
     #[arg(long, required = true, value_name = "RELEASE")]
     pub(in crate::cli) release: Vec<String>,
     /// Which distribution sets [default: base.txz,kernel.txz,src.txz].
     #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with = "image")]
     pub(in crate::cli) sets: Vec<String>,
-    /// The ready VM image (BASIC-CI) instead of distribution sets.
+    /// Fetch the ready VM image (BASIC-CI) instead of distribution sets.
     #[arg(long)]
     pub(in crate::cli) image: bool,
-    /// Ask this mirror first: a directory with one directory a release.
+    /// Ask this mirror first: the address of a directory with one directory for each release.
     #[arg(long, value_name = "URL", value_parser = mirror_address)]
     pub(in crate::cli) mirror: Vec<String>,
-    /// Ask for the MANIFEST even if the release is there: what a snapshot is made of changes.
+    /// Ask for the MANIFEST even if the release is there, because snapshots change.
     #[arg(long)]
     pub(in crate::cli) refresh: bool,
-    /// Pin what comes: write its digests and sizes to tests/releases.lock, whatever stood there.
+    /// Pin the files: write their digests and sizes to tests/releases.lock, whatever stood there.
     #[arg(long)]
     pub(in crate::cli) lock: bool,
 }

@@ -14,7 +14,7 @@ pub(in crate::cli) struct MatrixArgs {
     /// Print a job matrix for a CI system: {"include": [{"cell": ..., "args": ...}, ...]}, on one line.
     #[arg(long)]
     pub(in crate::cli) json: bool,
-    /// Only what these cells need of a machine, as arguments of ci/install-debian: sim, guest, module.
+    /// Print only what these cells need of a machine, as arguments of ci/install-debian: sim, guest, module.
     #[arg(long, conflicts_with = "json")]
     pub(in crate::cli) needs: bool,
 }

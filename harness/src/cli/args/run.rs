@@ -30,10 +30,10 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// List cells and vectors, and run nothing.
     #[arg(long)]
     pub(in crate::cli) list: bool,
-    /// Say what would run, and run nothing.
+    /// Show what would run, and run nothing.
     #[arg(long, conflicts_with = "list")]
     pub(in crate::cli) dry_run: bool,
-    /// Run at most so many guests side by side, of one cell too [default: one a processor].
+    /// Run at most this many guests side by side, of one cell too [default: one a processor].
     #[arg(long, short, value_name = "N")]
     pub(in crate::cli) jobs: Option<NonZeroUsize>,
     /// Run one slice of the vectors: job K of N that share a run. A vector's slice does not depend on the
@@ -46,16 +46,16 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// Say in report.html what is new since this report.
     #[arg(long, value_name = "REPORT", requires = "report_dir")]
     pub(in crate::cli) baseline: Option<PathBuf>,
-    /// Have dtrace(1) follow stock code in guests: the rules that apply are checked, and what both can tell is compared
-    /// with the module's golden. Slower; a cell whose guest has no dtrace(1) that works says so.
+    /// Have dtrace(1) follow stock code in guests: the rules that apply are checked, and the probes that both can tell
+    /// are compared with the module's golden. Slower; a cell whose guest has no dtrace(1) that works says so.
     #[arg(long, conflicts_with = "no_kernel_trace")]
     pub(in crate::cli) kernel_trace: bool,
-    /// A cell that cannot run here is a failure.
+    /// Fail if a selected cell cannot run here.
     #[arg(long)]
     pub(in crate::cli) require_all: bool,
-    /// Count what fails in every cell. Without, two kinds of cells are told and do not fail the run, selected by name or
-    /// not: those of a release that tests/releases.yaml calls soft, and, as far as only their answers differ, those of a
-    /// release that no golden was recorded from.
+    /// Count failures in every cell. Without, two kinds of cells are told and do not fail the run, selected by name or
+    /// not: those of a release that tests/releases.yaml calls soft, and, as far as only their answers differ, those of
+    /// a release that no golden was recorded from.
     #[arg(long)]
     pub(in crate::cli) hard: bool,
     /// First download the releases of the selected cells that are not here and that tests/releases.yaml knows.

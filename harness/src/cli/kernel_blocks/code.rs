@@ -15,20 +15,20 @@ use crate::file::{FileError, Limit, nearest, read, read_text};
 use crate::ktrace::table;
 use crate::matrix::{Cell, ModuleKind};
 
-/// Functions that are nearer to each other share a range of the log.
+/// Functions closer together than this share a range of the log, in bytes.
 const NEAR: u64 = 4096;
 /// Where netlink's sources stand in a tree.
 const NETLINK: &str = "sys/netlink/";
 
 /// Functions of a cell as blocks.
 pub(super) struct CellCode {
-    /// Those of the kernel.
+    /// Functions of the kernel.
     pub(super) kernel: Vec<BlockFunction>,
-    /// Those of the module, if the cell has one.
+    /// Functions of the module, if the cell has one.
     pub(super) module: Option<Vec<BlockFunction>>,
     /// The build id of the kernel.
     pub(super) build: Option<String>,
-    /// Behind the last byte of the kernel: modules lie there.
+    /// Address after the kernel's last byte, where modules lie.
     end: u64,
 }
 

@@ -37,7 +37,7 @@ use crate::targets::{FreebsdTarget, MEMORY_MIB, OnStage, OpenError, Target};
 use crate::vector::Vector;
 use crate::vm::TranslationLog;
 
-/// For one command in the guest.
+/// Limit for one command in the guest.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The module as kldstat(8) names it.
 const MODULE: &str = "nlproof_iface.ko";
@@ -156,12 +156,12 @@ fn list_of(project: &Project, args: &CoverageArgs, release: &str) -> Result<Opti
     }
 }
 
-/// Where the blocks of a release are listed that no vector reaches.
+/// Path of the list of blocks of a release that no vector reaches.
 fn list_path(project: &Project, release: &str) -> std::path::PathBuf {
     project.root.join("unreached").join(format!("{release}.yaml"))
 }
 
-/// Why a cell says nothing about what no vector reaches, if that is so.
+/// Why a cell proves nothing about unreached blocks, if so.
 fn unjudged(cell: &CellBlocks, list: Option<&Unreached>) -> Option<String> {
     if !cell.all {
         return Some("not all vectors were selected".into());

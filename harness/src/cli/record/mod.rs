@@ -2,10 +2,12 @@
 //! `record`: what targets answer now becomes goldens for review.
 
 mod disagreements;
+mod unaccepted;
 
 use std::collections::BTreeMap;
 
 use disagreements::Disagreements;
+use unaccepted::keep_unaccepted;
 
 use super::args::{ProjectArgs, WhatArgs};
 use super::exit::{CliError, ExitCode};
@@ -31,6 +33,12 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
     let mut tally = Tally::default();
     interrupt::flag();
     let mut cells = project.cells(&args.cells)?;
+    let here = cells.iter().filter(|cell| targets.unavailable_reason(cell).is_none());
+    let releases = here.filter_map(|cell| cell.release.as_deref()).collect();
+    let stock = cells.iter().any(|cell| cell.module == ModuleKind::Stock);
+    let probes = cells.iter().any(|cell| cell.module == ModuleKind::Rust || cell.release.is_none());
+    let stores = [stock.then_some(&goldens), probes.then_some(&kernel_goldens)];
+    keep_unaccepted(stores.into_iter().flatten(), &vectors, &releases).map_err(CliError::Files)?;
     // Who has a layer of its own has room for what differs: the others come first, and share theirs.
     cells.sort_by_key(|cell| cell.layer.is_some());
     for cell in &cells {
@@ -47,7 +55,7 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
     Ok(tally.exit_code())
 }
 
-/// The layers of their own that releases have.
+/// Layers of releases that have one of their own.
 fn own_layers(cells: &[Cell]) -> BTreeMap<String, String> {
     cells.iter().filter_map(|cell| Some((cell.release.as_ref()?.to_string(), cell.layer.clone()?))).collect()
 }
@@ -62,16 +70,16 @@ struct Tally {
     written: usize,
     unchanged: usize,
     refused: usize,
-    /// Answers for which there is no layer.
+    /// Answers for which no layer exists.
     disagreeing: usize,
-    /// What cells ended with that could not be recorded to their end.
+    /// Exit codes of cells that were not recorded to their end.
     failed: Vec<ExitCode>,
 }
 
 impl Tally {
     fn closing_line(&self) -> String {
         let Tally { written, unchanged, refused, disagreeing, failed } = self;
-        let mut line = format!("{written} written for review, {unchanged} unchanged, {refused} refused");
+        let mut line = format!("{written} written for review, {unchanged} unchanged, {refused} rejected");
         if *disagreeing > 0 {
             line.push_str(&format!(", {disagreeing} not recorded because another one disagrees"));
         }
@@ -86,7 +94,7 @@ impl Tally {
         line
     }
 
-    /// What could not be asked comes before what was answered and not recorded.
+    /// An answer that is missing outweighs one that was not recorded.
     fn exit_code(&self) -> ExitCode {
         match self {
             Tally { failed, .. } if !failed.is_empty() => failed[0],
@@ -151,7 +159,7 @@ struct OneCell<'c, 'r> {
 }
 
 impl OneCell<'_, '_> {
-    /// Records vectors in an open target; whether the target lived through them.
+    /// Records vectors in an open target; returns whether the target survived them.
     fn record_in(
         &mut self,
         target: &mut dyn Target,
@@ -193,7 +201,7 @@ impl OneCell<'_, '_> {
         let (id, name) = (&vector_run.vector.id, self.cell.name());
         // A trace with a hole in it is no knowledge about a kernel.
         if let Some((_, lossy)) = vector_run.trace.loss() {
-            say!("{name}: {id}: refused: {lossy}");
+            say!("{name}: {id}: rejected: {lossy}");
             self.tally.refused += 1;
             return;
         }
@@ -207,7 +215,7 @@ impl OneCell<'_, '_> {
             return;
         }
         if kernel.lost > 0 || !vector_run.violations.is_empty() {
-            say!("{name}: {id}: refused: the kernel trace is not whole or breaks a rule");
+            say!("{name}: {id}: rejected: the kernel trace is not whole or breaks a rule");
             self.tally.refused += 1;
             return;
         }
@@ -267,7 +275,7 @@ mod tests {
         assert_eq!(tally(1, 0, 0, &[]).0, ExitCode::OK);
         let (code, line) = tally(9, 0, 2, &[]);
         assert_eq!(code, ExitCode::COMPARISON);
-        assert!(line.contains("0 refused, 2 not recorded because another one disagrees; see"), "{line}");
+        assert!(line.contains("0 rejected, 2 not recorded because another one disagrees; see"), "{line}");
         assert_eq!(tally(9, 1, 2, &[]).0, ExitCode::GUEST);
         let (code, line) = tally(9, 1, 2, &[ExitCode::BUILD]);
         assert_eq!(code, ExitCode::BUILD);

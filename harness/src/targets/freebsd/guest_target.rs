@@ -39,9 +39,9 @@ use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, remembered_accelerator,
 };
 
-/// For a batch, beside what each of its programs may take.
+/// Limit for a batch, beside the time of each of its programs.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
-/// For each program of a batch: most take milliseconds.
+/// Limit for each program of a batch; most take milliseconds.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes of a console's log: a boot has some 20 KiB, a panic with the stacks of all threads ten times that.
 const CONSOLE: u64 = 1024 * 1024;
@@ -55,20 +55,20 @@ pub struct FreebsdTarget {
     kernel_trace: bool,
     /// How much of the console's log was there before the first vector, in bytes.
     console_from: usize,
-    /// Whose what the kernel complains of is.
+    /// Attribution of the kernel's complaints to vectors.
     blame: Blame,
-    /// Where the kernel's file can be had; of a ready image nowhere.
+    /// Source of the kernel's file; a ready image has none.
     kernel_file: Option<KernelFile>,
     /// The private key that the guest accepts.
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
     pub(super) host_key: String,
-    /// Where its console is kept if it is lost.
+    /// Path at which the console is kept if the guest is lost.
     pub(super) lost_console: Option<LostConsole>,
     pub(super) cancel: Arc<AtomicBool>,
 }
 
-/// Where a kernel's file can be had.
+/// Source of a kernel's file.
 enum KernelFile {
     /// In a release's kernel.txz, with a place to unpack it.
     Release(ReleaseDir, PathBuf),
@@ -307,8 +307,8 @@ impl Target for FreebsdTarget {
     }
 }
 
-/// The same, but a console's log that finds no room is not kept: why. A guest that nobody can hear would be taken for one
-/// that hangs.
+/// The same, but why the console's log was not kept if it found no room. A guest that nobody can hear would be taken
+/// for one that hangs.
 fn with_room_for_console(options: &FreebsdOptions) -> (FreebsdOptions, Option<String>) {
     let directory = options.console.as_deref().and_then(Path::parent);
     let room =
@@ -404,7 +404,7 @@ fn over(
     kernel_disk(&over, &wanted, &options.cache, &options.cancel, progress)
 }
 
-/// Of a ready image nobody knows how it names its root file system.
+/// Rejects a ready image: how it names its root file system is unknown.
 fn no_userland(image: &VmImageDir) -> OpenError {
     OpenError::Unavailable {
         reason: format!(
@@ -415,7 +415,7 @@ fn no_userland(image: &VmImageDir) -> OpenError {
     }
 }
 
-/// A release without a module that is asked for is one in which nothing can be run.
+/// Reports a release that lacks a requested module: nothing can be run in it.
 fn no_module(error: &ImageError) -> OpenError {
     let near = match error {
         ImageError::NoModule { module, known, .. } => nearest(module, known.iter().map(String::as_str)),
@@ -428,8 +428,7 @@ fn no_module(error: &ImageError) -> OpenError {
     OpenError::Unavailable { reason: error.to_string(), remedy }
 }
 
-/// Says that guests are slow here, in a few words and once a run. The report's facts have the whole reason, and so has
-/// `nlproof doctor`.
+/// Notes once a run that guests are slow here. The report's facts have the whole reason, and so has `nlproof doctor`.
 fn say_once_why_slow(on_stage: &mut OnStage<'_>) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {

@@ -15,7 +15,7 @@ use super::snapshots::{last_use, remove_saved};
 pub const CACHE_LIMIT: u64 = 10 << 30;
 /// What counts, below `$XDG_CACHE_HOME/nlproof`.
 const COUNTED: [&str; 4] = ["images", "snapshots", "kernels", "boot"];
-/// What of `kernels` does not: it is removed by name only.
+/// Part of `kernels` that does not count: it is removed by name only.
 const OBJECTS: &str = "objects";
 
 /// Something that has to go.
@@ -48,8 +48,8 @@ impl Victim {
     }
 }
 
-/// What has to go for the cache to have no more than `limit` bytes, in the order in which it does. `spared` is a state
-/// that was made just now.
+/// Entries to remove so that the cache has no more than `limit` bytes, in that order. `spared` is a state that was
+/// made just now.
 pub fn over_limit(root: &Path, limit: u64, spared: Option<&str>) -> Vec<Victim> {
     let total: u64 = COUNTED.iter().map(|name| bytes_below(&root.join(name))).sum();
     let mut over = total.saturating_sub(limit);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How a guest comes to run: from a saved state where there is one, else by a boot.
+//! The start of a guest: from a saved state where there is one, else by a boot.
 //!
 //! The first boot of an image loads the module, if one is wanted, leaves the agent in the guest with network
 //! stacks ready, saves the guest's state and ends; then it is restored as in every later run. The state is that of a
@@ -35,17 +35,17 @@ use crate::vm::{
     TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, machine_identity, overlay_directory, restore, save,
 };
 
-/// To an authenticated command, under hardware virtualisation.
+/// Limit up to an authenticated command, under hardware virtualisation.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
-/// From QEMU's start to the guest's word on the console that sshd listens.
+/// Limit from QEMU's start to the guest's message on the console that sshd listens.
 const READY_LIMIT: Duration = Duration::from_secs(20);
-/// From a loaded state to the agent's answer.
+/// Limit from a loaded state to the agent's answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// For the agent to listen.
 const LISTEN_LIMIT: Duration = Duration::from_secs(5);
-/// For each network stack that is made before the state is saved.
+/// Limit for each network stack that is made before the state is saved.
 const STACK_LIMIT: Duration = Duration::from_millis(100);
-/// For the kernel's disk to be mounted.
+/// Limit for mounting the kernel's disk.
 const MOUNT_LIMIT: Duration = Duration::from_secs(5);
 /// Where the agent is put in the guest.
 const AGENT_DIRECTORY: &str = "/root";
@@ -61,7 +61,7 @@ const GUEST_WRITES: u64 = 8 * MIB;
 pub(super) struct Started {
     pub(super) vm: Vm,
     pub(super) link: Link,
-    /// Whether it was restored or booted, and why, for people.
+    /// A note for people: restored or booted, and why.
     pub(super) how: String,
     /// There was a saved state, and it could not be restored.
     pub(super) fell_back: bool,
@@ -157,7 +157,7 @@ pub(super) fn start(
 
 /// Why there is no new snapshot.
 enum NotMade {
-    /// The guest does not come up either way.
+    /// The guest does not start either way.
     Guest(OpenError),
     /// The state could not be saved.
     Snapshot(String),
@@ -364,7 +364,7 @@ impl Starter<'_> {
         Ok(format!("state saved in {:.1} s", saving.elapsed().as_secs_f64()))
     }
 
-    /// Why the agent does not listen in a guest: of the two things that it needs, memory is the one that may be short.
+    /// The error for an agent that does not listen in a guest: of the two things that it needs, memory may be short.
     fn not_listening(&self, error: OpenError, vm: &Vm) -> OpenError {
         let FreebsdOptions { stacks, memory_mib, lost_console, .. } = self.request.options;
         let OpenError::Guest(cause) = error else { return error };

@@ -36,11 +36,11 @@ struct RawRow {
     has: Vec<String>,
     /// Path of an attribute that the message must hold.
     attr: Option<String>,
-    /// What the attribute's value must look like; `*` stands for any text.
+    /// Pattern of the attribute's value; `*` stands for any text.
     value: Option<String>,
     /// Of an error: the request that it answers.
     to: Option<String>,
-    /// The branches in which there is such a thing; without it all.
+    /// The branches that have the row; without it all.
     #[serde(default)]
     #[schemars(schema_with = "profiles")]
     only: Vec<Spanned<String>>,
@@ -56,7 +56,7 @@ pub fn inventory_schema() -> Schema {
 /// One thing that can be reached: the pattern of a message in a golden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The kind under which it stands.
+    /// The row's kind.
     pub kind: String,
     /// Mark and name of the message, `> newlink`, `< error`, `* link: newlink`.
     pub message: String,

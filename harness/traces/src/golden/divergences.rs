@@ -31,7 +31,7 @@ struct RawRow {
     /// The vector, such as link/create-lo.
     #[schemars(with = "String")]
     vector: Spanned<String>,
-    /// The branches for which that holds.
+    /// The branches with the deviation.
     #[schemars(schema_with = "profiles")]
     profiles: Vec<Spanned<String>>,
     /// The golden's line, without its indentation.
@@ -40,7 +40,7 @@ struct RawRow {
     rust: String,
     /// Why that is right.
     why: String,
-    /// What says so: a commit, a bug, a standard.
+    /// The source: a commit, a bug, a standard.
     reference: String,
 }
 
@@ -81,8 +81,8 @@ impl Divergences {
         Ok(Divergences { path: path.to_owned(), rows: rows.collect::<Result<_, _>>()? })
     }
 
-    /// What the module has to answer where the stock code answers `found`. As given if nothing is declared;
-    /// otherwise the layer says so.
+    /// The required answer of the module where the stock code answers `found`. As given if nothing is
+    /// declared; otherwise the layer says so.
     ///
     /// # Errors
     /// A declared line is not in the golden: the row is about something that does not occur.
@@ -104,7 +104,7 @@ impl Divergences {
 }
 
 impl Row {
-    /// A line of the golden as the module has it: what is replaced keeps its indentation.
+    /// A line of the golden with the module's deviation; the indentation stays.
     fn replaced(&self, line: &str) -> String {
         let text = line.trim_start();
         if text.trim_end() != self.stock {

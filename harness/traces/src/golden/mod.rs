@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Golden traces: what a kernel is known to answer, and where that knowledge comes from.
+//! Golden traces: the answers that kernels are known to give, and where that knowledge comes from.
 
 mod bugs;
 mod cascade;

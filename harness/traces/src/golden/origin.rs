@@ -14,10 +14,11 @@ pub enum Origin {
         osreldate: u32,
         /// SHA-256 of the kernel file, in hex.
         kernel_sha256: String,
-        /// The module that answered, for what only that can tell: the way it took. `None`: the stock code.
+        /// The module that answered, in goldens of the kernel's part, which only the module tells. `None`: the stock
+        /// code.
         module: Option<String>,
-        /// What is known of a kernel that somebody has built; `None`: that of a release. What such a kernel answers is
-        /// never taken for what a release does.
+        /// Facts about a kernel of one's own; `None`: a release's kernel. What such a kernel answers is never taken
+        /// for what a release does.
         build: Option<Build>,
     },
     /// Derived from sources and produced by the simulator only.
@@ -29,7 +30,7 @@ pub enum Origin {
     },
 }
 
-/// A kernel that somebody has built.
+/// A kernel of one's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Build {
     /// The name of its configuration, such as `GENERIC`: one word.
@@ -41,14 +42,14 @@ pub struct Build {
 }
 
 impl Build {
-    /// As a golden's header has it, behind the other words.
+    /// The words of a golden's header, behind the others.
     fn words(&self) -> String {
         let revision =
             self.revision.as_ref().map_or(String::new(), |revision| format!(" revision={revision}"));
         format!(" ident={}{revision} version={}", self.ident, self.version)
     }
 
-    /// Reads that back; `text` begins with `ident=`.
+    /// Reads these words back; `text` begins with `ident=`.
     fn parse(text: &str) -> Option<Build> {
         let (words, version) = text.split_once(" version=")?;
         let mut words = words.split(' ');
@@ -62,7 +63,7 @@ impl Build {
     }
 }
 
-/// How much of a digest people need to tell kernels apart.
+/// Number of digits by which people tell kernels apart.
 const SHORT_DIGEST: usize = 12;
 
 /// The beginning of a digest, for people.
@@ -117,7 +118,7 @@ impl Origin {
         }
     }
 
-    /// Reads that back.
+    /// Reads such a line back.
     ///
     /// # Errors
     /// The line says something else. What is wrong.

@@ -17,10 +17,10 @@ use crate::file::{FileError, Limit, files_below};
 const SUFFIX: &str = ".trace";
 /// Ends the name of a golden of a kernel trace.
 const KERNEL_SUFFIX: &str = ".ktrace";
-/// Stands behind that as long as nobody has accepted the golden.
+/// Suffix of that name until the golden is accepted.
 const NEW: &str = ".new";
 
-/// Every ending of a file of these.
+/// Every ending of these files' names.
 pub(super) const SUFFIXES: [&str; 4] = [SUFFIX, KERNEL_SUFFIX, ".trace.new", ".ktrace.new"];
 
 /// The goldens of a project.
@@ -71,7 +71,7 @@ impl Store {
         if self.suffix == KERNEL_SUFFIX { Compared::Kernel } else { Compared::Wire }
     }
 
-    /// What an id of this store's goldens is shown with: nothing, or that it is a kernel trace.
+    /// Suffix with which an id of this store's goldens is shown: none, or that it is a kernel trace.
     pub fn kind(&self) -> &'static str {
         match self.compared() {
             Compared::Wire => "",

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What dtrace(1) said of a run, as kernel traces: the lines of a D program (`script.rs`), sorted to the vectors whose they
-//! are.
+//! Kernel traces from dtrace(1): the lines of a D program (`script.rs`), sorted by the vector that they belong to.
 //!
 //! DTrace puts records into one buffer for each processor, and says on standard error when one had no room (dtrace(1),
 //! "drops"): without any of these, or without `begin` or `end`, a trace has a hole.
@@ -13,7 +12,7 @@ use nlproof_agent::{Body, Record};
 use super::dtrace_line::{Line, What, drops, meant, parse};
 use super::event::{Event, KernelTrace, OwnFiring};
 
-/// All that a D program said.
+/// The whole output of a D program.
 #[derive(Debug, Default)]
 pub struct DtraceLog {
     /// In the order of time.
@@ -22,11 +21,11 @@ pub struct DtraceLog {
     pub lost: u64,
 }
 
-/// How DTrace's clock stands to the agent's while one program runs: it counts the processor's cycles, and over a minute the
-/// two drift apart by milliseconds.
+/// Offset of DTrace's clock from the agent's while one program runs. DTrace counts the processor's cycles, and over a
+/// minute the two drift apart by milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Clock {
-    /// Nanoseconds that DTrace's is ahead; by as much as the quickest request took to its handler too many.
+    /// Nanoseconds that DTrace's clock is ahead; too many by the time that the quickest request took to its handler.
     ahead: i128,
 }
 
@@ -50,9 +49,9 @@ impl DtraceLog {
         log
     }
 
-    /// How its clock stands to that of a program with these records: the ring tells when a request came to its handler;
-    /// without one, that is after it was sent, and soon after once at least. `None` if the program's own requests are not
-    /// among what was heard.
+    /// Offset of DTrace's clock from that of a program with these records. The ring tells when a request reached its
+    /// handler; without a ring, that is after it was sent, and soon after in at least one case. `None` if the program's
+    /// own requests are not among what was heard.
     fn clock(&self, records: &[Record], seqs: &impl Fn(u32) -> Range<u32>) -> Option<Clock> {
         let mut sent = sent(records);
         for event in KernelTrace::from_records(records).events.iter().rev() {

@@ -24,8 +24,7 @@ pub(super) enum What {
     Gone,
 }
 
-/// Leaves out what the table does not mean: calls out of other functions, and what is not inside the span that it has to
-/// be inside of.
+/// Drops calls that the table does not mean: those from other functions, and those outside the required span.
 pub(super) fn meant(heard: Vec<(Line, Option<(&'static Stock, String)>)>) -> Vec<Line> {
     let mut threads: HashMap<u32, Vec<(&'static str, Event)>> = HashMap::new();
     let mut kept = Vec::new();
@@ -58,7 +57,7 @@ pub(super) fn meant(heard: Vec<(Line, Option<(&'static Stock, String)>)>) -> Vec
     kept
 }
 
-/// What ends a span is about the same as what began it, where that is one of some words.
+/// Makes the end of a span name the same thing as its beginning, where an argument is a word.
 fn complete(end: &mut Event, begun: Option<Event>) {
     let Some(begun) = begun else { return };
     for (arg, value) in end.probe.args.iter().zip(&mut end.values) {
@@ -68,7 +67,7 @@ fn complete(end: &mut Event, begun: Option<Event>) {
     }
 }
 
-/// A line, and for a function of stock code what the table says of it and who called it.
+/// A line, and for a function of stock code its row in the table and its caller.
 pub(super) fn parse(line: &str) -> Option<(Line, Option<(&'static Stock, String)>)> {
     let mut words = line.split(' ');
     let kind = words.next()?;

@@ -19,7 +19,7 @@ pub struct KernelTrace {
     pub events: Vec<Event>,
     /// Records that there was no room for.
     pub lost: u64,
-    /// Somebody kept a kernel trace and said so. Without, that nothing is there says nothing.
+    /// Whether a kernel trace was kept at all. Without, that nothing is there says nothing.
     pub present: bool,
     /// Firings of the user's own probes, in the order of time.
     pub own: Vec<OwnFiring>,
@@ -129,7 +129,7 @@ impl Event {
         self.values.get(place)?.as_ref()
     }
 
-    /// The number that the argument of that name has.
+    /// The number in the argument of that name.
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.get(name)? {
             Value::Number(number) => Some(*number),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a vector's sockets heard, held against what the kernel says that it sent.
+//! Messages that a vector's sockets received, held against those that the kernel claims to have sent.
 
 use nlproof_agent::{Body, Record};
 use nlproof_wire::consts::{
@@ -10,7 +10,7 @@ use nlproof_wire::view::{MessageItem, RawMessage, messages};
 use super::event::{Event, KernelTrace};
 use super::rule::{Rule, Violation};
 
-/// A request that the kernel has ended, and what its sender hears of that.
+/// A request that the kernel has ended, and the answer that its sender hears.
 pub(super) struct Ended<'a> {
     /// The place of its end in the trace.
     pub(super) place: usize,
@@ -91,7 +91,7 @@ pub(super) fn without_cause(trace: &KernelTrace, records: &[Record]) -> Vec<Viol
     found
 }
 
-/// The interface that a message about an interface or address names: the second word of `struct ifinfomsg` and of
+/// The interface named by a message about an interface or address: the second word of `struct ifinfomsg` and of
 /// `struct ifaddrmsg` alike.
 fn index_of(message: &RawMessage<'_>) -> Option<u32> {
     match message.header.kind {
@@ -103,7 +103,7 @@ fn index_of(message: &RawMessage<'_>) -> Option<u32> {
     }
 }
 
-/// What a socket heard of a request.
+/// A message about a request that a socket received.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Done,

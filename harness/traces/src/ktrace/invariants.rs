@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What holds in every kernel trace, whatever the vector: checked without a golden.
+//! Rules that hold in every kernel trace, whatever the vector: checked without a golden.
 
 use std::collections::HashMap;
 
@@ -64,14 +64,14 @@ pub fn check(trace: &KernelTrace, records: &[Record]) -> Vec<Violation> {
     checker.found.into_iter().map(|(_, violation)| violation).collect()
 }
 
-/// What a thread is in the middle of.
+/// Open spans, references and epochs of a thread.
 #[derive(Default)]
 struct Thread<'a> {
     /// Spans that have begun: name, where, and the event.
     open: Vec<(&'a str, usize, &'a Event)>,
     /// References taken and not released.
     references: Vec<(usize, &'a Event)>,
-    /// How its request ends so far.
+    /// The end of its request so far.
     ends: Ends,
 }
 
@@ -198,7 +198,7 @@ impl<'a> Checker<'a> {
         self.ended.push(Ended { place, begun, heard });
     }
 
-    /// Nothing may be left when the program is over.
+    /// Checks that nothing is left when the program is over.
     fn end(&mut self, trace: &KernelTrace) {
         let mut left = Vec::new();
         for thread in self.threads.values() {

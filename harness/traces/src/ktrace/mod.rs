@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Kernel traces: which way a request or an event took through the interface code.
+//! Kernel traces: the way that a request or an event took through the interface code.
 //!
 //! Probes ([`table`]) fire in the simulator, in the module, and by fbt in stock kernels. Their records
 //! ([`KernelTrace`]) are checked against what holds in every trace ([`check`]), and normalised ([`normalise`]) to the

@@ -17,7 +17,7 @@ use nlproof_wire::{Os, errno_name, family_name};
 use super::node::{Node, Val};
 use super::text::hex;
 
-/// Name of the node that holds what an acknowledgement echoes of its request.
+/// Name of the node with the part of the request that an acknowledgement echoes.
 pub(super) const ECHO: &str = "echo";
 /// Inline fields of the netlink header that [`decode_message`] puts before everything else.
 pub(super) const HEADER_FIELDS: usize = 3;
@@ -167,7 +167,7 @@ fn push_ack(os: Os, fixed: &[u8], echo: &[u8], node: &mut Node) {
     node.children.push(quoted);
 }
 
-/// The error by name, with the sign that this system does not use shown as what it is.
+/// The error by name, with a sign that this system does not use shown as it is.
 fn errno(os: Os, wire: i32) -> Val {
     let errno = os.wire_errno(wire);
     match errno_name(os, errno) {

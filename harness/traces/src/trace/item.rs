@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! One vector's trace: what happened, step by step.
+//! One vector's trace, step by step.
 
 use nlproof_agent::ConsoleLine;
 
@@ -9,7 +9,7 @@ use super::node::Node;
 /// A decoded trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// What was seen, in the order in which it was seen.
+    /// The items, in the order in which they were seen.
     pub items: Vec<Item>,
     /// Port id of the request socket.
     pub pid: u32,
@@ -83,7 +83,7 @@ impl std::fmt::Display for Lossy {
 }
 
 impl Trace {
-    /// What the kernel dropped is an observation: the program made its buffers small on purpose.
+    /// Messages that the kernel dropped are an observation: the program made its buffers small on purpose.
     pub fn expect_drops(&mut self) {
         for item in &mut self.items {
             if let Kind::Lossy(lossy @ Lossy::Dropped(_)) = &item.kind {
@@ -92,7 +92,7 @@ impl Trace {
         }
     }
 
-    /// Puts a note behind what a step has.
+    /// Adds a note to a step.
     pub fn note(&mut self, step: u32, text: String) {
         let before = |item: &Item| item.step.is_some_and(|other| other <= step);
         let place = self.items.iter().rposition(before).map_or(0, |last| last + 1);

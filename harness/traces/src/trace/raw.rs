@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A record as one line of JSON, bytes in hex: what is kept beside a report for whoever doubts the decoder.
+//! A record as one line of JSON, bytes in hex: kept beside a report for whoever doubts the decoder.
 //!
 //! Every line has `v` (1), `vec` (the vector), `step` (null: outside any), `t_ns` (CLOCK_MONOTONIC of the guest), and
 //! `src`, which tells what else it has. Lines stand in the order in which they came, not in that of their times: those of
@@ -50,7 +50,7 @@ pub struct RawLine<'a> {
     /// Arguments of the probe by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<serde_json::Map<String, serde_json::Value>>,
-    /// Of what the kernel printed by log(9): `info`, or `console.info` of what a program wrote to the console.
+    /// Severity of a line printed by log(9): `info`, or `console.info` if a program wrote it to the console.
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<String>,
     /// The datagram in hex, or the line that was printed.

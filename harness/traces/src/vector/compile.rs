@@ -15,7 +15,7 @@ use super::race::compile_race;
 use super::repeat::expand;
 use crate::file::{FileError, Position};
 
-/// After the reply, events are awaited until none has come for this long. Events that a request causes
+/// How long no event must come after the reply for a step to end. Events that a request causes
 /// directly are queued before its reply; link-state changes come from a taskqueue a little later.
 ///
 /// A FreeBSD guest has one processor, on which that thread goes before the agent: whatever is ready to run has
@@ -26,7 +26,7 @@ const fn settle_ms(os: Os) -> u32 {
         Os::Linux => 30,
     }
 }
-/// A program that takes longer is stuck.
+/// Limit after which a program counts as stuck.
 const PROGRAM_LIMIT_MS: u32 = 90_000;
 
 /// Compiles a vector; `id` is the program's.

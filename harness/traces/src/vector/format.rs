@@ -140,7 +140,7 @@ pub(super) struct RawRace {
     /// What is sent after each round, whatever comes of it.
     #[serde(default)]
     pub(super) after: Vec<RawMessage>,
-    /// What may come of a round: one word a request, in the order of `sockets`.
+    /// Permitted outcomes of a round: one word a request, in the order of `sockets`.
     #[schemars(with = "Vec<String>")]
     pub(super) permit: Vec<Spanned<String>>,
 }
@@ -232,10 +232,10 @@ fn default_exec_limit() -> Spanned<u32> {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawWait {
-    /// How long nothing must have come for the step to end, in milliseconds.
+    /// How long no event must come for the step to end, in milliseconds.
     #[schemars(with = "u32")]
     pub(super) quiet_ms: Spanned<u32>,
-    /// When it ends at the latest, in milliseconds.
+    /// Limit of the step in milliseconds.
     #[schemars(with = "u32")]
     pub(super) limit_ms: Spanned<u32>,
 }

@@ -88,7 +88,7 @@ pub fn load_suite(root: &Path) -> Result<Suite, Vec<FileError>> {
 pub struct Listing {
     /// Each vector's id and file, by path.
     pub files: Vec<(String, PathBuf)>,
-    /// Files that their names make look like vectors, and why they are none.
+    /// Files whose names look like those of vectors, and why they are none.
     pub strays: Vec<FileError>,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Races: what several sockets ask at once, and whether what came of it is permitted.
+//! Races: requests of several sockets at once, and whether their outcome is permitted.
 //!
 //! A round comes to one word a request: `ok` or the error's name for an acknowledgement, `done` for the end of a dump
 //! (`done:ENOENT` with an error), `reply` for a message alone. `unanswered`, `answered-twice` and `malformed` are never
@@ -19,9 +19,9 @@ use super::numbering::REPLY_LIMIT_MS;
 use super::place::{SourceFile, place};
 use crate::file::{FileError, Position};
 
-/// What may come of a request, beside the name of an error.
+/// Words for the outcome of a request, beside the names of errors.
 const OUTCOMES: [&str; 6] = ["ok", "done", "reply", "unanswered", "answered-twice", "malformed"];
-/// More rounds take longer than a vector may.
+/// Most rounds; more would exceed a vector's limit.
 const MOST_ROUNDS: u32 = 100;
 
 /// The race as bytes; its messages are numbered from `seq`, those before it first.
@@ -93,7 +93,7 @@ fn send(file: SourceFile<'_>, os: Os, seq: u32, message: &RawMessage) -> Result<
     })
 }
 
-/// What came of every race of a vector, as one line each with the index of its step. Rounds that are not there say so
+/// The outcome of every race of a vector, one line each with the index of its step. Rounds that are not there say so
 /// as requests without an answer.
 pub fn judge_races(
     vector: &Vector,
@@ -150,7 +150,7 @@ fn outcome<'a>(race: &Race, os: Os, records: impl Iterator<Item = &'a Record>, r
     words.join(" ")
 }
 
-/// What a message says about its request; `None`: only that more comes.
+/// The outcome that a message tells about its request; `None`: more messages follow.
 fn word(os: Os, kind: u16, flags: u16, payload: &[u8]) -> Option<String> {
     let error = || {
         let number = payload.first_chunk().map_or(i32::MIN, |bytes| i32::from_ne_bytes(*bytes));

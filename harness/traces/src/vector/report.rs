@@ -18,7 +18,7 @@ use crate::file::FileError;
 /// Version of the JSON form. A higher number may break readers.
 pub const VECTORS_SCHEMA: u32 = 1;
 
-/// What the lint says of the vectors below a directory.
+/// The lint's report on the vectors below a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VectorReport {
     /// [`VECTORS_SCHEMA`].
@@ -50,7 +50,7 @@ pub struct VectorStats {
     pub programs: usize,
 }
 
-/// What is known of a project beside its vectors.
+/// Facts about a project beside its vectors.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
     /// Goldens that belong to no vector.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a vector's JSON Schema has from the wire tables: the names of messages, flags, groups, fields and attributes, for
-//! FreeBSD and Linux together. Which attributes and header fields a message has follows from its name.
+//! The part of a vector's JSON Schema that comes from the wire tables: the names of messages, flags, groups, fields and
+//! attributes, for FreeBSD and Linux together. Which attributes and header fields a message has follows from its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,7 @@ pub(super) fn command(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "type": ["string", "integer"] }, "minItems": 1 })
 }
 
-/// Adds to the schema of a message which header fields and attributes those of each name have.
+/// Adds the header fields and attributes of each message to the schema.
 pub(super) fn by_message(schema: &mut Schema) {
     // Messages with the same header and attributes are one case.
     let mut cases: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();

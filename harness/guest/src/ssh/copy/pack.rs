@@ -11,7 +11,7 @@ use tar::{Builder, EntryType, Header};
 use super::entry::{Entry, Kind, joined};
 use super::error::CopyError;
 
-/// An archive is a row of blocks of so many bytes, and ends with two that are empty.
+/// Size of a block of an archive, in bytes. An archive ends with two empty blocks.
 const BLOCK: u64 = 512;
 
 /// The archive.
@@ -24,7 +24,7 @@ pub(super) struct Packing<'a> {
 
 enum Piece<'a> {
     Bytes(Cursor<Vec<u8>>),
-    /// A file's data, of which so many bytes are still to come.
+    /// A file's data, with the number of bytes still to come.
     File {
         file: io::Take<File>,
         left: u64,
