@@ -58,7 +58,7 @@ mod disk;
 #[path = "support/skip.rs"]
 mod support;
 
-use cell::{nlproof, runs_here, text};
+use cell::{nlproof, nlproof_in, runs_here, text};
 use disk::on_small_disk;
 
 #[test]
@@ -258,6 +258,42 @@ fn a_guest_is_what_its_options_say() {
 }
 
 /// Few turns: their numbers mean nothing, and how they come about is what is tested.
+#[test]
+fn a_kernel_of_another_branch_than_its_cell_says_is_asked_nothing() {
+    let (test, release) = ("a_kernel_of_another_branch_than_its_cell_says_is_asked_nothing", "15.1-RELEASE");
+    if !runs_here(test, release, "stock") {
+        return;
+    }
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    let project = tempfile::tempdir().unwrap();
+    let matrix = fs::read_to_string(own.join("matrix.yaml")).unwrap();
+    let wrong = matrix.replace(
+        "{target: freebsd, release: 15.1-RELEASE, profile: \"15\"",
+        "{target: freebsd, release: 15.1-RELEASE, profile: \"14.0\"",
+    );
+    assert_ne!(wrong, matrix);
+    fs::write(project.path().join("matrix.yaml"), wrong).unwrap();
+    fs::create_dir_all(project.path().join("vectors/link")).unwrap();
+    fs::create_dir(project.path().join("golden")).unwrap();
+    let vector = "vectors/link/create-lo.yaml";
+    fs::copy(own.join(vector), project.path().join(vector)).unwrap();
+    let report = project.path().join("report");
+    let cell = ["--target", "freebsd", "--release", release, "--module", "stock"];
+    let says = "the kernel of 15.1-RELEASE is of profile 15 (kern.osreldate 1501000), and its cell says profile 14.0";
+    let report = report.to_str().unwrap();
+    for command in [&["test-matrix", "--report-dir", report][..], &["run", "link/create-lo"], &["record"]] {
+        let output = nlproof_in(project.path(), &[command, &cell[..]].concat());
+        assert_eq!(output.status.code(), Some(103), "{command:?}: {}", text(&output));
+        assert!(text(&output).contains(says), "{command:?}: {}", text(&output));
+        assert!(text(&output).contains("`profile: \"15\"`"), "{command:?}: {}", text(&output));
+    }
+    assert_eq!(fs::read_dir(project.path().join("golden")).unwrap().count(), 0, "nothing was recorded");
+    // A shell holds nothing to goldens.
+    let shell = ["shell", "--release", release, "--", "sysctl", "-n", "kern.osreldate"];
+    let output = nlproof_in(project.path(), &shell);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
 #[test]
 fn the_measurements_of_guests_take_as_many_turns_as_they_are_told() {
     let test = "the_measurements_of_guests_take_as_many_turns_as_they_are_told";

@@ -95,6 +95,10 @@ fn from_15_to_16_only_what_main_of_2026_has_differs() {
         // A type is a filter; a new name is told without a flag.
         expected.push(message.into());
     }
+    let data = ["flags", "id", "local", "protocol", "remote"];
+    for message in ["< newlink", "* link: newlink"] {
+        expected.extend(data.map(|name| format!("{message} linkinfo data {name}")));
+    }
     // Requests of gif(4) and IFLA_EXT_MASK are looked at: errors instead of a cookie, or of an MTU that was set.
     expected.extend(
         ["< error", "< error cookie", "< error cookie ifname", "< error cookie new_ifindex"]

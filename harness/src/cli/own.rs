@@ -116,6 +116,7 @@ pub(super) fn cells_of(
         tell!("note: {full}: {what}");
         notes.push(("userland's age".to_owned(), what));
     }
+    let profile_is_meant = profile.is_some();
     let (profile, guess) = profile_for(kernel.osreldate, profile);
     if let Some(guess) = guess {
         tell!("note: {full}: {guess}");
@@ -132,6 +133,7 @@ pub(super) fn cells_of(
             target: TargetKind::Freebsd,
             release: Some(full.clone()),
             profile,
+            profile_is_meant,
             module,
             without: listed.map_or_else(Vec::new, |cell| cell.without.clone()),
             build_of: listed.and_then(|cell| cell.release.clone()),

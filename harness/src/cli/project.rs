@@ -97,6 +97,7 @@ impl Project {
         if !dists.list().iter().any(|here| here == name) {
             return Ok(Vec::new());
         }
+        let profile_is_meant = profile.is_some();
         let profile = match profile.or_else(|| profile_of_name(name)) {
             Some(profile) => profile,
             None => {
@@ -112,6 +113,7 @@ impl Project {
             target: TargetKind::Freebsd,
             release: Some(release.clone()),
             profile,
+            profile_is_meant,
             module,
             without: Vec::new(),
             build_of: None,

@@ -286,7 +286,11 @@ impl Targets {
             options.start = Start::Saved;
         }
         let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
-        FreebsdTarget::open(&cell.release_or_profile(), &options, module, on_stage)
+        let target = FreebsdTarget::open(&cell.release_or_profile(), &options, module, on_stage)?;
+        if let Some(kernel) = &target.facts().kernel {
+            cell.suits(kernel.osreldate).map_err(|error| OpenError::Guest(error.into()))?;
+        }
+        Ok(target)
     }
 }
 

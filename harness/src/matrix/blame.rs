@@ -141,6 +141,7 @@ mod tests {
             target: TargetKind::Freebsd,
             release: Some("r".parse().unwrap()),
             profile: Profile::R14_0,
+            profile_is_meant: false,
             module,
             without: vec![],
             build_of: None,

@@ -37,6 +37,8 @@ pub struct Cell {
     pub release: Option<ReleaseName>,
     /// The behaviour that is expected.
     pub profile: Profile,
+    /// The user named the profile for this very kernel (`--profile`), so that another one than the kernel's is meant.
+    pub profile_is_meant: bool,
     /// Whose code answers.
     pub module: ModuleKind,
     /// Vectors that this kernel cannot be asked.
@@ -207,6 +209,7 @@ pub(crate) mod tests {
             target: if release.is_some() { TargetKind::Freebsd } else { TargetKind::Sim },
             release: release.map(|name| name.parse().unwrap()),
             profile,
+            profile_is_meant: false,
             module: ModuleKind::Stock,
             without: Vec::new(),
             build_of: None,

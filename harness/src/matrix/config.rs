@@ -199,7 +199,18 @@ fn validated(path: &Path, place: Position, raw: RawCell) -> Result<Cell, FileErr
         .help("leave out `release`; `plays` names a release of the profile that it can play")),
         (TargetKind::Freebsd, None) => Err(FileError::at(path, place, "a freebsd cell needs a `release`")
             .help("the name of a release directory, such as 14.0-STABLE")),
-        _ => Ok(Cell { target, release, profile, module, without, build_of, layer, plays, soft: None }),
+        _ => Ok(Cell {
+            target,
+            release,
+            profile,
+            profile_is_meant: false,
+            module,
+            without,
+            build_of,
+            layer,
+            plays,
+            soft: None,
+        }),
     }
 }
 

@@ -20,6 +20,7 @@ mod slice;
 mod timings;
 mod vector_run;
 mod work_queue;
+mod wrong_profile;
 
 pub use blame::settle;
 pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};
@@ -35,6 +36,7 @@ pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;
 pub use vector_run::{VectorRun, VectorRunError, mismatch, reread, run_vectors};
+pub use wrong_profile::WrongProfile;
 
 #[cfg(test)]
 pub(crate) use cell::tests;

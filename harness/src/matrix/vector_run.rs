@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Program, Record};
+use nlproof_agent::{Batch, Body, Privilege, Program, Record};
 
 use crate::file::FileError;
 use crate::ktrace::{self, DtraceLog, Followed, KernelTrace, Violation};
@@ -155,6 +155,9 @@ fn vector_run<'a>(
     let mut trace = Trace::from_records(os, &records, vector.ordered);
     if vector.socket.event_buffer.is_some() {
         trace.expect_drops();
+    }
+    if vector.needs.privilege == Privilege::Jailed {
+        trace.expect_no_socket();
     }
     normalise(&mut trace, |step| seqs_of(step).start);
     for (step, line) in judge_races(vector, &program.steps, os, &records) {

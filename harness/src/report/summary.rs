@@ -109,6 +109,7 @@ pub(super) mod tests {
                 target: TargetKind::Freebsd,
                 release: Some("14.0-STABLE".parse().unwrap()),
                 profile: Profile::R14_0,
+                profile_is_meant: false,
                 module: ModuleKind::Stock,
                 without: vec![],
                 build_of: None,

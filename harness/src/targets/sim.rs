@@ -174,6 +174,11 @@ impl<'a> Run<'a> {
 
     fn all(mut self) {
         let program = self.program;
+        if let Err(errno) = self.sim.may_open(self.sim_options.1) {
+            let text = "opening the request socket failed".to_owned();
+            self.record(Body::Error { stage: ErrorStage::Socket, errno: errno.number(), text });
+            return self.end();
+        }
         self.record(Body::Start { pid: self.sim.pid(self.request) });
         self.resolve();
         for (index, step) in (0..).zip(&program.steps) {
@@ -192,6 +197,10 @@ impl<'a> Run<'a> {
             self.rest_of_step();
         }
         self.step = NO_STEP;
+        self.end();
+    }
+
+    fn end(mut self) {
         if self.traced {
             self.record(Body::KernelLost { count: 0 });
         }

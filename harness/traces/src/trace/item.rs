@@ -67,6 +67,13 @@ pub enum Lossy {
     Timeout,
     /// The program did not run to its end.
     Died(i32),
+    /// A socket could not be opened, bound, or joined to its group.
+    NoSocket {
+        /// The error number's name.
+        error: String,
+        /// What was done, in the agent's or the simulator's words.
+        text: String,
+    },
     /// The program could not be run at all.
     NotRun(String),
 }
@@ -77,6 +84,7 @@ impl std::fmt::Display for Lossy {
             Lossy::Dropped(socket) => write!(f, "the kernel dropped messages on the {socket} socket"),
             Lossy::Timeout => f.write_str("a reply did not come within its limit"),
             Lossy::Died(status) => write!(f, "the agent's child died with status {status}"),
+            Lossy::NoSocket { error, text } => write!(f, "could not be run: {text} ({error})"),
             Lossy::NotRun(text) => write!(f, "could not be run: {text}"),
         }
     }
@@ -88,6 +96,18 @@ impl Trace {
         for item in &mut self.items {
             if let Kind::Lossy(lossy @ Lossy::Dropped(_)) = &item.kind {
                 item.kind = Kind::Note(lossy.to_string());
+            }
+        }
+    }
+
+    /// A kernel that has no sockets of this family for the program's jail is an observation: the program entered that jail
+    /// on purpose. Any other failure to open one stays what it is.
+    pub fn expect_no_socket(&mut self) {
+        for item in &mut self.items {
+            if let Kind::Lossy(Lossy::NoSocket { error, .. }) = &item.kind
+                && error == "EPROTONOSUPPORT"
+            {
+                item.kind = Kind::Note(format!("no socket: {error}"));
             }
         }
     }
@@ -112,6 +132,18 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_family_that_a_jail_lacks_can_be_expected() {
+        for (error, expected) in [("EPROTONOSUPPORT", true), ("ENOBUFS", false), ("EPERM", false)] {
+            let lossy = Lossy::NoSocket { error: error.into(), text: "opening the request socket".into() };
+            let items = vec![Item { step: None, t_ns: 0, kind: Kind::Lossy(lossy) }];
+            let mut trace = Trace { items, ..Trace::default() };
+            trace.expect_no_socket();
+            assert_eq!(trace.loss().is_none(), expected, "{error}");
+            assert_eq!(trace.to_text() == "  ! no socket: EPROTONOSUPPORT\n", expected, "{error}");
+        }
+    }
 
     #[test]
     fn only_drops_can_be_expected() {

@@ -77,6 +77,9 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
                 // What a kernel does to a send call is an observation like any other. The text is the agent's
                 // or the simulator's own, and no part of it.
                 ErrorStage::Send => Kind::Note(format!("send failed: {error}")),
+                ErrorStage::Socket => {
+                    Kind::Lossy(Lossy::NoSocket { error: error.clone(), text: text.clone() })
+                }
                 ErrorStage::Resolve => Kind::Note("not sent: it names an interface that is not there".into()),
                 _ => Kind::Lossy(Lossy::NotRun(format!("{text} ({error})"))),
             }]

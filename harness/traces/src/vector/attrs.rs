@@ -35,20 +35,36 @@ pub(super) fn put_attrs(
             Value::Map(entries) if entries.len() == 1 => &entries[0],
             _ => return Err(file.expected(item, "a mapping with one key, the attribute's name,")),
         };
-        put_attr(file, os, table, key, value, out)?;
+        put_attr(file, os, table, items, key, value, out)?;
     }
     Ok(())
+}
+
+/// What a value is that depends on another attribute of its list; itself if that one chooses nothing that is known.
+fn chosen(table: Option<&'static AttrTable>, items: &[Node], kind: AttrKind) -> AttrKind {
+    let AttrKind::ByKind(by) = kind else { return kind };
+    let text = |item: &Node| {
+        let Value::Map(entries) = &item.value else { return None };
+        let [(key, value)] = &entries[..] else { return None };
+        let (Value::Str(name), Value::Str(text)) = (&key.value, &value.value) else { return None };
+        let number = table?.by_name(name)?.number;
+        (number == by.number).then(|| text.clone())
+    };
+    let last = items.iter().rev().find_map(text);
+    last.and_then(|name| by.table(name.as_bytes())).map_or(kind, AttrKind::Nested)
 }
 
 fn put_attr(
     file: SourceFile<'_>,
     os: Os,
     table: Option<&'static AttrTable>,
+    items: &[Node],
     key: &Node,
     value: &Node,
     out: &mut Datagram,
 ) -> Result<(), FileError> {
     let (attr_type, kind) = attr_type(file, table, key)?;
+    let kind = chosen(table, items, kind);
     let start = out.len();
     out.put(&[0, 0]);
     out.put(&attr_type.to_le_bytes());
@@ -137,7 +153,7 @@ fn put_payload(
     let unsigned = |bits: u32| number(file, node, 0, (1 << bits) - 1);
     match (kind, &node.value) {
         (AttrKind::U8, _) => out.put(&[unsigned(8)? as u8]),
-        (AttrKind::U16, _) => out.put(&(unsigned(16)? as u16).to_le_bytes()),
+        (AttrKind::U16 | AttrKind::EtherType, _) => out.put(&(unsigned(16)? as u16).to_le_bytes()),
         (AttrKind::Be16, _) => out.put(&(unsigned(16)? as u16).to_be_bytes()),
         (AttrKind::U32, _) => out.put(&(unsigned(32)? as u32).to_le_bytes()),
         (AttrKind::I32, _) => {
@@ -184,6 +200,14 @@ fn put_payload(
         (AttrKind::Nested(table), Value::List(_)) => put_attrs(file, os, Some(table), node, out)?,
         (AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary, _) => {
             return Err(file.expected(node, "bytes").help("{hex: \"0102\"}"));
+        }
+        (AttrKind::ByKind(by), _) => {
+            let kinds: Vec<_> = by.tables.iter().map(|(name, _)| *name).collect();
+            let help = format!(
+                "{{hex: \"0102\"}}; a list of attributes beside `kind: {}`",
+                kinds.join("` or `kind: ")
+            );
+            return Err(file.expected(node, "bytes").help(help));
         }
         (kind, _) => return Err(file.expected(node, expected(kind))),
     }

@@ -143,8 +143,10 @@ pub(super) fn attribute_tables() -> Map<String, Value> {
             if !values.contains(&value) {
                 values.push(value);
             }
-            if let AttrKind::Nested(inner) = attr.kind {
-                left.push((os, inner));
+            match attr.kind {
+                AttrKind::Nested(inner) => left.push((os, inner)),
+                AttrKind::ByKind(by) => left.extend(by.tables.iter().map(|(_, inner)| (os, *inner))),
+                _ => {}
             }
         }
     }
@@ -193,7 +195,7 @@ pub(super) fn exact() -> Value {
 fn attr_value(kind: AttrKind) -> Value {
     match kind {
         AttrKind::U8 => integer(0, u8::MAX.into()),
-        AttrKind::U16 | AttrKind::Be16 => integer(0, u16::MAX.into()),
+        AttrKind::U16 | AttrKind::Be16 | AttrKind::EtherType => integer(0, u16::MAX.into()),
         AttrKind::U32 => integer(0, u32::MAX.into()),
         AttrKind::I32 => integer(i32::MIN.into(), i32::MAX.into()),
         AttrKind::U64 => json!({ "type": "integer", "minimum": 0 }),
@@ -217,6 +219,12 @@ fn attr_value(kind: AttrKind) -> Value {
         }
         AttrKind::Nested(table) => {
             json!({ "type": "array", "items": { "$ref": format!("#/definitions/{}", table.name) } })
+        }
+        AttrKind::ByKind(by) => {
+            let table =
+                |(_, table): &(&str, &AttrTable)| json!({ "$ref": format!("#/definitions/{}", table.name) });
+            let tables: Vec<_> = by.tables.iter().map(table).collect();
+            json!({ "type": "array", "items": { "anyOf": tables } })
         }
         // Only as bytes.
         AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary => json!(false),
