@@ -34,7 +34,7 @@ pub use outcome::{
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;
-pub use vector_run::{VectorRun, VectorRunError, mismatch, run_vectors};
+pub use vector_run::{VectorRun, VectorRunError, mismatch, run_vectors, run_vectors_within};
 
 #[cfg(test)]
 pub(crate) use cell::tests;
