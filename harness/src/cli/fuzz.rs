@@ -130,8 +130,7 @@ impl<'a> Places<'a> {
 
     /// The lanes: of each simulator one, of each cell of guests as many as there is work for.
     fn crew(&self, args: &FuzzArgs) -> Crew<'a> {
-        let jobs =
-            args.jobs.unwrap_or_else(|| default_jobs(args.guest.memory.unwrap_or(MEMORY_MIB))).get();
+        let jobs = args.jobs.unwrap_or_else(|| default_jobs(args.guest.memory.unwrap_or(MEMORY_MIB))).get();
         let guests = self.open.iter().filter(|(_, guest)| *guest).count();
         let each = jobs.checked_div(guests).unwrap_or(1).max(1);
         let mut lanes = Vec::new();
@@ -205,10 +204,7 @@ fn setup(
     // Long ones would make every round long.
     let is_short = |vector: &Vector| vector.commands().next().is_none() && !vector.id.starts_with("limits/");
     let losses = vectors.iter().flat_map(|vector| {
-        let known = |stated: &StatedLoss| KnownLoss {
-            vector: vector.id.clone(),
-            stated: stated.clone(),
-        };
+        let known = |stated: &StatedLoss| KnownLoss { vector: vector.id.clone(), stated: stated.clone() };
         vector.losses.iter().map(known)
     });
     Ok(Setup {
@@ -218,7 +214,7 @@ fn setup(
             CorpusArg::Vectors => drafts(&is_short),
             CorpusArg::Empty => Vec::new(),
         },
-        bugs: drafts(&is_bug),
+        bugs: drafts(&|vector| is_bug(vector) && is_short(vector)),
         known: Known { losses: losses.collect(), ..Known::default() },
     })
 }

@@ -45,9 +45,11 @@ impl Answer {
             shapes: text.as_deref().map(shapes).unwrap_or_default(),
             text,
             blocks: Vec::new(),
+            // Without a trace there is nothing that rules could be held against.
             violations: run
                 .violations
                 .iter()
+                .filter(|_| run.kernel.present)
                 .map(|violation| {
                     let probe = violation.probe.map_or("", |probe| probe.name.as_str());
                     (format!("{} ({probe})", violation.rule), violation.to_string())

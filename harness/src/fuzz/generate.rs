@@ -126,7 +126,8 @@ pub(super) fn message(rng: &mut Rng, world: &World) -> DraftMessage {
         80..87 => RTM_DELADDR,
         87..95 => RTM_GETADDR,
         95..97 => RTM_SETLINK,
-        _ => u16::try_from(rng.below(130)).unwrap_or_default(),
+        // Of routes and neighbours the simulator knows nothing.
+        _ => rng.one(&[0, 1, 2, 3, 4, 15, 23, 99, 130, u16::MAX]),
     };
     let mut message = DraftMessage {
         kind,
@@ -210,8 +211,8 @@ fn fill(rng: &mut Rng, world: &World, field: &HeaderField, family: u8, message: 
                 0
             }
             11..18 => 0,
-            18 => i64::from(rng.one(&[1_u32, 2, 3, 77, u32::MAX])),
-            _ => i64::from(words::number(rng)),
+            // No index that an interface has in one place and not in another.
+            _ => i64::from(rng.one(&[0x7777_u32, 0x7fff_ffff, u32::MAX])),
         },
         FieldKind::U8 => match (family, rng.below(4)) {
             (AF_INET, 0) => 24,
@@ -263,7 +264,8 @@ fn string(kind: u16, text: &str) -> DraftAttr {
 
 /// An attribute of a table.
 pub(super) fn attr(rng: &mut Rng, world: &World, spec: &AttrSpec, family: u8, depth: u32) -> DraftAttr {
-    let mut attr = DraftAttr { kind: spec.number, payload: payload(rng, world, spec, family, depth), len: None };
+    let mut attr =
+        DraftAttr { kind: spec.number, payload: payload(rng, world, spec, family, depth), len: None };
     if rng.chance(4)
         && let Payload::Bytes(bytes) = &mut attr.payload
     {
@@ -302,7 +304,7 @@ fn payload(rng: &mut Rng, world: &World, spec: &AttrSpec, family: u8, depth: u32
         },
         AttrKind::IfIndex => match rng.maybe(&world.there) {
             Some(name) if rng.chance(75) => return Payload::Index(name.clone()),
-            _ => number(rng),
+            _ => rng.one(&[0_u32, 0x7777, 0x7fff_ffff, u32::MAX]).to_le_bytes().to_vec(),
         },
         AttrKind::CacheInfo => {
             let preferred = words::number(rng);
@@ -317,13 +319,7 @@ fn payload(rng: &mut Rng, world: &World, spec: &AttrSpec, family: u8, depth: u32
     })
 }
 
-fn nest(
-    rng: &mut Rng,
-    world: &World,
-    table: &'static AttrTable,
-    family: u8,
-    depth: u32,
-) -> Vec<DraftAttr> {
+fn nest(rng: &mut Rng, world: &World, table: &'static AttrTable, family: u8, depth: u32) -> Vec<DraftAttr> {
     if depth == 0 {
         return Vec::new();
     }

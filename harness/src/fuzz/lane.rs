@@ -8,7 +8,7 @@ use std::sync::Arc;
 use iface_core::Profile;
 
 use super::answer::Answer;
-use crate::blocks::{LogError, Loaded, TranslationLogReader};
+use crate::blocks::{Loaded, LogError, TranslationLogReader};
 use crate::matrix::{VectorRunError, mismatch, run_vectors_within};
 use crate::targets::{Loss, OpenError, Target, TargetError};
 use crate::vector::{LossCode, Vector};

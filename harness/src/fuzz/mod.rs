@@ -26,4 +26,3 @@ pub use known::{Known, KnownLoss};
 pub use lane::{BlockWatch, Code, Lane, LaneError, Open, Opened, Side};
 pub use oracle::{Oracle, Suspicion, suspicions};
 pub use state::{FindingsDir, StateError};
-

@@ -8,11 +8,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, plain};
 use super::lane::{Code, Side};
-use crate::golden::changes;
+use crate::golden::{Change, changes};
 use crate::vector::LossCode;
 
-/// Lines that are shown of a difference.
+/// Lines that are shown of a difference, and letters of each: what a kernel lets slip may be much of its memory.
 const SHOWN: usize = 12;
+const LETTERS: usize = 160;
 
 /// How something is known to be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -161,27 +162,38 @@ fn alone(side: usize, answer: &Answer, found: &mut Vec<Suspicion>) {
     }
 }
 
-/// Compares two answers, if both are known.
+/// Compares two answers, if both are known and well-formed: what else a malformed one has is no other fault.
 fn differ(oracle: Oracle, one: (usize, &Answer), two: (usize, &Answer), found: &mut Vec<Suspicion>) {
     let (Some(first), Some(second)) = (&one.1.text, &two.1.text) else { return };
-    if first == second {
+    if first == second || !one.1.malformed.is_empty() || !two.1.malformed.is_empty() {
         return;
     }
-    let key = match changes(first, second).first() {
+    let heard = |change: &Change| !change.place.message.starts_with('>');
+    let key = match changes(first, second).into_iter().find(heard) {
         Some(change) => {
             let side = |text: &Option<String>| text.as_deref().map_or("nothing".into(), essence);
-            format!("{}: {} / {}", change.place, side(&change.from), side(&change.to))
+            format!("{}: {} / {}", plain(&change.place.to_string()), side(&change.from), side(&change.to))
         }
         None => {
-            let line = first.lines().zip(second.lines()).find(|(one, two)| one != two);
-            line.map_or("length".into(), |(one, two)| format!("{} / {}", plain(one), plain(two)))
+            let heard = |text: &'_ str| {
+                text.lines().filter(|line| is_heard(line)).map(str::to_owned).collect::<Vec<_>>()
+            };
+            match heard(first).iter().zip(&heard(second)).find(|(one, two)| one != two) {
+                Some((one, two)) => format!("{} / {}", plain(one), plain(two)),
+                // What was sent is told otherwise, because an index is that of an interface here and not there.
+                None => return,
+            }
         }
     };
     let diff = similar::TextDiff::from_lines(first.as_str(), second.as_str());
-    let lines: Vec<_> = diff
+    let lines: Vec<String> = diff
         .iter_all_changes()
         .filter(|change| change.tag() != similar::ChangeTag::Equal)
         .map(|change| format!("{}{}", change.tag(), change.value().trim_end()))
+        .map(|line| match line.char_indices().nth(LETTERS) {
+            Some((end, _)) => format!("{}... ({} bytes)", &line[..end], line.len()),
+            None => line,
+        })
         .collect();
     let mut text = lines.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("\n");
     if lines.len() > SHOWN {
@@ -189,6 +201,11 @@ fn differ(oracle: Oracle, one: (usize, &Answer), two: (usize, &Answer), found: &
     }
     let other = (one.0 != two.0).then_some(two.0);
     found.push(Suspicion { oracle, side: one.0, other, key, text });
+}
+
+/// Whether a line says what was heard and not what was sent.
+fn is_heard(line: &str) -> bool {
+    line.trim_start().starts_with(['<', '*', '!', '='])
 }
 
 /// What of a line or value names a fault: its words, and errors by name, but no numbers.
@@ -257,7 +274,8 @@ mod tests {
     #[test]
     fn what_is_wrong_by_itself_is_told() {
         let mut bad = said("done");
-        bad.complaints = vec![Complaint { text: "reversal of a and b".into(), fingerprint: "reversal".into() }];
+        bad.complaints =
+            vec![Complaint { text: "reversal of a and b".into(), fingerprint: "reversal".into() }];
         bad.violations = vec![("held".into(), "r1 is held".into())];
         bad.malformed = vec![("ack: length".into(), "length 4".into())];
         bad.unended = Some(2);

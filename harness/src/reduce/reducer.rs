@@ -258,14 +258,14 @@ mod tests {
     fn a_length_that_matters_is_found_in_few_questions() {
         let mut long = draft();
         for message in long.messages_mut() {
-            message.attrs =
-                vec![DraftAttr { kind: 1, payload: Payload::Bytes(vec![1; 2000]), len: None }];
+            message.attrs = vec![DraftAttr { kind: 1, payload: Payload::Bytes(vec![1; 2000]), len: None }];
         }
         let reduced = reduce(&long, 400, &mut |draft| {
-            let longest = draft.messages().flat_map(|message| &message.attrs).map(|attr| match &attr.payload {
-                Payload::Bytes(bytes) => bytes.len(),
-                _ => 0,
-            });
+            let longest =
+                draft.messages().flat_map(|message| &message.attrs).map(|attr| match &attr.payload {
+                    Payload::Bytes(bytes) => bytes.len(),
+                    _ => 0,
+                });
             Some(longest.max() >= Some(700))
         });
         assert!(reduced.whole);
