@@ -7,14 +7,16 @@
 
 pub mod blocks;
 pub mod cli;
+pub mod fuzz;
 pub mod kernels;
 pub mod matrix;
 pub mod microbench;
 pub(crate) mod out;
+pub mod reduce;
 pub mod releases;
 pub mod report;
 pub mod stress;
 pub mod targets;
 
 pub use nlproof_guest::{ssh as guest, vm};
-pub use nlproof_traces::{coverage, file, golden, ktrace, trace, vector};
+pub use nlproof_traces::{coverage, draft, file, golden, ktrace, trace, vector};

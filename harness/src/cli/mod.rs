@@ -16,6 +16,7 @@ mod directories;
 mod doctor;
 mod exit;
 mod fetch;
+mod fuzz;
 mod image;
 mod interrupt;
 mod kept_cell;
@@ -75,6 +76,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Accept(args) => accept::main(&cli.project, &args),
         Command::Diff(args) => diff::main(&cli.project, &args),
         Command::Coverage(args) => coverage::main(&cli.project, &args),
+        Command::Fuzz(args) => fuzz::main(&cli.project, &args),
         Command::Matrix(args) => matrix::main(&cli.project, &args),
         Command::Report(args) => report::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),

@@ -35,7 +35,7 @@ pub use outcome::{
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;
-pub use vector_run::{VectorRun, VectorRunError, mismatch, reread, run_vectors};
+pub use vector_run::{VectorRun, VectorRunError, mismatch, reread, run_vectors, run_vectors_within};
 pub use wrong_profile::WrongProfile;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Privilege, Program, Record};
+use nlproof_agent::{Batch, Body, Privilege, Program, Record, Step};
 
 use crate::file::FileError;
 use crate::ktrace::{self, DtraceLog, Followed, KernelTrace, Violation};
@@ -64,10 +64,29 @@ pub fn run_vectors<'a>(
     vectors: &[&'a Vector],
     on_end: &mut dyn FnMut(VectorRun<'a>),
 ) -> Result<(), VectorRunError> {
+    run_vectors_within(target, vectors, u32::MAX, on_end)
+}
+
+/// The same, but an answer that has not come after `reply_ms` milliseconds is not coming.
+///
+/// # Errors
+/// As [`run_vectors`].
+pub fn run_vectors_within<'a>(
+    target: &mut dyn Target,
+    vectors: &[&'a Vector],
+    reply_ms: u32,
+    on_end: &mut dyn FnMut(VectorRun<'a>),
+) -> Result<(), VectorRunError> {
     let os = target.facts().os;
     let mut programs = Vec::new();
     for (id, vector) in (0..).zip(vectors) {
-        programs.push(compile(vector, os, id).map_err(VectorRunError::Vector)?);
+        let mut program = compile(vector, os, id).map_err(VectorRunError::Vector)?;
+        for step in &mut program.steps {
+            if let Step::Send(send) = step {
+                send.limit_ms = send.limit_ms.min(reply_ms);
+            }
+        }
+        programs.push(program);
     }
     let batch = Batch { programs };
     let mut records: Vec<Vec<Record>> = vectors.iter().map(|_| Vec::new()).collect();

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench::BenchArgs;
 use super::bisect::BisectArgs;
+use super::fuzz::FuzzArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 use super::guest::{ConsoleArgs, ShellArgs};
 use super::image::ImageArgs;
@@ -107,6 +108,14 @@ pub(in crate::cli) enum Command {
     /// A row counts in a profile only where a golden of that profile holds it. Exit code 100: a row has no
     /// vector, or a gap of the inventory has one.
     Coverage(CoverageArgs),
+    /// Look for faults that nobody wrote a vector for: make requests, run them in guests, and keep what is wrong as vectors.
+    ///
+    /// Requests come from the schema and from changing vectors; what reaches a new block of the kernel or gets a new shape of
+    /// answer is kept and changed further. Wrong is: a guest that is lost, a complaint on the console, a broken rule of the
+    /// kernel trace, a malformed answer, one without an end, one that is another the second time, and what stock code, module
+    /// and simulator answer otherwise. The same seed makes the same requests. Exit code 100: something is wrong that was not
+    /// known.
+    Fuzz(FuzzArgs),
     /// Decode netlink messages from hex or from a file of bytes.
     ///
     /// Exit code 100: they are not well-formed; what they are is shown all the same, with the place of the fault.

@@ -114,6 +114,21 @@ impl Blame {
     }
 }
 
+/// What the kernel complained of in one program's records; `name` is the program's.
+pub fn complaints_in(name: &str, records: &[Record]) -> Vec<Complaint> {
+    let line = |record: &Record| match &record.body {
+        Body::Console(line) => Some(String::from_utf8_lossy(&line.text).into_owned()),
+        _ => None,
+    };
+    let said: Vec<_> = records.iter().filter_map(line).collect();
+    let (mut kernel, module) = Blame::default().told(&said.join("\n"));
+    kernel.extend(module.into_iter().map(|text| Complaint { fingerprint: without_numbers(&text), text }));
+    for complaint in &mut kernel {
+        complaint.text = format!("{name}: {}", complaint.text);
+    }
+    kernel
+}
+
 #[cfg(test)]
 mod tests {
     use nlproof_agent::{ConsoleLine, Program};

@@ -12,7 +12,7 @@ use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
 use super::place::place;
-use crate::file::{FileError, Position, files_below, load_yaml, nearest};
+use crate::file::{FileError, Position, files_below, load_yaml, nearest, parse_yaml};
 
 /// A vector, validated but for what only the lint can see.
 #[derive(Debug)]
@@ -163,7 +163,18 @@ fn id_of(root: &Path, path: &Path) -> Result<String, FileError> {
 /// The file cannot be read, is no YAML, has an unknown key, or a step that is not exactly one thing.
 pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
     let id = id_of(root, path)?;
-    let raw: RawVector = load_yaml(path)?;
+    validated(id, path, load_yaml(path)?)
+}
+
+/// Reads a vector from a text; `path` stands in errors.
+///
+/// # Errors
+/// As [`load_vector`].
+pub fn parse_vector(id: &str, path: &Path, text: &str) -> Result<Vector, FileError> {
+    validated(id.to_owned(), path, parse_yaml(path, text)?)
+}
+
+fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileError> {
     if raw.about.value.trim().is_empty() {
         return Err(FileError::at(path, place(&raw.about), "`about` is empty")
             .help("one sentence: what the vector shows"));

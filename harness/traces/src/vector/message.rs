@@ -92,23 +92,26 @@ fn message_flags(file: SourceFile<'_>, os: Os, kind: u16, raw: &RawMessage) -> R
     })
 }
 
-/// What ends the step: the vector's word, or what follows from the request's flags (RFC 3549 2.3.2).
+/// What ends the step: the vector's word, or what follows from the request's flags.
 fn reply_end(given: Option<RawReply>, flags: u16, message: Option<&Message>) -> ReplyEnd {
     match given {
         Some(RawReply::Message) => ReplyEnd::Message,
         Some(RawReply::Ack | RawReply::Done) => ReplyEnd::End,
         Some(RawReply::Nothing) => ReplyEnd::Nothing,
-        None => {
-            let gets = message.is_some_and(|message| message.name.starts_with("get"));
-            if flags & NLM_F_REQUEST == 0 && flags & NLM_F_ACK == 0 {
-                ReplyEnd::Nothing
-            } else if flags & NLM_F_ACK != 0 || (gets && flags & NLM_F_DUMP == NLM_F_DUMP) {
-                ReplyEnd::End
-            } else if gets {
-                ReplyEnd::Message
-            } else {
-                ReplyEnd::Nothing
-            }
-        }
+        None => end_of(flags, message),
+    }
+}
+
+/// What ends the answer to a request with these flags of `nlmsg_flags` (RFC 3549 2.3.2).
+pub fn end_of(flags: u16, message: Option<&Message>) -> ReplyEnd {
+    let gets = message.is_some_and(|message| message.name.starts_with("get"));
+    if flags & NLM_F_REQUEST == 0 && flags & NLM_F_ACK == 0 {
+        ReplyEnd::Nothing
+    } else if flags & NLM_F_ACK != 0 || (gets && flags & NLM_F_DUMP == NLM_F_DUMP) {
+        ReplyEnd::End
+    } else if gets {
+        ReplyEnd::Message
+    } else {
+        ReplyEnd::Nothing
     }
 }
