@@ -12,7 +12,7 @@ use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
 use super::place::place;
-use crate::file::{FileError, Position, files_below, load_yaml, nearest};
+use crate::file::{FileError, Limit, Position, files_below, nearest, parse_yaml, read_text};
 
 /// A vector, validated but for what only the lint can see.
 #[derive(Debug)]
@@ -163,7 +163,15 @@ fn id_of(root: &Path, path: &Path) -> Result<String, FileError> {
 /// The file cannot be read, is no YAML, has an unknown key, or a step that is not exactly one thing.
 pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
     let id = id_of(root, path)?;
-    let raw: RawVector = load_yaml(path)?;
+    parse_vector(id, path, &read_text(path, Limit::YAML)?)
+}
+
+/// The vector of that id in a text, which stands in `path` or is to stand there.
+///
+/// # Errors
+/// As [`load_vector`], but for the reading.
+pub fn parse_vector(id: String, path: &Path, text: &str) -> Result<Vector, FileError> {
+    let raw: RawVector = parse_yaml(path, text)?;
     if raw.about.value.trim().is_empty() {
         return Err(FileError::at(path, place(&raw.about), "`about` is empty")
             .help("one sentence: what the vector shows"));

@@ -23,12 +23,13 @@ mod repeat;
 mod report;
 mod schema;
 mod values;
+mod write;
 
 pub use check::VectorCheck;
 pub use compile::compile;
 pub use format::vector_schema;
 pub use lint::lint;
-pub use load::{Listing, Needs, Suite, Vector, list, load_suite, load_vector};
+pub use load::{Listing, Needs, Suite, Vector, list, load_suite, load_vector, parse_vector};
 pub use loss::{LossCode, LossKind, StatedLoss};
 pub use malformed::Malformation;
 pub use numbering::{SEQ_STEP, seqs_of};
