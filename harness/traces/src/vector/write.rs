@@ -18,6 +18,8 @@ use crate::file::{Node, Position, Value};
 const LINE: usize = 100;
 /// Lines are never folded: a text stays on its own.
 const NEVER: usize = 1 << 20;
+/// Bytes of hex on one line of a long value.
+const HEX_LINE: usize = 32;
 
 impl Vector {
     /// The vector as its file. The last line is complete.
@@ -218,6 +220,13 @@ pub(super) fn list(values: impl IntoIterator<Item = Value>) -> Value {
     Value::List(values.into_iter().map(node).collect())
 }
 
+/// Bytes as the hex text of a vector; many bytes stand on lines of their own.
+pub(super) fn hex_text(bytes: &[u8]) -> Value {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let lines: Vec<String> = bytes.chunks(HEX_LINE).map(hex).collect();
+    Value::Str(lines.join("\n"))
+}
+
 /// A tree as YAML, as people write vectors: short mappings and lists of words on one line.
 pub(super) fn yaml(tree: &Value) -> String {
     let options = ser_options! {
@@ -363,6 +372,12 @@ mod tests {
               - exec: {argv: [ifconfig, lo10, inet, 192.0.2.1/24]}\n";
         let vector = parse_vector("x/y".into(), Path::new("x/y.yaml"), text).unwrap();
         assert_eq!(vector.to_yaml(), text);
+    }
+
+    #[test]
+    fn long_bytes_stand_on_lines_of_their_own() {
+        let yaml = yaml(&list([hex_text(&[0xab; 40])]));
+        assert_eq!(yaml, format!("- |-\n  {}\n  {}\n", "ab".repeat(32), "ab".repeat(8)));
     }
 
     fn any_text() -> impl Strategy<Value = String> {
