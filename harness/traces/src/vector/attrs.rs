@@ -6,11 +6,13 @@
 //! - linkinfo: [{kind: lo}]
 //! - mtu: {hex: "05", len: 6}     # bytes and, if given, nla_len as they are
 //! - "#77": {hex: "0102"}         # an attribute by number
+//! - linkinfo|nested: []          # with NLA_F_NESTED in nla_type
 //! ```
 
 use std::net::IpAddr;
 
 use nlproof_wire::Os;
+use nlproof_wire::consts::{NLA_F_NESTED, NLA_F_NET_BYTEORDER};
 use nlproof_wire::schema::{AttrKind, AttrTable, ifa_flags, in6_flags, operstate_number, operstates};
 use nlproof_wire::view::IfaCacheInfo;
 
@@ -18,6 +20,10 @@ use super::datagram::Datagram;
 use super::place::SourceFile;
 use super::values::{flags, hex_node, hwaddr, ifname, number};
 use crate::file::{FileError, Node, Value};
+
+/// What stands behind an attribute's name for NLA_F_NESTED and NLA_F_NET_BYTEORDER.
+pub(super) const NESTED: &str = "nested";
+pub(super) const NET_BYTEORDER: &str = "net_byteorder";
 
 /// Appends a list of attributes.
 pub(super) fn put_attrs(
@@ -100,18 +106,25 @@ fn attr_type(
     table: Option<&'static AttrTable>,
     key: &Node,
 ) -> Result<(u16, AttrKind), FileError> {
-    let Value::Str(name) = &key.value else {
+    let Value::Str(given) = &key.value else {
         return Err(file.expected(key, "an attribute's name").help("by number: \"#77\", in quotes"));
     };
+    let mut words = given.split('|');
+    let name = words.next().unwrap_or_default();
+    let bits = words.try_fold(0, |bits, word| match word {
+        NESTED => Ok(bits | NLA_F_NESTED),
+        NET_BYTEORDER => Ok(bits | NLA_F_NET_BYTEORDER),
+        _ => Err(file.unknown(key.place, "flag of an attribute", word, [NESTED, NET_BYTEORDER])),
+    })?;
     if let Some(digits) = name.strip_prefix('#') {
         let number: u16 =
             digits.parse().map_err(|_| file.error(key.place, format!("`{name}` is not `#0` to `#65535`")))?;
         let kind = table.and_then(|table| table.by_number(number)).map_or(AttrKind::Binary, |spec| spec.kind);
-        return Ok((number, kind));
+        return Ok((number | bits, kind));
     }
     let known = table.map(|table| table.names().collect::<Vec<_>>()).unwrap_or_default();
     match table.and_then(|table| table.by_name(name)) {
-        Some(spec) => Ok((spec.number, spec.kind)),
+        Some(spec) => Ok((spec.number | bits, spec.kind)),
         None => Err(file.unknown(key.place, "attribute", name, known)),
     }
 }

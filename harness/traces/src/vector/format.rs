@@ -224,7 +224,7 @@ pub(super) struct RawExec {
     pub(super) limit_ms: Spanned<u32>,
 }
 
-fn default_exec_limit() -> Spanned<u32> {
+pub(super) fn default_exec_limit() -> Spanned<u32> {
     Spanned::new(10_000, serde_saphyr::Location::UNKNOWN, serde_saphyr::Location::UNKNOWN)
 }
 

@@ -101,7 +101,8 @@ fn check_form(
     }
 }
 
-fn malformation(fault: &Fault) -> Malformation {
+/// The word for a fault.
+pub(super) fn malformation(fault: &Fault) -> Malformation {
     match fault.what {
         FaultKind::Message(_) | FaultKind::ShortEcho { .. } | FaultKind::Surplus { .. } => {
             Malformation::MessageLength

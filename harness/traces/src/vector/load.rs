@@ -12,7 +12,7 @@ use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
 use super::place::place;
-use crate::file::{FileError, Position, files_below, load_yaml, nearest, parse_yaml};
+use crate::file::{FileError, Limit, Position, files_below, nearest, parse_yaml, read_text};
 
 /// A vector, validated but for what only the lint can see.
 #[derive(Debug)]
@@ -163,15 +163,15 @@ fn id_of(root: &Path, path: &Path) -> Result<String, FileError> {
 /// The file cannot be read, is no YAML, has an unknown key, or a step that is not exactly one thing.
 pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
     let id = id_of(root, path)?;
-    validated(id, path, load_yaml(path)?)
+    parse_vector(id, path, &read_text(path, Limit::YAML)?)
 }
 
-/// Reads a vector from a text; `path` stands in errors.
+/// Reads the vector of that id from a text, which stands in `path` or is to stand there.
 ///
 /// # Errors
-/// As [`load_vector`].
-pub fn parse_vector(id: &str, path: &Path, text: &str) -> Result<Vector, FileError> {
-    validated(id.to_owned(), path, parse_yaml(path, text)?)
+/// As for [`load_vector`], but for the reading.
+pub fn parse_vector(id: impl Into<String>, path: &Path, text: &str) -> Result<Vector, FileError> {
+    validated(id.into(), path, parse_yaml(path, text)?)
 }
 
 fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileError> {

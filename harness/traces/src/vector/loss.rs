@@ -61,7 +61,8 @@ impl LossCode {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Stock, Self::Rust];
 
-    fn word(self) -> &'static str {
+    /// The word for it in vectors.
+    pub(super) fn word(self) -> &'static str {
         match self {
             LossCode::Stock => "stock",
             LossCode::Rust => "rust",

@@ -45,7 +45,8 @@ pub(super) fn message(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn message_flags(_: &mut SchemaGenerator) -> Schema {
     let all = SYSTEMS.into_iter().flat_map(|os| messages(os).iter().map(move |message| (os, message)));
     let flags = all.flat_map(|(os, message)| nlm_flags(os, message.number)).map(|flag| flag.name);
-    json_schema!({ "type": "array", "items": names(flags) })
+    let number = json!({ "type": ["string", "integer"], "pattern": "^(0x[0-9a-fA-F]{1,4}|[0-9]{1,5})$", "minimum": 0, "maximum": u16::MAX });
+    json_schema!({ "type": "array", "items": { "anyOf": [names(flags), number] } })
 }
 
 pub(super) fn group_names(_: &mut SchemaGenerator) -> Schema {
@@ -172,7 +173,7 @@ fn by_number() -> Value {
         "type": "object",
         "minProperties": 1,
         "maxProperties": 1,
-        "patternProperties": { "^#[0-9]+$": true },
+        "patternProperties": { "^#[0-9]+$": true, "^[a-z0-9_]+(\\|(nested|net_byteorder)){1,2}$": true },
         "additionalProperties": false,
     })
 }
