@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::out::tell;
 use crate::file::FileError;
+use crate::kernels::BuildError;
 use crate::targets::Cause;
 
 /// The process's exit code.
@@ -37,6 +38,8 @@ impl ExitCode {
     pub(super) const BISECT_BAD: ExitCode = ExitCode(1);
     /// Cannot be tested, as `git bisect run` wants it.
     pub(super) const BISECT_SKIP: ExitCode = ExitCode(125);
+    /// Ends the search of `git bisect run`, to which every number below, but for 0 and 125, is a bad commit.
+    pub(super) const BISECT_END: ExitCode = ExitCode(128);
 
     /// All that nlproof ends with by itself, and what each means. The text of `--help` is made from this, and the
     /// documentation is held to it.
@@ -121,6 +124,9 @@ pub(super) enum CliError {
     /// Nothing could run.
     #[error("{0}")]
     NothingRan(String),
+    /// A vector cannot be asked of this kernel.
+    #[error("{0}")]
+    DoesNotApply(String),
     /// A report or other output could not be written.
     #[error("cannot write {what}: {error}")]
     Output {
@@ -136,6 +142,19 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// Whether a kernel is to blame: it does not build or boot, or cannot be asked. Another one may fare better.
+    pub(super) fn is_the_kernels(&self) -> bool {
+        match self {
+            CliError::Build(cause) => cause.downcast_ref::<BuildError>().is_none_or(BuildError::is_the_trees),
+            CliError::Guest(_) | CliError::Refused(_) | CliError::DoesNotApply(_) => true,
+            CliError::Files(_)
+            | CliError::Usage(_)
+            | CliError::NothingRan(_)
+            | CliError::Output { .. }
+            | CliError::Interrupted => false,
+        }
+    }
+
     /// Says it to the user, and gives the exit code that it ends in.
     pub(super) fn told(self) -> ExitCode {
         tell!("error: {self}");
@@ -151,7 +170,7 @@ impl CliError {
             CliError::Build(_) => ExitCode::BUILD,
             CliError::Refused(_) => ExitCode::REFUSED,
             CliError::Guest(_) => ExitCode::GUEST,
-            CliError::NothingRan(_) => ExitCode::NOTHING_RAN,
+            CliError::NothingRan(_) | CliError::DoesNotApply(_) => ExitCode::NOTHING_RAN,
             CliError::Interrupted => ExitCode::INTERRUPTED,
         }
     }

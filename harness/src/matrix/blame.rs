@@ -144,6 +144,7 @@ mod tests {
             without: vec![],
             build_of: None,
             layer: None,
+            kin: Vec::new(),
             plays: None,
             soft: None,
         }
