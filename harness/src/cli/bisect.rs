@@ -233,11 +233,16 @@ fn conclude(
         texts.push(text.split_once('\n').map_or(String::new(), |(_, text)| text.to_owned()));
     }
     let builds = fs::read_dir(place.seen()).into_iter().flatten().count();
-    say!("\n{} first {:?}, after {}:", first_bad, args.until, counted(builds, "build"));
-    say!("{}", said(&place.tree(), &["log", "-1", "--format=  %an, %ad%n%n%w(0,4,4)%B", first_bad])?);
+    say!("\n{first_bad:.12} is the first that {}, after {}:", args.until.word(), counted(builds, "build"));
+    say!("{}", indented(&said(&place.tree(), &["log", "-1", "--format=%an, %ad%n%n%B", first_bad])?));
     let heads = [format!("{parent:.12}"), format!("{first_bad:.12}")];
     say_text!(side_by_side(&heads, &texts[0], &texts[1]));
     Ok(())
+}
+
+/// A text two columns to the right.
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
 }
 
 /// Two texts, line by line; `|` is between lines that differ.
@@ -291,6 +296,11 @@ mod tests {
         ] {
             assert_eq!(Verdict::of(&seen, until), expected, "{seen:?} {until:?}");
         }
+    }
+
+    #[test]
+    fn a_commits_message_is_indented_and_its_empty_lines_are_empty() {
+        assert_eq!(indented("A\n\nb"), "  A\n\n  b\n");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use nlproof_image::ImageError;
+
 use super::out::tell;
 use crate::file::FileError;
 use crate::kernels::BuildError;
@@ -145,6 +147,8 @@ impl CliError {
     /// Whether a kernel is to blame: it does not build or boot, or cannot be asked. Another one may fare better.
     pub(super) fn is_the_kernels(&self) -> bool {
         match self {
+            // An image is of a release, whose files are at fault, or this machine.
+            CliError::Build(cause) if cause.is::<ImageError>() => false,
             CliError::Build(cause) => cause.downcast_ref::<BuildError>().is_none_or(BuildError::is_the_trees),
             CliError::Guest(_) | CliError::Refused(_) | CliError::DoesNotApply(_) => true,
             CliError::Files(_)
