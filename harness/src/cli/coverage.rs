@@ -27,8 +27,8 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
     let vectors = project.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
     let goldens = project.goldens();
     let matrix = project.matrix()?;
-    let only = args.blocks.cells.kernel.own.profile;
-    let wanted = |profile: &Profile| only.is_none_or(|only| only == *profile);
+    let only = &args.blocks.cells.kernel.own.profile;
+    let wanted = |profile: &Profile| only.is_empty() || only.contains(profile);
     for stray in project.strays()? {
         tell!("note: {stray}");
     }

@@ -11,7 +11,7 @@ use super::directories::places;
 use super::exit::{CliError, ExitCode};
 use super::out::say;
 use super::project::Project;
-use crate::kernels::{Compilers, remedy};
+use crate::kernels::{Compilers, lacking_here, remedy};
 use crate::vm::{Accelerator, Tools, choose_accelerator};
 
 /// A requirement of a part of nlproof: its name, what was found, and the remedy if nothing was.
@@ -63,15 +63,7 @@ pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
             .map_err(|error| error.to_string()),
     });
     findings.push(Finding { name: "kmod tools", found: kmod_tools() });
-    let compilers = Compilers::from_env();
-    findings.push(Finding {
-        name: "kernel build",
-        found: compilers
-            .map(|found| {
-                format!("{}, clang and ld.lld in {}", found.python.display(), found.directory.display())
-            })
-            .map_err(|missing| format!("{missing}; install it ({})", remedy())),
-    });
+    findings.push(Finding { name: "kernel build", found: kernel_build() });
     let mut missing = 0;
     for finding in &findings {
         match &finding.found {
@@ -96,6 +88,15 @@ pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
 fn fetchable(project: &ProjectArgs) -> Option<String> {
     let releases = Project::find(project).ok()?.releases().ok()?;
     releases.names().next().map(str::to_owned)
+}
+
+/// What FreeBSD's build needs here.
+fn kernel_build() -> Result<String, String> {
+    let found = Compilers::from_env().map_err(|missing| format!("{missing}; install it ({})", remedy()))?;
+    match lacking_here() {
+        Some(lacking) => Err(lacking),
+        None => Ok(format!("{}, clang and ld.lld in {}", found.python.display(), found.directory.display())),
+    }
 }
 
 /// What compiles the Rust-backed module.

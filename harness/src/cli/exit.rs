@@ -3,8 +3,11 @@
 
 use std::fmt::Write as _;
 
+use nlproof_image::ImageError;
+
 use super::out::tell;
 use crate::file::FileError;
+use crate::kernels::BuildError;
 use crate::targets::Cause;
 
 /// The process's exit code.
@@ -37,6 +40,8 @@ impl ExitCode {
     pub(super) const BISECT_BAD: ExitCode = ExitCode(1);
     /// Cannot be tested, as `git bisect run` wants it.
     pub(super) const BISECT_SKIP: ExitCode = ExitCode(125);
+    /// Ends the search of `git bisect run`, to which every number below, but for 0 and 125, is a bad commit.
+    pub(super) const BISECT_END: ExitCode = ExitCode(128);
 
     /// All exit codes of nlproof's own, with their meanings. The text of `--help` is made from this, and the
     /// documentation is held to it.
@@ -121,6 +126,9 @@ pub(super) enum CliError {
     /// Nothing could run.
     #[error("{0}")]
     NothingRan(String),
+    /// A vector cannot be asked of this kernel.
+    #[error("{0}")]
+    DoesNotApply(String),
     /// A report or other output could not be written.
     #[error("cannot write {what}: {error}")]
     Output {
@@ -136,7 +144,22 @@ pub(super) enum CliError {
 }
 
 impl CliError {
-    /// Prints the error and returns its exit code.
+    /// Whether a kernel is to blame: it does not build or boot, or cannot be asked. Another one may fare better.
+    pub(super) fn is_the_kernels(&self) -> bool {
+        match self {
+            // An image is of a release, whose files are at fault, or this machine.
+            CliError::Build(cause) if cause.is::<ImageError>() => false,
+            CliError::Build(cause) => cause.downcast_ref::<BuildError>().is_none_or(BuildError::is_the_trees),
+            CliError::Guest(_) | CliError::Refused(_) | CliError::DoesNotApply(_) => true,
+            CliError::Files(_)
+            | CliError::Usage(_)
+            | CliError::NothingRan(_)
+            | CliError::Output { .. }
+            | CliError::Interrupted => false,
+        }
+    }
+
+    /// Says it to the user, and gives the exit code that it ends in.
     pub(super) fn told(self) -> ExitCode {
         tell!("error: {self}");
         self.exit_code()
@@ -151,7 +174,7 @@ impl CliError {
             CliError::Build(_) => ExitCode::BUILD,
             CliError::Refused(_) => ExitCode::REFUSED,
             CliError::Guest(_) => ExitCode::GUEST,
-            CliError::NothingRan(_) => ExitCode::NOTHING_RAN,
+            CliError::NothingRan(_) | CliError::DoesNotApply(_) => ExitCode::NOTHING_RAN,
             CliError::Interrupted => ExitCode::INTERRUPTED,
         }
     }

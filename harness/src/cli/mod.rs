@@ -2,6 +2,7 @@
 //! The command line.
 
 mod accept;
+mod answer;
 mod args;
 mod bench;
 mod bisect;

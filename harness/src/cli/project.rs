@@ -13,8 +13,7 @@ use super::args::{CellArgs, KernelArgs, ProjectArgs, VectorArgs};
 use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::out::tell;
-use super::own::{OwnCells, own_cells, profile_for};
-use super::unknown::{unknown_selection, unknown_vector};
+use super::own::{OwnCells, one_profile, own_cells, profile_for};
 use crate::file::{FileError, nearest};
 use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
 use crate::matrix::{Cell, Matrix, ModuleKind, Selection, Soft, TargetKind, VectorFilter, load_matrix};
@@ -82,17 +81,18 @@ impl Project {
 
     /// The one cell of this name: of the matrix, of a kernel of one's own, or of a release that is here.
     pub(super) fn cell_named(&self, name: &str) -> Result<Option<Cell>, CliError> {
-        let mut cells = self.matrix()?.cells;
+        let mut matrix = self.matrix()?;
         if let Some(release) = name.split('/').nth(1) {
-            cells.extend(self.unlisted(release, None, &cells)?);
+            let further = self.unlisted(release, None, &matrix)?;
+            matrix.cells.extend(further);
         }
-        Ok(cells.into_iter().find(|cell| cell.name() == name))
+        Ok(matrix.cells.into_iter().find(|cell| cell.name() == name))
     }
 
     /// The cells of a release that is here and that the matrix does not list.
-    fn unlisted(&self, name: &str, profile: Option<Profile>, listed: &[Cell]) -> Result<Vec<Cell>, CliError> {
+    fn unlisted(&self, name: &str, profile: Option<Profile>, matrix: &Matrix) -> Result<Vec<Cell>, CliError> {
         let (dists, _) = places()?;
-        let is_listed = listed.iter().any(|cell| cell.release.as_deref() == Some(name));
+        let is_listed = matrix.cells.iter().any(|cell| cell.release.as_deref() == Some(name));
         let (false, Ok(release)) = (is_listed, name.parse::<ReleaseName>()) else { return Ok(Vec::new()) };
         if !dists.list().iter().any(|here| here == name) {
             return Ok(Vec::new());
@@ -118,6 +118,7 @@ impl Project {
             without: Vec::new(),
             build_of: None,
             layer: None,
+            kin: matrix.kin(profile, None),
             plays: None,
             soft: None,
         };
@@ -161,8 +162,9 @@ impl Project {
     /// The selected cells.
     pub(super) fn cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
         let mut matrix = self.matrix()?;
+        let profile = one_profile(&args.kernel.own)?;
         for release in &args.release {
-            let further = self.unlisted(release, args.kernel.own.profile, &matrix.cells)?;
+            let further = self.unlisted(release, profile, &matrix)?;
             matrix.cells.extend(further);
         }
         let mut selection = Selection {
@@ -174,7 +176,7 @@ impl Project {
             // What is named beside them is the userland.
             selection.releases = self.own.iter().map(|own| own.release.name.to_string()).collect();
         }
-        if let (true, Some(profile)) = (self.own.is_empty(), args.kernel.own.profile) {
+        if let (true, Some(profile)) = (self.own.is_empty(), profile) {
             // Given for a release of the matrix it overrules the matrix.
             let named = |cell: &Cell| args.release.iter().any(|name| cell.release.as_deref() == Some(name));
             if !matrix.cells.iter().any(named) {
@@ -214,8 +216,10 @@ impl Project {
                     .iter()
                     .any(|origin| matches!(origin, Origin::Observed { release, .. } if cell.is_of(release)))
             };
-            for cell in cells.iter_mut().filter(|cell| real(cell)) {
-                cell.soft = (!observed(cell)).then_some(Soft::NeverObserved);
+            let matrix = self.matrix()?;
+            for cell in cells.iter_mut().filter(|cell| real(cell) && !observed(cell)) {
+                cell.soft = Some(Soft::NeverObserved);
+                cell.kin = matrix.kin(cell.profile, cell.layer.as_deref());
             }
         }
         Ok(cells)

@@ -4,11 +4,15 @@
 
 mod build;
 mod follow;
+mod git;
 mod kept;
 mod tools;
 mod tree;
+mod worktree;
 
 pub use build::{BuildError, BuildOptions, Built, Step, build};
+pub use git::{GitError, git, git_says};
 pub use kept::{Kept, kept};
-pub use tools::{Compilers, remedy};
+pub use tools::{Compilers, lacking, lacking_here, remedy};
 pub use tree::{NoTree, Tree};
+pub use worktree::{Worktree, worktrees};

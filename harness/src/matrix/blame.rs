@@ -146,6 +146,7 @@ mod tests {
             without: vec![],
             build_of: None,
             layer: None,
+            kin: Vec::new(),
             plays: None,
             soft: None,
         }

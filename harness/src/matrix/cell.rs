@@ -47,6 +47,9 @@ pub struct Cell {
     pub build_of: Option<ReleaseName>,
     /// A layer of goldens of its own, in which it looks before those of its profile.
     pub layer: Option<String>,
+    /// Releases that are held to the same goldens, for a kernel of which vectors say nothing themselves: where those lose
+    /// their guest it may too.
+    pub kin: Vec<ReleaseName>,
     /// The release of its profile that the simulator plays; `None`: the one that stands for the profile.
     pub plays: Option<Release>,
     /// Why a failure in this cell does not fail a run, if so.
@@ -92,6 +95,24 @@ pub struct Without {
     pub vector: String,
     /// Why.
     pub reason: String,
+}
+
+/// A loss that a vector states, as it concerns a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stated<'v> {
+    /// The loss.
+    pub loss: &'v StatedLoss,
+    /// The release of which it is stated, for a kernel of its kin: that one may be lost in the same way, and need not be.
+    pub of: Option<&'v str>,
+}
+
+impl fmt::Display for Stated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.of {
+            Some(release) => write!(f, "of {release}, whose goldens hold here: {}", self.loss),
+            None => self.loss.fmt(f),
+        }
+    }
 }
 
 impl Cell {
@@ -159,14 +180,23 @@ impl Cell {
         Some(format!("is left out here: {}", without.reason))
     }
 
-    /// How the cell's guest is lost in a vector, if the vector states that.
-    pub fn loses<'v>(&self, vector: &'v Vector) -> Option<&'v StatedLoss> {
-        let release = self.release.as_deref()?;
+    /// How the cell's guest is lost in a vector, if the vector states that: of its release, else of its kin, of which there
+    /// can be several ways.
+    pub fn losses<'v>(&self, vector: &'v Vector) -> Vec<Stated<'v>> {
+        let Some(release) = self.release.as_deref() else { return Vec::new() };
         let code = match self.module {
             ModuleKind::Stock => LossCode::Stock,
             ModuleKind::Rust => LossCode::Rust,
         };
-        vector.losses.iter().find(|loss| loss.is_about(release, code))
+        if let Some(loss) = vector.losses.iter().find(|loss| loss.is_about(release, code)) {
+            return vec![Stated { loss, of: None }];
+        }
+        let inherited = |loss: &'v StatedLoss| {
+            let of =
+                loss.kernels.iter().find(|name| self.kin.iter().any(|kin| kin.as_str() == name.as_str()))?;
+            loss.is_about(of, code).then_some(Stated { loss, of: Some(of) })
+        };
+        vector.losses.iter().filter_map(inherited).collect()
     }
 
     /// The cell's name as part of a file's name.
@@ -214,6 +244,7 @@ pub(crate) mod tests {
             without: Vec::new(),
             build_of: None,
             layer: None,
+            kin: Vec::new(),
             plays: None,
             soft: None,
         }

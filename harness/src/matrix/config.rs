@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `tests/matrix.yaml`: the cells of the matrix.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use iface_core::Profile;
@@ -108,6 +108,16 @@ pub struct Matrix {
 }
 
 impl Matrix {
+    /// The releases that are held to these goldens: a layer of a release's own, if it has one, over those of a profile.
+    pub fn kin(&self, profile: Profile, layer: Option<&str>) -> Vec<ReleaseName> {
+        let same = |cell: &&Cell| cell.profile == profile && cell.layer.as_deref() == layer;
+        let mut releases: Vec<_> =
+            self.cells.iter().filter(same).filter_map(|cell| cell.release.clone()).collect();
+        let mut seen = BTreeSet::new();
+        releases.retain(|release| seen.insert(release.clone()));
+        releases
+    }
+
     /// The line of each cell in the file, by the cell's name.
     pub fn lines(&self) -> BTreeMap<String, u64> {
         self.cells.iter().map(Cell::name).zip(self.lines.iter().copied()).collect()
@@ -203,11 +213,11 @@ fn validated(path: &Path, place: Position, raw: RawCell) -> Result<Cell, FileErr
             target,
             release,
             profile,
-            profile_is_meant: false,
             module,
             without,
             build_of,
             layer,
+            kin: Vec::new(),
             plays,
             soft: None,
         }),
@@ -286,6 +296,25 @@ mod tests {
         let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
         assert_eq!(names, ["sim/14.0", "freebsd/14.0-STABLE/stock"]);
         assert_eq!(matrix.lines()["freebsd/14.0-STABLE/stock"], 3);
+    }
+
+    #[test]
+    fn releases_that_are_held_to_the_same_goldens_are_kin() {
+        let matrix = load(
+            "cells:\n- {target: sim, profile: '14.0'}\n- {target: freebsd, release: a, profile: '14.0'}\n\
+             - {target: freebsd, release: a, profile: '14.0', module: rust}\n\
+             - {target: freebsd, release: b, profile: '14.0', layer: freebsd-14.2}\n\
+             - {target: freebsd, release: c, profile: '15'}\n\
+             - {target: freebsd, release: d, build-of: a, profile: '14.0'}\n",
+        )
+        .unwrap();
+        let kin = |profile, layer| {
+            let names: Vec<_> = matrix.kin(profile, layer).iter().map(ToString::to_string).collect();
+            names.join(" ")
+        };
+        assert_eq!(kin(Profile::R14_0, None), "a d");
+        assert_eq!(kin(Profile::R14_0, Some("freebsd-14.2")), "b");
+        assert_eq!(kin(Profile::R13, None), "");
     }
 
     #[test]

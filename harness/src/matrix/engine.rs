@@ -13,7 +13,7 @@ use super::dtrace_session::DtraceSession;
 use super::event::Event;
 use super::guest_file_name::GuestFileName;
 use super::interruption::Interruption;
-use super::judge::is_stated;
+use super::judge::stated;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::running::RunningCell;
 use super::timings::Timings;
@@ -299,8 +299,8 @@ impl Engine<'_> {
             (Ok(loss), Some(culprit)) => {
                 let left = left.get(1..).unwrap_or_default();
                 queue.put_back(cell, left);
-                if running.cell.loses(culprit.1).is_some_and(|stated| is_stated(stated, &loss)) {
-                    running.lost_as_stated(culprit, loss);
+                if let Some(stated) = stated(running.cell, culprit.1, &loss) {
+                    running.lost_as_stated(culprit, stated, loss);
                     return;
                 }
                 let hopeless = loss.is_the_hosts();

@@ -3,17 +3,27 @@
 
 use nlproof_base::counted;
 
-use super::cell::Cell;
+use super::cell::{Cell, Stated};
 use super::outcome::{Outcome, VectorResult};
 use super::vector_run::VectorRun;
 use crate::golden::{Compared, Found, Origin, compare, compare_part};
 use crate::ktrace::{comparable, comparable_places, has_golden};
 use crate::targets::Loss;
-use crate::vector::{LossKind, StatedLoss};
+use crate::vector::{LossKind, StatedLoss, Vector};
+
+/// The loss that a vector states for this cell, if a guest was lost so.
+pub fn stated<'v>(cell: &Cell, vector: &'v Vector, loss: &Loss) -> Option<Stated<'v>> {
+    cell.losses(vector).into_iter().find(|stated| is_stated(stated.loss, loss))
+}
+
+/// Whether the guest of this cell may hang in a vector, as that states.
+pub fn may_hang(cell: &Cell, vector: &Vector) -> bool {
+    cell.losses(vector).iter().any(|stated| stated.loss.kind == LossKind::Hung)
+}
 
 /// Whether a guest was lost in the way that its vector states. Where a kernel hangs cannot be told without its file, which a
 /// ready image does not come with: then it is enough that it hangs.
-pub fn is_stated(stated: &StatedLoss, loss: &Loss) -> bool {
+fn is_stated(stated: &StatedLoss, loss: &Loss) -> bool {
     let said = loss.fingerprint.split(" | ").next();
     let untold = stated.kind == LossKind::Hung && loss.calls.is_empty();
     stated.kind.word() == loss.kind
@@ -88,8 +98,9 @@ pub(super) fn judge(
     if matches!(judged.result.outcome, Outcome::Passed | Outcome::NoGolden) && vector_run.kernel.present {
         judge_kernel(answerer, vector_run, kernel, &mut judged);
     }
-    if let Some(stated) = answerer.cell.loses(vector_run.vector) {
-        judged.result.outcome = survived(stated, &judged.result.outcome);
+    // A loss that is stated of its kin is a guess about this kernel.
+    if let Some(stated) = answerer.cell.losses(vector_run.vector).iter().find(|stated| stated.of.is_none()) {
+        judged.result.outcome = survived(stated.loss, &judged.result.outcome);
     }
     judged
 }

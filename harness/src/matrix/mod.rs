@@ -23,12 +23,12 @@ mod work_queue;
 mod wrong_profile;
 
 pub use blame::settle;
-pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};
+pub use cell::{Cell, ModuleKind, Soft, Stated, TargetKind, Without};
 pub use config::{Matrix, load_matrix, matrix_schema};
 pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest};
 pub use event::Event;
 pub use guest_file_name::GuestFileName;
-pub use judge::is_stated;
+pub use judge::{may_hang, stated};
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::blame::told;
-use super::cell::{Cell, ModuleKind, Soft};
+use super::cell::{Cell, ModuleKind, Soft, Stated};
 use super::event::Event;
 use super::judge::Judged;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
@@ -136,9 +136,16 @@ impl<'a> RunningCell<'a> {
     }
 
     /// A guest was lost in a vector that states it.
-    pub(super) fn lost_as_stated(&self, (place, vector): (usize, &Vector), loss: Loss) {
-        self.note(&format!("guest lost in {}, as stated: {}", vector.id, first_line(&loss.text)));
-        self.leave_out(place, VectorResult::without(&vector.id, Outcome::Lost(loss.text)));
+    pub(super) fn lost_as_stated(&self, (place, vector): (usize, &Vector), stated: Stated<'_>, loss: Loss) {
+        let (whose, text) = match stated.of {
+            Some(release) => (
+                format!(" of {release}"),
+                format!("{}\n  stated of {release}, whose goldens hold for this kernel", loss.text),
+            ),
+            None => (String::new(), loss.text),
+        };
+        self.note(&format!("guest lost in {}, as stated{whose}: {}", vector.id, first_line(&text)));
+        self.leave_out(place, VectorResult::without(&vector.id, Outcome::Lost(text)));
     }
 
     /// A guest was lost in a vector. How many were by now.
@@ -146,11 +153,12 @@ impl<'a> RunningCell<'a> {
         let text = &loss.text;
         let name = if guest == 1 { "guest".to_owned() } else { format!("guest {guest}") };
         let article = if guest == 1 { "the " } else { "" };
-        let otherwise = self
+        let otherwise: String = self
             .cell
-            .loses(vector)
-            .map(|stated| format!("; what the vector states is another loss: {stated}"));
-        let otherwise = otherwise.unwrap_or_default();
+            .losses(vector)
+            .iter()
+            .map(|stated| format!("; what the vector states is another loss: {stated}"))
+            .collect();
         let reason = format!("{article}{name} was lost in it: {text}{otherwise}");
         self.leave_out(place, VectorResult::without(&vector.id, Outcome::Inconclusive(reason)));
         self.note(&format!("{name} lost in {}: {text}", vector.id));

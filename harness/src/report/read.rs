@@ -102,12 +102,11 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
             target,
             release,
             profile,
-            // It has run.
-            profile_is_meant: true,
             module,
             without: Vec::new(),
             build_of,
             layer,
+            kin: Vec::new(),
             plays,
             soft,
         },

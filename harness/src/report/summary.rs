@@ -114,6 +114,7 @@ pub(super) mod tests {
                 without: vec![],
                 build_of: None,
                 layer: None,
+                kin: Vec::new(),
                 plays: None,
                 soft: None,
             },

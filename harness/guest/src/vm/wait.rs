@@ -49,6 +49,13 @@ impl Patience {
         self
     }
 
+    /// Limits that are so many times as long again.
+    #[must_use]
+    pub fn times(mut self, factor: f64) -> Self {
+        self.scale *= factor;
+        self
+    }
+
     /// A limit, stretched.
     pub fn stretch(&self, limit: Duration) -> Duration {
         Duration::try_from_secs_f64(limit.as_secs_f64() * self.scale).unwrap_or(Duration::MAX)

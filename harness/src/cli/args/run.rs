@@ -79,7 +79,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, conflicts_with_all = ["target", "release", "module"])]
     pub(in crate::cli) linux: bool,
     /// Exit as `git bisect run` wants it: 0 if the vector is answered as before, 1 if it is not, 125 if that cannot be told,
-    /// because the kernel does not build or boot, or the answer has a hole.
+    /// because the kernel does not build or boot, or the answer has a hole, and 128, which ends the search, if something else
+    /// is wrong.
     #[arg(long)]
     pub(in crate::cli) bisect: bool,
     /// Show every message's bytes too, and values as they came instead of normalised.

@@ -18,7 +18,7 @@ use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::file::FileError;
 use crate::golden::{Build, Origin, Recorded, Recorder};
 use crate::ktrace::has_golden;
-use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, mismatch, run_vectors};
+use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, mismatch, run_vectors, stated};
 use crate::targets::{Facts, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
@@ -180,17 +180,22 @@ impl OneCell<'_, '_> {
         vectors: &[&Vector],
     ) -> Result<(), CliError> {
         for vector in vectors {
-            if let Some(stated) = self.cell.loses(vector) {
+            if let Some(stated) = self.cell.losses(vector).iter().find(|stated| stated.of.is_none()) {
                 say!("{}: {}: nothing to record: {stated}", self.cell.name(), vector.id);
                 continue;
             }
             *target = open_shown(targets, self.cell).map_err(open_error)?;
             match self.record_in(target.as_mut(), &[*vector])? {
                 Ok(()) => {}
-                Err(TargetError::Guest(loss)) => {
-                    say!("{}: {}: not recorded: {}", self.cell.name(), vector.id, loss.text);
-                    self.tally.refused += 1;
-                }
+                Err(TargetError::Guest(loss)) => match stated(self.cell, vector, &loss) {
+                    Some(stated) => {
+                        say!("{}: {}: nothing to record: {stated}", self.cell.name(), vector.id);
+                    }
+                    None => {
+                        say!("{}: {}: not recorded: {}", self.cell.name(), vector.id, loss.text);
+                        self.tally.refused += 1;
+                    }
+                },
                 Err(error) => return Err(lost(error)),
             }
         }

@@ -7,6 +7,7 @@ mod developer;
 mod dtrace;
 mod guest_target;
 pub(crate) mod host_stack;
+mod late;
 mod limit;
 pub(crate) mod loaded_module;
 mod lost;

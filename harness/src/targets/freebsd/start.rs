@@ -6,8 +6,10 @@
 //! guest in which no vector has run. No connection is open meanwhile: a saved guest would wait for its other end
 //! for ever.
 //!
-//! A state that cannot be restored is removed, and the guest is booted; stage and facts say so.
+//! A state that cannot be restored is removed, and the guest is booted; stage and facts say so. One whose restore takes too
+//! long is restored once more first, with more time and alone.
 
+use std::cell::RefCell;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::ops::ControlFlow;
@@ -20,6 +22,7 @@ use nlproof_files::require;
 use nlproof_image::{Image, KERNEL_LABEL};
 
 use super::connection::{Link, guest_failure, open_failure};
+use super::late::{Unrestored, patiently};
 use super::limit::{over_limit, remove_victim};
 use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
@@ -198,9 +201,33 @@ impl Starter<'_> {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Option<Started>, String> {
         match slot.store.find(&slot.key)? {
-            Some((snapshot, saved)) => self.restore(&snapshot, saved, on_stage).map(Some),
+            Some((snapshot, saved)) => self.restore_patiently(&snapshot, &saved, on_stage).map(Some),
             None => Ok(None),
         }
+    }
+
+    fn restore_patiently(
+        &self,
+        snapshot: &Snapshot,
+        saved: &Saved,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<Started, String> {
+        let began = Instant::now();
+        let stage = RefCell::new(on_stage);
+        let late = RefCell::new(String::new());
+        let on_late = |reason: &str| {
+            let reason = reason.lines().next().unwrap_or_default();
+            (stage.borrow_mut())(
+                &format!("the restore took too long: {reason}; once more, with more time"),
+                None,
+            );
+            *late.borrow_mut() = format!(" after one that took too long: {reason}");
+        };
+        let started = patiently(&self.patience, on_late, |patience| {
+            self.restore(snapshot, saved, patience, *stage.borrow_mut())
+        })?;
+        let how = format!("warm ({:.1} s{})", began.elapsed().as_secs_f64(), late.borrow());
+        Ok(Started { how, ..started })
     }
 
     /// A snapshot that cannot be restored goes; why the guest is booted instead.
@@ -226,12 +253,12 @@ impl Starter<'_> {
     fn restore(
         &self,
         snapshot: &Snapshot,
-        saved: Saved,
+        saved: &Saved,
+        patience: &Patience,
         on_stage: &mut OnStage<'_>,
-    ) -> Result<Started, String> {
+    ) -> Result<Started, Unrestored> {
         let StartRequest { image, options, tools, .. } = self.request;
         on_stage(&format!("restore under {}", self.accelerator.kind), None);
-        let started = Instant::now();
         let mut config = machine(options);
         config.overlay_disk(snapshot.overlay(), DiskWrites::Discard).memory_file(snapshot.memory(), false);
         config.kernel_disk(image.kernel_disk());
@@ -245,20 +272,17 @@ impl Starter<'_> {
                 on_stage(&format!("the log of the boot is not kept in {path}: {error}"), None);
             }
         }
-        let mut vm = restore(&config, self.accelerator.kind, tools, &self.patience, &snapshot.state())
-            .map_err(|error| error.to_string())?;
+        let mut vm = restore(&config, self.accelerator.kind, tools, patience, &snapshot.state())?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let words = |error: OpenError| error.to_string();
-        let mut link = Link::new(&vm, image, agent, &self.patience).map_err(words)?;
+        let mut link = Link::new(&vm, image, agent, patience).map_err(words)?;
         link.use_direct(&vm, saved.token).map_err(words)?;
         // Its greeting sets the guest's clock, which stands where it stood when the state was saved.
         let wait = Wait::new("the restored agent", ANSWER_LIMIT);
-        link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ())
-            .map_err(|error| error.to_string())?;
-        let how = format!("warm ({:.1} s)", started.elapsed().as_secs_f64());
-        let Saved { kernel, module, .. } = saved;
+        link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ())?;
+        let Saved { kernel, module, .. } = saved.clone();
         let stacks = usize::try_from(options.stacks).ok().filter(|stacks| *stacks > 0);
-        Ok(Started { vm, link, how, fell_back: false, stacks, kernel, module })
+        Ok(Started { vm, link, how: String::new(), fell_back: false, stacks, kernel, module })
     }
 
     /// Boots the guest to run vectors in it.
