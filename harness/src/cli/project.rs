@@ -14,6 +14,7 @@ use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::out::tell;
 use super::own::{OwnCells, one_profile, own_cells, profile_for};
+use super::unknown::{unknown_selection, unknown_vector};
 use crate::file::{FileError, nearest};
 use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
 use crate::matrix::{Cell, Matrix, ModuleKind, Selection, Soft, TargetKind, VectorFilter, load_matrix};

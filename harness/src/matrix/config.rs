@@ -217,6 +217,7 @@ fn validated(path: &Path, place: Position, raw: RawCell) -> Result<Cell, FileErr
             without,
             build_of,
             layer,
+            profile_is_meant: false,
             kin: Vec::new(),
             plays,
             soft: None,

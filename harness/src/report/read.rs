@@ -106,6 +106,8 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
             without: Vec::new(),
             build_of,
             layer,
+            // It has run.
+            profile_is_meant: true,
             kin: Vec::new(),
             plays,
             soft,

@@ -274,7 +274,12 @@ fn plain(kind: AttrKind, bytes: &[u8]) -> Option<Value> {
                 "updated": info.updated,
             })
         }
-        AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary | AttrKind::Nested(_) => return None,
+        AttrKind::Stats64
+        | AttrKind::BitWords
+        | AttrKind::Binary
+        | AttrKind::Nested(_)
+        | AttrKind::ByKind(_)
+        | AttrKind::EtherType => return None,
     })
 }
 
