@@ -67,6 +67,8 @@ pub enum Lossy {
     Timeout,
     /// The program did not run to its end.
     Died(i32),
+    /// The kernel did not notice what was done with a network card: what, and within which time.
+    Unnoticed(String),
     /// The program could not be run at all.
     NotRun(String),
 }
@@ -77,6 +79,7 @@ impl std::fmt::Display for Lossy {
             Lossy::Dropped(socket) => write!(f, "the kernel dropped messages on the {socket} socket"),
             Lossy::Timeout => f.write_str("a reply did not come within its limit"),
             Lossy::Died(status) => write!(f, "the agent's child died with status {status}"),
+            Lossy::Unnoticed(text) => f.write_str(text),
             Lossy::NotRun(text) => write!(f, "could not be run: {text}"),
         }
     }

@@ -57,7 +57,7 @@ fn check_form(
                 race.before.iter().chain(race.lanes.iter().flatten()).chain(&race.after).collect()
             }
             Step::Count(count) => count.lanes.iter().flatten().collect(),
-            Step::Exec { .. } | Step::Wait { .. } => vec![],
+            Step::Exec { .. } | Step::Wait { .. } | Step::Hardware(_) => vec![],
         };
         for send in sends {
             strict::faults(os, &send.data, Options { unknown: true }, &mut |fault| {

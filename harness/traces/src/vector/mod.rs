@@ -6,6 +6,7 @@
 //! [`judge_vectors`] is the lint of all of them as a report.
 
 mod attrs;
+mod cards;
 mod check;
 mod compile;
 mod datagram;
@@ -24,6 +25,7 @@ mod report;
 mod schema;
 mod values;
 
+pub use cards::{CARD_MODELS, CardModel, NeededCard};
 pub use check::VectorCheck;
 pub use compile::compile;
 pub use format::vector_schema;
