@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Deed;
+
 /// [`Record::step`] outside any step.
 pub const NO_STEP: u32 = u32::MAX;
 
@@ -67,6 +69,33 @@ pub enum Body {
         lane: u32,
         /// The bytes.
         data: Vec<u8>,
+    },
+    /// Something is done with a network card. What the machine does the harness does when it gets this.
+    Hardware {
+        /// Index into [`Program::cards`](crate::Program::cards).
+        card: u32,
+        /// What the vector calls the card.
+        name: String,
+        /// What is done.
+        deed: Deed,
+        /// A step of the vector does it: not the preparation of the program, its end, or a race.
+        told: bool,
+    },
+    /// The kernel did not notice what was done with a network card.
+    Unnoticed {
+        /// What was waited for.
+        wait: String,
+        /// How long, in milliseconds.
+        limit_ms: u32,
+        /// The vector says that it does not.
+        foreknown: bool,
+    },
+    /// How long a [`Race`](crate::Race) was.
+    Raced {
+        /// Rounds of requests.
+        rounds: u32,
+        /// What was done with network cards meanwhile, counted.
+        acts: u32,
     },
     /// What a [`Count`](crate::Count) came to.
     Counted(Counted),

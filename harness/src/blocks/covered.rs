@@ -165,6 +165,7 @@ mod tests {
             privilege: Privilege::Root,
             socket: SocketOptions::default(),
             groups: vec![],
+            cards: vec![],
             steps: vec![],
             limit_ms: 1000,
             kernel_trace: false,

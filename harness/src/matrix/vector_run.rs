@@ -38,6 +38,10 @@ pub fn mismatch(vector: &Vector, facts: &Facts) -> Option<String> {
     if let Some(command) = vector.commands().find(|argv| !facts.commands.run(argv)) {
         return Some(format!("runs `{}`, which this target cannot", command.join(" ")));
     }
+    let lack = |card| facts.cards.lack(card, facts.modules.as_deref());
+    if let Some(lack) = vector.needs.hardware.iter().find_map(lack) {
+        return Some(lack);
+    }
     let loaded = facts.modules.as_ref()?;
     let missing = vector.needs.modules.iter().find(|module| !loaded.contains(module))?;
     Some(format!("needs the kernel module {missing}, which is not loaded"))
@@ -200,7 +204,7 @@ mod tests {
     use nlproof_wire::Os;
 
     use super::*;
-    use crate::targets::Commands;
+    use crate::targets::{Cards, Commands};
     use crate::vector::load_vector;
 
     fn vector(text: &str) -> Vector {
@@ -211,7 +215,8 @@ mod tests {
     }
 
     fn facts(os: Os, commands: Commands, modules: Option<Vec<String>>) -> Facts {
-        Facts { os, kernel: None, commands, modules, fallbacks: 0, stacks: None, known: vec![] }
+        let cards = Cards::Models(vec!["e1000".into(), "ne2k_pci".into()]);
+        Facts { os, kernel: None, commands, cards, modules, fallbacks: 0, stacks: None, known: vec![] }
     }
 
     #[test]
@@ -222,6 +227,20 @@ mod tests {
         let all = Some(vec!["if_epair".to_owned()]);
         assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, Commands::All, all.clone())), None);
         assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, Commands::All, None)), None);
+        let card = |model: &str| {
+            let needs = format!("{{os: [freebsd], hardware: [{{nic: {model}, as: a}}]}}");
+            vector(&format!("about: x\nneeds: {needs}\nsteps:\n- exec: {{argv: [/bin/true]}}\n"))
+        };
+        let lack = |model: &str, modules: &[&str]| {
+            let modules = modules.iter().map(|module| (*module).to_owned()).collect();
+            mismatch(&card(model), &facts(Os::FreeBsd, Commands::All, Some(modules)))
+        };
+        assert_eq!(lack("e1000", &["pci/em"]), None);
+        assert!(lack("e1000", &[]).unwrap().contains("pci/em, which this kernel does not have"));
+        assert!(lack("igb", &["pci/igb"]).unwrap().contains("this QEMU does not have"));
+        assert!(lack("ne2k_pci", &["pci/ed"]).unwrap().contains("FreeBSD has no driver"));
+        let nothing = Facts { cards: Cards::None, ..facts(Os::FreeBsd, Commands::All, None) };
+        assert!(mismatch(&card("e1000"), &nothing).unwrap().contains("only a guest under QEMU"));
         let reason = |facts| mismatch(&epair, &facts).unwrap();
         assert_eq!(reason(facts(Os::Linux, Commands::All, None)), "is for FreeBSD");
         assert!(reason(facts(Os::FreeBsd, Commands::None, all)).contains("runs `/bin/true`"));

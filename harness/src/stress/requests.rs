@@ -135,6 +135,7 @@ mod tests {
             privilege: Privilege::Outside,
             socket: SocketOptions::default(),
             groups: vec![],
+            cards: vec![],
             steps: vec![count(vec![requests], Until::Requests(9), shell("true"), 0)],
             limit_ms: NO_LIMIT_MS,
             kernel_trace: false,

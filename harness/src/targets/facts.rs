@@ -5,6 +5,7 @@ use iface_sim::Ifconfig;
 use nlproof_wire::Os;
 
 use super::fact::Fact;
+use crate::vector::{CardModel, NeededCard};
 
 /// What is known of an open target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,9 @@ pub struct Facts {
     pub kernel: Option<Kernel>,
     /// Which commands can be run in it.
     pub commands: Commands,
-    /// Kernel modules that are loaded, by name (`if_epair`); `None`: all cloners are built in.
+    /// Which network cards it can be given.
+    pub cards: Cards,
+    /// Kernel modules that are loaded, by name (`if_epair`); `None`: every cloner that there is, is built in.
     pub modules: Option<Vec<String>>,
     /// How often a saved state could not be restored and the guest was booted instead.
     pub fallbacks: u32,
@@ -42,6 +45,33 @@ pub enum Commands {
     Ifconfig,
     /// Any command that it has.
     All,
+}
+
+/// Which network cards a target can be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cards {
+    /// None: it is no virtual machine.
+    None,
+    /// Those of these models.
+    Models(Vec<String>),
+}
+
+impl Cards {
+    /// Why a card of this model cannot be had, if so; `modules` are those of the kernel.
+    pub fn lack(&self, card: &NeededCard, modules: Option<&[String]>) -> Option<String> {
+        let CardModel { name, driver, .. } = card.model;
+        match (self, driver) {
+            (Cards::None, _) => Some("needs a network card, which only a guest under QEMU is given".into()),
+            (Cards::Models(models), _) if !models.iter().any(|model| model == name) => {
+                Some(format!("needs the network card {name}, which this QEMU does not have"))
+            }
+            (_, None) => Some(format!("needs the network card {name}, for which FreeBSD has no driver")),
+            (_, Some(driver)) => {
+                let lacks = modules.is_some_and(|modules| !modules.iter().any(|module| module == driver));
+                lacks.then(|| format!("needs the driver {driver}, which this kernel does not have"))
+            }
+        }
+    }
 }
 
 impl Commands {

@@ -18,7 +18,7 @@ use super::Target;
 use super::agents;
 use super::error::{OpenError, TargetError};
 use super::fact::Fact;
-use super::facts::{Commands, Facts};
+use super::facts::{Cards, Commands, Facts};
 use crate::guest::{ExecStatus, Output, Receiver};
 use crate::vm::TEMPORARY_REMEDY;
 
@@ -59,6 +59,7 @@ impl LinuxTarget {
             os: Os::Linux,
             kernel: None,
             commands: Commands::All,
+            cards: Cards::None,
             modules: None,
             fallbacks: 0,
             stacks: None,

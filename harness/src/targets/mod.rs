@@ -14,7 +14,7 @@ mod sim;
 pub(crate) use error::Explained;
 pub use error::{Cause, Loss, OpenError, TargetError};
 pub use fact::Fact;
-pub use facts::{Commands, Facts, Kernel, OwnBuild, RunningKernel};
+pub use facts::{Cards, Commands, Facts, Kernel, OwnBuild, RunningKernel};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
     CACHE_LIMIT, FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OwnRelease, Prepared,

@@ -18,7 +18,7 @@ use nlproof_wire::view::{MessageItem, messages};
 use super::Target;
 use super::error::TargetError;
 use super::fact::Fact;
-use super::facts::{Commands, Facts};
+use super::facts::{Cards, Commands, Facts};
 
 /// How the simulator's kernel is traced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,7 @@ impl SimTarget {
             os: Os::FreeBsd,
             kernel: None,
             commands: Commands::Ifconfig,
+            cards: Cards::None,
             modules: Some(MODELLED.map(str::to_owned).into()),
             fallbacks: 0,
             stacks: None,
@@ -191,6 +192,10 @@ impl<'a> Run<'a> {
                     self.record(Body::Error { stage: ErrorStage::Refused, errno: 0, text });
                 }
                 Step::Wait { .. } => self.events(),
+                Step::Hardware(_) => {
+                    let text = "the simulator has no network cards".to_owned();
+                    self.record(Body::Error { stage: ErrorStage::Refused, errno: 0, text });
+                }
                 Step::Exec { argv, .. } => self.exec(argv),
             }
             self.resolve();

@@ -141,6 +141,7 @@ pub(crate) fn program(steps: Vec<Step>) -> Program {
         privilege: Privilege::Root,
         socket: SocketOptions::default(),
         groups: vec![],
+        cards: vec![],
         steps,
         limit_ms: 20_000,
         kernel_trace: false,

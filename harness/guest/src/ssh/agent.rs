@@ -188,6 +188,7 @@ mod tests {
             privilege: Privilege::Root,
             socket: SocketOptions::default(),
             groups: Vec::new(),
+            cards: Vec::new(),
             steps: Vec::new(),
             limit_ms: 1,
             kernel_trace: false,

@@ -10,7 +10,7 @@ use nlproof_image::Image;
 use crate::guest::{Direct, HostKey, Ssh, SshError, SshKey, SshTarget, run_agent};
 use crate::targets::OpenError;
 use crate::targets::RunningKernel;
-use crate::vm::{GuestFailure, Patience, Vm, Wait};
+use crate::vm::{GuestFailure, Patience, Vm, Wait, WithCards};
 
 /// Limit from the first attempt to an authenticated command, in a guest that was booted before.
 const SSH_LIMIT: Duration = Duration::from_secs(30);
@@ -93,7 +93,24 @@ impl Link {
         run_agent(self.ssh(vm)?, &path, batch, wait, vm, on_record).map(drop)
     }
 
-    /// Asks the running kernel for its identity: the image's own description would be no observation.
+    /// Runs a batch in which network cards come and go.
+    pub(super) fn run_with_cards(
+        &mut self,
+        batch: &Batch,
+        wait: &Wait,
+        machine: WithCards<'_>,
+        on_record: &mut dyn FnMut(Record),
+    ) -> Result<(), SshError> {
+        let mut machine = machine;
+        if let Some(direct) = &mut self.direct {
+            return direct.run(batch, wait, &mut machine, on_record).map(drop);
+        }
+        let path = self.agent.clone();
+        let ssh = self.ssh(machine.vm)?;
+        run_agent(ssh, &path, batch, wait, &mut machine, on_record).map(drop)
+    }
+
+    /// Asks the running kernel who it is: what the image says of itself would be no observation.
     pub(super) fn ask(&mut self, vm: &mut Vm) -> Result<RunningKernel, OpenError> {
         let ssh = self.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
         let mut ask = |command: &str| -> Result<String, OpenError> {

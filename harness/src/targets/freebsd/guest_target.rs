@@ -19,6 +19,7 @@ use nlproof_image::{
 use nlproof_kmod::kernel;
 use nlproof_wire::Os;
 
+use super::cards::{has_cards, patience, run_with_cards};
 use super::connection::Link;
 use super::console::{Blame, console, console_since};
 use super::loaded_module::Loaded;
@@ -32,11 +33,12 @@ use super::symbols::Functions;
 use crate::file::nearest;
 use crate::guest::{ExecOutput, Output, SshError};
 use crate::targets::fact::Fact;
-use crate::targets::facts::{Commands, Facts, Kernel};
+use crate::targets::facts::{Cards, Commands, Facts, Kernel};
 use crate::targets::{BytesProgress, DtraceOutput, Finish, OnStage, Target};
 use crate::targets::{OpenError, TargetError};
 use crate::vm::{
-    Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, remembered_accelerator,
+    Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, device_models,
+    remembered_accelerator,
 };
 
 /// Limit for a batch, beside the time of each of its programs.
@@ -159,7 +161,9 @@ impl FreebsdTarget {
         if !options.demanded.is_empty() {
             facts.known.push(Fact::line("further modules", options.demanded.join(", ")));
         }
-        let Started { vm, link, module: loaded, .. } = started;
+        let Started { mut vm, link, module: loaded, .. } = started;
+        // A QEMU that does not tell has none.
+        facts.cards = Cards::Models(device_models(vm.qmp()).unwrap_or_default());
         if let Some(module) = module {
             facts.known.push(Fact::line("module", module.measures()));
             facts.known.push(Fact::line("verification", module.verdict()));
@@ -269,17 +273,20 @@ impl Target for FreebsdTarget {
 
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
         let programs = u32::try_from(batch.programs.len()).unwrap_or(u32::MAX);
-        let wait = Wait::new("the vectors", BATCH_LIMIT + PROGRAM_LIMIT.saturating_mul(programs));
+        let limit = BATCH_LIMIT + PROGRAM_LIMIT.saturating_mul(programs) + patience(batch);
+        let wait = Wait::new("the vectors", limit);
         let traced = (self.kernel_trace && self.module.is_some()).then(|| traced(batch));
         let blame = &mut self.blame;
         let mut on_record = |record: Record| {
             blame.hear(batch, &record);
             on_record(record);
         };
-        match self.link.run(traced.as_ref().unwrap_or(batch), &wait, &mut self.vm, &mut on_record) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.lost(error)),
-        }
+        let batch = traced.as_ref().unwrap_or(batch);
+        let run = match has_cards(batch) {
+            true => run_with_cards(&mut self.link, &mut self.vm, batch, &wait, &mut on_record),
+            false => self.link.run(batch, &wait, &mut self.vm, &mut on_record),
+        };
+        run.map_err(|error| self.lost(error))
     }
 
     fn expect_hang(&mut self) {
@@ -469,6 +476,7 @@ fn facts(
         os: Os::FreeBsd,
         kernel: Some(Kernel { release: release.to_owned(), osreldate: kernel.osreldate, sha256, build }),
         commands: Commands::All,
+        cards: Cards::None,
         modules: Some(kernel.modules.clone()),
         fallbacks: u32::from(*fell_back),
         stacks: *stacks,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A FreeBSD guest as a target: its choices, its start, the connection to its agent, and the module in it.
 
+mod cards;
 mod connection;
 pub(crate) mod console;
 mod developer;

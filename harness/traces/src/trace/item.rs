@@ -74,6 +74,8 @@ pub enum Lossy {
         /// What was done, in the agent's or the simulator's words.
         text: String,
     },
+    /// The kernel did not notice what was done with a network card: what, and within which time.
+    Unnoticed(String),
     /// The program could not be run at all.
     NotRun(String),
 }
@@ -85,6 +87,7 @@ impl std::fmt::Display for Lossy {
             Lossy::Timeout => f.write_str("a reply did not come within its limit"),
             Lossy::Died(status) => write!(f, "the agent's child died with status {status}"),
             Lossy::NoSocket { error, text } => write!(f, "could not be run: {text} ({error})"),
+            Lossy::Unnoticed(text) => f.write_str(text),
             Lossy::NotRun(text) => write!(f, "could not be run: {text}"),
         }
     }

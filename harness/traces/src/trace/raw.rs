@@ -12,6 +12,8 @@
 //! | `resolved` | an interface's name and index | `text` |
 //! | `sent`, `reply`, `race` | a datagram | `raw` |
 //! | `mcast` | an event | `group`, `raw` |
+//! | `hardware` | something is done with a network card, or the kernel did not notice | `text` |
+//! | `raced` | how long a race was | `text` |
 //! | `counted` | what many requests came to | `text` |
 //! | `exec` | a command ended | `raw`: its output; `text`: status, standard error |
 //! | `kern` | a probe of the module's or the simulator's; without `probe`: how many were lost | `cpu`, `tid`, `probe`, `args` |
@@ -105,6 +107,18 @@ impl<'a> RawLine<'a> {
                 line.src = "race";
                 line.raw = Some(hex(data));
                 line.text = Some(format!("round={round} lane={lane}"));
+            }
+            Body::Hardware { name, deed, told, .. } => {
+                line.src = "hardware";
+                line.text = Some(format!("{name} {} told={told}", deed.name()));
+            }
+            Body::Unnoticed { wait, limit_ms, foreknown } => {
+                line.src = "hardware";
+                line.text = Some(format!("not noticed: {wait} limit_ms={limit_ms} foreknown={foreknown}"));
+            }
+            Body::Raced { rounds, acts } => {
+                line.src = "raced";
+                line.text = Some(format!("rounds={rounds} acts={acts}"));
             }
             Body::Counted(counted) => {
                 line.src = "counted";

@@ -4,14 +4,15 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use nlproof_agent::{Privilege, SocketOptions};
+use nlproof_agent::{Card, Privilege, SocketOptions};
 use nlproof_wire::Os;
 use serde_saphyr::Spanned;
 
+use super::cards::{NeededCard, cards};
 use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
-use super::place::place;
+use super::place::{SourceFile, place};
 use crate::file::{FileError, Limit, Position, files_below, nearest, parse_yaml, read_text};
 
 /// A vector, validated but for what only the lint can see.
@@ -35,6 +36,7 @@ pub struct Vector {
     pub malformed: BTreeSet<Malformation>,
     /// Kernels whose guest is lost in it.
     pub losses: Vec<StatedLoss>,
+    pub(super) cards: Vec<Card>,
     pub(super) group_places: Vec<Position>,
     pub(super) malformed_place: Position,
     pub(super) module_places: Vec<Position>,
@@ -50,6 +52,8 @@ pub struct Needs {
     pub os: Vec<Os>,
     /// Kernel modules that the guest must have loaded.
     pub modules: Vec<String>,
+    /// Network cards of its own.
+    pub hardware: Vec<NeededCard>,
 }
 
 impl Vector {
@@ -192,20 +196,24 @@ fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileErro
             return Err(FileError::at(path, place(word), format!("`{known}` is declared twice")));
         }
     }
+    let privilege = match raw.needs.privilege {
+        RawPrivilege::Root => Privilege::Root,
+        RawPrivilege::Unprivileged => Privilege::Unprivileged,
+        RawPrivilege::Jailed => Privilege::Jailed,
+    };
+    let (hardware, cards) = cards(SourceFile(path), &raw.needs.hardware, privilege)?;
     let module_places = raw.needs.modules.iter().map(place).collect();
     Ok(Vector {
         id,
         path: path.to_owned(),
         about: raw.about.value,
         needs: Needs {
-            privilege: match raw.needs.privilege {
-                RawPrivilege::Root => Privilege::Root,
-                RawPrivilege::Unprivileged => Privilege::Unprivileged,
-                RawPrivilege::Jailed => Privilege::Jailed,
-            },
+            privilege,
+            hardware,
             os: systems(path, &raw.needs.os)?,
             modules: raw.needs.modules.into_iter().map(|module| module.value).collect(),
         },
+        cards,
         module_places,
         group_places: raw.groups.iter().map(place).collect(),
         groups: raw.groups.into_iter().map(|group| group.value).collect(),
@@ -232,11 +240,12 @@ fn check_step(path: &Path, step: &Spanned<RawStep>) -> Result<(), FileError> {
         raw.exec.is_some(),
         raw.wait.is_some(),
         raw.race.is_some(),
+        raw.hardware.is_some(),
     ];
     match kinds.into_iter().filter(|is| *is).count() {
         1 => Ok(()),
         count => Err(FileError::at(path, place(step), format!("a step is one thing, and this is {count}"))
-            .help("give one of: send, datagram, exec, wait, race")),
+            .help("give one of: send, datagram, exec, wait, race, hardware")),
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`judge_vectors`] is the lint of all of them as a report.
 
 mod attrs;
+mod cards;
 mod check;
 mod compile;
 mod datagram;
@@ -27,6 +28,7 @@ mod schema;
 mod values;
 mod write;
 
+pub use cards::{CARD_MODELS, CardModel, NeededCard};
 pub use check::VectorCheck;
 pub use compile::compile;
 pub use draft::{Draft, DraftStep, Replaced};

@@ -5,24 +5,31 @@
 //! (`done:ENOENT` with an error), `reply` for a message alone. `unanswered`, `answered-twice` and `malformed` are never
 //! permitted by accident: they would have to be written down.
 
-use nlproof_agent::{Body, Race, Record, ReplyEnd, Send};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use nlproof_agent::{Body, Card, Race, Record, ReplyEnd, Send};
 use nlproof_base::counted;
 use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
 use nlproof_wire::view::{MessageItem, messages};
 use nlproof_wire::{Os, errno_name, errno_names, errno_number};
 
+use super::cards::act;
 use super::datagram::Datagram;
 use super::format::{RawMessage, RawRace};
 use super::load::Vector;
 use super::message::put_message;
-use super::numbering::REPLY_LIMIT_MS;
+use super::numbering::{REPLY_LIMIT_MS, SEQ_STEP};
 use super::place::{SourceFile, place};
+use super::repeat::expand;
 use crate::file::{FileError, Position};
 
 /// Words for the outcome of a request, beside the names of errors.
 const OUTCOMES: [&str; 6] = ["ok", "done", "reply", "unanswered", "answered-twice", "malformed"];
 /// Most rounds; more would exceed a vector's limit.
 const MOST_ROUNDS: u32 = 100;
+/// A race by time that is longer keeps a guest for too long.
+const MOST_SECONDS: u32 = 3600;
 
 /// The race as bytes; its messages are numbered from `seq`, those before it first.
 pub(super) fn compile_race(
@@ -30,15 +37,28 @@ pub(super) fn compile_race(
     os: Os,
     seq: u32,
     place_of_step: Position,
+    cards: &[Card],
     raw: &RawRace,
 ) -> Result<Race, FileError> {
-    if !(1..=MOST_ROUNDS).contains(&raw.rounds.value) {
-        return Err(file.error(place(&raw.rounds), format!("a race has 1 to {MOST_ROUNDS} rounds")));
+    let (rounds, for_ms) = length(file, place_of_step, raw)?;
+    if for_ms == 0 && !raw.hardware.is_empty() {
+        return Err(file
+            .error(place_of_step, "what is done with network cards meanwhile takes time, not rounds")
+            .help("give `seconds` in the place of `rounds`"));
     }
+    let acts = raw.hardware.iter().map(|node| act(file, cards, node)).collect::<Result<_, _>>()?;
     if raw.sockets.len() < 2 || raw.sockets.iter().any(Vec::is_empty) {
         return Err(file.error(place_of_step, "a race needs two sockets or more, and each something to ask"));
     }
-    let requests: usize = raw.sockets.iter().map(Vec::len).sum();
+    // Copies of a repeated message are requests of their own.
+    let [before, after] = [&raw.before, &raw.after].map(|messages| expand(file, messages));
+    let (before, after) = (before?, after?);
+    let sockets: Vec<Vec<Cow<'_, RawMessage>>> =
+        raw.sockets.iter().map(|messages| expand(file, messages)).collect::<Result<_, _>>()?;
+    let requests: usize = sockets.iter().map(Vec::len).sum();
+    if before.len() + requests + after.len() > SEQ_STEP as usize {
+        return Err(file.error(place_of_step, format!("more than {SEQ_STEP} messages in one race")));
+    }
     if raw.permit.is_empty() {
         return Err(file.error(place_of_step, "`permit` is empty: nothing could come of the race"));
     }
@@ -54,16 +74,33 @@ pub(super) fn compile_race(
         }
     }
     let mut seqs = seq..;
-    let mut sends = |raw: &[RawMessage]| -> Result<Vec<Send>, FileError> {
+    let mut sends = |raw: &[Cow<'_, RawMessage>]| -> Result<Vec<Send>, FileError> {
         raw.iter().zip(&mut seqs).map(|(message, seq)| send(file, os, seq, message)).collect()
     };
     Ok(Race {
-        rounds: raw.rounds.value,
-        before: sends(&raw.before)?,
-        lanes: raw.sockets.iter().map(|messages| sends(messages)).collect::<Result<_, _>>()?,
-        after: sends(&raw.after)?,
+        rounds,
+        for_ms,
+        acts,
+        before: sends(&before)?,
+        lanes: sockets.iter().map(|messages| sends(messages)).collect::<Result<_, _>>()?,
+        after: sends(&after)?,
         limit_ms: REPLY_LIMIT_MS,
     })
+}
+
+/// Rounds, or milliseconds.
+fn length(file: SourceFile<'_>, place_of_step: Position, raw: &RawRace) -> Result<(u32, u32), FileError> {
+    match (&raw.rounds, &raw.seconds) {
+        (Some(rounds), None) if (1..=MOST_ROUNDS).contains(&rounds.value) => Ok((rounds.value, 0)),
+        (Some(rounds), None) => {
+            Err(file.error(place(rounds), format!("a race has 1 to {MOST_ROUNDS} rounds")))
+        }
+        (None, Some(seconds)) if (1..=MOST_SECONDS).contains(&seconds.value) => Ok((0, seconds.value * 1000)),
+        (None, Some(seconds)) => {
+            Err(file.error(place(seconds), format!("a race takes 1 to {MOST_SECONDS} seconds")))
+        }
+        _ => Err(file.error(place_of_step, "a race has either `rounds` or `seconds`")),
+    }
 }
 
 /// Whether a request can come to this word.
@@ -105,19 +142,48 @@ pub fn judge_races(
     for (index, (step, raw)) in (0..).zip(steps.iter().zip(&vector.steps)) {
         let (nlproof_agent::Step::Race(race), Some(raw)) = (step, &raw.value.race) else { continue };
         let sockets = race.lanes.len();
-        let odd = (0..race.rounds).find_map(|round| {
-            let outcome = outcome(race, os, records.iter().filter(|record| record.step == index), round);
+        let of_step = || records.iter().filter(|record| record.step == index);
+        let raced = of_step().find_map(|record| match record.body {
+            Body::Raced { rounds, acts } => Some((rounds, acts)),
+            _ => None,
+        });
+        let (rounds, acts) = raced.unwrap_or((race.rounds, 0));
+        let mut by_round: BTreeMap<u32, Vec<&Record>> = BTreeMap::new();
+        for record in of_step() {
+            if let Body::Race { round, .. } = record.body {
+                by_round.entry(round).or_default().push(record);
+            }
+        }
+        let odd = (0..rounds.max(race.rounds)).find_map(|round| {
+            let of_round = by_round.get(&round).into_iter().flatten().copied();
+            let outcome = outcome(race, os, of_round, round);
             let permitted = raw.permit.iter().any(|permit| permit.value == outcome);
             (!permitted)
                 .then(|| format!("race of {sockets} sockets: `{outcome}` in round {round} is not permitted"))
         });
         let fine = || {
+            if race.for_ms > 0 {
+                return timed(race, rounds, acts);
+            }
             let rounds = counted(race.rounds, "round");
             format!("race of {sockets} sockets, {rounds}: what came of each is permitted")
         };
         lines.push((index, odd.unwrap_or_else(fine)));
     }
     lines
+}
+
+/// What a race by time came to. How often it was played differs from run to run and stands in the raw trace; that it was
+/// played at all does not.
+fn timed(race: &Race, rounds: u32, acts: u32) -> String {
+    let sockets = race.lanes.len();
+    let seconds = race.for_ms / 1000;
+    if rounds == 0 || (!race.acts.is_empty() && acts == 0) {
+        return format!("race of {sockets} sockets, {seconds} s: nothing came of it");
+    }
+    let words: Vec<_> = race.acts.iter().map(|act| act.deed.name()).collect();
+    let meanwhile = if words.is_empty() { String::new() } else { format!(" of {}", words.join(", ")) };
+    format!("race of {sockets} sockets, {seconds} s{meanwhile}: what came of each round is permitted")
 }
 
 /// One word a request.

@@ -148,7 +148,10 @@ fn set(who: Who<'_>, deed: Deed) -> Result<Jid, (Errno, String)> {
 }
 
 /// The number of a jail.
-fn get(name: &CStr) -> Result<usize, Errno> {
+///
+/// # Errors
+/// The kernel's number: ENOENT where there is none of that name.
+pub(crate) fn get(name: &CStr) -> Result<usize, Errno> {
     let mut value = Vec::from(name.to_bytes_with_nul());
     let mut parameters = [part(b"name\0"), IoVec { base: value.as_mut_ptr(), len: value.len() }];
     // SAFETY: the kernel reads the vectors and what they point to, and writes the value back into `value`,

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Network cards that are plugged into a running machine, by QMP.
+//!
+//! Nothing of it is on QEMU's command line: backends are made with the cards, so that a machine without cards is the same
+//! machine, and saved states are restored as ever. A card's backend is a port of a hub that leads nowhere.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::machine::Vm;
+use super::outcome::{GuestFailure, Watch};
+use super::qmp::{Qmp, QmpError};
+
+/// A guest that is still attaching a card does not hear that it is pulled: it is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
+/// Between two looks whether a card is gone.
+const LOOK: Duration = Duration::from_millis(100);
+/// The hub of the first card; nobody else has hubs.
+const FIRST_HUB: u32 = 50;
+
+/// What the machine is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardJob {
+    /// Plugs a card.
+    Plug {
+        /// The card's identifier.
+        id: String,
+        /// QEMU's name of the model.
+        model: String,
+        /// The slot on the PCI bus.
+        slot: u8,
+    },
+    /// Pulls a card.
+    Unplug {
+        /// The card's identifier.
+        id: String,
+    },
+    /// Sets the link of a card.
+    Link {
+        /// The card's identifier.
+        id: String,
+        /// Up or down.
+        up: bool,
+    },
+    /// Pulls whatever is plugged.
+    Clear,
+}
+
+/// The cards of one machine, and what is still to be done with them. Jobs are done in their order, when somebody looks at
+/// the machine.
+#[derive(Debug, Default)]
+pub struct CardRack {
+    inner: RefCell<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    jobs: VecDeque<CardJob>,
+    cards: BTreeMap<String, Plugged>,
+    failed: Vec<String>,
+}
+
+/// A card in the machine.
+#[derive(Debug)]
+struct Plugged {
+    /// When the guest was last told to let it go.
+    told: Option<Instant>,
+    looked: Instant,
+}
+
+impl CardRack {
+    /// Puts a job behind the others.
+    pub fn push(&self, job: CardJob) {
+        self.inner.borrow_mut().jobs.push_back(job);
+    }
+
+    /// What has failed since the last call, in QEMU's words.
+    pub fn take_failed(&self) -> Vec<String> {
+        std::mem::take(&mut self.inner.borrow_mut().failed)
+    }
+
+    /// Whether nothing is plugged and nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.jobs.is_empty() && inner.cards.is_empty()
+    }
+
+    /// Does what can be done without waiting.
+    pub fn work(&self, qmp: &mut Qmp) {
+        self.inner.borrow_mut().work(qmp);
+    }
+}
+
+impl Inner {
+    fn work(&mut self, qmp: &mut Qmp) {
+        self.forget_gone(qmp);
+        while let Some(job) = self.jobs.pop_front() {
+            if let CardJob::Plug { id, .. } = &job
+                && self.cards.get(id).is_some_and(|card| card.told.is_some())
+            {
+                // Another of this name is still going.
+                return self.jobs.push_front(job);
+            }
+            if let Err(error) = self.run(&job, qmp) {
+                self.failed.push(error.to_string());
+            }
+        }
+    }
+
+    fn run(&mut self, job: &CardJob, qmp: &mut Qmp) -> Result<(), QmpError> {
+        match job {
+            CardJob::Plug { id, model, slot } => {
+                let backend = backend(id);
+                let hub = FIRST_HUB + u32::from(*slot);
+                let hubport = json!({ "type": "hubport", "id": backend, "hubid": hub });
+                qmp.execute("netdev_add", hubport)?;
+                let device = json!({
+                    "driver": model, "id": id, "netdev": backend, "bus": "pci.0", "addr": format!("{slot:#x}"),
+                    "mac": format!("52:54:00:00:00:{slot:02x}"), "romfile": "",
+                });
+                if let Err(error) = qmp.execute("device_add", device) {
+                    qmp.execute("netdev_del", json!({ "id": backend }))?;
+                    return Err(error);
+                }
+                self.cards.insert(id.clone(), Plugged { told: None, looked: Instant::now() });
+                Ok(())
+            }
+            CardJob::Unplug { id } => self.unplug(id, qmp),
+            CardJob::Link { id, up } => qmp.execute("set_link", json!({ "name": id, "up": up })).map(drop),
+            CardJob::Clear => {
+                let ids: Vec<_> = self.cards.keys().cloned().collect();
+                ids.iter().try_for_each(|id| self.unplug(id, qmp))
+            }
+        }
+    }
+
+    fn unplug(&mut self, id: &str, qmp: &mut Qmp) -> Result<(), QmpError> {
+        // One that was never plugged, or is gone, is no error: the guest asks for its end whatever became of it.
+        match self.cards.get_mut(id) {
+            Some(card) if card.told.is_none() => {
+                card.told = Some(Instant::now());
+                qmp.execute("device_del", json!({ "id": id })).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Looks which of the cards that were told to go have gone, and tells the others again.
+    fn forget_gone(&mut self, qmp: &mut Qmp) {
+        let due = |card: &Plugged| card.told.is_some() && card.looked.elapsed() >= LOOK;
+        if !self.cards.values().any(due) {
+            return;
+        }
+        let Ok(there) = peripherals(qmp) else { return };
+        let mut gone = Vec::new();
+        for (id, card) in &mut self.cards {
+            card.looked = Instant::now();
+            let Some(told) = card.told else { continue };
+            if !there.contains(id) {
+                gone.push(id.clone());
+            } else if told.elapsed() >= TELL_AGAIN {
+                card.told = Some(Instant::now());
+                // QEMU refuses while it still waits for the guest, and that it does is all that is wanted.
+                drop(qmp.execute("device_del", json!({ "id": id })));
+            }
+        }
+        for id in gone {
+            self.cards.remove(&id);
+            if let Err(error) = qmp.execute("netdev_del", json!({ "id": backend(&id) })) {
+                self.failed.push(error.to_string());
+            }
+        }
+    }
+}
+
+fn backend(id: &str) -> String {
+    format!("{id}-hub")
+}
+
+/// The identifiers of devices that have one.
+fn peripherals(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
+    let list = qmp.execute("qom-list", json!({ "path": "/machine/peripheral" }))?;
+    let name = |entry: &Value| Some(entry.get("name")?.as_str()?.to_owned());
+    Ok(list.as_array().into_iter().flatten().filter_map(name).collect())
+}
+
+/// The models of devices that this QEMU has.
+///
+/// # Errors
+/// See [`QmpError`].
+pub fn device_models(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
+    let list = qmp.execute("qom-list-types", json!({ "implements": "device", "abstract": false }))?;
+    let name = |entry: &Value| Some(entry.get("name")?.as_str()?.to_owned());
+    Ok(list.as_array().into_iter().flatten().filter_map(name).collect())
+}
+
+/// A machine that somebody watches, with cards that are plugged meanwhile.
+pub struct WithCards<'a> {
+    /// The machine.
+    pub vm: &'a mut Vm,
+    /// Its cards.
+    pub rack: &'a CardRack,
+}
+
+impl Watch for WithCards<'_> {
+    fn check(&mut self) -> Result<(), GuestFailure> {
+        self.rack.work(self.vm.qmp());
+        self.vm.check()
+    }
+
+    fn cause_of_death(&mut self) -> Option<GuestFailure> {
+        self.vm.cause_of_death()
+    }
+
+    fn console_tail(&self) -> Vec<String> {
+        self.vm.console_tail()
+    }
+
+    fn full_disk(&self, what: &str) -> Option<GuestFailure> {
+        self.vm.full_disk(what)
+    }
+
+    fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
+        self.vm.why_silent(foreknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// Does the jobs against a QEMU that has these devices with an identifier, and refuses models that it does not have: the
+    /// commands that it got, and what failed.
+    fn played(jobs: Vec<CardJob>, there: &'static str) -> (Vec<String>, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(dir.path().join("s")).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"{\"QMP\": {}}\n").unwrap();
+            let mut commands = Vec::new();
+            for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+                let command: Value = serde_json::from_str(&line.unwrap()).unwrap();
+                let id = &command["id"];
+                let name = command["execute"].as_str().unwrap().to_owned();
+                let answer = match name.as_str() {
+                    "qom-list" => json!({ "return": [{ "name": there }], "id": id }),
+                    "device_add" if command["arguments"]["driver"] == "none" => {
+                        json!({ "error": { "desc": "'none' is not a valid device model name" }, "id": id })
+                    }
+                    _ => json!({ "return": {}, "id": id }),
+                };
+                commands.push(name);
+                stream.write_all(format!("{answer}\n").as_bytes()).unwrap();
+            }
+            commands
+        });
+        let mut qmp = Qmp::connect(&dir.path().join("s")).unwrap();
+        let rack = CardRack::default();
+        for job in jobs {
+            rack.push(job);
+            rack.work(&mut qmp);
+            std::thread::sleep(LOOK);
+        }
+        rack.work(&mut qmp);
+        let failed = rack.take_failed();
+        drop(qmp);
+        (server.join().unwrap().split_off(1), failed)
+    }
+
+    fn plug(model: &str) -> CardJob {
+        CardJob::Plug { id: "n".into(), model: model.into(), slot: 28 }
+    }
+
+    #[test]
+    fn a_card_comes_and_goes_with_its_backend() {
+        let jobs = vec![plug("e1000"), CardJob::Link { id: "n".into(), up: false }, CardJob::Clear];
+        let (commands, failed) = played(jobs, "other");
+        assert_eq!(
+            commands,
+            ["netdev_add", "device_add", "set_link", "device_del", "qom-list", "netdev_del"]
+        );
+        assert_eq!(failed, [""; 0]);
+    }
+
+    #[test]
+    fn a_card_that_is_going_is_waited_for_before_its_name_is_used_again() {
+        let (commands, _) =
+            played(vec![plug("e1000"), CardJob::Unplug { id: "n".into() }, plug("e1000")], "n");
+        assert_eq!(commands.iter().filter(|name| *name == "device_add").count(), 1, "{commands:?}");
+    }
+
+    #[test]
+    fn a_model_that_is_not_there_fails_in_qemus_words_and_leaves_nothing() {
+        let (commands, failed) = played(vec![plug("none"), CardJob::Unplug { id: "n".into() }], "other");
+        assert_eq!(commands, ["netdev_add", "device_add", "netdev_del"]);
+        assert_eq!(failed, ["qemu refused qmp command device_add: 'none' is not a valid device model name"]);
+    }
+}
