@@ -23,6 +23,9 @@ struct Work<'l, 'a, 'v> {
     vectors: Vec<&'v Vector>,
 }
 
+/// What came of a share of the work: its place, the side, and the answers.
+type Done = (usize, usize, Result<Vec<Answer>, LaneError>);
+
 impl<'a> Crew<'a> {
     /// These lanes, at most `jobs` at work at a time.
     pub fn new(lanes: Vec<Lane<'a>>, jobs: usize) -> Crew<'a> {
@@ -40,13 +43,11 @@ impl<'a> Crew<'a> {
         let work = self.share(sides, vectors);
         let jobs = most.min(work.len());
         let queue = Mutex::new(work.into_iter().enumerate());
-        let done: Mutex<Vec<(usize, usize, Result<Vec<Answer>, LaneError>)>> = Mutex::default();
+        let done: Mutex<Vec<Done>> = Mutex::default();
+        // By a call of its own: the queue is free while a lane runs.
+        let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         let worker = || {
-            // Taken in a statement of its own: the queue is free while a lane runs.
-            while let Some((place, work)) = {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                next
-            } {
+            while let Some((place, work)) = take() {
                 let Work { lane, vectors } = work;
                 let result = lane.run(&vectors);
                 done.lock().unwrap_or_else(PoisonError::into_inner).push((place, lane.side, result));

@@ -284,7 +284,7 @@ fn payload(rng: &mut Rng, world: &World, spec: &AttrSpec, family: u8, depth: u32
     let number = |rng: &mut Rng| words::number(rng).to_le_bytes().to_vec();
     Payload::Bytes(match spec.kind {
         AttrKind::U8 | AttrKind::OperState => rng.bytes(1),
-        AttrKind::U16 | AttrKind::Be16 => rng.bytes(2),
+        AttrKind::U16 | AttrKind::Be16 | AttrKind::EtherType => rng.bytes(2),
         AttrKind::U32 | AttrKind::I32 | AttrKind::IfaFlags | AttrKind::In6Flags => number(rng),
         AttrKind::U64 => rng.bytes(8),
         AttrKind::Flag => Vec::new(),
@@ -312,6 +312,11 @@ fn payload(rng: &mut Rng, world: &World, spec: &AttrSpec, family: u8, depth: u32
             IfaCacheInfo { preferred, valid, ..IfaCacheInfo::default() }.to_bytes().to_vec()
         }
         AttrKind::Nested(table) => return Payload::Nest(nest(rng, world, table, family, depth)),
+        // Of whatever kind the list has: what does not fit is worth asking, too.
+        AttrKind::ByKind(by) => match rng.maybe(by.tables) {
+            Some((_, table)) => return Payload::Nest(nest(rng, world, table, family, depth)),
+            None => Vec::new(),
+        },
         AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary => {
             let len = rng.one(&[0, 1, 4, 8, 16, 64]);
             rng.bytes(len)

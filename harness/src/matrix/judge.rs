@@ -23,7 +23,7 @@ pub fn may_hang(cell: &Cell, vector: &Vector) -> bool {
 
 /// Whether a guest was lost in the way that its vector states. Where a kernel hangs cannot be told without its file, which a
 /// ready image does not come with: then it is enough that it hangs.
-fn is_stated(stated: &StatedLoss, loss: &Loss) -> bool {
+pub fn is_stated(stated: &StatedLoss, loss: &Loss) -> bool {
     let said = loss.fingerprint.split(" | ").next();
     let untold = stated.kind == LossKind::Hung && loss.calls.is_empty();
     stated.kind.word() == loss.kind

@@ -28,7 +28,7 @@ pub use config::{Matrix, load_matrix, matrix_schema};
 pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest};
 pub use event::Event;
 pub use guest_file_name::GuestFileName;
-pub use judge::{may_hang, stated};
+pub use judge::{is_stated, may_hang, stated};
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };

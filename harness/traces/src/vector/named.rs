@@ -389,8 +389,10 @@ fn payload_tree(os: Os, kind: AttrKind, attr: &RawAttr<'_>, interfaces: &Interfa
             // What is not all of it would have another length.
             (inner.read == payload.len() && inner.sent == payload.len()).then_some(Value::List(inner.attrs))
         }
-        AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary | AttrKind::ByKind(_) | AttrKind::EtherType => {
-            None
-        }
+        AttrKind::Stats64
+        | AttrKind::BitWords
+        | AttrKind::Binary
+        | AttrKind::ByKind(_)
+        | AttrKind::EtherType => None,
     }
 }

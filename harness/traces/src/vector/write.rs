@@ -54,6 +54,16 @@ impl Vector {
             needs.put_some("os", texts(self.needs.os.iter().map(|os| os.name())));
         }
         needs.put_some("modules", texts(self.needs.modules.iter().map(String::as_str)));
+        let cards = self.needs.hardware.iter().zip(&self.cards).map(|(needed, card)| {
+            let mut entries = Entries::default();
+            entries.put("nic", text(needed.model.name));
+            entries.put("as", text(&card.name));
+            if !card.plugged {
+                entries.put("plugged", Value::Bool(false));
+            }
+            entries.map()
+        });
+        needs.put_some("hardware", list(cards));
         needs.map()
     }
 
@@ -94,7 +104,7 @@ fn loss_tree(loss: &StatedLoss) -> Value {
 }
 
 fn step_tree(step: &RawStep) -> Value {
-    let RawStep { send, datagram, exec, wait, race } = step;
+    let RawStep { send, datagram, exec, wait, race, hardware } = step;
     let mut entries = Entries::default();
     if let Some(message) = send {
         entries.put("send", message_tree(message));
@@ -119,14 +129,22 @@ fn step_tree(step: &RawStep) -> Value {
     if let Some(race) = race {
         entries.put("race", race_tree(race));
     }
+    if let Some(deeds) = hardware {
+        entries.put("hardware", deeds.value.clone());
+    }
     entries.map()
 }
 
 fn race_tree(race: &RawRace) -> Value {
-    let RawRace { rounds, before, sockets, after, permit } = race;
+    let RawRace { rounds, seconds, hardware, before, sockets, after, permit } = race;
     let messages = |messages: &[RawMessage]| list(messages.iter().map(message_tree));
     let mut entries = Entries::default();
-    entries.put("rounds", Value::Int(rounds.value.into()));
+    for (name, given) in [("rounds", rounds), ("seconds", seconds)] {
+        if let Some(given) = given {
+            entries.put(name, Value::Int(given.value.into()));
+        }
+    }
+    entries.put_some("hardware", list(hardware.iter().map(|deeds| deeds.value.clone())));
     entries.put_some("before", messages(before));
     entries.put("sockets", list(sockets.iter().map(|socket| messages(socket))));
     entries.put_some("after", messages(after));
