@@ -102,8 +102,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
             target,
             release,
             profile,
-            // It has run.
-            profile_is_meant: true,
+            profile_is_meant: false,
             module,
             without: Vec::new(),
             build_of,
