@@ -102,12 +102,11 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
             target,
             release,
             profile,
+            profile_is_meant: false,
             module,
             without: Vec::new(),
             build_of,
             layer,
-            // It has run.
-            profile_is_meant: true,
             kin: Vec::new(),
             plays,
             soft,
