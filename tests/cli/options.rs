@@ -112,6 +112,7 @@ fn matrix_and_coverage_show_less_and_more() {
     assert!(said.lines().all(|line| line.contains("/rust ")) && !said.is_empty(), "{said}");
     let lines = |args: &[&str]| asked.fine(args).lines().count();
     let without = lines(&["coverage", "--profile", "15"]);
+    assert!(lines(&["coverage", "--profile", "15", "--profile", "14.0"]) > without);
     assert!(lines(&["coverage", "--profile", "15", "--rows"]) > without + 100);
 }
 

@@ -92,18 +92,12 @@ pub(super) fn main(project: &ProjectArgs, args: &BisectArgs) -> Result<ExitCode,
         return Err(CliError::NothingRan(what));
     };
     begin(&place, &repository, &good, &bad, args)?;
-    let mut first_bad = None;
+    // What was asked before may have left nothing to ask.
+    let mut first_bad = next(&place, &["bisect", "next"])?;
     while first_bad.is_none() {
         let revision = said(&place.tree(), &["rev-parse", "HEAD"])?;
         let verdict = judge(&place, &revision, project, args, &vector)?;
-        let next = git(&place.tree(), &["bisect", verdict.word()]).map_err(no_git)?;
-        let text = String::from_utf8_lossy(&next.stdout).into_owned();
-        first_bad =
-            text.lines().find_map(|line| line.strip_suffix(" is the first bad commit").map(str::to_owned));
-        if first_bad.is_none() && !next.status.success() {
-            let text = text + &String::from_utf8_lossy(&next.stderr);
-            return Err(CliError::NothingRan(format!("git bisect cannot go on:\n{}", text.trim_end())));
-        }
+        first_bad = next(&place, &["bisect", verdict.word()])?;
     }
     let first_bad = first_bad.unwrap_or_default();
     conclude(&place, &first_bad, project, args, &vector)?;
@@ -111,6 +105,18 @@ pub(super) fn main(project: &ProjectArgs, args: &BisectArgs) -> Result<ExitCode,
     drop(git(&place.tree(), &["bisect", "reset"]));
     fs::remove_file(place.question()).map_err(|error| output(&place.question(), error))?;
     Ok(ExitCode::OK)
+}
+
+/// Has git bisect check out the next commit; the first bad one if it knows that.
+fn next(place: &Worktree, arguments: &[&str]) -> Result<Option<String>, CliError> {
+    let next = git(&place.tree(), arguments).map_err(no_git)?;
+    let text = String::from_utf8_lossy(&next.stdout).into_owned();
+    let first_bad = text.lines().find_map(|line| line.strip_suffix(" is the first bad commit"));
+    if first_bad.is_none() && !next.status.success() {
+        let text = text.clone() + &String::from_utf8_lossy(&next.stderr);
+        return Err(CliError::NothingRan(format!("git bisect cannot go on:\n{}", text.trim_end())));
+    }
+    Ok(first_bad.map(str::to_owned))
 }
 
 /// Starts, or goes on where the same question was left.

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nlproof_base::Limit;
-use nlproof_files::write_whole;
+use nlproof_files::{free_bytes, write_whole};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::follow::{Follower, Heard};
@@ -32,6 +32,8 @@ use super::tree::Tree;
 
 /// The target of make(1) that builds the tools of the build.
 const TOOLCHAIN: &str = "kernel-toolchain";
+/// Bytes: a disk with less than that is full for a compiler.
+const LEAST_FREE: u64 = 16 << 20;
 /// How often the user's wish to stop is looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How long make(1) may take to stop.
@@ -410,7 +412,8 @@ impl Run<'_> {
             tree: self.options.tree.path.clone(),
             complaint: follower.complaint(),
             log: self.log.to_owned(),
-            full: follower.disk_is_full,
+            // Not everybody says why something cannot be written.
+            full: follower.disk_is_full || free_bytes(self.prefix).is_ok_and(|free| free < LEAST_FREE),
             // What the tools of the build are made with: later stages use those.
             lacking: if target == TOOLCHAIN { lacking_here() } else { None },
         })

@@ -31,8 +31,10 @@ pub(super) struct Follower {
     pub(super) objects: usize,
     /// The compiler's first complaint, with what follows it.
     complaint: Vec<String>,
-    /// The last lines, for a build that fails without a known complaint.
+    /// The last lines, for a build that ends without a complaint that is known: up to where make(1) first gave up, or the
+    /// end.
     last: Vec<String>,
+    gave_up: bool,
     pub(super) disk_is_full: bool,
 }
 
@@ -47,9 +49,13 @@ impl Follower {
         } else if is_complaint(line) {
             self.complaint.push(line.to_owned());
         }
-        self.last.push(line.to_owned());
-        if self.last.len() > SHOWN {
-            self.last.remove(0);
+        if !self.gave_up {
+            self.last.push(line.to_owned());
+            if self.last.len() > SHOWN {
+                self.last.remove(0);
+            }
+            // What follows is who else gives up because of it.
+            self.gave_up = gives_up(line);
         }
         if let Some(stage) = line.strip_prefix(">>> ") {
             return Some(Heard::Stage(stage.to_owned()));
@@ -77,6 +83,11 @@ impl Follower {
         let lines = if self.complaint.is_empty() { &self.last } else { &self.complaint };
         lines.iter().map(|line| format!("  | {line}\n")).collect::<String>().trim_end().to_owned()
     }
+}
+
+/// make(1)'s words for a command that failed.
+fn gives_up(line: &str) -> bool {
+    line.starts_with("*** [") || line.starts_with("*** Error code") || line.contains("make: stopped in ")
 }
 
 /// Whether the line calls the compiler for a file of the kernel, not of a module or a tool.
@@ -132,8 +143,14 @@ mod tests {
             follower.hear(&format!("line {n}"));
         }
         follower.hear("cc1: No space left on device");
+        follower.hear("*** [x.o] Error code 1");
+        follower.hear("Traceback (most recent call last):");
         assert!(follower.disk_is_full);
         let said = follower.complaint();
-        assert!(!said.contains("line 8\n") && said.ends_with("No space left on device"), "{said}");
+        assert!(
+            !said.contains("line 8\n")
+                && said.ends_with("No space left on device\n  | *** [x.o] Error code 1"),
+            "{said}"
+        );
     }
 }
