@@ -75,6 +75,8 @@ fn an_archive_unpacked_in_an_empty_directory_runs_the_matrix() {
         ("share/fish/vendor_completions.d/nlproof.fish", "complete -c nlproof"),
         ("share/nlproof/kmod-src/core/src/lib.rs", "no_std"),
         ("share/doc/nlproof/LICENSE", "Redistribution"),
+        ("share/doc/nlproof/docs/vectors.md", "complete reference"),
+        ("share/doc/nlproof/tests/bugs.md", "Bugs of the stock kernels"),
     ] {
         let content = fs::read_to_string(empty.join(file)).unwrap_or_default();
         assert!(content.contains(has), "{file}: {content}");
