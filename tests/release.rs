@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The archive of a release (ci/release), as somebody meets it who has nothing else of nlproof.
+//! The archive of a release (ci/release), for a user who has nothing else of nlproof.
 
 #[path = "support/skip.rs"]
 mod support;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `review`: what awaits acceptance, summed up, then as differences to what holds.
+//! `review`: recordings that await acceptance, summed up, then as differences from the goldens that hold.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How guests are run, and the commands that are about one guest.
+//! Options of guests, and the commands about one guest.
 
 use std::path::PathBuf;
 

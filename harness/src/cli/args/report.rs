@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The commands about the matrix as jobs, and about what they left.
+//! The commands about the matrix as jobs, and about their reports.
 
 use std::path::PathBuf;
 
