@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Files that the guest does not get, with the reasons.
 //!
-//! The guest boots, brings up one interface, runs sshd and the agent, and is thrown away. What it
-//! never reads would only make the image slower to build and to copy.
+//! The guest boots, brings up one interface, runs sshd and the agent, and is thrown away. Files
+//! that it never reads would only make the image slower to build and to copy.
 
 use sha2::Digest as _;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Vectors that state how they lose their guest: what is no failure, what is one, and what both cost. The simulator plays the
-//! guests.
+//! Vectors that state how they lose their guest: which outcomes are failures, and the cost of each. The simulator plays
+//! the guests.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

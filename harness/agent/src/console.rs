@@ -5,7 +5,7 @@
 //!  <6>[12.345678] lo10: link state changed to UP\n       log(9), priority 6
 //!  [12.345701] lock order reversal:\n                    printf(9), no priority
 //! ```
-//! The time is there while `kern.msgbuf_show_timestamp` is 2. It is microuptime(9)'s, read when the line is begun: the
+//! Lines have a time while `kern.msgbuf_show_timestamp` is 2. It is microuptime(9)'s, read when the line is begun: the
 //! clock of CLOCK_MONOTONIC, cut to whole microseconds (sys/kern/subr_msgbuf.c `msgbuf_addstr`, kern_time.c
 //! `kern_clock_gettime`). Lines may hold any bytes, and the last one may not be finished when it is read.
 

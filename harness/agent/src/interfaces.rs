@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The interfaces of a network stack, from what the kernel answers.
 //!
-//! On FreeBSD the agent asks with sysctl(3) NET_RT_IFLIST and not with netlink: the answer does not come
-//! from the code under test, and a trace of that code holds nothing of the agent's own questions.
+//! On FreeBSD the agent asks with sysctl(3) NET_RT_IFLIST and not with netlink, so that the answer does
+//! not come from the code under test, and traces of that code do not contain the agent's own questions.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -163,7 +163,7 @@ pub enum Body {
         text: String,
     },
     /// The program is over; nothing more comes for it. Always the last record of a program, whether it
-    /// ran, was refused, died or was killed.
+    /// ran, was rejected, died or was killed.
     End {
         /// `None`: ran to its end. `Some(status)`: the child died (128 + signal, or its exit status).
         died: Option<i32>,
@@ -217,7 +217,7 @@ pub enum DropSource {
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorStage {
-    /// The program itself is malformed (a patch outside the datagram, no steps): refused, not run.
+    /// The program itself is malformed (a patch outside the datagram, no steps): rejected, not run.
     Refused,
     /// No jail or namespace, or no privilege change: not run.
     Isolate,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `accept`: what was reviewed becomes the golden.
+//! `accept`: reviewed recordings become goldens.
 
 use nlproof_base::counted;
 

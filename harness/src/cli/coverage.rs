@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `coverage`: what the vectors reach.
+//! `coverage`: the rows of the inventory that the vectors reach.
 
 use std::collections::BTreeMap;
 

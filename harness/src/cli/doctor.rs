@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `doctor`: what this machine has and lacks, in one screen.
+//! `doctor`: everything that this machine has and lacks, on one screen.
 
 use std::path::PathBuf;
 

@@ -117,7 +117,7 @@ pub(super) enum CliError {
     /// An image could not be built.
     #[error("{0}")]
     Build(#[source] Cause),
-    /// Verification refused a module.
+    /// Verification rejected a module.
     #[error("{0}")]
     Refused(#[source] Cause),
     /// A guest failed.

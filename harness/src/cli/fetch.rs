@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `image fetch`, and what `test-matrix --fetch` does before it runs.
+//! `image fetch`, and the downloads of `test-matrix --fetch`.
 
 use std::cell::RefCell;
 use std::collections::HashSet;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `repro`: a vector again, in the cell in which it failed, with the guest at hand.
+//! `repro`: a vector is run again in the cell in which it failed, with the guest at hand.
 
 use std::io::{self, BufRead as _, Read as _};
 use std::path::Path;

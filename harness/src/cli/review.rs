@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `review`: what awaits acceptance, summed up, then as differences to what holds.
+//! `review`: recordings that await acceptance, summed up, then as differences from the goldens that hold.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -83,7 +83,7 @@ impl Changed {
     fn text(&self) -> String {
         let about = match (&self.old, &self.behind) {
             (Some(_), _) => String::new(),
-            (None, Some(behind)) => format!(" (new; held until now by that of {})", behind.layer),
+            (None, Some(behind)) => format!(" (new; until now the golden of {} held)", behind.layer),
             (None, None) => " (new)".into(),
         };
         let old = self.holds().map(Golden::to_text).unwrap_or_default();
@@ -136,8 +136,8 @@ fn summary(changed: &[Changed]) -> String {
         }
     }
     let parts = [
-        (other, "otherwise than what holds"),
-        (new, "where nothing held"),
+        (other, "with another trace than the golden that holds"),
+        (new, "where no golden held"),
         (same, "with the same trace from another kernel or profile"),
     ];
     let parts: Vec<_> =

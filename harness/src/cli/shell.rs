@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `shell`: a shell or a command in a guest that is started for it and gone afterwards.
+//! `shell`: a shell or a command in a guest that exists only for it.
 
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A share of a cell's vectors in one guest: sent, followed, judged.
+//! A share of a cell's vectors in one guest: run, traced, judged.
 
 use std::collections::{HashMap, HashSet};
 

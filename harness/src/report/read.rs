@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `report.json` back into what it was written from.
+//! `report.json`, read back into a run's result.
 
 use std::path::Path;
 use std::time::Duration;

@@ -46,8 +46,8 @@ pub enum Phase {
     /// This many attempts to unload while four sockets ask without a rest, one after another, and to load a
     /// second time. Each attempt ends, either way: unloaded, and loaded again, or refused and still answering.
     UnloadUnderLoad(u32),
-    /// This many requests of eight kinds by four sockets, while the mode is switched. Of each eight one is to
-    /// be refused, and two change an address, of which the group's listeners have to learn.
+    /// This many requests of eight kinds by four sockets, while the mode is switched. One of eight must be
+    /// rejected, and two change an address, of which the group's listeners have to learn.
     Requests(u32),
     /// This many interfaces created and destroyed by four sockets, while the mode is switched.
     Interfaces(u32),

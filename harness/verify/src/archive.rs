@@ -91,7 +91,7 @@ fn append<'d>(all: &mut Module<'d>, mut module: Module<'d>, name: String) {
 }
 
 /// Gives undefined symbols the place that another member defines. A symbol that two members define for good is
-/// refused: which one is meant depends on who links.
+/// rejected: which one is meant depends on the linker.
 fn resolve(module: &mut Module<'_>, findings: &mut Vec<Finding>) {
     let mut defined: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
     for (index, symbol) in module.symbols.iter().enumerate() {

@@ -3,7 +3,7 @@
 //!
 //! The state at an instruction is how far the stack pointer (and the frame pointer, while it is known)
 //! is from where it stood at entry. Where two ways meet, the deeper one is kept; a place whose depth
-//! does not settle is refused, as is a stack pointer that depends on data.
+//! does not settle is rejected, as is a stack pointer that depends on data.
 
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 

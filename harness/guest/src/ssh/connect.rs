@@ -81,8 +81,7 @@ pub struct SshTarget {
 impl Ssh {
     /// Tries until the server is ready, the wait is over or the guest is dead.
     ///
-    /// # Errors
-    /// A wrong host key and a refused key end it at once: waiting makes neither better.
+    /// # Errors A wrong host key and a rejected key end it at once: waiting makes neither better.
     pub fn connect(
         target: &SshTarget,
         wait: &Wait,

@@ -69,7 +69,7 @@ pub enum QmpError {
         /// The time that the answer may take.
         limit: Duration,
     },
-    /// QEMU refused the command.
+    /// QEMU rejected the command.
     #[error("qemu refused qmp command {command}: {description}")]
     Refused {
         /// The QMP command that was sent.

@@ -75,8 +75,7 @@ pub enum SnapshotError {
 
 /// Creates an empty overlay over a raw image.
 ///
-/// # Errors
-/// There is no `qemu-img`, or it refuses.
+/// # Errors There is no `qemu-img`, or it fails.
 pub fn create_overlay(tools: &Tools, image: &Path, overlay: &Path) -> Result<(), SnapshotError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let program = find_qemu_img(&tools.qemu, &path).ok_or(SnapshotError::NoQemuImg)?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What several commands ask: which cells, which vectors, what is compared.
+//! Arguments of several commands: cells, vectors, and what is compared.
 
 use clap::Args;
 

@@ -63,7 +63,7 @@ pub(in crate::cli) enum SchemaKind {
 pub(in crate::cli) enum Command {
     /// Run the vectors in every cell of the matrix that can run here.
     ///
-    /// Cells that cannot run are listed as `not run` with the reason and what would make them run.
+    /// Cells that cannot run are listed as `not run`, with the reason and the command that would make them run.
     TestMatrix(TestMatrixArgs),
     /// Run one vector in one cell and show the decoded conversation.
     ///
@@ -74,12 +74,13 @@ pub(in crate::cli) enum Command {
     ///
     /// Without --target and --release the cell is the one that `run` takes.
     ///
-    /// With `--module stock,rust` that of both implementations of one release, beside each other: stock code is
-    /// followed by dtrace(1), and what both can tell is compared. Exit code 100: it differs.
+    /// `--module stock,rust` shows both implementations of one release beside each other: dtrace(1) follows the
+    /// stock code, and the probes that both can tell are compared. Exit code 100: they differ.
     Trace(ShowTraceArgs),
     /// Find the commit that changed a kernel's answer to a vector, by git bisect in a worktree of its own.
     ///
-    /// Commits that do not build or boot are skipped. A search that was interrupted goes on when the same is asked again.
+    /// Commits that do not build or boot are skipped. An interrupted search continues when the same command is given
+    /// again.
     Bisect(BisectArgs),
     /// Run a vector again in the cell in which it failed, and keep the guest for a look.
     Repro(ReproArgs),
@@ -95,9 +96,9 @@ pub(in crate::cli) enum Command {
     Accept(AcceptArgs),
     /// Show what differs on the wire between two cells, by their goldens or by asking both now.
     ///
-    /// Which observation each side is, is said first. Exit code 0: compared, whether something differs or not (see
-    /// --exit-code). 104: nothing was compared, because both sides are one observation or nothing of one is observed; what
-    /// is only predicted is shown as that.
+    /// The first lines tell which observation each side is. Predictions are shown as such. Exit code 0: compared,
+    /// whether something differs or not (see --exit-code). 104: nothing was compared, because both sides are one
+    /// observation, or one side has none.
     Diff(DiffArgs),
     /// Show the cells of the matrix, and the arguments that select each.
     Matrix(MatrixArgs),
@@ -118,7 +119,7 @@ pub(in crate::cli) enum Command {
     Fuzz(FuzzArgs),
     /// Decode netlink messages from hex or from a file of bytes.
     ///
-    /// Exit code 100: they are not well-formed; what they are is shown all the same, with the place of the fault.
+    /// Exit code 100: they are not well-formed; they are decoded all the same, and the place of the fault is shown.
     Decode(DecodeArgs),
     /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///
@@ -136,8 +137,8 @@ pub(in crate::cli) enum Command {
     Doctor,
     /// Print the JSON Schema of a kind of file; editors use it to complete and check such files.
     ///
-    /// The project's own are in tests/schemas; a file names its own in its first line, such as
-    /// `# yaml-language-server: $schema=../../schemas/vector.json`.
+    /// The project's schemas are in tests/schemas; a file names its schema in its first line, such
+    /// as `# yaml-language-server: $schema=../../schemas/vector.json`.
     Schema {
         /// The kind of file.
         kind: SchemaKind,

@@ -35,9 +35,9 @@ pub(in crate::cli) struct AcceptArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DiffArgs {
-    /// A cell of the matrix (`freebsd/14.0-STABLE/stock`, `sim/15`), or its release (`14.0-STABLE`), or a branch (`14`): the
-    /// newest release of it that is here, else that was recorded, else that the matrix has. A profile alone (`14.3`) is the
-    /// simulator's cell where one of the two names can be nothing else.
+    /// A cell of the matrix (`freebsd/14.0-STABLE/stock`, `sim/15`), its release (`14.0-STABLE`), or a branch (`14`). A
+    /// branch means its newest release that is here, else that was recorded, else that the matrix has. A profile alone
+    /// (`14.3`) is the simulator's cell if one of the two names can be nothing else.
     pub(in crate::cli) from: String,
     /// The other cell.
     pub(in crate::cli) to: String,
@@ -68,13 +68,13 @@ pub(in crate::cli) struct CoverageArgs {
     /// block with the vector that reached it first.
     #[arg(long)]
     pub(in crate::cli) rows: bool,
-    /// Run the vectors in cells and say which basic blocks of the kernel's own code ran, which did not, and which vector
-    /// reached each first.
+    /// Run the vectors in cells and show which basic blocks of the kernel's own code ran, which did not, and which
+    /// vector reached each first.
     ///
-    /// QEMU tells which blocks of instructions it translates: the kernel is the one that its makers built, and guests run under
-    /// TCG. Without --function and --file the files of sys/netlink are looked at in which the probes' and the module's
-    /// functions are; without debug information of the kernel the functions alone. Exit code 100: no vector reaches a block,
-    /// and tests/unreached/RELEASE.yaml has no reason for that; or a vector reaches one that has.
+    /// QEMU logs which blocks of instructions it translates, so the kernel is unchanged, and guests run under TCG.
+    /// Without --function and --file, the files of sys/netlink with the probes' and the module's functions are looked
+    /// at; without debug information of the kernel, only these functions. Exit code 100: no vector reaches a block, and
+    /// tests/unreached/RELEASE.yaml has no reason for that; or a vector reaches one that has a reason.
     #[arg(long)]
     pub(in crate::cli) kernel_blocks: bool,
     #[command(flatten, next_help_heading = "With --kernel-blocks")]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How guests are run, and the commands that are about one guest.
+//! Options of guests, and the commands about one guest.
 
 use std::path::PathBuf;
 
@@ -85,12 +85,12 @@ pub(in crate::cli) struct ShellArgs {
     /// Leave the guest up afterwards, until Ctrl-C.
     #[arg(long)]
     pub(in crate::cli) keep: bool,
-    /// Keep the guest's console in this directory, as test-matrix does (`nlproof console DIR`). Without, that of a guest
-    /// that is lost is kept in the cache.
+    /// Keep the guest's console in this directory, as test-matrix does (`nlproof console DIR`). Without this option
+    /// only the console of a lost guest is kept, in the cache.
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) report_dir: Option<PathBuf>,
-    /// Run this command in the guest instead of a shell on the terminal, and exit as it does. One word is a line for
-    /// the guest's sh(1) (`'a; b'`), as with ssh; of several words each stays the word that it is (`sh -c 'a; b'`).
+    /// Run this command in the guest instead of a shell on the terminal, and exit as it does. A single word is a
+    /// line for the guest's sh(1) (`'a; b'`), as with ssh; several words stay separate words (`sh -c 'a; b'`).
     #[arg(last = true, value_name = "COMMAND")]
     pub(in crate::cli) command: Vec<String>,
 }
@@ -99,11 +99,11 @@ pub(in crate::cli) struct ShellArgs {
 pub(in crate::cli) struct ConsoleArgs {
     /// The report directory.
     pub(in crate::cli) report: PathBuf,
-    /// The cell, such as freebsd/14.0-STABLE/stock; not needed if only one kept a console. Of several guests that shared it
+    /// The cell, such as freebsd/14.0-STABLE/stock; not needed if only one kept a console. If several guests shared it,
     /// each is shown.
     pub(in crate::cli) cell: Option<String>,
-    /// Only what kernels said when they panicked or stopped in their debugger: message, registers, backtrace; with a
-    /// debugger in the kernel also its locks, processes and the stacks of all threads.
+    /// Show only what kernels printed when they panicked or stopped in their debugger: message and backtrace; with a
+    /// debugger in the kernel also registers, processes and the stacks of all threads.
     #[arg(long)]
     pub(in crate::cli) textdump: bool,
 }

@@ -13,8 +13,8 @@ pub(in crate::cli) struct ImageArgs {
 pub(in crate::cli) enum ImageCommand {
     /// Download releases from the mirrors that tests/releases.yaml names.
     ///
-    /// A download that was interrupted goes on where it ended; what is not what its MANIFEST or CHECKSUM file, or
-    /// tests/releases.lock, says is refused and removed. Exit code 101: a release could not be fetched.
+    /// Interrupted downloads resume. A file that does not match its MANIFEST or CHECKSUM file, or
+    /// tests/releases.lock, is rejected and removed. Exit code 101: a release could not be fetched.
     Fetch(FetchArgs),
     /// Build the guest image of a release, or find it in the cache.
     ///
@@ -38,13 +38,13 @@ pub(in crate::cli) enum ImageCommand {
         #[arg(required = true)]
         images: Vec<String>,
     },
-    /// Remove the images whose release directory is gone or holds other archives now, those made for --kmod and for kernels
-    /// of one's own that nobody has used for a week, saved guests that no run will ask for, downloads that were interrupted
-    /// a week ago or earlier; and what the cache has beyond $NLPROOF_CACHE_LIMIT (10G if it is not set): saved guests that
-    /// were not used for the longest time go first.
+    /// Remove the images whose release directory is gone or holds other archives now, those made for --kmod and for
+    /// kernels of one's own that nobody has used for a week, saved guests that no run will ask for, downloads that were
+    /// interrupted a week ago or earlier; and whatever exceeds $NLPROOF_CACHE_LIMIT (10G if it is not set), saved
+    /// guests that were not used for the longest time first.
     Gc {
-        /// Also remove what was made for --kmod and for kernels of one's own lately, and downloads that were interrupted
-        /// lately, which `image fetch` would go on from.
+        /// Also remove recent images for --kmod and for kernels of one's own, and recent interrupted downloads, which
+        /// `image fetch` would resume.
         #[arg(long)]
         all: bool,
         /// Show what would be removed, and remove nothing.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The commands about the matrix as jobs, and about what they left.
+//! The commands about the matrix as jobs, and about their reports.
 
 use std::path::PathBuf;
 
@@ -64,7 +64,7 @@ pub(in crate::cli) enum ReportCommand {
     },
     /// Join the reports of the jobs of one run: of some cells each, of slices, or both.
     ///
-    /// Exits as one run of everything would; 104 if a slice or an expected cell has no report.
+    /// The exit code is that of one run of everything; 104 if a slice or an expected cell has no report.
     Merge {
         /// Report directories, or their report.json.
         #[arg(required = true)]

@@ -53,9 +53,9 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// Fail if a selected cell cannot run here.
     #[arg(long)]
     pub(in crate::cli) require_all: bool,
-    /// Count failures in every cell. Without, two kinds of cells are told and do not fail the run, selected by name or
-    /// not: those of a release that tests/releases.yaml calls soft, and, as far as only their answers differ, those of
-    /// a release that no golden was recorded from.
+    /// Count failures in every cell. Without this option, two kinds of cells are reported but do not fail the run:
+    /// cells of a release that tests/releases.yaml calls soft, and cells of a release that no golden was recorded
+    /// from, if only their answers differ.
     #[arg(long)]
     pub(in crate::cli) hard: bool,
     /// First download the releases of the selected cells that are not here and that tests/releases.yaml knows.
@@ -96,9 +96,9 @@ pub(in crate::cli) struct ShowTraceArgs {
     pub(in crate::cli) cells: CellArgs,
     #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
-    /// Show only probes whose name matches (`request-*`, `nlproof:::event-*`); or have dtrace(1) in the guest show a
-    /// probe of another provider too (`fbt::nlmsg_*:entry`, a /predicate/ behind it if need be). May be given more than
-    /// once.
+    /// Show only probes whose name matches (`request-*`, `nlproof:::event-*`); or have dtrace(1) in the guest also show
+    /// a probe of another provider (`fbt::nlmsg_*:entry`, with a /predicate/ behind it if needed). May be given more
+    /// than once.
     #[arg(long, value_name = "PATTERN")]
     pub(in crate::cli) probe: Vec<String>,
     /// Show how often each probe fired and how long each kind of span took, instead of the trace.
@@ -110,8 +110,8 @@ pub(in crate::cli) struct ShowTraceArgs {
     /// Also write the trace to this file in the trace event format, which ui.perfetto.dev opens.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) perfetto: Option<PathBuf>,
-    /// Also write the raw trace to this file, one record a line (NDJSON): what the normalised one is made of. Packed if the
-    /// name ends in .zst.
+    /// Also write the raw trace to this file, one record a line (NDJSON), before normalising. Packed if the name ends
+    /// in .zst.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) ndjson: Option<PathBuf>,
 }

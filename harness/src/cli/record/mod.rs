@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `record`: what targets answer now becomes goldens for review.
+//! `record`: the answers of targets become goldens for review.
 
 mod disagreements;
 mod unaccepted;

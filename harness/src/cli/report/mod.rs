@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `report`: what runs left in their report directories, shown, annotated and joined.
+//! `report`: report directories of runs, shown, annotated and joined.
 
 pub(super) mod html;
 mod raw;

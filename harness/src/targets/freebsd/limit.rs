@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How large the cache may become. What was used last stays: saved states go first, they are large and a boot makes them
-//! anew; then the disks of kernels of one's own. Images of releases, downloads and objects of builds are left alone.
+//! The size limit of the cache. Recently used entries stay. Saved states go first, because they are large and a boot
+//! makes them anew, then the disks of kernels of one's own. Images of releases, downloads and objects of builds are
+//! left alone.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;

@@ -15,7 +15,7 @@ use std::path::Path;
 use super::origin::Origin;
 use crate::file::{FileError, Position};
 
-/// Version of the golden format. A golden of another version is refused, never guessed at.
+/// Version of the golden format. A golden of another version is rejected, never guessed at.
 pub const SCHEMA: u32 = 1;
 
 const TITLE: &str = "# nlproof golden, schema ";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The directory of goldens: `LAYER/VECTOR.trace`, and `LAYER/VECTOR.trace.new` for what awaits review. Beside them
-//! stand those of the kernel's part, `LAYER/VECTOR.ktrace`: files of their own with origins of their own, so that what a
-//! stock kernel was seen to say stays as it was.
+//! The directory of goldens: `LAYER/VECTOR.trace`, and `LAYER/VECTOR.trace.new` for what awaits review. Beside them are
+//! those of the kernel's part, `LAYER/VECTOR.ktrace`: separate files with their own origins, so that recordings of a
+//! stock kernel stay as they were.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -2,8 +2,8 @@
 //! Kernel traces: the way that a request or an event took through the interface code.
 //!
 //! Probes ([`table`]) fire in the simulator, in the module, and by fbt in stock kernels. Their records
-//! ([`KernelTrace`]) are checked against what holds in every trace ([`check`]), and normalised ([`normalise`]) to the
-//! text that goldens hold ([`KernelTrace::to_text`]).
+//! ([`KernelTrace`]) are checked against the rules of every trace ([`check`]), and normalised ([`normalise`]) to the
+//! text of goldens ([`KernelTrace::to_text`]).
 
 mod dtrace;
 mod dtrace_line;

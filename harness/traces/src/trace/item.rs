@@ -52,7 +52,7 @@ pub enum Kind {
     },
     /// A line that the kernel printed.
     Console(ConsoleLine),
-    /// A note about the run itself: an error of a system call, a refused program.
+    /// A note about the run itself: an error of a system call, a rejected program.
     Note(String),
     /// Something is missing from the trace: it cannot be compared.
     Lossy(Lossy),

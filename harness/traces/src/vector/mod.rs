@@ -2,8 +2,8 @@
 //! Netlink test vectors: YAML files that say what to send, and under which circumstances.
 //!
 //! `format` is the file as written, [`Vector`] the validated form, [`compile`] turns it into the bytes of a
-//! [`Program`](nlproof_agent::Program) for one ABI, [`lint`] refuses a vector that is not what it says,
-//! [`judge_vectors`] is the lint of all of them as a report.
+//! [`Program`](nlproof_agent::Program) for one ABI, [`lint`] rejects a vector that is not what it claims to
+//! be, [`judge_vectors`] is the lint of all of them as a report.
 
 mod attrs;
 mod cards;
