@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::bench::BenchArgs;
 use super::bisect::BisectArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
-use super::guest::{ConsoleArgs, ShellArgs};
+use super::guest::{ConsoleArgs, DoctorArgs, ShellArgs};
 use super::image::ImageArgs;
 use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
@@ -121,8 +121,8 @@ pub(in crate::cli) enum Command {
     Bench(BenchArgs),
     /// Fetch releases; build, list and remove guest images.
     Image(ImageArgs),
-    /// Show what this machine has, what it lacks, and the command that installs it.
-    Doctor,
+    /// Show what this machine has, what it lacks, and the command that installs it; or which network cards a kernel sees.
+    Doctor(DoctorArgs),
     /// Print the JSON Schema of a kind of file, by which editors complete and check it.
     ///
     /// The project's own are in tests/schemas; a file names its own in its first line, such as
