@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nlproof_base::counted;
 use nlproof_kmod::{ToolPaths, Toolchain};
 
-use super::args::ProjectArgs;
+use super::args::{CellArgs, ProjectArgs};
 use super::directories::places;
 use super::exit::{CliError, ExitCode};
 use super::out::say;
@@ -20,7 +20,11 @@ struct Finding {
     found: Result<String, String>,
 }
 
-pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
+pub(super) fn main(project: &ProjectArgs, cells: &CellArgs) -> Result<ExitCode, CliError> {
+    if !cells.release.is_empty() || !cells.module.is_empty() || !cells.target.is_empty() {
+        let help = "--nics shows which network cards its kernel sees";
+        return Err(CliError::Usage(format!("doctor is about this machine and no release\n  help: {help}")));
+    }
     let (dists, cache) = places()?;
     let exe = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("nlproof"));
     let tools = Tools::find(exe);

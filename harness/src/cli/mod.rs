@@ -25,6 +25,7 @@ mod kernel_blocks;
 mod kinds;
 mod kmod;
 mod matrix;
+mod nics;
 mod out;
 mod own;
 mod pager;
@@ -87,7 +88,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Kmod(args) => kmod::main(&cli.project, &args),
         Command::Bench(args) => bench::main(&cli.project, &args),
         Command::Image(args) => image::main(&cli.project, &args),
-        Command::Doctor => doctor::main(&cli.project),
+        Command::Doctor(args) if args.nics => nics::main(&cli.project, &args.cells, &args.guest),
+        Command::Doctor(args) => doctor::main(&cli.project, &args.cells),
         Command::Schema { kind } => schema::main(kind),
         Command::Completions { shell } => command_line::completions(shell),
         Command::Man { directory } => command_line::man(&directory),

@@ -36,9 +36,9 @@ impl Cards {
         reporter.pass_on();
     }
 
-    /// Begins to wait; `None`: that failed, which is reported.
-    pub(crate) fn begin_act(&self, reporter: &Reporter<'_>, act: &Act) -> Option<Deadline> {
-        match self.start(act) {
+    /// Begins to wait, for a card that comes until its driver has come to rest, if that is wanted; `None`: that failed, which is reported.
+    pub(crate) fn begin_act(&self, reporter: &Reporter<'_>, act: &Act, rest: bool) -> Option<Deadline> {
+        match self.start(act, rest) {
             Ok(()) => Some(Deadline::after_ms(act.limit_ms)),
             Err(Errno(errno)) => {
                 let text = "the process that looks after network cards cannot be asked".into();
@@ -68,7 +68,7 @@ impl Cards {
     /// Does it while nobody looks. Whether the kernel has noticed.
     fn quietly(&self, reporter: &Reporter<'_>, act: &Act) -> bool {
         self.announce(reporter, act, false);
-        let Some(until) = self.begin_act(reporter, act) else { return false };
+        let Some(until) = self.begin_act(reporter, act, true) else { return false };
         let late = Deadline::after_ms(act.limit_ms.saturating_add(SLACK_MS));
         loop {
             match self.outcome(act, until) {
@@ -138,7 +138,7 @@ impl Meanwhile {
                 let Some(act) = self.acts.get(self.begun % self.acts.len()).copied() else { return };
                 cards.announce(reporter, &act, false);
                 self.begun += 1;
-                self.waiting = cards.begin_act(reporter, &act).map(|until| (act, until));
+                self.waiting = cards.begin_act(reporter, &act, false).map(|until| (act, until));
                 self.broken = self.waiting.is_none();
             }
         }

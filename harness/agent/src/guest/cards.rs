@@ -23,8 +23,8 @@ use crate::sys::{Errno, device, interface, jail, process, socket};
 
 /// Between two looks, in milliseconds.
 const LOOK_MS: i32 = 10;
-/// Bytes of a request to the process outside: deed, card, limit.
-const REQUEST: usize = 6;
+/// Bytes of a request to the process outside: deed, card, whether a card that comes may rest, limit.
+const REQUEST: usize = 7;
 /// net/if.h `LINK_STATE_DOWN` and `LINK_STATE_UP`.
 const LINK_DOWN: u8 = 1;
 const LINK_UP: u8 = 2;
@@ -63,12 +63,12 @@ impl Cards {
     }
 
     /// Begins what the guest itself does. What the machine does has been asked for.
-    pub(crate) fn start(&self, act: &Act) -> Result<(), Errno> {
+    pub(crate) fn start(&self, act: &Act, rest: bool) -> Result<(), Errno> {
         if seen_inside(act.deed) {
             return Ok(());
         }
         let [a, b, c, d] = act.limit_ms.to_le_bytes();
-        io::write_all(self.ask.raw(), &[act.deed as u8, act.card as u8, a, b, c, d])
+        io::write_all(self.ask.raw(), &[act.deed as u8, act.card as u8, u8::from(rest), a, b, c, d])
     }
 
     /// What has come of it, if anything: to be asked again until something has.
@@ -122,11 +122,11 @@ fn seen_inside(deed: Deed) -> bool {
 fn serve(asked: &Fd, answers: &Fd, cards: &[Card], jail: &Jail) {
     let mut request = [0; REQUEST];
     while io::read(asked.raw(), &mut request) == Ok(REQUEST) {
-        let [deed, card, limit @ ..] = request;
+        let [deed, card, rest, limit @ ..] = request;
         let until = Deadline::after_ms(u32::from_le_bytes(limit));
         let deed = Deed::ALL.into_iter().find(|known| *known as u8 == deed);
         let outcome = match (deed, cards.get(usize::from(card))) {
-            (Some(deed), Some(card)) => act(deed, card, jail, until),
+            (Some(deed), Some(card)) => act(deed, card, jail, rest != 0, until),
             _ => Outcome::Failed("asked for nothing known".into()),
         };
         let mut answer = match outcome {
@@ -141,7 +141,7 @@ fn serve(asked: &Fd, answers: &Fd, cards: &[Card], jail: &Jail) {
     }
 }
 
-fn act(deed: Deed, card: &Card, jail: &Jail, until: Deadline) -> Outcome {
+fn act(deed: Deed, card: &Card, jail: &Jail, rest: bool, until: Deadline) -> Outcome {
     let selector = card.selector();
     let done = match deed {
         Deed::Detach => devctl(&["detach", &selector], until),
@@ -150,7 +150,7 @@ fn act(deed: Deed, card: &Card, jail: &Jail, until: Deadline) -> Outcome {
         _ => Outcome::Noticed,
     };
     match (deed, done) {
-        (Deed::Plug | Deed::Attach | Deed::Reset, Outcome::Noticed) => arrive(card, jail, until),
+        (Deed::Plug | Deed::Attach | Deed::Reset, Outcome::Noticed) => arrive(card, jail, rest, until),
         (_, done) => done,
     }
 }
@@ -191,7 +191,7 @@ fn devctl(arguments: &[&str], until: Deadline) -> Outcome {
 
 /// Waits until a card's driver has taken it, and moves the interface into the jail. A driver that is still attaching makes
 /// its interface first and is not ready for anything then.
-fn arrive(card: &Card, jail: &Jail, until: Deadline) -> Outcome {
+fn arrive(card: &Card, jail: &Jail, rest: bool, until: Deadline) -> Outcome {
     let failed = |what: &str| {
         let what = String::from(what);
         move |errno: Errno| Outcome::Failed(format!("{what} ({errno})"))
@@ -209,6 +209,11 @@ fn arrive(card: &Card, jail: &Jail, until: Deadline) -> Outcome {
             Err(outcome) => return outcome,
         }
         io::poll(&mut [], LOOK_MS).ok();
+    }
+    // Some find their link later, and whether they have when they are moved would be chance.
+    let rested = Deadline::after_ms(if rest { card.settle_ms } else { 0 });
+    while !rested.passed() {
+        io::poll(&mut [], rested.poll_ms()).ok();
     }
     let jid = match jail {
         Jail::Waiting(_, jid) => Ok(*jid),

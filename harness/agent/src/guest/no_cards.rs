@@ -35,7 +35,7 @@ impl Cards {
     }
 
     /// Not called.
-    pub(crate) fn start(&self, _act: &Act) -> Result<(), Errno> {
+    pub(crate) fn start(&self, _act: &Act, _rest: bool) -> Result<(), Errno> {
         match self.nothing {}
     }
 

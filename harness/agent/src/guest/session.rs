@@ -233,7 +233,7 @@ impl Session<'_> {
     fn hardware(&mut self, act: &Act) {
         let Some(cards) = &self.cards else { return };
         cards.announce(&self.reporter, act, true);
-        let until = cards.begin_act(&self.reporter, act);
+        let until = cards.begin_act(&self.reporter, act, true);
         while let Some(until) = until {
             let Some(cards) = &self.cards else { return };
             match cards.outcome(act, until) {

@@ -9,7 +9,7 @@ use super::bench::BenchArgs;
 use super::bisect::BisectArgs;
 use super::fuzz::FuzzArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
-use super::guest::{ConsoleArgs, ShellArgs};
+use super::guest::{ConsoleArgs, DoctorArgs, ShellArgs};
 use super::image::ImageArgs;
 use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
@@ -133,8 +133,8 @@ pub(in crate::cli) enum Command {
     Bench(BenchArgs),
     /// Fetch releases; build, list and remove guest images.
     Image(ImageArgs),
-    /// Show what this machine has, what it lacks, and the command that installs it.
-    Doctor,
+    /// Show what this machine has, what it lacks, and the command that installs it; or which network cards a kernel sees.
+    Doctor(DoctorArgs),
     /// Print the JSON Schema of a kind of file; editors use it to complete and check such files.
     ///
     /// The project's schemas are in tests/schemas; a file names its schema in its first line, such

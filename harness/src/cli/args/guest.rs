@@ -96,6 +96,18 @@ pub(in crate::cli) struct ShellArgs {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct DoctorArgs {
+    /// Plug every network card that QEMU has into a guest, and show which of them its kernel sees: driver, interface, media,
+    /// whether it notices that the link goes. A kernel that dies of one is told, and the next guest gets the next card.
+    #[arg(long)]
+    pub(in crate::cli) nics: bool,
+    #[command(flatten)]
+    pub(in crate::cli) cells: CellArgs,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct ConsoleArgs {
     /// The report directory.
     pub(in crate::cli) report: PathBuf,

@@ -33,6 +33,25 @@ pub struct CardModel {
     pub settle_ms: u32,
 }
 
+impl CardModel {
+    /// A card of this model whose interface has this number.
+    fn card(&self, name: &str, unit: u32, slot: u8, plugged: bool) -> Card {
+        Card {
+            name: name.to_owned(),
+            model: self.name.to_owned(),
+            interface: format!("{}{unit}", self.interface),
+            slot,
+            plugged,
+            settle_ms: self.settle_ms,
+        }
+    }
+
+    /// A card of this model alone, that is still to be plugged.
+    pub fn alone(&self, name: &str) -> Card {
+        self.card(name, self.first, FIRST_SLOT, false)
+    }
+}
+
 const fn model(name: &'static str, driver: &'static str, interface: &'static str) -> CardModel {
     CardModel { name, driver: Some(driver), interface, first: 0, settle_ms: 300 }
 }
@@ -139,14 +158,7 @@ pub(super) fn cards(
         }
         let unit = units.entry(model.interface).or_insert(model.first);
         needed.push(NeededCard { model: *model });
-        cards.push(Card {
-            name: name.value.clone(),
-            model: model.name.to_owned(),
-            interface: format!("{}{unit}", model.interface),
-            slot,
-            plugged: *plugged,
-            settle_ms: model.settle_ms,
-        });
+        cards.push(model.card(&name.value, *unit, slot, *plugged));
         *unit += 1;
     }
     Ok((needed, cards))

@@ -68,7 +68,7 @@ pub(super) fn compile_race(
             .help("such as `ok EEXIST`: the first socket's requests first"));
     }
     for permit in &raw.permit {
-        if let Some(word) = permit.value.split(' ').find(|word| !can_come(os, word)) {
+        if let Some(word) = permit.value.split([' ', '|']).find(|word| !can_come(os, word)) {
             let known = OUTCOMES.into_iter().chain(errno_names(os));
             return Err(file.unknown(place(permit), "outcome", word, known));
         }
@@ -130,7 +130,13 @@ fn send(file: SourceFile<'_>, os: Os, seq: u32, message: &RawMessage) -> Result<
     })
 }
 
-/// The outcome of every race of a vector, one line each with the index of its step. Rounds that are not there say so
+/// Whether what came of a round is what a line permits: word for word one of its alternatives.
+fn permits(permit: &str, outcome: &str) -> bool {
+    let mut words = permit.split(' ').zip(outcome.split(' '));
+    words.all(|(permitted, word)| permitted.split('|').any(|permitted| permitted == word))
+}
+
+/// What came of every race of a vector, as one line each with the index of its step. Rounds that are not there say so
 /// as requests without an answer.
 pub fn judge_races(
     vector: &Vector,
@@ -157,7 +163,7 @@ pub fn judge_races(
         let odd = (0..rounds.max(race.rounds)).find_map(|round| {
             let of_round = by_round.get(&round).into_iter().flatten().copied();
             let outcome = outcome(race, os, of_round, round);
-            let permitted = raw.permit.iter().any(|permit| permit.value == outcome);
+            let permitted = raw.permit.iter().any(|permit| permits(&permit.value, &outcome));
             (!permitted)
                 .then(|| format!("race of {sockets} sockets: `{outcome}` in round {round} is not permitted"))
         });
@@ -290,9 +296,63 @@ mod tests {
     }
 
     #[test]
+    fn alternatives_are_permitted_each() {
+        assert!(permits("done reply|ENODEV", "done ENODEV") && permits("done reply|ENODEV", "done reply"));
+        assert!(!permits("done reply|ENODEV", "done ENXIO") && !permits("done reply", "ok reply"));
+    }
+
+    #[test]
+    fn repeated_messages_of_a_race_are_requests_of_their_own() {
+        let ask = "{message: getlink, flags: [request], attrs: [ifname: 'lo{n}'], repeat: {count: 2}}";
+        let race = |permit: &str| format!("{{rounds: 1, sockets: [[{ASK}], [{ask}]], permit: [{permit}]}}");
+        let steps = compile(&vector(&race("done reply ENODEV")).unwrap(), Os::FreeBsd, 0).unwrap().steps;
+        let nlproof_agent::Step::Race(race_of_three) = &steps[0] else { panic!("{steps:?}") };
+        let lane = &race_of_three.lanes[1];
+        assert_eq!(lane.len(), 2);
+        assert!(lane[0].data.ends_with(b"lo0\0") && lane[1].data.ends_with(b"lo1\0"));
+        assert_ne!(lane[0].seq, lane[1].seq);
+        let error = compile(&vector(&race("done reply")).unwrap(), Os::FreeBsd, 0).unwrap_err().to_string();
+        assert!(error.contains("one word for each of 3"), "{error}");
+    }
+
+    #[test]
+    fn a_race_by_time_says_that_it_was_played() {
+        let race = format!(
+            "about: x\nneeds: {{os: [freebsd], hardware: [{{nic: e1000, as: n}}]}}\nsteps:\n- race: {{seconds: 2, \
+             hardware: [{{n: detach}}, {{n: attach}}], sockets: [[{ASK}], [{ASK}]], permit: [done done]}}\n"
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("v.yaml");
+        std::fs::write(&path, race).unwrap();
+        let vector = load_vector(Path::new("/"), &path).unwrap();
+        let steps = compile(&vector, Os::FreeBsd, 0).unwrap().steps;
+        let raced = |rounds, acts| {
+            let record = Record { program: 0, step: 0, t_ns: 0, body: Body::Raced { rounds, acts } };
+            judge_races(&vector, &steps, Os::FreeBsd, &[record])[0].1.clone()
+        };
+        assert_eq!(raced(0, 0), "race of 2 sockets, 2 s: nothing came of it");
+        assert_eq!(raced(1, 1), "race of 2 sockets: `unanswered unanswered` in round 0 is not permitted");
+    }
+
+    #[test]
     fn a_race_that_cannot_tell_anything_is_refused() {
         for (race, what) in [
             (format!("{{rounds: 0, sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"), "1 to 100 rounds"),
+            (format!("{{sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"), "either `rounds` or `seconds`"),
+            (
+                format!("{{rounds: 1, seconds: 1, sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"),
+                "either `rounds` or `seconds`",
+            ),
+            (
+                format!("{{seconds: 0, sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"),
+                "1 to 3600 seconds",
+            ),
+            (
+                format!(
+                    "{{rounds: 1, hardware: [{{a: plug}}], sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"
+                ),
+                "takes time, not rounds",
+            ),
             (format!("{{rounds: 1, sockets: [[{ASK}]], permit: [done]}}"), "two sockets"),
             (format!("{{rounds: 1, sockets: [[{ASK}], []], permit: [done]}}"), "something to ask"),
             (format!("{{rounds: 1, sockets: [[{ASK}], [{ASK}]], permit: []}}"), "`permit` is empty"),
