@@ -388,7 +388,7 @@ mod tests {
                     - mtu: {hex: \"05\", len: 6}\n  \
               - send: {message: getlink, flags: [request], header: {index: $lo10}}\n  \
               - exec: {argv: [ifconfig, lo10, inet, 192.0.2.1/24]}\n";
-        let vector = parse_vector("x/y".into(), Path::new("x/y.yaml"), text).unwrap();
+        let vector = parse_vector("x/y", Path::new("x/y.yaml"), text).unwrap();
         assert_eq!(vector.to_yaml(), text);
     }
 
