@@ -21,6 +21,7 @@ mod mistakes;
 mod options;
 mod outputs;
 mod own;
+mod page;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;

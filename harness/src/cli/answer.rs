@@ -15,9 +15,9 @@ use crate::vector::Vector;
 
 /// What became of a vector.
 pub(super) enum Answer<'v> {
-    /// It ran to its end.
+    /// The vector ran to its end.
     Ended(Box<Ended<'v>>),
-    /// Its guest was lost.
+    /// The guest was lost.
     Lost {
         /// How.
         loss: Loss,
@@ -51,9 +51,9 @@ pub(super) enum Seen {
     NoGolden,
     /// Nothing that has goldens answered.
     NotCompared,
-    /// It panicked.
+    /// The kernel panicked.
     Panicked,
-    /// Its guest was lost otherwise.
+    /// The guest was lost in another way.
     Lost,
 }
 

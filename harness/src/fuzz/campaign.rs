@@ -86,7 +86,7 @@ pub enum CampaignError {
     /// A lane cannot.
     #[error("{0}")]
     Lane(#[from] LaneError),
-    /// Its directory cannot be used.
+    /// The campaign's directory cannot be used.
     #[error("{0}")]
     State(#[from] StateError),
 }

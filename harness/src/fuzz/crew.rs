@@ -27,7 +27,7 @@ struct Work<'l, 'a, 'v> {
 type Done = (usize, usize, Result<Vec<Answer>, LaneError>);
 
 impl<'a> Crew<'a> {
-    /// These lanes, at most `jobs` at work at a time.
+    /// A crew of these lanes, at most `jobs` at work at a time.
     pub fn new(lanes: Vec<Lane<'a>>, jobs: usize) -> Crew<'a> {
         Crew { lanes, jobs: jobs.max(1) }
     }

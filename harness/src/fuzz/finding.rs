@@ -13,7 +13,7 @@ pub enum Status {
     New,
     /// This vector of the project shows it.
     Known(String),
-    /// It was seen once, and not when the request was made again.
+    /// The finding was seen once, and not when the request was made again.
     NotReproduced,
 }
 

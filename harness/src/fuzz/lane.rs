@@ -117,7 +117,7 @@ pub struct Lane<'a> {
     name: String,
     open: Arc<Open<'a>>,
     opened: Option<Opened>,
-    /// So many network stacks are left in the guest.
+    /// Network stacks left in the guest.
     room: usize,
     /// How many targets were opened.
     pub(super) guests: usize,

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 pub(super) struct Rng(ChaCha8Rng);
 
 impl Rng {
-    /// That of a round of a campaign: rounds have nothing to do with each other, so that one can be run without those before.
+    /// The numbers of one round of a campaign: rounds have nothing to do with each other, so that one can be run without those before.
     pub(super) fn of_round(seed: u64, round: u64) -> Rng {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(round);
@@ -46,7 +46,7 @@ impl Rng {
         self.0.next_u32()
     }
 
-    /// So many bytes.
+    /// Bytes, `len` of them.
     pub(super) fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         self.0.fill_bytes(&mut bytes);

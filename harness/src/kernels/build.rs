@@ -71,14 +71,14 @@ pub enum Step {
     Tool(String),
     /// A directory of modules is begun: which one of how many.
     Directory {
-        /// Its name below sys/modules.
+        /// Name below sys/modules.
         name: String,
         /// One at the first.
         number: usize,
         /// How many there are.
         of: usize,
     },
-    /// So many files of the kernel itself were compiled, of so many that are known to be missing.
+    /// Number of the kernel's own files compiled so far, and of those known to be missing at first.
     Objects(usize, Option<usize>),
     /// The kernel is put together.
     Link,

@@ -8,13 +8,13 @@ use std::process::{Command, Output, Stdio};
 /// Why git has said nothing of use.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// It cannot be run.
+    /// git cannot be run.
     #[error("git does not start: {0}\n  help: install it (Debian: git)")]
     Start(#[source] std::io::Error),
-    /// It complains.
+    /// git complains.
     #[error("git {command}: {complaint}")]
     Complaint {
-        /// Its arguments.
+        /// Arguments of git.
         command: String,
         /// What it writes to standard error.
         complaint: String,

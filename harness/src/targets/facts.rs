@@ -52,7 +52,7 @@ pub enum Commands {
 pub enum Cards {
     /// None: it is no virtual machine.
     None,
-    /// Those of these models.
+    /// Cards of these models.
     Models(Vec<String>),
 }
 

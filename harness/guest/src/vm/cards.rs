@@ -201,7 +201,7 @@ pub fn device_models(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
 pub struct WithCards<'a> {
     /// The machine.
     pub vm: &'a mut Vm,
-    /// Its cards.
+    /// Cards of the machine.
     pub rack: &'a CardRack,
 }
 

@@ -11,9 +11,9 @@ use crate::matrix::VectorRun;
 const WIDTH: f64 = 960.0;
 /// Height of a row.
 const ROW: f64 = 18.0;
-/// A bar is drawn at least so wide, that it can be seen and pointed at.
+/// Least width of a bar: it can be seen and pointed at.
 const NARROWEST: f64 = 1.5;
-/// So many bars are drawn: the trace of a dump of thousands is no picture.
+/// Most bars that are drawn: the trace of a dump of thousands is no picture.
 const MOST: usize = 200;
 
 /// The drawing.

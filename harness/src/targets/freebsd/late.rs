@@ -15,7 +15,7 @@ static RESTORES: RwLock<()> = RwLock::new(());
 /// Why a state was not restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unrestored {
-    /// It took too long, which says nothing of the state.
+    /// The restore took too long, which says nothing of the state.
     Late(String),
     /// The state is not as it should be, or this machine lacks something.
     Broken(String),

@@ -68,7 +68,7 @@ pub struct Seen {
     pub place: String,
     /// Which way it went.
     pub direction: Direction,
-    /// Its bytes.
+    /// Bytes of the datagram.
     pub data: Vec<u8>,
 }
 

@@ -78,7 +78,7 @@ pub const CARD_MODELS: &[CardModel] = &[
 /// A card that a vector needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NeededCard {
-    /// Its model.
+    /// The model.
     pub model: CardModel,
 }
 

@@ -14,7 +14,7 @@ const DS_ATTACHED: u32 = 30;
 /// the first of the texts.
 const DV_STATE: usize = 24;
 const DV_FIELDS: usize = 28;
-/// Its size: the texts have 3 KiB.
+/// Size of the structure: the texts have 3 KiB.
 const U_DEVICE: usize = DV_FIELDS + 3 * 1024 + 4;
 
 /// Whether the device of that name is there, and its driver has done with attaching to it.
