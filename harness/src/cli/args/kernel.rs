@@ -27,7 +27,7 @@ pub(in crate::cli) struct OwnArgs {
     /// osreldate]; for `coverage` without --kernel-blocks a profile to look at, where it may be given more than once.
     #[arg(long, value_name = "PROFILE")]
     pub(in crate::cli) profile: Vec<Profile>,
-    /// The same with a kernel that is built from this source tree first, by FreeBSD's own build; a module for it is compiled
+    /// Build a kernel from this source tree first, by FreeBSD's own build, and run that; a module for it is compiled
     /// against the tree. Its cell is called RELEASE+src, or RELEASE+NAME.
     #[arg(long, value_name = "[NAME=]TREE")]
     pub(in crate::cli) src: Option<String>,
