@@ -65,7 +65,7 @@ fn a_difference_stands_beside_its_golden_and_is_told_against_a_baseline() {
         with_baseline.contains("<mark>error=EPERM</mark>")
             && with_baseline.contains("<mark>error=EINVAL</mark>")
     );
-    assert!(with_baseline.contains("Since before") && with_baseline.contains("1 fails now"));
+    assert!(with_baseline.contains("Since before") && with_baseline.contains("1 newly failing"));
 
     // The same page again, from the report alone, and into another file.
     let again = project.path("again.html");

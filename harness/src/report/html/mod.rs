@@ -170,7 +170,7 @@ mod tests {
         old.cells[0].vectors[1].outcome = Outcome::Passed;
         let text = page(&sample_run(), Some(("last week", &old)));
         assert!(text.contains("Since last week"), "{text}");
-        assert!(text.contains("1 fails now") && text.contains("passed then, failed now"), "{text}");
+        assert!(text.contains("1 newly failing") && text.contains("passed then, failed now"), "{text}");
         let text = page(&sample_run(), Some(("last week", &sample_run())));
         assert!(text.contains("Nothing changed."), "{text}");
     }

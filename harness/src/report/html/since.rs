@@ -26,11 +26,11 @@ pub(super) struct Since {
     not_compared: Vec<String>,
 }
 
-/// A vector in a cell.
+/// A vector, and the cells in which it changed so.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Changed {
-    cell: String,
     id: String,
+    cells: Vec<String>,
     was: &'static str,
     is: &'static str,
 }
@@ -62,12 +62,16 @@ pub(super) fn since(name: &str, baseline: &RunResult, run: &RunResult) -> Since 
             if was.word() == is.word() {
                 continue;
             }
-            let changed =
-                Changed { cell: name.clone(), id: vector.id.clone(), was: was.word(), is: is.word() };
-            match (is_trouble(was), is_trouble(is)) {
-                (false, true) => since.broken.push(changed),
-                (true, false) => since.mended.push(changed),
-                _ => since.other.push(changed),
+            let of_kind = match (is_trouble(was), is_trouble(is)) {
+                (false, true) => &mut since.broken,
+                (true, false) => &mut since.mended,
+                _ => &mut since.other,
+            };
+            let (was, is) = (was.word(), is.word());
+            let same = |known: &&mut Changed| (&known.id, known.was, known.is) == (&vector.id, was, is);
+            match of_kind.iter_mut().find(same) {
+                Some(known) => known.cells.push(name.clone()),
+                None => of_kind.push(Changed { id: vector.id.clone(), cells: vec![name.clone()], was, is }),
             }
         }
         since.gone += before.len();
