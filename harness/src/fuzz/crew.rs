@@ -17,6 +17,9 @@ pub struct Crew<'a> {
 /// What each side answers to each of the requests that it was asked.
 pub(super) type Answers = Vec<Vec<Answer>>;
 
+/// What a lane has done: its place in the work, its side, and what came of it.
+type Done = (usize, usize, Result<Vec<Answer>, LaneError>);
+
 /// What a lane is to do.
 struct Work<'l, 'a, 'v> {
     lane: &'l mut Lane<'a>,
@@ -40,13 +43,11 @@ impl<'a> Crew<'a> {
         let work = self.share(sides, vectors);
         let jobs = most.min(work.len());
         let queue = Mutex::new(work.into_iter().enumerate());
-        let done: Mutex<Vec<(usize, usize, Result<Vec<Answer>, LaneError>)>> = Mutex::default();
+        // The queue is free while a lane runs.
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let done: Mutex<Vec<Done>> = Mutex::default();
         let worker = || {
-            // Taken in a statement of its own: the queue is free while a lane runs.
-            while let Some((place, work)) = {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                next
-            } {
+            while let Some((place, work)) = next() {
                 let Work { lane, vectors } = work;
                 let result = lane.run(&vectors);
                 done.lock().unwrap_or_else(PoisonError::into_inner).push((place, lane.side, result));

@@ -208,7 +208,8 @@ mod tests {
     }
 
     fn draft() -> Draft {
-        let datagram = |kind| DraftStep::Datagram((0..4).map(|n| message(kind + n, &[1, 2, 3, 4])).collect());
+        let datagram =
+            |kind: u16| DraftStep::Datagram((0..4_u16).map(|n| message(kind + n, &[1, 2, 3, 4])).collect());
         Draft {
             privilege: Privilege::Jailed,
             socket: SocketOptions { ext_ack: true, strict: true, ..SocketOptions::default() },
@@ -281,7 +282,7 @@ mod tests {
         let mut left = 2;
         let told = reduce(&draft(), 100, &mut |draft| {
             left -= 1;
-            (left > 0).then(|| draft.steps.len() > 2)
+            (left > 0).then_some(draft.steps.len() > 2)
         });
         assert_eq!((told.tests, told.whole), (2, false));
     }
