@@ -11,6 +11,7 @@ mod disk;
 mod documented;
 mod fetch;
 mod further;
+mod fuzz;
 mod goldens;
 mod here;
 mod jobs;

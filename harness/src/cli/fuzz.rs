@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_base::counted;
@@ -26,7 +26,7 @@ use crate::fuzz::{
 };
 use crate::golden::load_bugs;
 use crate::matrix::{Cell, GuestRequest, ModuleKind, TargetKind};
-use crate::targets::{MEMORY_MIB, SimTarget, SimTrace};
+use crate::targets::{MEMORY_MIB, OnStage, SimTarget, SimTrace};
 use crate::vector::{LossCode, StatedLoss, Vector};
 use crate::vm::TranslationLog;
 
@@ -98,8 +98,10 @@ impl<'a> Places<'a> {
         for cell in cells.into_iter().filter(|cell| cell.target == TargetKind::Freebsd) {
             let side = side(&cell);
             let open: Arc<Open<'a>> = if args.guest.accel == AccelArg::Kvm {
+                let stages = Stages::new(&cell);
                 Arc::new(move || {
-                    let target = targets.open_freebsd(GuestRequest::first(&cell), &mut |_, _| ())?;
+                    let target =
+                        stages.told(|on_stage| targets.open_freebsd(GuestRequest::first(&cell), on_stage))?;
                     Ok(Opened { target: Box::new(target), watch: None })
                 })
             } else {
@@ -142,6 +144,29 @@ impl<'a> Places<'a> {
     }
 }
 
+/// Tells what the first guest of a cell is waited for: it may have to be built and booted. Others are restored.
+struct Stages {
+    name: String,
+    first: AtomicBool,
+}
+
+impl Stages {
+    fn new(cell: &Cell) -> Stages {
+        Stages { name: cell.name(), first: AtomicBool::new(true) }
+    }
+
+    fn told<T>(&self, open: impl FnOnce(&mut OnStage<'_>) -> T) -> T {
+        let first = self.first.swap(false, Ordering::SeqCst);
+        let mut last = String::new();
+        open(&mut |stage, _| {
+            if first && stage != last {
+                tell!("{}: {stage}", self.name);
+                stage.clone_into(&mut last);
+            }
+        })
+    }
+}
+
 fn side(cell: &Cell) -> Side {
     let code = match (cell.target, cell.module) {
         (TargetKind::Sim, _) => Code::Sim,
@@ -171,11 +196,12 @@ fn logged<'a>(
     };
     let (kernel, offsets) = (starts(&code.kernel), starts(code.module.as_deref().unwrap_or_default()));
     let ranges = code.ranges();
+    let stages = Stages::new(&cell);
     Arc::new(move || {
         let path = logs.join(format!("{}.log", guests.fetch_add(1, Ordering::SeqCst)));
         let log = TranslationLog { path: path.clone(), ranges: ranges.clone() };
         let request = GuestRequest::first(&cell);
-        let mut target = targets.logging(log).open_freebsd(request, &mut |_, _| ())?;
+        let mut target = stages.told(|on_stage| targets.logging(log).open_freebsd(request, on_stage))?;
         let module = match cell.module {
             ModuleKind::Stock => None,
             ModuleKind::Rust => Some(locate(&mut target)?),

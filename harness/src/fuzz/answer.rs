@@ -118,7 +118,7 @@ fn shapes(text: &str) -> BTreeSet<u64> {
             .iter()
             .map(|(path, value)| match path.as_str() {
                 // What the kernel says of itself is another way through it.
-                "msg" => format!("{path} {}", value.replace(|c: char| c.is_ascii_digit(), "N")),
+                "msg" => format!("{path} {}", plain(&value.replace('"', "'"))),
                 "request" => format!("{path} {}", value.split(' ').next().unwrap_or_default()),
                 _ => path.clone(),
             })

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nlproof_base::counted;
+
 use super::answer::Answer;
 use super::crew::{Answers, Crew};
 use super::finding::{Finding, Replayed, Status};
@@ -162,6 +164,10 @@ impl<'a> Campaign<'a> {
         cancel: &AtomicBool,
         on: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), CampaignError> {
+        if !self.setup.bugs.is_empty() {
+            let note = format!("{} of known bugs run first", counted(self.setup.bugs.len(), "vector"));
+            on(Progress::Note(&note));
+        }
         self.learn_bugs()?;
         let over = |campaign: &Self| {
             cancel.load(Ordering::SeqCst)
@@ -290,8 +296,7 @@ impl<'a> Campaign<'a> {
         for at in fresh {
             let lost = answers.iter().any(|side| side.get(at).is_some_and(|answer| answer.loss.is_some()));
             if let Some(draft) = drafts.get(at).filter(|_| !lost) {
-                self.dir.keep(self.corpus.len(), draft)?;
-                self.corpus.push(draft.clone());
+                self.corpus.extend(self.dir.keep(self.corpus.len(), draft)?);
             }
         }
         self.state.corpus = self.corpus.len();

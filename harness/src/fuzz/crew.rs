@@ -17,14 +17,14 @@ pub struct Crew<'a> {
 /// What each side answers to each of the requests that it was asked.
 pub(super) type Answers = Vec<Vec<Answer>>;
 
+/// What a lane has done: its place in the work, its side, and what came of it.
+type Done = (usize, usize, Result<Vec<Answer>, LaneError>);
+
 /// What a lane is to do.
 struct Work<'l, 'a, 'v> {
     lane: &'l mut Lane<'a>,
     vectors: Vec<&'v Vector>,
 }
-
-/// What came of a share of the work: its place, the side, and the answers.
-type Done = (usize, usize, Result<Vec<Answer>, LaneError>);
 
 impl<'a> Crew<'a> {
     /// A crew of these lanes, at most `jobs` at work at a time.
@@ -43,11 +43,11 @@ impl<'a> Crew<'a> {
         let work = self.share(sides, vectors);
         let jobs = most.min(work.len());
         let queue = Mutex::new(work.into_iter().enumerate());
+        // The queue is free while a lane runs.
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         let done: Mutex<Vec<Done>> = Mutex::default();
-        // By a call of its own: the queue is free while a lane runs.
-        let take = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         let worker = || {
-            while let Some((place, work)) = take() {
+            while let Some((place, work)) = next() {
                 let Work { lane, vectors } = work;
                 let result = lane.run(&vectors);
                 done.lock().unwrap_or_else(PoisonError::into_inner).push((place, lane.side, result));

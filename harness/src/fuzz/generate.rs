@@ -22,6 +22,23 @@ pub(super) const STEPS: usize = 6;
 pub(super) const MESSAGES: usize = 5;
 /// How deep nests are.
 const DEPTH: u32 = 3;
+/// Attributes that the interface code reads.
+const READ: [&str; 14] = [
+    "address",
+    "broadcast",
+    "cacheinfo",
+    "flags",
+    "freebsd",
+    "group",
+    "ifalias",
+    "ifname",
+    "label",
+    "link",
+    "linkinfo",
+    "local",
+    "master",
+    "mtu",
+];
 /// IPv4 and IPv6 as FreeBSD numbers them.
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 28;
@@ -157,13 +174,25 @@ pub(super) fn message(rng: &mut Rng, world: &World) -> DraftMessage {
         message.attrs.push(string(IFLA_IFNAME, &words::name(rng, &world.there)));
     }
     for _ in 0..rng.below(4) {
-        if let Some(spec) = rng.maybe(table.attrs) {
+        if let Some(spec) = attr_spec(rng, table) {
             let attr = attr(rng, world, spec, family, DEPTH);
             let at = rng.below(message.attrs.len() + 1);
             message.attrs.insert(at, attr);
         }
     }
     message
+}
+
+/// An attribute of a table: as often as not one that the interface code reads.
+pub(super) fn attr_spec(rng: &mut Rng, table: &'static AttrTable) -> Option<&'static AttrSpec> {
+    let read = || table.attrs.iter().filter(|spec| READ.contains(&spec.name));
+    match rng.chance(50).then(|| rng.below(read().count())) {
+        Some(at) => read().nth(at).or_else(|| table.attrs.first()),
+        None => {
+            let at = rng.below(table.attrs.len());
+            table.attrs.get(at)
+        }
+    }
 }
 
 /// Flags of a message.

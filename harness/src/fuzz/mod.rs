@@ -26,3 +26,6 @@ pub use known::{Known, KnownLoss};
 pub use lane::{BlockWatch, Code, Lane, LaneError, Open, Opened, Side};
 pub use oracle::{Oracle, Suspicion, suspicions};
 pub use state::{FindingsDir, StateError};
+
+#[cfg(test)]
+mod tests;

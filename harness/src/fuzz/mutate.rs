@@ -75,7 +75,7 @@ fn change(rng: &mut Rng, draft: &mut Draft, other: &Draft) {
         }),
         14 | 15 => with_message(rng, draft, |rng, world, message| {
             let table = schema::message(OS, message.kind).and_then(|message| message.attrs);
-            let Some(spec) = table.and_then(|table| rng.maybe(table.attrs)) else { return };
+            let Some(spec) = table.and_then(|table| generate::attr_spec(rng, table)) else { return };
             let family = message.header.first().copied().unwrap_or_default();
             let attr = generate::attr(rng, world, spec, family, 2);
             let at = rng.below(message.attrs.len() + 1);

@@ -287,8 +287,8 @@ mod tests {
         });
         let found = suspicions(&sides(), &[Some(&bad), None, None], &[]);
         let oracles: Vec<_> = found.iter().map(|found| found.oracle).collect();
-        let expected = [Oracle::Lost, Oracle::Complaint, Oracle::Rule, Oracle::Malformed, Oracle::NoEnd];
-        assert_eq!(oracles, expected);
+        let all = [Oracle::Lost, Oracle::Complaint, Oracle::Rule, Oracle::Malformed, Oracle::NoEnd];
+        assert_eq!(oracles, all);
         // Of the simulator only its trace is judged: that it differs from a kernel is told by comparison.
         let found = suspicions(&sides(), &[None, None, Some(&bad)], &[]);
         assert!(found.iter().any(|found| found.oracle == Oracle::Rule));

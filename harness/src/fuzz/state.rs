@@ -168,9 +168,13 @@ impl FindingsDir {
         self.write(&self.state_file(), &text)
     }
 
-    pub(super) fn keep(&self, number: usize, draft: &Draft) -> Result<(), StateError> {
+    /// Keeps a request, and gives it as it is read back: what a file cannot say is gone, in this run as in the next one.
+    /// `None`: it cannot be read back.
+    pub(super) fn keep(&self, number: usize, draft: &Draft) -> Result<Option<Draft>, StateError> {
         let about = "a request that reached something new";
-        self.write(&self.corpus_file(number), draft.to_yaml(OS, about, &[])?.as_bytes())
+        let path = self.corpus_file(number);
+        self.write(&path, draft.to_yaml(OS, about, &[])?.as_bytes())?;
+        Ok(self.draft(&path).ok())
     }
 
     pub(super) fn found(&self, finding: &Finding, draft: &Draft) -> Result<(), StateError> {

@@ -209,7 +209,7 @@ mod tests {
 
     fn draft() -> Draft {
         let datagram =
-            |kind: u16| DraftStep::Datagram((0..4).map(|n| message(kind + n, &[1, 2, 3, 4])).collect());
+            |kind: u16| DraftStep::Datagram((0..4_u16).map(|n| message(kind + n, &[1, 2, 3, 4])).collect());
         Draft {
             privilege: Privilege::Jailed,
             socket: SocketOptions { ext_ack: true, strict: true, ..SocketOptions::default() },
