@@ -363,3 +363,37 @@ fn a_full_temporary_directory_is_told_before_a_guest_starts_and_while_it_runs() 
     assert!(told.contains("[host-disk-full]") && told.contains("1 inconclusive, 1 not run"), "{told}");
     assert_eq!(told.matches(" run vectors\n").count(), 1, "{told}");
 }
+
+/// The stock code asks the driver, which is still attaching, for its media, and dies of it (tests/bugs.md).
+#[test]
+fn a_vmxnet3_is_plugged_in_with_the_module_loaded_and_the_kernel_lives() {
+    let test = "a_vmxnet3_is_plugged_in_with_the_module_loaded_and_the_kernel_lives";
+    if !runs_here(test, "14.0-STABLE", "rust") {
+        return;
+    }
+    let output = nlproof(&[&["run", "hardware/plug-vmxnet3"], &WITH_MODULE[..]].concat());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for seen in ["  ! nic1 plug\n", "index=$vmx0 ", "      operstate up\n"] {
+        assert!(said.contains(seen), "{seen}: {said}");
+    }
+}
+
+#[test]
+fn doctor_tells_which_cards_a_kernel_sees() {
+    let test = "doctor_tells_which_cards_a_kernel_sees";
+    if !runs_here(test, "14.0-STABLE", "rust") {
+        return;
+    }
+    let cell = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
+    let output = nlproof(&[&["doctor", "--nics"], &cell[..]].concat());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let of = |model: &str| {
+        let line = said.lines().find(|line| line.starts_with(model)).unwrap_or_default();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(of("virtio-net-pci"), "virtio-net-pci virtio_pci/vtnet vtnet1 yes yes active yes");
+    assert_eq!(of("vmxnet3"), "vmxnet3 pci/vmx vmx0 yes yes active no");
+    assert!(of("ne2k_pci").contains("FreeBSD has no driver"), "{said}");
+}

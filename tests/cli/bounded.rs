@@ -68,6 +68,10 @@ fn nothing_from_outside_is_read_without_a_limit() {
     let reads: Vec<String> = files
         .iter()
         .filter(|path| {
+            // Declared as `#[cfg(test)] mod tests;`.
+            if path.ends_with("tests.rs") {
+                return false;
+            }
             let source = fs::read_to_string(path).unwrap();
             let own = source.split("#[cfg(test)]").next().unwrap_or_default();
             own.lines().any(|line| {

@@ -58,4 +58,12 @@ fn what_a_campaign_needs_is_asked_for() {
     let output = project.nlproof().args(["fuzz", "--findings", none]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("a campaign needs its cells"), "{}", text(&output));
+    let output = project
+        .nlproof()
+        .args(["fuzz", "--release", "15.1-RELEASE", "--module", "stock", "--findings", none])
+        .env("NLPROOF_DISTS", project.path("no-dists"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(104), "{}", text(&output));
+    assert!(text(&output).contains("no release directory 15.1-RELEASE"), "{}", text(&output));
 }

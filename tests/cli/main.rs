@@ -19,6 +19,7 @@ mod jobs;
 mod kernel;
 mod linux;
 mod mistakes;
+mod nics;
 mod options;
 mod outputs;
 mod own;

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::disk::on_small_disk;
 use crate::skip::say;
@@ -41,6 +42,7 @@ const COMMANDS: &[(&str, i32)] = &[
     ("report show REPORT", 0),
     ("report annotate REPORT", 0),
     ("report merge --into JOINED REPORT", 0),
+    ("fuzz --target sim --release 15 --rounds 1 --findings NEW", 0),
     ("coverage --profile 15", 0),
     ("decode 1400000003000200000000000000000000000000", 0),
     ("verify --explain stack", 0),
@@ -65,6 +67,9 @@ const COMMANDS: &[(&str, i32)] = &[
 /// Commands that print nothing on standard output, or nothing before there is a guest or a compiler for it.
 const SILENT: [&str; 5] = ["repro", "shell", "kmod", "man", "bisect"];
 
+/// Number of the next directory that is not there yet.
+static NEW: AtomicUsize = AtomicUsize::new(0);
+
 struct Outputs {
     project: Project,
 }
@@ -85,6 +90,9 @@ impl Outputs {
             match word {
                 "REPORT" => command.arg(self.project.path("report")),
                 "JOINED" => command.arg(self.project.path("joined")),
+                "NEW" => {
+                    command.arg(self.project.path(&format!("new-{}", NEW.fetch_add(1, Ordering::Relaxed))))
+                }
                 "MODULE" => command.arg(self.project.path("module.ko")),
                 word => command.arg(word),
             };

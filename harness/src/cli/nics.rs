@@ -17,7 +17,7 @@ const NAME: &str = "nic";
 /// How long a change of the link is looked for, in milliseconds.
 const LINK_MS: u32 = 3000;
 /// For a card and everything that is done with it, in milliseconds.
-const LIMIT_MS: u32 = 120_000;
+const LIMIT_MS: u32 = 240_000;
 
 pub(super) fn main(project: &ProjectArgs, cells: &CellArgs, guest: &GuestArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?.with_kernels(&cells.kernel, &cells.release)?;
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(seen(std::slice::from_ref(&full)), "yes yes active yes");
         assert_eq!(seen(&[full, unnoticed(4)]), "yes yes active no");
         assert_eq!(seen(&[output("em0: flags\n")]), "yes yes none yes");
-        assert_eq!(seen(&[unnoticed(0)]), "not noticed within 30 s");
+        assert_eq!(seen(&[unnoticed(0)]), "not noticed within 60 s");
     }
 
     #[test]

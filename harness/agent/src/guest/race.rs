@@ -62,7 +62,14 @@ impl Session<'_> {
                 break Ok(());
             }
             match self.round(race, round, &referee, &mut lanes, &mut meanwhile) {
-                Ok(true) => round += 1,
+                Ok(true) => {
+                    round += 1;
+                    // A driver that is asked without rest does not come to attach: its lock is taken again at once.
+                    let rest_ms = if race.acts.is_empty() { 0 } else { CARD_LOOK_MS };
+                    if let Err(errno) = poll(&mut [], rest_ms) {
+                        break Err(unable(errno));
+                    }
+                }
                 Ok(false) => break Ok(()),
                 Err(failed) => break Err(failed),
             }

@@ -125,7 +125,7 @@ mod tests {
     fn only_what_waits_for_cards_is_waited_for_longer() {
         let batch = batch();
         assert!(has_cards(&batch));
-        assert_eq!(patience(&batch), Duration::from_millis(500 + 60_000));
+        assert_eq!(patience(&batch), Duration::from_millis(500 + 120_000));
         let without = Batch { programs: batch.programs[1..].to_vec() };
         assert!(!has_cards(&without) && patience(&without).is_zero());
     }

@@ -129,6 +129,7 @@ pub(super) struct RawStep {
     /// Several sockets that ask at once.
     pub(super) race: Option<RawRace>,
     /// Something that is done with a network card.
+    #[serde(default)]
     #[schemars(schema_with = "cards::deeds")]
     pub(super) hardware: Option<Node>,
 }
