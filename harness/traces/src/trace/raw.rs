@@ -108,9 +108,9 @@ impl<'a> RawLine<'a> {
                 line.raw = Some(hex(data));
                 line.text = Some(format!("round={round} lane={lane}"));
             }
-            Body::Hardware { name, deed, told, .. } => {
+            Body::Hardware { card, name, deed, told } => {
                 line.src = "hardware";
-                line.text = Some(format!("{name} {} told={told}", deed.name()));
+                line.text = Some(format!("{name} {} card={card} told={told}", deed.name()));
             }
             Body::Unnoticed { wait, limit_ms, foreknown } => {
                 line.src = "hardware";

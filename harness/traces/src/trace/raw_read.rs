@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use nlproof_agent::{Body, Counted, DropSource, ErrorStage, NO_STEP, Record};
+use nlproof_agent::{Body, Counted, Deed, DropSource, ErrorStage, NO_STEP, Record};
 use serde::Deserialize;
 use serde::de::Error as _;
 
@@ -101,6 +101,8 @@ fn body(line: &Line<'_>) -> Option<Body> {
             Body::Reply { data, full_len }
         }
         "race" => Body::Race { round: field(text?, "round")?, lane: field(text?, "lane")?, data: raw()? },
+        "hardware" => hardware(text?)?,
+        "raced" => Body::Raced { rounds: field(text?, "rounds")?, acts: field(text?, "acts")? },
         "counted" => Body::Counted(counted(text?)?),
         "mcast" => Body::Event { group: line.group?, data: raw()? },
         "exec" => {
@@ -126,6 +128,17 @@ fn body(line: &Line<'_>) -> Option<Body> {
         },
         _ => return None,
     })
+}
+
+fn hardware(text: &str) -> Option<Body> {
+    if let Some(unnoticed) = text.strip_prefix("not noticed: ") {
+        let (wait, _) = unnoticed.rsplit_once(" limit_ms=")?;
+        let (limit_ms, foreknown) = (field(unnoticed, "limit_ms")?, field(unnoticed, "foreknown")?);
+        return Some(Body::Unnoticed { wait: wait.to_owned(), limit_ms, foreknown });
+    }
+    let mut words = text.split(' ');
+    let (name, deed) = (words.next()?.to_owned(), Deed::by_name(words.next()?)?);
+    Some(Body::Hardware { card: field(text, "card")?, name, deed, told: field(text, "told")? })
 }
 
 /// The number of the word `NAME=NUMBER` in a text.
@@ -244,6 +257,11 @@ mod tests {
                 errno
             }),
             any::<u64>().prop_map(|count| Body::KernelLost { count }),
+            (any::<u32>(), "[a-z0-9]{1,9}", proptest::sample::select(&Deed::ALL[..]), any::<bool>())
+                .prop_map(|(card, name, deed, told)| Body::Hardware { card, name, deed, told }),
+            ("[a-z0-9= ]{1,20}", any::<u32>(), any::<bool>())
+                .prop_map(|(wait, limit_ms, foreknown)| Body::Unnoticed { wait, limit_ms, foreknown }),
+            any::<(u32, u32)>().prop_map(|(rounds, acts)| Body::Raced { rounds, acts }),
             (proptest::sample::select(&STAGES[..]), any::<i32>(), ".{0,20}")
                 .prop_map(|(stage, errno, text)| Body::Error { stage, errno, text }),
             any::<Option<i32>>().prop_map(|died| Body::End { died }),
