@@ -56,7 +56,7 @@ impl Kept {
     pub fn remove(&self) -> io::Result<()> {
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(lock_of(&self.path))?;
         match lock.try_lock() {
-            Ok(()) => fs::remove_dir_all(&self.path),
+            Ok(()) => remove(&self.path, INFO),
             Err(TryLockError::WouldBlock) => {
                 Err(io::Error::new(io::ErrorKind::ResourceBusy, "a build of it runs"))
             }
@@ -80,6 +80,19 @@ pub(super) fn place(objects: &Path, tree: &Path, kernconf: &str) -> PathBuf {
     let digest = Sha256::digest(format!("{}\0{kernconf}", tree.display()).as_bytes());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     objects.join(&hex[..DIGITS])
+}
+
+/// Removes a directory, and the file that it is known by last: what an interruption leaves can be named again.
+pub(super) fn remove(directory: &Path, known_by: &str) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false if entry.file_name() == known_by => {}
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    fs::remove_dir_all(directory)
 }
 
 /// The file that is held while somebody builds.

@@ -20,7 +20,9 @@ use nlproof_files::write_whole;
 use sha2::{Digest as _, Sha256};
 
 use super::git::git;
-use super::kept::below;
+use super::kept::{below, remove};
+
+const REPOSITORY: &str = "repository";
 
 /// The worktree of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Worktree {
         fs::create_dir_all(self.seen())?;
         let lock = self.lock()?;
         if lock.is_some() {
-            write_whole(&self.directory.join("repository"), self.repository.as_os_str().as_bytes())?;
+            write_whole(&self.directory.join(REPOSITORY), self.repository.as_os_str().as_bytes())?;
         }
         Ok(lock)
     }
@@ -91,7 +93,7 @@ impl Worktree {
         let Some(_lock) = self.lock()? else {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "a bisection runs in it"));
         };
-        fs::remove_dir_all(&self.directory)?;
+        remove(&self.directory, REPOSITORY)?;
         // The repository may be gone.
         drop(git(&self.repository, &["worktree", "prune"]));
         Ok(())
@@ -102,7 +104,7 @@ impl Worktree {
 pub fn worktrees(bisections: &Path) -> Vec<Worktree> {
     let read = |entry: fs::DirEntry| {
         let directory = entry.path();
-        let repository = read_text(&directory.join("repository"), Limit::LINE).ok()?.into();
+        let repository = read_text(&directory.join(REPOSITORY), Limit::LINE).ok()?.into();
         Some(Worktree { key: entry.file_name().into_string().ok()?, repository, directory })
     };
     let mut found: Vec<Worktree> =
