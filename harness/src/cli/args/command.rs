@@ -10,6 +10,7 @@ use super::bisect::BisectArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 use super::guest::{ConsoleArgs, ShellArgs};
 use super::image::ImageArgs;
+use super::import::ImportArgs;
 use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
 use super::report::{MatrixArgs, ReportArgs};
@@ -105,10 +106,16 @@ pub(in crate::cli) enum Command {
     /// A row counts in a profile only where a golden of that profile holds it. Exit code 100: a row has no
     /// vector, or one that the inventory calls a gap has.
     Coverage(CoverageArgs),
-    /// Decode netlink messages from hex or from a file of bytes.
+    /// Decode netlink messages from hex, dumps, arrays of C and Rust, truss(1), kdump(1), strace(1), captures of nlmon.
     ///
     /// Exit code 100: they are not well-formed; what they are is shown all the same, with the place of the fault.
     Decode(DecodeArgs),
+    /// Make a vector of netlink messages that somebody reports: from all that `decode` reads.
+    ///
+    /// The vector sends the very bytes that were sent, by names where there is a name and raw where there is none. Sequence
+    /// numbers and port ids are those of the run, and interfaces whose names are known are named; each is told, and what was
+    /// left out of the file too.
+    Import(ImportArgs),
     /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///
     /// Exit code 102: the module, or a vector, is rejected.

@@ -73,10 +73,8 @@ pub(super) fn read(text: &str) -> Reading {
                 }
                 let place = format!("line {line}");
                 match bytes_of(&body, len) {
-                    Some(data) if data.len() == len => {
-                        if sockets.carries(fd, &data) {
-                            reading.seen.push(Seen { place, direction, data });
-                        }
+                    Some(data) if data.len() == len && sockets.carries(fd, &data) => {
+                        reading.seen.push(Seen { place, direction, data });
                     }
                     found if sockets.is_route(fd) => {
                         let found = found.map_or(0, |data| data.len());

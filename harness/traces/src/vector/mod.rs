@@ -32,7 +32,7 @@ pub use compile::compile;
 pub use draft::{Draft, DraftStep, Replaced};
 pub use format::vector_schema;
 pub use lint::lint;
-pub use load::{Listing, Needs, Suite, Vector, list, load_suite, load_vector, parse_vector};
+pub use load::{Listing, Needs, Suite, Vector, list, load_suite, load_vector, parse_vector, path_of};
 pub use loss::{LossCode, LossKind, StatedLoss};
 pub use malformed::Malformation;
 pub use numbering::{SEQ_STEP, seqs_of};
