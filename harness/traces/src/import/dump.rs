@@ -108,7 +108,7 @@ mod tests {
         assert!(is(xxd) && is(hexdump));
         assert!(!is("10000000 1200 0103 00000000 00000000") && !is("deadbeef") && !is(""));
         for text in [xxd, hexdump, tcpdump] {
-            assert_eq!(datagrams(text), [wanted.clone()], "{text}");
+            assert_eq!(datagrams(text), std::slice::from_ref(&wanted), "{text}");
         }
         assert_eq!(datagrams(&format!("{xxd}\n{xxd}")), [wanted.clone(), wanted]);
     }
