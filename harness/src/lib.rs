@@ -19,4 +19,4 @@ pub mod stress;
 pub mod targets;
 
 pub use nlproof_guest::{ssh as guest, vm};
-pub use nlproof_traces::{coverage, draft, file, golden, ktrace, trace, vector};
+pub use nlproof_traces::{coverage, draft, file, golden, import, ktrace, trace, vector};

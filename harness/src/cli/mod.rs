@@ -10,6 +10,7 @@ mod command_line;
 mod console;
 mod copies;
 mod coverage;
+mod datagrams;
 mod decode;
 mod default_cell;
 mod diff;
@@ -19,12 +20,14 @@ mod exit;
 mod fetch;
 mod fuzz;
 mod image;
+mod import;
 mod interrupt;
 mod kept_cell;
 mod kernel_blocks;
 mod kinds;
 mod kmod;
 mod matrix;
+mod new_vector;
 mod nics;
 mod out;
 mod own;
@@ -82,6 +85,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Matrix(args) => matrix::main(&cli.project, &args),
         Command::Report(args) => report::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
+        Command::Import(args) => import::main(&cli.project, &args),
         Command::Verify(args) => verify::main(&cli.project, &args),
         Command::Bisect(args) => bisect::main(&cli.project, &args),
         Command::Kernel(args) => source::main(&cli.project, &args),

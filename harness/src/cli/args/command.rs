@@ -11,6 +11,7 @@ use super::fuzz::FuzzArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 use super::guest::{ConsoleArgs, DoctorArgs, ShellArgs};
 use super::image::ImageArgs;
+use super::import::ImportArgs;
 use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
 use super::report::{MatrixArgs, ReportArgs};
@@ -117,10 +118,16 @@ pub(in crate::cli) enum Command {
     /// and simulator answer otherwise. The same seed makes the same requests. Exit code 100: something is wrong that was not
     /// known.
     Fuzz(FuzzArgs),
-    /// Decode netlink messages from hex or from a file of bytes.
+    /// Decode netlink messages from hex, dumps, arrays of C and Rust, truss(1), kdump(1), strace(1), captures of nlmon.
     ///
     /// Exit code 100: they are not well-formed; they are decoded all the same, and the place of the fault is shown.
     Decode(DecodeArgs),
+    /// Make a vector of netlink messages that somebody reports: from all that `decode` reads.
+    ///
+    /// The vector sends the very bytes that were sent, by names where there is a name and raw where there is none. Sequence
+    /// numbers and port ids are those of the run, and interfaces whose names are known are named; each is told, and what was
+    /// left out of the file too.
+    Import(ImportArgs),
     /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///
     /// Exit code 102: the module, or a vector, is rejected.

@@ -7,12 +7,13 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DecodeArgs {
-    /// Hex digits (spaces and line ends do not count), `@FILE` with bytes or hex, or `-` for standard input; at most 16
-    /// MiB.
+    /// Hex digits (spaces and line ends do not count), `@FILE`, or `-` for standard input; at most 16 MiB. A file holds hex, a
+    /// hex dump, arrays of C or Rust, text of truss(1), kdump(1) or strace(1), a capture of Linux' nlmon (pcap, pcapng), or
+    /// bytes.
     pub(in crate::cli) input: String,
-    /// Whose numbers the messages use.
-    #[arg(long, value_enum, default_value_t = OsArg::Freebsd)]
-    pub(in crate::cli) os: OsArg,
+    /// Whose numbers the messages use [default: those of the tool that wrote the file, or freebsd].
+    #[arg(long, value_enum)]
+    pub(in crate::cli) os: Option<OsArg>,
 }
 
 /// An ABI.

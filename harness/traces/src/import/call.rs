@@ -20,6 +20,9 @@ const NAMES: [&str; 13] = [
     "readv",
 ];
 
+/// How many quotes one string may hold: each may be its end.
+const QUOTES: usize = 1000;
+
 /// A call as it stands on its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Call<'a> {
@@ -101,7 +104,7 @@ pub(super) fn strings(args: &str, ret: Option<i64>) -> Strings {
 /// A string that begins `text`: its bytes, where what follows it begins, and whether it was cut.
 fn string(text: &str, ret: Option<i64>) -> Option<(Vec<u8>, usize, bool)> {
     let mut first = None;
-    for (end, _) in text.match_indices('"') {
+    for (end, _) in text.match_indices('"').take(QUOTES) {
         let escaped = text[..end].bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
         if escaped {
             continue;

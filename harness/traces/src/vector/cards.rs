@@ -375,7 +375,7 @@ mod tests {
             (ONE, "- hardware: {vtnet0: unplug}", "vtnet0 is the card that the guest itself is reached by"),
             ("[]", "- hardware: {nic1: unplug}", "name it under needs.hardware first"),
             (ONE, "- hardware: {within-ms: 5}", "nothing is done with any card"),
-            (ONE, "- hardware: {nic1: unplug, within-ms: 0}", "expected 1 to 60000 milliseconds"),
+            (ONE, "- hardware: {nic1: unplug, within-ms: 0}", "1 to 60000 milliseconds is expected"),
             (ONE, "- hardware: {nic1: plug}", "plug: nic1 is plugged already"),
             (
                 ONE,

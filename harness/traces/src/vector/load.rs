@@ -161,6 +161,21 @@ fn id_of(root: &Path, path: &Path) -> Result<String, FileError> {
     }
 }
 
+/// The file of the vector with this id, which may not be there.
+///
+/// # Errors
+/// No vector can have the id: a suite and a name, of letters, digits, dashes, dots and underscores.
+pub fn path_of(root: &Path, id: &str) -> Result<PathBuf, FileError> {
+    let path = root.join(format!("{id}.yaml"));
+    let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
+    if !id.contains('/') || !id.split('/').all(plain) {
+        return Err(FileError::whole(&path, format!("`{}` is no vector's id", id.escape_debug()))
+            .help("a suite and a name: link/create-lo"));
+    }
+    id_of(root, &path)?;
+    Ok(path)
+}
+
 /// Loads one vector; its id is the file's path below `root`.
 ///
 /// # Errors
