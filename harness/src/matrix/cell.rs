@@ -91,7 +91,7 @@ impl fmt::Display for Soft {
 /// A vector that a cell leaves out, and why: one that stops this kernel, say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Without {
-    /// The vector's id.
+    /// The vector's id; with a `*` at its end every vector whose id begins so.
     pub vector: String,
     /// Why.
     pub reason: String,
@@ -176,7 +176,11 @@ impl Cell {
 
     /// Why the cell leaves a vector out, if it does.
     pub fn leaves_out(&self, vector: &str) -> Option<String> {
-        let without = self.without.iter().find(|without| without.vector == vector)?;
+        let is_it = |without: &&Without| match without.vector.strip_suffix('*') {
+            Some(beginning) => vector.starts_with(beginning),
+            None => without.vector == vector,
+        };
+        let without = self.without.iter().find(is_it)?;
         Some(format!("is left out here: {}", without.reason))
     }
 

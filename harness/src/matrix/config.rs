@@ -63,7 +63,7 @@ struct RawCell {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawWithout {
-    /// The vector, such as link/create-lo.
+    /// The vector, such as link/create-lo; with a `*` at its end every vector whose id begins so.
     vector: String,
     /// Why it is left out; reports say so.
     #[schemars(length(min = 1))]
@@ -341,6 +341,9 @@ mod tests {
         let cell = load(text).unwrap().cells.remove(0);
         assert_eq!(cell.leaves_out("link/a").as_deref(), Some("is left out here: it panics"));
         assert_eq!(cell.leaves_out("link/ab"), None);
+        let cell = load(&text.replace("link/a,", "'link/*',")).unwrap().cells.remove(0);
+        assert_eq!(cell.leaves_out("link/ab").as_deref(), Some("is left out here: it panics"));
+        assert_eq!(cell.leaves_out("links/a"), None);
     }
 
     #[test]
