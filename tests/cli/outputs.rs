@@ -45,6 +45,7 @@ const COMMANDS: &[(&str, i32)] = &[
     ("fuzz --target sim --release 15 --rounds 1 --findings NEW", 0),
     ("coverage --profile 15", 0),
     ("decode 1400000003000200000000000000000000000000", 0),
+    ("import MESSAGE", 0),
     ("verify --explain stack", 0),
     ("verify MODULE", 102),
     ("verify --format json MODULE", 102),
@@ -78,6 +79,8 @@ impl Outputs {
     fn new() -> Self {
         let project = Project::small(&VECTORS);
         project.write("module.ko", "no module");
+        let getlink = "20000000120005000100000000000000";
+        project.write("message", &format!("{getlink}{}", "0".repeat(32)));
         let outputs = Outputs { project };
         assert_eq!(outputs.run("test-matrix --report-dir REPORT").status.code(), Some(0));
         outputs.project.write("report/freebsd-x.console", "FreeBSD\n");
@@ -93,6 +96,7 @@ impl Outputs {
                 "NEW" => {
                     command.arg(self.project.path(&format!("new-{}", NEW.fetch_add(1, Ordering::Relaxed))))
                 }
+                "MESSAGE" => command.arg(self.project.path("message")),
                 "MODULE" => command.arg(self.project.path("module.ko")),
                 word => command.arg(word),
             };
