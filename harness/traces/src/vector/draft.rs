@@ -18,7 +18,7 @@ use super::lint::malformation;
 use super::load::{Vector, parse_vector};
 use super::named::{Segment, segments};
 use super::numbering::seqs_of;
-use super::write::{Entries, list, text, texts, yaml};
+use super::write::{Entries, exec_tree, list, pair, text, texts, wait_tree, yaml};
 use crate::file::{FileError, Value};
 
 /// A vector that is to be.
@@ -149,7 +149,7 @@ impl Draft {
     ) -> Result<Vector, FileError> {
         let mut file = Entries::default();
         file.put("about", text(&self.about));
-        file.put("needs", os_alone(self.os));
+        file.put("needs", pair("os", texts([self.os.name()])));
         file.put_some("malformed", texts(malformed.iter().copied()));
         file.put("steps", list(forms.iter().map(Form::tree)));
         let mut vector = parse_vector(self.id.clone(), path, &yaml(&file.map()))?;
@@ -207,17 +207,9 @@ impl<'a> Form<'a> {
     fn of(os: Os, step: &'a DraftStep) -> Self {
         match step {
             DraftStep::Send { data, interfaces } => Self::Datagram(segments(os, data, interfaces)),
-            DraftStep::Exec { argv, limit_ms } => {
-                let mut exec = Entries::default();
-                exec.put("argv", texts(argv.iter().map(String::as_str)));
-                exec.put("limit-ms", Value::Int((*limit_ms).into()));
-                Self::Other(step_of("exec", exec.map()))
-            }
+            DraftStep::Exec { argv, limit_ms } => Self::Other(pair("exec", exec_tree(argv, *limit_ms))),
             DraftStep::Wait { quiet_ms, limit_ms } => {
-                let mut wait = Entries::default();
-                wait.put("quiet-ms", Value::Int((*quiet_ms).into()));
-                wait.put("limit-ms", Value::Int((*limit_ms).into()));
-                Self::Other(step_of("wait", wait.map()))
+                Self::Other(pair("wait", wait_tree(*quiet_ms, *limit_ms)))
             }
         }
     }
@@ -225,24 +217,12 @@ impl<'a> Form<'a> {
     fn tree(&self) -> Value {
         match self {
             Form::Datagram(segments) => match &segments[..] {
-                [one] => step_of("send", one.tree.clone()),
-                many => step_of("datagram", list(many.iter().map(|segment| segment.tree.clone()))),
+                [one] => pair("send", one.tree.clone()),
+                many => pair("datagram", list(many.iter().map(|segment| segment.tree.clone()))),
             },
             Form::Other(tree) => tree.clone(),
         }
     }
-}
-
-fn os_alone(os: Os) -> Value {
-    let mut needs = Entries::default();
-    needs.put("os", texts([os.name()]));
-    needs.map()
-}
-
-fn step_of(kind: &str, value: Value) -> Value {
-    let mut step = Entries::default();
-    step.put(kind, value);
-    step.map()
 }
 
 #[cfg(test)]

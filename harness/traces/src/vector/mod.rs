@@ -42,3 +42,9 @@ pub use numbering::{SEQ_STEP, seqs_of};
 pub use race::judge_races;
 pub use report::{Beside, VECTORS_SCHEMA, VectorReport, VectorStats, judge_vectors};
 pub use values::hex;
+
+pub(crate) use named::{Interfaces, header_tree, payload_tree};
+pub(crate) use write::{
+    Entries, exec_tree, hex_text, list as list_tree, pair, put_privilege, socket_tree, text, texts,
+    wait_tree, yaml,
+};

@@ -14,11 +14,11 @@ use nlproof_wire::{Os, family_name};
 
 use super::attrs::{NESTED, NET_BYTEORDER};
 use super::numbering::SEQ_STEP;
-use super::write::{Entries, hex_text, list, text};
+use super::write::{Entries, hex_text, list, pair, text};
 use crate::file::Value;
 
 /// Indexes of interfaces whose names are known.
-pub(super) type Interfaces = BTreeMap<u32, String>;
+pub(crate) type Interfaces = BTreeMap<u32, String>;
 
 /// A part of a datagram that one message of a vector sends: a message with what stands between it and the next one.
 #[derive(Debug, Clone)]
@@ -151,7 +151,8 @@ impl<'a> Parts<'a> {
         let mut rest = self.content;
         if let Some(spec) = self.spec {
             let (fixed, after) = rest.split_at(spec.header.size.min(rest.len()));
-            message.put_some("header", header_tree(os, spec, fixed, interfaces));
+            let known = |index: u32, whole| interfaces.get(&index).filter(|_| whole).map(String::as_str);
+            message.put_some("header", header_tree(os, spec, fixed, known));
             sent += spec.header.size;
             rest = after;
             let echo = spec.layout(self.header.flags, self.content).echo;
@@ -244,27 +245,35 @@ fn flag_word(table: &'static [Flag], word: u32) -> Value {
     }
 }
 
-/// The fields that are not zero; bytes that are missing of the structure are zero.
-fn header_tree(os: Os, spec: &Message, fixed: &[u8], interfaces: &Interfaces) -> Value {
+/// The fields that are not zero, and the index whose interface is `known`, by its number and whether all its bytes are there.
+/// Bytes that are missing of the structure are zero.
+pub(crate) fn header_tree<'n>(
+    os: Os,
+    spec: &Message,
+    fixed: &[u8],
+    known: impl Fn(u32, bool) -> Option<&'n str>,
+) -> Value {
     let mut whole = vec![0; spec.header.size];
     whole.iter_mut().zip(fixed).for_each(|(byte, given)| *byte = *given);
     let mut fields = Entries::default();
     for field in spec.header.fields {
         let number = field.read(&whole).unwrap_or_default();
+        let word = number as u32;
+        let whole_field = field.offset + field.kind.size() <= fixed.len();
+        if field.kind == FieldKind::IfIndex
+            && let Some(name) = known(word, whole_field)
+        {
+            fields.put(field.name, text(&format!("${name}")));
+            continue;
+        }
         if number == 0 {
             continue;
         }
-        let word = number as u32;
         let named = |name: Option<&'static str>| name.map_or(Value::Int(number.into()), text);
-        let whole_field = field.offset + field.kind.size() <= fixed.len();
         fields.put(
             field.name,
             match field.kind {
                 FieldKind::Family => named(family_name(os, word as u8)),
-                FieldKind::IfIndex => match interfaces.get(&word).filter(|_| whole_field) {
-                    Some(name) => text(&format!("${name}")),
-                    None => Value::Int(number.into()),
-                },
                 FieldKind::IfFlags => flag_word(if_flags(os), word),
                 FieldKind::IfaFlags => flag_word(ifa_flags(os), word),
                 FieldKind::Scope => named(scope_name(word as u8)),
@@ -318,18 +327,17 @@ fn attr_tree(os: Os, table: &'static AttrTable, attr: &RawAttr<'_>, interfaces: 
         }
         None => (format!("#{}", attr.type_field), AttrKind::Binary),
     };
-    let value = payload_tree(os, kind, attr, interfaces).unwrap_or_else(|| {
-        let mut exact = Entries::default();
-        exact.put("hex", hex_text(attr.payload));
-        exact.map()
-    });
-    let mut entry = Entries::default();
-    entry.put(&key, value);
-    entry.map()
+    let value = payload_tree(os, kind, attr, interfaces);
+    pair(&key, value.unwrap_or_else(|| pair("hex", hex_text(attr.payload))))
 }
 
 /// The payload as its kind takes it; `None`: only as bytes.
-fn payload_tree(os: Os, kind: AttrKind, attr: &RawAttr<'_>, interfaces: &Interfaces) -> Option<Value> {
+pub(crate) fn payload_tree(
+    os: Os,
+    kind: AttrKind,
+    attr: &RawAttr<'_>,
+    interfaces: &Interfaces,
+) -> Option<Value> {
     let payload = attr.payload;
     if !kind.accepts(os, payload.len()) {
         return None;

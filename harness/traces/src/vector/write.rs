@@ -4,7 +4,7 @@
 //! What is read back is the same vector. Comments and the spelling of names (`IFLA_MTU` for `mtu`) are kept as they are only
 //! as far as they stand in values.
 
-use nlproof_agent::Privilege;
+use nlproof_agent::{Privilege, SocketOptions};
 use nlproof_wire::Os;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_saphyr::{FlowMap, FlowSeq, Spanned, ser_options, to_string_with_options};
@@ -32,7 +32,7 @@ impl Vector {
         file.put("about", text(&self.about));
         file.put_some("needs", self.needs_tree());
         file.put_some("groups", texts(self.groups.iter().map(String::as_str)));
-        file.put_some("socket", self.socket_tree());
+        file.put_some("socket", socket_tree(&self.socket));
         if self.ordered {
             file.put("ordered", Value::Bool(true));
         }
@@ -44,12 +44,7 @@ impl Vector {
 
     fn needs_tree(&self) -> Value {
         let mut needs = Entries::default();
-        match self.needs.privilege {
-            // No file asks for a stack outside.
-            Privilege::Root | Privilege::Outside => {}
-            Privilege::Unprivileged => needs.put("privilege", text("unprivileged")),
-            Privilege::Jailed => needs.put("privilege", text("jailed")),
-        }
+        put_privilege(&mut needs, self.needs.privilege);
         if self.needs.os != Os::ALL {
             needs.put_some("os", texts(self.needs.os.iter().map(|os| os.name())));
         }
@@ -66,26 +61,34 @@ impl Vector {
         needs.put_some("hardware", list(cards));
         needs.map()
     }
+}
 
-    fn socket_tree(&self) -> Value {
-        let mut socket = Entries::default();
-        let options = &self.socket;
-        for (name, on) in
-            [("ext-ack", options.ext_ack), ("cap-ack", options.cap_ack), ("strict", options.strict)]
-        {
-            if on {
-                socket.put(name, Value::Bool(true));
-            }
-        }
-        for (name, bytes) in
-            [("receive-buffer", options.receive_buffer), ("event-buffer", options.event_buffer)]
-        {
-            if let Some(bytes) = bytes {
-                socket.put(name, Value::Int(bytes.into()));
-            }
-        }
-        socket.map()
+/// Puts who sends, unless that is root.
+pub(crate) fn put_privilege(needs: &mut Entries, privilege: Privilege) {
+    match privilege {
+        // No file asks for a stack outside.
+        Privilege::Root | Privilege::Outside => {}
+        Privilege::Unprivileged => needs.put("privilege", text("unprivileged")),
+        Privilege::Jailed => needs.put("privilege", text("jailed")),
     }
+}
+
+/// The options of the request socket.
+pub(crate) fn socket_tree(options: &SocketOptions) -> Value {
+    let mut socket = Entries::default();
+    for (name, on) in [("ext-ack", options.ext_ack), ("cap-ack", options.cap_ack), ("strict", options.strict)]
+    {
+        if on {
+            socket.put(name, Value::Bool(true));
+        }
+    }
+    for (name, bytes) in [("receive-buffer", options.receive_buffer), ("event-buffer", options.event_buffer)]
+    {
+        if let Some(bytes) = bytes {
+            socket.put(name, Value::Int(bytes.into()));
+        }
+    }
+    socket.map()
 }
 
 fn loss_tree(loss: &StatedLoss) -> Value {
@@ -113,18 +116,10 @@ fn step_tree(step: &RawStep) -> Value {
         entries.put("datagram", list(messages.iter().map(message_tree)));
     }
     if let Some(RawExec { argv, limit_ms }) = exec {
-        let mut command = Entries::default();
-        command.put("argv", texts(argv.value.iter().map(String::as_str)));
-        if limit_ms.value != default_exec_limit().value {
-            command.put("limit-ms", Value::Int(limit_ms.value.into()));
-        }
-        entries.put("exec", command.map());
+        entries.put("exec", exec_tree(&argv.value, limit_ms.value));
     }
     if let Some(RawWait { quiet_ms, limit_ms }) = wait {
-        let mut wait = Entries::default();
-        wait.put("quiet-ms", Value::Int(quiet_ms.value.into()));
-        wait.put("limit-ms", Value::Int(limit_ms.value.into()));
-        entries.put("wait", wait.map());
+        entries.put("wait", wait_tree(quiet_ms.value, limit_ms.value));
     }
     if let Some(race) = race {
         entries.put("race", race_tree(race));
@@ -133,6 +128,24 @@ fn step_tree(step: &RawStep) -> Value {
         entries.put("hardware", deeds.value.clone());
     }
     entries.map()
+}
+
+/// A command, with its limit in milliseconds if it is not the usual one.
+pub(crate) fn exec_tree(argv: &[String], limit_ms: u32) -> Value {
+    let mut command = Entries::default();
+    command.put("argv", texts(argv.iter().map(String::as_str)));
+    if limit_ms != default_exec_limit().value {
+        command.put("limit-ms", Value::Int(limit_ms.into()));
+    }
+    command.map()
+}
+
+/// A pause, in milliseconds.
+pub(crate) fn wait_tree(quiet_ms: u32, limit_ms: u32) -> Value {
+    let mut wait = Entries::default();
+    wait.put("quiet-ms", Value::Int(quiet_ms.into()));
+    wait.put("limit-ms", Value::Int(limit_ms.into()));
+    wait.map()
 }
 
 fn race_tree(race: &RawRace) -> Value {
@@ -197,15 +210,15 @@ pub(super) fn reply_word(reply: RawReply) -> &'static str {
 
 /// A mapping under construction.
 #[derive(Debug, Default)]
-pub(super) struct Entries(Vec<(Node, Node)>);
+pub(crate) struct Entries(Vec<(Node, Node)>);
 
 impl Entries {
-    pub(super) fn put(&mut self, key: &str, value: Value) {
+    pub(crate) fn put(&mut self, key: &str, value: Value) {
         self.0.push((node(text(key)), node(value)));
     }
 
     /// Puts a list or a mapping, unless it is empty.
-    pub(super) fn put_some(&mut self, key: &str, value: Value) {
+    pub(crate) fn put_some(&mut self, key: &str, value: Value) {
         let empty = match &value {
             Value::List(items) => items.is_empty(),
             Value::Map(entries) => entries.is_empty(),
@@ -216,9 +229,16 @@ impl Entries {
         }
     }
 
-    pub(super) fn map(self) -> Value {
+    pub(crate) fn map(self) -> Value {
         Value::Map(self.0)
     }
+}
+
+/// A mapping of one entry: a step, an attribute.
+pub(crate) fn pair(key: &str, value: Value) -> Value {
+    let mut entries = Entries::default();
+    entries.put(key, value);
+    entries.map()
 }
 
 /// A value that has no place yet.
@@ -226,27 +246,27 @@ fn node(value: Value) -> Node {
     Node { place: Position::START, value }
 }
 
-pub(super) fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     Value::Str(text.to_owned())
 }
 
-pub(super) fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
+pub(crate) fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
     list(texts.into_iter().map(text))
 }
 
-pub(super) fn list(values: impl IntoIterator<Item = Value>) -> Value {
+pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Value {
     Value::List(values.into_iter().map(node).collect())
 }
 
 /// Bytes as the hex text of a vector; many bytes stand on lines of their own.
-pub(super) fn hex_text(bytes: &[u8]) -> Value {
+pub(crate) fn hex_text(bytes: &[u8]) -> Value {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let lines: Vec<String> = bytes.chunks(HEX_LINE).map(hex).collect();
     Value::Str(lines.join("\n"))
 }
 
 /// A tree as YAML, as people write vectors: short mappings and lists of words on one line.
-pub(super) fn yaml(tree: &Value) -> String {
+pub(crate) fn yaml(tree: &Value) -> String {
     let options = ser_options! {
         compact_list_indent: false,
         folded_wrap_chars: NEVER,
