@@ -82,7 +82,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     }
     let written = match &args.report_dir {
         Some(directory) => {
-            let baseline = baseline.as_ref().map(|(name, run)| (name.as_str(), run));
+            let baseline = baseline.as_ref();
             write_reports(directory, &result)
                 .or(html::beside(&project, &vectors, directory, &result, baseline))
         }

@@ -27,10 +27,12 @@ struct Shown<'r> {
 
 /// The vectors of a cell that ran and did not pass, in the order in which their problems are numbered.
 pub fn troubled(result: &CellResult) -> impl Iterator<Item = &VectorResult> {
-    let fine = |vector: &&VectorResult| {
-        !matches!(vector.outcome, Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_))
-    };
-    result.vectors.iter().filter(fine)
+    result.vectors.iter().filter(|vector| is_trouble(&vector.outcome))
+}
+
+/// Whether a vector ran and did not pass.
+pub(super) fn is_trouble(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_))
 }
 
 /// The problems of a run, in the order in which they were first seen.

@@ -28,9 +28,8 @@ pub(super) fn main(
     let baseline = baseline.map(read_baseline).transpose()?;
     let directory = directory_of(report);
     let file = output.map_or_else(|| directory.join(NAME), Path::to_owned);
-    let baseline = baseline.as_ref().map(|(name, run)| (name.as_str(), run));
     let vectors = project.vectors(&VectorArgs::default())?;
-    write(project, &vectors, &directory, &file, &run, baseline)?;
+    write(project, &vectors, &directory, &file, &run, baseline.as_ref())?;
     tell!("page: {}", file.display());
     Ok(exit_code(&run, false))
 }
@@ -52,7 +51,7 @@ pub(in crate::cli) fn beside(
     vectors: &[Vector],
     directory: &Path,
     run: &RunResult,
-    baseline: Option<(&str, &RunResult)>,
+    baseline: Option<&(String, RunResult)>,
 ) -> ExitCode {
     match write(project, vectors, directory, &directory.join(NAME), run, baseline) {
         Ok(()) => ExitCode::OK,
@@ -66,7 +65,7 @@ fn write(
     directory: &Path,
     file: &Path,
     run: &RunResult,
-    baseline: Option<(&str, &RunResult)>,
+    baseline: Option<&(String, RunResult)>,
 ) -> Result<(), CliError> {
     let page = HtmlReport {
         run,
@@ -75,7 +74,7 @@ fn write(
         vectors,
         goldens: &project.goldens(),
         directory: Some(directory),
-        baseline,
+        baseline: baseline.map(|(name, run)| (name.as_str(), run)),
     };
     let notes = page.write(file).map_err(|error| match error {
         HtmlError::Input(error) => CliError::from(error),

@@ -14,7 +14,7 @@ use super::since::{Since, since};
 use super::timeline::Timeline;
 use crate::file::FileError;
 use crate::matrix::{CellResult, CellStatus, ModuleKind, Outcome, VectorResult};
-use crate::report::problems::{Problem, problems, troubled};
+use crate::report::problems::{Problem, is_trouble, problems, troubled};
 use crate::report::summary::{goldens, numbers};
 use crate::vector::Vector;
 
@@ -163,16 +163,12 @@ impl<'r> Page<'r> {
         let mut troubles: BTreeMap<&'r str, Vec<TroubleShown>> = BTreeMap::new();
         let mut number = 0;
         for (place, cell) in run.cells.iter().enumerate() {
-            let mut wanted: BTreeMap<&str, &'r Vector> = BTreeMap::new();
             let all = drawn == Some(place);
-            let of_cell: Vec<_> = troubled(cell).collect();
-            for vector in
-                cell.vectors.iter().filter(|vector| all || of_cell.iter().any(|one| one.id == vector.id))
-            {
-                if let Some((id, vector)) = by_id.get_key_value(vector.id.as_str()) {
-                    wanted.insert(id, vector);
-                }
-            }
+            let wanted = (cell.vectors.iter())
+                .filter(|vector| all || is_trouble(&vector.outcome))
+                .filter_map(|vector| by_id.get_key_value(vector.id.as_str()))
+                .map(|(id, vector)| (*id, *vector))
+                .collect();
             let mut seen = report
                 .directory
                 .map_or(Ok(BTreeMap::new()), |directory| seen(directory, &cell.cell, &wanted))
@@ -180,7 +176,7 @@ impl<'r> Page<'r> {
                     notes.push(format!("{}: {error}", cell.cell.name()));
                     BTreeMap::new()
                 });
-            for vector in of_cell {
+            for vector in troubled(cell) {
                 number += 1;
                 let shown = trouble(report, cell, vector, number, seen.get(&vector.id))?;
                 troubles.entry(&vector.id).or_default().push(shown);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::matrix::{Outcome, RunResult};
+use crate::report::problems::is_trouble;
 
 /// The changes since a baseline.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,10 +34,6 @@ struct Changed {
     cells: Vec<String>,
     was: &'static str,
     is: &'static str,
-}
-
-fn is_trouble(outcome: &Outcome) -> bool {
-    !matches!(outcome, Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_))
 }
 
 /// Compares a run with a baseline.
