@@ -183,8 +183,7 @@ fn backend(id: &str) -> String {
 /// The identifiers of devices that have one.
 fn peripherals(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
     let list = qmp.execute("qom-list", json!({ "path": "/machine/peripheral" }))?;
-    let name = |entry: &Value| Some(entry.get("name")?.as_str()?.to_owned());
-    Ok(list.as_array().into_iter().flatten().filter_map(name).collect())
+    Ok(names(&list))
 }
 
 /// The models of devices that this QEMU has.
@@ -193,8 +192,13 @@ fn peripherals(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
 /// See [`QmpError`].
 pub fn device_models(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
     let list = qmp.execute("qom-list-types", json!({ "implements": "device", "abstract": false }))?;
+    Ok(names(&list))
+}
+
+/// The names in a list of QEMU's objects.
+fn names(list: &Value) -> Vec<String> {
     let name = |entry: &Value| Some(entry.get("name")?.as_str()?.to_owned());
-    Ok(list.as_array().into_iter().flatten().filter_map(name).collect())
+    list.as_array().into_iter().flatten().filter_map(name).collect()
 }
 
 /// A machine that somebody watches, with cards that are plugged meanwhile.
