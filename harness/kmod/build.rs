@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("no CARGO_MANIFEST_DIR")?);
     let root = here.join("../..").canonicalize()?;
     let mut names = vec![parts::POLICY.to_owned()];
-    for (tree, endings) in parts::TREES {
+    for (tree, endings) in parts::TREES.into_iter().chain([parts::FAULTNIC]) {
         println!("cargo::rerun-if-changed={}", root.join(tree).display());
         add(&root, tree, endings, &mut names)?;
     }

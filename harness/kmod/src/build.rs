@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -11,11 +10,12 @@ use std::sync::atomic::AtomicBool;
 use nlproof_files::work_directory_in;
 
 use crate::archive::keep;
+use crate::c_part::{CPart, add_to_key};
 use crate::check::check;
 use crate::error::KmodError;
 use crate::flags;
 use crate::headers::{HeaderSource, Headers};
-use crate::key::{Key, files};
+use crate::key::Key;
 use crate::parts::TREES;
 use crate::sysroot::{remap, rustc, sysroot};
 use crate::toolchain::Toolchain;
@@ -113,7 +113,7 @@ fn find_or_make(
         on_stage(Stage::Shim);
         let shim = work_place.shim()?;
         on_stage(Stage::Link);
-        let module = work_place.link(&rust, &shim)?;
+        let module = work_place.link(rust, shim)?;
         check(&fs::read(&module).map_err(KmodError::io("read", &module))?)?;
         let finished = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
         let target = finished.path().join("nlproof_iface.ko");
@@ -147,21 +147,11 @@ impl Sources {
 
 fn key(tools: &Toolchain, sources: &Sources, headers: &Headers, faults: bool) -> Result<String, KmodError> {
     let mut key = Key::default();
-    tools.versions.iter().for_each(|version| key.text(version));
-    key.text(&headers.digest);
+    add_to_key(&mut key, tools, headers);
     key.text(flags::RUST_DEBUG);
-    flags::RUST
-        .iter()
-        .chain(flags::C)
-        .chain(flags::OWN_C)
-        .chain(flags::ENTRIES)
-        .for_each(|flag| key.text(flag));
+    flags::RUST.iter().chain(flags::ENTRIES).for_each(|flag| key.text(flag));
     if faults {
         key.text(flags::FAULTS);
-    }
-    for (name, text) in flags::OPTIONS {
-        key.text(name);
-        key.text(text);
     }
     let trees = [&sources.wire, &sources.core, &sources.ffi, &sources.shim];
     for (tree, (_, endings)) in trees.into_iter().zip(TREES) {
@@ -207,7 +197,7 @@ impl Work<'_> {
             self.run(&format!("compiling {name}"), &mut command)?;
         }
         let object = self.out.join("rust.o");
-        let mut command = self.lld();
+        let mut command = self.c_part().lld();
         command.arg("--gc-sections").args(["-e", flags::ENTRIES[0]]);
         for entry in flags::ENTRIES {
             command.args(["-u", entry]);
@@ -219,55 +209,16 @@ impl Work<'_> {
         Ok(object)
     }
 
-    fn lld(&self) -> Command {
-        let mut command = Command::new(&self.tools.lld);
-        command.args(["-m", "elf_x86_64_fbsd", "-r"]);
-        command
+    fn c_part(&self) -> CPart<'_> {
+        CPart { tools: self.tools, headers: self.headers, out: self.out, cancel: self.cancel }
     }
 
     fn shim(&self) -> Result<Vec<PathBuf>, KmodError> {
-        let include = self.out.join("include");
-        fs::create_dir(&include).map_err(KmodError::io("create", &include))?;
-        for (name, text) in flags::OPTIONS {
-            let path = include.join(name);
-            fs::write(&path, text).map_err(KmodError::io("write", &path))?;
-        }
-        let sys = &self.headers.sys;
-        for (name, machine) in [("machine", "amd64/include"), ("x86", "x86/include")] {
-            let link = include.join(name);
-            symlink(sys.join(machine), &link).map_err(KmodError::io("create", &link))?;
-        }
-        let major = self.headers.version / 100_000;
-        let mut objects = Vec::new();
-        for source in files(&self.sources.shim, &[".c"])? {
-            let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let object = self.out.join(format!("{name}.o"));
-            let mut command = Command::new(&self.tools.clang);
-            command
-                .arg(format!("--target=x86_64-unknown-freebsd{major}.0"))
-                .args(flags::C)
-                .args(flags::OWN_C)
-                .args(self.faults.then_some(flags::FAULTS));
-            for directory in [&include, sys, &sys.join("contrib/ck/include"), &self.sources.shim] {
-                command.arg("-I").arg(directory);
-            }
-            command.arg("-include").arg(include.join("opt_global.h"));
-            for (path, name) in [(self.out, "/out"), (sys.as_path(), "/sys"), (&self.sources.shim, "/shim")] {
-                command.arg(format!("-ffile-prefix-map={}={name}", path.display()));
-            }
-            // The directory of compilation is recorded too.
-            command.arg("-fdebug-compilation-dir=/out").current_dir(self.out);
-            self.run(&format!("compiling {name}.c"), command.arg("-c").arg(&source).arg("-o").arg(&object))?;
-            objects.push(object);
-        }
-        Ok(objects)
+        self.c_part().compile(&self.sources.shim, "/shim", if self.faults { &[flags::FAULTS] } else { &[] })
     }
 
-    fn link(&self, rust: &Path, shim: &[PathBuf]) -> Result<PathBuf, KmodError> {
-        let module = self.out.join("nlproof_iface.ko");
-        let mut command = self.lld();
-        command.arg("-T").arg(self.headers.linker_script()).arg("--warn-common");
-        self.run("linking the module", command.arg("-o").arg(&module).args(shim).arg(rust))?;
-        Ok(module)
+    fn link(&self, rust: PathBuf, mut shim: Vec<PathBuf>) -> Result<PathBuf, KmodError> {
+        shim.push(rust);
+        self.c_part().link("nlproof_iface.ko", &shim)
     }
 }

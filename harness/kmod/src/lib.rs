@@ -16,8 +16,10 @@
 
 mod archive;
 mod build;
+mod c_part;
 mod check;
 mod error;
+mod faultnic;
 mod flags;
 mod headers;
 mod kernel;
@@ -32,6 +34,7 @@ mod work;
 pub use build::{Module, Options, Stage, build};
 pub use check::Refusal;
 pub use error::KmodError;
+pub use faultnic::{FAULTNIC, build_faultnic};
 pub use headers::HeaderSource;
 pub use kernel::{kernel, kernel_debug};
 pub use sources::{Checkout, embedded_policy};

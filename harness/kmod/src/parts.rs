@@ -12,3 +12,6 @@ pub(crate) const TREES: [(&str, &[&str]); 4] = [
 
 /// Path of the policy that a module is verified against before it is loaded.
 pub(crate) const POLICY: &str = "tests/fixtures/verify/nlproof_iface.yaml";
+
+/// The module with the faulty interfaces.
+pub(crate) const FAULTNIC: (&str, &[&str]) = ("kmod-src/faultnic", &[".c"]);

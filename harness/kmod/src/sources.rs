@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::archive::keep;
 use crate::error::KmodError;
 use crate::key::Key;
-use crate::parts::{POLICY, TREES};
+use crate::parts::{FAULTNIC, POLICY, TREES};
 
-/// The files of [`TREES`] and the [`POLICY`] as this program was built with them, by their names in a checkout, sorted.
+/// The files of [`TREES`] and [`FAULTNIC`] and the [`POLICY`] as this program was built with them, by their names in a checkout, sorted.
 const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
 /// A directory with all sources of a module.
@@ -25,7 +25,7 @@ impl Checkout {
     /// # Errors
     /// The cache cannot be written to.
     pub fn find(beside: &Path, cache: &Path) -> Result<Self, KmodError> {
-        if TREES.iter().all(|(tree, _)| beside.join(tree).is_dir()) {
+        if TREES.iter().chain([&FAULTNIC]).all(|(tree, _)| beside.join(tree).is_dir()) {
             return Ok(Self { root: beside.to_owned(), embedded: false });
         }
         Ok(Self { root: unpacked(cache)?, embedded: true })
@@ -89,7 +89,7 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let copy = Checkout::find(&cache.path().join("nowhere"), cache.path()).unwrap();
         assert!(copy.is_embedded());
-        for (tree, endings) in TREES {
+        for (tree, endings) in TREES.into_iter().chain([FAULTNIC]) {
             let names = |root: &Path| -> Vec<PathBuf> {
                 let found = files(&root.join(tree), endings).unwrap();
                 found.iter().map(|path| path.strip_prefix(root).unwrap().to_owned()).collect()
