@@ -5,7 +5,7 @@
 #[path = "../support/skip.rs"]
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -98,6 +98,7 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
     let root = CacheRoot::from_env().unwrap();
     let matrix = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/matrix.yaml");
     Some(FreebsdOptions {
+        checkout: PathBuf::new(),
         instruction_clock: false,
         dists,
         cache: Cache::new(root.path()),

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::{env, fs};
 
 use nlproof_image::{Dists, ReleaseDir};
-use nlproof_kmod::{HeaderSource, Options, ToolPaths, Toolchain, build};
+use nlproof_kmod::{HeaderSource, Options, ToolPaths, Toolchain, build, build_faultnic};
 
 /// Past libtest's capture, which would hide it in a test that passes.
 #[allow(clippy::disallowed_methods, reason = "libtest captures what the macros print")]
@@ -60,6 +60,14 @@ fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
         assert_eq!(fs::read(in_cache(second.path()).path).unwrap(), bytes, "{}", release.name);
         assert!(in_cache(first.path()).cached);
         let has = |text: &[u8]| bytes.windows(text.len()).any(|at| at == text);
-        assert!(has(b"nlproof_mode") && !has(b"nlproof_fault"), "{}", release.name);
+        assert!(has(b"nlproof_mode") && !has(b"nlproof_faulty"), "{}", release.name);
+        let faultnic = |cache: &Path| {
+            build_faultnic(&tools, HeaderSource::Release(release), &checkout, cache, &cancel).unwrap()
+        };
+        let cards = faultnic(first.path());
+        assert!(!cards.cached && cards.imports.iter().any(|import| import == "ifc_attach_cloner"));
+        let bytes = fs::read(&cards.path).unwrap();
+        assert_eq!(fs::read(faultnic(second.path()).path).unwrap(), bytes, "{}", release.name);
+        assert!(faultnic(first.path()).cached);
     }
 }

@@ -74,6 +74,7 @@ pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdO
         accelerator: Accelerator::Auto,
         start: Start::Warm,
         stock_rc,
+        checkout: project.checkout(),
         modules: project.modules()?,
         demanded: project.kmods.clone(),
         cpus: 1,

@@ -22,6 +22,7 @@ use nlproof_wire::Os;
 use super::cards::{has_cards, patience, run_with_cards};
 use super::connection::Link;
 use super::console::{Blame, console, console_since};
+use super::faulty_cards::{FaultyCards, are_wanted};
 use super::loaded_module::Loaded;
 use super::lost::{LostConsole, loss};
 use super::module::{ModuleOptions, prepare_module};
@@ -119,6 +120,13 @@ impl FreebsdTarget {
             }
             (Some(_), Found::Image(image)) => return Err(no_sources(image)),
         };
+        let cards = match &directory {
+            Found::Sets(sets) if are_wanted(options) => {
+                on_stage("build the faulty cards", None);
+                Some(FaultyCards::prepare(sets, own, options))
+            }
+            _ => None,
+        };
         let image = image(&directory, own, options, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
@@ -129,7 +137,19 @@ impl FreebsdTarget {
         }
         let accelerator_kind = accelerator.kind;
         let booting = Instant::now();
-        let request = StartRequest { image: &image, module: module.as_ref(), options, tools: &tools };
+        let (cards, no_cards) = match cards {
+            Some(Ok(cards)) => (Some(cards), None),
+            Some(Err(OpenError::Interrupted)) => return Err(OpenError::Interrupted),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        let request = StartRequest {
+            image: &image,
+            module: module.as_ref(),
+            cards: cards.as_ref(),
+            options,
+            tools: &tools,
+        };
         let (started, accelerator) = match start(&request, &accelerator, on_stage) {
             Err(OpenError::Guest(cause)) if options.may_fall_back(&accelerator_kind) => {
                 let text = cause.to_string();
@@ -152,6 +172,11 @@ impl FreebsdTarget {
         }
         let mut facts = facts(release, own, &image, &accelerator, &started, (built, booted));
         facts.known.extend(unkept.iter().cloned().map(Fact::Unkept));
+        if let Some(error) = no_cards {
+            let first = error.to_string();
+            let first = first.lines().next().unwrap_or_default();
+            facts.known.push(Fact::line("faulty cards", format!("none: {first}")));
+        }
         if options.cpus != 1 {
             facts.known.push(Fact::line("processors", options.cpus.to_string()));
         }

@@ -6,6 +6,7 @@ mod connection;
 pub(crate) mod console;
 mod developer;
 mod dtrace;
+mod faulty_cards;
 mod guest_target;
 pub(crate) mod host_stack;
 mod late;

@@ -97,7 +97,7 @@ pub fn module_unavailable_reason(release: &ReleaseDir, own: Option<&OwnRelease>)
 }
 
 /// The headers that the module for a kernel is compiled against.
-fn headers<'a>(release: &'a ReleaseDir, own: Option<&'a OwnRelease>) -> HeaderSource<'a> {
+pub(super) fn headers<'a>(release: &'a ReleaseDir, own: Option<&'a OwnRelease>) -> HeaderSource<'a> {
     match own.and_then(|own| own.tree.as_deref()) {
         Some(tree) => HeaderSource::Tree(tree),
         None => HeaderSource::Release(release),
@@ -105,7 +105,7 @@ fn headers<'a>(release: &'a ReleaseDir, own: Option<&'a OwnRelease>) -> HeaderSo
 }
 
 /// The tools, if everything that a module needs is here.
-fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, String)> {
+pub(super) fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, String)> {
     let mut missing = Vec::new();
     if let HeaderSource::Release(release) = headers
         && !release.path.join("src.txz").is_file()
@@ -212,7 +212,7 @@ fn first_rejection(report: &Report) -> String {
     })
 }
 
-fn failure(error: KmodError) -> OpenError {
+pub(super) fn failure(error: KmodError) -> OpenError {
     if let Some((reason, remedy)) = not_here(&error) {
         return OpenError::Unavailable { reason, remedy };
     }

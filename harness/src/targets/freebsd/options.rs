@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nlproof_image::{BuildOptions, Cache, Dists};
+use nlproof_kmod::FAULTNIC;
 
 use super::lost::LostConsole;
 use super::own::OwnRelease;
@@ -50,7 +51,9 @@ pub struct FreebsdOptions {
     pub start: Start,
     /// Whether the release's own `/etc/rc` starts the guest instead of a few lines of ours.
     pub stock_rc: bool,
-    /// Kernel modules that a guest has loaded when it starts, where its kernel has them.
+    /// The directory that holds `kmod-src`, if there is one: otherwise the program's own copy is used.
+    pub checkout: PathBuf,
+    /// Kernel modules that a guest has loaded when it starts, where its kernel has them; `nlproof_faultnic` is built.
     pub modules: Vec<String>,
     /// The modules without which a guest is of no use.
     pub demanded: Vec<String>,
@@ -100,7 +103,9 @@ impl FreebsdOptions {
 /// The options with which guests' images are built; `stock_rc`: with the release's own `/etc/rc`, `modules`: with
 /// these kernel modules.
 pub fn image_options(stock_rc: bool, modules: &[String]) -> BuildOptions {
-    BuildOptions { stock_rc, modules: modules.to_vec(), ..BuildOptions::default() }
+    // No kernel has this one as a file: it is put into the guest that runs.
+    let modules = modules.iter().filter(|name| *name != FAULTNIC).cloned().collect();
+    BuildOptions { stock_rc, modules, ..BuildOptions::default() }
 }
 
 /// The same, without what a run keeps beside the guest: logs are no part of a saved guest.

@@ -22,6 +22,7 @@ use nlproof_files::require;
 use nlproof_image::{Image, KERNEL_LABEL};
 
 use super::connection::{Link, guest_failure, open_failure};
+use super::faulty_cards::FaultyCards;
 use super::late::{Unrestored, patiently};
 use super::limit::{over_limit, remove_victim};
 use super::loaded_module::{Loaded, load};
@@ -78,6 +79,7 @@ pub(super) struct Started {
 pub(super) struct StartRequest<'a> {
     pub(super) image: &'a Image,
     pub(super) module: Option<&'a Prepared>,
+    pub(super) cards: Option<&'a FaultyCards>,
     pub(super) options: &'a FreebsdOptions,
     pub(super) tools: &'a Tools,
 }
@@ -180,15 +182,16 @@ struct Starter<'a> {
 
 impl Starter<'_> {
     fn slot(&self) -> Result<SnapshotSlot, String> {
-        let StartRequest { image, module, options, tools } = self.request;
+        let StartRequest { image, module, cards, options, tools } = self.request;
         let directory = image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
         let store = Snapshots::beside(&image.dir).ok_or("the image is in no cache")?;
         let machine = machine_identity(&machine(&without_logs(options)), self.accelerator.kind, tools)
             .map_err(|error| format!("{}: {error}", tools.qemu.display()))?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let module = module.map_or(String::new(), Prepared::digest);
+        let cards = cards.map_or(String::new(), FaultyCards::digest);
         let stacks = options.stacks.to_string();
-        let parts: Vec<&str> = [directory, agent.as_str(), module.as_str(), stacks.as_str()]
+        let parts: Vec<&str> = [directory, agent.as_str(), module.as_str(), cards.as_str(), stacks.as_str()]
             .into_iter()
             .chain(machine.iter().map(String::as_str))
             .collect();
@@ -346,6 +349,13 @@ impl Starter<'_> {
         link: &mut Link,
         on_stage: &mut OnStage<'_>,
     ) -> Result<Option<Loaded>, OpenError> {
+        if let Some(cards) = self.request.cards {
+            on_stage("load the faulty cards", None);
+            let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
+            if let Some(why) = cards.load(ssh, vm)? {
+                on_stage(&format!("the kernel does not take the faulty cards: {why}"), None);
+            }
+        }
         let Some(module) = self.request.module else { return Ok(None) };
         on_stage("load the module", None);
         let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
