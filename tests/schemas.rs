@@ -9,7 +9,8 @@ use jsonschema::Validator;
 use nlproof::file::parse_yaml;
 use serde_json::Value;
 
-const KINDS: [&str; 7] = ["vector", "matrix", "releases", "divergences", "inventory", "policy", "report"];
+const KINDS: [&str; 8] =
+    ["vector", "matrix", "releases", "divergences", "inventory", "policy", "report", "unreached"];
 /// The kinds of which the project has one file.
 const TABLES: [&str; 5] = ["matrix", "releases", "divergences", "inventory", "policy"];
 
@@ -41,6 +42,7 @@ fn complaints(validator: &Validator, document: &Value) -> Vec<String> {
 fn own_file(kind: &str) -> PathBuf {
     match kind {
         "policy" => tests().join("fixtures/verify/nlproof_iface.yaml"),
+        "unreached" => tests().join("unreached/14.0-STABLE.yaml"),
         kind => tests().join(format!("{kind}.yaml")),
     }
 }
@@ -201,6 +203,17 @@ fn broken_tables_are_rejected() {
                 ("frame-bytes", "frame-byte"),
                 ("check: stack", "check: stak"),
                 (", reason: b", ""),
+            ],
+        ),
+        (
+            "unreached",
+            "release: r\nbuild: '55c6'\nreasons: {memory: none}\nfunctions:\n  f: [{at: '+0x25', line: 'a.c:1', why: memory}]\n",
+            &[
+                ("release: r\n", ""),
+                ("'+0x25'", "'37'"),
+                (", why: memory", ""),
+                ("line:", "lines:"),
+                ("reasons:", "reason:"),
             ],
         ),
     ] {

@@ -14,4 +14,4 @@ pub use log::{BEFORE, LogError, TranslationLogReader, instructions};
 pub use reach::{
     BlockReport, BlockRow, CellBlocks, FunctionRow, Hits, MergeError, SCHEMA, Side, merge, rows,
 };
-pub use unreached::{Finding, Unreached, judge, listing};
+pub use unreached::{Finding, Unreached, judge, listing, unreached_schema};

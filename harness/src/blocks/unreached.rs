@@ -9,30 +9,47 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::reach::{CellBlocks, Side};
-use crate::file::{FileError, Position, load_yaml};
+use crate::file::{FileError, Position, load_yaml, schema_of};
 
 /// Placeholder for a reason that nobody has written yet; a list that has it is rejected.
 const OPEN: &str = "unexplained";
 
-#[derive(Debug, Deserialize)]
+/// Blocks of a kernel's own code that no vector reaches, each with the reason.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawUnreached {
+    /// The release, as its directory is called.
     release: String,
+    /// The build id of the kernel, in hex: distances hold for one build.
     build: String,
+    /// The reasons by name, each in a sentence.
     reasons: BTreeMap<String, String>,
+    /// The functions that are looked at, each with the blocks that no vector reaches; none: every one is reached.
+    #[schemars(with = "BTreeMap<String, Vec<RawBlock>>")]
     functions: BTreeMap<String, Vec<Spanned<RawBlock>>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A block that no vector reaches.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawBlock {
+    /// Bytes from the function's start to the block's, as in +0x1e5.
+    #[schemars(regex(pattern = r"^\+0x[0-9a-f]+$"))]
     at: String,
+    /// The source line of it, where that is known: iface.c:301.
     line: Option<String>,
+    /// The name of the reason.
     why: String,
+}
+
+/// The schema of a list of `tests/unreached`.
+pub fn unreached_schema() -> Schema {
+    schema_of::<RawUnreached>("Blocks of a kernel that no vector of nlproof reaches")
 }
 
 /// The list of a release.
@@ -221,6 +238,7 @@ pub fn listing(cell: &CellBlocks, wanted: &dyn Fn(&str) -> bool, earlier: Option
         // A write to a String does not fail.
         writeln!(text, "{line}").ok();
     };
+    say(format_args!("# yaml-language-server: $schema=../schemas/unreached.json"));
     say(format_args!("# SPDX-License-Identifier: BSD-2-Clause"));
     say(format_args!(
         "# Blocks of the kernel's own code that no vector reaches, as `nlproof coverage --kernel-blocks` found"

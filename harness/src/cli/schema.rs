@@ -6,6 +6,7 @@ use nlproof_verify::Policy;
 use super::args::SchemaKind;
 use super::exit::{CliError, ExitCode};
 use super::out::say;
+use crate::blocks::unreached_schema;
 use crate::coverage::inventory_schema;
 use crate::file::schema_of;
 use crate::golden::divergences_schema;
@@ -22,6 +23,7 @@ pub(super) fn main(kind: SchemaKind) -> Result<ExitCode, CliError> {
         SchemaKind::Divergences => divergences_schema(),
         SchemaKind::Inventory => inventory_schema(),
         SchemaKind::Report => report_schema(),
+        SchemaKind::Unreached => unreached_schema(),
         SchemaKind::Policy => schema_of::<Policy>("What a kernel module may do, for nlproof verify"),
     };
     let text = serde_json::to_string_pretty(&schema)

@@ -58,6 +58,8 @@ pub(in crate::cli) enum SchemaKind {
     Policy,
     /// The report of a run, report.json, which nlproof writes.
     Report,
+    /// Blocks of a kernel that no vector reaches, tests/unreached.
+    Unreached,
 }
 
 #[derive(Debug, Subcommand)]
