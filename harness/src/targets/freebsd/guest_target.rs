@@ -22,6 +22,7 @@ use nlproof_wire::Os;
 use super::cards::{has_cards, patience, run_with_cards};
 use super::connection::Link;
 use super::console::{Blame, console, console_since};
+use super::keys::Keys;
 use super::loaded_module::Loaded;
 use super::lost::{LostConsole, loss};
 use super::module::{ModuleOptions, prepare_module};
@@ -61,10 +62,7 @@ pub struct FreebsdTarget {
     blame: Blame,
     /// Source of the kernel's file; a ready image has none.
     kernel_file: Option<KernelFile>,
-    /// The private key that the guest accepts.
-    pub(super) client_key: PathBuf,
-    /// The guest's own public key.
-    pub(super) host_key: String,
+    pub(super) keys: Keys,
     /// Path at which the console is kept if the guest is lost.
     pub(super) lost_console: Option<LostConsole>,
     pub(super) cancel: Arc<AtomicBool>,
@@ -161,7 +159,7 @@ impl FreebsdTarget {
         if !options.demanded.is_empty() {
             facts.known.push(Fact::line("further modules", options.demanded.join(", ")));
         }
-        let Started { mut vm, link, module: loaded, .. } = started;
+        let Started { mut vm, link, keys, module: loaded, .. } = started;
         // A QEMU that does not tell has none.
         facts.cards = Cards::Models(device_models(vm.qmp()).unwrap_or_default());
         if let Some(module) = module {
@@ -170,7 +168,6 @@ impl FreebsdTarget {
             facts.known.push(Fact::line("module sources", module.origin()));
         }
         let console_from = console(&vm).len();
-        let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
         let cancel = Arc::clone(&options.cancel);
         let kernel_trace = options.kernel_trace;
         let kernel_file = match (own, directory) {
@@ -187,8 +184,7 @@ impl FreebsdTarget {
             console_from,
             blame: Blame::default(),
             kernel_file,
-            client_key,
-            host_key,
+            keys,
             lost_console: options.lost_console.clone(),
             cancel,
         })

@@ -8,6 +8,7 @@ mod developer;
 mod dtrace;
 mod guest_target;
 pub(crate) mod host_stack;
+mod keys;
 mod late;
 mod limit;
 pub(crate) mod loaded_module;
