@@ -25,7 +25,6 @@ use crate::{
     extract::{self, Archive},
     image::{self, Image, ImageInfo, Input, SCHEMA},
     kernel::{self, KernelInfo},
-    keys::GuestKeys,
     makefs, modules, mtree,
     options::{BuildOptions, Progress, Stage},
     release::{BASE, KERNEL, ReleaseDir},
@@ -37,7 +36,7 @@ use crate::{
 
 /// Version of the builder. Raise it when the same inputs give other bytes than before, unless only a
 /// table in `config` or `skip` changed.
-const BUILDER: u32 = 2;
+const BUILDER: u32 = 3;
 
 /// How often progress of the two extractions is reported.
 const TICK: Duration = Duration::from_millis(100);
@@ -72,7 +71,7 @@ pub fn build(
 
 /// Digest of everything that goes into an image.
 fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
-    let BuildOptions { stock_rc, modules: _, demanded: _, free_mib, makefs: _, keys } = options;
+    let BuildOptions { stock_rc, modules: _, demanded: _, free_mib, makefs: _ } = options;
     let mut hasher = sha2::Sha256::new();
     hasher.update(format!("nlproof-image {BUILDER} {SCHEMA}\n{}\n", release.name));
     for file in [BASE, KERNEL] {
@@ -80,9 +79,6 @@ fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageErro
     }
     hasher.update(format!("stock_rc {stock_rc} free_mib {free_mib}\n"));
     hasher.update(format!("modules {:?}\n", options.module_names()));
-    if let Some(keys) = keys {
-        hasher.update(format!("{}\n{}\n", keys.host_public()?, keys.client_public()?));
-    }
     config::version(&mut hasher);
     skip::version(&mut hasher);
     Ok(Sha256(hasher.finalize().into()))
@@ -108,10 +104,6 @@ struct Build<'a> {
 
 impl Build<'_> {
     fn run(&mut self, key: &Sha256) -> Result<ImageInfo, ImageError> {
-        let keys = match &self.options.keys {
-            Some(keys) => keys.clone(),
-            None => GuestKeys::generate()?,
-        };
         let mut tree = self.extract()?;
         let pmbr = self.boot_code(&tree, "boot/pmbr", disk::PMBR_MIN, 512)?;
         let gptboot = self.boot_code(&tree, "boot/gptboot", 1, disk::GPTBOOT_MAX)?;
@@ -134,7 +126,7 @@ impl Build<'_> {
         self.report(Stage::Configure, 0, 1);
         modules::demand(&tree, &self.release.name, &self.options.demanded)?;
         modules::prune(&mut tree, &self.options.modules)?;
-        config::configure(&mut tree, &keys, self.options)?;
+        config::configure(&mut tree, self.options)?;
         self.report(Stage::Configure, 1, 1);
 
         let root = self.dir.join("root.ufs");
@@ -153,11 +145,11 @@ impl Build<'_> {
             stock_rc: self.options.stock_rc,
             modules: self.options.module_names().into_iter().map(str::to_owned).collect(),
             inputs: self.inputs()?,
-            host_key: keys.host_public()?,
+            disk_sha256: Sha256::of_file(&self.dir.join(image::DISK), self.stop)?,
             disk_bytes,
             base: None,
         };
-        describe(self.dir, &info, &keys)?;
+        write_info(self.dir, &info)?;
         Ok(info)
     }
 
@@ -307,17 +299,7 @@ pub(crate) fn filesystem(
     Ok(())
 }
 
-/// Writes the files beside the disk; `image.json` last, because it makes the image whole.
-pub(crate) fn describe(dir: &Path, info: &ImageInfo, keys: &GuestKeys) -> Result<(), ImageError> {
-    let files = [
-        (image::CLIENT_KEY, keys.client_private()?.into_bytes()),
-        (image::KNOWN_HOSTS, format!("* {}\n", keys.host_public()?).into_bytes()),
-    ];
-    files.iter().try_for_each(|(name, contents)| write_new(&dir.join(name), contents))?;
-    write_info(dir, info)
-}
-
-/// Writes `image.json`.
+/// Writes `image.json`, last of all: it makes the image whole.
 pub(crate) fn write_info(dir: &Path, info: &ImageInfo) -> Result<(), ImageError> {
     let path = dir.join(image::INFO);
     let json =

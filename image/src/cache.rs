@@ -312,7 +312,7 @@ mod tests {
             stock_rc: false,
             modules: vec![],
             inputs: vec![],
-            host_key: "k".into(),
+            disk_sha256: key,
             disk_bytes: 1,
             base: None,
         };

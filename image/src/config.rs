@@ -7,7 +7,6 @@ use sha2::Digest as _;
 
 use crate::{
     error::ImageError,
-    keys::GuestKeys,
     modules,
     options::BuildOptions,
     path::TreePath,
@@ -25,10 +24,6 @@ enum Body {
     StockRc(&'static str),
     /// `loader.conf`, with the modules that this kernel has.
     Loader(&'static str),
-    HostKey,
-    HostPublicKey,
-    AuthorizedKeys,
-    Entropy,
 }
 
 /// Files written into the tree: path, mode, contents, reason.
@@ -46,12 +41,6 @@ const FILES: &[(&str, u32, Body, &str)] = &[
         "loader: serial console, no delay, interface modules; kernel: a panic ends quickly",
     ),
     (
-        "boot/entropy",
-        0o600,
-        Body::Entropy,
-        "the loader hands it to random(4): sshd does not wait for entropy to gather",
-    ),
-    (
         "etc/fstab",
         0o644,
         Body::Text(include_str!("../guest/fstab")),
@@ -63,6 +52,12 @@ const FILES: &[(&str, u32, Body, &str)] = &[
         0o755,
         Body::StockRc(include_str!("../guest/rc.ready")),
         "the same mark on the console when the stock /etc/rc starts the guest",
+    ),
+    (
+        "etc/rc.d/nlproof_seed",
+        0o755,
+        Body::StockRc(include_str!("../guest/rc.seed")),
+        "keys and addresses of the run when the stock /etc/rc starts the guest",
     ),
     ("etc/rc.conf", 0o644, Body::Text(include_str!("../guest/rc.conf")), "for the stock /etc/rc"),
     (
@@ -78,13 +73,7 @@ const FILES: &[(&str, u32, Body, &str)] = &[
         Body::Text(include_str!("../guest/sshd_config")),
         "root by key alone, no name look-ups, no PAM",
     ),
-    ("etc/ssh/ssh_host_ed25519_key", 0o600, Body::HostKey, "the harness knows whom it talks to"),
-    ("etc/ssh/ssh_host_ed25519_key.pub", 0o644, Body::HostPublicKey, "for the stock /etc/rc.d/sshd"),
-    ("root/.ssh/authorized_keys", 0o600, Body::AuthorizedKeys, "the only way in"),
 ];
-
-/// Bytes of entropy that the stock `/etc/rc.d/random` keeps in `/boot/entropy`.
-const ENTROPY_BYTES: usize = 4096;
 
 /// Files that base.txz must hold for the guest to be reachable, with the reason.
 pub(crate) const NEEDED: &[(&str, &str)] = &[
@@ -92,17 +81,16 @@ pub(crate) const NEEDED: &[(&str, &str)] = &[
     ("bin/sh", "init runs /etc/rc with it"),
     ("boot/loader", "gptboot starts it"),
     ("usr/sbin/sshd", "the harness talks to it"),
+    ("usr/bin/bsdtar", "the guest unpacks its seed disk with it"),
     ("etc/pwd.db", "root could not log in without the password database"),
     ("etc/spwd.db", "root could not log in without the password database"),
 ];
 
 /// Writes our files into `tree`.
-pub(crate) fn configure(tree: &mut Tree, keys: &GuestKeys, options: &BuildOptions) -> Result<(), ImageError> {
-    // sshd refuses keys in a directory that others may write to.
-    tree.dir(TreePath::known("root/.ssh"), Meta::ours(0o700)).map_err(|error| refused("root/.ssh", error))?;
+pub(crate) fn configure(tree: &mut Tree, options: &BuildOptions) -> Result<(), ImageError> {
     let modules = modules::to_load(tree, options.module_names())?;
     for (path, mode, body, _) in FILES {
-        let Some(contents) = contents(body, keys, options, |text| loader_conf(text, &modules))? else {
+        let Some(contents) = contents(body, options, |text| loader_conf(text, &modules)) else {
             continue;
         };
         tree.write(TreePath::known(path), Meta::ours(*mode), &contents)
@@ -111,9 +99,8 @@ pub(crate) fn configure(tree: &mut Tree, keys: &GuestKeys, options: &BuildOption
     Ok(())
 }
 
-/// Our files of /boot for a disk whose root file system is on another one, with path and mode; `secret` is what nobody
-/// else knows.
-pub(crate) fn boot_files(modules: &[&str], secret: &[u8]) -> Vec<(&'static str, u32, Vec<u8>)> {
+/// Our files of /boot for a disk whose root file system is on another one, with path and mode.
+pub(crate) fn boot_files(modules: &[&str]) -> Vec<(&'static str, u32, Vec<u8>)> {
     let contents = |body: &Body| match body {
         Body::Text(text) => Some((*text).to_owned().into_bytes()),
         Body::Loader(text) => {
@@ -124,41 +111,31 @@ pub(crate) fn boot_files(modules: &[&str], secret: &[u8]) -> Vec<(&'static str, 
             );
             Some((loader_conf(text, modules) + &root).into_bytes())
         }
-        Body::Entropy => Some(entropy(secret)),
-        _ => None,
+        Body::OwnRc(_) | Body::StockRc(_) => None,
     };
     let ours = FILES.iter().filter(|(path, ..)| path.starts_with("boot"));
     ours.filter_map(|(path, mode, body, _)| Some((*path, *mode, contents(body)?))).collect()
 }
 
 /// Contents of a file; `None` if this guest does not get it.
-fn contents(
-    body: &Body,
-    keys: &GuestKeys,
-    options: &BuildOptions,
-    loader: impl Fn(&str) -> String,
-) -> Result<Option<Vec<u8>>, ImageError> {
-    Ok(Some(match body {
-        Body::OwnRc(_) if options.stock_rc => return Ok(None),
-        Body::StockRc(_) if !options.stock_rc => return Ok(None),
+fn contents(body: &Body, options: &BuildOptions, loader: impl Fn(&str) -> String) -> Option<Vec<u8>> {
+    Some(match body {
+        Body::OwnRc(_) if options.stock_rc => return None,
+        Body::StockRc(_) if !options.stock_rc => return None,
         Body::Text(text) | Body::OwnRc(text) | Body::StockRc(text) => (*text).to_owned().into_bytes(),
         Body::Loader(text) => loader(text).into_bytes(),
-        Body::HostKey => keys.host_private()?.into_bytes(),
-        Body::HostPublicKey => line(keys.host_public()?),
-        Body::AuthorizedKeys => line(keys.client_public()?),
-        Body::Entropy => entropy(keys.host_private()?.as_bytes()),
-    }))
+    })
 }
 
 /// Our files for a guest that has a root tree of its own: all but what depends on how our disks are made.
-pub(crate) fn files(keys: &GuestKeys, options: &BuildOptions) -> Result<Vec<GuestFile>, ImageError> {
+pub(crate) fn files(options: &BuildOptions) -> Vec<GuestFile> {
     let mut files = Vec::new();
     for (path, mode, body, _) in FILES.iter().filter(|(path, ..)| !THE_IMAGES_OWN.contains(path)) {
-        if let Some(contents) = contents(body, keys, options, str::to_owned)? {
+        if let Some(contents) = contents(body, options, str::to_owned) {
             files.push(GuestFile { path: format!("/{path}"), mode: *mode, contents });
         }
     }
-    Ok(files)
+    files
 }
 
 /// Files that a ready image keeps as its own: its fstab names its own root and swap.
@@ -173,7 +150,6 @@ pub(crate) fn prepare(files: &[GuestFile]) -> String {
         // A write to a String does not fail.
         writeln!(script, "mkdir -p {directory}").ok();
     }
-    script.push_str("chmod 700 /root/.ssh\n");
     script
 }
 
@@ -189,7 +165,9 @@ pub(crate) fn script(files: &[GuestFile], options: &BuildOptions) -> String {
          \t[ -f /boot/kernel/$module.ko ] || continue\n\
          \t# What the kernel holds itself is in no file that is loaded.\n\
          \tkldstat -q -n $module.ko || ! kldstat -q -m $module || continue\n\
-         \techo \"${{module}}_load=\\\"YES\\\"\" >> /boot/loader.conf\ndone",
+         \techo \"${{module}}_load=\\\"YES\\\"\" >> /boot/loader.conf\ndone\n\
+         # Keys that were made in this boot: each run brings its own.\n\
+         rm -f /etc/ssh/ssh_host_* /boot/entropy /entropy",
         Vec::from_iter(options.module_names()).join(" ")
     )
     .ok();
@@ -199,10 +177,7 @@ pub(crate) fn script(files: &[GuestFile], options: &BuildOptions) -> String {
 /// A digest over everything above, so that an image of an older builder is not taken for a new one.
 pub(crate) fn version(hasher: &mut sha2::Sha256) {
     for (path, mode, body, _) in FILES {
-        let (Body::Text(text) | Body::OwnRc(text) | Body::StockRc(text) | Body::Loader(text)) = body else {
-            hasher.update(format!("{path} {mode:o} generated\n"));
-            continue;
-        };
+        let (Body::Text(text) | Body::OwnRc(text) | Body::StockRc(text) | Body::Loader(text)) = body;
         hasher.update(format!("{path} {mode:o} {}\n{text}", text.len()));
     }
 }
@@ -214,24 +189,6 @@ fn loader_conf(text: &str, modules: &[&str]) -> String {
         writeln!(conf, "{module}_load=\"YES\"").ok();
     }
     conf
-}
-
-/// Bytes that nobody can guess who does not have the host key: SHA-256 of it and a counter.
-fn entropy(secret: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(ENTROPY_BYTES);
-    for counter in 0_u32.. {
-        if bytes.len() >= ENTROPY_BYTES {
-            break;
-        }
-        let block = sha2::Sha256::new_with_prefix(secret).chain_update(counter.to_be_bytes()).finalize();
-        bytes.extend_from_slice(&block);
-    }
-    bytes
-}
-
-fn line(mut text: String) -> Vec<u8> {
-    text.push('\n');
-    text.into_bytes()
 }
 
 fn refused(path: &'static str, error: TreeError) -> ImageError {
@@ -256,7 +213,7 @@ mod tests {
         tree.write(TreePath::known("etc/rc"), Meta::ours(0o644), b"stock").unwrap();
         tree.write(TreePath::known("boot/kernel/if_epair.ko"), Meta::ours(0o555), b"").unwrap();
         let options = BuildOptions { stock_rc, ..BuildOptions::default() };
-        configure(&mut tree, &GuestKeys::generate().unwrap(), &options).unwrap();
+        configure(&mut tree, &options).unwrap();
         (dir, tree)
     }
 
@@ -291,37 +248,36 @@ mod tests {
 
     #[test]
     fn a_ready_image_gets_our_files_but_not_our_fstab() {
-        let keys = GuestKeys::generate().unwrap();
-        let files = files(&keys, &BuildOptions::default()).unwrap();
+        let files = files(&BuildOptions::default());
         let names: Vec<(&str, u32)> = files.iter().map(|file| (file.path.as_str(), file.mode)).collect();
-        for expected in
-            [("/etc/rc", 0o755), ("/root/.ssh/authorized_keys", 0o600), ("/boot/loader.conf", 0o644)]
-        {
+        for expected in [("/etc/rc", 0o755), ("/etc/ssh/sshd_config", 0o644), ("/boot/loader.conf", 0o644)] {
             assert!(names.contains(&expected), "{names:?}");
         }
         assert!(!names.iter().any(|(path, _)| *path == "/etc/fstab" || path.contains("nlproof_ready")));
         let (before, after) = (prepare(&files), script(&files, &BuildOptions::default()));
-        assert!(
-            before.contains("mkdir -p /root/.ssh\n") && before.contains("chmod 700 /root/.ssh\n"),
-            "{before}"
-        );
+        assert!(before.contains("mkdir -p /etc/ssh\n"), "{before}");
         assert!(!before.contains("mkdir -p \n"), "{before}");
-        assert!(after.contains("chmod 0600 /root/.ssh/authorized_keys\n"), "{after}");
+        assert!(after.contains("chmod 0755 /etc/rc\n"), "{after}");
         assert!(after.contains("for module in carp if_bridge if_disc"), "{after}");
         assert!(after.contains(r#"echo "${module}_load=\"YES\"" >> /boot/loader.conf"#), "{after}");
     }
 
     #[test]
-    fn the_login_key_is_where_sshd_accepts_it() {
-        let (_dir, tree) = configured(false);
-        let mode = |path: &str| {
-            let (_, _, meta) = tree.nodes().find(|(p, ..)| p.as_bytes() == path.as_bytes()).unwrap();
-            (meta.mode, meta.uid)
-        };
-        assert_eq!(mode("root/.ssh"), (0o700, 0));
-        assert_eq!(mode("root/.ssh/authorized_keys"), (0o600, 0));
-        assert_eq!(mode("etc/ssh/ssh_host_ed25519_key"), (0o600, 0));
-        assert_eq!(std::fs::read(tree.file("boot/entropy").unwrap()).unwrap().len(), ENTROPY_BYTES);
+    fn no_key_and_no_address_is_among_our_files() {
+        for stock_rc in [false, true] {
+            let (_dir, tree) = configured(stock_rc);
+            for (path, kind, _) in tree.nodes() {
+                let name = String::from_utf8_lossy(path.as_bytes()).into_owned();
+                assert!(
+                    !name.contains("ssh_host") && !name.contains("authorized") && !name.contains("entropy"),
+                    "{name}"
+                );
+                if matches!(kind, crate::tree::Kind::File) {
+                    let text = std::fs::read_to_string(path.on_host(tree.root())).unwrap();
+                    assert!(!text.contains("PRIVATE KEY") && !text.contains("10.0.2."), "{name}: {text}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -329,8 +285,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut tree = Tree::create(dir.path().join("root")).unwrap();
         tree.dir(TreePath::known("etc/fstab"), Meta::ours(0o755)).unwrap();
-        let keys = GuestKeys::generate().unwrap();
-        let error = configure(&mut tree, &keys, &BuildOptions::default()).unwrap_err().to_string();
+        let error = configure(&mut tree, &BuildOptions::default()).unwrap_err().to_string();
         assert!(error.contains("etc/fstab") && error.contains("directory"), "{error}");
     }
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! SHA-256 digests, as `MANIFEST` writes them.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, fs::File, io::Read as _, path::Path, str::FromStr};
 
 use sha2::Digest as _;
+
+use crate::{error::ImageError, stop::Stop};
 
 /// A SHA-256 digest. Shown, parsed and serialised as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -15,6 +17,25 @@ impl Sha256 {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The digest of a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or the user interrupts.
+    pub(crate) fn of_file(path: &Path, stop: Stop<'_>) -> Result<Self, ImageError> {
+        let read = |error| ImageError::io("read", path, error);
+        let mut file = File::open(path).map_err(read)?;
+        let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; 1 << 20]);
+        loop {
+            if stop.is_set() {
+                return Err(ImageError::Cancelled);
+            }
+            match file.read(&mut buffer).map_err(read)? {
+                0 => return Ok(Self(hasher.finalize().into())),
+                n => hasher.update(&buffer[..n]),
+            }
+        }
     }
 }
 

@@ -111,7 +111,8 @@ fn write_table(mut file: File, sectors: u64, root_sectors: u64, parts: &Parts<'_
     table.write().map_err(|error| error.to_string())
 }
 
-fn guid(seed: &Sha256, what: &str) -> Uuid {
+/// The GUID of a part of what this seed stands for.
+pub(crate) fn guid(seed: &Sha256, what: &str) -> Uuid {
     let digest = Sha256::of(format!("{seed} {what}").as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest.0[..16]);

@@ -8,7 +8,7 @@ use nlproof_base::Limit;
 use crate::{digest::Sha256, kernel::KernelInfo};
 
 /// Version of `image.json`. An image with another one is built again.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// A finished image in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,26 +48,10 @@ impl Image {
     pub fn kernel_disk(&self) -> Option<PathBuf> {
         self.info.base.as_ref().map(|_| self.disk())
     }
-
-    /// The private key that may log in as root, mode 0600.
-    #[must_use]
-    pub fn client_key(&self) -> PathBuf {
-        self.dir.join(CLIENT_KEY)
-    }
-
-    /// The guest's public key as a line of `known_hosts` for any host name.
-    #[must_use]
-    pub fn known_hosts(&self) -> PathBuf {
-        self.dir.join(KNOWN_HOSTS)
-    }
 }
 
-/// The files of an image.
+/// The disk of an image.
 pub(crate) const DISK: &str = "disk.raw";
-/// File of the client's key (see [`Image::client_key`]).
-pub(crate) const CLIENT_KEY: &str = "ssh_client_key";
-/// File of the known hosts (see [`Image::known_hosts`]).
-pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
 /// [`ImageInfo`] as JSON.
 pub(crate) const INFO: &str = "image.json";
 
@@ -91,8 +75,8 @@ pub struct ImageInfo {
     pub modules: Vec<String>,
     /// The files of the release that went into it.
     pub inputs: Vec<Input>,
-    /// The guest's public key: `ssh-ed25519 <base64> <comment>`.
-    pub host_key: String,
+    /// Digest of the disk. The same inputs give the same on every machine, but for a ready image, which was booted once.
+    pub disk_sha256: Sha256,
     /// Size of the disk in bytes; it is sparse and takes less on the host.
     pub disk_bytes: u64,
     /// The key of the image that has the root file system, where this is only a kernel with its modules.
@@ -119,7 +103,6 @@ impl ImageInfo {
         let info: Self =
             serde_json::from_slice(&nlproof_base::read(&dir.join(INFO), Limit::REPORT).ok()?).ok()?;
         let disk = std::fs::metadata(dir.join(DISK)).ok()?;
-        let keys = [CLIENT_KEY, KNOWN_HOSTS].iter().all(|file| dir.join(file).is_file());
-        (info.schema == SCHEMA && disk.len() == info.disk_bytes && keys).then_some(info)
+        (info.schema == SCHEMA && disk.len() == info.disk_bytes).then_some(info)
     }
 }

@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Version of the builder. Raise it when the same inputs give other bytes than before.
-const BUILDER: u32 = 1;
+const BUILDER: u32 = 2;
 
 /// Free space in the kernel's file system, in MiB: makefs(8) gives a small one too little for its own tables.
 const FREE_MIB: u32 = 1;
@@ -80,11 +80,7 @@ pub fn kernel_disk(
         progress(Progress { stage: Stage::OwnKernel, bytes_done: 0, bytes_total: 0 });
         let tree = tree(over, &modules, &boot, options, dir)?;
         assemble(over, tree, &key, options, dir, stop)?;
-        let info = info(over, base, &modules, options, dir)?;
-        for file in [image::CLIENT_KEY, image::KNOWN_HOSTS] {
-            let from = over.base.dir.join(file);
-            fs::copy(&from, dir.join(file)).map_err(|error| ImageError::io("copy", &from, error))?;
-        }
+        let info = info(over, base, &modules, options, dir, stop)?;
         write_info(dir, &info)?;
         Ok(info)
     })
@@ -92,8 +88,8 @@ pub fn kernel_disk(
 
 fn key(over: &Over<'_>, base: &str, modules: &[OwnModule], options: &BuildOptions) -> Sha256 {
     let mut hasher = sha2::Sha256::new();
-    let Over { name, kernel, base: image, .. } = over;
-    hasher.update(format!("nlproof-kernel {BUILDER} {SCHEMA}\n{name}\n{base}\n{}\n", image.info.host_key));
+    let Over { name, kernel, .. } = over;
+    hasher.update(format!("nlproof-kernel {BUILDER} {SCHEMA}\n{name}\n{base}\n"));
     hasher.update(format!("kernel {}\n", kernel.info.sha256));
     for module in modules {
         hasher.update(format!("{} {}\n", module.name, Sha256::of(&module.bytes)));
@@ -156,9 +152,7 @@ fn tree(
         write(&format!("boot/kernel/{}.ko", module.name), 0o555, &module.bytes)?;
     }
     let to_load = modules::to_load(&tree, options.module_names())?;
-    let client_key = over.base.client_key();
-    let secret = fs::read(&client_key).map_err(|error| ImageError::io("read", &client_key, error))?;
-    for (path, mode, contents) in config::boot_files(&to_load, &secret) {
+    for (path, mode, contents) in config::boot_files(&to_load) {
         put(&mut tree, path, mode, &contents)?;
     }
     // A file /boot/boot, which is boot code, has to go without one.
@@ -258,6 +252,7 @@ fn info(
     modules: &[OwnModule],
     options: &BuildOptions,
     dir: &Path,
+    stop: Stop<'_>,
 ) -> Result<ImageInfo, ImageError> {
     let size = |path: &Path| {
         fs::metadata(path).map(|data| data.len()).map_err(|error| ImageError::io("read", path, error))
@@ -277,7 +272,7 @@ fn info(
         stock_rc: options.stock_rc,
         modules: options.module_names().into_iter().map(str::to_owned).collect(),
         inputs: std::iter::once(file).chain(others).collect(),
-        host_key: over.base.info.host_key.clone(),
+        disk_sha256: Sha256::of_file(&dir.join(image::DISK), stop)?,
         disk_bytes: size(&dir.join(image::DISK))?,
         base: Some(base),
     })

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The two ssh key pairs of an image: the guest's own, and the one that may log in.
+//! The two ssh key pairs of a run: the guest's own, and the one that may log in.
 
 use std::fmt;
 
@@ -7,8 +7,7 @@ use ssh_key::{Algorithm, LineEnding, PrivateKey, rand_core::OsRng};
 
 use crate::error::ImageError;
 
-/// The ed25519 key pairs of an image. They are part of what goes into it: the same release, options
-/// and keys give the same bytes.
+/// The ed25519 key pairs of a run. They come to the guest on its seed disk; no image holds them.
 #[derive(Clone)]
 pub struct GuestKeys {
     host: PrivateKey,
@@ -36,12 +35,18 @@ impl GuestKeys {
     }
 
     /// The guest's public key, one line without line end: `ssh-ed25519 <base64> <comment>`.
-    pub(crate) fn host_public(&self) -> Result<String, ImageError> {
+    ///
+    /// # Errors
+    /// [`ImageError::Keys`] when it cannot be written down.
+    pub fn host_public(&self) -> Result<String, ImageError> {
         public(&self.host)
     }
 
     /// The private key that may log in, as `ssh` reads it.
-    pub(crate) fn client_private(&self) -> Result<String, ImageError> {
+    ///
+    /// # Errors
+    /// [`ImageError::Keys`] when it cannot be written down.
+    pub fn client_private(&self) -> Result<String, ImageError> {
         private(&self.client)
     }
 

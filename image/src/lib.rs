@@ -29,6 +29,7 @@ mod own_kernel;
 mod path;
 mod provision;
 mod release;
+mod seed;
 mod skip;
 mod space;
 mod sparse;

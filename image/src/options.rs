@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
 
-use crate::{
-    keys::GuestKeys,
-    modules::{self, INTERFACE_MODULES},
-};
+use crate::modules::{self, INTERFACE_MODULES};
 
 /// The caller's options for an image. All but `makefs` and `demanded` is part of the image's key in the cache.
 #[derive(Debug, Clone)]
@@ -24,14 +21,12 @@ pub struct BuildOptions {
     pub free_mib: u32,
     /// The `makefs` program; `None` looks for it in `PATH` and in the usual system directories.
     pub makefs: Option<PathBuf>,
-    /// The image's keys; `None` makes fresh ones.
-    pub keys: Option<GuestKeys>,
 }
 
 impl Default for BuildOptions {
     fn default() -> Self {
         let modules = INTERFACE_MODULES.iter().map(|name| (*name).to_owned()).collect();
-        Self { stock_rc: false, modules, demanded: vec![], free_mib: 64, makefs: None, keys: None }
+        Self { stock_rc: false, modules, demanded: vec![], free_mib: 64, makefs: None }
     }
 }
 

@@ -8,14 +8,13 @@ use std::{fs, path::Path};
 use sha2::Digest as _;
 
 use crate::{
-    build::describe,
+    build::write_info,
     cache::Cache,
     config,
     digest::Sha256,
     error::ImageError,
     image::{self, Image, ImageInfo, Input, SCHEMA},
     kernel::KernelInfo,
-    keys::GuestKeys,
     options::{BuildOptions, Progress, Stage},
     stop::Stop,
     vmimage::VmImageDir,
@@ -23,7 +22,7 @@ use crate::{
 
 /// Version of the provisioning. Raise it when the same image and options give another guest than before, unless
 /// only a table in `config` changed.
-const PROVISIONER: u32 = 2;
+const PROVISIONER: u32 = 3;
 /// Room that is needed, as a multiple of the packed image: half of what is in it is zeros, the rest packs to a third.
 const SPACE_FACTOR: u64 = 5;
 
@@ -90,12 +89,8 @@ pub fn provision(
                 bytes_total: bytes,
             });
         })?;
-        let keys = match &options.keys {
-            Some(keys) => keys.clone(),
-            None => GuestKeys::generate()?,
-        };
         progress(Progress { stage: Stage::Provision, bytes_done: 0, bytes_total: 0 });
-        let files = config::files(&keys, options)?;
+        let files = config::files(options);
         let provisioning = Provisioning {
             disk: &disk,
             prepare: config::prepare(&files),
@@ -111,25 +106,22 @@ pub fn provision(
             stock_rc: options.stock_rc,
             modules: options.module_names().into_iter().map(str::to_owned).collect(),
             inputs: vec![Input { file: source.file.clone(), sha256: digests.sha256, bytes: digests.bytes }],
-            host_key: keys.host_public()?,
+            disk_sha256: Sha256::of_file(&disk, stop)?,
             disk_bytes: fs::metadata(&disk).map_err(|error| ImageError::io("read", &disk, error))?.len(),
             base: None,
         };
-        describe(dir, &info, &keys)?;
+        write_info(dir, &info)?;
         Ok(info)
     })
 }
 
 /// Digest of everything that goes into an image.
 fn key(source: &VmImageDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
-    let BuildOptions { stock_rc, modules: _, demanded: _, free_mib: _, makefs: _, keys } = options;
+    let BuildOptions { stock_rc, modules: _, demanded: _, free_mib: _, makefs: _ } = options;
     let mut hasher = sha2::Sha256::new();
     hasher.update(format!("nlproof-image from a vm image {PROVISIONER} {SCHEMA}\n{}\n", source.name));
     hasher.update(format!("{} {}\nstock_rc {stock_rc}\n", source.file, source.digest));
     hasher.update(format!("modules {:?}\n", options.module_names()));
-    if let Some(keys) = keys {
-        hasher.update(format!("{}\n{}\n", keys.host_public()?, keys.client_public()?));
-    }
     config::version(&mut hasher);
     Ok(Sha256(hasher.finalize().into()))
 }

@@ -61,7 +61,7 @@ epoch_wait_sysctl(SYSCTL_HANDLER_ARGS)
 SYSCTL_NODE(_net_netlink, OID_AUTO, nlproof, CTLFLAG_RD | CTLFLAG_MPSAFE, 0,
     "Interface messages answered in Rust");
 SYSCTL_DECL(_net_netlink_nlproof);
-SYSCTL_PROC(_net_netlink_nlproof, OID_AUTO, mode, CTLTYPE_STRING | CTLFLAG_RW | CTLFLAG_MPSAFE, NULL, 0,
+SYSCTL_PROC(_net_netlink_nlproof, OID_AUTO, mode, CTLTYPE_STRING | CTLFLAG_RWTUN | CTLFLAG_MPSAFE, NULL, 0,
     mode_sysctl, "A", "replace: Rust answers; observe: the stock code answers and is counted");
 SYSCTL_ULONG(_net_netlink_nlproof, OID_AUTO, requests, CTLFLAG_RD, &nlproof_requests, 0,
     "Interface messages that Rust answered");

@@ -22,6 +22,7 @@
 
 #include "address.h"
 #include "counters.h"
+#include "early.h"
 #include "fault.h"
 #include "observe.h"
 #include "probe.h"
@@ -311,6 +312,7 @@ put(bool ours)
 int
 nlproof_take_over(void)
 {
+	nlproof_early_end();
 	if (osreldate / 100000 != VERSION_MAJOR) {
 		printf("nlproof_iface: not loaded: built for FreeBSD %d, this is %d\n", VERSION_MAJOR, osreldate);
 		return (ENOEXEC);

@@ -4,11 +4,12 @@
 #include "kernel.h"
 
 #include "counters.h"
+#include "early.h"
 
 struct nl_writer *
 nlproof_writer_to_group(struct nlproof_call *call, uint32_t group)
 {
-	if (call->group_used || !version_group_writer(&call->group, group))
+	if (nlproof_early || call->group_used || !version_group_writer(&call->group, group))
 		return (NULL);
 	call->group_used = true;
 	return (&call->group);

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use nlproof::guest::{HostKey, Ssh, SshKey, SshTarget};
 use nlproof::vm::{
-    Accelerator, ConsoleEvent, DiskWrites, GuestFailure, HostPort, Patience, QemuExit, Vm, VmConfig, Wait,
-    Watch, choose_accelerator,
+    Accelerator, ConsoleEvent, DiskWrites, GuestFailure, HostPort, Patience, QemuExit, Seed, Vm, VmConfig,
+    Wait, Watch, choose_accelerator,
 };
-use nlproof_image::{BuildOptions, Cache, CacheRoot, Dists, ImageError, build};
+use nlproof_image::{BuildOptions, Cache, CacheRoot, Dists, GuestKeys, ImageError, build};
 
 use crate::support::{assert_gone, say, tools};
 
@@ -40,13 +40,15 @@ fn boot(test: &str, release: &str) -> Option<Guest> {
     let accelerator = choose_accelerator(Accelerator::Auto, &tools).unwrap();
     let patience = Patience::new(accelerator.kind, 1.0);
     let mut config = VmConfig::default();
+    let keys = GuestKeys::generate().unwrap();
     config.raw_disk(image.disk(), DiskWrites::Discard).ssh(HostPort::Any);
+    config.seed(Seed::Bytes(keys.seed_disk().unwrap()));
     let mut vm = Vm::start(&config, accelerator.kind, &tools, &patience).unwrap();
     let target = SshTarget {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, vm.ssh_port().unwrap())),
         user: "root".into(),
-        key: SshKey::File(image.client_key()),
-        host_key: HostKey::parse(&image.info.host_key).unwrap(),
+        key: SshKey::Memory(keys.client_private().unwrap()),
+        host_key: HostKey::parse(&keys.host_public().unwrap()).unwrap(),
     };
     let wait = Wait::new("ssh in the guest", Duration::from_secs(60));
     let ssh = match Ssh::connect(&target, &wait, &patience, &mut vm) {

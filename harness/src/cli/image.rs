@@ -74,6 +74,7 @@ fn build_one(
     let how = if image.cached { "found in the cache" } else { "built" };
     say!("{release}: {how} in {:.2} s", started.elapsed().as_secs_f64());
     say!("  disk    {} ({})", image.disk().display(), HumanBytes(image.info.disk_bytes));
+    say!("          sha256:{}", image.info.disk_sha256);
     say!("  kernel  sha256:{}", image.info.kernel.sha256);
     for input in &image.info.inputs {
         say!("  from    {} sha256:{}", input.file, input.sha256);
@@ -93,6 +94,7 @@ fn list() -> Result<ExitCode, CliError> {
             entry.key,
             entry.image.info.kernel.sha256.to_string(),
         );
+        say!("{:<20} {:>10}  disk sha256:{}", "", "", entry.image.info.disk_sha256);
         if !entry.image.info.modules.is_empty() {
             say!("{:<20} {:>10}  modules {}", "", "", entry.image.info.modules.join(" "));
         }

@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use nlproof_image::{BuildOptions, GuestKeys, ImageError, Sha256, Stage, build};
+use nlproof_image::{BuildOptions, ImageError, Sha256, Stage, build};
 use tar::EntryType;
 
 use crate::synthetic::{BASE, Entry, KERNEL, Place, have_makefs, run, skipped, small, tar, txz, xz};
@@ -26,7 +26,7 @@ fn an_image_holds_what_went_into_it() {
     let place = Place::new();
     let release = place.release(&txz(BASE), &txz(KERNEL));
     let mut stages = Vec::new();
-    let image = build(&release, &small(None), &place.cache(), &AtomicBool::new(false), &mut |progress| {
+    let image = build(&release, &small(), &place.cache(), &AtomicBool::new(false), &mut |progress| {
         assert!(progress.bytes_total == 0 || progress.bytes_done <= progress.bytes_total, "{progress:?}");
         if progress.bytes_done == progress.bytes_total {
             stages.push(progress.stage);
@@ -45,12 +45,9 @@ fn an_image_holds_what_went_into_it() {
     assert_eq!(image.info.kernel.sha256, Sha256::of(KERNEL[1].4));
     assert_eq!(image.info.inputs[0].sha256, release.manifest.entry("base.txz").unwrap().sha256);
     assert_eq!(image.info.disk_bytes, fs::metadata(image.disk()).unwrap().len());
-    assert_eq!(fs::metadata(image.client_key()).unwrap().permissions().mode() & 0o777, 0o600);
-    let known = fs::read_to_string(image.known_hosts()).unwrap();
-    assert_eq!(known, format!("* {}\n", image.info.host_key));
     let mut files: Vec<_> = fs::read_dir(&image.dir).unwrap().map(|e| e.unwrap().file_name()).collect();
     files.sort();
-    assert_eq!(files, ["disk.raw", "image.json", "known_hosts", "ssh_client_key"]);
+    assert_eq!(files, ["disk.raw", "image.json"]);
 
     let table = gpt::GptConfig::new().only_valid_headers(true).open(image.disk()).unwrap();
     let root = &table.partitions()[&2];
@@ -63,6 +60,8 @@ fn an_image_holds_what_went_into_it() {
     assert!(holds(b"[ has a name that mtree must not take"));
     assert!(holds(b"nlproof: ready") && holds(b"if_epair_load=\"YES\""));
     assert!(!holds(b"left out") && !holds(b"if_bridge"));
+    assert!(!holds(b"PRIVATE KEY") && !holds(b"ssh-ed25519 "), "keys come to a guest on its seed disk");
+    assert_eq!(image.info.disk_sha256, Sha256::of(&bytes));
 }
 
 #[test]
@@ -70,19 +69,17 @@ fn the_same_inputs_give_the_same_bytes() {
     if !have_makefs("the_same_inputs_give_the_same_bytes") {
         return;
     }
-    let keys = GuestKeys::generate().unwrap();
-    let disk = |keys| {
+    // Two caches that know nothing of each other, as on two machines.
+    let build = || {
         let place = Place::new();
         let release = place.release(&txz(BASE), &txz(KERNEL));
-        let image = run(&release, &small(Some(keys)), &place.cache()).unwrap();
-        (image.dir.file_name().unwrap().to_owned(), fs::read(image.disk()).unwrap())
+        let image = run(&release, &small(), &place.cache()).unwrap();
+        (image.key(), image.info.disk_sha256, fs::read(image.disk()).unwrap())
     };
-    let (key, bytes) = disk(&keys);
-    let again = disk(&keys);
-    assert_eq!(key, again.0);
-    let differs = bytes.iter().zip(&again.1).position(|(a, b)| a != b);
-    assert_eq!((bytes.len(), differs), (again.1.len(), None));
-    assert_ne!(disk(&GuestKeys::generate().unwrap()).0, key);
+    let ((key, digest, bytes), again) = (build(), build());
+    assert_eq!((&key, digest), (&again.0, again.1));
+    let differs = bytes.iter().zip(&again.2).position(|(a, b)| a != b);
+    assert_eq!((bytes.len(), differs), (again.2.len(), None));
 }
 
 #[test]
@@ -92,16 +89,16 @@ fn a_second_build_is_found_and_other_inputs_are_not() {
     }
     let place = Place::new();
     let release = place.release(&txz(BASE), &txz(KERNEL));
-    let first = run(&release, &small(None), &place.cache()).unwrap();
+    let first = run(&release, &small(), &place.cache()).unwrap();
     // Neither the archives nor makefs are looked at again.
     fs::remove_file(release.path.join("base.txz")).unwrap();
-    let no_makefs = BuildOptions { makefs: Some(PathBuf::from("/nonexistent")), ..small(None) };
+    let no_makefs = BuildOptions { makefs: Some(PathBuf::from("/nonexistent")), ..small() };
     let second = run(&release, &no_makefs, &place.cache()).unwrap();
     assert!(second.cached);
     assert_eq!((second.dir, second.info), (first.dir.clone(), first.info.clone()));
 
     let release = place.release(&txz(BASE), &txz(KERNEL));
-    let stock = run(&release, &BuildOptions { stock_rc: true, ..small(None) }, &place.cache()).unwrap();
+    let stock = run(&release, &BuildOptions { stock_rc: true, ..small() }, &place.cache()).unwrap();
     assert_ne!(stock.dir, first.dir);
     let mut list = place.cache().list().unwrap();
     list.sort_by_key(|entry| entry.image.info.stock_rc);
@@ -111,7 +108,7 @@ fn a_second_build_is_found_and_other_inputs_are_not() {
 
     // An image that was damaged is built again.
     fs::write(first.disk(), "").unwrap();
-    assert!(!run(&release, &small(None), &place.cache()).unwrap().cached);
+    assert!(!run(&release, &small(), &place.cache()).unwrap().cached);
     assert_eq!(fs::metadata(first.disk()).unwrap().len(), first.info.disk_bytes);
 }
 
@@ -125,7 +122,7 @@ fn two_builds_at_once_give_one_image() {
     let start = Barrier::new(2);
     let build = || {
         start.wait();
-        run(&release, &small(None), &place.cache()).unwrap()
+        run(&release, &small(), &place.cache()).unwrap()
     };
     let images = thread::scope(|scope| {
         let other = scope.spawn(build);
@@ -147,7 +144,7 @@ fn cancelling_in_any_stage_leaves_nothing() {
         let cancel = AtomicBool::new(false);
         // A makefs that would run for ever has to be ended.
         let hangs = (stage == Stage::Filesystem).then(|| hanging_makefs(place.path()));
-        let options = BuildOptions { makefs: hangs, ..small(None) };
+        let options = BuildOptions { makefs: hangs, ..small() };
         let result = build(&release, &options, &place.cache(), &cancel, &mut |progress| {
             if progress.stage == stage {
                 cancel.store(true, Ordering::Relaxed);
@@ -204,7 +201,7 @@ fn long_names_and_sparse_files_arrive_whole() {
     base.extend_from_slice(&archive.into_inner().unwrap());
 
     let release = place.release(&xz(&base), &txz(KERNEL));
-    let bytes = fs::read(run(&release, &small(None), &place.cache()).unwrap().disk()).unwrap();
+    let bytes = fs::read(run(&release, &small(), &place.cache()).unwrap().disk()).unwrap();
     let find = |what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
     assert!(find(b"at the long way").is_some());
     assert!(find("e".repeat(90).as_bytes()).is_some() && find(b"GNUSparseFile").is_none());
@@ -225,7 +222,7 @@ fn a_hard_link_to_something_left_out_gets_its_contents() {
     ];
     let base: Vec<Entry<'_>> = BASE.iter().copied().chain(more).collect();
     let release = place.release(&txz(&base), &txz(KERNEL));
-    let image = run(&release, &small(None), &place.cache()).unwrap();
+    let image = run(&release, &small(), &place.cache()).unwrap();
     let bytes = fs::read(image.disk()).unwrap();
     let what = b"contents by another name";
     let copies = bytes.windows(what.len()).filter(|window| window == what).count();
@@ -241,7 +238,7 @@ fn a_disk_too_full_is_said_with_both_numbers() {
     if let Some(small_disk) = std::env::var_os(PLACE) {
         let release = place.release(&txz(BASE), &txz(KERNEL));
         let cache = nlproof_image::Cache::new(Path::new(&small_disk));
-        let error = run(&release, &BuildOptions { free_mib: 100, ..small(None) }, &cache).unwrap_err();
+        let error = run(&release, &BuildOptions { free_mib: 100, ..small() }, &cache).unwrap_err();
         assert!(
             matches!(error, ImageError::DiskFull { needed: 104_857_600.., free: 1..2_097_153, .. }),
             "{error}"

@@ -30,4 +30,10 @@ fn a_real_release_becomes_a_bootable_image() {
     assert!(disk[0] != 0 && disk[at(boot.first_lba)] != 0);
     assert_eq!(disk[at(root.first_lba) + 8192 + 1372..][..4], 0x0001_1954_u32.to_le_bytes());
     assert_eq!(disk.len() as u64, image.info.disk_bytes);
+
+    let elsewhere = crate::synthetic::Place::new();
+    let again =
+        crate::synthetic::run(&release, &BuildOptions::default(), &Cache::new(elsewhere.path())).unwrap();
+    assert!(fs::read(again.disk()).unwrap() == disk, "two caches, two images");
+    assert_eq!((again.key(), again.info.disk_sha256), (image.key(), image.info.disk_sha256));
 }

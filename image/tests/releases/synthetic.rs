@@ -9,7 +9,7 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use nlproof_image::{BuildOptions, Cache, GuestKeys, Image, ImageError, Progress, ReleaseDir, Sha256, build};
+use nlproof_image::{BuildOptions, Cache, Image, ImageError, Progress, ReleaseDir, Sha256, build};
 use tar::{Builder, EntryType, Header};
 
 #[path = "../../../tests/support/kernel.rs"]
@@ -40,6 +40,7 @@ pub(crate) const BASE: &[Entry<'static>] = &[
     ("./sbin/init", EntryType::Regular, 0o500, 0, b"init"),
     ("./tmp", EntryType::Directory, 0o1777, 0, b""),
     ("./sys", EntryType::Symlink, 0o755, 0, b"usr/src/sys"),
+    ("./usr/bin/bsdtar", EntryType::Regular, 0o555, 0, b"tar"),
     ("./usr/bin/su", EntryType::Regular, 0o4555, 66, b"setuid"),
     ("./usr/include/sys/param.h", EntryType::Regular, 0o444, 0, b"#define __FreeBSD_version 1400507\n"),
     ("./usr/sbin/sshd", EntryType::Regular, 0o555, 0, b"sshd"),
@@ -100,9 +101,9 @@ impl Place {
     }
 }
 
-/// Small images with keys of their own.
-pub(crate) fn small(keys: Option<&GuestKeys>) -> BuildOptions {
-    BuildOptions { free_mib: 1, keys: keys.cloned(), ..BuildOptions::default() }
+/// Small images.
+pub(crate) fn small() -> BuildOptions {
+    BuildOptions { free_mib: 1, ..BuildOptions::default() }
 }
 
 pub(crate) fn run(release: &ReleaseDir, options: &BuildOptions, cache: &Cache) -> Result<Image, ImageError> {

@@ -2,6 +2,10 @@
 //! A VM as data, and the QEMU command line that it becomes.
 
 use std::ffi::OsString;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::accelerator_kind::AcceleratorKind;
@@ -62,6 +66,25 @@ pub struct TranslationLog {
     pub ranges: Vec<(u64, u64)>,
 }
 
+/// A disk with what one run of a guest has for itself: keys, addresses. Nobody writes to it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Seed {
+    /// Its bytes, which are private: they are put into the machine's run directory and go with it.
+    Bytes(Vec<u8>),
+    /// A raw image that stays.
+    File(PathBuf),
+}
+
+/// Never shows the keys.
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
 /// A virtual machine. Starts with 512 MiB, one CPU, no disk and no network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VmConfig {
@@ -69,6 +92,7 @@ pub struct VmConfig {
     cpus: u32,
     disk: Option<Disk>,
     kernel_disk: Option<PathBuf>,
+    seed: Option<Seed>,
     ssh: Option<HostPort>,
     debug_exit: bool,
     serial_log: Option<PathBuf>,
@@ -85,6 +109,7 @@ impl Default for VmConfig {
             cpus: 1,
             disk: None,
             kernel_disk: None,
+            seed: None,
             ssh: None,
             debug_exit: false,
             serial_log: None,
@@ -143,6 +168,26 @@ impl VmConfig {
     pub fn kernel_disk(&mut self, path: Option<PathBuf>) -> &mut Self {
         self.kernel_disk = path;
         self
+    }
+
+    /// The run's own disk, in a further virtio block device.
+    pub fn seed(&mut self, seed: Seed) -> &mut Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The same machine with its seed in a file: one that was bytes is written into this directory, for its owner alone.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn with_seed_in(&self, directory: &Path) -> io::Result<Self> {
+        let mut config = self.clone();
+        if let Some(Seed::Bytes(bytes)) = &self.seed {
+            let path = directory.join("seed.raw");
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?.write_all(bytes)?;
+            config.seed = Some(Seed::File(path));
+        }
+        Ok(config)
     }
 
     /// A network card on QEMU's user network. The guest reaches nothing (`restrict=on`); the host reaches
@@ -289,6 +334,11 @@ impl VmConfig {
             // sshd waits for the guest's random device to be seeded.
             args.option("-device", "virtio-rng-pci");
         }
+        // Behind the others: what they are called does not depend on it.
+        if let Some(Seed::File(path)) = &self.seed {
+            args.path_option("-drive", "file=", path, ",format=raw,if=none,id=seed0,readonly=on");
+            args.option("-device", "virtio-blk-pci,drive=seed0");
+        }
         if self.debug_exit {
             args.option("-device", format!("isa-debug-exit,iobase={DEBUG_EXIT_PORT:#x},iosize=0x01"));
         }
@@ -361,6 +411,23 @@ mod tests {
              -netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22,hostfwd=tcp:127.0.0.1:0-10.0.2.15:7013 \
              -device virtio-net-pci,netdev=net0,romfile= -device virtio-rng-pci"
         );
+    }
+
+    #[test]
+    fn a_seed_is_written_for_its_owner_alone_and_never_shown() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = VmConfig::default();
+        config.seed(Seed::Bytes(b"private".to_vec()));
+        assert!(!format!("{config:?}").contains("112"), "{config:?}");
+        assert!(!arguments(&config, AcceleratorKind::Tcg).contains("seed"));
+        let written = config.with_seed_in(directory.path()).unwrap();
+        let file = directory.path().join("seed.raw");
+        assert_eq!(std::fs::read(&file).unwrap(), b"private");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let text = arguments(&written, AcceleratorKind::Tcg);
+        assert!(text.ends_with("readonly=on -device virtio-blk-pci,drive=seed0"), "{text}");
+        assert!(written.with_seed_in(directory.path()).is_ok(), "a file stays where it is");
     }
 
     #[test]

@@ -72,6 +72,7 @@ impl Vm {
         make_ready: impl FnOnce(&mut Qmp) -> Result<(), VmError>,
     ) -> Result<Self, VmError> {
         let run_dir = RunDir::create().map_err(VmError::Prepare)?;
+        let config = &config.with_seed_in(run_dir.path()).map_err(VmError::Prepare)?;
         let log = config.kept_serial_log().map_or_else(|| run_dir.serial_log(), Path::to_owned);
         let serial = SerialLog::follow_from_end(&log).map_err(VmError::Prepare)?;
         let socket = run_dir.qmp_socket();

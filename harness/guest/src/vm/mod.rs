@@ -34,7 +34,9 @@ pub use accel::{AccelError, Accelerator, SelectedAccelerator, choose_accelerator
 pub use accelerator_kind::AcceleratorKind;
 pub use bootsector::{BootSector, DEBUG_EXIT_PORT, Then, debug_exit_status};
 pub use cards::{CardJob, CardRack, WithCards, device_models};
-pub use config::{AGENT_PORT, CommandLine, Disk, DiskWrites, HostPort, MemoryFile, TranslationLog, VmConfig};
+pub use config::{
+    AGENT_PORT, CommandLine, Disk, DiskWrites, HostPort, MemoryFile, Seed, TranslationLog, VmConfig,
+};
 pub use console::{Console, ConsoleEvent};
 pub use error::VmError;
 pub use hostdisk::{CACHE_REMEDY, HostDisk, TEMPORARY_REMEDY, overlay_directory};

@@ -4,13 +4,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Record, TOKEN_LEN};
-use nlproof_image::Image;
-
-use crate::guest::{Direct, HostKey, Ssh, SshError, SshKey, SshTarget, run_agent};
+use super::keys::Keys;
+use crate::guest::{Direct, Ssh, SshError, SshTarget, run_agent};
 use crate::targets::OpenError;
 use crate::targets::RunningKernel;
 use crate::vm::{GuestFailure, Patience, Vm, Wait, WithCards};
+use nlproof_agent::{Batch, Record, TOKEN_LEN};
 
 /// Limit from the first attempt to an authenticated command, in a guest that was booted before.
 const SSH_LIMIT: Duration = Duration::from_secs(30);
@@ -29,14 +28,13 @@ pub(super) struct Link {
 
 impl Link {
     /// A link to a running guest, not connected yet.
-    pub(super) fn new(vm: &Vm, image: &Image, agent: String, patience: &Patience) -> Result<Self, OpenError> {
+    pub(super) fn new(vm: &Vm, keys: &Keys, agent: String, patience: &Patience) -> Result<Self, OpenError> {
         let port = vm.ssh_port().ok_or_else(|| OpenError::Guest("qemu named no port for ssh".into()))?;
-        let host_key =
-            HostKey::parse(&image.info.host_key).map_err(|error| OpenError::Build(error.into()))?;
+        let host_key = keys.host().map_err(|error| OpenError::Build(error.into()))?;
         let login = SshTarget {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             user: "root".into(),
-            key: SshKey::File(image.client_key()),
+            key: keys.client(),
             host_key,
         };
         Ok(Self { login, patience: patience.clone(), ssh: None, agent, direct: None })

@@ -35,8 +35,11 @@ impl FreebsdTarget {
         let lost = |reason: String| TargetError::Lost(reason);
         let port = self.vm.ssh_port().ok_or_else(|| lost("qemu named no port for ssh".into()))?;
         let directory = self.vm.run_dir();
-        Login::new(port, self.client_key.clone(), &self.host_key, &directory)
-            .map_err(|error| lost(format!("{}: {error}", directory.display())))
+        let login = self
+            .keys
+            .client_file(&directory)
+            .and_then(|key| Login::new(port, key, self.keys.host_line(), &directory));
+        login.map_err(|error| lost(format!("{}: {error}", directory.display())))
     }
 
     /// Opens QEMU's gdb stub. The guest runs until a debugger attaches. The path of its socket.

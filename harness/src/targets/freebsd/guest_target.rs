@@ -23,6 +23,7 @@ use super::cards::{has_cards, patience, run_with_cards};
 use super::connection::Link;
 use super::console::{Blame, console, console_since};
 use super::faulty_cards::{FaultyCards, are_wanted};
+use super::keys::Keys;
 use super::loaded_module::Loaded;
 use super::lost::{LostConsole, loss};
 use super::module::{ModuleOptions, prepare_module};
@@ -62,10 +63,7 @@ pub struct FreebsdTarget {
     blame: Blame,
     /// Source of the kernel's file; a ready image has none.
     kernel_file: Option<KernelFile>,
-    /// The private key that the guest accepts.
-    pub(super) client_key: PathBuf,
-    /// The guest's own public key.
-    pub(super) host_key: String,
+    pub(super) keys: Keys,
     /// Path at which the console is kept if the guest is lost.
     pub(super) lost_console: Option<LostConsole>,
     pub(super) cancel: Arc<AtomicBool>,
@@ -186,7 +184,7 @@ impl FreebsdTarget {
         if !options.demanded.is_empty() {
             facts.known.push(Fact::line("further modules", options.demanded.join(", ")));
         }
-        let Started { mut vm, link, module: loaded, .. } = started;
+        let Started { mut vm, link, keys, module: loaded, .. } = started;
         // A QEMU that does not tell has none.
         facts.cards = Cards::Models(device_models(vm.qmp()).unwrap_or_default());
         if let Some(module) = module {
@@ -195,7 +193,6 @@ impl FreebsdTarget {
             facts.known.push(Fact::line("module sources", module.origin()));
         }
         let console_from = console(&vm).len();
-        let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
         let cancel = Arc::clone(&options.cancel);
         let kernel_trace = options.kernel_trace;
         let kernel_file = match (own, directory) {
@@ -212,8 +209,7 @@ impl FreebsdTarget {
             console_from,
             blame: Blame::default(),
             kernel_file,
-            client_key,
-            host_key,
+            keys,
             lost_console: options.lost_console.clone(),
             cancel,
         })

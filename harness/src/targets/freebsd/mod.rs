@@ -9,6 +9,7 @@ mod dtrace;
 mod faulty_cards;
 mod guest_target;
 pub(crate) mod host_stack;
+mod keys;
 mod late;
 mod limit;
 pub(crate) mod loaded_module;

@@ -17,11 +17,12 @@ use nlproof_base::Limit;
 use nlproof_image::punch_zeros;
 use sha2::{Digest, Sha256};
 
+use super::keys::Keys;
 use super::loaded_module::Loaded;
 use crate::targets::RunningKernel;
 
 /// Version of what is kept and how; part of every key.
-const FORMAT: &str = "nlproof snapshot 2";
+const FORMAT: &str = "nlproof snapshot 3";
 const PARTIAL: &str = ".partial";
 const LOCK: &str = ".lock";
 const INFO: &str = "snapshot.json";
@@ -29,8 +30,9 @@ const INFO: &str = "snapshot.json";
 /// plain one of `shell`. Each new agent makes other keys.
 const KEPT: usize = 3;
 
-/// The files of a snapshot: the disk's overlay, the machine's state, the console up to that moment, the memory.
-const FILES: [&str; 4] = ["overlay.qcow2", "state", "console", "memory"];
+/// The files of a snapshot: the disk's overlay, the machine's state, the console up to that moment, the memory, the disk
+/// with its keys.
+const FILES: [&str; 5] = ["overlay.qcow2", "state", "console", "memory", "seed"];
 
 /// The description of a saved guest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -38,6 +40,8 @@ const FILES: [&str; 4] = ["overlay.qcow2", "state", "console", "memory"];
 pub(super) struct Saved {
     /// What a connection to the agent must show.
     pub(super) token: [u8; TOKEN_LEN],
+    /// The keys that the guest was booted with.
+    pub(super) keys: Keys,
     /// The kernel's description of itself.
     pub(super) kernel: RunningKernel,
     /// The module that was loaded before.
@@ -132,6 +136,17 @@ impl Snapshot {
         self.dir.join(FILES[3])
     }
 
+    /// The seed disk that the guest was booted with.
+    pub(super) fn seed(&self) -> PathBuf {
+        self.dir.join(FILES[4])
+    }
+
+    /// Writes the seed disk, for its owner alone.
+    pub(super) fn keep_seed(&self, bytes: &[u8]) -> io::Result<()> {
+        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.seed());
+        opened.and_then(|mut file| io::Write::write_all(&mut file, bytes))
+    }
+
     /// The overlay that the running machine writes to while the snapshot is made.
     pub(super) fn live(&self) -> PathBuf {
         self.dir.join("live.qcow2")
@@ -157,6 +172,8 @@ impl Snapshots {
         if !snapshot.dir.exists() {
             return Ok(None);
         }
+        private(&snapshot.dir)?;
+        private(&snapshot.dir.join(INFO))?;
         let info = info(&snapshot.dir).map_err(|error| format!("{INFO}: {error}"))?;
         let sizes = snapshot.sizes().map_err(|error| format!("a file is missing: {error}"))?;
         if let Some((name, _)) = info.files.iter().find(|(name, size)| sizes.get(*name) != Some(size)) {
@@ -229,6 +246,20 @@ impl Snapshots {
     }
 }
 
+/// Whether this is ours, and nobody else can look into it: who has a state's token and keys has every guest that goes on
+/// from it.
+fn private(path: &Path) -> Result<(), String> {
+    let name = path.file_name().unwrap_or_default().display();
+    let data = fs::metadata(path).map_err(|error| format!("{name}: {error}"))?;
+    if data.uid() != rustix::process::geteuid().as_raw() {
+        return Err(format!("the state is another user's: {name} belongs to uid {}", data.uid()));
+    }
+    match data.mode() & 0o077 {
+        0 => Ok(()),
+        _ => Err(format!("others can read the state: {name} has mode {:04o}", data.mode() & 0o7777)),
+    }
+}
+
 fn info(dir: &Path) -> io::Result<Info> {
     Ok(serde_json::from_slice(&nlproof_base::read(&dir.join(INFO), Limit::REPORT)?)?)
 }
@@ -296,6 +327,8 @@ impl Drop for Lock {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn make(store: &Snapshots, key: &str, image: &Path) {
@@ -304,7 +337,8 @@ mod tests {
             fs::write(making.snapshot.dir.join(name), name).unwrap();
         }
         let kernel = RunningKernel { osreldate: 1, version: "FreeBSD".into(), modules: vec![] };
-        making.keep(image, Saved { token: [7; TOKEN_LEN], kernel, module: None }).unwrap();
+        let (keys, _) = Keys::fresh().unwrap();
+        making.keep(image, Saved { token: [7; TOKEN_LEN], keys, kernel, module: None }).unwrap();
     }
 
     fn names(store: &Snapshots) -> Vec<String> {
@@ -338,6 +372,10 @@ mod tests {
         let mode = fs::metadata(store.dir.join("k")).unwrap().mode();
         assert_eq!(mode & 0o077, 0, "others could read it in the guest's memory");
         assert!(!snapshot.live().exists());
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(store.dir.join("k"), open).unwrap();
+        assert_eq!(store.find("k").err().unwrap(), "others can read the state: k has mode 0755");
+        fs::set_permissions(store.dir.join("k"), fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(snapshot.state(), "").unwrap();
         assert!(store.find("k").err().unwrap().starts_with("state has not the size"));
         store.remove("k");

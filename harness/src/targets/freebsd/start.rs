@@ -23,6 +23,7 @@ use nlproof_image::{Image, KERNEL_LABEL};
 
 use super::connection::{Link, guest_failure, open_failure};
 use super::faulty_cards::FaultyCards;
+use super::keys::Keys;
 use super::late::{Unrestored, patiently};
 use super::limit::{over_limit, remove_victim};
 use super::loaded_module::{Loaded, load};
@@ -35,7 +36,7 @@ use crate::targets::RunningKernel;
 use crate::targets::agents;
 use crate::targets::{Cause, Explained, OpenError};
 use crate::vm::{
-    AGENT_PORT, CACHE_REMEDY, ConsoleEvent, DiskWrites, GuestFailure, Patience, SelectedAccelerator,
+    AGENT_PORT, CACHE_REMEDY, ConsoleEvent, DiskWrites, GuestFailure, Patience, Seed, SelectedAccelerator,
     TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, machine_identity, overlay_directory, restore, save,
 };
 
@@ -65,6 +66,7 @@ const GUEST_WRITES: u64 = 8 * MIB;
 pub(super) struct Started {
     pub(super) vm: Vm,
     pub(super) link: Link,
+    pub(super) keys: Keys,
     /// A note for people: restored or booted, and why.
     pub(super) how: String,
     /// There was a saved state, and it could not be restored.
@@ -264,7 +266,7 @@ impl Starter<'_> {
         on_stage(&format!("restore under {}", self.accelerator.kind), None);
         let mut config = machine(options);
         config.overlay_disk(snapshot.overlay(), DiskWrites::Discard).memory_file(snapshot.memory(), false);
-        config.kernel_disk(image.kernel_disk());
+        config.kernel_disk(image.kernel_disk()).seed(Seed::File(snapshot.seed()));
         if let Some(console) = &options.console {
             // The kept log begins with the boot that the state comes from.
             let boot = fs::read(snapshot.console()).map_err(|error| format!("its console: {error}"))?;
@@ -278,14 +280,14 @@ impl Starter<'_> {
         let mut vm = restore(&config, self.accelerator.kind, tools, patience, &snapshot.state())?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let words = |error: OpenError| error.to_string();
-        let mut link = Link::new(&vm, image, agent, patience).map_err(words)?;
+        let mut link = Link::new(&vm, &saved.keys, agent, patience).map_err(words)?;
         link.use_direct(&vm, saved.token).map_err(words)?;
         // Its greeting sets the guest's clock, which stands where it stood when the state was saved.
         let wait = Wait::new("the restored agent", ANSWER_LIMIT);
         link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ())?;
-        let Saved { kernel, module, .. } = saved.clone();
+        let Saved { kernel, keys, module, .. } = saved.clone();
         let stacks = usize::try_from(options.stacks).ok().filter(|stacks| *stacks > 0);
-        Ok(Started { vm, link, how: String::new(), fell_back: false, stacks, kernel, module })
+        Ok(Started { vm, link, keys, how: String::new(), fell_back: false, stacks, kernel, module })
     }
 
     /// Boots the guest to run vectors in it.
@@ -294,23 +296,26 @@ impl Starter<'_> {
         let mut config = machine(self.request.options);
         let image = self.request.image;
         config.raw_disk(image.root_disk(), DiskWrites::Discard).kernel_disk(image.kernel_disk());
-        let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
+        let (keys, seed) = Keys::fresh()?;
+        config.seed(Seed::Bytes(seed));
+        let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage)?;
         let module = self.load(&mut vm, &mut link, on_stage)?;
         let kernel = link.ask(&mut vm)?;
         let how = format!("cold ({why}), {:.1} s", started.elapsed().as_secs_f64());
-        Ok(Started { vm, link, how, fell_back: false, stacks: None, kernel, module })
+        Ok(Started { vm, link, keys, how, fell_back: false, stacks: None, kernel, module })
     }
 
     fn boot_machine(
         &self,
         config: &crate::vm::VmConfig,
+        keys: &Keys,
         on_stage: &mut OnStage<'_>,
     ) -> Result<(Vm, Link), OpenError> {
         let StartRequest { tools, options, .. } = self.request;
         on_stage(&format!("boot under {}", self.accelerator.kind), None);
         let mut vm = Vm::start(config, self.accelerator.kind, tools, &self.patience)
             .map_err(|error| OpenError::Guest(error.into()))?;
-        match self.bring_up(&mut vm, on_stage) {
+        match self.bring_up(&mut vm, keys, on_stage) {
             Ok(link) => Ok((vm, link)),
             Err(OpenError::Guest(cause)) => Err(OpenError::Guest(match &options.lost_console {
                 Some(console) => Explained::behind(cause, console.keep(&vm)),
@@ -321,9 +326,9 @@ impl Starter<'_> {
     }
 
     /// Waits until the guest can be talked to, and puts the agent into it.
-    fn bring_up(&self, vm: &mut Vm, on_stage: &mut OnStage<'_>) -> Result<Link, OpenError> {
+    fn bring_up(&self, vm: &mut Vm, keys: &Keys, on_stage: &mut OnStage<'_>) -> Result<Link, OpenError> {
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
-        let mut link = Link::new(vm, self.request.image, agent, &self.patience)?;
+        let mut link = Link::new(vm, keys, agent, &self.patience)?;
         // Who connects before the guest listens waits for QEMU to try again, which takes it twice as long each time.
         let ready = Wait::new("the guest's start-up", READY_LIMIT);
         match vm.wait_for(&ready, |event| *event == ConsoleEvent::Ready) {
@@ -376,8 +381,10 @@ impl Starter<'_> {
         // The console of the boot belongs to the snapshot; the run's own gets it when it is restored.
         let mut config = machine(&without_logs(options));
         config.overlay_disk(snapshot.live(), DiskWrites::Keep).memory_file(snapshot.memory(), true);
-        config.kernel_disk(image.kernel_disk());
-        let (mut vm, mut link) = self.boot_machine(&config, on_stage)?;
+        let (keys, seed) = Keys::fresh()?;
+        snapshot.keep_seed(&seed).map_err(|error| failed(&error))?;
+        config.kernel_disk(image.kernel_disk()).seed(Seed::File(snapshot.seed()));
+        let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage)?;
         let module = self.load(&mut vm, &mut link, on_stage)?;
         let kernel = link.ask(&mut vm)?;
         if options.stacks > 0 {
@@ -394,7 +401,7 @@ impl Starter<'_> {
         link.disconnect();
         on_stage("save the guest's state", None);
         let saving = Instant::now();
-        self.save(&mut vm, making, Saved { token, kernel, module }).map_err(NotMade::Snapshot)?;
+        self.save(&mut vm, making, Saved { token, keys, kernel, module }).map_err(NotMade::Snapshot)?;
         Ok(format!("state saved in {:.1} s", saving.elapsed().as_secs_f64()))
     }
 
