@@ -133,6 +133,12 @@ fn check_step(step: usize, what: &Step) -> Result<(), Refusal> {
         }
         Step::Count(count) => check_count(step, count),
         Step::Exec { argv, .. } => check_command(step, argv),
+        Step::Watch(watch) => {
+            check_command(step, &watch.argv)?;
+            let paths: Vec<String> =
+                [Some(&watch.directory), watch.stdin.as_ref()].into_iter().flatten().cloned().collect();
+            paths.iter().try_for_each(|path| check_command(step, core::slice::from_ref(path)))
+        }
         Step::Wait { .. } | Step::Hardware(_) => Ok(()),
     }
 }

@@ -36,6 +36,6 @@ pub use check::{MAX_GROUPS, Refusal};
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use program::{
     Batch, Count, Listen, NO_LIMIT_MS, Patch, Privilege, Program, Race, ReplyEnd, Request, Send,
-    SocketOptions, Step, Until,
+    SocketOptions, Step, Until, Watch,
 };
 pub use record::{Body, ConsoleLine, Counted, DropSource, ErrorStage, KernelEvent, NO_STEP, Record};

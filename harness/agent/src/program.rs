@@ -70,7 +70,7 @@ impl Program {
     #[must_use]
     pub fn has_commands(&self) -> bool {
         self.steps.iter().any(|step| match step {
-            Step::Exec { .. } => true,
+            Step::Exec { .. } | Step::Watch(_) => true,
             Step::Count(count) => !count.command.is_empty(),
             Step::Send(_) | Step::Race(_) | Step::Wait { .. } | Step::Hardware(_) => false,
         })
@@ -119,6 +119,8 @@ pub enum Step {
         /// The command is killed after this many milliseconds.
         limit_ms: u32,
     },
+    /// Runs a program that the kernel traces.
+    Watch(Watch),
     /// Has several sockets ask at once.
     Race(Race),
     /// Has several sockets ask very often, and counts what comes.
@@ -132,6 +134,20 @@ pub enum Step {
         /// The step ends after this many milliseconds whatever comes.
         limit_ms: u32,
     },
+}
+
+/// A program that is traced by ktrace(2), with all that it starts. What it writes and what the kernel says of its system
+/// calls is recorded while it runs. FreeBSD only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The program (its name or absolute path) and its arguments.
+    pub argv: Vec<String>,
+    /// The directory in which it begins, an absolute path.
+    pub directory: String,
+    /// The file that it reads as its standard input, an absolute path; `None`: it reads nothing.
+    pub stdin: Option<String>,
+    /// The program is killed after this many milliseconds.
+    pub limit_ms: u32,
 }
 
 /// Several sockets that ask at once, again and again. Each datagram holds one message.

@@ -115,6 +115,18 @@ pub enum Body {
         /// Standard error.
         stderr: Vec<u8>,
     },
+    /// The program of a [`Watch`](crate::Watch) wrote something.
+    Output {
+        /// On standard error, not on standard output.
+        stderr: bool,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// What ktrace(2) has written into its file since the last time: records as in sys/ktrace.h, cut anywhere.
+    Traced {
+        /// The bytes.
+        data: Vec<u8>,
+    },
     /// The kernel dropped messages: a receive call failed with ENOBUFS (`errno`).
     Drop {
         /// Which socket.

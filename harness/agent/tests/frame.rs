@@ -30,6 +30,8 @@ fn body() -> impl Strategy<Value = Body> {
             stdout,
             stderr
         }),
+        (any::<bool>(), bytes()).prop_map(|(stderr, data)| Body::Output { stderr, data }),
+        bytes().prop_map(|data| Body::Traced { data }),
         (any::<u32>(), any::<i32>())
             .prop_map(|(group, errno)| Body::Drop { source: DropSource::Group(group), errno }),
         Just(Body::Timeout),

@@ -36,6 +36,9 @@ impl ExitCode {
     /// Interrupted by the user, as shells report SIGINT.
     pub const INTERRUPTED: ExitCode = ExitCode(130);
 
+    /// The program of `watch` was ended because its time was over, as timeout(1) reports it.
+    pub(super) const TIMED_OUT: ExitCode = ExitCode(124);
+
     /// Bad, as `git bisect run` wants it.
     pub(super) const BISECT_BAD: ExitCode = ExitCode(1);
     /// Cannot be tested, as `git bisect run` wants it.

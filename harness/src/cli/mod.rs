@@ -48,6 +48,7 @@ mod trace;
 mod unknown;
 mod verdict;
 mod verify;
+mod watch;
 
 pub use args::Cli;
 pub use exit::{ExitCode, as_a_program};
@@ -86,6 +87,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Report(args) => report::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
         Command::Import(args) => import::main(&cli.project, &args),
+        Command::Watch(args) => watch::main(&cli.project, &args),
         Command::Verify(args) => verify::main(&cli.project, &args),
         Command::Bisect(args) => bisect::main(&cli.project, &args),
         Command::Kernel(args) => source::main(&cli.project, &args),

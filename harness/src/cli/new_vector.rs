@@ -2,6 +2,7 @@
 //! A vector that a command writes into the project.
 
 use std::fs;
+use std::path::PathBuf;
 
 use nlproof_files::write_whole;
 
@@ -14,12 +15,26 @@ use crate::vector::path_of;
 
 /// Writes the file of a vector that is not there yet, and says what to do with it.
 pub(super) fn write_new(project: &ProjectArgs, id: &str, text: &str) -> Result<(), CliError> {
+    write_vector(project, id, text, false)
+}
+
+/// The file of a vector, which must not be there yet.
+pub(super) fn demand_new(project: &ProjectArgs, id: &str) -> Result<PathBuf, CliError> {
     let project = Project::find(project)?;
     let path = path_of(&project.root.join("vectors"), id)?;
     if path.exists() {
         let error = FileError::whole(&path, "is there already, and stays as it is");
         return Err(error.help("another id, or remove it first").into());
     }
+    Ok(path)
+}
+
+/// Writes the file of a vector, over one that is there only if `force` says so, and says what to do with it.
+pub(super) fn write_vector(project: &ProjectArgs, id: &str, text: &str, force: bool) -> Result<(), CliError> {
+    let path = match force {
+        true => path_of(&Project::find(project)?.root.join("vectors"), id)?,
+        false => demand_new(project, id)?,
+    };
     let written = match path.parent() {
         Some(suite) => fs::create_dir_all(suite).and_then(|()| write_whole(&path, text.as_bytes())),
         None => write_whole(&path, text.as_bytes()),

@@ -187,6 +187,10 @@ impl<'a> Run<'a> {
             match step {
                 Step::Send(send) => self.send(send),
                 Step::Race(race) => self.race(race),
+                Step::Watch(_) => {
+                    let text = "the simulator runs no programs".to_owned();
+                    self.record(Body::Error { stage: ErrorStage::Refused, errno: 0, text });
+                }
                 Step::Count(_) => {
                     let text = "the simulator does not count: no vector does".to_owned();
                     self.record(Body::Error { stage: ErrorStage::Refused, errno: 0, text });

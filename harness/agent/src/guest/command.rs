@@ -69,6 +69,14 @@ impl Command {
     /// Starts it. It stays in the process group of the child, which the parent kills at the end: what the
     /// command leaves behind goes with it.
     pub(crate) fn start(argv: &[String]) -> Result<Self, Errno> {
+        Self::start_after(argv, || Ok(()))
+    }
+
+    /// Starts it after something that its process does first.
+    pub(crate) fn start_after(
+        argv: &[String],
+        first: impl FnOnce() -> Result<(), Errno>,
+    ) -> Result<Self, Errno> {
         // `Program::check` has refused NUL bytes and an empty argv.
         let argv: Vec<CString> =
             argv.iter().map(|argument| CString::new(argument.as_str()).unwrap_or_default()).collect();
@@ -84,7 +92,8 @@ impl Command {
                 let started = io::duplicate(out.raw(), STDOUT)
                     .and_then(|()| io::duplicate(err.raw(), STDERR))
                     .and_then(|()| process::die_with_parent())
-                    .and_then(|()| process::set_sigpipe(false));
+                    .and_then(|()| process::set_sigpipe(false))
+                    .and_then(|()| first());
                 let errno = match started {
                     Ok(()) => execute(&files, &argv),
                     Err(errno) => errno,
@@ -122,6 +131,12 @@ impl Command {
         if stderr {
             self.stderr.read();
         }
+    }
+
+    /// What was read of its outputs since the last time: of standard output, and of standard error.
+    #[cfg(feature = "freebsd")]
+    pub(crate) fn take_output(&mut self) -> [Vec<u8>; 2] {
+        [core::mem::take(&mut self.stdout.kept), core::mem::take(&mut self.stderr.kept)]
     }
 
     /// The exit status of the command if it has ended.

@@ -49,6 +49,11 @@ mod session;
 mod stack;
 mod stacks;
 mod sys;
+#[cfg(feature = "freebsd")]
+mod watch;
+#[cfg(not(feature = "freebsd"))]
+#[path = "no_watch.rs"]
+mod watch;
 
 /// The ordinary program of profiles that unwind.
 #[cfg(not(panic = "abort"))]

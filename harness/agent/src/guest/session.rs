@@ -214,6 +214,11 @@ impl Session<'_> {
                 self.settle(0, 0);
                 self.name_interfaces(Which::New);
             }
+            Step::Watch(watch) => {
+                self.watch(watch);
+                self.settle(0, 0);
+                self.name_interfaces(Which::New);
+            }
             Step::Race(race) => {
                 self.race(race);
                 self.settle(0, 0);
@@ -377,7 +382,7 @@ impl Session<'_> {
     }
 
     /// Waits as [`Collector::next`] does, and passes on what was seen before if nothing follows it soon.
-    fn next(&mut self, until: Deadline, further: &mut [PollFd]) -> Seen {
+    pub(crate) fn next(&mut self, until: Deadline, further: &mut [PollFd]) -> Seen {
         if self.reporter.has_gathered() {
             let seen = self.collector.next(Deadline::after_ms(GATHER_MS).min(until), further);
             if !matches!(seen, Seen::Quiet) || until.passed() {
@@ -455,7 +460,7 @@ impl Session<'_> {
     }
 
     /// Reports what was seen, without the fences.
-    fn record(&self, seen: Seen) -> Recorded {
+    pub(crate) fn record(&self, seen: Seen) -> Recorded {
         match seen {
             Seen::Datagram { source: DropSource::Request, t_ns, data, full_len } => {
                 let (seq, _) = fence(self.fences);
@@ -530,7 +535,7 @@ impl Session<'_> {
 }
 
 /// What [`Session::record`] has recorded.
-enum Recorded {
+pub(crate) enum Recorded {
     /// A reply; whether it held the acknowledgement of the latest fence, and its bytes without.
     Reply { reached: bool, data: Vec<u8> },
     /// An event.

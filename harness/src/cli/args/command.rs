@@ -17,6 +17,7 @@ use super::kmod::KmodArgs;
 use super::report::{MatrixArgs, ReportArgs};
 use super::run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 use super::verify::{DecodeArgs, VerifyArgs};
+use super::watch::WatchArgs;
 use crate::cli::exit::ExitCode;
 
 /// Tests the netlink interface code of FreeBSD kernels.
@@ -130,6 +131,13 @@ pub(in crate::cli) enum Command {
     /// numbers and port ids are those of the run, and interfaces whose names are known are named; each is told, and what was
     /// left out of the file too.
     Import(ImportArgs),
+    /// Run any program in a guest, and show what it says on its netlink sockets and hears, with the multicast events.
+    ///
+    /// The program runs unchanged in a network stack of its own; the kernel's ktrace(2) follows it and all that it starts,
+    /// static and setuid ones too. `--as-vector ID` makes a vector of it. `--module stock,rust` runs it with both and shows the
+    /// first difference (exit code 100). Without --release the guest is one of the newest release that was observed. Exits as
+    /// the program does; 124: it was ended after --timeout; 103: not all of it was seen.
+    Watch(WatchArgs),
     /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///
     /// Exit code 102: the module, or a vector, is rejected.

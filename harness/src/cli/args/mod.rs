@@ -15,6 +15,7 @@ mod kmod;
 mod report;
 mod run;
 mod verify;
+mod watch;
 
 pub(super) use bench::{
     BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, SpeedArgs, TraceBenchArgs,
@@ -33,3 +34,4 @@ pub(super) use kmod::{KmodArgs, KmodCommand};
 pub(super) use report::{MatrixArgs, ReportArgs, ReportCommand};
 pub(super) use run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 pub(super) use verify::{DecodeArgs, FormatArg, OsArg, VerifyArgs, VerifyCommand};
+pub(super) use watch::WatchArgs;

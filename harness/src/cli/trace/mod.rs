@@ -8,3 +8,4 @@ mod probes;
 mod side_by_side;
 
 pub(super) use one::main;
+pub(super) use side_by_side::pair;

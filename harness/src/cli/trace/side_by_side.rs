@@ -99,7 +99,11 @@ fn not_compared(stock: &[(&str, String)], rust: &[(&str, String)]) -> String {
 }
 
 /// The two cells of one release: of the newest observed one that can run both here.
-fn pair(project: &Project, args: &CellArgs, targets: &Targets) -> Result<[Cell; 2], CliError> {
+pub(in crate::cli) fn pair(
+    project: &Project,
+    args: &CellArgs,
+    targets: &Targets,
+) -> Result<[Cell; 2], CliError> {
     let cells = project.cells(args)?;
     let of = |module| {
         let guest = move |cell: &&Cell| cell.target == TargetKind::Freebsd && cell.module == module;

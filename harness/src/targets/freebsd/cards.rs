@@ -24,6 +24,7 @@ pub(super) fn patience(batch: &Batch) -> Duration {
     let of = |program: &Program| -> u64 {
         let acts = program.steps.iter().map(|step| match step {
             Step::Hardware(act) => u64::from(act.limit_ms),
+            Step::Watch(watch) => u64::from(watch.limit_ms),
             Step::Race(race) => {
                 u64::from(race.for_ms) + race.acts.iter().map(|act| u64::from(act.limit_ms)).sum::<u64>()
             }

@@ -32,7 +32,7 @@ fn step_of(os: Os, step: &Step) -> Option<DraftStep> {
         Step::Wait { quiet_ms, limit_ms } => {
             Some(DraftStep::Wait { quiet_ms: *quiet_ms, limit_ms: *limit_ms })
         }
-        Step::Race(_) | Step::Count(_) | Step::Hardware(_) => None,
+        Step::Watch(_) | Step::Race(_) | Step::Count(_) | Step::Hardware(_) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Netlink datagrams out of what people have: hex and dumps of it, arrays of C and Rust, texts of truss(1), kdump(1) and
-//! strace(1), captures of Linux' nlmon.
+//! strace(1), the file that ktrace(2) writes, captures of Linux' nlmon.
 //!
 //! [`read`] finds out which it is. Nothing is guessed at: bytes that a tool has cut or taken apart are left out with a note.
 
@@ -11,8 +11,10 @@ mod capture;
 mod dump;
 mod escape;
 mod kdump;
+mod kernel;
 mod reading;
 mod steps;
 
+pub use kernel::{Act, Damage, Deed, Heard, KernelTrace, Step, draft_of, request_name, steps_of};
 pub use reading::{Direction, Format, Reading, Seen, read};
 pub use steps::draft;

@@ -7,7 +7,7 @@ use std::path::Path;
 use nlproof_agent::SocketOptions;
 use nlproof_wire::Os;
 
-use super::{array, calls, capture, dump, kdump};
+use super::{array, calls, capture, dump, kdump, kernel};
 use crate::file::{FileError, Position};
 use crate::vector::hex;
 
@@ -26,6 +26,8 @@ pub enum Format {
     Truss,
     /// Output of FreeBSD's kdump(1).
     Kdump,
+    /// The file that FreeBSD's ktrace(2) writes.
+    Ktrace,
     /// Output of Linux' strace(1).
     Strace,
     /// A capture of Linux' nlmon, pcap.
@@ -43,6 +45,7 @@ impl fmt::Display for Format {
             Format::Array => "an array of bytes",
             Format::Truss => "truss(1)",
             Format::Kdump => "kdump(1)",
+            Format::Ktrace => "a trace of ktrace(2)",
             Format::Strace => "strace(1)",
             Format::Pcap => "pcap",
             Format::Pcapng => "pcapng",
@@ -106,6 +109,9 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Reading, FileError> {
     if let Some(format) = capture::format_of(bytes) {
         return some(path, capture::read(path, format, bytes)?);
     }
+    if kernel::is(bytes) {
+        return some(path, kernel::read(bytes));
+    }
     let Some(text) = text_of(bytes) else {
         let mut reading = Reading::new(Format::Bytes, None);
         reading.seen.push(whole(bytes.to_vec()));
@@ -125,7 +131,7 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Reading, FileError> {
     }
     let data = hex(text).map_err(|what| {
         FileError::at(path, Position::START, what).help(
-            "hex digits, a hex dump, an array of C or Rust, text of truss, kdump or strace -xx, pcap or pcapng of nlmon, \
+            "hex digits, a hex dump, an array of C or Rust, text of truss, kdump or strace -xx, a file of ktrace, pcap or pcapng of nlmon, \
              or the bytes themselves",
         )
     })?;
@@ -146,7 +152,7 @@ fn some(path: &Path, reading: Reading) -> Result<Reading, FileError> {
     let help = match reading.format {
         Format::Truss => "truss -f -s 65536 shows whole datagrams",
         Format::Strace => "strace -f -xx -e read=all -e write=all shows the bytes of what it decodes",
-        Format::Kdump => {
+        Format::Kdump | Format::Ktrace => {
             "ktrace -i -t cni; sysctl kern.ktrace.genio_size=1048576 before it keeps long ones whole"
         }
         Format::Pcap | Format::Pcapng => {

@@ -36,7 +36,7 @@ pub fn draft(id: &str, from: &str, os: Os, reading: &Reading) -> Draft {
 }
 
 /// Takes names and indexes of interfaces from what the kernel told of them.
-fn learn(datagram: &[u8], interfaces: &mut BTreeMap<u32, String>) {
+pub(super) fn learn(datagram: &[u8], interfaces: &mut BTreeMap<u32, String>) {
     for item in messages(datagram) {
         let MessageItem::Message(message) = item else { continue };
         if message.header.kind != RTM_NEWLINK {

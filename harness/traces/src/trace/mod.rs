@@ -27,4 +27,5 @@ pub use passes::normalise;
 pub use raw::RawLine;
 pub use raw_file::{PACKED, PLAIN, RawReader, RawWriter};
 pub use raw_read::{RawRecord, RawWhat, read_raw};
-pub use render::node_to_text;
+pub use render::{marked_to_text, node_to_text};
+pub use text::quoted;

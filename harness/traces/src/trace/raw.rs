@@ -134,6 +134,15 @@ impl<'a> RawLine<'a> {
                 line.raw = Some(hex(stdout));
                 line.text = Some(format!("status={status} stderr={}", String::from_utf8_lossy(stderr)));
             }
+            Body::Output { stderr, data } => {
+                line.src = "output";
+                line.raw = Some(hex(data));
+                line.text = Some(format!("stderr={stderr}"));
+            }
+            Body::Traced { data } => {
+                line.src = "traced";
+                line.raw = Some(hex(data));
+            }
             Body::Drop { source, errno } => {
                 line.src = "drop";
                 if let DropSource::Group(group) = source {

@@ -109,6 +109,8 @@ fn body(line: &Line<'_>) -> Option<Body> {
             let (_, stderr) = text?.split_once(" stderr=")?;
             Body::Exec { status: field(text?, "status")?, stdout: raw()?, stderr: stderr.as_bytes().to_vec() }
         }
+        "output" => Body::Output { stderr: field(text?, "stderr")?, data: raw()? },
+        "traced" => Body::Traced { data: raw()? },
         "kern" => match &line.probe {
             None => Body::KernelLost { count: field(text?, "lost")? },
             Some(probe) => Body::Kernel(from_raw_args(line.cpu?, line.tid?, probe, line.args.as_ref()?)?),
@@ -229,6 +231,8 @@ mod tests {
         prop_oneof![
             any::<u32>().prop_map(|pid| Body::Start { pid }),
             Just(Body::Begin),
+            (any::<bool>(), data.clone()).prop_map(|(stderr, data)| Body::Output { stderr, data }),
+            data.clone().prop_map(|data| Body::Traced { data }),
             Just(Body::Timeout),
             ("[a-z=. ]{1,15}", any::<u32>()).prop_map(|(ifname, ifindex)| Body::Resolved { ifname, ifindex }),
             data.clone().prop_map(|data| Body::Sent { data }),

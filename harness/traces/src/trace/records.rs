@@ -36,6 +36,9 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
         | Body::End { died: None }
         | Body::Race { .. }
         | Body::Raced { .. }
+        // What a watched program writes is shown as it comes, and its calls by what reads the kernel's records.
+        | Body::Output { .. }
+        | Body::Traced { .. }
         | Body::Counted(_) => Vec::new(),
         // Kernel traces are looked at by themselves (`ktrace`).
         Body::Kernel(_) | Body::KernelLost { .. } => Vec::new(),

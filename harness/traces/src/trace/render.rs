@@ -71,6 +71,13 @@ pub fn node_to_text(node: &Node) -> String {
     text
 }
 
+/// One message as text behind a mark, such as `> ` for what was sent.
+pub fn marked_to_text(mark: &str, node: &Node) -> String {
+    let mut text = String::new();
+    message(&mut text, mark, node);
+    text
+}
+
 fn headline(item: &Item) -> Option<(Option<u32>, u64, String)> {
     let line = item_to_text(item).lines().next()?.trim().to_owned();
     Some((item.step, item.t_ns, line))

@@ -25,7 +25,7 @@ pub(super) fn errno_text(os: Os, errno: i32) -> String {
 }
 
 /// Text in double quotes; whatever is not printable ASCII is escaped, so that a golden is plain text.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {

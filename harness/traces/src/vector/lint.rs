@@ -67,7 +67,7 @@ fn sends_of(step: &Step) -> Vec<&Send> {
             race.before.iter().chain(race.lanes.iter().flatten()).chain(&race.after).collect()
         }
         Step::Count(count) => count.lanes.iter().flatten().collect(),
-        Step::Exec { .. } | Step::Wait { .. } | Step::Hardware(_) => vec![],
+        Step::Exec { .. } | Step::Watch(_) | Step::Wait { .. } | Step::Hardware(_) => vec![],
     }
 }
 

@@ -12,10 +12,13 @@ pub(super) mod number {
     pub(crate) const CLOSE: usize = 6;
     pub(crate) const WAIT4: usize = 7;
     pub(crate) const GETPID: usize = 20;
+    pub(crate) const UNLINK: usize = 10;
+    pub(crate) const CHDIR: usize = 12;
     pub(crate) const SETUID: usize = 23;
     pub(crate) const RECVMSG: usize = 27;
     pub(crate) const GETSOCKNAME: usize = 32;
     pub(crate) const KILL: usize = 37;
+    pub(crate) const KTRACE: usize = 45;
     pub(crate) const IOCTL: usize = 54;
     pub(crate) const EXECVE: usize = 59;
     pub(crate) const MUNMAP: usize = 73;

@@ -96,12 +96,32 @@ pub(crate) fn open(path: &CStr, access: Access) -> Result<Fd, Errno> {
     Ok(Fd::new(fd))
 }
 
+/// Makes an empty file that only its owner may read, where there is none.
+#[cfg(feature = "freebsd")]
+pub(crate) fn create(path: &CStr) -> Result<Fd, Errno> {
+    /// `O_WRONLY | O_CREAT | O_EXCL` (sys/sys/fcntl.h).
+    const FLAGS: usize = 0x0001 | 0x0200 | 0x0800;
+    // SAFETY: the path ends with NUL.
+    let fd = unsafe { syscall(number::OPEN, [path.as_ptr() as usize, FLAGS | O_CLOEXEC, 0o600, 0, 0, 0])? };
+    Ok(Fd::new(fd))
+}
+
+/// Removes the name of a file.
+#[cfg(feature = "freebsd")]
+pub(crate) fn remove(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the path ends with NUL.
+    unsafe { syscall(number::UNLINK, [path.as_ptr() as usize, 0, 0, 0, 0, 0]).map(drop) }
+}
+
 /// fcntl.h, the same on both systems.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Access {
     /// O_RDONLY|O_NONBLOCK.
     #[cfg(feature = "freebsd")]
     Poll = O_NONBLOCK as isize,
+    /// O_RDONLY.
+    #[cfg(feature = "freebsd")]
+    Read = 0,
     /// O_WRONLY.
     #[cfg_attr(feature = "freebsd", expect(dead_code, reason = "only namespaces are set up through files"))]
     Write = 1,

@@ -15,6 +15,8 @@ pub(crate) mod interface;
 pub(crate) mod io;
 #[cfg(feature = "freebsd")]
 pub(crate) mod jail;
+#[cfg(feature = "freebsd")]
+pub(crate) mod ktrace;
 pub(crate) mod memory;
 #[cfg(not(feature = "freebsd"))]
 pub(crate) mod namespace;

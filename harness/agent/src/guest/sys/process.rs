@@ -36,6 +36,13 @@ pub(crate) fn id() -> Pid {
     unsafe { syscall(number::GETPID, [0; 6]) }.map_or(0, |pid| pid as Pid)
 }
 
+/// Makes a directory the one that relative paths begin in.
+#[cfg(feature = "freebsd")]
+pub(crate) fn change_directory(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: the path ends with NUL.
+    unsafe { syscall(number::CHDIR, [path.as_ptr() as usize, 0, 0, 0, 0, 0]).map(drop) }
+}
+
 /// The two sides of a fork.
 pub(crate) enum Forked {
     /// The caller is the new process.
