@@ -13,10 +13,11 @@ pub mod matrix;
 pub mod microbench;
 pub(crate) mod out;
 pub mod reduce;
+pub mod reduction;
 pub mod releases;
 pub mod report;
 pub mod stress;
 pub mod targets;
 
 pub use nlproof_guest::{ssh as guest, vm};
-pub use nlproof_traces::{coverage, draft, file, golden, import, ktrace, trace, vector};
+pub use nlproof_traces::{coverage, draft, export, file, golden, import, ktrace, trace, vector};

@@ -9,6 +9,7 @@ mod developer;
 #[path = "../support/disk.rs"]
 mod disk;
 mod documented;
+mod export;
 mod fetch;
 mod further;
 mod fuzz;
@@ -24,6 +25,7 @@ mod options;
 mod outputs;
 mod own;
 mod page;
+mod reduce;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -26,7 +26,7 @@ use crate::fuzz::{
 };
 use crate::golden::load_bugs;
 use crate::matrix::{Cell, GuestRequest, ModuleKind, TargetKind};
-use crate::targets::{MEMORY_MIB, OnStage, SimTarget, SimTrace};
+use crate::targets::{MEMORY_MIB, OnStage, SimTarget, SimTrace, Target};
 use crate::vector::{LossCode, StatedLoss, Vector};
 use crate::vm::TranslationLog;
 
@@ -98,12 +98,7 @@ impl<'a> Places<'a> {
         for cell in cells.into_iter().filter(|cell| cell.target == TargetKind::Freebsd) {
             let side = side(&cell);
             let open: Arc<Open<'a>> = if args.guest.accel == AccelArg::Kvm {
-                let stages = Stages::new(&cell);
-                Arc::new(move || {
-                    let target =
-                        stages.told(|on_stage| targets.open_freebsd(GuestRequest::first(&cell), on_stage))?;
-                    Ok(Opened { target: Box::new(target), watch: None })
-                })
+                unwatched(targets, cell)
             } else {
                 let wanted = Wanted { debug: &args.debug, ..Wanted::default() };
                 let code = CellCode::of(project, wanted, targets, &cell, BTreeSet::new())?;
@@ -115,17 +110,8 @@ impl<'a> Places<'a> {
             places.open.push((open, true));
         }
         for cell in sims {
-            let (profile, plays) = (cell.profile, cell.plays);
-            let open: Arc<Open<'a>> = Arc::new(move || {
-                let sim = SimTarget::traced(profile, SimTrace::Counted);
-                let sim = match plays {
-                    Some(release) => sim.playing(release),
-                    None => sim,
-                };
-                Ok(Opened { target: Box::new(sim), watch: None })
-            });
             places.sides.push(side(&cell));
-            places.open.push((open, false));
+            places.open.push((unwatched(targets, cell), false));
         }
         Ok(places)
     }
@@ -165,6 +151,26 @@ impl Stages {
             }
         })
     }
+}
+
+/// Opens targets of a cell, whose blocks nobody watches.
+pub(super) fn unwatched(targets: &Targets, cell: Cell) -> Arc<Open<'_>> {
+    let stages = Stages::new(&cell);
+    Arc::new(move || {
+        let target: Box<dyn Target + Send> = match cell.target {
+            TargetKind::Sim => {
+                let sim = SimTarget::traced(cell.profile, SimTrace::Counted);
+                Box::new(match cell.plays {
+                    Some(release) => sim.playing(release),
+                    None => sim,
+                })
+            }
+            TargetKind::Freebsd => {
+                Box::new(stages.told(|on_stage| targets.open_freebsd(GuestRequest::first(&cell), on_stage))?)
+            }
+        };
+        Ok(Opened { target, watch: None })
+    })
 }
 
 fn side(cell: &Cell) -> Side {
@@ -222,7 +228,10 @@ fn setup(
         let fine = |vector: &&Vector| {
             vector.needs.os.contains(&Os::FreeBsd) && vector.losses.is_empty() && wanted(vector)
         };
-        let draft = |vector: &Vector| Some((vector.id.clone(), Draft::of(vector, Os::FreeBsd)?));
+        let draft = |vector: &Vector| {
+            let draft = Draft::of(vector, Os::FreeBsd).filter(|draft| !draft.has_race())?;
+            Some((vector.id.clone(), draft))
+        };
         vectors.iter().filter(fine).filter_map(draft).collect()
     };
     let bugs = load_bugs(&project.root.join("bugs.md"))?;
@@ -348,12 +357,19 @@ fn replay(setup: Setup, crew: Crew<'_>, directory: &Path) -> Result<ExitCode, Cl
 fn campaign_error(error: CampaignError) -> CliError {
     match error {
         CampaignError::State(error) => state_error(error),
-        CampaignError::Lane(LaneError::Interrupted) => CliError::Interrupted,
-        CampaignError::Lane(LaneError::Open { name, error }) => match open_error(error) {
+        CampaignError::Lane(error) => lane_error(error),
+    }
+}
+
+/// The error of a command whose lane cannot go on.
+pub(super) fn lane_error(error: LaneError) -> CliError {
+    match error {
+        LaneError::Interrupted => CliError::Interrupted,
+        LaneError::Open { name, error } => match open_error(error) {
             CliError::Guest(cause) => CliError::Guest(crate::targets::Explained::before(name, cause)),
             other => other,
         },
-        CampaignError::Lane(error @ LaneError::Host { .. }) => CliError::Guest(error.into()),
+        error @ LaneError::Host { .. } => CliError::Guest(error.into()),
     }
 }
 

@@ -17,6 +17,7 @@ mod diff;
 mod directories;
 mod doctor;
 mod exit;
+mod export;
 mod fetch;
 mod fuzz;
 mod image;
@@ -34,6 +35,7 @@ mod own;
 mod pager;
 mod project;
 mod record;
+mod reduce;
 mod report;
 mod repro;
 mod review;
@@ -88,6 +90,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Decode(args) => decode::main(&args),
         Command::Import(args) => import::main(&cli.project, &args),
         Command::Watch(args) => watch::main(&cli.project, &args),
+        Command::Export(args) => export::main(&cli.project, &args),
+        Command::Reduce(args) => reduce::main(&cli.project, &args),
         Command::Verify(args) => verify::main(&cli.project, &args),
         Command::Bisect(args) => bisect::main(&cli.project, &args),
         Command::Kernel(args) => source::main(&cli.project, &args),

@@ -286,6 +286,21 @@ impl Project {
         Ok(vector)
     }
 
+    /// The vector of an id, or of a file whose name ends in `.yaml`.
+    pub(super) fn vector_or_file(&self, name: &str) -> Result<Vector, CliError> {
+        if !name.ends_with(".yaml") {
+            return self.vector(name);
+        }
+        let path = Path::new(name);
+        let vector = load_vector(path.parent().unwrap_or(Path::new("")), path)?;
+        let errors = lint(&vector);
+        if !errors.is_empty() {
+            return Err(CliError::Files(errors));
+        }
+        self.demand_modules(std::slice::from_ref(&vector))?;
+        Ok(vector)
+    }
+
     /// Files among the goldens that belong to no vector, or stand where no cell looks.
     pub(super) fn strays(&self) -> Result<Vec<FileError>, CliError> {
         let listing = self.listing()?;

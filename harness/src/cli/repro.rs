@@ -17,7 +17,7 @@ use super::project::Project;
 use super::run::one;
 use super::targets::{Targets, open_error, open_freebsd_shown, open_shown};
 use crate::file::Limit;
-use crate::matrix::{Cell, RunResult, TargetKind};
+use crate::matrix::{Cell, Outcome, RunResult, TargetKind};
 use crate::report::{read_report, troubled};
 use crate::targets::{FreebsdTarget, TargetError};
 
@@ -25,10 +25,12 @@ use crate::targets::{FreebsdTarget, TargetError};
 const DEBUGGER_PATIENCE: f64 = 1000.0;
 
 /// The vector and cell to run again.
-struct Wanted {
-    vector: String,
+pub(super) struct Wanted {
+    pub(super) vector: String,
     /// The cell of the report; `None`: the first that can run here.
-    cell: Option<Cell>,
+    pub(super) cell: Option<Cell>,
+    /// What became of it in the report.
+    pub(super) outcome: Option<Outcome>,
 }
 
 pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, CliError> {
@@ -71,9 +73,9 @@ pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, 
 }
 
 /// `REPORT#N`, or a vector's id: ids have no `#`.
-fn wanted(project: &Project, what: &str, cells: &CellArgs) -> Result<Wanted, CliError> {
+pub(super) fn wanted(project: &Project, what: &str, cells: &CellArgs) -> Result<Wanted, CliError> {
     let Some((report, number)) = what.rsplit_once('#') else {
-        return Ok(Wanted { vector: what.to_owned(), cell: None });
+        return Ok(Wanted { vector: what.to_owned(), cell: None, outcome: None });
     };
     if !(cells.target.is_empty() && cells.release.is_empty() && cells.module.is_empty()) {
         return Err(CliError::Usage(
@@ -81,18 +83,18 @@ fn wanted(project: &Project, what: &str, cells: &CellArgs) -> Result<Wanted, Cli
         ));
     }
     let run = read_report(Path::new(report))?;
-    let (cell, vector) = problem(&run, number, report)?;
+    let (cell, vector, outcome) = problem(&run, number, report)?;
     let known = project.cell_named(&cell)?;
     let cell = known.ok_or_else(|| {
         let help =
             if cell.contains('+') { "\n  help: give its kernel again: --kernel NAME=PATH" } else { "" };
         CliError::Usage(format!("the matrix has no cell {cell} any more{help}"))
     })?;
-    Ok(Wanted { vector, cell: Some(cell) })
+    Ok(Wanted { vector, cell: Some(cell), outcome: Some(outcome) })
 }
 
-/// The cell's name and the vector of the report's problem of this number, as `report show` counts them.
-fn problem(run: &RunResult, number: &str, report: &str) -> Result<(String, String), CliError> {
+/// The cell's name, the vector, and what became of it, of the report's problem of this number, as `report show` counts them.
+fn problem(run: &RunResult, number: &str, report: &str) -> Result<(String, String, Outcome), CliError> {
     let problems: Vec<_> =
         run.cells.iter().flat_map(|cell| troubled(cell).map(move |vector| (cell, vector))).collect();
     let Ok(wanted) = number.parse::<usize>() else {
@@ -101,7 +103,7 @@ fn problem(run: &RunResult, number: &str, report: &str) -> Result<(String, Strin
         )));
     };
     match wanted.checked_sub(1).and_then(|index| problems.get(index)) {
-        Some((cell, vector)) => Ok((cell.cell.name(), vector.id.clone())),
+        Some((cell, vector)) => Ok((cell.cell.name(), vector.id.clone(), vector.outcome.clone())),
         None => Err(CliError::Usage(match problems.len() {
             0 => format!("there is no problem #{wanted} in {report}: no vector failed"),
             1 => format!("there is no problem #{wanted} in {report}\n  help: there is one, #1"),

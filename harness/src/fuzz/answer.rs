@@ -18,6 +18,8 @@ use crate::trace::{Lossy, messages};
 pub struct Answer {
     /// The normalised trace; `None`: there is none, or it has a hole.
     pub text: Option<String>,
+    /// The normalised trace, even if it has a hole; `None`: the request was not made, or the guest was lost.
+    pub seen: Option<String>,
     /// What is in it, without values: a number for each kind of message.
     pub shapes: BTreeSet<u64>,
     /// Blocks that ran for the first time in this guest.
@@ -40,8 +42,10 @@ impl Answer {
     /// Of a request that has run.
     pub fn of(run: &VectorRun<'_>) -> Answer {
         let lost = run.trace.loss();
-        let text = lost.is_none().then(|| run.trace.to_text());
+        let seen = run.trace.to_text();
+        let text = lost.is_none().then(|| seen.clone());
         Answer {
+            seen: Some(seen),
             shapes: text.as_deref().map(shapes).unwrap_or_default(),
             text,
             blocks: Vec::new(),

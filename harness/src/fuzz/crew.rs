@@ -15,7 +15,7 @@ pub struct Crew<'a> {
 }
 
 /// What each side answers to each of the requests that it was asked.
-pub(super) type Answers = Vec<Vec<Answer>>;
+pub type Answers = Vec<Vec<Answer>>;
 
 /// What a lane has done: its place in the work, its side, and what came of it.
 type Done = (usize, usize, Result<Vec<Answer>, LaneError>);
@@ -36,7 +36,7 @@ impl<'a> Crew<'a> {
     ///
     /// # Errors
     /// A lane cannot go on.
-    pub(super) fn run(&mut self, sides: &[usize], vectors: &[Vector]) -> Result<Answers, LaneError> {
+    pub fn run(&mut self, sides: &[usize], vectors: &[Vector]) -> Result<Answers, LaneError> {
         let count = self.lanes.iter().map(|lane| lane.side + 1).max().unwrap_or_default();
         let mut answers: Answers = (0..count).map(|_| Vec::new()).collect();
         let most = self.jobs;
@@ -102,7 +102,7 @@ impl<'a> Crew<'a> {
     }
 
     /// Ends every guest.
-    pub(super) fn retire(&mut self) {
+    pub fn retire(&mut self) {
         self.lanes.iter_mut().for_each(Lane::retire);
     }
 

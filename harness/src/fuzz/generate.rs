@@ -60,7 +60,7 @@ impl World {
         let mut world = World::new();
         let messages = steps.iter().flat_map(|step| match step {
             DraftStep::Datagram(messages) => messages.as_slice(),
-            DraftStep::Exec { .. } | DraftStep::Wait { .. } => &[],
+            DraftStep::Exec { .. } | DraftStep::Wait { .. } | DraftStep::Race(_) => &[],
         });
         messages.for_each(|message| world.hear(message));
         world

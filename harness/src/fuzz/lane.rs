@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use iface_core::Profile;
+use nlproof_agent::Batch;
 
 use super::answer::Answer;
 use crate::blocks::{Loaded, LogError, TranslationLogReader};
@@ -123,6 +124,8 @@ pub struct Lane<'a> {
     pub(super) guests: usize,
     /// What is to be told and belongs to no request.
     pub(super) notes: Vec<String>,
+    /// A request ends when its network stack has gone.
+    settles: bool,
 }
 
 impl fmt::Debug for Lane<'_> {
@@ -134,7 +137,22 @@ impl fmt::Debug for Lane<'_> {
 impl<'a> Lane<'a> {
     /// A lane of this side, whose targets are opened by `open`.
     pub fn new(side: usize, name: &str, open: Arc<Open<'a>>) -> Lane<'a> {
-        Lane { side, name: name.to_owned(), open, opened: None, room: 0, guests: 0, notes: Vec::new() }
+        Lane {
+            side,
+            name: name.to_owned(),
+            open,
+            opened: None,
+            room: 0,
+            guests: 0,
+            notes: Vec::new(),
+            settles: false,
+        }
+    }
+
+    /// The same lane, but a request ends when its network stack has gone: what a kernel dies of then belongs to it.
+    #[must_use]
+    pub fn settling(self) -> Lane<'a> {
+        Lane { settles: true, ..self }
     }
 
     /// Runs requests in order, an answer each.
@@ -143,14 +161,19 @@ impl<'a> Lane<'a> {
     }
 
     fn one(&mut self, vector: &Vector) -> Result<Answer, LaneError> {
+        let settles = self.settles;
         let opened = self.guest()?;
         if let Some(why) = mismatch(vector, opened.target.facts()) {
             return Ok(Answer::without(why));
         }
         let mut answer = None;
-        let run = run_vectors_within(&mut *opened.target, &[vector], REPLY_LIMIT_MS, &mut |run| {
+        let mut run = run_vectors_within(&mut *opened.target, &[vector], REPLY_LIMIT_MS, &mut |run| {
             answer = Some(Answer::of(&run));
         });
+        if run.is_ok() && settles {
+            run =
+                opened.target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(VectorRunError::from);
+        }
         let blocks = opened.watch.as_mut().map(BlockWatch::new_blocks).transpose();
         self.room = self.room.saturating_sub(1);
         let mut answer = match run {

@@ -20,11 +20,11 @@ mod words;
 
 pub use answer::Answer;
 pub use campaign::{Campaign, CampaignError, Limits, Progress, Setup};
-pub use crew::Crew;
+pub use crew::{Answers, Crew};
 pub use finding::{Finding, Replayed, Status};
 pub use known::{Known, KnownLoss};
 pub use lane::{BlockWatch, Code, Lane, LaneError, Open, Opened, Side};
-pub use oracle::{Oracle, Suspicion, suspicions};
+pub use oracle::{Oracle, Suspicion, difference_keys, suspicions};
 pub use state::{FindingsDir, StateError};
 
 #[cfg(test)]

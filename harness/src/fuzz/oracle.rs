@@ -168,23 +168,8 @@ fn differ(oracle: Oracle, one: (usize, &Answer), two: (usize, &Answer), found: &
     if first == second || !one.1.malformed.is_empty() || !two.1.malformed.is_empty() {
         return;
     }
-    let heard = |change: &Change| !change.place.message.starts_with('>');
-    let key = match changes(first, second).into_iter().find(heard) {
-        Some(change) => {
-            let side = |text: &Option<String>| text.as_deref().map_or("nothing".into(), essence);
-            format!("{}: {} / {}", plain(&change.place.to_string()), side(&change.from), side(&change.to))
-        }
-        None => {
-            let heard = |text: &'_ str| {
-                text.lines().filter(|line| is_heard(line)).map(str::to_owned).collect::<Vec<_>>()
-            };
-            match heard(first).iter().zip(&heard(second)).find(|(one, two)| one != two) {
-                Some((one, two)) => format!("{} / {}", plain(one), plain(two)),
-                // What was sent is told otherwise, because an index is that of an interface here and not there.
-                None => return,
-            }
-        }
-    };
+    // What was sent is told otherwise, because an index is that of an interface here and not there.
+    let Some(key) = difference_keys(first, second).into_iter().next() else { return };
     let diff = similar::TextDiff::from_lines(first.as_str(), second.as_str());
     let lines: Vec<String> = diff
         .iter_all_changes()
@@ -201,6 +186,29 @@ fn differ(oracle: Oracle, one: (usize, &Answer), two: (usize, &Answer), found: &
     }
     let other = (one.0 != two.0).then_some(two.0);
     found.push(Suspicion { oracle, side: one.0, other, key, text });
+}
+
+/// What names each difference between two conversations, the first one first; without numbers.
+pub fn difference_keys(first: &str, second: &str) -> Vec<String> {
+    let changes = changes(first, second);
+    let heard = |change: &&Change| !change.place.message.starts_with('>');
+    let side = |text: &Option<String>| text.as_deref().map_or("nothing".into(), essence);
+    let key = |change: &Change| {
+        format!("{}: {} / {}", plain(&change.place.to_string()), side(&change.from), side(&change.to))
+    };
+    let mut keys: Vec<String> = Vec::new();
+    for key in changes.iter().filter(heard).map(key) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    if keys.is_empty() {
+        let heard =
+            |text: &'_ str| text.lines().filter(|line| is_heard(line)).map(str::to_owned).collect::<Vec<_>>();
+        let odd = heard(first).into_iter().zip(heard(second)).find(|(one, two)| one != two);
+        keys.extend(odd.map(|(one, two)| format!("{} / {}", plain(&one), plain(&two))));
+    }
+    keys
 }
 
 /// Whether a line says what was heard and not what was sent.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Making a vector small while what it shows stays: steps, messages, attributes, options, bytes.
+//! Making a vector small while what it shows stays: steps, messages, attributes,
+//! options, bytes, rounds of a race, numbers, names.
 //!
 //! [`reduce`] knows nothing of guests: whoever calls it says of each smaller draft whether it still shows the same.
 
 mod places;
 mod reducer;
+mod words;
 
-pub use reducer::{Reduced, reduce};
+pub use reducer::{Ask, Bounds, Reduced, reduce, reduce_side_by_side};

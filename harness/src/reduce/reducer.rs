@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The search: large parts first, then smaller ones, until nothing can be left out.
 
+use std::collections::HashSet;
+
 use nlproof_agent::{Privilege, SocketOptions};
 use nlproof_wire::consts::NLM_F_REQUEST;
+use sha2::{Digest as _, Sha256};
 
-use super::places::{AttrsAt, attr_lists, datagram, messages};
-use crate::draft::{Draft, DraftMessage, Payload};
+use super::places::{attr_lists, command, datagram, messages, payload, race, socket};
+use super::words::{name_of, names, renamed, shorter};
+use crate::draft::{Draft, DraftMessage, DraftStep, RaceLength};
 
 /// Bytes of a payload are left out in parts of at least this share of it: its length matters, and rarely each byte.
 const PARTS: usize = 16;
@@ -21,17 +25,39 @@ pub struct Reduced {
     pub whole: bool,
 }
 
+/// How a search is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most drafts that are looked at.
+    pub budget: usize,
+    /// How many are asked at a time.
+    pub width: usize,
+}
+
+/// Says of drafts whether each shows the same; `None` ends the search.
+pub type Ask<'a> = dyn FnMut(&[Draft]) -> Option<Vec<bool>> + 'a;
+
 /// Makes a draft smaller as long as `holds` says that it shows the same, with at most `budget` questions. `None` as an answer
 /// ends the search with what is known by then.
 pub fn reduce(draft: &Draft, budget: usize, holds: &mut dyn FnMut(&Draft) -> Option<bool>) -> Reduced {
-    let mut search = Search { draft: draft.clone(), tests: 0, budget, ended: false, holds };
+    let bounds = Bounds { budget, width: 1 };
+    reduce_side_by_side(draft, bounds, &mut |drafts| drafts.iter().map(&mut *holds).collect())
+}
+
+/// The same, with several questions at a time. Of those that show the same the first is taken: what is found does not depend
+/// on how many are asked at a time, as long as an answer does not.
+pub fn reduce_side_by_side(draft: &Draft, bounds: Bounds, ask: &mut Ask<'_>) -> Reduced {
+    let mut search =
+        Search { draft: draft.clone(), tests: 0, bounds, ended: false, known: HashSet::new(), ask };
     loop {
         let before = search.draft.clone();
         search.steps();
+        search.races();
         search.circumstances();
         search.attrs();
         search.messages();
         search.payloads();
+        search.names();
         if search.ended || search.draft == before {
             break;
         }
@@ -39,88 +65,189 @@ pub fn reduce(draft: &Draft, budget: usize, holds: &mut dyn FnMut(&Draft) -> Opt
     Reduced { draft: search.draft, tests: search.tests, whole: !search.ended }
 }
 
-struct Search<'a> {
+struct Search<'a, 'b> {
     draft: Draft,
     tests: usize,
-    budget: usize,
+    bounds: Bounds,
     ended: bool,
-    holds: &'a mut dyn FnMut(&Draft) -> Option<bool>,
+    /// Drafts that do not show the same.
+    known: HashSet<[u8; 32]>,
+    ask: &'a mut Ask<'b>,
 }
 
-impl Search<'_> {
-    /// Takes a smaller draft if it shows the same.
-    fn take(&mut self, candidate: Draft) -> bool {
-        if self.ended || candidate == self.draft {
-            return false;
-        }
-        if self.tests == self.budget {
-            self.ended = true;
-            return false;
-        }
-        self.tests += 1;
-        match (self.holds)(&candidate) {
-            None => self.ended = true,
-            Some(true) => {
-                self.draft = candidate;
-                return true;
+/// How long a pause is.
+fn quiet(draft: &mut Draft, step: usize) -> Option<&mut u32> {
+    match draft.steps.get_mut(step)? {
+        DraftStep::Wait { quiet_ms, .. } => Some(quiet_ms),
+        _ => None,
+    }
+}
+
+/// How long a race is.
+fn length(draft: &mut Draft, step: usize) -> Option<&mut u32> {
+    match &mut race(draft, step)?.length {
+        RaceLength::Rounds(number) | RaceLength::Seconds(number) => Some(number),
+    }
+}
+
+fn key(draft: &Draft) -> [u8; 32] {
+    Sha256::digest(format!("{draft:?}")).into()
+}
+
+impl Search<'_, '_> {
+    /// Takes the first of some smaller drafts that shows the same, and tells its place among them.
+    fn first(&mut self, candidates: &[Draft]) -> Option<usize> {
+        let fresh: Vec<usize> = candidates
+            .iter()
+            .enumerate()
+            .filter(|(_, draft)| **draft != self.draft && !self.known.contains(&key(draft)))
+            .map(|(place, _)| place)
+            .collect();
+        for places in fresh.chunks(self.bounds.width.max(1)) {
+            let left = self.bounds.budget - self.tests;
+            if self.ended || left == 0 {
+                self.ended = true;
+                return None;
             }
-            Some(false) => {}
+            let asked: Vec<Draft> =
+                places.iter().take(left).filter_map(|place| candidates.get(*place).cloned()).collect();
+            self.tests += asked.len();
+            let Some(answers) = (self.ask)(&asked) else {
+                self.ended = true;
+                return None;
+            };
+            let mut taken = None;
+            for ((place, draft), shows) in places.iter().zip(asked).zip(answers) {
+                match (shows, taken) {
+                    (true, None) => {
+                        self.draft = draft;
+                        taken = Some(*place);
+                    }
+                    (true, Some(_)) => {}
+                    (false, _) => {
+                        self.known.insert(key(&draft));
+                    }
+                }
+            }
+            if taken.is_some() {
+                return taken;
+            }
         }
-        false
+        None
     }
 
     /// Tests a change of the draft.
     fn change(&mut self, change: impl FnOnce(&mut Draft)) -> bool {
         let mut candidate = self.draft.clone();
         change(&mut candidate);
-        self.take(candidate)
+        self.first(&[candidate]).is_some()
     }
 
-    /// Leaves out items of a list: all, halves, quarters, and so on to `least` items at a time.
-    fn thin<T>(&mut self, list: &dyn Fn(&mut Draft) -> Option<&mut Vec<T>>, least: usize) {
-        let mut len = list(&mut self.draft).map_or(0, |list| list.len());
-        let mut chunk = len;
+    /// Tests changes that have nothing to do with each other, each once.
+    fn each(&mut self, count: usize, change: &dyn Fn(&mut Draft, usize)) {
+        let mut at = 0;
+        while at < count && !self.ended {
+            let candidates: Vec<Draft> = (at..count)
+                .map(|place| {
+                    let mut candidate = self.draft.clone();
+                    change(&mut candidate, place);
+                    candidate
+                })
+                .collect();
+            match self.first(&candidates) {
+                Some(place) => at += place + 1,
+                None => break,
+            }
+        }
+    }
+
+    /// Leaves out items of a list: all, halves, quarters, and so on to `least` items at a time. The list keeps `kept` items.
+    fn thin<T>(&mut self, list: &dyn Fn(&mut Draft) -> Option<&mut Vec<T>>, least: usize, kept: usize) {
+        let mut chunk = list(&mut self.draft).map_or(0, |list| list.len());
         while chunk >= least.max(1) && !self.ended {
             let mut at = 0;
-            while at < len && !self.ended {
-                let mut candidate = self.draft.clone();
-                let Some(items) = list(&mut candidate) else { return };
-                items.drain(at..(at + chunk).min(len));
-                let left = items.len();
-                if self.take(candidate) {
-                    len = left;
-                } else {
-                    at += chunk;
+            loop {
+                let len = list(&mut self.draft).map_or(0, |list| list.len());
+                let places: Vec<usize> = (at..len).step_by(chunk).collect();
+                let mut candidates = Vec::new();
+                for start in &places {
+                    let mut candidate = self.draft.clone();
+                    let Some(items) = list(&mut candidate) else { return };
+                    items.drain(*start..(start + chunk).min(len));
+                    // A list that would be too short is the one that is there: nothing to ask.
+                    candidates.push(if items.len() < kept { self.draft.clone() } else { candidate });
+                }
+                match self.first(&candidates) {
+                    Some(place) => at = places.get(place).copied().unwrap_or(len),
+                    None => break,
                 }
             }
             chunk = if chunk == 1 { 0 } else { chunk.div_ceil(2) };
         }
     }
 
+    /// Halves a number as long as that shows the same.
+    fn halve(&mut self, number: &dyn Fn(&mut Draft) -> Option<&mut u32>, least: u32) {
+        while let Some(value) = number(&mut self.draft).map(|value| *value).filter(|value| *value > least) {
+            let smaller = [least, (value / 2).max(least)];
+            let candidates: Vec<Draft> = smaller
+                .into_iter()
+                .map(|value| {
+                    let mut candidate = self.draft.clone();
+                    if let Some(number) = number(&mut candidate) {
+                        *number = value;
+                    }
+                    candidate
+                })
+                .collect();
+            if self.first(&candidates).is_none() {
+                return;
+            }
+        }
+    }
+
     fn steps(&mut self) {
-        self.thin(&|draft| Some(&mut draft.steps), 1);
+        self.thin(&|draft| Some(&mut draft.steps), 1, 1);
         for step in 0..self.draft.steps.len() {
-            self.thin(&|draft| datagram(draft, step), 1);
+            self.thin(&|draft| datagram(draft, step), 1, 1);
+            self.thin(&|draft| command(draft, step), 1, 1);
+            self.halve(&|draft| quiet(draft, step), 1);
+        }
+    }
+
+    /// Fewer rounds, sockets and requests.
+    fn races(&mut self) {
+        for step in 0..self.draft.steps.len() {
+            let Some(sockets) = race(&mut self.draft, step).map(|race| race.sockets.len()) else { continue };
+            self.thin(&|draft| race(draft, step).map(|race| &mut race.before), 1, 0);
+            self.thin(&|draft| race(draft, step).map(|race| &mut race.after), 1, 0);
+            self.thin(&|draft| race(draft, step).map(|race| &mut race.sockets), 1, 2);
+            for at in 0..sockets {
+                self.thin(&|draft| socket(draft, step, at), 1, 1);
+            }
+            self.halve(&|draft| length(draft, step), 1);
         }
     }
 
     fn circumstances(&mut self) {
-        self.thin(&|draft| Some(&mut draft.groups), 1);
-        self.thin(&|draft| Some(&mut draft.modules), 1);
+        self.thin(&|draft| Some(&mut draft.groups), 1, 0);
+        self.thin(&|draft| Some(&mut draft.modules), 1, 0);
         self.change(|draft| draft.privilege = Privilege::Root);
         self.change(|draft| draft.socket = SocketOptions::default());
-        self.change(|draft| draft.socket.cap_ack = false);
-        self.change(|draft| draft.socket.strict = false);
-        self.change(|draft| draft.socket.ext_ack = false);
-        self.change(|draft| draft.socket.receive_buffer = None);
-        self.change(|draft| draft.socket.event_buffer = None);
+        self.each(5, &|draft, place| match place {
+            0 => draft.socket.cap_ack = false,
+            1 => draft.socket.strict = false,
+            2 => draft.socket.ext_ack = false,
+            3 => draft.socket.receive_buffer = None,
+            _ => draft.socket.event_buffer = None,
+        });
     }
 
     fn attrs(&mut self) {
         let mut at = 0;
         // The places change with what is left out; outer lists come first.
-        while let Some(place) = attr_lists(&self.draft).get(at) {
-            self.thin(&|draft| place.of(draft), 1);
+        while let Some(place) = attr_lists(&mut self.draft).get(at) {
+            self.thin(&|draft| place.of(draft), 1, 0);
             at += 1;
         }
     }
@@ -132,35 +259,38 @@ impl Search<'_> {
                     change(message);
                 }
             };
-            self.change(|draft| set(draft, &|message| (message.len, message.cut) = (None, 0)));
-            self.change(|draft| set(draft, &|message| message.tail.clear()));
-            self.change(|draft| set(draft, &|message| message.reply = None));
-            self.change(|draft| {
-                set(draft, &|message| {
-                    message.header.fill(0);
-                    message.index = None;
+            self.each(5, &|draft, place| {
+                set(draft, &|message| match place {
+                    0 => (message.len, message.cut) = (None, 0),
+                    1 => message.tail.clear(),
+                    2 => message.reply = None,
+                    3 => {
+                        message.header.fill(0);
+                        message.index = None;
+                    }
+                    _ => message.index = None,
                 });
             });
-            self.change(|draft| set(draft, &|message| message.index = None));
             let size = at.of(&mut self.draft).map_or(0, |message| message.header.len());
-            for byte in 0..size {
-                self.change(|draft| {
-                    set(draft, &|message| {
-                        if let Some(byte) = message.header.get_mut(byte) {
-                            *byte = 0;
-                        }
-                    });
+            self.each(size, &|draft, place| {
+                set(draft, &|message| {
+                    if let Some(byte) = message.header.get_mut(place) {
+                        *byte = 0;
+                    }
                 });
-            }
-            for bit in (0..u16::BITS).map(|bit| 1_u16 << bit).filter(|bit| *bit != NLM_F_REQUEST) {
-                self.change(|draft| set(draft, &|message| message.flags &= !bit));
-            }
-            self.thin(&|draft| at.of(draft).map(|message| &mut message.tail), 4);
+            });
+            let bits: Vec<u16> =
+                (0..u16::BITS).map(|bit| 1 << bit).filter(|bit| *bit != NLM_F_REQUEST).collect();
+            self.each(bits.len(), &|draft, place| {
+                let bit = bits.get(place).copied().unwrap_or_default();
+                set(draft, &|message| message.flags &= !bit);
+            });
+            self.thin(&|draft| at.of(draft).map(|message| &mut message.tail), 4, 0);
         }
     }
 
     fn payloads(&mut self) {
-        for place in attr_lists(&self.draft) {
+        for place in attr_lists(&mut self.draft) {
             let count = place.of(&mut self.draft).map_or(0, |list| list.len());
             for at in 0..count {
                 self.change(|draft| {
@@ -168,25 +298,76 @@ impl Search<'_> {
                         attr.len = None;
                     }
                 });
-                let len = payload(&mut self.draft, &place, at).map_or(0, |bytes| bytes.len());
-                self.thin(&|draft| payload(draft, &place, at), len.div_ceil(PARTS));
+                let bytes = &|draft: &'_ mut Draft| payload(draft, &place, at).cloned();
+                let Some(found) = bytes(&mut self.draft) else { continue };
+                let set = |draft: &mut Draft, new: Vec<u8>| {
+                    if let Some(bytes) = payload(draft, &place, at) {
+                        *bytes = new;
+                    }
+                };
+                if matches!(found.len(), 1 | 2 | 4 | 8) && name_of(&found).is_none() {
+                    self.number(&found, &set);
+                }
+                if name_of(&found).is_none() {
+                    self.thin(&|draft| payload(draft, &place, at), found.len().div_ceil(PARTS), 0);
+                    self.length(bytes, &set);
+                }
             }
         }
     }
-}
 
-/// The bytes that an attribute holds.
-fn payload<'d>(draft: &'d mut Draft, list: &AttrsAt, at: usize) -> Option<&'d mut Vec<u8>> {
-    match &mut list.of(draft)?.get_mut(at)?.payload {
-        Payload::Bytes(bytes) => Some(bytes),
-        Payload::Index(_) | Payload::Nest(_) => None,
+    /// Makes a number smaller: nothing, one, then half of it for as long as that shows the same.
+    fn number(&mut self, bytes: &[u8], set: &dyn Fn(&mut Draft, Vec<u8>)) {
+        let mut eight = [0; 8];
+        eight.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        let mut value = u64::from_le_bytes(eight);
+        while value > 1 && !self.ended {
+            let smaller = [0, 1, value / 2];
+            let candidate = |number: &u64| {
+                let mut candidate = self.draft.clone();
+                set(&mut candidate, number.to_le_bytes().into_iter().take(bytes.len()).collect());
+                candidate
+            };
+            let candidates: Vec<Draft> = smaller.iter().map(candidate).collect();
+            match self.first(&candidates) {
+                Some(place) => value = smaller.get(place).copied().unwrap_or_default(),
+                None => return,
+            }
+        }
+    }
+
+    /// Finds the length of a payload: bytes before its last one are left out, in ever smaller parts.
+    fn length(&mut self, bytes: &dyn Fn(&mut Draft) -> Option<Vec<u8>>, set: &dyn Fn(&mut Draft, Vec<u8>)) {
+        let Some(mut found) = bytes(&mut self.draft) else { return };
+        let mut part = found.len() / 2;
+        while part > 0 && !self.ended {
+            let mut shorter = found.clone();
+            let end = shorter.len().saturating_sub(1);
+            shorter.drain(end.saturating_sub(part)..end);
+            let mut candidate = self.draft.clone();
+            set(&mut candidate, shorter.clone());
+            if shorter.len() < found.len() && self.first(&[candidate]).is_some() {
+                found = shorter;
+                part = part.min(found.len().saturating_sub(1));
+            } else {
+                part /= 2;
+            }
+        }
+    }
+
+    fn names(&mut self) {
+        for name in names(&self.draft) {
+            let candidates: Vec<Draft> =
+                shorter(&name).iter().map(|other| renamed(&self.draft, &name, other)).collect();
+            self.first(&candidates);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draft::{DraftAttr, DraftStep};
+    use crate::draft::{DraftAttr, DraftRace, DraftRequest, Payload};
 
     fn message(kind: u16, attrs: &[u16]) -> DraftMessage {
         let attr = |kind: &u16| DraftAttr { kind: *kind, payload: Payload::Bytes(vec![7; 64]), len: None };
@@ -285,5 +466,95 @@ mod tests {
             (left > 0).then_some(draft.steps.len() > 2)
         });
         assert_eq!((told.tests, told.whole), (2, false));
+    }
+
+    fn plain(attrs: Vec<(u16, Vec<u8>)>) -> DraftMessage {
+        let attr = |(kind, bytes)| DraftAttr { kind, payload: Payload::Bytes(bytes), len: None };
+        let attrs = attrs.into_iter().map(attr).collect();
+        DraftMessage { attrs, index: None, tail: vec![], header: vec![0; 16], ..message(16, &[]) }
+    }
+
+    #[test]
+    fn how_many_are_asked_at_a_time_changes_nothing_but_the_number_of_questions() {
+        let holds =
+            |draft: &Draft| draft.messages().any(|message| message.kind == 30 && message.header[3] == 9);
+        let search = |width| {
+            let mut most = 0;
+            let reduced = reduce_side_by_side(&draft(), Bounds { budget: 10_000, width }, &mut |drafts| {
+                most = most.max(drafts.len());
+                Some(drafts.iter().map(holds).collect())
+            });
+            assert!(reduced.whole && most <= width);
+            (reduced.draft, reduced.tests, most)
+        };
+        let (alone, together) = (search(1), search(4));
+        assert_eq!(alone.0, together.0);
+        assert!(together.2 == 4 && alone.1 < together.1, "{} and {}", alone.1, together.1);
+    }
+
+    #[test]
+    fn a_race_keeps_two_sockets_and_loses_rounds_and_what_its_requests_may_come_to() {
+        let request =
+            |kind| DraftRequest { message: message(kind, &[1]), outcomes: vec![format!("E{kind}")] };
+        let race = DraftRace {
+            length: RaceLength::Rounds(100),
+            before: vec![message(90, &[1]), message(91, &[])],
+            sockets: vec![vec![request(16), request(17)], vec![request(18)], vec![request(19), request(20)]],
+            after: vec![message(92, &[])],
+        };
+        let long = Draft { steps: vec![DraftStep::Race(race)], ..draft() };
+        let reduced = reduce(&long, 10_000, &mut |draft| {
+            let DraftStep::Race(race) = &draft.steps[0] else { return Some(false) };
+            let kinds: Vec<_> = draft.messages().map(|message| message.kind).collect();
+            let long = matches!(race.length, RaceLength::Rounds(rounds) if rounds >= 12);
+            Some(long && [17, 20, 91].iter().all(|kind| kinds.contains(kind)))
+        });
+        let DraftStep::Race(race) = &reduced.draft.steps[0] else { panic!("{:?}", reduced.draft) };
+        assert_eq!(race.length, RaceLength::Rounds(12));
+        let words: Vec<_> = race.sockets.iter().flatten().map(|request| request.outcomes.concat()).collect();
+        assert_eq!((words.concat(), race.sockets.len()), ("E17E20".to_owned(), 2));
+        assert_eq!((race.before.len(), race.after.len()), (1, 0));
+    }
+
+    #[test]
+    fn numbers_become_small_names_short_and_commands_lose_words() {
+        let exec = DraftStep::Exec {
+            argv: ["ifconfig", "-v", "bridge1234", "up"].map(Into::into).into(),
+            limit_ms: 10,
+        };
+        let number = plain(vec![(3, b"bridge1234\0".to_vec()), (4, 9000_u32.to_le_bytes().to_vec())]);
+        let long = Draft { steps: vec![DraftStep::Datagram(vec![number]), exec], ..draft() };
+        let reduced = reduce(&long, 10_000, &mut |draft| {
+            let found = draft.messages().flat_map(|message| &message.attrs);
+            let payloads: Vec<_> = found
+                .filter_map(|attr| match &attr.payload {
+                    Payload::Bytes(bytes) => Some((attr.kind, bytes.clone())),
+                    _ => None,
+                })
+                .collect();
+            let DraftStep::Exec { argv, .. } = draft.steps.last()? else { return Some(false) };
+            let named = argv.iter().find(|word| word.starts_with("bridge"));
+            let same = named.is_some_and(|name| payloads.contains(&(3, [name.as_bytes(), &[0]].concat())));
+            let mtu = payloads.iter().any(|(kind, bytes)| {
+                *kind == 4 && u32::from_le_bytes(bytes.clone().try_into().unwrap_or_default()) > 100
+            });
+            Some(same && mtu)
+        });
+        let DraftStep::Exec { argv, .. } = &reduced.draft.steps[1] else { panic!("{:?}", reduced.draft) };
+        assert_eq!(argv, &["bridge0"]);
+        let mtu = reduced.draft.messages().flat_map(|message| &message.attrs).last();
+        assert!(matches!(&mtu.unwrap().payload, Payload::Bytes(bytes) if bytes[..] == [140, 0, 0, 0]));
+    }
+
+    #[test]
+    fn the_length_that_matters_is_found_to_the_byte() {
+        let long =
+            Draft { steps: vec![DraftStep::Datagram(vec![plain(vec![(9, vec![b'a'; 1130])])])], ..draft() };
+        let reduced = reduce(&long, 10_000, &mut |draft| {
+            let mut attrs = draft.messages().flat_map(|message| &message.attrs);
+            Some(attrs.any(|attr| matches!(&attr.payload, Payload::Bytes(bytes) if bytes.len() >= 1120)))
+        });
+        let attr = reduced.draft.messages().flat_map(|message| &message.attrs).next();
+        assert!(matches!(&attr.unwrap().payload, Payload::Bytes(bytes) if bytes.len() == 1120));
     }
 }

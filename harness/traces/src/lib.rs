@@ -2,10 +2,11 @@
 //! Vectors, the traces that kernels leave of them, and the goldens that traces are compared with.
 //!
 //! Nothing here starts a guest or knows of one: records go in, and texts and differences come out. Rooms, from the top:
-//! `coverage` → `golden`, `ktrace` → `trace`, `draft`, `import` → `vector` → `file`.
+//! `coverage`, `export` → `golden`, `ktrace` → `trace`, `draft`, `import` → `vector` → `file`.
 
 pub mod coverage;
 pub mod draft;
+pub mod export;
 pub mod file;
 pub mod golden;
 pub mod import;

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench::BenchArgs;
 use super::bisect::BisectArgs;
+use super::export::ExportArgs;
 use super::fuzz::FuzzArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 use super::guest::{ConsoleArgs, DoctorArgs, ShellArgs};
@@ -14,6 +15,7 @@ use super::image::ImageArgs;
 use super::import::ImportArgs;
 use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
+use super::reduce::ReduceArgs;
 use super::report::{MatrixArgs, ReportArgs};
 use super::run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 use super::verify::{DecodeArgs, VerifyArgs};
@@ -138,6 +140,18 @@ pub(in crate::cli) enum Command {
     /// first difference (exit code 100). Without --release the guest is one of the newest release that was observed. Exits as
     /// the program does; 124: it was ended after --timeout; 103: not all of it was seen.
     Watch(WatchArgs),
+    /// Make a vector small while what it shows stays: fewer steps, messages, attributes, bytes and rounds, smaller numbers,
+    /// shorter names.
+    ///
+    /// Each try has a network stack of its own; one that panics the kernel costs a restore. A try of which nobody can say what
+    /// it shows does not count as one that shows it. Interrupted, the same command goes on where it was.
+    Reduce(ReduceArgs),
+    /// Write a vector as one C program for FreeBSD, or as a shell script, for a bug tracker.
+    ///
+    /// The program sends the same bytes, prints what comes, and exits with 1 if that is not what the golden shows: types of
+    /// messages, errors, attributes whose value is the same in every run, types of events, exit statuses. Without --target and
+    /// --release the golden is that of the newest release that was observed.
+    Export(ExportArgs),
     /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///
     /// Exit code 102: the module, or a vector, is rejected.

@@ -8,7 +8,9 @@ mod model;
 mod read;
 mod write;
 
-pub use model::{Draft, DraftAttr, DraftMessage, DraftStep, Payload, Reply};
+pub use model::{
+    Draft, DraftAttr, DraftMessage, DraftRace, DraftRequest, DraftStep, Payload, RaceLength, Reply,
+};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 
 use nlproof_agent::{Privilege, SocketOptions};
 
-/// A vector's requests, in parts that can be changed, left out, and put together anew. Vectors with a race are none.
+/// A vector's requests, in parts that can be changed, left out, and put together anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// Who sends.
@@ -37,6 +37,39 @@ pub enum DraftStep {
         /// When it ends at the latest, in milliseconds.
         limit_ms: u32,
     },
+    /// Several sockets that ask at once.
+    Race(DraftRace),
+}
+
+/// Sockets that ask at once, again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftRace {
+    /// How often, or for how long.
+    pub length: RaceLength,
+    /// What is sent before each round.
+    pub before: Vec<DraftMessage>,
+    /// What each socket asks.
+    pub sockets: Vec<Vec<DraftRequest>>,
+    /// What is sent after each round.
+    pub after: Vec<DraftMessage>,
+}
+
+/// How long a race is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RaceLength {
+    /// Rounds.
+    Rounds(u32),
+    /// Seconds.
+    Seconds(u32),
+}
+
+/// A request of a race.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftRequest {
+    /// The message.
+    pub message: DraftMessage,
+    /// What may come of it: a word for each line of the race's `permit`.
+    pub outcomes: Vec<String>,
 }
 
 /// One message.
@@ -44,7 +77,7 @@ pub enum DraftStep {
 pub struct DraftMessage {
     /// `nlmsg_type`.
     pub kind: u16,
-    /// `nlmsg_flags`. Bits that have no name in a message of this type are not written.
+    /// `nlmsg_flags`.
     pub flags: u16,
     /// The family header, as long as the message's type has it; of an unknown type nothing.
     pub header: Vec<u8>,
@@ -96,20 +129,43 @@ pub enum Payload {
 }
 
 impl Draft {
-    /// The messages of all datagrams.
+    /// The messages of all steps.
     pub fn messages(&self) -> impl Iterator<Item = &DraftMessage> {
-        self.steps.iter().flat_map(|step| match step {
-            DraftStep::Datagram(messages) => messages.as_slice(),
-            DraftStep::Exec { .. } | DraftStep::Wait { .. } => &[],
-        })
+        self.steps.iter().flat_map(DraftStep::messages)
     }
 
     /// The same, to change them.
     pub fn messages_mut(&mut self) -> impl Iterator<Item = &mut DraftMessage> {
-        self.steps.iter_mut().flat_map(|step| match step {
-            DraftStep::Datagram(messages) => messages.as_mut_slice(),
-            DraftStep::Exec { .. } | DraftStep::Wait { .. } => &mut [],
-        })
+        self.steps.iter_mut().flat_map(DraftStep::messages_mut)
+    }
+
+    /// Whether sockets race in it.
+    pub fn has_race(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, DraftStep::Race(_)))
+    }
+}
+
+impl DraftStep {
+    fn messages(&self) -> Vec<&DraftMessage> {
+        match self {
+            DraftStep::Datagram(messages) => messages.iter().collect(),
+            DraftStep::Race(race) => {
+                let requests = race.sockets.iter().flatten().map(|request| &request.message);
+                race.before.iter().chain(requests).chain(&race.after).collect()
+            }
+            DraftStep::Exec { .. } | DraftStep::Wait { .. } => Vec::new(),
+        }
+    }
+
+    fn messages_mut(&mut self) -> Vec<&mut DraftMessage> {
+        match self {
+            DraftStep::Datagram(messages) => messages.iter_mut().collect(),
+            DraftStep::Race(DraftRace { before, sockets, after, .. }) => {
+                let requests = sockets.iter_mut().flatten().map(|request| &mut request.message);
+                before.iter_mut().chain(requests).chain(after).collect()
+            }
+            DraftStep::Exec { .. } | DraftStep::Wait { .. } => Vec::new(),
+        }
     }
 }
 

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A draft of a vector, from the bytes that the vector becomes.
 
-use nlproof_agent::{Patch, ReplyEnd, Send, Step};
+use nlproof_agent::{Patch, Race, ReplyEnd, Send, Step};
 use nlproof_wire::Os;
 use nlproof_wire::schema::{self, AttrTable};
 use nlproof_wire::view::NlMsgHdr;
 
-use super::model::{Draft, DraftAttr, DraftMessage, DraftStep, Payload, Reply};
+use super::model::{
+    Draft, DraftAttr, DraftMessage, DraftRace, DraftRequest, DraftStep, Payload, RaceLength, Reply,
+};
 use crate::vector::{Vector, compile, end_of};
 
 impl Draft {
-    /// The draft of a vector. `None`: its requests have no parts that could be changed, because sockets race, or because a
-    /// datagram is no sequence of messages.
+    /// The draft of a vector. `None`: its requests have no parts that could be changed, because something is done with network
+    /// cards, or because a datagram is no sequence of messages.
     pub fn of(vector: &Vector, os: Os) -> Option<Draft> {
         let program = compile(vector, os, 0).ok()?;
-        let steps = program.steps.iter().map(|step| step_of(os, step)).collect::<Option<_>>()?;
+        let steps = program.steps.iter().enumerate();
+        let steps = steps.map(|(index, step)| step_of(os, step, &vector.permits(index)));
+        let steps = steps.collect::<Option<_>>().filter(|_| program.cards.is_empty())?;
         Some(Draft {
             privilege: program.privilege,
             socket: program.socket,
@@ -25,15 +29,42 @@ impl Draft {
     }
 }
 
-fn step_of(os: Os, step: &Step) -> Option<DraftStep> {
+fn step_of(os: Os, step: &Step, permits: &[&str]) -> Option<DraftStep> {
     match step {
         Step::Send(send) => messages_of(os, send).map(DraftStep::Datagram),
         Step::Exec { argv, limit_ms } => Some(DraftStep::Exec { argv: argv.clone(), limit_ms: *limit_ms }),
         Step::Wait { quiet_ms, limit_ms } => {
             Some(DraftStep::Wait { quiet_ms: *quiet_ms, limit_ms: *limit_ms })
         }
-        Step::Watch(_) | Step::Race(_) | Step::Count(_) | Step::Hardware(_) => None,
+        Step::Race(race) => race_of(os, race, permits).map(DraftStep::Race),
+        Step::Watch(_) | Step::Count(_) | Step::Hardware(_) => None,
     }
+}
+
+fn race_of(os: Os, race: &Race, permits: &[&str]) -> Option<DraftRace> {
+    let one = |send: &Send| match <[DraftMessage; 1]>::try_from(messages_of(os, send)?) {
+        Ok([message]) => Some(message),
+        Err(_) => None,
+    };
+    let mut columns = 0..;
+    let mut request = |send: &Send| {
+        let column = columns.next()?;
+        let outcomes = permits.iter().map(|line| line.split(' ').nth(column).map(str::to_owned));
+        Some(DraftRequest { message: one(send)?, outcomes: outcomes.collect::<Option<_>>()? })
+    };
+    let mut sockets = Vec::new();
+    for lane in &race.lanes {
+        sockets.push(lane.iter().map(&mut request).collect::<Option<_>>()?);
+    }
+    Some(DraftRace {
+        length: match race.for_ms {
+            0 => RaceLength::Rounds(race.rounds),
+            milliseconds => RaceLength::Seconds(milliseconds / 1000),
+        },
+        before: race.before.iter().map(one).collect::<Option<_>>()?,
+        sockets,
+        after: race.after.iter().map(one).collect::<Option<_>>()?,
+    })
 }
 
 fn messages_of(os: Os, send: &Send) -> Option<Vec<DraftMessage>> {

@@ -9,7 +9,7 @@ use nlproof_wire::Os;
 use nlproof_wire::schema::{self, AttrKind, AttrTable, FlagPart, flag_parts, nlm_flags};
 use nlproof_wire::view::RawAttr;
 
-use super::model::{Draft, DraftAttr, DraftMessage, DraftStep, Payload, Reply};
+use super::model::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload, RaceLength, Reply};
 use crate::file::{FileError, Value};
 use crate::vector::{
     Entries, Interfaces, Malformation, Vector, exec_tree, header_tree, hex_text, list_tree, malformations,
@@ -63,18 +63,51 @@ fn step_tree(os: Os, step: &DraftStep) -> Value {
         },
         DraftStep::Exec { argv, limit_ms } => pair("exec", exec_tree(argv, *limit_ms)),
         DraftStep::Wait { quiet_ms, limit_ms } => pair("wait", wait_tree(*quiet_ms, *limit_ms)),
+        DraftStep::Race(race) => pair("race", race_tree(os, race)),
     }
+}
+
+fn race_tree(os: Os, race: &DraftRace) -> Value {
+    let messages =
+        |messages: &[DraftMessage]| list_tree(messages.iter().map(|message| message_tree(os, message)));
+    let mut entries = Entries::default();
+    let (unit, count) = match race.length {
+        RaceLength::Rounds(rounds) => ("rounds", rounds),
+        RaceLength::Seconds(seconds) => ("seconds", seconds),
+    };
+    entries.put(unit, Value::Int(count.into()));
+    entries.put_some("before", messages(&race.before));
+    let sockets = race
+        .sockets
+        .iter()
+        .map(|requests| list_tree(requests.iter().map(|request| message_tree(os, &request.message))));
+    entries.put("sockets", list_tree(sockets));
+    entries.put_some("after", messages(&race.after));
+    let requests = || race.sockets.iter().flatten();
+    let lines = requests().map(|request| request.outcomes.len()).max().unwrap_or_default();
+    let mut permits: Vec<String> = Vec::new();
+    for line in 0..lines {
+        let words: Vec<_> =
+            requests().filter_map(|request| request.outcomes.get(line)).map(String::as_str).collect();
+        let words = words.join(" ");
+        // Lines that differed in what has gone are one.
+        if !permits.contains(&words) {
+            permits.push(words);
+        }
+    }
+    entries.put("permit", texts(permits.iter().map(String::as_str)));
+    entries.map()
 }
 
 fn message_tree(os: Os, draft: &DraftMessage) -> Value {
     let mut entries = Entries::default();
     let message = schema::message(os, draft.kind);
     entries.put("message", message.map_or(Value::Int(draft.kind.into()), |message| text(message.name)));
-    let flags = flag_parts(nlm_flags(os, draft.kind), draft.flags.into()).filter_map(|part| match part {
-        FlagPart::Named(flag) => Some(flag.name),
-        FlagPart::Unnamed(_) => None,
+    let flags = flag_parts(nlm_flags(os, draft.kind), draft.flags.into()).map(|part| match part {
+        FlagPart::Named(flag) => text(flag.name),
+        FlagPart::Unnamed(bits) => text(&format!("{bits:#x}")),
     });
-    entries.put_some("flags", texts(flags));
+    entries.put_some("flags", list_tree(flags));
     if let Some(message) = message {
         let known = |_, _| draft.index.as_deref();
         entries.put_some("header", header_tree(os, message, &draft.header, known));

@@ -57,6 +57,12 @@ pub struct Needs {
 }
 
 impl Vector {
+    /// The permitted outcomes of a step, if that is a race.
+    pub(crate) fn permits(&self, step: usize) -> Vec<&str> {
+        let race = self.steps.get(step).and_then(|step| step.value.race.as_ref());
+        race.iter().flat_map(|race| &race.permit).map(|permit| permit.value.as_str()).collect()
+    }
+
     /// The commands that it runs: program and arguments.
     pub fn commands(&self) -> impl Iterator<Item = &[String]> {
         self.steps.iter().filter_map(|step| Some(step.value.exec.as_ref()?.argv.value.as_slice()))
