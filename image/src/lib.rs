@@ -32,7 +32,6 @@ mod release;
 mod skip;
 mod space;
 mod sparse;
-mod stop;
 mod stream;
 mod superblock;
 mod tree;

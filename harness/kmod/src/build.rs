@@ -6,9 +6,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use nlproof_files::work_directory_in;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::archive::keep;
 use crate::check::check;
@@ -33,7 +34,7 @@ pub struct Options<'a> {
     /// Build in what keeps the module from being unloaded, for a test of that.
     pub faults: bool,
     /// Set when the user interrupts.
-    pub cancel: &'a AtomicBool,
+    pub cancel: &'a CancellationToken,
 }
 
 /// What is being done.
@@ -176,7 +177,7 @@ struct Work<'a> {
     headers: &'a Headers,
     out: &'a Path,
     faults: bool,
-    cancel: &'a AtomicBool,
+    cancel: &'a CancellationToken,
 }
 
 impl Work<'_> {

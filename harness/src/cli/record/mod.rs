@@ -29,7 +29,7 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
     let mut recorders =
         Recorders { wire: Recorder::new(&goldens, own.clone()), kernel: Recorder::new(&kernel_goldens, own) };
     let mut tally = Tally::default();
-    interrupt::flag();
+    interrupt::tasks();
     let mut cells = project.cells(&args.cells)?;
     // Who has a layer of its own has room for what differs: the others come first, and share theirs.
     cells.sort_by_key(|cell| cell.layer.is_some());

@@ -5,7 +5,6 @@
 //! [`start`](super::start)), and later runs go on from there.
 
 use std::io::Cursor;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
 use nlproof_files::require;
+use nlproof_guest::Tasks;
 use nlproof_image::{
     BuildOptions, Found, Image, ImageError, Over, Progress, ReleaseDir, VmImageDir, build, kernel_disk,
 };
@@ -30,7 +30,7 @@ use super::provision::provisioned;
 use super::start::{StartRequest, Started, start};
 use super::symbols::Functions;
 use crate::file::nearest;
-use crate::guest::{ExecOutput, Output, SshError};
+use crate::guest::{ExecOutput, SshError};
 use crate::targets::fact::Fact;
 use crate::targets::facts::{Commands, Facts, Kernel};
 use crate::targets::{BytesProgress, DtraceOutput, Finish, OnStage, Target};
@@ -65,7 +65,7 @@ pub struct FreebsdTarget {
     pub(super) host_key: String,
     /// Where its console is kept if it is lost.
     pub(super) lost_console: Option<LostConsole>,
-    pub(super) cancel: Arc<AtomicBool>,
+    pub(super) tasks: Tasks,
 }
 
 /// Where a kernel's file can be had.
@@ -113,14 +113,16 @@ impl FreebsdTarget {
         let module = match (module, &directory) {
             (None, _) => None,
             (Some(module), Found::Sets(sets)) => {
-                Some(prepare_module(sets, own, module, &options.cancel, on_stage)?)
+                Some(prepare_module(sets, own, module, options.tasks.cancel(), on_stage)?)
             }
             (Some(_), Found::Image(image)) => return Err(no_sources(image)),
         };
         let image = image(&directory, own, options, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
-        let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
+        let accelerator = options
+            .tasks
+            .drive(remembered_accelerator(options.accelerator, &tools, &options.state))
             .map_err(|error| OpenError::Guest(error.into()))?;
         if options.accelerator == Accelerator::Auto && accelerator.kind == AcceleratorKind::Tcg {
             say_once_why_slow(on_stage);
@@ -128,7 +130,7 @@ impl FreebsdTarget {
         let accelerator_kind = accelerator.kind;
         let booting = Instant::now();
         let request = StartRequest { image: &image, module: module.as_ref(), options, tools: &tools };
-        let (started, accelerator) = match start(&request, &accelerator, on_stage) {
+        let (started, accelerator) = match options.tasks.drive(start(&request, &accelerator, on_stage)) {
             Err(OpenError::Guest(cause)) if options.may_fall_back(&accelerator_kind) => {
                 let text = cause.to_string();
                 let first = text.lines().next().unwrap_or_default();
@@ -137,7 +139,7 @@ impl FreebsdTarget {
                     kind: AcceleratorKind::Tcg,
                     reason: format!("a test guest ran under kvm, this one did not: {first}"),
                 };
-                (start(&request, &fallback, on_stage)?, fallback)
+                (options.tasks.drive(start(&request, &fallback, on_stage))?, fallback)
             }
             other => (other?, accelerator),
         };
@@ -167,7 +169,7 @@ impl FreebsdTarget {
         }
         let console_from = console(&vm).len();
         let (client_key, host_key) = (image.client_key(), image.info.host_key.clone());
-        let cancel = Arc::clone(&options.cancel);
+        let tasks = options.tasks.clone();
         let kernel_trace = options.kernel_trace;
         let kernel_file = match (own, directory) {
             (Some(own), _) => Some(KernelFile::Own(own.kernel.file.clone())),
@@ -186,7 +188,7 @@ impl FreebsdTarget {
             client_key,
             host_key,
             lost_console: options.lost_console.clone(),
-            cancel,
+            tasks,
         })
     }
 }
@@ -199,22 +201,13 @@ impl FreebsdTarget {
 
     /// Runs a script with the guest's `/bin/sh`, as root.
     pub(crate) fn shell(&mut self, script: &str, limit: Duration) -> Result<ExecOutput, TargetError> {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let wait = Wait::new("a script in the guest", limit);
         let mut input = Cursor::new(script);
-        let run = self.link.ssh(&mut self.vm).and_then(|ssh| {
-            ssh.exec("/bin/sh -s", &mut input, &wait, &mut self.vm, &mut |output| {
-                match output {
-                    Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
-                    Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
-                }
-                ControlFlow::Continue(())
-            })
+        let run = self.tasks.drive(async {
+            let ssh = self.link.ssh(&mut self.vm).await?;
+            ssh.run_with("/bin/sh -s", &mut input, &wait, &mut self.vm).await
         });
-        match run {
-            Ok(status) => Ok(ExecOutput { status, stdout, stderr }),
-            Err(error) => Err(self.lost(error)),
-        }
+        run.map_err(|error| self.lost(error))
     }
 
     /// Writes a file into the guest; `what` names it in messages.
@@ -229,8 +222,9 @@ impl FreebsdTarget {
         limit: Duration,
     ) -> Result<(), TargetError> {
         let wait = Wait::new(format!("{what}'s upload"), limit);
-        let uploaded =
-            self.link.ssh(&mut self.vm).and_then(|ssh| ssh.upload(bytes, path, &wait, &mut self.vm));
+        let uploaded = self.tasks.drive(async {
+            self.link.ssh(&mut self.vm).await?.upload(bytes, path, &wait, &mut self.vm).await
+        });
         uploaded.map_err(|error| self.lost(error))
     }
 
@@ -276,7 +270,8 @@ impl Target for FreebsdTarget {
             blame.hear(batch, &record);
             on_record(record);
         };
-        match self.link.run(traced.as_ref().unwrap_or(batch), &wait, &mut self.vm, &mut on_record) {
+        let batch = traced.as_ref().unwrap_or(batch);
+        match self.tasks.drive(self.link.run(batch, &wait, &mut self.vm, &mut on_record)) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.lost(error)),
         }
@@ -297,7 +292,7 @@ impl Target for FreebsdTarget {
     fn finish(&mut self) -> Finish {
         let mut finish = match self.module.take() {
             None => Finish::default(),
-            Some(module) => module.finish(&mut self.link, &mut self.vm),
+            Some(module) => self.tasks.drive(module.finish(&mut self.link, &mut self.vm)),
         };
         let said = console_since(&self.vm, self.console_from);
         let (kernel, module) = self.blame.told(&said);
@@ -366,7 +361,7 @@ fn image(
                 free_mib: options.free_mib,
                 ..image_options(options.stock_rc, &options.modules)
             };
-            build(sets, &wanted, &options.cache, &options.cancel, &mut progress)
+            build(sets, &wanted, &options.cache, options.tasks.cancel(), &mut progress)
         }
         (Found::Image(image), None) => provisioned(image, options, &mut progress),
     }
@@ -395,13 +390,13 @@ fn over(
     let is_further = |name: &&String| options.demanded.contains(name);
     let modules: Vec<_> = options.modules.iter().filter(|name| !is_further(name)).cloned().collect();
     let base = BuildOptions { free_mib: options.free_mib, ..image_options(options.stock_rc, &modules) };
-    let base = build(sets, &base, &options.cache, &options.cancel, progress)?;
+    let base = build(sets, &base, &options.cache, options.tasks.cancel(), progress)?;
     let wanted = BuildOptions {
         demanded: options.demanded.clone(),
         ..image_options(options.stock_rc, &options.modules)
     };
     let over = Over { name: own.name.as_str(), kernel: &own.kernel, release: sets, base: &base };
-    kernel_disk(&over, &wanted, &options.cache, &options.cancel, progress)
+    kernel_disk(&over, &wanted, &options.cache, options.tasks.cancel(), progress)
 }
 
 /// Of a ready image nobody knows how it names its root file system.
