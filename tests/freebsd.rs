@@ -58,7 +58,7 @@ mod disk;
 #[path = "support/skip.rs"]
 mod support;
 
-use cell::{nlproof, runs_here, text};
+use cell::{nlproof, nlproof_in, runs_here, text};
 use disk::on_small_disk;
 
 #[test]
@@ -259,6 +259,42 @@ fn a_guest_is_what_its_options_say() {
 
 /// Few turns: their numbers mean nothing, and how they come about is what is tested.
 #[test]
+fn a_kernel_of_another_branch_than_its_cell_says_is_asked_nothing() {
+    let (test, release) = ("a_kernel_of_another_branch_than_its_cell_says_is_asked_nothing", "15.1-RELEASE");
+    if !runs_here(test, release, "stock") {
+        return;
+    }
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+    let project = tempfile::tempdir().unwrap();
+    let matrix = fs::read_to_string(own.join("matrix.yaml")).unwrap();
+    let wrong = matrix.replace(
+        "{target: freebsd, release: 15.1-RELEASE, profile: \"15\"",
+        "{target: freebsd, release: 15.1-RELEASE, profile: \"14.0\"",
+    );
+    assert_ne!(wrong, matrix);
+    fs::write(project.path().join("matrix.yaml"), wrong).unwrap();
+    fs::create_dir_all(project.path().join("vectors/link")).unwrap();
+    fs::create_dir(project.path().join("golden")).unwrap();
+    let vector = "vectors/link/create-lo.yaml";
+    fs::copy(own.join(vector), project.path().join(vector)).unwrap();
+    let report = project.path().join("report");
+    let cell = ["--target", "freebsd", "--release", release, "--module", "stock"];
+    let says = "the kernel of 15.1-RELEASE is of profile 15 (kern.osreldate 1501000), and its cell says profile 14.0";
+    let report = report.to_str().unwrap();
+    for command in [&["test-matrix", "--report-dir", report][..], &["run", "link/create-lo"], &["record"]] {
+        let output = nlproof_in(project.path(), &[command, &cell[..]].concat());
+        assert_eq!(output.status.code(), Some(103), "{command:?}: {}", text(&output));
+        assert!(text(&output).contains(says), "{command:?}: {}", text(&output));
+        assert!(text(&output).contains("`profile: \"15\"`"), "{command:?}: {}", text(&output));
+    }
+    assert_eq!(fs::read_dir(project.path().join("golden")).unwrap().count(), 0, "nothing was recorded");
+    // A shell holds nothing to goldens.
+    let shell = ["shell", "--release", release, "--", "sysctl", "-n", "kern.osreldate"];
+    let output = nlproof_in(project.path(), &shell);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
 fn the_measurements_of_guests_take_as_many_turns_as_they_are_told() {
     let test = "the_measurements_of_guests_take_as_many_turns_as_they_are_told";
     if !runs_here(test, "14.0-STABLE", "stock") {
@@ -326,4 +362,38 @@ fn a_full_temporary_directory_is_told_before_a_guest_starts_and_while_it_runs() 
     assert!(told.contains("guest lost in disk/a-fill: this machine's disk is full: "), "{told}");
     assert!(told.contains("[host-disk-full]") && told.contains("1 inconclusive, 1 not run"), "{told}");
     assert_eq!(told.matches(" run vectors\n").count(), 1, "{told}");
+}
+
+/// The stock code asks the driver, which is still attaching, for its media, and dies of it (tests/bugs.md).
+#[test]
+fn a_vmxnet3_is_plugged_in_with_the_module_loaded_and_the_kernel_lives() {
+    let test = "a_vmxnet3_is_plugged_in_with_the_module_loaded_and_the_kernel_lives";
+    if !runs_here(test, "14.0-STABLE", "rust") {
+        return;
+    }
+    let output = nlproof(&[&["run", "hardware/plug-vmxnet3"], &WITH_MODULE[..]].concat());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for seen in ["  ! nic1 plug\n", "index=$vmx0 ", "      operstate up\n"] {
+        assert!(said.contains(seen), "{seen}: {said}");
+    }
+}
+
+#[test]
+fn doctor_tells_which_cards_a_kernel_sees() {
+    let test = "doctor_tells_which_cards_a_kernel_sees";
+    if !runs_here(test, "14.0-STABLE", "rust") {
+        return;
+    }
+    let cell = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
+    let output = nlproof(&[&["doctor", "--nics"], &cell[..]].concat());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let of = |model: &str| {
+        let line = said.lines().find(|line| line.starts_with(model)).unwrap_or_default();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(of("virtio-net-pci"), "virtio-net-pci virtio_pci/vtnet vtnet1 yes yes active yes");
+    assert_eq!(of("vmxnet3"), "vmxnet3 pci/vmx vmx0 yes yes active no");
+    assert!(of("ne2k_pci").contains("FreeBSD has no driver"), "{said}");
 }

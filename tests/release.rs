@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The archive of a release (ci/release), as somebody meets it who has nothing else of nlproof.
+//! The archive of a release (ci/release), for a user who has nothing else of nlproof.
 
 #[path = "support/skip.rs"]
 mod support;
@@ -75,6 +75,8 @@ fn an_archive_unpacked_in_an_empty_directory_runs_the_matrix() {
         ("share/fish/vendor_completions.d/nlproof.fish", "complete -c nlproof"),
         ("share/nlproof/kmod-src/core/src/lib.rs", "no_std"),
         ("share/doc/nlproof/LICENSE", "Redistribution"),
+        ("share/doc/nlproof/docs/vectors.md", "complete reference"),
+        ("share/doc/nlproof/tests/bugs.md", "Bugs of the stock kernels"),
     ] {
         let content = fs::read_to_string(empty.join(file)).unwrap_or_default();
         assert!(content.contains(has), "{file}: {content}");

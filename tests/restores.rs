@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Saved guests: what happens when one does not answer, what time it has, and two runs that want one at once. Each test
-//! has a cache of its own. Needs a release directory and QEMU; what is not there is skipped by name.
+//! Saved guests: one that does not answer, its clock, and two runs that want one at once. Each test has a cache of its
+//! own. Needs a release directory and QEMU; what is not there is skipped by name.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

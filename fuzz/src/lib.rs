@@ -5,10 +5,12 @@
 //! mutations of it with nothing but a stable compiler.
 #![forbid(unsafe_code)]
 
+mod import;
 mod module;
 mod netlink;
 mod wire;
 
+pub use import::import;
 pub use module::verify;
 pub use netlink::{Conversation, netlink};
 pub use wire::wire;

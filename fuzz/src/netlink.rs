@@ -27,7 +27,7 @@ pub struct Conversation {
     pub privilege: Privilege,
     /// The receive buffer is small.
     pub small: bool,
-    /// What is sent, one after the other.
+    /// The messages to send, one after the other.
     pub datagrams: Vec<Vec<u8>>,
 }
 
@@ -98,7 +98,11 @@ struct Kernel {
 impl Kernel {
     fn new(profile: Profile, conversation: &Conversation) -> Self {
         let sim = Sim::new(profile);
-        let requests = sim.socket(conversation.options, conversation.privilege);
+        let privilege = match sim.may_open(conversation.privilege) {
+            Ok(()) => conversation.privilege,
+            Err(_) => Privilege::JailedWithSockets,
+        };
+        let requests = sim.socket(conversation.options, privilege);
         if conversation.small {
             sim.set_receive_buffer(requests, SMALL);
         }

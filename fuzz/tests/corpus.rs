@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 
 type Target = fn(&[u8]);
 
-const TARGETS: [(&str, Target); 3] =
-    [("wire", nlproof_fuzz::wire), ("netlink", nlproof_fuzz::netlink), ("verify", nlproof_fuzz::verify)];
+const TARGETS: [(&str, Target); 4] = [
+    ("wire", nlproof_fuzz::wire),
+    ("netlink", nlproof_fuzz::netlink),
+    ("verify", nlproof_fuzz::verify),
+    ("import", nlproof_fuzz::import),
+];
 /// Mutations of one kept input.
 const MUTATIONS: u32 = 8;
 

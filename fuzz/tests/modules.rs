@@ -70,8 +70,8 @@ fn tables() -> Fixture {
     fixture
 }
 
-/// What is refused: recursion, a panic, FPU, privileged and trapping instructions, the red zone, indirect
-/// calls, dynamic stack, tail calls, code without a symbol.
+/// A module with everything that is rejected: recursion, a panic, FPU, privileged and trapping
+/// instructions, the red zone, indirect calls, dynamic stack, tail calls, code without a symbol.
 fn refused() -> Fixture {
     let mut fixture = Fixture::bare();
     let panic = fixture.import("panic");
@@ -209,7 +209,7 @@ fn small_modules_whole_and_cut() {
     }
 }
 
-/// The seeds are what they are meant to be: read to the end, and refused for as many reasons as there are.
+/// The seeds are as intended: read to the end, and rejected for every reason that exists.
 #[test]
 fn the_modules_reach_the_checks() {
     use nlproof_verify::{ObjectBytes, Policy, Verdict, verify};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Every vector of the project as a conversation with every profile, those too that no kernel of the profile
-//! has answered. `NLPROOF_FUZZ_SEEDS=DIR` writes the conversations there, as inputs to begin with.
+//! Every vector of the project as a conversation with every profile, even where no kernel of the profile has
+//! answered it. `NLPROOF_FUZZ_SEEDS=DIR` writes the conversations there, as inputs to begin with.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `nlproof` tests the netlink interface code of FreeBSD kernels. ARCHITECTURE.md says how.
 //!
-//! Rooms, from the top: `cli` → `report` → `matrix` → `coverage`, `stress` → `targets` → `golden`, `ktrace` → `trace` →
-//! `vector` → `file`, wire. Guests (`vm`, `guest`) lie below `targets`, `out` below them all. A room uses only rooms
-//! below it.
+//! Rooms, from the top: `cli` → `report` → `matrix`, `stress`, `blocks` → `targets`, and `releases`, `kernels`,
+//! `microbench` and `out` below `cli` alone or below all. Vectors, traces and goldens are in `nlproof-traces`, guests
+//! in `nlproof-guest`. A room uses only rooms below it.
 
 pub mod blocks;
 pub mod cli;
+pub mod fuzz;
 pub mod kernels;
 pub mod matrix;
 pub mod microbench;
 pub(crate) mod out;
+pub mod reduce;
 pub mod releases;
 pub mod report;
 pub mod stress;
 pub mod targets;
 
 pub use nlproof_guest::{ssh as guest, vm};
-pub use nlproof_traces::{coverage, file, golden, ktrace, trace, vector};
+pub use nlproof_traces::{coverage, draft, file, golden, import, ktrace, trace, vector};

@@ -35,8 +35,8 @@ use crate::{
     tree::{Tree, TreeError},
 };
 
-/// To be raised when the same inputs give other bytes than before, unless a table in `config` or `skip`
-/// is all that changed.
+/// Version of the builder. Raise it when the same inputs give other bytes than before, unless only a
+/// table in `config` or `skip` changed.
 const BUILDER: u32 = 2;
 
 /// How often progress of the two extractions is reported.
@@ -69,7 +69,7 @@ pub fn build(
     })
 }
 
-/// What goes into an image, as one digest.
+/// Digest of everything that goes into an image.
 fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
     let BuildOptions { stock_rc, modules: _, demanded: _, free_mib, makefs: _, keys } = options;
     let mut hasher = sha2::Sha256::new();
@@ -99,7 +99,7 @@ fn size(path: &Path) -> Result<u64, ImageError> {
 struct Build<'a> {
     release: &'a ReleaseDir,
     options: &'a BuildOptions,
-    /// Where the image comes to be.
+    /// Directory in which the image is made.
     dir: &'a Path,
     stop: &'a CancellationToken,
     progress: &'a mut dyn FnMut(Progress),
@@ -306,7 +306,7 @@ pub(crate) fn filesystem(
     Ok(())
 }
 
-/// Writes what stands beside the disk; `image.json` last, for it makes the image whole.
+/// Writes the files beside the disk; `image.json` last, because it makes the image whole.
 pub(crate) fn describe(dir: &Path, info: &ImageInfo, keys: &GuestKeys) -> Result<(), ImageError> {
     let files = [
         (image::CLIENT_KEY, keys.client_private()?.into_bytes()),

@@ -26,7 +26,7 @@ use crate::{
     tree::make_dir,
 };
 
-/// How often somebody else's lock is tried again.
+/// Pause between two attempts at another process's lock.
 const TICK: Duration = Duration::from_millis(100);
 
 /// The cache of images.
@@ -40,7 +40,7 @@ pub struct Cache {
 pub struct CacheEntry {
     /// The digest it is found by: the name of its directory.
     pub key: String,
-    /// Bytes that it takes on the host's disk.
+    /// Size on the host's disk in bytes.
     pub bytes: u64,
     /// The image.
     pub image: Image,
@@ -61,7 +61,7 @@ impl Cache {
         Self { images: dir.join("images") }
     }
 
-    /// Where /boot of releases is kept.
+    /// Directory of releases' /boot.
     pub(crate) fn boot_files(&self) -> PathBuf {
         self.images.with_file_name("boot")
     }
@@ -159,7 +159,7 @@ impl Cache {
         Lock::try_take(self.images.join(format!("{key}{LOCK}")))
     }
 
-    /// Removes what killed builds left behind.
+    /// Removes the remains of killed builds.
     fn sweep(&self) -> Result<(), ImageError> {
         for (name, path) in self.names()? {
             let Some(key) = name.strip_suffix(PARTIAL).or_else(|| name.strip_suffix(LOCK)) else {

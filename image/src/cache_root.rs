@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The directory under which everything is that can be made again.
+//! The directory of everything that can be made again.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@ use crate::{
     tree::{Meta, Tree, TreeError},
 };
 
-/// What a file's contents come from.
+/// Source of a file's contents.
 enum Body {
     /// A text that is the same in every image.
     Text(&'static str),
@@ -31,7 +31,7 @@ enum Body {
     Entropy,
 }
 
-/// What is written into the tree: path, mode, contents, reason.
+/// Files written into the tree: path, mode, contents, reason.
 const FILES: &[(&str, u32, Body, &str)] = &[
     (
         "boot.config",
@@ -86,7 +86,7 @@ const FILES: &[(&str, u32, Body, &str)] = &[
 /// Bytes of entropy that the stock `/etc/rc.d/random` keeps in `/boot/entropy`.
 const ENTROPY_BYTES: usize = 4096;
 
-/// What base.txz must hold for the guest to be reachable, and why.
+/// Files that base.txz must hold for the guest to be reachable, with the reason.
 pub(crate) const NEEDED: &[(&str, &str)] = &[
     ("sbin/init", "the kernel starts it first"),
     ("bin/sh", "init runs /etc/rc with it"),
@@ -131,7 +131,7 @@ pub(crate) fn boot_files(modules: &[&str], secret: &[u8]) -> Vec<(&'static str, 
     ours.filter_map(|(path, mode, body, _)| Some((*path, *mode, contents(body)?))).collect()
 }
 
-/// What a file holds; `None` if this guest does not get it.
+/// Contents of a file; `None` if this guest does not get it.
 fn contents(
     body: &Body,
     keys: &GuestKeys,
@@ -161,10 +161,10 @@ pub(crate) fn files(keys: &GuestKeys, options: &BuildOptions) -> Result<Vec<Gues
     Ok(files)
 }
 
-/// What a ready image keeps of its own: its fstab names its own root and swap.
+/// Files that a ready image keeps as its own: its fstab names its own root and swap.
 const THE_IMAGES_OWN: &[&str] = &["etc/fstab"];
 
-/// What sh(1) has to do in such a guest before the files are written: they need their directories.
+/// Script for sh(1) in such a guest before the files are written: it makes their directories.
 pub(crate) fn prepare(files: &[GuestFile]) -> String {
     let directories: BTreeSet<&str> =
         files.iter().filter_map(|file| file.path.rsplit_once('/')).map(|(directory, _)| directory).collect();
@@ -177,7 +177,7 @@ pub(crate) fn prepare(files: &[GuestFile]) -> String {
     script
 }
 
-/// What is left for it to do once they are there: which modules there are is known only in the guest.
+/// Script for sh(1) once the files are there; only the guest knows which modules it has.
 pub(crate) fn script(files: &[GuestFile], options: &BuildOptions) -> String {
     let mut script = "set -e\n".to_owned();
     for GuestFile { path, mode, .. } in files {

@@ -37,7 +37,7 @@ const ROOT_LBA: u64 = 2048;
 const BACKUP_SECTORS: u64 = 33;
 /// The disk's size is a multiple of this, in bytes.
 const ALIGNMENT: u64 = 1 << 20;
-/// What of the MBR is code (`DOSPARTOFF` in FreeBSD's `sys/diskmbr.h`).
+/// Bytes of the MBR that are code (`DOSPARTOFF` in FreeBSD's `sys/diskmbr.h`).
 const MBR_CODE: usize = 446;
 
 /// GPT label of the root partition; the guest's fstab names it.
@@ -49,7 +49,7 @@ pub(crate) const GPTBOOT_MAX: u64 = BOOT_SECTORS * SECTOR;
 /// The smallest file that can be a pmbr, in bytes.
 pub(crate) const PMBR_MIN: u64 = MBR_CODE as u64;
 
-/// What a disk is made of.
+/// The parts of a disk.
 pub(crate) struct Parts<'a> {
     pub(crate) pmbr: &'a [u8],
     pub(crate) gptboot: &'a [u8],
@@ -57,7 +57,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) root: &'a Path,
     /// The GPT labels of the boot and the root partition.
     pub(crate) labels: [&'a str; 2],
-    /// What the GUIDs of disk and partitions are derived from.
+    /// Seed of the GUIDs of disk and partitions.
     pub(crate) seed: &'a Sha256,
 }
 

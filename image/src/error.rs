@@ -15,7 +15,7 @@ use crate::{digest::Sha256, manifest::ManifestError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// What was asked for cannot be the name of a release.
+    /// The given text cannot be the name of a release.
     #[error(transparent)]
     Name(#[from] NotAReleaseName),
     /// A file cannot be read, is none, or has more in it than is read.
@@ -125,10 +125,10 @@ pub enum ImageError {
         archive: &'static str,
         /// Path in the guest.
         file: &'static str,
-        /// What it is needed for, or what is wrong with it.
+        /// The purpose of the file, or its fault.
         reason: String,
     },
-    /// What is named as a kernel cannot be run.
+    /// The file or directory named as a kernel cannot be run.
     #[error("{}: {reason}\n  help: {remedy}", path.display())]
     OwnKernel {
         /// The directory, archive or file.
@@ -151,7 +151,7 @@ pub enum ImageError {
     Provision {
         /// The release.
         release: String,
-        /// What the guest, or the way to it, did.
+        /// The failure of the guest or of the connection to it.
         reason: String,
     },
     /// `qemu-img` is not installed.
@@ -174,7 +174,7 @@ pub enum ImageError {
         release: String,
         /// The module.
         module: String,
-        /// Those that there are as files, sorted.
+        /// Modules that exist as files, sorted.
         known: Vec<String>,
     },
     /// `makefs` gave up.
@@ -220,7 +220,7 @@ pub enum ImageError {
         /// The cause.
         source: io::Error,
     },
-    /// Somebody builds this image at this moment.
+    /// Another process is building this image.
     #[error("{}: is being built at this moment; try again when that is over", path.display())]
     Busy {
         /// The image's directory.

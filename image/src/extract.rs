@@ -45,7 +45,7 @@ pub(crate) struct Archive<'a> {
 enum Failure {
     /// The stream could not be decoded; the digest will tell whether the file is to blame.
     Decode(io::Error),
-    /// An entry was refused, or could not be written.
+    /// An entry was rejected, or could not be written.
     Entry { name: Vec<u8>, error: Box<TreeError> },
 }
 

@@ -9,9 +9,9 @@ use std::path::Path;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
 
-/// What a hole can be made of, in bytes: a page, and a block of every usual file system.
+/// Size of a hole's unit, in bytes: a page, and a block of every usual file system.
 const BLOCK: u64 = 4096;
-/// How much is looked at at once, in bytes.
+/// Bytes read at once.
 const CHUNK: usize = 1 << 20;
 
 /// Replaces every block of zeros by a hole. How many bytes that freed. A file system without holes keeps the file as it is.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A finished image, and what `image.json` says about it.
+//! A finished image, and its description in `image.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -71,7 +71,7 @@ pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
 /// [`ImageInfo`] as JSON.
 pub(crate) const INFO: &str = "image.json";
 
-/// `image.json`: what an image holds and what it was built from.
+/// `image.json`: an image's contents and sources.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageInfo {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a root tree says about the FreeBSD in it.
+//! The version of the FreeBSD in a root tree.
 
 use std::{fs, io, path::Path};
 
@@ -30,7 +30,7 @@ impl KernelInfo {
     }
 }
 
-/// What `kern.osreldate` of a kernel will be: the `int osreldate` that FreeBSD's `sys/conf/newvers.sh` puts into
+/// The `kern.osreldate` of a kernel file: the `int osreldate` that FreeBSD's `sys/conf/newvers.sh` puts into
 /// `vers.c`. None when the file is no ELF or has no such variable.
 pub(crate) fn osreldate(kernel: &[u8]) -> Option<u32> {
     let file = object::File::parse(kernel).ok()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The small disk that boots a kernel of somebody's own over the image of a release.
+//! The small disk that boots a kernel of one's own over the image of a release.
 //!
 //! The BIOS boots from it; its /boot is that of the release, with the other kernel and the modules beside that. The root
 //! file system is the release's image, which stays as it is: another kernel costs only this disk. In the guest it is
@@ -34,7 +34,7 @@ use crate::{
     tree::{Kind, Meta, Tree, TreeError},
 };
 
-/// To be raised when the same inputs give other bytes than before.
+/// Version of the builder. Raise it when the same inputs give other bytes than before.
 const BUILDER: u32 = 1;
 
 /// Free space in the kernel's file system, in MiB: makefs(8) gives a small one too little for its own tables.
@@ -47,13 +47,13 @@ const LABELS: [&str; 2] = ["nlproof-kernel-boot", KERNEL_LABEL];
 /// The kernel and the image that it is to run over.
 #[derive(Debug, Clone, Copy)]
 pub struct Over<'a> {
-    /// What the result is called: the name of a cell's release.
+    /// Name of the result: that of a cell's release.
     pub name: &'a str,
     /// The kernel.
     pub kernel: &'a OwnKernel,
     /// The release whose userland it gets.
     pub release: &'a ReleaseDir,
-    /// Its image.
+    /// Image of that release.
     pub base: &'a Image,
 }
 
@@ -104,7 +104,8 @@ fn key(over: &Over<'_>, base: &str, modules: &[OwnModule], options: &BuildOption
     Sha256(hasher.finalize().into())
 }
 
-/// What is in /boot of the release beside its kernel: unpacked once, for base.txz has to be read to its end for it.
+/// The files in /boot of the release beside its kernel, unpacked once, because base.txz has to be read to its end for
+/// them.
 fn boot_files(
     release: &ReleaseDir,
     cache: &Cache,
@@ -168,7 +169,7 @@ fn tree(
     Ok(tree)
 }
 
-/// The names of what is directly in a directory of the tree.
+/// The names directly in a directory of the tree.
 fn children(tree: &Tree, directory: &'static str) -> Vec<String> {
     let directory = TreePath::known(directory);
     let paths = tree.nodes().map(|(path, ..)| path).filter(|path| path.parent().as_ref() == Some(&directory));

@@ -25,7 +25,7 @@ const BYTES_PER_FREE_INODE: u64 = 16384;
 /// Least space per inode that `makefs` is asked for, in bytes.
 const DENSITY_MIN: u64 = 512;
 
-/// How often a running `makefs` is looked at.
+/// Interval at which a running `makefs` is checked.
 const POLL: Duration = Duration::from_millis(50);
 
 /// A file system to be made.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Which kernel modules a guest gets: those that it is asked for, what they depend on, and what makes it a guest.
+//! The kernel modules of a guest: those that are requested, their dependencies, and those that every guest needs.
 //!
 //! A module's file tells what it depends on: its section `set_modmetadata_set` holds pointers to
 //! `struct mod_metadata { int md_version; int md_type; const void *md_data; const char *md_cval; }`, and one of type
@@ -19,11 +19,11 @@ use crate::{
     tree::{Kind, Tree},
 };
 
-/// What a guest has if nobody says: the interface kinds of the vectors, and carp(4). GENERIC holds the last three.
+/// Default modules of a guest: the interface kinds of the vectors, and carp(4). GENERIC holds the last three.
 pub const INTERFACE_MODULES: &[&str] =
     &["carp", "if_bridge", "if_disc", "if_epair", "if_gif", "if_tuntap", "if_vlan"];
 
-/// What it gets whatever is asked for, with the reason.
+/// Modules that every guest gets, with the reason.
 const ALWAYS: &[(&str, &str)] = &[
     ("virtio", "QEMU's devices, for a kernel that does not hold their drivers"),
     ("virtio_pci", "the same"),
@@ -39,7 +39,7 @@ pub(crate) fn always() -> impl Iterator<Item = &'static str> {
     ALWAYS.iter().map(|(name, _)| *name)
 }
 
-/// Where a kernel's own modules are.
+/// Directory of a kernel's own modules.
 const DIRECTORY: &str = "boot/kernel";
 const KERNEL: &str = "boot/kernel/kernel";
 const SET: &str = "set_modmetadata_set";
@@ -48,10 +48,10 @@ const MDT_DEPEND: u32 = 1;
 const MD_TYPE: u64 = 4;
 const MD_DATA: u64 = 8;
 const MD_CVAL: u64 = 16;
-/// What the kernel is called among modules; its version is `__FreeBSD_version`.
+/// Name of the kernel among modules; its version is `__FreeBSD_version`.
 const THE_KERNEL: &str = "kernel";
 
-/// Whether this is how a module is named: it goes into a file of the loader and into a script.
+/// Whether this can be a module's name, which goes into a file of the loader and into a script.
 pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
@@ -158,8 +158,8 @@ pub(crate) fn dependencies(module: &[u8]) -> Vec<String> {
     dependencies_of(module).into_iter().map(|(name, _)| name).collect()
 }
 
-/// The kernels that a module can be loaded into, as the least and the greatest `__FreeBSD_version`: what its
-/// `MODULE_DEPEND` on the kernel says, by which kldload(8) goes. `None`: it does not say so.
+/// The kernels that a module can be loaded into, as the least and the greatest `__FreeBSD_version` of its
+/// `MODULE_DEPEND` on the kernel, which kldload(8) obeys. `None`: it does not say so.
 pub(crate) fn kernels(module: &[u8]) -> Option<(u32, u32)> {
     dependencies_of(module).into_iter().find(|(name, _)| name == THE_KERNEL)?.1
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The tree as an mtree(5) specification: how `makefs -F` learns owners, modes and times that an
-//! ordinary user cannot give to files on the host.
+//! The tree as an mtree(5) specification, from which `makefs -F` learns owners, modes and times
+//! that an ordinary user cannot give to files on the host.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the caller decides about an image, and what it is told while one is built.
+//! The caller's options for an image, and the progress of a build.
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
 
@@ -8,7 +8,7 @@ use crate::{
     modules::{self, INTERFACE_MODULES},
 };
 
-/// What the caller decides about an image. All but `makefs` and `demanded` is part of the image's key in the cache.
+/// The caller's options for an image. All but `makefs` and `demanded` is part of the image's key in the cache.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Keep the release's own `/etc/rc` (with a short `rc.conf`) rather than the six lines that start
@@ -17,7 +17,7 @@ pub struct BuildOptions {
     /// Kernel modules that are loaded at the start, by name, where the kernel has them: what the guest will be asked
     /// for. Of the kernel's other modules it gets only what these depend on, and what a guest needs anyway.
     pub modules: Vec<String>,
-    /// Those of them without which the image is of no use: a kernel that has one neither in itself nor as a file is an
+    /// Kernel modules among them that must be there: a kernel that has one neither in itself nor as a file is an
     /// error. They do not change what is built.
     pub demanded: Vec<String>,
     /// Free space in the guest's root file system, in MiB.
@@ -56,7 +56,7 @@ pub enum Stage {
     Configure,
     /// Run `makefs`; in bytes of the file system.
     Filesystem,
-    /// Put a kernel of somebody's own and its modules on a disk.
+    /// Put a kernel of one's own and its modules on a disk.
     OwnKernel,
     /// Verify a ready VM image; in its bytes.
     VerifyImage,
@@ -92,6 +92,6 @@ pub struct Progress {
     pub stage: Stage,
     /// What is done of it.
     pub bytes_done: u64,
-    /// What there is to do; 0 when nobody knows.
+    /// Amount of the whole work; 0 when it is not known.
     pub bytes_total: u64,
 }

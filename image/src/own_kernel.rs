@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A kernel of somebody's own: what `make installkernel` leaves, a `kernel.txz`, or one kernel file.
+//! A kernel of one's own: the result of `make installkernel`, a `kernel.txz`, or one kernel file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -133,7 +133,7 @@ impl OwnKernel {
         read(&self.file, Limit::OBJECT).map_err(|error| ImageError::read(&self.file, error))
     }
 
-    /// What kldload(8) would say, before anything is booted.
+    /// The objection that kldload(8) would raise, before anything is booted.
     fn demand_loadable(&self, path: &Path, module: &[u8]) -> Result<(), ImageError> {
         match modules::kernels(module) {
             Some((least, most)) if !(least..=most).contains(&self.osreldate) => Err(refused(
@@ -153,7 +153,7 @@ fn refused(path: &Path, reason: String, remedy: &'static str) -> ImageError {
     ImageError::OwnKernel { path: path.to_owned(), reason, remedy }
 }
 
-/// What a kernel file says of itself.
+/// A kernel file's description of itself.
 struct Facts {
     version: String,
     osreldate: u32,
@@ -276,33 +276,16 @@ fn unpack(archive: &Path, directory: &Path) -> Result<(), ImageError> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+#[path = "../../tests/support/kernel.rs"]
+mod kernel_file;
+
+#[cfg(test)]
+mod tests {
     use super::*;
     use crate::modules::tests::module_for;
 
-    /// A kernel file that says this of itself.
-    pub(crate) fn synthetic(osreldate: u32, osrelease: &str, revision: &str) -> Vec<u8> {
-        use object::{Endianness, SymbolFlags, SymbolKind, SymbolScope, write};
-        let mut file = write::Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
-        let data = file.section_id(write::StandardSection::Data);
-        let mut variable = |name: &str, bytes: &[u8]| {
-            let symbol = file.add_symbol(write::Symbol {
-                name: name.into(),
-                value: 0,
-                size: bytes.len() as u64,
-                kind: SymbolKind::Data,
-                scope: SymbolScope::Linkage,
-                weak: false,
-                section: write::SymbolSection::Undefined,
-                flags: SymbolFlags::None,
-            });
-            file.add_symbol_data(symbol, data, bytes, 4);
-        };
-        variable("osreldate", &osreldate.to_le_bytes());
-        variable("osrelease", format!("{osrelease}\0").as_bytes());
-        variable("kern_ident", b"MINE\0");
-        variable("sccs", format!("@(#)FreeBSD {osrelease} #0 {revision}: Mon\n\0").as_bytes());
-        file.write().unwrap()
+    fn synthetic(osreldate: u32, osrelease: &str, revision: &str) -> Vec<u8> {
+        kernel_file::kernel(Architecture::X86_64, osreldate, osrelease, revision)
     }
 
     fn message(path: &Path, cache: &Path) -> String {
@@ -325,7 +308,7 @@ pub(crate) mod tests {
         {
             let kernel = OwnKernel::open(&path, dir.path()).unwrap();
             assert_eq!((kernel.osreldate, kernel.osrelease.as_str()), (1_400_507, "14.0-STABLE"));
-            assert_eq!((kernel.ident.as_str(), kernel.modules.len()), ("MINE", modules));
+            assert_eq!((kernel.ident.as_str(), kernel.modules.len()), ("GENERIC", modules));
             assert_eq!(kernel.revision.as_deref(), Some("77205dbc1397-dirty"));
             assert_eq!(kernel.info.sha256, Sha256::of(&bytes));
         }
@@ -369,9 +352,8 @@ pub(crate) mod tests {
         let module = module_for(&["kernel"], (1, 2));
         fs::write(at("program"), &module).unwrap();
         assert!(message("program").contains("is no FreeBSD kernel"), "{}", message("program"));
-        let arm =
-            object::write::Object::new(BinaryFormat::Elf, Architecture::Aarch64, object::Endianness::Little);
-        fs::write(at("arm"), arm.write().unwrap()).unwrap();
+        fs::write(at("arm"), kernel_file::kernel(Architecture::Aarch64, 1_400_507, "14.0-STABLE", "x"))
+            .unwrap();
         for part in ["is for another machine (Aarch64)", "TARGET=amd64"] {
             assert!(message("arm").contains(part), "{}", message("arm"));
         }

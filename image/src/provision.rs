@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! From a ready VM image to an image of ours: unpacked, booted once by the caller, who hands our files to it over ssh.
+//! From a ready VM image to an image of ours: unpacked, then booted once by the caller, who copies our files to it over
+//! ssh.
 
 use std::{fs, path::Path};
 
@@ -20,14 +21,14 @@ use crate::{
     vmimage::VmImageDir,
 };
 
-/// To be raised when the same image and options give another guest than before, unless a table in `config` is all
-/// that changed.
+/// Version of the provisioning. Raise it when the same image and options give another guest than before, unless
+/// only a table in `config` changed.
 const PROVISIONER: u32 = 2;
 /// Room that is needed, as a multiple of the packed image: half of what is in it is zeros, the rest packs to a third.
 const SPACE_FACTOR: u64 = 5;
 
-/// What is to be done to a disk: boot it, log in as root with an empty password, run `prepare` with sh(1), write
-/// `files`, run `script`, and let it shut down.
+/// The work on a disk: boot it, log in as root with an empty password, run `prepare` with sh(1), write `files`,
+/// run `script`, and let it shut down.
 #[derive(Debug)]
 pub struct Provisioning<'a> {
     /// The raw disk, to be written to.
@@ -36,7 +37,7 @@ pub struct Provisioning<'a> {
     pub prepare: String,
     /// Our files.
     pub files: Vec<GuestFile>,
-    /// Gives them their modes, and does what is left to do once they are there.
+    /// Script that gives them their modes and does the rest once they are there.
     pub script: String,
 }
 
@@ -51,7 +52,7 @@ pub struct GuestFile {
     pub contents: Vec<u8>,
 }
 
-/// What the guest said of itself.
+/// The guest's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provisioned {
     /// Kernel of the image.
@@ -118,7 +119,7 @@ pub fn provision(
     })
 }
 
-/// What goes into an image, as one digest.
+/// Digest of everything that goes into an image.
 fn key(source: &VmImageDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
     let BuildOptions { stock_rc, modules: _, demanded: _, free_mib: _, makefs: _, keys } = options;
     let mut hasher = sha2::Sha256::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Where releases are looked for, and what one looks like on disk.
+//! The search path of releases, and the layout of a release directory.
 
 use std::{
     ffi::OsStr,
@@ -43,7 +43,7 @@ pub struct ReleaseDir {
     pub manifest: Manifest,
 }
 
-/// What is in a directory of that name.
+/// The contents of a directory of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// Distribution sets.
@@ -92,7 +92,7 @@ impl Dists {
         names
     }
 
-    /// Directories that hold what a release holds and that have no [`ReleaseName`]: nothing will ever find them.
+    /// Directories with a release's files whose names are no [`ReleaseName`]: nothing will ever find them.
     #[must_use]
     pub fn misnamed(&self) -> Vec<PathBuf> {
         let is_one = |name: &OsStr| name.to_str().is_some_and(|name| name.parse::<ReleaseName>().is_ok());
@@ -113,7 +113,7 @@ impl Dists {
     /// The same, but a ready VM image will do where there are no distribution sets.
     ///
     /// # Errors
-    /// As [`Dists::find`], and what [`VmImageDir::open`] gives.
+    /// Same as [`Dists::find`], and what [`VmImageDir::open`] gives.
     pub fn find_any(&self, name: &str) -> Result<Found, ImageError> {
         let path = self.directory(name)?;
         if path.join(MANIFEST).is_file() {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the guest does not get, and why.
+//! Files that the guest does not get, with the reasons.
 //!
-//! The guest boots, brings up one interface, runs sshd and the agent, and is thrown away. What it
-//! never reads would only make the image slower to build and to copy.
+//! The guest boots, brings up one interface, runs sshd and the agent, and is thrown away. Files
+//! that it never reads would only make the image slower to build and to copy.
 
 use sha2::Digest as _;
 
 use crate::path::TreePath;
 
-/// What a rule of the table matches.
+/// Pattern of a rule of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
     /// The path and everything below it.
@@ -21,7 +21,7 @@ enum Rule {
 
 use Rule::{Prefix, Suffix, Under};
 
-/// What is left out, with the reason.
+/// Files that are left out, with the reason.
 const LEFT_OUT: &[(Rule, &str)] = &[
     (Under("usr/share"), "documentation, locales, time zones, sources of messages"),
     (Under("usr/include"), "the guest compiles nothing"),
@@ -73,7 +73,7 @@ const LEFT_OUT: &[(Rule, &str)] = &[
     (Prefix("boot/kernel", "isp_"), "the same"),
 ];
 
-/// What is kept although the table above matches it, with the reason.
+/// Files that are kept although the table above matches them, with the reason.
 const KEPT: &[(Rule, &str)] = &[
     (Under("usr/share/misc"), "termcap, and what programs look up by name"),
     (Under("usr/include/sys/param.h"), "names __FreeBSD_version, which image.json reports"),

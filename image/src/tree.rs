@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The guest's root tree on the host.
 //!
-//! Files lie in a directory of the host, owned by the user that builds; what they are in the guest
-//! (owner, mode, times) is kept beside them and handed to `makefs`. The tree knows every node
+//! Files lie in a directory of the host, owned by the user that builds; their properties in the
+//! guest (owner, mode, times) are kept beside them and handed to `makefs`. The tree knows every node
 //! because it made every one of them, so it never has to ask the host whether a parent is a symbolic
 //! link, and never writes through one.
 
@@ -16,8 +16,9 @@ use std::{
 
 use crate::{error::ImageError, path::TreePath};
 
-/// What a node is in the guest. File flags (`schg` on libraries, `SCHILY.fflags` in the archive) are left
-/// out: in a guest that is thrown away they protect nothing, and a test could not replace such a file.
+/// Properties of a node in the guest. File flags (`schg` on libraries, `SCHILY.fflags` in the archive)
+/// are left out: in a guest that is thrown away they protect nothing, and a test could not replace such a
+/// file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meta {
     /// Permission bits with setuid, setgid and sticky.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How much may come out of an archive. Archives come from elsewhere, and a small one can hold, or claim to hold, more
-//! than any disk or memory has.
+//! Limits for unpacking. Archives come from elsewhere, and a small one can hold, or claim to hold, more than any disk
+//! or memory has.
 
 use std::{
     cell::Cell,
@@ -12,7 +12,7 @@ use nlproof_base::Limit;
 
 use crate::sparse::PaxSparse;
 
-/// The most that is unpacked of one archive.
+/// Limits for one archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnpackLimits {
     /// One file. The largest of a base system, the C compiler, has a tenth of it.
@@ -41,7 +41,7 @@ pub enum TooMuch {
     /// A file.
     #[error("it has {size} bytes; at most {limit} of one file are unpacked")]
     File {
-        /// What it has, or claims to have, in bytes.
+        /// Size in bytes that it has or claims to have.
         size: u64,
         /// The limit that was passed.
         limit: Limit,
@@ -112,12 +112,12 @@ pub fn each_entry<R: Read, E>(
     Ok(())
 }
 
-/// What an entry's file will have: of a sparse one with the holes.
+/// Size of an entry's file, with the holes of a sparse one.
 fn size<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<u64> {
     Ok(PaxSparse::of(entry)?.real_size.unwrap_or(0).max(entry.size()))
 }
 
-/// What of the limits is used up.
+/// The part of the limits that is used up.
 struct Used {
     bytes: u64,
     entries: u64,

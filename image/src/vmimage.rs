@@ -30,7 +30,7 @@ use crate::{
     space,
 };
 
-/// A disk image that unpacks to more is none of a guest's.
+/// Largest disk image of a guest, unpacked, in bytes.
 const LARGEST: Limit = Limit::bytes(64 << 30);
 /// Where a BIOS looks for the mark of a disk that it can boot, and the mark.
 const BOOT_MARK: (u64, [u8; 2]) = (510, [0x55, 0xaa]);

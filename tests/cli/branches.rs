@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a branch answers otherwise than the one before it: what is known of its sources, and nothing else.
+//! Differences between a branch and the one before it: those known from its sources, and no others.
 
 use super::support::{Project, text};
 
@@ -94,6 +94,10 @@ fn from_15_to_16_only_what_main_of_2026_has_differs() {
         expected.extend(["link", "ifname", "linkinfo data"].map(|path| format!("{message} {path}")));
         // A type is a filter; a new name is told without a flag.
         expected.push(message.into());
+    }
+    let data = ["flags", "id", "local", "protocol", "remote"];
+    for message in ["< newlink", "* link: newlink"] {
+        expected.extend(data.map(|name| format!("{message} linkinfo data {name}")));
     }
     // Requests of gif(4) and IFLA_EXT_MASK are looked at: errors instead of a cookie, or of an MTU that was set.
     expected.extend(

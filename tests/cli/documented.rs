@@ -121,7 +121,7 @@ struct Part {
     /// The words that name the command.
     path: Vec<String>,
     option: Option<String>,
-    /// Any of the commands that have it will do.
+    /// Any of the commands that have it is enough.
     read_once: bool,
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Whose goldens are compared with, what is recorded beside a cell that fails, and what a terminal gets of long texts.
-//! What is printed word for word stands in tests/transcripts/goldens.trycmd.
+//! The goldens that answers are compared with, what is recorded beside a cell that fails, and long texts on a
+//! terminal. Output word for word stands in tests/transcripts/goldens.trycmd.
 
 use std::fs;
 use std::process::Command;
@@ -70,7 +70,7 @@ fn a_cell_that_cannot_be_recorded_does_not_keep_the_next_from_it() {
     for release in ["14.0-STABLE", "15.1-RELEASE"] {
         assert!(text(&output).contains(&format!("error: freebsd/{release}/stock: ")), "{}", text(&output));
     }
-    assert!(text(&output).contains("0 refused; 2 cells failed"), "{}", text(&output));
+    assert!(text(&output).contains("0 rejected; 2 cells failed"), "{}", text(&output));
 }
 
 #[test]
@@ -107,4 +107,34 @@ fn a_terminal_gets_long_texts_through_the_pager_and_a_pipe_never() {
     }
     let piped = project.nlproof().arg("review").env("PAGER", marking).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&piped.stdout), "nothing awaits review\n");
+}
+
+#[test]
+fn a_recording_of_a_real_kernel_that_nobody_accepted_is_not_overwritten() {
+    let project = Project::copy();
+    let record = |filter: &str| {
+        let sim = ["record", "--target", "sim", "--release", "14.0", "--filter", filter];
+        project.nlproof().args(sim).output().unwrap()
+    };
+    let golden = project.path("golden/common/link/create-lo.trace");
+    let awaiting = project.path("golden/common/link/create-lo.trace.new");
+    fs::rename(&golden, &awaiting).unwrap();
+    let recorded = fs::read_to_string(&awaiting).unwrap();
+    let output = record("link/create-lo");
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let told = text(&output);
+    assert!(told.contains("create-lo.trace.new: recorded from 14.0-STABLE"), "{told}");
+    assert!(told.contains("help: review it and run `nlproof accept common/link/create-lo`"), "{told}");
+    assert_eq!(fs::read_to_string(&awaiting).unwrap(), recorded);
+    // Of other vectors, and once it is accepted, anything is recorded; a prediction may be overwritten.
+    assert_eq!(record("link/create-twice").status.code(), Some(0));
+    let accepted = project.nlproof().args(["accept", "common/link/create-lo"]).output().unwrap();
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted));
+    assert_eq!(record("link/create-lo").status.code(), Some(0));
+    fs::remove_file(&golden).unwrap();
+    for _ in 0..2 {
+        let output = record("link/create-lo");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        assert!(fs::read_to_string(&awaiting).unwrap().contains("# predicted: profile 14.0"));
+    }
 }

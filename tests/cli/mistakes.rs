@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Slips of people who write vectors and goldens or name them: each is told with its place and what was meant.
+//! Slips of people who write or name vectors and goldens: each is reported with its place and what was meant.
 
 use std::fs;
 use std::os::unix::fs::symlink;

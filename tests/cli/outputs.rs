@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What becomes of a command whose outputs cannot be written: no exit code that says that all is well, and no panic.
+//! Commands whose outputs cannot be written: they do not exit with 0, and do not panic.
 
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::disk::on_small_disk;
 use crate::skip::say;
@@ -16,7 +17,7 @@ const UNWRITTEN: i32 = 105;
 const VECTORS: [&str; 2] = ["link/create-lo", "link/modify-without-target"];
 const SIM: [&str; 4] = ["--target", "sim", "--release", "15"];
 
-/// Every command that needs no guest, and what it exits with where all is well. What stands in capitals is a path.
+/// Every command that needs no guest, with its exit code if nothing fails. What stands in capitals is a path.
 const COMMANDS: &[(&str, i32)] = &[
     ("--help", 0),
     ("-h", 0),
@@ -41,8 +42,10 @@ const COMMANDS: &[(&str, i32)] = &[
     ("report show REPORT", 0),
     ("report annotate REPORT", 0),
     ("report merge --into JOINED REPORT", 0),
+    ("fuzz --target sim --release 15 --rounds 1 --findings NEW", 0),
     ("coverage --profile 15", 0),
     ("decode 1400000003000200000000000000000000000000", 0),
+    ("import MESSAGE", 0),
     ("verify --explain stack", 0),
     ("verify MODULE", 102),
     ("verify --format json MODULE", 102),
@@ -62,8 +65,11 @@ const COMMANDS: &[(&str, i32)] = &[
     ("no-such-command", 2),
     ("run no/such", 2),
 ];
-/// These print nothing on standard output, or nothing before there is a guest or a compiler for it.
+/// Commands that print nothing on standard output, or nothing before there is a guest or a compiler for it.
 const SILENT: [&str; 5] = ["repro", "shell", "kmod", "man", "bisect"];
+
+/// Number of the next directory that is not there yet.
+static NEW: AtomicUsize = AtomicUsize::new(0);
 
 struct Outputs {
     project: Project,
@@ -73,6 +79,8 @@ impl Outputs {
     fn new() -> Self {
         let project = Project::small(&VECTORS);
         project.write("module.ko", "no module");
+        let getlink = "20000000120005000100000000000000";
+        project.write("message", &format!("{getlink}{}", "0".repeat(32)));
         let outputs = Outputs { project };
         assert_eq!(outputs.run("test-matrix --report-dir REPORT").status.code(), Some(0));
         outputs.project.write("report/freebsd-x.console", "FreeBSD\n");
@@ -85,6 +93,10 @@ impl Outputs {
             match word {
                 "REPORT" => command.arg(self.project.path("report")),
                 "JOINED" => command.arg(self.project.path("joined")),
+                "NEW" => {
+                    command.arg(self.project.path(&format!("new-{}", NEW.fetch_add(1, Ordering::Relaxed))))
+                }
+                "MESSAGE" => command.arg(self.project.path("message")),
                 "MODULE" => command.arg(self.project.path("module.ko")),
                 word => command.arg(word),
             };

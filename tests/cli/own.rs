@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Kernels of one's own: which cells they make, what they are held to, and what is said of those that are none.
+//! Kernels of one's own: the cells that they make, the goldens that they are held to, and files that are no kernels.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -116,11 +116,11 @@ fn what_is_no_kernel_is_refused_before_anything_is_started() {
         }
     }
     let bad = run(&project, &["run", "link/create-lo", "--bisect"], &project.path("text"));
-    assert_eq!(bad.status.code(), Some(2), "a wrong command line ends a bisection: {}", text(&bad));
+    assert_eq!(bad.status.code(), Some(128), "a wrong command line ends a bisection: {}", text(&bad));
     let path = installed(&project, "k", 1_400_507, "14.0-STABLE");
     // There is a kernel, and nothing that it could be run with.
-    let skipped = run(&project, &["run", "link/create-lo", "--bisect"], &path);
-    assert_eq!(skipped.status.code(), Some(125), "{}", text(&skipped));
+    let none = run(&project, &["run", "link/create-lo", "--bisect"], &path);
+    assert_eq!(none.status.code(), Some(128), "no other kernel could be run either: {}", text(&none));
     let kernel = format!("a b={}", path.display());
     let misnamed = nlproof(&project).args(["matrix", "--kernel", &kernel]).output().unwrap();
     assert!(text(&misnamed).contains("--kernel NAME="), "{}", text(&misnamed));

@@ -106,7 +106,7 @@ fn a_tree_is_built_listed_and_removed_and_its_tools_are_built_once() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     for part in [
         "kernel-toolchain",
-        "directory 1 of 1",
+        "directory 1 of 1: modules/if_epair",
         "FreeBSD 14.0-STABLE #0 x: Mon (1 modules)",
         "ident     GENERIC",
     ] {
@@ -250,4 +250,54 @@ fn a_bisection_skips_what_does_not_build_and_leaves_the_checkout_alone() {
     let mut unknown = tree.nlproof();
     unknown.args(["bisect", "link/create-lo", "--good", "nowhere", "--bad", "main", "--src"]);
     assert_eq!(unknown.arg(&tree.path).output().unwrap().status.code(), Some(2));
+    // What another commit would not mend ends the search.
+    fs::write(tree.path.join("broken"), "ld: cannot write: No space left on device").unwrap();
+    git(&tree.path, &["commit", "-q", "-a", "-m", "full"]);
+    git(&tree.path, &["commit", "-q", "--allow-empty", "-m", "full still"]);
+    let bisect = |good: &str, bad: &str| {
+        let mut command = tree.nlproof();
+        command.args(["bisect", "link/create-lo", "--good", good, "--bad", bad, "--release", "14.0-STABLE"]);
+        command.arg("--src").arg(&tree.path).output().unwrap()
+    };
+    let full = bisect("main~2", "main");
+    assert_eq!(full.status.code(), Some(101), "{}", text(&full));
+    assert!(text(&full).contains("the disk is full") && !text(&full).contains("skip: "), "{}", text(&full));
+    // Of two neighbours nothing is left to ask, and both are looked at for what they answer.
+    let believed = bisect("main~3", "main~2");
+    assert_eq!(believed.status.code(), Some(104), "{}", text(&believed));
+    assert!(text(&believed).contains("was believed to be good, and is not to be built or booted"));
+    // The worktree is listed, and goes with its objects and nothing of the repository.
+    let listed = text(&tree.nlproof().args(["kernel", "list"]).output().unwrap());
+    let worktree = format!("worktree of {}, for bisect", tree.path.display());
+    assert!(listed.contains(&worktree) && listed.contains(" GENERIC revision "), "{listed}");
+    let removed = text(&tree.nlproof().args(["kernel", "rm"]).arg(&tree.path).output().unwrap());
+    assert!(removed.contains("removed the worktree of "), "{removed}");
+    let left = text(&tree.nlproof().args(["kernel", "list"]).output().unwrap());
+    assert!(left.contains("no objects of kernels"), "{left}");
+    assert_eq!(git(&tree.path, &["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn a_build_in_the_background_hears_what_one_at_a_terminal_does() {
+    let test = "a_build_in_the_background_hears_what_one_at_a_terminal_does";
+    let Some(tree) = Tree::new(test) else { return };
+    // bmake(1) tests itself before it is used, with interruptions too; shells have what they start in the background
+    // ignore those.
+    let says = "import signal\nprint('>>> interrupted by', signal.getsignal(signal.SIGINT), flush=True)\n";
+    let make = fs::read_to_string(tree.path.join("tools/build/make.py")).unwrap();
+    fs::write(tree.path.join("tools/build/make.py"), make + says).unwrap();
+    let mut command = Command::new("sh");
+    let build = tree.build();
+    command
+        .args(["-c", "trap '' INT QUIT; exec \"$@\"", "sh"])
+        .arg(build.get_program())
+        .args(build.get_args());
+    for (name, value) in build.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let said = text(&command.stdin(Stdio::null()).output().unwrap());
+    assert!(said.contains("interrupted by <built-in function default_int_handler>"), "{said}");
 }

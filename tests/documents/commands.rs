@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Commands in documents, parsed by the program's own definition of its command line: no document names a command or an
-//! option that there is not.
+//! option that does not exist.
 
 use std::collections::BTreeSet;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-/// Directories that hold documents of nobody's.
+/// Directories whose documents are not the project's.
 const LEFT_OUT: [&str; 3] = ["target", ".git", "node_modules"];
 
 /// The repository's root.
@@ -34,6 +34,25 @@ pub(crate) struct Parts {
     pub(crate) spans: Vec<(usize, String)>,
     /// Fenced code.
     pub(crate) blocks: Vec<(usize, Block)>,
+    /// Tables.
+    pub(crate) tables: Vec<Table>,
+}
+
+/// A table.
+#[derive(Default)]
+pub(crate) struct Table {
+    /// Text of the first cell of its head.
+    pub(crate) heading: String,
+    /// Rows below the head.
+    pub(crate) rows: Vec<Row>,
+}
+
+/// A row of a table.
+#[derive(Default)]
+pub(crate) struct Row {
+    /// Words in code of the first cell.
+    pub(crate) first: Vec<String>,
+    cells: usize,
 }
 
 /// A fenced block.
@@ -73,6 +92,7 @@ impl Document {
     pub(crate) fn parts(&self) -> Parts {
         let mut parts = Parts::default();
         let (mut heading, mut block) = (None::<String>, None::<(usize, Block)>);
+        let mut in_head = false;
         for (event, range) in Parser::new_ext(&self.text, Options::ENABLE_TABLES).into_offset_iter() {
             let line = 1 + self.text[..range.start].matches('\n').count();
             match event {
@@ -96,7 +116,24 @@ impl Document {
                     block = Some((line, Block { language, text: String::new() }));
                 }
                 Event::End(TagEnd::CodeBlock) => parts.blocks.extend(block.take()),
+                Event::Start(Tag::Table(_)) => parts.tables.push(Table::default()),
+                Event::Start(Tag::TableHead) => in_head = true,
+                Event::End(TagEnd::TableHead) => in_head = false,
+                Event::Start(Tag::TableRow) => {
+                    parts.tables.last_mut().into_iter().for_each(|table| table.rows.push(Row::default()));
+                }
+                Event::End(TagEnd::TableCell) => {
+                    let row = parts.tables.last_mut().and_then(|table| table.rows.last_mut());
+                    row.into_iter().for_each(|row| row.cells += 1);
+                }
+                Event::Text(text) if in_head => {
+                    let table = parts.tables.last_mut().filter(|table| table.heading.is_empty());
+                    table.into_iter().for_each(|table| table.heading = text.to_string());
+                }
                 Event::Code(code) => {
+                    let row = parts.tables.last_mut().and_then(|table| table.rows.last_mut());
+                    let row = row.filter(|row| row.cells == 0);
+                    row.into_iter().for_each(|row| row.first.push(code.to_string()));
                     heading.iter_mut().for_each(|heading| heading.push_str(&code));
                     parts.spans.push((line, code.into_string()));
                 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The documents: their links lead somewhere, their commands are nlproof's, their outputs are what is printed, and the
-//! tables of ARCHITECTURE say what the code does.
+//! The documents: their links lead somewhere, their commands are nlproof's, their outputs are what is printed, and their
+//! tables say what the code does.
 
 mod architecture;
 mod commands;
 mod document;
+mod facts;
 mod links;
 mod outputs;
+mod prose;
 
 use document::{Document, root};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Kernels that complain while vectors run: the module is blamed for what the stock code's kernel does not say.
+//! Kernels that complain while vectors run: a complaint that the stock code's kernel does not have is blamed on the
+//! module.
 
 use nlproof::matrix::{CellResult, CellStatus, ModuleKind};
 use nlproof::targets::{Complaint, Facts, Finish, SimTarget, Target, TargetError};

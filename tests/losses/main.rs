@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Guests that are lost in the middle of a suite: what is said about it, and what it costs.
+//! Guests that are lost in the middle of a suite: the report about it, and the cost.
 
 mod beside;
 mod complaints;

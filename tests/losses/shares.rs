@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! One cell that several guests share, with the simulator in the place of guests: what each takes, and what it costs when
-//! one is lost or does not come up.
+//! One cell that several guests share, with the simulator in the place of guests: the share of each, and the cost of a
+//! guest that is lost or does not start.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};

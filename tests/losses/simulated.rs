@@ -88,7 +88,7 @@ fn what_any_of_them_complains_of_is_a_failure() {
     assert_eq!(reason, "only one");
 }
 
-/// Opens one target after the other, each of which dies where the list says.
+/// Opens one target after the other; each dies at the vector in the list.
 fn run_mortals(cell: &Cell, suite: &str, deaths: &[Option<usize>]) -> CellResult {
     let opened = AtomicUsize::new(0);
     run(cell, &vectors(suite), &|request, _| match deaths.get(opened.fetch_add(1, Ordering::SeqCst)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Vectors that state how they lose their guest: what is no failure, what is one, and what both cost. The simulator plays the
-//! guests.
+//! Vectors that state how they lose their guest: which outcomes are failures, and the cost of each. The simulator plays
+//! the guests.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -178,4 +178,33 @@ fn guests_side_by_side_leave_the_stated_losses_to_fresh_ones() {
     for guest in ran.iter().filter(|guest| guest.iter().any(|name| name.contains("stated"))) {
         assert_eq!(guest.len(), 1, "{ran:?}");
     }
+}
+
+#[test]
+fn a_kernel_of_their_kin_may_be_lost_as_stated_and_need_not_be() {
+    let kin = vec!["14.0-STABLE".parse().unwrap()];
+    let own = Cell { release: Some("14.0-STABLE+mine".parse().unwrap()), kin, ..cell(STOCK) };
+    let died = loss("panicked", "page fault", "rtnl_b < rtnl_c");
+    let (result, notes, _) = run(&own, Some(&died), 1);
+    assert_eq!(result.status, CellStatus::Passed, "{result:?}");
+    assert_eq!((result.counts().lost, result.losses.len()), (2, 0));
+    let told = "panic: page fault\n| db>\n  stated of 14.0-STABLE, whose goldens hold for this kernel";
+    assert_eq!(of(&result, "stated-a"), &Outcome::Lost(told.into()));
+    let noted = "guest lost in stated-b, as stated of 14.0-STABLE: panic: page fault";
+    assert!(notes.contains(&noted.to_owned()), "{notes:?}");
+    // A kernel that lives is held to the golden: there is none.
+    let (result, _, _) = run(&own, None, 1);
+    assert_eq!(of(&result, "stated-a"), &Outcome::NoGolden);
+    // What is stated of the module's code does not hold for the stock code, nor the other way round.
+    let rust =
+        Cell { kin: own.kin.clone(), release: own.release.clone(), ..cell("freebsd/14.0-STABLE/rust") };
+    let (result, _, _) = run(&rust, Some(&died), 1);
+    assert!(matches!(result.status, CellStatus::GuestFailed(_)), "{:?}", result.status);
+    let other = loss("panicked", "page fault", "rtnl_x");
+    let (result, _, _) = run(&own, Some(&other), 1);
+    let Outcome::Inconclusive(reason) = of(&result, "stated-a") else { panic!("{result:?}") };
+    assert!(
+        reason.contains("another loss: of 14.0-STABLE, whose goldens hold here: panicked in"),
+        "{reason}"
+    );
 }

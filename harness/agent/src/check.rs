@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a program must be before a child is started for it.
+//! Requirements for a program, checked before a child is started for it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::frame::FENCE_SEQ_BASE;
-use crate::{Count, Program, Send, Step, Until};
+use crate::{Act, Count, MAX_CARDS, Program, Send, Step, Until};
 
 /// The most groups a program may join: each is a socket, and RTNLGRP_* ends at 36 on Linux (rtnetlink.h)
 /// and at 7 used ones on FreeBSD (sys/netlink/route/common.h).
@@ -48,11 +48,25 @@ pub enum Refusal {
         /// [`Send::seq`](crate::Send::seq).
         seq: u32,
     },
-    /// A socket that has nothing to ask, or a wait for a command that there is not.
+    /// A socket that has nothing to ask, or a wait for a command that does not exist.
     #[error("step {step}: a socket has nothing to ask, or the end of no command is waited for")]
     EmptyCount {
         /// Index of the step that is wrong.
         step: usize,
+    },
+    /// More cards than [`MAX_CARDS`].
+    #[error("the program has {count} network cards, at most {max} are possible", max = MAX_CARDS)]
+    TooManyCards {
+        /// How many it names.
+        count: usize,
+    },
+    /// Something is done with a card that the program does not have.
+    #[error("step {step}: there is no network card {card}")]
+    NoSuchCard {
+        /// Index of the step that is wrong.
+        step: usize,
+        /// [`Act::card`](crate::Act::card).
+        card: u32,
     },
     /// The command is empty, or a path that begins in no particular directory.
     #[error("step {step}: command `{command}` is neither a name nor an absolute path")]
@@ -87,7 +101,26 @@ impl Program {
         if self.groups.len() > MAX_GROUPS {
             return Err(Refusal::TooManyGroups { count: self.groups.len() });
         }
-        self.steps.iter().enumerate().try_for_each(|(index, step)| check_step(index, step))
+        if self.cards.len() > MAX_CARDS {
+            return Err(Refusal::TooManyCards { count: self.cards.len() });
+        }
+        self.steps.iter().enumerate().try_for_each(|(index, step)| {
+            check_acts(index, step, self.cards.len())?;
+            check_step(index, step)
+        })
+    }
+}
+
+/// Every card that something is done with is there.
+fn check_acts(step: usize, what: &Step, cards: usize) -> Result<(), Refusal> {
+    let acts: &[Act] = match what {
+        Step::Hardware(act) => core::slice::from_ref(act),
+        Step::Race(race) => &race.acts,
+        _ => &[],
+    };
+    match acts.iter().find(|act| act.card as usize >= cards) {
+        Some(act) => Err(Refusal::NoSuchCard { step, card: act.card }),
+        None => Ok(()),
     }
 }
 
@@ -100,7 +133,7 @@ fn check_step(step: usize, what: &Step) -> Result<(), Refusal> {
         }
         Step::Count(count) => check_count(step, count),
         Step::Exec { argv, .. } => check_command(step, argv),
-        Step::Wait { .. } => Ok(()),
+        Step::Wait { .. } | Step::Hardware(_) => Ok(()),
     }
 }
 
@@ -154,6 +187,7 @@ mod tests {
             privilege: Privilege::Root,
             socket: SocketOptions::default(),
             groups: vec![1],
+            cards: vec![],
             steps,
             limit_ms: 1000,
             kernel_trace: false,
@@ -218,6 +252,24 @@ mod tests {
         assert_eq!(count(vec![vec![]], Until::Requests(1), &[]), Err(Refusal::EmptyCount { step: 0 }));
         assert_eq!(count(lanes(), Until::Command, &[]), Err(Refusal::EmptyCount { step: 0 }));
         assert!(matches!(count(lanes(), Until::Command, &["./true"]), Err(Refusal::Command { .. })));
+    }
+
+    #[test]
+    fn only_cards_of_the_program_have_something_done() {
+        let act = |card| Step::Hardware(Act { card, deed: crate::Deed::Plug, limit_ms: 1, unnoticed: false });
+        let card = crate::Card {
+            name: "nic1".to_string(),
+            model: "e1000".to_string(),
+            interface: "em0".to_string(),
+            slot: 28,
+            plugged: true,
+            settle_ms: 100,
+        };
+        let with =
+            |card_count, steps| Program { cards: vec![card.clone(); card_count], ..program(steps) }.check();
+        assert_eq!(with(1, vec![act(0)]), Ok(()));
+        assert_eq!(with(1, vec![act(0), act(1)]), Err(Refusal::NoSuchCard { step: 1, card: 1 }));
+        assert_eq!(with(5, vec![act(0)]), Err(Refusal::TooManyCards { count: 5 }));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!  <6>[12.345678] lo10: link state changed to UP\n       log(9), priority 6
 //!  [12.345701] lock order reversal:\n                    printf(9), no priority
 //! ```
-//! The time is there while `kern.msgbuf_show_timestamp` is 2. It is microuptime(9)'s, read when the line is begun: the
+//! Lines have a time while `kern.msgbuf_show_timestamp` is 2. It is microuptime(9)'s, read when the line is begun: the
 //! clock of CLOCK_MONOTONIC, cut to whole microseconds (sys/kern/subr_msgbuf.c `msgbuf_addstr`, kern_time.c
 //! `kern_clock_gettime`). Lines may hold any bytes, and the last one may not be finished when it is read.
 
@@ -19,7 +19,7 @@ use crate::{Body, NO_STEP, Record};
 pub const MAX_LINE: usize = 1024;
 /// Lines that are kept of one program.
 pub const MAX_LINES: usize = 1000;
-/// Bytes before the text that are looked at for priority and time: two numbers of twenty digits at most, and signs.
+/// Bytes before the text that may hold priority and time: two numbers of at most twenty digits, and signs.
 const MAX_PREFIX: usize = 64;
 
 /// A line with its time.
@@ -43,7 +43,7 @@ pub struct Look {
 /// Takes the message buffer's bytes in whatever pieces they come and gives its lines.
 #[derive(Debug, Clone, Default)]
 pub struct Lines {
-    /// What has come of the line that is not finished.
+    /// The unfinished line, as far as it has arrived.
     pending: Vec<u8>,
     /// How many bytes of it found no room in `pending`.
     beyond: u32,
@@ -73,7 +73,7 @@ impl Lines {
         printed
     }
 
-    /// What has come of a line that is not finished.
+    /// An unfinished line, as far as it has arrived.
     pub fn unfinished(&mut self) -> Option<Printed> {
         if self.pending.is_empty() { None } else { self.take(false) }
     }
@@ -162,7 +162,7 @@ impl Steps {
     }
 }
 
-/// The records of lines that were printed while a program ran, which the last of them says.
+/// The records of the lines that were printed while a program ran; the last record says when it ended.
 #[must_use]
 pub fn records(program: u32, steps: &Steps, look: Look, now_ns: u64) -> Vec<Record> {
     let (mut lines, mut bytes) = (0_u32, 0_u64);

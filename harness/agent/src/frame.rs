@@ -5,16 +5,16 @@
 //!  hello, both directions, first:   "NLPA" | u16 version | u16 0          (little endian, 8 bytes)
 //!  frame:                           u32 length of the body | body          (little endian)
 //! ```
-//! A reader refuses a version that is not its own: harness and agent are built together. The body is
-//! one value in postcard's wire format (postcard.jamesmunns.com, wire format 1.0), nothing after it.
+//! A reader rejects any other version than its own: harness and agent are built together. The body
+//! is one value in postcard's wire format (postcard.jamesmunns.com, wire format 1.0), nothing after
+//! it.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use nlproof_base::counted;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use crate::frame_error::FrameError;
 use crate::{Body, Request};
 
 /// Seq numbers from here on belong to the agent's fences and never reach the harness.
@@ -23,7 +23,7 @@ pub const FENCE_SEQ_BASE: u32 = 0xfe00_0000;
 /// The first four bytes of either direction.
 pub const MAGIC: [u8; 4] = *b"NLPA";
 /// The version of everything in this crate that crosses the frame: any change of shape raises it.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 /// Length of a hello in bytes.
 pub const HELLO_LEN: usize = 8;
 /// The longest body that is accepted, in bytes. A batch of thousands of vectors is below 1 MiB; what
@@ -64,7 +64,7 @@ pub fn encode_hello() -> [u8; HELLO_LEN] {
 /// A whole stream to the agent: a hello, then the frame of the one request that it serves.
 ///
 /// # Errors
-/// As [`encode_frame`].
+/// Same as [`encode_frame`].
 pub fn encode_request(request: &Request) -> Result<Vec<u8>, FrameError> {
     let mut bytes = encode_hello().to_vec();
     bytes.extend(encode_frame(request)?);
@@ -105,64 +105,6 @@ pub fn begun(frame: &[u8]) -> Result<Option<(u32, u64)>, FrameError> {
     Ok((kind == Body::Begin).then_some((step, t_ns)))
 }
 
-/// What is wrong with a stream. All but [`Decode`](Self::Decode) and [`Encode`](Self::Encode) mean that
-/// nothing that follows in it can be understood: a reader goes on answering with the same error.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// The stream does not begin with [`MAGIC`].
-    #[error(
-        "the peer does not speak the agent's protocol: the stream begins with \"{found}\" instead of \
-         \"NLPA\"; see what was started there"
-    )]
-    Magic {
-        /// What came, escaped; at most 64 bytes of it.
-        found: String,
-    },
-    /// The peer was built with another version of the protocol.
-    #[error(
-        "the peer speaks version {found} of the agent's protocol and this build version {own}: use one build for both"
-    )]
-    Version {
-        /// The peer's version.
-        found: u16,
-        /// [`VERSION`].
-        own: u16,
-    },
-    /// A frame claims, or a value would need, more than [`MAX_BODY`] bytes.
-    #[error("a frame of {} exceeds the limit of {max} bytes", counted(*len, "byte"), max = MAX_BODY)]
-    TooLong {
-        /// The length in bytes.
-        len: u64,
-    },
-    /// The body of a frame is not the expected value. The frame was consumed.
-    #[error("a frame of {} does not hold the expected value: {cause}", counted(*len, "byte"))]
-    Decode {
-        /// Length of the body in bytes.
-        len: usize,
-        /// What postcard says.
-        cause: postcard::Error,
-    },
-    /// The value is followed by surplus bytes in its frame. The frame was consumed.
-    #[error("a frame of {} has {} after its value", counted(*len, "byte"), counted(*surplus, "surplus byte"))]
-    Surplus {
-        /// Length of the body in bytes.
-        len: usize,
-        /// How many bytes are too many.
-        surplus: usize,
-    },
-    /// The stream ended within a hello or a frame.
-    #[error("the stream ended {} short of {what}", counted(*missing, "byte"))]
-    Truncated {
-        /// `a hello`, `a frame's length`, or `a frame`.
-        what: &'static str,
-        /// How many bytes of it did not come.
-        missing: usize,
-    },
-    /// The value cannot be encoded.
-    #[error("a value cannot be encoded: {0}")]
-    Encode(postcard::Error),
-}
-
 /// Takes a stream in whatever pieces it comes and gives its frames.
 #[derive(Debug, Clone)]
 pub struct FrameReader {
@@ -171,7 +113,7 @@ pub struct FrameReader {
     start: usize,
     /// The hello was seen, or none is expected.
     greeted: bool,
-    /// Once the stream cannot be understood it stays so.
+    /// The error that the stream ended in; every later call returns it again.
     failed: Option<FrameError>,
 }
 
@@ -254,7 +196,7 @@ impl FrameReader {
         }
     }
 
-    /// To be asked when the stream has ended.
+    /// Call once the stream has ended.
     ///
     /// # Errors
     /// [`FrameError::Truncated`] when it ended within a hello or a frame, or the error that was met
@@ -324,13 +266,13 @@ fn body_len(bytes: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
+    use alloc::string::{String, ToString};
 
     use super::*;
 
     #[test]
     fn hello_is_eight_bytes_with_magic_and_version() {
-        assert_eq!(encode_hello(), *b"NLPA\x04\0\0\0");
+        assert_eq!(encode_hello(), *b"NLPA\x05\0\0\0");
     }
 
     #[test]

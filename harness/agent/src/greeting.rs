@@ -4,9 +4,9 @@
 //! ```text
 //!  token (32 bytes) | u64 nanoseconds since 1970 of the harness's clock          (little endian, 40 bytes)
 //! ```
-//! Any user of the harness's machine can connect to the forwarded port; who does not know the token, which only
-//! the owner of the saved state can read, is not answered. The time is there because a restored guest's clock
-//! stands where it stood when its state was saved.
+//! Any user of the harness's machine can connect to the forwarded port. Without the token, which only the owner
+//! of the saved state can read, there is no answer. The time is there because a restored guest's clock stands
+//! where it stood when its state was saved.
 
 /// Bytes of a token.
 pub const TOKEN_LEN: usize = 32;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The interfaces of a network stack, from what the kernel answers.
 //!
-//! On FreeBSD the agent asks with sysctl(3) NET_RT_IFLIST and not with netlink: the answer does not come
-//! from the code under test, and a trace of that code holds nothing of the agent's own questions.
+//! On FreeBSD the agent asks with sysctl(3) NET_RT_IFLIST and not with netlink, so that the answer does
+//! not come from the code under test, and traces of that code do not contain the agent's own questions.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,6 +40,8 @@ const AF_LINK: u8 = 18;
 /// Offset of `if_msghdr.ifm_data` and of `if_data.ifi_datalen` within it (FreeBSD net/if.h, amd64).
 const IFM_DATA: usize = 16;
 const IFI_DATALEN: usize = 6;
+/// Offset of `if_data.ifi_link_state`.
+const IFI_LINK_STATE: usize = 4;
 /// Offsets in sockaddr_dl (FreeBSD net/if_dl.h): family, name length, name.
 const SDL_FAMILY: usize = 1;
 const SDL_NLEN: usize = 5;
@@ -84,6 +86,24 @@ fn iflist_entry(message: &[u8]) -> Option<Interface> {
     let name_len = usize::from(*address.get(SDL_NLEN)?);
     let name = address.get(SDL_DATA..SDL_DATA + name_len)?;
     Some(Interface { name: String::from_utf8_lossy(name).into_owned(), index: index.into() })
+}
+
+/// The link state of an interface in the same answer: 0 unknown, 1 down, 2 up (net/if.h `LINK_STATE_*`). `None`: it is
+/// not there. No driver is asked for it.
+#[must_use]
+pub fn link_state(mut answer: &[u8], name: &str) -> Option<u8> {
+    while let Some((&[low, high, version, kind], _)) = answer.split_first_chunk::<4>() {
+        let len = usize::from(u16::from_ne_bytes([low, high]));
+        if len < 4 || version != RTM_VERSION {
+            return None;
+        }
+        let (message, rest) = answer.split_at_checked(len)?;
+        if kind == RTM_IFINFO && iflist_entry(message).is_some_and(|entry| entry.name == name) {
+            return message.get(IFM_DATA + IFI_LINK_STATE).copied();
+        }
+        answer = rest;
+    }
+    None
 }
 
 /// RTM_NEWLINK, IFLA_IFNAME and the length of ifinfomsg, the same on both systems.

@@ -18,10 +18,12 @@
 
 extern crate alloc;
 
+mod card;
 mod check;
 pub mod console;
 pub mod datagram;
 pub mod frame;
+mod frame_error;
 mod greeting;
 pub mod interfaces;
 mod program;
@@ -29,6 +31,7 @@ mod record;
 pub mod ring;
 pub mod status;
 
+pub use card::{Act, Card, Deed, MAX_CARDS};
 pub use check::{MAX_GROUPS, Refusal};
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use program::{

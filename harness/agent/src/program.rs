@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Act, Card};
+
 /// The one thing that a stream asks the agent for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -25,7 +27,7 @@ pub struct Listen {
     pub port: u16,
     /// What a connection must show to be served.
     pub token: [u8; crate::TOKEN_LEN],
-    /// So many empty network stacks are made first, for the programs that come. FreeBSD only.
+    /// Number of empty network stacks to make first, for the programs that follow. FreeBSD only.
     pub stacks: u32,
 }
 
@@ -52,6 +54,8 @@ pub struct Program {
     pub socket: SocketOptions,
     /// Multicast groups (RTNLGRP_* numbers) to join before the first step, one socket each.
     pub groups: Vec<u32>,
+    /// Network cards of its own. FreeBSD under QEMU only.
+    pub cards: Vec<Card>,
     /// What to do, in order.
     pub steps: Vec<Step>,
     /// The child is killed after this many milliseconds.
@@ -68,7 +72,7 @@ impl Program {
         self.steps.iter().any(|step| match step {
             Step::Exec { .. } => true,
             Step::Count(count) => !count.command.is_empty(),
-            Step::Send(_) | Step::Race(_) | Step::Wait { .. } => false,
+            Step::Send(_) | Step::Race(_) | Step::Wait { .. } | Step::Hardware(_) => false,
         })
     }
 }
@@ -119,6 +123,8 @@ pub enum Step {
     Race(Race),
     /// Has several sockets ask very often, and counts what comes.
     Count(Count),
+    /// Does something with a network card, and waits until the kernel has noticed.
+    Hardware(Act),
     /// Waits until no event has come for `quiet_ms`, at most `limit_ms`.
     Wait {
         /// Milliseconds without an event that end the step.
@@ -131,8 +137,12 @@ pub enum Step {
 /// Several sockets that ask at once, again and again. Each datagram holds one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Race {
-    /// How often.
+    /// How often; 0 if [`for_ms`](Self::for_ms) says how long.
     pub rounds: u32,
+    /// For how many milliseconds; 0 if [`rounds`](Self::rounds) says how often. Of dumps only the ends are then recorded.
+    pub for_ms: u32,
+    /// What is done with network cards meanwhile, one after the other and then from the first again.
+    pub acts: Vec<Act>,
     /// Sent before each round, one after the other; each must be acknowledged without an error.
     pub before: Vec<Send>,
     /// What each socket asks, in its order. Interfaces are resolved before anything of the round is sent.
@@ -163,7 +173,7 @@ pub struct Count {
 /// What ends a [`Count`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Until {
-    /// Each socket has asked so many requests.
+    /// Number of requests that each socket asks.
     Requests(u32),
     /// The command has ended.
     Command,

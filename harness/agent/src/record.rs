@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the agent reports: everything it saw, in the order in which it saw it.
+//! The agent's report: everything that it saw, in order.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+
+use crate::Deed;
 
 /// [`Record::step`] outside any step.
 pub const NO_STEP: u32 = u32::MAX;
@@ -68,6 +70,33 @@ pub enum Body {
         /// The bytes.
         data: Vec<u8>,
     },
+    /// Something is done with a network card. What the machine does the harness does when it gets this.
+    Hardware {
+        /// Index into [`Program::cards`](crate::Program::cards).
+        card: u32,
+        /// What the vector calls the card.
+        name: String,
+        /// What is done.
+        deed: Deed,
+        /// A step of the vector does it: not the preparation of the program, its end, or a race.
+        told: bool,
+    },
+    /// The kernel did not notice what was done with a network card.
+    Unnoticed {
+        /// What was waited for.
+        wait: String,
+        /// How long, in milliseconds.
+        limit_ms: u32,
+        /// The vector says that it does not.
+        foreknown: bool,
+    },
+    /// How long a [`Race`](crate::Race) was.
+    Raced {
+        /// Rounds of requests.
+        rounds: u32,
+        /// What was done with network cards meanwhile, counted.
+        acts: u32,
+    },
     /// What a [`Count`](crate::Count) came to.
     Counted(Counted),
     /// A datagram from the socket of one multicast group.
@@ -97,8 +126,8 @@ pub enum Body {
     Timeout,
     /// A probe of the kernel's interface code fired. `t_ns` of the record is when it did.
     Kernel(KernelEvent),
-    /// The kernel was traced while the program ran; so many probes fired that there was no room to record. Without it
-    /// nothing is known of the kernel's part, not even that it had none.
+    /// The kernel was traced while the program ran; the number is that of probes that fired and found no room.
+    /// Without it nothing is known of the kernel's part, not even that it had none.
     KernelLost {
         /// How many.
         count: u64,
@@ -114,7 +143,7 @@ pub enum Body {
         lines: u32,
         /// Their bytes.
         bytes: u64,
-        /// The kernel's message buffer ran over: what was in it before is lost, and how much that was nobody knows.
+        /// The kernel's message buffer ran over: what was in it before is lost, and its amount is unknown.
         overrun: bool,
     },
     /// What the kernel printed cannot be read.
@@ -134,14 +163,14 @@ pub enum Body {
         text: String,
     },
     /// The program is over; nothing more comes for it. Always the last record of a program, whether it
-    /// ran, was refused, died or was killed.
+    /// ran, was rejected, died or was killed.
     End {
         /// `None`: ran to its end. `Some(status)`: the child died (128 + signal, or its exit status).
         died: Option<i32>,
     },
 }
 
-/// What came of very many requests.
+/// Counts of very many requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// Requests that were sent.
@@ -188,7 +217,7 @@ pub enum DropSource {
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorStage {
-    /// The program itself is malformed (a patch outside the datagram, no steps): refused, not run.
+    /// The program itself is malformed (a patch outside the datagram, no steps): rejected, not run.
     Refused,
     /// No jail or namespace, or no privilege change: not run.
     Isolate,

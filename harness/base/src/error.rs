@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What is wrong with an input file, and where.
+//! Errors in an input file, with their places.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ pub struct FileError {
     pub what: String,
     /// What would put it right.
     pub help: Option<String>,
-    /// Nothing is wrong with the file: nlproof was to write it, and could not.
+    /// The file could not be written; nothing is wrong with its contents.
     pub unwritable: bool,
 }
 

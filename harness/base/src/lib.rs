@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What every part of nlproof needs and none is about: numbers with their nouns, bounded reads of outside input,
-//! what is wrong in a file and where, and names that are safe in paths.
+//! The common ground of all parts of nlproof: numbers with their nouns, bounded reads of outside input, errors
+//! with a place in a file, and names that are safe in paths.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How much of each kind of input is read.
+//! Limits for reading each kind of input.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl Limit {
     /// A line that somebody types.
     pub const LINE: Self = Self(4096);
 
-    /// A limit of so many bytes.
+    /// A limit of this many bytes.
     #[must_use]
     pub const fn bytes(bytes: u64) -> Self {
         Self(bytes)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Where in a text file something is.
+//! A position in a text file.
 
 use std::fmt;
 

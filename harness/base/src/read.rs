@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Reading what others made: never more than a limit, and nothing that never ends.
+//! Reading input from outside: never more than a limit, and nothing that never ends.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use crate::Limit;
 /// Why input cannot be read. The file's name is for the caller to add.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The system does not give it.
+    /// The system cannot read it.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
     /// A directory, pipe, socket or device stands where a file is expected.
@@ -22,7 +22,7 @@ pub enum ReadError {
         .size.map_or_else(|| format!("more than {} bytes", limit.get()), |size| format!("{size} bytes"))
     )]
     TooLong {
-        /// What a file's size is; `None` for a stream that has no end so far.
+        /// The file's size; `None` for a stream without a known end.
         size: Option<u64>,
         /// The limit that the file is longer than.
         limit: Limit,
@@ -87,10 +87,10 @@ pub fn read_text(path: &Path, limit: Limit) -> Result<String, ReadError> {
         .map_err(|error| ReadError::NotText(error.utf8_error().valid_up_to()))
 }
 
-/// Reads a file that the user has named: a pipe or device, such as that of a shell's `<(command)`, will do.
+/// Reads a file that the user has named; it may be a pipe or device, such as that of a shell's `<(command)`.
 ///
 /// # Errors
-/// As [`read`].
+/// Same as [`read`].
 pub fn read_any(path: &Path, limit: Limit) -> Result<Vec<u8>, ReadError> {
     let metadata = fs::metadata(path)?;
     if metadata.is_file() || metadata.is_dir() {

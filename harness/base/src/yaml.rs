@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What is wrong in a YAML file, in words for the people who write such files. The parser's own are for those who call
-//! it from Rust.
+//! Errors in a YAML file, in words for the people who write such files. The parser's own words are for its callers in
+//! Rust.
 
 use std::path::Path;
 
@@ -83,7 +83,7 @@ fn unknown(what: &str, given: &str, expected: &[&'static str]) -> (String, Optio
     (format!("unknown {what} `{given}`"), Some(help))
 }
 
-/// What the parser or serde expects.
+/// The parser's or serde's expectation.
 fn form(expected: &str) -> &str {
     match expected {
         "mapping start" | "a map" => "a mapping",
@@ -112,7 +112,7 @@ fn found(unexpected: &str) -> String {
     }
 }
 
-/// What a value of one of Rust's types is.
+/// The name in YAML of a Rust type's value.
 fn kind(ty: &str) -> String {
     let range = |min: i128, max: i128| format!("a whole number from {min} to {max}");
     match ty {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What every part of nlproof that writes files has in common: a file appears whole or not at all, has the mode of any
-//! new file of the user's, and a disk that is too small is noticed and named.
+//! Writing files, for every part of nlproof: a file appears whole or not at all, has the mode of any new file of the
+//! user's, and a disk that is too small is noticed and named.
 
 mod room;
 mod whole;

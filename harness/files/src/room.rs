@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// There is no room, or nobody can tell.
+/// There is no room, or its amount is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
     /// The file system is too small.

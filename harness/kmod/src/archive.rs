@@ -22,7 +22,7 @@ pub(crate) struct Part {
     pub(crate) archive: &'static str,
     /// What its directory in the cache begins with.
     pub(crate) kept_as: &'static str,
-    /// Where a file of the archive goes in that directory; `None` if it is not wanted.
+    /// The path in that directory for a file of the archive; `None` if it is not wanted.
     pub(crate) place: fn(&Path) -> Option<PathBuf>,
 }
 

@@ -22,7 +22,7 @@ use crate::sysroot::{remap, rustc, sysroot};
 use crate::toolchain::Toolchain;
 use crate::work::run;
 
-/// What to build, and from what.
+/// The module to build, and its sources.
 #[derive(Debug, Clone)]
 pub struct Options<'a> {
     /// The headers that it is compiled against: those of the kernel that is to load it.
@@ -31,7 +31,7 @@ pub struct Options<'a> {
     pub checkout: &'a Path,
     /// Where headers, `core` and modules are kept.
     pub cache: &'a Path,
-    /// Build in what keeps the module from being unloaded, for a test of that.
+    /// Build in faults that keep the module from being unloaded, for a test of that.
     pub faults: bool,
     /// Set when the user interrupts.
     pub cancel: &'a CancellationToken,
@@ -74,7 +74,7 @@ pub struct Module {
     /// `__FreeBSD_version` of the headers it was compiled against. It loads on kernels of this major from this
     /// version on.
     pub freebsd_version: u32,
-    /// The symbols it expects of the kernel, sorted.
+    /// Symbols that it imports from the kernel, sorted.
     pub imports: Vec<String>,
     /// The module was found in the cache.
     pub cached: bool,

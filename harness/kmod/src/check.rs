@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What must hold of a module before anybody loads it. `nlproof verify` looks much closer; this is what would
-//! make kldload itself fail, with a reason that kldload does not give.
+//! Checks before a module is loaded. `nlproof verify` looks much closer; these find what would make kldload
+//! itself fail, with a reason that kldload does not give.
 
 use object::read::elf::{ElfFile64, FileHeader as _, SectionHeader as _};
 use object::{LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, elf};
 
-/// What the panic handler calls; no kernel has it.
+/// Symbol that the panic handler calls; no kernel has it.
 const CAN_PANIC: &str = "nlproof_this_module_can_panic";
 
 /// Why a module may not be loaded.

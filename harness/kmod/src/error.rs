@@ -9,7 +9,7 @@ use nlproof_files::RoomError;
 use crate::check::Refusal;
 use crate::tool::Tool;
 
-/// What to do about a full cache.
+/// Remedy for a full cache.
 pub(crate) const CACHE_REMEDY: &str = "make room, or put the cache elsewhere with XDG_CACHE_HOME";
 
 /// Why a module could not be built.
@@ -75,7 +75,7 @@ pub enum KmodError {
         program: String,
         /// How it ended.
         status: String,
-        /// What it said, at most the last 40 lines.
+        /// The tool's output, at most the last 40 lines.
         output: String,
     },
     /// The module was linked but may not be loaded.

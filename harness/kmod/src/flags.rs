@@ -23,7 +23,7 @@ pub(crate) const RUST: &[&str] = &[
     "--cap-lints=warn",
 ];
 
-/// What the Rust part says about its own types, for the comparison of layouts (`nlproof verify`, check `abi`).
+/// Flags for debug information of the Rust part's types, by which layouts are compared (`nlproof verify`, check `abi`).
 pub(crate) const RUST_DEBUG: &str = "-Cdebuginfo=2";
 
 /// For the shim, as sys/conf/kern.mk and kmod.mk compile modules on amd64; kmod-src/Makefile gets them from there.
@@ -69,7 +69,7 @@ pub(crate) const OWN_C: &[&str] = &[
     "-fstack-size-section",
 ];
 
-/// What a module that can be made to fail is compiled with beyond that (kmod-src/shim/fault.c).
+/// Further flags for a module that can be made to fail (kmod-src/shim/fault.c).
 pub(crate) const FAULTS: &str = "-DNLPROOF_FAULTS";
 
 /// The option headers of a kernel with the options of GENERIC that reach into structures and inline functions.
@@ -104,7 +104,8 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../kmod-src")
     }
 
-    /// What a makefile assigns, word by word; `+=` adds. What it says about other variables is not looked into.
+    /// The words that a makefile assigns to a variable; `+=` adds. What it says about other variables is not looked
+    /// into.
     fn assigned(makefile: &str) -> BTreeMap<String, Vec<String>> {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let joined = makefile.replace("\\\n", " ");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The kernel file of a release: what a module's imports are looked up in before it is loaded.
+//! The kernel file of a release, in which a module's imports are looked up before it is loaded.
 
 use std::path::{Path, PathBuf};
 

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `core` is compiled with the flags of the kernel, because a prebuilt one has relocations that FreeBSD's
-//! module loader does not know. A module that could panic, or that has such relocations, is refused here and
-//! not only by the kernel.
+//! module loader does not know. A module that could panic, or that has such relocations, is rejected here
+//! already, and not only by the kernel.
 //!
 //! The same inputs give the same bytes. Nothing of FreeBSD's source is kept but headers, in the cache.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Which files of a checkout a module is made of. The build script reads this too: it puts them into the program.
+//! The files of a checkout that a module is made of. The build script includes this file too, to put them into the
+//! program.
 
 /// Directories with the endings of the files that count, from the checkout's root.
 pub(crate) const TREES: [(&str, &[&str]); 4] = [
@@ -9,5 +10,5 @@ pub(crate) const TREES: [(&str, &[&str]); 4] = [
     ("kmod-src/shim", &[".c", ".h"]),
 ];
 
-/// What a module may do, which is looked at before it is loaded.
+/// Path of the policy that a module is verified against before it is loaded.
 pub(crate) const POLICY: &str = "tests/fixtures/verify/nlproof_iface.yaml";

@@ -12,7 +12,7 @@ use crate::parts::{POLICY, TREES};
 /// The files of [`TREES`] and the [`POLICY`] as this program was built with them, by their names in a checkout, sorted.
 const EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// A directory with all that a module is made of.
+/// A directory with all sources of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkout {
     root: PathBuf,

@@ -64,7 +64,7 @@ pub struct Toolchain {
     pub clang: PathBuf,
     /// ld.lld.
     pub lld: PathBuf,
-    /// What each says to `-vV` or `--version`, in this order.
+    /// Output of each for `-vV` or `--version`, in this order.
     pub versions: [String; 3],
 }
 
@@ -117,7 +117,7 @@ fn no_tool(tool: Tool, paths: &ToolPaths, mut tried: Vec<String>) -> KmodError {
     KmodError::NoTool { tool, tried }
 }
 
-/// What a program says to one argument, if it runs and succeeds.
+/// Output of a program for one argument, if it runs and succeeds.
 fn say(program: &Path, argument: &str) -> Option<String> {
     let output = Command::new(program).arg(argument).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -9,7 +9,7 @@ use super::log::{BEFORE, LogError, TranslationLogReader};
 use super::reach::Hits;
 use crate::targets::{DtraceOutput, Facts, Finish, Target, TargetError};
 
-/// What the guests of a cell ran.
+/// Code that the guests of a cell ran.
 #[derive(Debug, Default)]
 pub struct Heard {
     /// Instructions by address.
@@ -38,7 +38,7 @@ impl Heard {
 pub struct Loaded {
     /// Address of its first byte.
     pub base: u64,
-    /// Its length in bytes.
+    /// Length of the module in bytes.
     pub length: u64,
 }
 
@@ -165,6 +165,7 @@ mod tests {
             privilege: Privilege::Root,
             socket: SocketOptions::default(),
             groups: vec![],
+            cards: vec![],
             steps: vec![],
             limit_ms: 1000,
             kernel_trace: false,

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use nlproof_base::{Limit, ReadError, read_from};
 use nlproof_files::{RoomError, free_bytes, require};
 
-/// Bytes of a log that are still read. A guest's log has some 100 KiB; one that is longer is not filtered as it should be.
+/// Longest log that is read, in bytes. A guest's log has some 100 KiB; one that is longer is not filtered as it should
+/// be.
 const LONGEST: u64 = 256 << 20;
 /// Bytes that stay free beside the log. QEMU says nothing about writes that find no room.
 const ROOM: u64 = 4 << 20;
@@ -33,7 +34,7 @@ pub enum LogError {
         #[source]
         error: io::Error,
     },
-    /// More than any guest's log has.
+    /// The log is longer than that of any guest.
     #[error("QEMU's log {path} has more than {LONGEST} bytes")]
     TooLong {
         /// The log.

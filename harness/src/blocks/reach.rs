@@ -61,9 +61,9 @@ pub struct FunctionRow {
     pub name: String,
     /// Whose it is.
     pub side: Side,
-    /// Its source file, if that is known.
+    /// Source file of the function, if known.
     pub file: Option<String>,
-    /// Its blocks in the order of the code.
+    /// Blocks of the function in the order of the code.
     pub blocks: Vec<BlockRow>,
 }
 
@@ -147,7 +147,7 @@ pub fn rows(functions: &[BlockFunction], side: Side, hits: &Hits) -> Vec<Functio
 /// Why reports do not belong together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// Of another version of this program.
+    /// A report is of another version of this program.
     #[error("a report of another version: {0} and not {SCHEMA}")]
     Schema(String),
     /// The kernel or the vectors are not the same.

@@ -15,7 +15,7 @@ use serde_saphyr::Spanned;
 use super::reach::{CellBlocks, Side};
 use crate::file::{FileError, Position, load_yaml};
 
-/// The reason of a block that nobody has looked at yet: no list with it is loaded.
+/// Placeholder for a reason that nobody has written yet; a list that has it is rejected.
 const OPEN: &str = "unexplained";
 
 #[derive(Debug, Deserialize)]
@@ -38,12 +38,12 @@ struct RawBlock {
 /// The list of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreached {
-    /// The release that it is of.
+    /// The release that the list is about.
     pub release: String,
     /// The build id of the kernel, in hex.
     pub build: String,
     reasons: BTreeMap<String, String>,
-    /// By function and distance from its start.
+    /// The blocks, by function and distance from its start.
     functions: BTreeMap<String, BTreeMap<u64, Listed>>,
 }
 
@@ -52,7 +52,7 @@ pub struct Unreached {
 struct Listed {
     /// Name of the reason.
     why: String,
-    /// Its source line, if whoever made the list knew it.
+    /// Source line of the block, if whoever made the list knew it.
     line: Option<String>,
 }
 
@@ -116,7 +116,7 @@ pub enum Finding {
         function: String,
         /// Bytes from its start.
         at: u64,
-        /// Its source line.
+        /// Source line of the block.
         line: Option<String>,
     },
     /// The list says why no vector reaches the block, and this one does.
@@ -134,7 +134,7 @@ pub enum Finding {
         function: String,
         /// Bytes from its start.
         at: u64,
-        /// Its source line.
+        /// Source line of the block in the list.
         line: String,
     },
     /// The list has a block, or a function, that the kernel has not.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `accept`: what was reviewed becomes the golden.
+//! `accept`: reviewed recordings become goldens.
 
 use nlproof_base::counted;
 
@@ -30,6 +30,6 @@ pub(super) fn main(project: &ProjectArgs, args: &AcceptArgs) -> Result<ExitCode,
         }
     }
     let left = counted(pending.len() - accepted, "golden").verb("awaits", "await");
-    say!("{accepted} accepted, {left} review still");
+    say!("{accepted} accepted, {left} review");
     Ok(ExitCode::OK)
 }

@@ -1,84 +1,43 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `bisect`: the commit since which a vector is answered otherwise.
+//! `bisect`: the commit that changed the answer to a vector.
 //!
-//! git bisect runs in a worktree of its own, which a repository keeps between runs: what was found out so far, and the
-//! objects of the build, are there for the next one.
+//! git bisect runs in a worktree of its own ([`Worktree`]).
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
 
 use nlproof_base::{Limit, counted, read_text};
 use nlproof_files::write_whole;
-use sha2::{Digest as _, Sha256};
 use similar::{ChangeTag, TextDiff};
 
+use super::answer::{Seen, ask};
 use super::args::{BisectArgs, CellArgs, KernelArgs, OwnArgs, ProjectArgs, Until};
 use super::default_cell::default_cell;
-use super::directories::cache_directory;
 use super::exit::{CliError, ExitCode};
 use super::out::{say, say_text, tell};
 use super::project::Project;
-use super::run::{Seen, look};
-use super::targets::Targets;
+use super::source::bisections;
+use super::targets::{Targets, open_error, open_shown};
+use crate::kernels::{GitError, Worktree, git, git_says};
 use crate::vector::Vector;
-
-/// Where a bisection's worktree is, and what was found out in it.
-struct Place {
-    tree: PathBuf,
-    /// What was asked, so that another question begins anew.
-    question: PathBuf,
-    /// A file a commit: its verdict, then the conversation.
-    seen: PathBuf,
-}
-
-impl Place {
-    fn of(repository: &Path) -> Result<Place, CliError> {
-        let digest = Sha256::digest(repository.to_string_lossy().as_bytes());
-        let key: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let directory = cache_directory()?.join("kernels/bisect").join(key);
-        let place = Place {
-            tree: directory.join("tree"),
-            question: directory.join("question"),
-            seen: directory.join("seen"),
-        };
-        fs::create_dir_all(&place.seen).map_err(|error| output(&place.seen, error))?;
-        Ok(place)
-    }
-
-    fn file(&self, revision: &str) -> PathBuf {
-        self.seen.join(revision)
-    }
-
-    fn git(&self, arguments: &[&str]) -> Result<Output, CliError> {
-        git(&self.tree, arguments)
-    }
-}
 
 fn output(path: &Path, error: std::io::Error) -> CliError {
     CliError::Output { what: path.display().to_string(), error }
 }
 
-/// Runs git in a directory.
-fn git(directory: &Path, arguments: &[&str]) -> Result<Output, CliError> {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(directory).args(arguments).stdin(Stdio::null());
-    command.output().map_err(|error| {
-        CliError::NothingRan(format!("git does not start: {error}\n  help: install it (Debian: git)"))
-    })
-}
-
-/// What git says, or its complaint.
-fn said(directory: &Path, arguments: &[&str]) -> Result<String, CliError> {
-    let output = git(directory, arguments)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+fn no_git(error: GitError) -> CliError {
+    match error {
+        GitError::Start(_) => CliError::NothingRan(error.to_string()),
+        GitError::Complaint { .. } => CliError::Usage(error.to_string()),
     }
-    let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(CliError::Usage(format!("git {}: {complaint}", arguments.join(" "))))
 }
 
-/// What git bisect is told of a commit.
+/// Output of a git command, or its complaint.
+fn said(directory: &Path, arguments: &[&str]) -> Result<String, CliError> {
+    git_says(directory, arguments).map_err(no_git)
+}
+
+/// Verdict on a commit for git bisect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Good,
@@ -95,6 +54,15 @@ impl Verdict {
         }
     }
 
+    /// The same of a commit that was asked.
+    fn told(self) -> &'static str {
+        match self {
+            Verdict::Good => "good",
+            Verdict::Bad => "bad",
+            Verdict::Skip => "not to be built or booted",
+        }
+    }
+
     /// What an answer is to who looks for this.
     fn of(seen: &Seen, until: Until) -> Verdict {
         match (seen, until) {
@@ -103,9 +71,9 @@ impl Verdict {
             | (Seen::Violated, Until::Violated)
             | (Seen::Inconclusive, Until::Inconclusive) => Verdict::Bad,
             // What a lost guest, or a trace with a hole, would have answered is not known.
-            (Seen::Panicked | Seen::Lost, _) | (Seen::Inconclusive, Until::Differs | Until::Violated) => {
-                Verdict::Skip
-            }
+            (Seen::Panicked | Seen::Lost, _)
+            | (Seen::Inconclusive, Until::Differs | Until::Violated)
+            | (Seen::NoGolden | Seen::NotCompared, Until::Differs) => Verdict::Skip,
             _ => Verdict::Good,
         }
     }
@@ -117,84 +85,110 @@ pub(super) fn main(project: &ProjectArgs, args: &BisectArgs) -> Result<ExitCode,
         .map_err(|error| CliError::Usage(format!("{}: {error}", args.src.display())))?;
     let commit = |rev: &str| said(&repository, &["rev-parse", "--verify", &format!("{rev}^{{commit}}")]);
     let (good, bad) = (commit(&args.good)?, commit(&args.bad)?);
-    let place = Place::of(&repository)?;
+    let place = Worktree::of(&bisections()?, &repository);
+    let held = place.begin().map_err(|error| output(&place.seen(), error))?;
+    let Some(_held) = held else {
+        let what = format!("another bisection runs in the worktree of {}", repository.display());
+        return Err(CliError::NothingRan(what));
+    };
     begin(&place, &repository, &good, &bad, args)?;
-    let mut first_bad = None;
+    // What was asked before may have left nothing to ask.
+    let mut first_bad = next(&place, &["bisect", "next"])?;
     while first_bad.is_none() {
-        let revision = said(&place.tree, &["rev-parse", "HEAD"])?;
+        let revision = said(&place.tree(), &["rev-parse", "HEAD"])?;
         let verdict = judge(&place, &revision, project, args, &vector)?;
-        let next = place.git(&["bisect", verdict.word()])?;
-        let text = String::from_utf8_lossy(&next.stdout).into_owned();
-        first_bad =
-            text.lines().find_map(|line| line.strip_suffix(" is the first bad commit").map(str::to_owned));
-        if first_bad.is_none() && !next.status.success() {
-            let text = text + &String::from_utf8_lossy(&next.stderr);
-            return Err(CliError::NothingRan(format!("git bisect cannot go on:\n{}", text.trim_end())));
-        }
+        first_bad = next(&place, &["bisect", verdict.word()])?;
     }
     let first_bad = first_bad.unwrap_or_default();
     conclude(&place, &first_bad, project, args, &vector)?;
     // Kept until it is told: an interruption before costs nothing.
-    drop(place.git(&["bisect", "reset"]));
-    fs::remove_file(&place.question).map_err(|error| output(&place.question, error))?;
+    drop(git(&place.tree(), &["bisect", "reset"]));
+    fs::remove_file(place.question()).map_err(|error| output(&place.question(), error))?;
     Ok(ExitCode::OK)
 }
 
-/// Starts, or goes on where the same question was left.
-fn begin(place: &Place, repository: &Path, good: &str, bad: &str, args: &BisectArgs) -> Result<(), CliError> {
-    let question = format!(
-        "{good} {bad} {} {:?} {} {} {:?}\n",
-        args.vector, args.until, args.module, args.source.kernconf, args.profile
-    );
-    if !place.tree.join(".git").exists() {
-        drop(git(repository, &["worktree", "prune"])?);
-        let path = place.tree.to_string_lossy().into_owned();
-        said(repository, &["worktree", "add", "--detach", &path, bad])?;
+/// Has git bisect check out the next commit; the first bad one if it knows that.
+fn next(place: &Worktree, arguments: &[&str]) -> Result<Option<String>, CliError> {
+    let next = git(&place.tree(), arguments).map_err(no_git)?;
+    let text = String::from_utf8_lossy(&next.stdout).into_owned();
+    let first_bad = text.lines().find_map(|line| line.strip_suffix(" is the first bad commit"));
+    if first_bad.is_none() && !next.status.success() {
+        let text = text.clone() + &String::from_utf8_lossy(&next.stderr);
+        return Err(CliError::NothingRan(format!("git bisect cannot go on:\n{}", text.trim_end())));
     }
-    let asked = read_text(&place.question, Limit::LISTING).unwrap_or_default();
-    if asked == question {
-        tell!("goes on in {}", place.tree.display());
-        return Ok(());
-    }
-    drop(place.git(&["bisect", "reset"])?);
-    for file in fs::read_dir(&place.seen).into_iter().flatten().flatten() {
-        fs::remove_file(file.path()).map_err(|error| output(&file.path(), error))?;
-    }
-    said(&place.tree, &["bisect", "start", bad, good])?;
-    write_whole(&place.question, question.as_bytes()).map_err(|error| output(&place.question, error))
+    Ok(first_bad.map(str::to_owned))
 }
 
-/// Builds a commit's kernel, asks it, and keeps what it says.
+/// Starts, or goes on where the same question was left.
+fn begin(
+    place: &Worktree,
+    repository: &Path,
+    good: &str,
+    bad: &str,
+    args: &BisectArgs,
+) -> Result<(), CliError> {
+    let question = format!(
+        "{good} {bad} {} {:?} {} {} {:?} {:?} {:?}\n",
+        args.vector,
+        args.until,
+        args.module,
+        args.source.kernconf,
+        args.source.make_arg,
+        args.profile,
+        args.release
+    );
+    if !place.tree().join(".git").exists() {
+        drop(git(repository, &["worktree", "prune"]).map_err(no_git)?);
+        let path = place.tree().to_string_lossy().into_owned();
+        said(repository, &["worktree", "add", "--detach", &path, bad])?;
+    }
+    let asked = read_text(&place.question(), Limit::LISTING).unwrap_or_default();
+    if asked == question {
+        tell!("goes on in {}", place.tree().display());
+        return Ok(());
+    }
+    drop(git(&place.tree(), &["bisect", "reset"]).map_err(no_git)?);
+    for file in fs::read_dir(place.seen()).into_iter().flatten().flatten() {
+        fs::remove_file(file.path()).map_err(|error| output(&file.path(), error))?;
+    }
+    said(&place.tree(), &["bisect", "start", bad, good])?;
+    write_whole(&place.question(), question.as_bytes()).map_err(|error| output(&place.question(), error))
+}
+
+/// Builds a commit's kernel, asks it, and keeps its answer.
 fn judge(
-    place: &Place,
+    place: &Worktree,
     revision: &str,
     project: &ProjectArgs,
     args: &BisectArgs,
     vector: &Vector,
 ) -> Result<Verdict, CliError> {
-    let subject = said(&place.tree, &["log", "-1", "--format=%h %s"])?;
+    let subject = said(&place.tree(), &["log", "-1", "--format=%h %s"])?;
     let (verdict, what, text) = match asked(place, project, args, vector) {
         Ok((seen, text)) => (Verdict::of(&seen, args.until), seen.word().to_owned(), text),
-        Err(error @ (CliError::Usage(_) | CliError::Files(_) | CliError::Interrupted)) => return Err(error),
-        Err(error) => (Verdict::Skip, error.to_string(), String::new()),
+        Err(error) if error.is_the_kernels() => (Verdict::Skip, error.to_string(), String::new()),
+        // The next commit would fare no better.
+        Err(error) => return Err(error),
     };
-    say!("{}: {subject}: {}", verdict.word(), what.lines().next().unwrap_or_default());
-    let file = place.file(revision);
+    // Of a build that failed the second line is the compiler's.
+    let what: Vec<&str> = what.lines().take(2).map(|line| line.trim_start_matches([' ', '|'])).collect();
+    say!("{}: {subject}: {}", verdict.word(), what.join(" "));
+    let file = place.seen().join(revision);
     write_whole(&file, format!("{}\n{text}", verdict.word()).as_bytes())
         .map_err(|error| output(&file, error))?;
     Ok(verdict)
 }
 
 fn asked(
-    place: &Place,
+    place: &Worktree,
     project: &ProjectArgs,
     args: &BisectArgs,
     vector: &Vector,
 ) -> Result<(Seen, String), CliError> {
     let kernel = KernelArgs {
         own: OwnArgs {
-            src: Some(format!("bisect={}", place.tree.display())),
-            profile: args.profile,
+            src: Some(format!("bisect={}", place.tree().display())),
+            profile: args.profile.into_iter().collect(),
             ..OwnArgs::default()
         },
         source: args.source.clone(),
@@ -204,35 +198,57 @@ fn asked(
     let targets = Targets::new(&args.guest, &project)?;
     let cells = CellArgs { target: Vec::new(), release: bases, module: vec![args.module], kernel };
     let cell = default_cell(&project, &targets, &cells)?;
-    look(&project, &targets, &cell, vector)
+    let mut target = open_shown(&targets, &cell).map_err(open_error)?;
+    let answer = ask(&project, target.as_mut(), Some(&cell), vector)?;
+    if answer.seen() == Seen::NoGolden {
+        return Err(CliError::Usage(format!(
+            "{} has no golden in {}: nothing says what is right",
+            vector.id,
+            cell.name()
+        )));
+    }
+    Ok((answer.seen(), answer.text()))
 }
 
-/// Tells the commit, and what its kernel says beside what the one before it does.
+/// Prints the commit, and its kernel's answer beside that of the commit before.
 fn conclude(
-    place: &Place,
+    place: &Worktree,
     first_bad: &str,
     project: &ProjectArgs,
     args: &BisectArgs,
     vector: &Vector,
 ) -> Result<(), CliError> {
-    let parent = said(&place.tree, &["rev-parse", &format!("{first_bad}^")])?;
+    let parent = said(&place.tree(), &["rev-parse", &format!("{first_bad}^")])?;
     let mut texts = Vec::new();
-    for revision in [&parent, &first_bad.to_owned()] {
-        if !place.file(revision).is_file() {
+    for (revision, expected) in [(parent.as_str(), Verdict::Good), (first_bad, Verdict::Bad)] {
+        if !place.seen().join(revision).is_file() {
             // The ends of the range were believed.
-            said(&place.tree, &["checkout", "--detach", revision])?;
-            judge(place, revision, project, args, vector)?;
+            said(&place.tree(), &["checkout", "--quiet", "--detach", revision])?;
+            let verdict = judge(place, revision, project, args, vector)?;
+            if verdict != expected {
+                return Err(CliError::NothingRan(format!(
+                    "{revision:.12} was believed to be {}, and is {}\n  help: give other ends: --good REV --bad REV",
+                    expected.word(),
+                    verdict.told()
+                )));
+            }
         }
-        let text = read_text(&place.file(revision), Limit::GOLDEN)
-            .map_err(|error| CliError::Usage(format!("{}: {error}", place.file(revision).display())))?;
+        let text = read_text(&place.seen().join(revision), Limit::GOLDEN).map_err(|error| {
+            CliError::Usage(format!("{}: {error}", place.seen().join(revision).display()))
+        })?;
         texts.push(text.split_once('\n').map_or(String::new(), |(_, text)| text.to_owned()));
     }
-    let builds = fs::read_dir(&place.seen).into_iter().flatten().count();
-    say!("\n{} first {:?}, after {}:", first_bad, args.until, counted(builds, "build"));
-    say!("{}", said(&place.tree, &["log", "-1", "--format=  %an, %ad%n%n%w(0,4,4)%B", first_bad])?);
+    let builds = fs::read_dir(place.seen()).into_iter().flatten().count();
+    say!("\n{first_bad:.12} is the first that {}, after {}:", args.until.word(), counted(builds, "build"));
+    say!("{}", indented(&said(&place.tree(), &["log", "-1", "--format=%an, %ad%n%n%B", first_bad])?));
     let heads = [format!("{parent:.12}"), format!("{first_bad:.12}")];
     say_text!(side_by_side(&heads, &texts[0], &texts[1]));
     Ok(())
+}
+
+/// A text two columns to the right.
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect()
 }
 
 /// Two texts, line by line; `|` is between lines that differ.
@@ -286,6 +302,11 @@ mod tests {
         ] {
             assert_eq!(Verdict::of(&seen, until), expected, "{seen:?} {until:?}");
         }
+    }
+
+    #[test]
+    fn a_commits_message_is_indented_and_its_empty_lines_are_empty() {
+        assert_eq!(indented("A\n\nb"), "  A\n\n  b\n");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `console`: the console's log that a run kept of a cell's guests, or what of it a dying kernel said.
+//! `console`: the console log that a run kept of a cell's guests, or a dying kernel's part of it.
 
 use super::args::ConsoleArgs;
 use super::exit::{CliError, ExitCode};

@@ -16,7 +16,7 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Reads what is to be copied, and looks whether it can be.
+    /// Reads the copies' arguments and checks that they are possible.
     pub(super) fn parse(args: &CopyArgs) -> Result<Copies, CliError> {
         let wrong = |option: &str, error: CopyError| CliError::Usage(format!("{option}: {error}"));
         let into = args.copy.iter().map(|text| CopyIn::parse(text)).collect::<Result<_, _>>();
@@ -27,7 +27,7 @@ impl Copies {
         })
     }
 
-    /// Nothing is copied into what is no guest.
+    /// Rejects a copy into a cell that is no guest.
     pub(super) fn demand_guest(&self, cell: Option<&Cell>) -> Result<(), CliError> {
         let guest = cell.is_some_and(|cell| cell.target == TargetKind::Freebsd);
         if guest || (self.into.is_empty() && self.out.is_empty()) {
@@ -39,12 +39,12 @@ impl Copies {
         )))
     }
 
-    /// Guests that have room for them.
+    /// Guests with room for the copies.
     pub(super) fn room_in(&self, targets: Targets) -> Targets {
         targets.with_room_for(self.into.iter().map(CopyIn::bytes).sum())
     }
 
-    /// Puts into the guest what is to be in it.
+    /// Copies into the guest.
     pub(super) fn put(&self, target: &mut FreebsdTarget) -> Result<(), CliError> {
         for copy in &self.into {
             let path = target.put(copy).map_err(lost)?;
@@ -53,7 +53,7 @@ impl Copies {
         Ok(())
     }
 
-    /// Brings out of the guest what is wanted of it. Each copy is tried; the first error is the result.
+    /// Copies out of the guest. Each copy is tried; the first error is the result.
     pub(super) fn get(&self, target: &mut FreebsdTarget) -> Result<(), CliError> {
         let mut result = Ok(());
         for copy in &self.out {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `coverage`: what the vectors reach.
+//! `coverage`: the rows of the inventory that the vectors reach.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
     let vectors = project.vectors(&VectorArgs { suite: vec![], filter: vec![] })?;
     let goldens = project.goldens();
     let matrix = project.matrix()?;
-    let only = args.blocks.cells.kernel.own.profile;
-    let wanted = |profile: &Profile| only.is_none_or(|only| only == *profile);
+    let only = &args.blocks.cells.kernel.own.profile;
+    let wanted = |profile: &Profile| only.is_empty() || only.contains(profile);
     for stray in project.strays()? {
         tell!("note: {stray}");
     }
@@ -60,7 +60,7 @@ pub(super) fn main(project: &ProjectArgs, args: &CoverageArgs) -> Result<ExitCod
     Ok(if failed { ExitCode::COMPARISON } else { ExitCode::OK })
 }
 
-/// What selects cells and vectors means nothing to the inventory.
+/// Rejects options that select cells or vectors: they mean nothing to the inventory.
 fn demand_kernel_blocks(args: &CoverageArgs) -> Result<(), CliError> {
     let (cells, vectors) = (&args.blocks.cells, &args.blocks.vectors);
     let given = [

@@ -3,64 +3,67 @@
 
 use std::path::Path;
 
-use nlproof_base::{Limit, counted, read_any, read_from};
-use nlproof_wire::Os;
-use nlproof_wire::strict;
+use nlproof_base::{Limit, counted};
+use nlproof_wire::{Os, strict};
 
-use super::args::{DecodeArgs, OsArg};
+use super::args::DecodeArgs;
+use super::datagrams::{is_empty, of_file, os_of};
 use super::exit::{CliError, ExitCode};
 use super::out::{say, say_text};
+use crate::import::{Direction, Reading, Seen, read};
 use crate::trace::{Role, decode_datagram, node_to_text};
 use crate::vector::hex;
 
 pub(super) fn main(args: &DecodeArgs) -> Result<ExitCode, CliError> {
-    let os = match args.os {
-        OsArg::Freebsd => Os::FreeBsd,
-        OsArg::Linux => Os::Linux,
-    };
-    let bytes = input(&args.input)?;
-    if bytes.is_empty() {
+    let reading = input(&args.input)?;
+    let os = os_of(args.os, &reading);
+    if is_empty(&reading) {
         return Err(CliError::Usage("no bytes to decode".into()));
     }
-    for node in decode_datagram(os, Role::Reply, &bytes) {
+    let mut code = ExitCode::OK;
+    for seen in &reading.seen {
+        if !show(os, seen) {
+            code = ExitCode::COMPARISON;
+        }
+    }
+    Ok(code)
+}
+
+/// Shows a datagram; whether it is well-formed.
+fn show(os: Os, seen: &Seen) -> bool {
+    let Seen { place, direction, data } = seen;
+    let (role, way) = match direction {
+        Direction::ToKernel => (Role::Request, ", to the kernel"),
+        Direction::FromKernel => (Role::Reply, ", from the kernel"),
+        Direction::Unknown => (Role::Reply, ""),
+    };
+    if !place.is_empty() {
+        say!("{place}{way}:");
+    }
+    for node in decode_datagram(os, role, data) {
         say_text!(node_to_text(&node));
     }
-    match strict::walk(os, &bytes) {
-        Ok(()) => {
-            say!("{}, well-formed", counted(bytes.len(), "byte"));
-            Ok(ExitCode::OK)
-        }
+    let size = counted(data.len(), "byte");
+    match strict::walk(os, data) {
+        Ok(()) => say!("{size}, well-formed"),
         Err(fault) => {
-            say!("{}, not well-formed: {fault}", counted(bytes.len(), "byte"));
-            Ok(ExitCode::COMPARISON)
+            say!("{size}, not well-formed: {fault}");
+            return false;
         }
     }
+    true
 }
 
-fn input(input: &str) -> Result<Vec<u8>, CliError> {
-    let (name, raw) = if input == "-" {
-        ("standard input", read_from(std::io::stdin(), Limit::DATAGRAM))
-    } else if let Some(path) = input.strip_prefix('@') {
-        (path, read_any(Path::new(path), Limit::DATAGRAM))
-    } else {
-        return hex(input).map_err(|what| {
+/// What is to be decoded: a file, standard input, or bytes on the command line.
+fn input(input: &str) -> Result<Reading, CliError> {
+    match input.strip_prefix('@') {
+        Some(path) => of_file(path, Limit::DATAGRAM),
+        None if input == "-" => of_file(input, Limit::DATAGRAM),
+        None => read(Path::new(""), input.as_bytes()).map_err(|error| {
+            // What is neither hex nor anything else was meant as hex.
+            let what = hex(input).err().unwrap_or(error.what);
             CliError::Usage(format!("{what}\n  help: give hex digits, @FILE, or - for standard input"))
-        });
-    };
-    let raw = raw.map_err(|error| CliError::Usage(format!("{name} {error}")))?;
-    bytes_of(raw).map_err(|what| {
-        CliError::Usage(format!(
-            "{name}: {what}\n  help: a file is bytes, or hex digits and nothing else; xxd -p makes them"
-        ))
-    })
-}
-
-/// What a file holds: text is hex, anything else bytes. No message is text: each begins with a length of four bytes.
-fn bytes_of(raw: Vec<u8>) -> Result<Vec<u8>, String> {
-    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
-    match std::str::from_utf8(&raw) {
-        Ok(text) if raw.iter().all(is_text) => hex(text),
-        _ => Ok(raw),
+        }),
     }
 }
 
@@ -69,9 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_hex_and_the_rest_is_bytes() {
-        assert_eq!(bytes_of(b"00 ff\n".to_vec()), Ok(vec![0, 255]));
-        assert_eq!(bytes_of(vec![20, 0, 0, 0]), Ok(vec![20, 0, 0, 0]));
-        assert_eq!(bytes_of(b"14 00\n0g".to_vec()), Err("`g` in line 2, column 2 is not a hex digit".into()));
+    fn bytes_on_the_command_line_are_hex_or_an_array() {
+        let bytes = |text: &str| {
+            let reading = input(text).map_err(|error| error.to_string())?;
+            Ok::<_, String>(reading.seen.into_iter().map(|seen| seen.data).collect::<Vec<_>>())
+        };
+        assert_eq!(bytes("00 ff\n"), Ok(vec![vec![0, 255]]));
+        assert_eq!(bytes("{0x14, 0}"), Ok(vec![vec![20, 0]]));
+        let error = bytes("14 00\n0g").unwrap_err();
+        assert!(error.starts_with("`g` in line 2, column 2 is not a hex digit\n  help: give hex"), "{error}");
     }
 }

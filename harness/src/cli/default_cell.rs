@@ -12,8 +12,8 @@ use crate::golden::Standing;
 use crate::matrix::Cell;
 use crate::releases::{Age, newest_of};
 
-/// The release that `wanted` names: the one of that name, or of a branch the newest that is here, which is said on
-/// standard error. What names none is given back: looking for it says what there is.
+/// The release that `wanted` names: the one of that name, or the newest one here of that branch, which is printed
+/// on standard error. What names none is given back: looking for it says what there is.
 pub(super) fn release_here(dists: &Dists, wanted: &str) -> String {
     let here = dists.list();
     let found = newest_of(wanted, here.iter().map(String::as_str)).unwrap_or(wanted);
@@ -21,7 +21,7 @@ pub(super) fn release_here(dists: &Dists, wanted: &str) -> String {
     found.to_owned()
 }
 
-/// Says which release was taken for a branch.
+/// Prints which release was taken for a branch.
 fn say_newest(wanted: &str, found: &str) {
     if found != wanted {
         tell!("{wanted}: {found} is the newest here");

@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `doctor`: what this machine has and lacks, in one screen.
+//! `doctor`: everything that this machine has and lacks, on one screen.
 
 use std::path::PathBuf;
 
 use nlproof_base::counted;
 use nlproof_kmod::{ToolPaths, Toolchain};
 
-use super::args::ProjectArgs;
+use super::args::{CellArgs, ProjectArgs};
 use super::directories::places;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
-use crate::kernels::{Compilers, remedy};
+use crate::kernels::{Compilers, lacking_here, remedy};
 use crate::vm::{Accelerator, Tools, choose_accelerator};
 
-/// What a part of nlproof needs: a name, what was found, and what to do if nothing was.
+/// A requirement of a part of nlproof: its name, what was found, and the remedy if nothing was.
 struct Finding {
     name: &'static str,
     found: Result<String, String>,
 }
 
-pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
+pub(super) fn main(project: &ProjectArgs, cells: &CellArgs) -> Result<ExitCode, CliError> {
+    if !cells.release.is_empty() || !cells.module.is_empty() || !cells.target.is_empty() {
+        let help = "--nics shows which network cards its kernel sees";
+        return Err(CliError::Usage(format!("doctor is about this machine and no release\n  help: {help}")));
+    }
     let (dists, cache) = places()?;
     let exe = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("nlproof"));
     let tools = Tools::find(exe);
@@ -65,15 +69,7 @@ pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
             .map_err(|error| error.to_string()),
     });
     findings.push(Finding { name: "kmod tools", found: kmod_tools() });
-    let compilers = Compilers::from_env();
-    findings.push(Finding {
-        name: "kernel build",
-        found: compilers
-            .map(|found| {
-                format!("{}, clang and ld.lld in {}", found.python.display(), found.directory.display())
-            })
-            .map_err(|missing| format!("{missing}; install it ({})", remedy())),
-    });
+    findings.push(Finding { name: "kernel build", found: kernel_build() });
     let mut missing = 0;
     for finding in &findings {
         match &finding.found {
@@ -98,6 +94,15 @@ pub(super) fn main(project: &ProjectArgs) -> Result<ExitCode, CliError> {
 fn fetchable(project: &ProjectArgs) -> Option<String> {
     let releases = Project::find(project).ok()?.releases().ok()?;
     releases.names().next().map(str::to_owned)
+}
+
+/// What FreeBSD's build needs here.
+fn kernel_build() -> Result<String, String> {
+    let found = Compilers::from_env().map_err(|missing| format!("{missing}; install it ({})", remedy()))?;
+    match lacking_here() {
+        Some(lacking) => Err(lacking),
+        None => Ok(format!("{}, clang and ld.lld in {}", found.python.display(), found.directory.display())),
+    }
 }
 
 /// What compiles the Rust-backed module.

@@ -3,8 +3,11 @@
 
 use std::fmt::Write as _;
 
+use nlproof_image::ImageError;
+
 use super::out::tell;
 use crate::file::FileError;
+use crate::kernels::BuildError;
 use crate::targets::Cause;
 
 /// The process's exit code.
@@ -37,8 +40,10 @@ impl ExitCode {
     pub(super) const BISECT_BAD: ExitCode = ExitCode(1);
     /// Cannot be tested, as `git bisect run` wants it.
     pub(super) const BISECT_SKIP: ExitCode = ExitCode(125);
+    /// Ends the search of `git bisect run`, to which every number below, but for 0 and 125, is a bad commit.
+    pub(super) const BISECT_END: ExitCode = ExitCode(128);
 
-    /// All that nlproof ends with by itself, and what each means. The text of `--help` is made from this, and the
+    /// All exit codes of nlproof's own, with their meanings. The text of `--help` is made from this, and the
     /// documentation is held to it.
     pub const ALL: [(ExitCode, &str); 10] = [
         (ExitCode::OK, "every cell that ran passed; a command without cells did what it was asked for"),
@@ -67,13 +72,13 @@ impl ExitCode {
         self.0
     }
 
-    /// This one, or the other where this one is [`OK`](Self::OK).
+    /// The first of the two that is not [`OK`](Self::OK).
     #[must_use]
     pub(super) fn or(self, other: ExitCode) -> ExitCode {
         if self == ExitCode::OK { other } else { self }
     }
 
-    /// The text of `--help` about them.
+    /// The text of `--help` about exit codes.
     pub(super) fn help() -> String {
         let mut text = "Exit codes:".to_owned();
         for (code, meaning) in ExitCode::ALL {
@@ -112,7 +117,7 @@ pub(super) enum CliError {
     /// An image could not be built.
     #[error("{0}")]
     Build(#[source] Cause),
-    /// Verification refused a module.
+    /// Verification rejected a module.
     #[error("{0}")]
     Refused(#[source] Cause),
     /// A guest failed.
@@ -121,6 +126,9 @@ pub(super) enum CliError {
     /// Nothing could run.
     #[error("{0}")]
     NothingRan(String),
+    /// A vector cannot be asked of this kernel.
+    #[error("{0}")]
+    DoesNotApply(String),
     /// A report or other output could not be written.
     #[error("cannot write {what}: {error}")]
     Output {
@@ -136,6 +144,21 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// Whether a kernel is to blame: it does not build or boot, or cannot be asked. Another one may fare better.
+    pub(super) fn is_the_kernels(&self) -> bool {
+        match self {
+            // An image is of a release, whose files are at fault, or this machine.
+            CliError::Build(cause) if cause.is::<ImageError>() => false,
+            CliError::Build(cause) => cause.downcast_ref::<BuildError>().is_none_or(BuildError::is_the_trees),
+            CliError::Guest(_) | CliError::Refused(_) | CliError::DoesNotApply(_) => true,
+            CliError::Files(_)
+            | CliError::Usage(_)
+            | CliError::NothingRan(_)
+            | CliError::Output { .. }
+            | CliError::Interrupted => false,
+        }
+    }
+
     /// Says it to the user, and gives the exit code that it ends in.
     pub(super) fn told(self) -> ExitCode {
         tell!("error: {self}");
@@ -151,7 +174,7 @@ impl CliError {
             CliError::Build(_) => ExitCode::BUILD,
             CliError::Refused(_) => ExitCode::REFUSED,
             CliError::Guest(_) => ExitCode::GUEST,
-            CliError::NothingRan(_) => ExitCode::NOTHING_RAN,
+            CliError::NothingRan(_) | CliError::DoesNotApply(_) => ExitCode::NOTHING_RAN,
             CliError::Interrupted => ExitCode::INTERRUPTED,
         }
     }

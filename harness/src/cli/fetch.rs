@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `image fetch`, and what `test-matrix --fetch` does before it runs.
+//! `image fetch`, and the downloads of `test-matrix --fetch`.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -20,9 +20,9 @@ use super::project::Project;
 use crate::file::nearest;
 use crate::releases::{Release, Releases, newest_of};
 
-/// What an image is made of.
+/// Sets that an image is made of.
 pub(super) const NEEDED: [&str; 2] = ["base.txz", "kernel.txz"];
-/// What a module is built with, too.
+/// Set that a module needs besides.
 const SOURCES: &str = "src.txz";
 
 pub(super) fn main(project: &ProjectArgs, args: &FetchArgs) -> Result<ExitCode, CliError> {
@@ -103,7 +103,7 @@ fn shown(release: &Release, fetched: &Fetched, pins: &Pins, pinning: bool) {
     }
 }
 
-/// What of a release is wanted.
+/// The wanted parts of a release.
 pub(super) enum What {
     /// The named distribution sets.
     Sets(Vec<String>),
@@ -111,7 +111,7 @@ pub(super) enum What {
     Image,
 }
 
-/// What of what is there counts.
+/// Which of the existing files count.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Freshness {
     /// The mirror is asked for its MANIFEST again.
@@ -136,7 +136,7 @@ impl Store {
         Ok(Self { root, pins })
     }
 
-    /// Fetches a release and shows how that goes.
+    /// Fetches a release and shows the progress.
     pub(super) fn fetch(&self, release: &Release, what: &What, how: Freshness) -> Result<Fetched, CliError> {
         let live = is_watched();
         let bar = ProgressBar::with_draw_target(Some(0), progress_target());

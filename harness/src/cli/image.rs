@@ -20,11 +20,11 @@ use crate::targets::{
     BytesProgress, FreebsdTarget, Victim, over_limit, remove_victim, saved_guests, unwanted_guests,
 };
 
-/// Fewer digits of a key name an image only by accident.
+/// Fewest digits of a key that may name an image; fewer match by accident.
 const SHORTEST_KEY: usize = 4;
-/// Who has not gone on with a download for so long is not expected to.
+/// Age after which an interrupted download is not expected to be resumed.
 const KEPT_DOWNLOAD: Duration = Duration::from_secs(7 * 24 * 3600);
-/// An image that only some runs ask for is kept for so long after the last of them.
+/// How long an image that only some runs ask for is kept after the last of them.
 const KEPT_UNUSED: Duration = KEPT_DOWNLOAD;
 
 pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, CliError> {
@@ -254,7 +254,7 @@ fn collect_beyond(root: &Path, dry_run: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-/// A download that was interrupted goes on where it ended, so it stays for a while, or until the user wants otherwise.
+/// Interrupted downloads can be resumed, so they stay for a while, or until the user wants otherwise.
 fn collect_downloads(dists: &Dists, all: bool) -> Result<(), CliError> {
     for download in dists.interrupted() {
         let Interrupted { release, bytes, age, .. } = &download;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The cell that the user means, of those that a run kept files of.
+//! The cell that the user means, among those of which a run kept files.
 
 use std::path::Path;
 

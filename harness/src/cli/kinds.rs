@@ -3,7 +3,7 @@
 
 use crate::golden::{Change, Kind};
 
-/// A difference is shown beside its kind as far as it fits.
+/// Width to which a difference is shown beside its kind.
 const WIDTH: usize = 60;
 
 /// A kind in one line: `    184     1  < newlink freebsd caps size: 34 -> 35`.
@@ -28,7 +28,7 @@ pub(super) fn kind_line(kind: &Kind<'_>) -> String {
     format!("{:>7} {:>5}  {}: {}", kind.vectors, kind.ways.len(), kind.place, what.trim_end())
 }
 
-/// A text, or as much of it as fits into so many characters.
+/// A text, cut to a number of characters.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();

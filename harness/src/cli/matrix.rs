@@ -66,7 +66,7 @@ fn job(cell: &Cell) -> Job {
     }
 }
 
-/// The part of `ci/install-debian` that has what the cell's target needs.
+/// The part of `ci/install-debian` with the packages for the cell's target.
 fn needs(cell: &Cell) -> &'static str {
     match (cell.target, cell.module) {
         (TargetKind::Freebsd, ModuleKind::Rust) => "module",

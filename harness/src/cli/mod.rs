@@ -2,6 +2,7 @@
 //! The command line.
 
 mod accept;
+mod answer;
 mod args;
 mod bench;
 mod bisect;
@@ -9,6 +10,7 @@ mod command_line;
 mod console;
 mod copies;
 mod coverage;
+mod datagrams;
 mod decode;
 mod default_cell;
 mod diff;
@@ -16,13 +18,17 @@ mod directories;
 mod doctor;
 mod exit;
 mod fetch;
+mod fuzz;
 mod image;
+mod import;
 mod interrupt;
 mod kept_cell;
 mod kernel_blocks;
 mod kinds;
 mod kmod;
 mod matrix;
+mod new_vector;
+mod nics;
 mod out;
 mod own;
 mod pager;
@@ -39,6 +45,7 @@ mod supervise;
 mod targets;
 mod test_matrix;
 mod trace;
+mod unknown;
 mod verdict;
 mod verify;
 
@@ -74,16 +81,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Accept(args) => accept::main(&cli.project, &args),
         Command::Diff(args) => diff::main(&cli.project, &args),
         Command::Coverage(args) => coverage::main(&cli.project, &args),
+        Command::Fuzz(args) => fuzz::main(&cli.project, &args),
         Command::Matrix(args) => matrix::main(&cli.project, &args),
         Command::Report(args) => report::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
+        Command::Import(args) => import::main(&cli.project, &args),
         Command::Verify(args) => verify::main(&cli.project, &args),
         Command::Bisect(args) => bisect::main(&cli.project, &args),
         Command::Kernel(args) => source::main(&cli.project, &args),
         Command::Kmod(args) => kmod::main(&cli.project, &args),
         Command::Bench(args) => bench::main(&cli.project, &args),
         Command::Image(args) => image::main(&cli.project, &args),
-        Command::Doctor => doctor::main(&cli.project),
+        Command::Doctor(args) if args.nics => nics::main(&cli.project, &args.cells, &args.guest),
+        Command::Doctor(args) => doctor::main(&cli.project, &args.cells),
         Command::Schema { kind } => schema::main(kind),
         Command::Completions { shell } => command_line::completions(shell),
         Command::Man { directory } => command_line::man(&directory),
@@ -92,7 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
     ended(result.unwrap_or_else(CliError::told))
 }
 
-/// How the process ends: not well if what it printed did not arrive.
+/// The process's exit code: a failure if its output did not arrive.
 fn ended(code: ExitCode) -> std::process::ExitCode {
     code.or(if is_cut_short() { ExitCode::UNWRITTEN } else { ExitCode::OK }).into()
 }

@@ -8,7 +8,7 @@ use iface_core::Profile;
 use nlproof_base::ReleaseName;
 use nlproof_image::{Dists, Found, OwnKernel};
 
-use super::args::KernelArgs;
+use super::args::{KernelArgs, OwnArgs};
 use super::default_cell::release_here;
 use super::directories::{cache_directory, places};
 use super::exit::CliError;
@@ -21,7 +21,7 @@ use crate::targets::OwnRelease;
 /// The line of facts that says that a profile is a guess.
 const PROFILE: &str = "profile";
 
-/// What a kernel from a tree is called if nobody says.
+/// Default name of a kernel from a source tree.
 const FROM_TREE: &str = "src";
 
 /// A kernel of one's own with its cells: the stock code's and the module's.
@@ -31,7 +31,7 @@ pub(super) struct OwnCells {
     pub(super) cells: Vec<Cell>,
 }
 
-/// The kernels that are asked for. `bases` are the releases that the user names: the one whose userland is wanted.
+/// The requested kernels. `bases` are the releases that the user names: the one whose userland is wanted.
 pub(super) fn own_cells(
     args: &KernelArgs,
     bases: &[String],
@@ -44,10 +44,11 @@ pub(super) fn own_cells(
         )));
     }
     let (dists, _) = places()?;
+    let profile = one_profile(&args.own)?;
     let mut found: Vec<OwnCells> = Vec::new();
     for text in &args.own.kernel {
         let (name, path) = named(text);
-        let own = own(name, &path, args.own.profile, bases.first().map(String::as_str), &dists, matrix)?;
+        let own = own(name, &path, profile, bases.first().map(String::as_str), &dists, matrix)?;
         if let Some(other) = found.iter().find(|other| other.release.name == own.release.name) {
             return Err(CliError::Usage(format!(
                 "two kernels are called {}: {} and {}\n  help: name them: --kernel NAME=PATH",
@@ -62,7 +63,7 @@ pub(super) fn own_cells(
         let (name, path) = named(text);
         let FromTree { kernel, tree, .. } = from_tree(&args.source, &path, modules)?;
         let base = bases.first().map(String::as_str);
-        let mut own = cells_of(kernel, name.or(Some(FROM_TREE)), args.own.profile, base, &dists, matrix)?;
+        let mut own = cells_of(kernel, name.or(Some(FROM_TREE)), profile, base, &dists, matrix)?;
         let release = Arc::make_mut(&mut own.release);
         release.notes.push(("source tree".into(), tree.path.display().to_string()));
         release.notes.push(("source revision".into(), tree.told()));
@@ -70,6 +71,17 @@ pub(super) fn own_cells(
         found.push(own);
     }
     Ok(found)
+}
+
+/// The profile that is asked for: a kernel has one.
+pub(super) fn one_profile(args: &OwnArgs) -> Result<Option<Profile>, CliError> {
+    match args.profile[..] {
+        [] => Ok(None),
+        [profile] => Ok(Some(profile)),
+        [_, second, ..] => {
+            Err(CliError::Usage(format!("a kernel has one profile\n  help: leave out --profile {second}")))
+        }
+    }
 }
 
 /// `NAME=PATH`, or a path; a file that is called so is meant as it stands.
@@ -116,6 +128,7 @@ pub(super) fn cells_of(
         tell!("note: {full}: {what}");
         notes.push(("userland's age".to_owned(), what));
     }
+    let profile_is_meant = profile.is_some();
     let (profile, guess) = profile_for(kernel.osreldate, profile);
     if let Some(guess) = guess {
         tell!("note: {full}: {guess}");
@@ -132,10 +145,12 @@ pub(super) fn cells_of(
             target: TargetKind::Freebsd,
             release: Some(full.clone()),
             profile,
+            profile_is_meant,
             module,
             without: listed.map_or_else(Vec::new, |cell| cell.without.clone()),
             build_of: listed.and_then(|cell| cell.release.clone()),
             layer: listed.and_then(|cell| cell.layer.clone()),
+            kin: matrix.kin(profile, listed.and_then(|cell| cell.layer.as_deref())),
             plays: None,
             soft: None,
         }

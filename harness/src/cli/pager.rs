@@ -7,10 +7,11 @@ use std::process::{Command, Stdio};
 use super::interrupt;
 use super::out::{is_shown, say_text, tell};
 
-/// Without a pager of the user's: ends by itself if the text fits, keeps colours, leaves the text on the screen.
+/// Options of less(1) where the user has set none: end by itself if the text fits, keep colours, leave the text on the
+/// screen.
 const DEFAULT: &[&str] = &["less", "-FRX"];
 
-/// Writes a text to standard output; if that is a terminal, through `$PAGER`, else less(1), unless nobody wants it.
+/// Writes a text to standard output; on a terminal through `$PAGER` or else less(1), unless the user wants no pager.
 pub(super) fn page(text: &str, no_pager: bool) {
     let wanted = !no_pager && is_shown();
     if !(wanted && paged(text)) {
@@ -37,7 +38,7 @@ fn paged(text: &str) -> bool {
     }
 }
 
-/// The pager that `$PAGER` names; `None`: nobody wants one.
+/// The pager that `$PAGER` names; `None`: the user wants none.
 fn command(pager: Option<&str>) -> Option<Command> {
     match pager.map(str::trim) {
         Some("" | "cat") => None,

@@ -13,7 +13,8 @@ use super::args::{CellArgs, KernelArgs, ProjectArgs, VectorArgs};
 use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::out::tell;
-use super::own::{OwnCells, own_cells, profile_for};
+use super::own::{OwnCells, one_profile, own_cells, profile_for};
+use super::unknown::{unknown_selection, unknown_vector};
 use crate::file::{FileError, nearest};
 use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
 use crate::matrix::{Cell, Matrix, ModuleKind, Selection, Soft, TargetKind, VectorFilter, load_matrix};
@@ -74,28 +75,30 @@ impl Project {
         self.own.iter().map(|own| Arc::clone(&own.release)).collect()
     }
 
-    /// What a command about one release is about: the kernel that is given in place of its own, or it.
+    /// The subject of a command about one release: the kernel given in its place, or the release itself.
     pub(super) fn subject(&self, release: &str) -> String {
         self.own.first().map_or_else(|| release.to_owned(), |own| own.release.name.to_string())
     }
 
     /// The one cell of this name: of the matrix, of a kernel of one's own, or of a release that is here.
     pub(super) fn cell_named(&self, name: &str) -> Result<Option<Cell>, CliError> {
-        let mut cells = self.matrix()?.cells;
+        let mut matrix = self.matrix()?;
         if let Some(release) = name.split('/').nth(1) {
-            cells.extend(self.unlisted(release, None, &cells)?);
+            let further = self.unlisted(release, None, &matrix)?;
+            matrix.cells.extend(further);
         }
-        Ok(cells.into_iter().find(|cell| cell.name() == name))
+        Ok(matrix.cells.into_iter().find(|cell| cell.name() == name))
     }
 
     /// The cells of a release that is here and that the matrix does not list.
-    fn unlisted(&self, name: &str, profile: Option<Profile>, listed: &[Cell]) -> Result<Vec<Cell>, CliError> {
+    fn unlisted(&self, name: &str, profile: Option<Profile>, matrix: &Matrix) -> Result<Vec<Cell>, CliError> {
         let (dists, _) = places()?;
-        let is_listed = listed.iter().any(|cell| cell.release.as_deref() == Some(name));
+        let is_listed = matrix.cells.iter().any(|cell| cell.release.as_deref() == Some(name));
         let (false, Ok(release)) = (is_listed, name.parse::<ReleaseName>()) else { return Ok(Vec::new()) };
         if !dists.list().iter().any(|here| here == name) {
             return Ok(Vec::new());
         }
+        let profile_is_meant = profile.is_some();
         let profile = match profile.or_else(|| profile_of_name(name)) {
             Some(profile) => profile,
             None => {
@@ -111,10 +114,12 @@ impl Project {
             target: TargetKind::Freebsd,
             release: Some(release.clone()),
             profile,
+            profile_is_meant,
             module,
             without: Vec::new(),
             build_of: None,
             layer: None,
+            kin: matrix.kin(profile, None),
             plays: None,
             soft: None,
         };
@@ -138,7 +143,7 @@ impl Project {
         }
     }
 
-    /// The matrix, with the cells of releases that are only tried.
+    /// The matrix, with the cells of soft releases marked.
     pub(super) fn matrix(&self) -> Result<Matrix, CliError> {
         let mut matrix = load_matrix(&self.root.join("matrix.yaml"))?;
         let releases = self.releases()?;
@@ -158,8 +163,9 @@ impl Project {
     /// The selected cells.
     pub(super) fn cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
         let mut matrix = self.matrix()?;
+        let profile = one_profile(&args.kernel.own)?;
         for release in &args.release {
-            let further = self.unlisted(release, args.kernel.own.profile, &matrix.cells)?;
+            let further = self.unlisted(release, profile, &matrix)?;
             matrix.cells.extend(further);
         }
         let mut selection = Selection {
@@ -171,7 +177,7 @@ impl Project {
             // What is named beside them is the userland.
             selection.releases = self.own.iter().map(|own| own.release.name.to_string()).collect();
         }
-        if let (true, Some(profile)) = (self.own.is_empty(), args.kernel.own.profile) {
+        if let (true, Some(profile)) = (self.own.is_empty(), profile) {
             // Given for a release of the matrix it overrules the matrix.
             let named = |cell: &Cell| args.release.iter().any(|name| cell.release.as_deref() == Some(name));
             if !matrix.cells.iter().any(named) {
@@ -211,8 +217,10 @@ impl Project {
                     .iter()
                     .any(|origin| matches!(origin, Origin::Observed { release, .. } if cell.is_of(release)))
             };
-            for cell in cells.iter_mut().filter(|cell| real(cell)) {
-                cell.soft = (!observed(cell)).then_some(Soft::NeverObserved);
+            let matrix = self.matrix()?;
+            for cell in cells.iter_mut().filter(|cell| real(cell) && !observed(cell)) {
+                cell.soft = Some(Soft::NeverObserved);
+                cell.kin = matrix.kin(cell.profile, cell.layer.as_deref());
             }
         }
         Ok(cells)
@@ -224,7 +232,7 @@ impl Project {
         self.own.iter().any(|own| Some(own.release.name.as_str()) == release)
     }
 
-    /// What to say about a release that no cell has: the one that was meant, or how it becomes a cell.
+    /// The remedy for a release that no cell has: the one that was probably meant, or how to make a cell of it.
     fn unknown_release(&self, wanted: &str, matrix: &Matrix) -> Result<String, CliError> {
         let (dists, _) = places()?;
         let cells: Vec<_> = matrix.cells.iter().map(Cell::release_or_profile).collect();
@@ -354,7 +362,7 @@ impl Project {
     }
 }
 
-/// What a release's kernel says of its version: it is unpacked for that.
+/// The version that a release's kernel file states. The kernel is unpacked for that.
 fn osreldate(dists: &Dists, name: &str) -> Result<u32, CliError> {
     let usage = |error: &dyn std::fmt::Display| {
         CliError::Usage(format!("{name}: {error}\n  help: --profile PROFILE"))
@@ -368,49 +376,4 @@ fn osreldate(dists: &Dists, name: &str) -> Result<u32, CliError> {
 /// Where the archive of a release has the tests: `PREFIX/share/nlproof/tests` of a program `PREFIX/bin/nlproof`.
 fn installed_tests(program: &Path) -> Option<PathBuf> {
     Some(program.parent()?.parent()?.join("share/nlproof/tests"))
-}
-
-/// What to say about an id that no vector has.
-fn unknown_vector(id: &str, listing: &Listing) -> String {
-    let what = format!("no vector `{id}`");
-    // What people type: without the suite, or the file's path.
-    let bare = id.trim_end_matches(".yaml");
-    let ends_so = |known: &&str| {
-        let ends = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|rest| rest.ends_with('/'));
-        ends(known, bare) || ends(bare, known) || bare == *known
-    };
-    let meant: Vec<_> = listing.ids().filter(ends_so).collect();
-    match (meant.as_slice(), nearest(bare, listing.ids())) {
-        (&[one], _) | (&[], Some(one)) => format!("{what}\n  help: did you mean `{one}`?"),
-        ([], None) => {
-            // A slip in the name alone, which the suite's name would make too small a part to be seen.
-            let names = listing.ids().filter_map(|id| id.rsplit_once('/')).map(|(_, name)| name);
-            let near = nearest(bare.rsplit('/').next().unwrap_or(bare), names);
-            let near = near.and_then(|name| listing.ids().find(|id| id.ends_with(&format!("/{name}"))));
-            match near {
-                Some(near) => format!("{what}\n  help: did you mean `{near}`?"),
-                None => format!("{what}\n  help: nlproof test-matrix --list shows them all"),
-            }
-        }
-        (several, _) => format!("{what}\n  help: did you mean one of {}?", several.join(", ")),
-    }
-}
-
-/// What to say about a suite or a part of an id that selects nothing: it is misspelt.
-fn unknown_selection(args: &VectorArgs, ids: &[&str]) -> Option<String> {
-    let mut suites: Vec<_> = ids.iter().filter_map(|id| Some(id.split_once('/')?.0)).collect();
-    suites.dedup();
-    if let Some(suite) = args.suite.iter().find(|suite| !suites.contains(&suite.as_str())) {
-        let help = match nearest(suite, suites.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the suites are: {}", suites.join(", ")),
-        };
-        return Some(format!("no suite `{suite}`\n  help: {help}"));
-    }
-    let filter = args.filter.iter().find(|filter| !ids.iter().any(|id| id.contains(filter.as_str())))?;
-    let help = match nearest(filter, ids.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "nlproof test-matrix --list shows them all".into(),
-    };
-    Some(format!("no vector matches `{filter}`\n  help: {help}"))
 }

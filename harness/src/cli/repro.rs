@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `repro`: a vector again, in the cell in which it failed, with the guest at hand.
+//! `repro`: a vector is run again in the cell in which it failed, with the guest at hand.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::matrix::{Cell, RunResult, TargetKind};
 use crate::report::{read_report, troubled};
 use crate::targets::{FreebsdTarget, TargetError};
 
-/// Under a debugger time stands still: no limit may end the wait before the developer does.
+/// Factor for limits under a debugger, where time stands still: no limit may end the wait before the developer does.
 const DEBUGGER_PATIENCE: f64 = 1000.0;
 
-/// What is to be run again.
+/// The vector and cell to run again.
 struct Wanted {
     vector: String,
     /// The cell of the report; `None`: the first that can run here.
@@ -109,7 +109,7 @@ fn problem(run: &RunResult, number: &str, report: &str) -> Result<(String, Strin
     }
 }
 
-/// Opens the stub, says how to attach, and waits for the word to go on.
+/// Opens the stub, prints how to attach, and waits for the user to continue.
 fn debugger(target: &mut FreebsdTarget, cell: &Cell) -> Result<(), CliError> {
     let socket = target.open_gdb_stub().map_err(|error| CliError::Guest(error.into()))?;
     say!("{}: QEMU's gdb stub waits for a debugger:", cell.name());
@@ -120,7 +120,7 @@ fn debugger(target: &mut FreebsdTarget, cell: &Cell) -> Result<(), CliError> {
     wait_for_enter()
 }
 
-/// Says how to log in to a guest and how to end it, and holds it until then.
+/// Prints how to log in to a guest and how to end it, and holds the guest until then.
 pub(super) fn hold(target: &mut FreebsdTarget, cell: &Cell, say: impl Fn(&str)) -> Result<(), CliError> {
     let login = target.login().map_err(|error| CliError::Guest(error.into()))?;
     let (name, pid) = (cell.name(), std::process::id());

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `review`: what awaits acceptance, summed up, then as differences to what holds.
+//! `review`: recordings that await acceptance, summed up, then as differences from the goldens that hold.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use nlproof_base::counted;
 use similar::TextDiff;
 
 use super::args::{ProjectArgs, ReviewArgs};
@@ -38,11 +39,11 @@ pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode,
 struct Changed {
     pending: Pending,
     compared: Compared,
-    /// What an id of its kind is shown with.
+    /// Suffix with which an id of this kind is shown.
     kind: &'static str,
     /// The golden in its place.
     old: Option<Golden>,
-    /// The golden that held for it until now, in a layer behind; only if there is none in its place.
+    /// The golden that held so far, from a more general layer; only if its own layer has none.
     behind: Option<Found>,
     new: Golden,
 }
@@ -65,12 +66,12 @@ impl Changed {
         Ok(Changed { compared: store.compared(), kind: store.kind(), old, behind, new, pending })
     }
 
-    /// What holds until it is accepted.
+    /// The golden that holds until this one is accepted.
     fn holds(&self) -> Option<&Golden> {
         self.old.as_ref().or(self.behind.as_ref().map(|found| &found.golden))
     }
 
-    /// Whether only its origins are others.
+    /// Whether only the origins differ.
     fn same_trace(&self) -> bool {
         self.old.as_ref().is_some_and(|old| old.body == self.new.body)
     }
@@ -82,7 +83,7 @@ impl Changed {
     fn text(&self) -> String {
         let about = match (&self.old, &self.behind) {
             (Some(_), _) => String::new(),
-            (None, Some(behind)) => format!(" (new; held until now by that of {})", behind.layer),
+            (None, Some(behind)) => format!(" (new; until now the golden of {} held)", behind.layer),
             (None, None) => " (new)".into(),
         };
         let old = self.holds().map(Golden::to_text).unwrap_or_default();
@@ -109,14 +110,14 @@ fn text(changed: &[Changed], all: bool) -> String {
     }
     writeln!(
         text,
-        "\n{} await review; accept them with: nlproof accept LAYER/VECTOR, or --all",
-        changed.len()
+        "\n{} review; accept with: nlproof accept LAYER/VECTOR, or --all",
+        counted(changed.len(), "golden").verb("awaits", "await")
     )
     .unwrap_or_default();
     text
 }
 
-/// How many there are of what, in which layers, and what differs by kind.
+/// The counts by layer, and the differences by kind.
 fn summary(changed: &[Changed]) -> String {
     let mut layers: BTreeMap<&str, usize> = BTreeMap::new();
     let mut differences = Differences::default();
@@ -135,8 +136,8 @@ fn summary(changed: &[Changed]) -> String {
         }
     }
     let parts = [
-        (other, "otherwise than what holds"),
-        (new, "where nothing held"),
+        (other, "with another trace than the golden that holds"),
+        (new, "where no golden held"),
         (same, "with the same trace from another kernel or profile"),
     ];
     let parts: Vec<_> =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `schema`: JSON Schemas of the files that people write, from the types that read them.
+//! `schema`: JSON Schemas of the files that people write, and of reports, from the types that read them.
 
 use nlproof_verify::Policy;
 
@@ -11,6 +11,7 @@ use crate::file::schema_of;
 use crate::golden::divergences_schema;
 use crate::matrix::matrix_schema;
 use crate::releases::releases_schema;
+use crate::report::report_schema;
 use crate::vector::vector_schema;
 
 pub(super) fn main(kind: SchemaKind) -> Result<ExitCode, CliError> {
@@ -20,6 +21,7 @@ pub(super) fn main(kind: SchemaKind) -> Result<ExitCode, CliError> {
         SchemaKind::Releases => releases_schema(),
         SchemaKind::Divergences => divergences_schema(),
         SchemaKind::Inventory => inventory_schema(),
+        SchemaKind::Report => report_schema(),
         SchemaKind::Policy => schema_of::<Policy>("What a kernel module may do, for nlproof verify"),
     };
     let text = serde_json::to_string_pretty(&schema)

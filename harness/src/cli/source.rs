@@ -13,11 +13,16 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
-use crate::kernels::{BuildError, BuildOptions, Built, Step, Tree, build, kept};
+use crate::kernels::{BuildError, BuildOptions, Built, Step, Tree, Worktree, build, kept, worktrees};
 
 /// Where objects of builds are kept.
 fn objects() -> Result<PathBuf, CliError> {
     Ok(cache_directory()?.join("kernels/objects"))
+}
+
+/// Where worktrees of bisections are kept.
+pub(super) fn bisections() -> Result<PathBuf, CliError> {
+    Ok(cache_directory()?.join("kernels/bisect"))
 }
 
 /// A kernel from a tree, and the tree that it is from.
@@ -27,7 +32,7 @@ pub(super) struct FromTree {
     pub(super) built: Built,
 }
 
-/// Builds the kernel that is asked for, and shows on standard error how far it is.
+/// Builds the requested kernel and shows the progress on standard error.
 pub(super) fn from_tree(args: &SourceArgs, path: &Path, modules: &[String]) -> Result<FromTree, CliError> {
     let tree = Tree::open(path).map_err(|error| CliError::Usage(error.to_string()))?;
     let objects = objects()?;
@@ -43,7 +48,11 @@ pub(super) fn from_tree(args: &SourceArgs, path: &Path, modules: &[String]) -> R
         Step::Wait => tell!("{}: wait for another build of this tree", tree.path.display()),
         Step::Toolchain => tell!("{}: build the tools of the build, once", tree.path.display()),
         Step::Stage(stage) => tell!("{stage}"),
-        Step::Directories(done, total) => tell!("directory {done} of {total}"),
+        Step::Tool(name) => tell!("tool of the build: {name}"),
+        Step::Directory { name, number, of } => tell!("directory {number} of {of}: modules/{name}"),
+        Step::Objects(number, Some(of)) => tell!("kernel: object {number} of {of}"),
+        Step::Objects(number, None) => tell!("kernel: object {number}"),
+        Step::Link => tell!("kernel: linked, and its types merged"),
     })
     .map_err(failed)?;
     let kernel = OwnKernel::open(&built.installed, &cache_directory()?.join("kernels"))
@@ -77,7 +86,16 @@ pub(super) fn main(project: &ProjectArgs, args: &KernelsArgs) -> Result<ExitCode
                 let (tree, size) = (kept.tree.display(), HumanBytes(kept.bytes()).to_string());
                 say!("{}  {size:>10}  {tree} {} revision {}", kept.key, kept.kernconf, kept.revision);
             }
-            if found.is_empty() {
+            let worktrees = worktrees(&bisections()?);
+            for worktree in &worktrees {
+                let size = HumanBytes(worktree.bytes()).to_string();
+                say!(
+                    "{}  {size:>10}  worktree of {}, for bisect",
+                    worktree.key,
+                    worktree.repository.display()
+                );
+            }
+            if found.is_empty() && worktrees.is_empty() {
                 say!("no objects of kernels; nlproof kernel build --src TREE makes some");
             }
         }
@@ -87,23 +105,37 @@ pub(super) fn main(project: &ProjectArgs, args: &KernelsArgs) -> Result<ExitCode
 }
 
 fn remove(wanted: &[String]) -> Result<(), CliError> {
-    let found = kept(&objects()?);
+    let (found, worktrees) = (kept(&objects()?), worktrees(&bisections()?));
     let absolute = |name: &str| std::fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name));
+    let repository = |name: &String| -> Vec<_> {
+        let same = |worktree: &&Worktree| worktree.key == *name || worktree.repository == absolute(name);
+        worktrees.iter().filter(same).collect()
+    };
+    // With a worktree go its objects.
     let named = |name: &String| -> Vec<_> {
-        found.iter().filter(|kept| kept.key == *name || kept.tree == absolute(name)).collect()
+        let trees: Vec<_> =
+            repository(name).into_iter().map(Worktree::tree).chain([absolute(name)]).collect();
+        found.iter().filter(|kept| kept.key == *name || trees.contains(&kept.tree)).collect()
     };
     // All names are looked at before anything is removed.
-    if let Some(unknown) = wanted.iter().find(|name| named(name).is_empty()) {
+    if let Some(unknown) = wanted.iter().find(|name| named(name).is_empty() && repository(name).is_empty()) {
         return Err(CliError::Usage(format!(
             "no objects of `{unknown}`\n  help: nlproof kernel list shows them"
         )));
     }
+    let failed =
+        |path: &Path, error: std::io::Error| CliError::Build(format!("{}: {error}", path.display()).into());
     let mut count = 0;
     for kept in wanted.iter().flat_map(named) {
         let bytes = kept.bytes();
-        kept.remove().map_err(|error| CliError::Build(format!("{}: {error}", kept.path.display()).into()))?;
+        kept.remove().map_err(|error| failed(&kept.path, error))?;
         say!("removed {} of {} {} ({})", kept.key, kept.tree.display(), kept.kernconf, HumanBytes(bytes));
         count += 1;
+    }
+    for worktree in wanted.iter().flat_map(repository) {
+        let bytes = worktree.bytes();
+        worktree.remove().map_err(|error| failed(&worktree.tree(), error))?;
+        say!("removed the worktree of {} ({})", worktree.repository.display(), HumanBytes(bytes));
     }
     say!("{} removed", counted(count, "directory").verb("of objects was", "of objects were"));
     Ok(())

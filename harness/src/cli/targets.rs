@@ -31,7 +31,7 @@ pub(super) struct Targets {
     trace: SimTrace,
 }
 
-/// How the simulator is traced in a command that compares.
+/// Tracing of the simulator in commands that compare.
 pub(super) fn sim_trace(args: TraceArgs) -> SimTrace {
     if args.no_kernel_trace { SimTrace::Off } else { SimTrace::Counted }
 }
@@ -60,7 +60,7 @@ fn size(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// Guests as they are when nobody wants them otherwise, with the project's kernel modules.
+/// Guests with default options and the project's kernel modules.
 pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdOptions, CliError> {
     let (dists, cache) = places()?;
     let supervisor = std::env::current_exe()
@@ -134,7 +134,8 @@ impl Targets {
         self
     }
 
-    /// What keeps a cell from running here, and the remedy, as far as can be told without trying.
+    /// The obstacle that keeps a cell from running here, with the remedy, as far as it can be told without starting
+    /// anything.
     pub(super) fn unavailable_reason(&self, cell: &Cell) -> Option<(String, String)> {
         let release = match (cell.target, &cell.release) {
             (TargetKind::Freebsd, Some(release)) => release,
@@ -285,7 +286,11 @@ impl Targets {
             options.start = Start::Saved;
         }
         let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
-        FreebsdTarget::open(&cell.release_or_profile(), &options, module, on_stage)
+        let target = FreebsdTarget::open(&cell.release_or_profile(), &options, module, on_stage)?;
+        if let Some(kernel) = &target.facts().kernel {
+            cell.suits(kernel.osreldate).map_err(|error| OpenError::Guest(error.into()))?;
+        }
+        Ok(target)
     }
 }
 
@@ -301,7 +306,7 @@ fn lost_console(cache: &Path, cell: &str) -> LostConsole {
 /// Free space of a guest that takes so many bytes, in MiB: in steps, so that images serve more than one copy.
 fn free_mib(bytes: u64) -> u32 {
     const STEP: u64 = 256;
-    /// What a guest writes besides, and what a file system needs for itself.
+    /// Room for a guest's other writes and for the file system itself.
     const BESIDES: u64 = 32;
     let mib = bytes.div_ceil(1 << 20);
     if mib < BESIDES {
@@ -310,12 +315,12 @@ fn free_mib(bytes: u64) -> u32 {
     u32::try_from((mib + mib / 8 + BESIDES).next_multiple_of(STEP)).unwrap_or(u32::MAX)
 }
 
-/// Opens a cell's target and shows on standard error what that is doing.
+/// Opens a cell's target and shows the progress on standard error.
 pub(super) fn open_shown(targets: &Targets, cell: &Cell) -> Result<Box<dyn Target>, OpenError> {
     shown(cell, |on_stage| targets.open(cell, on_stage))
 }
 
-/// Opens a cell's guest and shows on standard error what that is doing.
+/// Opens a cell's guest and shows the progress on standard error.
 pub(super) fn open_freebsd_shown(targets: &Targets, cell: &Cell) -> Result<FreebsdTarget, OpenError> {
     shown(cell, |on_stage| targets.open_freebsd(GuestRequest::first(cell), on_stage))
 }
@@ -330,7 +335,7 @@ fn shown<T>(
     opened
 }
 
-/// A target that does not open, as the end of a command that needs it.
+/// The error of a command whose target does not open.
 pub(super) fn open_error(error: OpenError) -> CliError {
     match error {
         OpenError::Unavailable { reason, remedy } => {
@@ -344,7 +349,7 @@ pub(super) fn open_error(error: OpenError) -> CliError {
     }
 }
 
-/// A target that was lost, or that the user has interrupted.
+/// The error of a command whose target was lost, or that the user interrupted.
 pub(super) fn lost(error: TargetError) -> CliError {
     match error {
         TargetError::Interrupted => CliError::Interrupted,

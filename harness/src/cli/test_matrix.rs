@@ -14,6 +14,7 @@ use super::fetch::{Freshness, NEEDED, Store, What};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
+use super::report::html;
 use super::targets::{Targets, sim_trace};
 use super::verdict::{closing_line, exit_code};
 use crate::matrix::{
@@ -53,6 +54,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     if args.fetch {
         fetch_missing(&project, &cells)?;
     }
+    let baseline = args.baseline.as_deref().map(html::read_baseline).transpose()?;
     let goldens = project.goldens();
     let divergences = project.divergences()?;
     refuse_unreviewed(&goldens)?;
@@ -79,14 +81,18 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         tell!("note: how long cells took is not kept: {error}");
     }
     let written = match &args.report_dir {
-        Some(directory) => write_reports(directory, &result),
+        Some(directory) => {
+            let baseline = baseline.as_ref();
+            write_reports(directory, &result)
+                .or(html::beside(&project, &vectors, directory, &result, baseline))
+        }
         None => ExitCode::OK,
     };
     say!("test-matrix: {}", closing_line(&result));
     Ok(exit_code(&result, args.require_all).or(written))
 }
 
-/// A report directory in which nothing is left of the consoles that an earlier run kept of these cells.
+/// Prepares a report directory: consoles that an earlier run kept of these cells are removed.
 pub(super) fn fresh_report_dir(directory: &Path, cells: &[Cell]) -> Result<(), CliError> {
     let names: Vec<_> = cells.iter().map(Cell::file_name).collect();
     std::fs::create_dir_all(directory)
@@ -119,7 +125,8 @@ fn fetch_missing(project: &Project, cells: &[Cell]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// One guest of so many MiB a processor, because under TCG each keeps one busy, as far as memory reaches.
+/// The default number of guests: one a processor, because under TCG each keeps one busy, as far as memory reaches for
+/// guests of this size in MiB.
 pub(super) fn default_jobs(memory_mib: u32) -> NonZeroUsize {
     let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok();
@@ -127,7 +134,7 @@ pub(super) fn default_jobs(memory_mib: u32) -> NonZeroUsize {
     memory.map_or(processors, |guests| guests.min(processors))
 }
 
-/// How many guests of so many MiB find room in what Linux says is available, at least one.
+/// How many guests of this size in MiB fit into the memory that Linux reports as available; at least one.
 fn guests_in_memory(meminfo: &str, memory_mib: u32) -> Option<NonZeroUsize> {
     /// QEMU's own memory with the translated code, in MiB.
     const QEMU_MIB: usize = 256;

@@ -18,7 +18,7 @@ pub(super) fn closing_line(result: &RunResult) -> String {
     let tried = match forgiven(Soft::Tried) {
         0 => String::new(),
         number => {
-            format!("; {} whose release is only tried", counted(number, "cell").verb("failed", "failed"))
+            format!("; {} failed, which is not counted", counted(number, "soft cell"))
         }
     };
     let unseen = match forgiven(Soft::NeverObserved) {
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(exit_code(&result, false), ExitCode::GUEST);
         result.cells[1].cell.soft = Some(Soft::Tried);
         assert_eq!(exit_code(&result, false), ExitCode::OK);
-        assert!(closing_line(&result).ends_with("1 cell failed whose release is only tried"));
+        assert!(closing_line(&result).ends_with("; 1 soft cell failed, which is not counted"));
         result.cells.remove(0);
         assert_eq!(exit_code(&result, false), ExitCode::OK, "it ran");
         result.cells[0].status = CellStatus::NotRun { reason: "r".into(), remedy: "m".into() };

@@ -19,7 +19,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nlproof_files::write_whole;
+use nlproof_base::Limit;
+use nlproof_files::{free_bytes, write_whole};
 use nlproof_guest::Tasks;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -27,16 +28,20 @@ use tokio::net::unix::pipe;
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use super::follow::Follower;
-use super::kept::{INFO, Info, place};
-use super::tools::{Compilers, remedy};
+use super::follow::{Follower, Heard};
+use super::kept::{INFO, Info, lock_of, place};
+use super::tools::{Compilers, lacking_here, remedy};
 use super::tree::Tree;
 
+/// The target of make(1) that builds the tools of the build.
+const TOOLCHAIN: &str = "kernel-toolchain";
+/// Bytes: a disk with less than that is full for a compiler.
+const LEAST_FREE: u64 = 16 << 20;
 /// Between two looks at a lock that another process holds.
 const TICK: Duration = Duration::from_millis(100);
 /// How long make(1) may take to stop.
 const STOP: Duration = Duration::from_secs(10);
-/// What modules of the matrix depend on and are in directories of their own.
+/// Modules that the matrix's modules depend on and that have directories of their own.
 const BELOW: [&str; 7] = ["bridgestp", "dtrace", "ksyms", "netlink", "opensolaris", "virtio", "xdr"];
 
 /// What to build.
@@ -65,8 +70,21 @@ pub enum Step {
     Toolchain,
     /// make(1) says what it does.
     Stage(String),
-    /// So many directories of so many were begun.
-    Directories(usize, usize),
+    /// The tool in this directory is built.
+    Tool(String),
+    /// A directory of modules is begun: which one of how many.
+    Directory {
+        /// Name below sys/modules.
+        name: String,
+        /// One at the first.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// Number of the kernel's own files compiled so far, and of those known to be missing at first.
+    Objects(usize, Option<usize>),
+    /// The kernel is put together.
+    Link,
 }
 
 /// A kernel that was built.
@@ -97,7 +115,7 @@ pub enum BuildError {
         error: io::Error,
     },
     /// make(1) gave up.
-    #[error("{what} of {} failed:\n{complaint}\n  the whole log: {}{more}", tree.display(), log.display())]
+    #[error("{what} of {} failed:\n{complaint}\n  the whole log: {}{}", tree.display(), log.display(), help(*full, lacking.as_deref()))]
     Failed {
         /// The target of make(1).
         what: &'static str,
@@ -105,10 +123,12 @@ pub enum BuildError {
         tree: PathBuf,
         /// The compiler's words.
         complaint: String,
-        /// Where all that was said is.
+        /// Path of the build's whole log.
         log: PathBuf,
-        /// Cause and remedy, if they are known.
-        more: &'static str,
+        /// Whether the disk is full.
+        full: bool,
+        /// What this machine lacks for the build, in words.
+        lacking: Option<String>,
     },
     /// The build ended well and left no kernel.
     #[error("the build of {} left no kernel in {}\n  help: see {}", tree.display(), path.display(), log.display())]
@@ -117,12 +137,32 @@ pub enum BuildError {
         tree: PathBuf,
         /// Where it should be.
         path: PathBuf,
-        /// Where all that was said is.
+        /// Path of the build's whole log.
         log: PathBuf,
     },
-    /// The user wants no more of it. The next build goes on from there.
+    /// The user interrupted the build. The next build goes on from there.
     #[error("interrupted; the next build goes on from here")]
     Interrupted,
+}
+
+fn help(full: bool, lacking: Option<&str>) -> String {
+    match lacking {
+        _ if full => "\n  help: the disk is full; make room (nlproof kernel rm, nlproof image gc), and build again: it goes on"
+            .to_owned(),
+        Some(lacking) => format!("\n  help: the build may need what is not here: {lacking}"),
+        None => String::new(),
+    }
+}
+
+impl BuildError {
+    /// Whether the tree is to blame, so that another one might be built.
+    pub fn is_the_trees(&self) -> bool {
+        match self {
+            BuildError::Failed { full, lacking, .. } => !full && lacking.is_none(),
+            BuildError::NoKernel { .. } => true,
+            BuildError::Tools { .. } | BuildError::Objects { .. } | BuildError::Interrupted => false,
+        }
+    }
 }
 
 fn objects(path: &Path) -> impl FnOnce(io::Error) -> BuildError {
@@ -140,7 +180,7 @@ pub fn build(options: &BuildOptions<'_>, on_step: &mut dyn FnMut(Step)) -> Resul
     let place = place(options.objects, &options.tree.path, options.kernconf);
     let prefix = place.join("obj");
     fs::create_dir_all(&prefix).map_err(objects(&prefix))?;
-    let _lock = lock(&place.with_extension("lock"), options.tasks, on_step)?;
+    let _lock = lock(&lock_of(&place), options.tasks, on_step)?;
     let info = Info {
         tree: options.tree.path.clone(),
         kernconf: options.kernconf.to_owned(),
@@ -154,7 +194,7 @@ pub fn build(options: &BuildOptions<'_>, on_step: &mut dyn FnMut(Step)) -> Resul
     let toolchain = place.join("toolchain");
     if !toolchain.is_file() {
         on_step(Step::Toolchain);
-        run.make("kernel-toolchain", &[], 0, on_step)?;
+        run.make(TOOLCHAIN, &[], &Total::default(), on_step)?;
         write_whole(&toolchain, b"").map_err(objects(&toolchain))?;
     }
     let modules = directories(&options.tree.path, options.modules);
@@ -163,8 +203,9 @@ pub fn build(options: &BuildOptions<'_>, on_step: &mut dyn FnMut(Step)) -> Resul
         format!("MODULES_OVERRIDE={}", modules.join(" ")),
         "-DNO_KERNELCLEAN".to_owned(),
     ];
-    run.make("buildkernel", &arguments, directories_of(&options.tree.path, &modules), on_step)?;
     let made = made_in(&prefix, options);
+    let total = Total { directories: directories_of(&options.tree.path, &modules), made: Some(&made) };
+    run.make("buildkernel", &arguments, &total, on_step)?;
     let installed = place.join("installed");
     if !link(&made, &installed).map_err(objects(&installed))? {
         return Err(BuildError::NoKernel { tree: options.tree.path.clone(), path: made, log });
@@ -231,7 +272,7 @@ fn link(made: &Path, installed: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The right to build, which goes with this process.
+/// The right to build, which ends with this process.
 fn lock(path: &Path, tasks: &Tasks, on_step: &mut dyn FnMut(Step)) -> Result<File, BuildError> {
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(objects(path))?;
@@ -251,6 +292,27 @@ fn lock(path: &Path, tasks: &Tasks, on_step: &mut dyn FnMut(Step)) -> Result<Fil
             return Err(BuildError::Interrupted);
         }
     }
+}
+
+/// What is known beforehand of how much there is to do.
+#[derive(Default)]
+struct Total<'a> {
+    directories: usize,
+    /// Where the objects of the kernel are.
+    made: Option<&'a Path>,
+}
+
+/// How many objects a kernel lacks that its Makefile, which config(8) writes, names; `None`: none, so that make(1) alone
+/// knows what is old.
+fn missing_objects(made: &Path) -> Option<usize> {
+    let makefile = nlproof_base::read_text(&made.join("Makefile"), Limit::LISTING).ok()?;
+    let objects = makefile.lines().skip_while(|line| !line.starts_with("OBJS="));
+    let (mut missing, mut goes_on) = (0, true);
+    for line in objects.take_while(|line| std::mem::replace(&mut goes_on, line.ends_with('\\'))) {
+        let words = line.trim_start_matches("OBJS=").split_whitespace();
+        missing += words.filter(|word| word.ends_with(".o") && !made.join(word).exists()).count();
+    }
+    (missing > 0).then_some(missing)
 }
 
 struct Run<'a> {
@@ -287,16 +349,31 @@ impl Run<'_> {
         &self,
         target: &'static str,
         arguments: &[String],
-        total: usize,
+        total: &Total<'_>,
         on_step: &mut dyn FnMut(Step),
     ) -> Result<(), BuildError> {
+        let mut missing = None;
         let mut follower = Follower::default();
         let status = self.options.tasks.drive(self.follow(self.command(target, arguments), |line| {
-            if follower.hear(line) {
-                on_step(match line.starts_with(">>> ") {
-                    true => Step::Stage(follower.stage.clone()),
-                    false => Step::Directories(follower.directories, total.max(follower.directories)),
-                });
+            match follower.hear(line) {
+                None => {}
+                Some(Heard::Stage(stage)) => {
+                    // config(8) says in the stage before which objects a kernel has.
+                    if stage.ends_with("building everything") {
+                        missing = total.made.and_then(missing_objects);
+                    }
+                    on_step(Step::Stage(stage));
+                }
+                Some(Heard::Tool(name)) => on_step(Step::Tool(name)),
+                Some(Heard::Directory(name)) => {
+                    let number = follower.directories;
+                    on_step(Step::Directory { name, number, of: total.directories.max(number) });
+                }
+                Some(Heard::Object) => {
+                    let of = missing.filter(|missing| *missing >= follower.objects);
+                    on_step(Step::Objects(follower.objects, of));
+                }
+                Some(Heard::Link) => on_step(Step::Link),
             }
         }))?;
         if status.success() {
@@ -307,11 +384,10 @@ impl Run<'_> {
             tree: self.options.tree.path.clone(),
             complaint: follower.complaint(),
             log: self.log.to_owned(),
-            more: if follower.disk_is_full {
-                "\n  help: the disk is full; make room (nlproof kernel rm, nlproof image gc), and build again: it goes on"
-            } else {
-                ""
-            },
+            // Not everybody says why something cannot be written.
+            full: follower.disk_is_full || free_bytes(self.prefix).is_ok_and(|free| free < LEAST_FREE),
+            // What the tools of the build are made with: later stages use those.
+            lacking: if target == TOOLCHAIN { lacking_here() } else { None },
         })
     }
 
@@ -351,7 +427,7 @@ impl Run<'_> {
     }
 }
 
-/// Asks make(1) and what it started to stop, and ends what does not.
+/// Asks make(1) and its children to stop, and kills those that do not.
 async fn stop(child: &mut Child) {
     let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
     let Some(group) = group else { return };
@@ -361,5 +437,26 @@ async fn stop(child: &mut Child) {
     kill_process_group(group, Signal::KILL).ok();
     if ended.is_err() {
         child.wait().await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_that_the_makefile_names_and_that_are_not_there_are_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(missing_objects(directory.path()), None);
+        fs::write(
+            directory.path().join("Makefile"),
+            "S=x.o\nOBJS=cam.o iface.o \\\n\tneigh.o\nCFILES=rt.o\n",
+        )
+        .unwrap();
+        assert_eq!(missing_objects(directory.path()), Some(3));
+        fs::write(directory.path().join("iface.o"), "").unwrap();
+        assert_eq!(missing_objects(directory.path()), Some(2));
+        ["cam.o", "neigh.o"].iter().for_each(|name| fs::write(directory.path().join(name), "").unwrap());
+        assert_eq!(missing_objects(directory.path()), None, "make(1) alone knows what is old");
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The objects of builds: `<cache>/kernels/objects/<key>`, a key for each tree and configuration.
 
-use std::fs;
+use std::fs::{self, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -9,11 +10,11 @@ use std::time::SystemTime;
 use nlproof_base::Limit;
 use sha2::{Digest as _, Sha256};
 
-/// Digits of a key: few enough that paths stay short, which compilers repeat in every message.
+/// Number of digits of a key: few, because compilers repeat paths in every message.
 const DIGITS: usize = 16;
 pub(super) const INFO: &str = "build.json";
 
-/// What a directory of objects is of.
+/// Tree and configuration that a directory of objects belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Info {
@@ -51,13 +52,21 @@ impl Kept {
     /// Removes the objects.
     ///
     /// # Errors
-    /// They cannot be removed.
-    pub fn remove(&self) -> std::io::Result<()> {
-        fs::remove_dir_all(&self.path)
+    /// A build makes more of them at this moment, or they cannot be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(lock_of(&self.path))?;
+        match lock.try_lock() {
+            Ok(()) => remove(&self.path, INFO),
+            Err(TryLockError::WouldBlock) => {
+                Err(io::Error::new(io::ErrorKind::ResourceBusy, "a build of it runs"))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 }
 
-fn below(path: &Path) -> u64 {
+/// Bytes of everything below a directory.
+pub(super) fn below(path: &Path) -> u64 {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let size = |entry: fs::DirEntry| match entry.file_type() {
         Ok(kind) if kind.is_dir() => below(&entry.path()),
@@ -71,6 +80,24 @@ pub(super) fn place(objects: &Path, tree: &Path, kernconf: &str) -> PathBuf {
     let digest = Sha256::digest(format!("{}\0{kernconf}", tree.display()).as_bytes());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     objects.join(&hex[..DIGITS])
+}
+
+/// Removes a directory, and the file that it is known by last: what an interruption leaves can be named again.
+pub(super) fn remove(directory: &Path, known_by: &str) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false if entry.file_name() == known_by => {}
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    fs::remove_dir_all(directory)
+}
+
+/// The file that is held while somebody builds.
+pub(super) fn lock_of(place: &Path) -> PathBuf {
+    place.with_extension("lock")
 }
 
 /// All that are there, in the order of trees.

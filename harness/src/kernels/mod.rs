@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Kernels from a source tree of FreeBSD, by FreeBSD's own build: nothing of it is done here but to call it, to follow it
-//! and to say what it complains of.
+//! Kernels from a FreeBSD source tree, by FreeBSD's own build. The code here only starts the build, follows it, and
+//! reports what it complains of.
 
 mod build;
 mod follow;
+mod git;
 mod kept;
 mod tools;
 mod tree;
+mod worktree;
 
 pub use build::{BuildError, BuildOptions, Built, Step, build};
+pub use git::{GitError, git, git_says};
 pub use kept::{Kept, kept};
-pub use tools::{Compilers, remedy};
+pub use tools::{Compilers, lacking, lacking_here, remedy};
 pub use tree::{NoTree, Tree};
+pub use worktree::{Worktree, worktrees};

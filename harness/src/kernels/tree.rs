@@ -2,12 +2,13 @@
 //! A source tree, and what git knows of it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
+use super::git::git_says;
 
 /// A source tree of FreeBSD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// Its directory, without symbolic links.
+    /// Directory of the tree, without symbolic links.
     pub path: PathBuf,
     /// The commit that is checked out; `None`: git knows of none.
     pub revision: Option<String>,
@@ -39,8 +40,10 @@ impl Tree {
         if !path.join("tools/build/make.py").is_file() {
             return Err(no_tree("has no tools/build/make.py, which builds FreeBSD on other systems".into()));
         }
-        let revision = git(&path, &["rev-parse", "--short=12", "HEAD"]).filter(|hash| !hash.is_empty());
-        let changed = git(&path, &["status", "--porcelain", "--untracked-files=no"]);
+        // Without git, and outside of a repository, it is not known.
+        let revision =
+            git_says(&path, &["rev-parse", "--short=12", "HEAD"]).ok().filter(|hash| !hash.is_empty());
+        let changed = git_says(&path, &["status", "--porcelain", "--untracked-files=no"]).ok();
         Ok(Self { dirty: changed.is_some_and(|files| !files.is_empty()), path, revision })
     }
 
@@ -52,14 +55,6 @@ impl Tree {
             None => "unknown to git".to_owned(),
         }
     }
-}
-
-/// What git says of the tree; `None`: there is no git, or the tree is in no repository.
-fn git(tree: &Path, arguments: &[&str]) -> Option<String> {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(tree).args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

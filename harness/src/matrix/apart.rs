@@ -5,13 +5,13 @@ use nlproof_agent::Batch;
 
 use super::engine::Engine;
 use super::interruption::Interruption;
-use super::judge::{Answerer, judge};
+use super::judge::{Answerer, judge, may_hang};
 use super::running::RunningCell;
 use super::share::loss_of;
 use super::vector_run::{VectorRunError, run_vectors};
 use crate::file::FileError;
 use crate::targets::Target;
-use crate::vector::{LossKind, Vector};
+use crate::vector::Vector;
 
 impl Engine<'_> {
     /// Runs the vector, given with its place. How the target was lost, if it was.
@@ -24,7 +24,7 @@ impl Engine<'_> {
         (place, vector): (usize, &Vector),
     ) -> Result<Option<Interruption>, FileError> {
         let (golden, kernel) = self.goldens_of(running, vector)?;
-        let hangs = running.cell.loses(vector).is_some_and(|stated| stated.kind == LossKind::Hung);
+        let hangs = may_hang(running.cell, vector);
         let mut held = None;
         if hangs {
             target.expect_hang();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Whose a kernel's complaint is: the module's if the stock code of the same release, asked the same, has none like it.
+//! Attribution of a kernel's complaint: to the module if the stock code of the same release, asked the same, has none
+//! like it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,12 +12,12 @@ use crate::targets::Complaint;
 const UNKNOWN: &str =
     "whether the stock code's cell says so too was not looked at (--module stock,rust does)";
 
-/// What the complaints of a kernel say.
+/// Texts of a kernel's complaints.
 pub(super) fn told(complaints: &[Complaint]) -> String {
     complaints.iter().map(|complaint| complaint.text.as_str()).collect::<Vec<_>>().join("; ")
 }
 
-/// Looks again at cells that are in one report now and may have run apart: whose their kernels' complaints are.
+/// Attributes complaints again for cells that are now in one report and may have run in different jobs.
 pub fn settle(cells: &mut [CellResult]) {
     for at in 0..cells.len() {
         let open = cells.get(at).filter(|result| is_open(result));
@@ -34,7 +35,7 @@ fn is_twin(stock: &Cell, of: &Cell) -> bool {
     alike && stock.module == ModuleKind::Stock && of.module == ModuleKind::Rust
 }
 
-/// Whether a cell failed because of complaints alone that may not be the module's.
+/// Whether a cell failed only because of complaints that may not be the module's.
 pub(super) fn is_open(result: &CellResult) -> bool {
     let CellStatus::GuestFailed(reason) = &result.status else { return false };
     result.cell.module == ModuleKind::Rust
@@ -42,7 +43,7 @@ pub(super) fn is_open(result: &CellResult) -> bool {
         && result.complaints.iter().any(|complaint| reason.starts_with(&complaint.text))
 }
 
-/// What became of a cell whose fate [is open](is_open), by what the stock code's cell says.
+/// Outcome of a cell whose fate [is open](is_open), decided by the stock code's cell.
 fn judged(result: &CellResult, stock: Option<&CellResult>) -> CellStatus {
     let all = told(&result.complaints);
     let Some(stock) = stock else { return CellStatus::GuestFailed(format!("{all}; {UNKNOWN}")) };
@@ -103,7 +104,7 @@ impl<'a> Ended<'a> {
         known
     }
 
-    /// No further cell ends: the results of those that still wait.
+    /// Results of the cells that still wait when no further cell ends.
     pub(super) fn rest(self) -> Vec<(usize, CellResult)> {
         let results = self.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         let open = self.open.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -140,10 +141,12 @@ mod tests {
             target: TargetKind::Freebsd,
             release: Some("r".parse().unwrap()),
             profile: Profile::R14_0,
+            profile_is_meant: false,
             module,
             without: vec![],
             build_of: None,
             layer: None,
+            kin: Vec::new(),
             plays: None,
             soft: None,
         }

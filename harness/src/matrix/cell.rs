@@ -37,24 +37,29 @@ pub struct Cell {
     pub release: Option<ReleaseName>,
     /// The behaviour that is expected.
     pub profile: Profile,
+    /// The user named the profile for this very kernel (`--profile`), so that another one than the kernel's is meant.
+    pub profile_is_meant: bool,
     /// Whose code answers.
     pub module: ModuleKind,
     /// Vectors that this kernel cannot be asked.
     pub without: Vec<Without>,
-    /// The release of which its kernel is another build, by configuration: what that one answered, it should.
+    /// The release that this kernel is another build of: it should answer as that release does.
     pub build_of: Option<ReleaseName>,
     /// A layer of goldens of its own, in which it looks before those of its profile.
     pub layer: Option<String>,
+    /// Releases that are held to the same goldens, for a kernel of which vectors say nothing themselves: where those lose
+    /// their guest it may too.
+    pub kin: Vec<ReleaseName>,
     /// The release of its profile that the simulator plays; `None`: the one that stands for the profile.
     pub plays: Option<Release>,
-    /// Why what fails in it does not fail a run, if that is so.
+    /// Why a failure in this cell does not fail a run, if so.
     pub soft: Option<Soft>,
 }
 
-/// Why what fails in a cell does not fail a run.
+/// Why a failure in a cell does not fail a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Soft {
-    /// The release is only tried: nothing that fails counts.
+    /// The release is `soft`: failures do not count.
     Tried,
     /// No golden was recorded from its release: that an answer differs from a prediction does not count. Whatever needs
     /// no golden does: a lost guest, a module that misbehaves, a broken rule.
@@ -77,7 +82,7 @@ impl Soft {
 impl fmt::Display for Soft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Soft::Tried => "its release is only tried",
+            Soft::Tried => "its release is soft",
             Soft::NeverObserved => "its release was never observed",
         })
     }
@@ -86,10 +91,28 @@ impl fmt::Display for Soft {
 /// A vector that a cell leaves out, and why: one that stops this kernel, say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Without {
-    /// The vector's id.
+    /// The vector's id; with a `*` at its end every vector whose id begins so.
     pub vector: String,
     /// Why.
     pub reason: String,
+}
+
+/// A loss that a vector states, as it concerns a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stated<'v> {
+    /// The loss.
+    pub loss: &'v StatedLoss,
+    /// The release of which it is stated, for a kernel of its kin: that one may be lost in the same way, and need not be.
+    pub of: Option<&'v str>,
+}
+
+impl fmt::Display for Stated<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.of {
+            Some(release) => write!(f, "of {release}, whose goldens hold here: {}", self.loss),
+            None => self.loss.fmt(f),
+        }
+    }
 }
 
 impl Cell {
@@ -106,8 +129,8 @@ impl Cell {
         self.layer.as_deref().into_iter().chain(layers(self.profile).iter().copied()).collect()
     }
 
-    /// What a golden is here by its origins, and the kernels among them that vouch for it. `kernel` is the SHA-256 of the
-    /// kernel that answers, in hex, where one is known.
+    /// The standing of a golden in this cell by its origins, and the kernels among them that count. `kernel` is the
+    /// SHA-256 of the kernel that answers, in hex, where one is known.
     ///
     /// The digest decides whether it is this very kernel, whatever its release is called; else the release's name, and
     /// for the simulator the branch or release that it plays. What neither fits is a prediction here, whoever recorded it.
@@ -153,18 +176,31 @@ impl Cell {
 
     /// Why the cell leaves a vector out, if it does.
     pub fn leaves_out(&self, vector: &str) -> Option<String> {
-        let without = self.without.iter().find(|without| without.vector == vector)?;
+        let is_it = |without: &&Without| match without.vector.strip_suffix('*') {
+            Some(beginning) => vector.starts_with(beginning),
+            None => without.vector == vector,
+        };
+        let without = self.without.iter().find(is_it)?;
         Some(format!("is left out here: {}", without.reason))
     }
 
-    /// How the cell's guest is lost in a vector, if the vector states that.
-    pub fn loses<'v>(&self, vector: &'v Vector) -> Option<&'v StatedLoss> {
-        let release = self.release.as_deref()?;
+    /// How the cell's guest is lost in a vector, if the vector states that: of its release, else of its kin, of which there
+    /// can be several ways.
+    pub fn losses<'v>(&self, vector: &'v Vector) -> Vec<Stated<'v>> {
+        let Some(release) = self.release.as_deref() else { return Vec::new() };
         let code = match self.module {
             ModuleKind::Stock => LossCode::Stock,
             ModuleKind::Rust => LossCode::Rust,
         };
-        vector.losses.iter().find(|loss| loss.is_about(release, code))
+        if let Some(loss) = vector.losses.iter().find(|loss| loss.is_about(release, code)) {
+            return vec![Stated { loss, of: None }];
+        }
+        let inherited = |loss: &'v StatedLoss| {
+            let of =
+                loss.kernels.iter().find(|name| self.kin.iter().any(|kin| kin.as_str() == name.as_str()))?;
+            loss.is_about(of, code).then_some(Stated { loss, of: Some(of) })
+        };
+        vector.losses.iter().filter_map(inherited).collect()
     }
 
     /// The cell's name as part of a file's name.
@@ -172,7 +208,7 @@ impl Cell {
         self.name().replace('/', "-")
     }
 
-    /// What stands for the release in reports: the release, or what the simulator plays.
+    /// The name that reports show as the release: the release, or what the simulator plays.
     pub fn release_or_profile(&self) -> String {
         let played = || self.plays.map_or_else(|| self.profile.to_string(), |release| release.name().into());
         self.release.as_deref().map_or_else(played, str::to_owned)
@@ -207,10 +243,12 @@ pub(crate) mod tests {
             target: if release.is_some() { TargetKind::Freebsd } else { TargetKind::Sim },
             release: release.map(|name| name.parse().unwrap()),
             profile,
+            profile_is_meant: false,
             module: ModuleKind::Stock,
             without: Vec::new(),
             build_of: None,
             layer: None,
+            kin: Vec::new(),
             plays: None,
             soft: None,
         }

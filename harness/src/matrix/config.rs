@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `tests/matrix.yaml`: the cells of the matrix.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use iface_core::Profile;
@@ -63,7 +63,7 @@ struct RawCell {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawWithout {
-    /// The vector, such as link/create-lo.
+    /// The vector, such as link/create-lo; with a `*` at its end every vector whose id begins so.
     vector: String,
     /// Why it is left out; reports say so.
     #[schemars(length(min = 1))]
@@ -108,6 +108,16 @@ pub struct Matrix {
 }
 
 impl Matrix {
+    /// The releases that are held to these goldens: a layer of a release's own, if it has one, over those of a profile.
+    pub fn kin(&self, profile: Profile, layer: Option<&str>) -> Vec<ReleaseName> {
+        let same = |cell: &&Cell| cell.profile == profile && cell.layer.as_deref() == layer;
+        let mut releases: Vec<_> =
+            self.cells.iter().filter(same).filter_map(|cell| cell.release.clone()).collect();
+        let mut seen = BTreeSet::new();
+        releases.retain(|release| seen.insert(release.clone()));
+        releases
+    }
+
     /// The line of each cell in the file, by the cell's name.
     pub fn lines(&self) -> BTreeMap<String, u64> {
         self.cells.iter().map(Cell::name).zip(self.lines.iter().copied()).collect()
@@ -199,7 +209,19 @@ fn validated(path: &Path, place: Position, raw: RawCell) -> Result<Cell, FileErr
         .help("leave out `release`; `plays` names a release of the profile that it can play")),
         (TargetKind::Freebsd, None) => Err(FileError::at(path, place, "a freebsd cell needs a `release`")
             .help("the name of a release directory, such as 14.0-STABLE")),
-        _ => Ok(Cell { target, release, profile, module, without, build_of, layer, plays, soft: None }),
+        _ => Ok(Cell {
+            target,
+            release,
+            profile,
+            module,
+            without,
+            build_of,
+            layer,
+            profile_is_meant: false,
+            kin: Vec::new(),
+            plays,
+            soft: None,
+        }),
     }
 }
 
@@ -278,6 +300,25 @@ mod tests {
     }
 
     #[test]
+    fn releases_that_are_held_to_the_same_goldens_are_kin() {
+        let matrix = load(
+            "cells:\n- {target: sim, profile: '14.0'}\n- {target: freebsd, release: a, profile: '14.0'}\n\
+             - {target: freebsd, release: a, profile: '14.0', module: rust}\n\
+             - {target: freebsd, release: b, profile: '14.0', layer: freebsd-14.2}\n\
+             - {target: freebsd, release: c, profile: '15'}\n\
+             - {target: freebsd, release: d, build-of: a, profile: '14.0'}\n",
+        )
+        .unwrap();
+        let kin = |profile, layer| {
+            let names: Vec<_> = matrix.kin(profile, layer).iter().map(ToString::to_string).collect();
+            names.join(" ")
+        };
+        assert_eq!(kin(Profile::R14_0, None), "a d");
+        assert_eq!(kin(Profile::R14_0, Some("freebsd-14.2")), "b");
+        assert_eq!(kin(Profile::R13, None), "");
+    }
+
+    #[test]
     fn a_kernel_may_be_another_build_and_have_a_layer_of_its_own() {
         let text = "cells:\n- {target: freebsd, release: x, profile: '15', build-of: y, layer: freebsd-x}\n";
         let cell = load(text).unwrap().cells.remove(0);
@@ -300,6 +341,9 @@ mod tests {
         let cell = load(text).unwrap().cells.remove(0);
         assert_eq!(cell.leaves_out("link/a").as_deref(), Some("is left out here: it panics"));
         assert_eq!(cell.leaves_out("link/ab"), None);
+        let cell = load(&text.replace("link/a,", "'link/*',")).unwrap().cells.remove(0);
+        assert_eq!(cell.leaves_out("link/ab").as_deref(), Some("is left out here: it panics"));
+        assert_eq!(cell.leaves_out("links/a"), None);
     }
 
     #[test]

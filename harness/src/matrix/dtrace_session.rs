@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A cell of stock code that dtrace(1) follows: its vectors are held until it has said what it heard.
+//! A cell of stock code that dtrace(1) follows: results are held back until its output has come.
 
 use nlproof_base::counted;
 
@@ -20,7 +20,7 @@ pub(super) struct DtraceResult<'v> {
     pub(super) major: u32,
     /// The vectors that ran, with the kernel's part of each that could be told from others'.
     pub(super) vector_runs: Vec<VectorRun<'v>>,
-    /// What there is to say about it.
+    /// Notes about the session.
     pub(super) about: String,
     /// The guest was lost meanwhile.
     pub(super) lost: Option<TargetError>,

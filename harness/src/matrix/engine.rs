@@ -14,7 +14,7 @@ use super::dtrace_session::DtraceSession;
 use super::event::Event;
 use super::guest_file_name::GuestFileName;
 use super::interruption::Interruption;
-use super::judge::is_stated;
+use super::judge::stated;
 use super::outcome::{CellResult, CellStatus, Outcome, RunResult, VectorResult, VectorsOfRun};
 use super::running::RunningCell;
 use super::timings::Timings;
@@ -25,7 +25,7 @@ use crate::golden::{Divergences, Store};
 use crate::targets::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
-/// After so many lost guests a cell is given up: each costs some seconds, and more would say the same.
+/// Number of lost guests after which a cell is given up: each costs some seconds, and more would tell the same.
 const LOSSES: usize = 8;
 
 /// Which target of a cell is wanted.
@@ -35,7 +35,7 @@ pub struct GuestRequest<'a> {
     pub cell: &'a Cell,
     /// The number of the guest, from 1: guests of one cell that run side by side have different ones.
     pub number: usize,
-    /// Others of the cell run meanwhile and do without it: it is had from a saved state or not at all.
+    /// Other guests of the cell run already, so this one comes from a saved state or not at all.
     pub restore_only: bool,
 }
 
@@ -88,7 +88,7 @@ pub struct Engine<'a> {
     pub tasks: &'a Tasks,
 }
 
-/// What a worker has to do in a cell, with one guest of it after another.
+/// A worker's task in a cell: one guest after another.
 struct CellWorker<'a> {
     queue: &'a WorkQueue,
     running: &'a RunningCell<'a>,
@@ -292,15 +292,16 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// A target was lost: in its first vector that did not end. The others go on in fresh ones, if that can be.
+    /// Handles a lost target: the loss belongs to its first vector that did not end. The others go on in fresh ones, if
+    /// that can be.
     fn interrupted(&self, worker: &CellWorker<'_>, Interruption { left, loss }: Interruption) {
         let CellWorker { queue, running, cell, .. } = *worker;
         let reason = match (loss, worker.vectors_at(&left).next()) {
             (Ok(loss), Some(culprit)) => {
                 let left = left.get(1..).unwrap_or_default();
                 queue.put_back(cell, left);
-                if running.cell.loses(culprit.1).is_some_and(|stated| is_stated(stated, &loss)) {
-                    running.lost_as_stated(culprit, loss);
+                if let Some(stated) = stated(running.cell, culprit.1, &loss) {
+                    running.lost_as_stated(culprit, stated, loss);
                     return;
                 }
                 let hopeless = loss.is_the_hosts();

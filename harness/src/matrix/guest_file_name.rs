@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the files that are kept of one guest are called.
+//! Names of the files that are kept of one guest.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-/// What stands between the cell and the number of a guest.
+/// Separator between the cell and a guest's number.
 const GUEST: &str = ".guest";
 
 /// The name of the files of one guest, without their kind: `CELL` of a cell's first guest, `CELL.guest2` and so on of
 /// those that ran beside it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GuestFileName {
-    /// What stands for the cell: [`Cell::file_name`](super::Cell::file_name), in a joined report with the slice.
+    /// The cell's part of the name: [`Cell::file_name`](super::Cell::file_name), in a joined report with the slice.
     pub cell: String,
     /// The guest's number, from 1.
     pub guest: usize,
@@ -30,7 +30,7 @@ impl fmt::Display for GuestFileName {
 impl FromStr for GuestFileName {
     type Err = Infallible;
 
-    /// Every name is one of a guest: what has no number is the first one's.
+    /// Parses a name; every name belongs to a guest, and one without a number to the first.
     fn from_str(name: &str) -> Result<Self, Infallible> {
         let numbered = name.rsplit_once(GUEST).and_then(|(cell, number)| Some((cell, number.parse().ok()?)));
         let (cell, guest) = numbered.filter(|(_, guest)| *guest > 1).unwrap_or((name, 1));

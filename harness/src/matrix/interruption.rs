@@ -7,6 +7,6 @@ use crate::targets::Loss;
 pub(super) struct Interruption {
     /// Their places, in their order: the first one ran when the target was lost.
     pub(super) left: Vec<usize>,
-    /// How the guest was lost, after which a fresh one may go on; or why none will.
+    /// How the guest was lost, so that a fresh one can continue; or why none will.
     pub(super) loss: Result<Loss, String>,
 }

@@ -1,15 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What becomes of a vector that has run.
+//! The judgement on a vector that has run.
 
 use nlproof_base::counted;
 
-use super::cell::Cell;
+use super::cell::{Cell, Stated};
 use super::outcome::{Outcome, VectorResult};
 use super::vector_run::VectorRun;
 use crate::golden::{Compared, Found, Origin, compare, compare_part};
 use crate::ktrace::{comparable, comparable_places, has_golden};
 use crate::targets::Loss;
-use crate::vector::{LossKind, StatedLoss};
+use crate::vector::{LossKind, StatedLoss, Vector};
+
+/// The loss that a vector states for this cell, if a guest was lost so.
+pub fn stated<'v>(cell: &Cell, vector: &'v Vector, loss: &Loss) -> Option<Stated<'v>> {
+    cell.losses(vector).into_iter().find(|stated| is_stated(stated.loss, loss))
+}
+
+/// Whether the guest of this cell may hang in a vector, as that states.
+pub fn may_hang(cell: &Cell, vector: &Vector) -> bool {
+    cell.losses(vector).iter().any(|stated| stated.loss.kind == LossKind::Hung)
+}
 
 /// Whether a guest was lost in the way that its vector states. Where a kernel hangs cannot be told without its file, which a
 /// ready image does not come with: then it is enough that it hangs.
@@ -21,7 +31,7 @@ pub fn is_stated(stated: &StatedLoss, loss: &Loss) -> bool {
         && (untold || loss.calls.windows(stated.calls.len()).any(|calls| calls == stated.calls))
 }
 
-/// What a vector has come to that ran to its end where a loss is stated; `said` is what it would have come to otherwise.
+/// Outcome of a vector that ran to its end although a loss is stated; `said` is its outcome otherwise.
 fn survived(stated: &StatedLoss, said: &Outcome) -> Outcome {
     let said = match said {
         Outcome::Passed => "equals its golden".to_owned(),
@@ -44,7 +54,7 @@ pub(super) struct Answerer<'a> {
     pub(super) stock: Option<u32>,
 }
 
-/// What became of a vector, and the kernels that vouch for the goldens that it was compared with.
+/// Outcome of a vector, and the kernels from which the goldens it was compared with were recorded.
 pub(super) struct Judged {
     pub(super) result: VectorResult,
     pub(super) recorded: Vec<Origin>,
@@ -88,8 +98,9 @@ pub(super) fn judge(
     if matches!(judged.result.outcome, Outcome::Passed | Outcome::NoGolden) && vector_run.kernel.present {
         judge_kernel(answerer, vector_run, kernel, &mut judged);
     }
-    if let Some(stated) = answerer.cell.loses(vector_run.vector) {
-        judged.result.outcome = survived(stated, &judged.result.outcome);
+    // A loss that is stated of its kin is a guess about this kernel.
+    if let Some(stated) = answerer.cell.losses(vector_run.vector).iter().find(|stated| stated.of.is_none()) {
+        judged.result.outcome = survived(stated.loss, &judged.result.outcome);
     }
     judged
 }
@@ -103,7 +114,7 @@ impl Judged {
     }
 }
 
-/// Looks at the kernel's part of a vector that said what it should.
+/// Judges the kernel's part of a vector whose messages are right.
 fn judge_kernel(
     answerer: &Answerer<'_>,
     vector_run: &VectorRun<'_>,
@@ -158,7 +169,7 @@ mod tests {
     /// The kernel of the fixture from which `common/link/create-lo` was recorded.
     const RECORDED: char = 'a';
 
-    /// The simulator, which says that it is a kernel with this digest.
+    /// The simulator, posing as a kernel with this digest.
     struct Posing {
         sim: SimTarget,
         facts: Facts,

@@ -20,21 +20,23 @@ mod slice;
 mod timings;
 mod vector_run;
 mod work_queue;
+mod wrong_profile;
 
 pub use blame::settle;
-pub use cell::{Cell, ModuleKind, Soft, TargetKind, Without};
+pub use cell::{Cell, ModuleKind, Soft, Stated, TargetKind, Without};
 pub use config::{Matrix, load_matrix, matrix_schema};
 pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest};
 pub use event::Event;
 pub use guest_file_name::GuestFileName;
-pub use judge::is_stated;
+pub use judge::{is_stated, may_hang, stated};
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;
-pub use vector_run::{VectorRun, VectorRunError, mismatch, run_vectors};
+pub use vector_run::{VectorRun, VectorRunError, mismatch, reread, run_vectors, run_vectors_within};
+pub use wrong_profile::WrongProfile;
 
 #[cfg(test)]
 pub(crate) use cell::tests;

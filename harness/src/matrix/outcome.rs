@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What became of a vector, of a cell, and of the run.
+//! Outcomes of a vector, a cell, and a run.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::slice::Slice;
 use crate::golden::{Divergence, Origin, Standing};
 use crate::targets::{Complaint, Fact, Loss};
 
-/// What became of one vector in one cell.
+/// Outcome of one vector in one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The trace equals the golden that holds.
@@ -21,7 +21,8 @@ pub enum Outcome {
     Inconclusive(String),
     /// The guest was lost in it, as the vector states. How.
     Lost(String),
-    /// The guest was to be lost in it, as the vector states, and lived. What was to happen, and what it said instead.
+    /// The vector states that the guest is lost in it, and the guest survived. What was to happen, and what it said
+    /// instead.
     Survived(String),
     /// There is no golden to compare with.
     NoGolden,
@@ -52,7 +53,7 @@ pub struct VectorResult {
     pub id: String,
     /// What became of it.
     pub outcome: Outcome,
-    /// From its first record to its last, on the guest's clock.
+    /// Time from its first record to its last, on the guest's clock.
     pub duration: Duration,
     /// What the golden is to whoever answered; the weaker of two where the kernel's part was compared too.
     pub standing: Option<Standing>,
@@ -61,13 +62,13 @@ pub struct VectorResult {
 }
 
 impl VectorResult {
-    /// Of a vector that was not compared with anything.
+    /// Why the vector was not compared with anything.
     pub fn without(id: &str, outcome: Outcome) -> Self {
         Self { id: id.to_owned(), outcome, duration: Duration::ZERO, standing: None, golden_layer: None }
     }
 }
 
-/// How many vectors met which fate.
+/// Number of vectors by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Equal to their golden.
@@ -113,7 +114,7 @@ pub enum CellStatus {
 }
 
 impl CellStatus {
-    /// What failed besides a comparison, in a word and in its own words; `None` if nothing did.
+    /// The failure other than a comparison, as a word and in its own text; `None` if there is none.
     pub fn failure(&self) -> Option<(&'static str, &str)> {
         match self {
             CellStatus::BuildFailed(reason) => Some(("build", reason)),
@@ -129,7 +130,7 @@ impl CellStatus {
 /// A guest that was lost while a cell ran in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostGuest {
-    /// The vector that ran then, whose result is missing.
+    /// The vector that was running, whose result is missing.
     pub vector: String,
     /// How.
     pub loss: Loss,
@@ -203,14 +204,14 @@ impl CellResult {
         forgiven.then_some(soft)
     }
 
-    /// What should have been kept beside the report and could not be written; `None` if everything was.
+    /// A note about files that could not be written beside the report; `None` if all were.
     pub fn unkept(&self) -> Option<&str> {
         self.facts
             .iter()
             .find_map(|fact| if let Fact::Unkept(why) = fact { Some(why.as_str()) } else { None })
     }
 
-    /// What to say about guests that were lost; `None` if none was.
+    /// A note about lost guests; `None` if none was lost.
     pub fn about_losses(&self) -> Option<String> {
         let each = self.losses.iter().map(|lost| {
             let first = lost.loss.text.lines().next().unwrap_or_default();
@@ -258,7 +259,7 @@ pub struct RunResult {
     pub missing: Vec<String>,
 }
 
-/// Which vectors a run was about.
+/// The vectors that a run was about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VectorsOfRun {
     /// [`selection_digest`](super::selection_digest) of those that the user selected.

@@ -48,7 +48,7 @@ impl RawFile {
         })
     }
 
-    /// Removes it: what lacks a vector would be taken for the whole, and a full disk has no room to give to it.
+    /// Removes the file: one that lacks a vector would be taken for the whole, and a full disk has no room for it.
     pub(super) fn discard(self) {
         let Some((path, file)) = self.open else { return };
         // What could not be written is not tried again.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What comes of a cell while it runs, from whichever of its guests.
+//! State of a running cell, fed by all of its guests.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::blame::told;
-use super::cell::{Cell, ModuleKind, Soft};
+use super::cell::{Cell, ModuleKind, Soft, Stated};
 use super::event::Event;
 use super::judge::Judged;
 use super::outcome::{CellResult, CellStatus, LostGuest, Outcome, VectorResult};
@@ -43,7 +43,7 @@ struct Found {
     losses: Vec<LostGuest>,
     recorded: BTreeSet<Origin>,
     finish: Finish,
-    /// Why nothing more is run, if that is so.
+    /// Why nothing more is run, if so.
     end: Option<CellStatus>,
     raw: Option<RawFile>,
     /// The highest number of a guest in which a vector ran.
@@ -88,13 +88,13 @@ impl<'a> RunningCell<'a> {
         }
     }
 
-    /// A vector is over that did not run to its end.
+    /// Reports a vector that did not run to its end.
     pub(super) fn leave_out(&self, place: usize, result: VectorResult) {
         (self.say)(&Event::VectorFinished { cell: self.cell, result: &result });
         self.found().vectors.push((place, result));
     }
 
-    /// A vector has run: it is told, its raw trace is kept, then its result.
+    /// Reports a vector that has run: keeps its raw trace, then its result.
     pub(super) fn ended(&self, (place, vector_run): (usize, &VectorRun<'_>), judged: Judged) {
         (self.say)(&Event::VectorAnswered {
             cell: self.cell,
@@ -124,7 +124,7 @@ impl<'a> RunningCell<'a> {
         Fact::add_unkept(&mut self.found().facts, why);
     }
 
-    /// What became of following the kernel in one guest.
+    /// Notes the outcome of kernel tracing in one guest.
     pub(super) fn followed(&self, about: &str) {
         Fact::add_kernel_trace(&mut self.found().facts, about);
     }
@@ -136,9 +136,16 @@ impl<'a> RunningCell<'a> {
     }
 
     /// A guest was lost in a vector that states it.
-    pub(super) fn lost_as_stated(&self, (place, vector): (usize, &Vector), loss: Loss) {
-        self.note(&format!("guest lost in {}, as stated: {}", vector.id, first_line(&loss.text)));
-        self.leave_out(place, VectorResult::without(&vector.id, Outcome::Lost(loss.text)));
+    pub(super) fn lost_as_stated(&self, (place, vector): (usize, &Vector), stated: Stated<'_>, loss: Loss) {
+        let (whose, text) = match stated.of {
+            Some(release) => (
+                format!(" of {release}"),
+                format!("{}\n  stated of {release}, whose goldens hold for this kernel", loss.text),
+            ),
+            None => (String::new(), loss.text),
+        };
+        self.note(&format!("guest lost in {}, as stated{whose}: {}", vector.id, first_line(&text)));
+        self.leave_out(place, VectorResult::without(&vector.id, Outcome::Lost(text)));
     }
 
     /// A guest was lost in a vector. How many were by now.
@@ -146,11 +153,12 @@ impl<'a> RunningCell<'a> {
         let text = &loss.text;
         let name = if guest == 1 { "guest".to_owned() } else { format!("guest {guest}") };
         let article = if guest == 1 { "the " } else { "" };
-        let otherwise = self
+        let otherwise: String = self
             .cell
-            .loses(vector)
-            .map(|stated| format!("; what the vector states is another loss: {stated}"));
-        let otherwise = otherwise.unwrap_or_default();
+            .losses(vector)
+            .iter()
+            .map(|stated| format!("; what the vector states is another loss: {stated}"))
+            .collect();
         let reason = format!("{article}{name} was lost in it: {text}{otherwise}");
         self.leave_out(place, VectorResult::without(&vector.id, Outcome::Inconclusive(reason)));
         self.note(&format!("{name} lost in {}: {text}", vector.id));
@@ -159,12 +167,12 @@ impl<'a> RunningCell<'a> {
         found.losses.len()
     }
 
-    /// A guest has run what it took.
+    /// Notes that a guest has run its share.
     pub(super) fn finished(&self, finish: Finish) {
         self.found().finish.join(finish);
     }
 
-    /// Nothing more is run, for this reason; the first one counts.
+    /// Stops the cell for this reason; the first reason counts.
     pub(super) fn end(&self, status: CellStatus) {
         self.found().end.get_or_insert(status);
     }
@@ -225,7 +233,7 @@ impl<'a> RunningCell<'a> {
         Ok(result)
     }
 
-    /// What is left to say when every vector has run.
+    /// Adds the remaining facts when every vector has run.
     fn all_ran(&self, finish: &Finish, result: &mut CellResult) -> CellStatus {
         result.facts.extend(finish.report_facts());
         if let Some(text) = &finish.note() {

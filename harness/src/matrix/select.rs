@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Which cells and vectors a run is about.
+//! The selection of cells and vectors for a run.
 
 use super::cell::{Cell, ModuleKind, TargetKind};
 use super::config::Matrix;
@@ -24,7 +24,7 @@ impl Selection {
         matrix.cells.iter().filter(|cell| self.matches(cell, matrix)).cloned().collect()
     }
 
-    /// The first release that is asked for and that no cell has, whatever else is asked for.
+    /// The first requested release that no cell has.
     pub fn unknown_release(&self, matrix: &Matrix) -> Option<&str> {
         let has =
             |wanted: &str| matrix.cells.iter().any(|cell| is_prefix(wanted, &cell.release_or_profile()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A share of a cell's vectors in one guest: sent, followed, judged.
+//! A share of a cell's vectors in one guest: run, traced, judged.
 
 use std::collections::{HashMap, HashSet};
 
@@ -104,7 +104,7 @@ impl Engine<'_> {
     }
 }
 
-/// A guest after which a fresh one may go on, or why none will.
+/// The loss of a guest after which a fresh one can continue, or why none will.
 pub(super) fn loss_of(error: TargetError) -> Result<Loss, String> {
     match error {
         TargetError::Guest(loss) => Ok(loss),

@@ -49,7 +49,7 @@ impl FromStr for Slice {
     }
 }
 
-/// What a run was asked to run, before any slice was taken: two reports with the same digest can be joined.
+/// Digest of a run's selection before any slice was taken: two reports with the same digest can be joined.
 pub fn selection_digest(vectors: &[Vector]) -> String {
     let mut ids: Vec<_> = vectors.iter().map(|vector| vector.id.as_str()).collect();
     ids.sort_unstable();

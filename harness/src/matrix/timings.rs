@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How long cells took in earlier runs, so that the longest is begun first: the run then ends with the short ones,
-//! and no processor waits for a long one alone. What counts is the time that a cell's guests took together: that several
-//! of them shared the work makes a cell no smaller.
+//! How long cells took in earlier runs. The longest begins first, so that a run ends with the short ones and no
+//! processor waits for one long cell. The time of a cell is that of all its guests together: a cell is not smaller
+//! because several guests shared it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,7 +44,7 @@ impl Timings {
         places
     }
 
-    /// Keeps what cells took that ran to their end.
+    /// Stores the times of cells that ran to their end.
     ///
     /// # Errors
     /// The file cannot be written.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Program, Record};
+use nlproof_agent::{Batch, Body, Privilege, Program, Record, Step};
 
 use crate::file::FileError;
 use crate::ktrace::{self, DtraceLog, Followed, KernelTrace, Violation};
@@ -21,7 +21,7 @@ pub struct VectorRun<'a> {
     pub trace: Trace,
     /// The normalised kernel trace.
     pub kernel: KernelTrace,
-    /// What DTrace heard, as it came.
+    /// DTrace's records, as they came.
     heard: KernelTrace,
     /// Rules that the kernel trace breaks.
     pub violations: Vec<Violation>,
@@ -37,6 +37,10 @@ pub fn mismatch(vector: &Vector, facts: &Facts) -> Option<String> {
     }
     if let Some(command) = vector.commands().find(|argv| !facts.commands.run(argv)) {
         return Some(format!("runs `{}`, which this target cannot", command.join(" ")));
+    }
+    let lack = |card| facts.cards.lack(card, facts.modules.as_deref());
+    if let Some(lack) = vector.needs.hardware.iter().find_map(lack) {
+        return Some(lack);
     }
     let loaded = facts.modules.as_ref()?;
     let missing = vector.needs.modules.iter().find(|module| !loaded.contains(module))?;
@@ -64,10 +68,29 @@ pub fn run_vectors<'a>(
     vectors: &[&'a Vector],
     on_end: &mut dyn FnMut(VectorRun<'a>),
 ) -> Result<(), VectorRunError> {
+    run_vectors_within(target, vectors, u32::MAX, on_end)
+}
+
+/// The same, but an answer that has not come after `reply_ms` milliseconds is not coming.
+///
+/// # Errors
+/// As [`run_vectors`].
+pub fn run_vectors_within<'a>(
+    target: &mut dyn Target,
+    vectors: &[&'a Vector],
+    reply_ms: u32,
+    on_end: &mut dyn FnMut(VectorRun<'a>),
+) -> Result<(), VectorRunError> {
     let os = target.facts().os;
     let mut programs = Vec::new();
     for (id, vector) in (0..).zip(vectors) {
-        programs.push(compile(vector, os, id).map_err(VectorRunError::Vector)?);
+        let mut program = compile(vector, os, id).map_err(VectorRunError::Vector)?;
+        for step in &mut program.steps {
+            if let Step::Send(send) = step {
+                send.limit_ms = send.limit_ms.min(reply_ms);
+            }
+        }
+        programs.push(program);
     }
     let batch = Batch { programs };
     let mut records: Vec<Vec<Record>> = vectors.iter().map(|_| Vec::new()).collect();
@@ -86,9 +109,22 @@ pub fn run_vectors<'a>(
     Ok(())
 }
 
+/// A vector's run made again from the records that a raw trace kept of it.
+///
+/// # Errors
+/// The vector does not compile: it is not the one that ran.
+pub fn reread(
+    vector: &Vector,
+    os: nlproof_wire::Os,
+    records: Vec<Record>,
+) -> Result<VectorRun<'_>, FileError> {
+    let program = compile(vector, os, 0)?;
+    Ok(vector_run(vector, &program, records, os))
+}
+
 impl VectorRun<'_> {
-    /// Takes what dtrace(1) said: of stock code the kernel's part, of the module the user's own probes beside what the
-    /// ring holds. False if no request of the vector was heard, by which its part could be told from others'.
+    /// Takes the output of dtrace(1): for stock code the kernel's part, for the module the user's own probes beside
+    /// the ring's records. False if no request of the vector was heard, by which its part could be told from others'.
     ///
     /// Stock code passes fewer points than the rules are about: those that need others do not apply.
     pub fn follow(&mut self, log: &DtraceLog, followed: Followed) -> bool {
@@ -112,7 +148,7 @@ impl VectorRun<'_> {
         true
     }
 
-    /// What DTrace heard was lost with its guest.
+    /// Notes that DTrace's records were lost with the guest.
     pub fn lose_kernel(&mut self) {
         self.kernel = KernelTrace { present: true, lost: 1, ..KernelTrace::default() };
         self.violations = Vec::new();
@@ -143,6 +179,9 @@ fn vector_run<'a>(
     if vector.socket.event_buffer.is_some() {
         trace.expect_drops();
     }
+    if vector.needs.privilege == Privilege::Jailed {
+        trace.expect_no_socket();
+    }
     normalise(&mut trace, |step| seqs_of(step).start);
     for (step, line) in judge_races(vector, &program.steps, os, &records) {
         trace.note(step, line);
@@ -165,7 +204,7 @@ mod tests {
     use nlproof_wire::Os;
 
     use super::*;
-    use crate::targets::Commands;
+    use crate::targets::{Cards, Commands};
     use crate::vector::load_vector;
 
     fn vector(text: &str) -> Vector {
@@ -176,7 +215,8 @@ mod tests {
     }
 
     fn facts(os: Os, commands: Commands, modules: Option<Vec<String>>) -> Facts {
-        Facts { os, kernel: None, commands, modules, fallbacks: 0, stacks: None, known: vec![] }
+        let cards = Cards::Models(vec!["e1000".into(), "ne2k_pci".into()]);
+        Facts { os, kernel: None, commands, cards, modules, fallbacks: 0, stacks: None, known: vec![] }
     }
 
     #[test]
@@ -187,6 +227,20 @@ mod tests {
         let all = Some(vec!["if_epair".to_owned()]);
         assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, Commands::All, all.clone())), None);
         assert_eq!(mismatch(&epair, &facts(Os::FreeBsd, Commands::All, None)), None);
+        let card = |model: &str| {
+            let needs = format!("{{os: [freebsd], hardware: [{{nic: {model}, as: a}}]}}");
+            vector(&format!("about: x\nneeds: {needs}\nsteps:\n- exec: {{argv: [/bin/true]}}\n"))
+        };
+        let lack = |model: &str, modules: &[&str]| {
+            let modules = modules.iter().map(|module| (*module).to_owned()).collect();
+            mismatch(&card(model), &facts(Os::FreeBsd, Commands::All, Some(modules)))
+        };
+        assert_eq!(lack("e1000", &["pci/em"]), None);
+        assert!(lack("e1000", &[]).unwrap().contains("pci/em, which this kernel does not have"));
+        assert!(lack("igb", &["pci/igb"]).unwrap().contains("this QEMU does not have"));
+        assert!(lack("ne2k_pci", &["pci/ed"]).unwrap().contains("FreeBSD has no driver"));
+        let nothing = Facts { cards: Cards::None, ..facts(Os::FreeBsd, Commands::All, None) };
+        assert!(mismatch(&card("e1000"), &nothing).unwrap().contains("only a guest under QEMU"));
         let reason = |facts| mismatch(&epair, &facts).unwrap();
         assert_eq!(reason(facts(Os::Linux, Commands::All, None)), "is for FreeBSD");
         assert!(reason(facts(Os::FreeBsd, Commands::None, all)).contains("runs `/bin/true`"));

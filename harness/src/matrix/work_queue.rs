@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Who works on what: cells that wait, and of each that runs the vectors that nobody has taken yet. Both are known here by
-//! their places in what is to be run.
+//! Distribution of work: the cells that wait, and for each running cell the vectors that nobody has taken yet. Both are
+//! known here by their positions in the run.
 //!
 //! A worker begins a cell while there is one. One that finds none joins a cell that runs, with a further guest of it, if
 //! enough is left there: an emulated guest keeps one processor busy, and the others would idle. A cell's guests take
@@ -15,14 +15,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// So many vectors are worth a further guest: a restore takes as long as some 25, and an emulator translates the kernel's code
-/// for each guest anew.
+/// Number of vectors that are worth a further guest: a restore takes as long as some 25, and an emulator translates the
+/// kernel's code for each guest anew.
 pub(super) const MIN_VECTORS_PER_GUEST: usize = 48;
-/// No share is smaller: each costs a connection to the agent.
+/// Smallest share: each costs a connection to the agent.
 const MIN_SHARE: usize = 8;
-/// Where nobody waits for a share but may do so soon, none is larger.
+/// Largest share where nobody waits for one but may do so soon.
 const MAX_SHARE: usize = 64;
-/// Of what each guest could have, it takes this part at a time.
+/// Divisor: a guest takes this part of its fair share at a time.
 const SHARES_PER_GUEST: usize = 2;
 
 /// What a worker does next.
@@ -39,7 +39,7 @@ pub(super) enum Work {
     },
 }
 
-/// What becomes of a guest's place when it has run what it took.
+/// The next step for a guest's place when it has run its share.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum WorkerFate {
     /// A fresh guest goes on, alone in its cell.
@@ -56,9 +56,9 @@ pub(super) enum WorkerFate {
 #[derive(Default)]
 struct Running {
     left: VecDeque<usize>,
-    /// What is left that no guest may run that has run something else.
+    /// Vectors that need a guest of their own, still to be run.
     apart: VecDeque<usize>,
-    /// The numbers of its guests, those included that are being opened.
+    /// Numbers of its guests, including those being opened.
     guests: BTreeSet<usize>,
     /// Whether further guests can be had.
     open: bool,
@@ -139,7 +139,7 @@ impl WorkQueue {
         Look::Wait
     }
 
-    /// Says what there is to be run in a cell that has begun, and what of it last and apart from the rest.
+    /// Registers the vectors of a cell that has begun, and those to run last and apart from the rest.
     pub(super) fn fill(&self, cell: usize, vectors: Vec<usize>, apart: Vec<usize>) {
         self.change(cell, |running| {
             running.left = vectors.into();
@@ -177,7 +177,7 @@ impl WorkQueue {
         running.left.drain(..share.min(left).min(room)).collect()
     }
 
-    /// Takes one of those that are run apart, for a guest that has run none of the others.
+    /// Takes one of the vectors that run apart, for a guest that has run none of the others.
     pub(super) fn take_apart(&self, cell: usize) -> Option<usize> {
         let mut state = self.lock();
         let stopped = state.stopped;
@@ -227,7 +227,7 @@ impl WorkQueue {
         after
     }
 
-    /// Nobody finds anything to do any more.
+    /// Tells every worker that nothing is left to do.
     pub(super) fn stop(&self) {
         self.lock().stopped = true;
         self.changed.notify_waiters();

@@ -17,7 +17,7 @@ pub struct Dump {
 }
 
 impl Dump {
-    /// With that many interfaces, at least one.
+    /// A dump with that many interfaces, at least one.
     ///
     /// # Errors
     /// An errno of the request that makes an interface.
@@ -38,7 +38,7 @@ impl Dump {
         self.sim.trace(move || u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Asks once and takes what the probes said; how many interfaces the answer has, and how many probes fired.
+    /// Asks once and takes the probes' records; returns how many interfaces the answer has, and how many probes fired.
     #[must_use]
     pub fn ask_traced(&self) -> (u64, u64) {
         let links = self.ask();

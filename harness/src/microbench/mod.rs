@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How fast the parts are that work without a kernel: decoding, dumps of the simulator, verification.
+//! Speed of the parts that work without a kernel: decoding, dumps of the simulator, verification.
 //!
-//! Numbers mean something in an optimised build only; who shows them says which it was.
+//! Numbers mean something in an optimised build only; whoever shows them also shows the build.
 
 mod debug_lines;
 mod dump;

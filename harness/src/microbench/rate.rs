@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How often something happens in a second.
+//! A rate: how often something happens in a second.
 
 use std::time::{Duration, Instant};
 
-/// What was counted, and how long it took.
+/// A count, and the time that it took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// How many.
@@ -13,7 +13,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// How many in a second; 0 if no time passed.
+    /// The number in a second; 0 if no time passed.
     #[must_use]
     pub fn per_second(&self) -> f64 {
         let seconds = self.duration.as_secs_f64();

@@ -12,7 +12,7 @@ use super::write_error::WriteError;
 /// Instructions of one function of a [`Shape::Chain`] or [`Shape::Panics`].
 const FUNCTION: usize = 100;
 
-/// What a synthetic module is made of.
+/// The shape of a synthetic module's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// Functions of 100 instructions, each calling the one before: one long chain.

@@ -24,7 +24,7 @@ impl Links {
     /// A dump of 40 interfaces of a 15 kernel.
     ///
     /// # Errors
-    /// As [`Dump::new`].
+    /// Same as [`Dump::new`].
     pub fn new() -> Result<Self, Errno> {
         let dump = Dump::new(Profile::R15, 40)?;
         let datagrams: Vec<_> = dump.answer().collect();
@@ -34,7 +34,7 @@ impl Links {
     }
 }
 
-/// What a reader of interfaces takes out of messages, reduced to a few sums.
+/// The values that a reader of interfaces takes out of messages, reduced to a few sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
     /// RTM_NEWLINK messages.

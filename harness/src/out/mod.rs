@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Standard output and standard error: the one place that writes to them.
 //!
-//! Standard output carries what a command was asked for. What cannot be written there is remembered, because a command
-//! must not end well that printed half of its answer. A reader that has seen enough (`| head`) is no failure. Standard
-//! error carries what is said beside: where nobody hears it, nothing changes.
+//! Standard output carries what a command was asked for. A failed write is remembered, because a command that printed
+//! half of its answer must not succeed. A reader that has seen enough (`| head`) is no failure. Standard error carries
+//! everything else; a failed write there changes nothing.
 
 mod live;
 
@@ -22,7 +22,7 @@ pub(crate) fn write_stdout(text: fmt::Arguments<'_>) {
     drop(Stdout.write_all(text.to_string().as_bytes()));
 }
 
-/// Prints what the command line's parser has to say: help on standard output, errors on standard error.
+/// Prints the messages of the command line's parser: help on standard output, errors on standard error.
 pub(crate) fn print_parser(said: &clap::Error) {
     let written = said.print();
     if !said.use_stderr() {
@@ -50,8 +50,8 @@ pub(crate) fn is_shown() -> bool {
     stdout().is_terminal()
 }
 
-/// Standard output for those who write to a stream, and at once. After the first error nothing more is written, and
-/// that error comes again.
+/// Standard output as an unbuffered stream. After the first error nothing more is written, and that error comes
+/// again.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stdout;
 
@@ -72,7 +72,7 @@ impl Write for Stdout {
     }
 }
 
-/// Standard error for those who write to a stream. Writing to it does not fail.
+/// Standard error as a stream. Writing to it does not fail.
 #[derive(Debug, Clone, Copy)]
 pub struct Stderr;
 

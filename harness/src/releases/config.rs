@@ -30,7 +30,7 @@ struct RawRelease {
     release: String,
     /// The branch, such as 14.
     branch: String,
-    /// What can be expected of it.
+    /// The level of support.
     support: Support,
     /// Addresses of directories with a MANIFEST, the first one to be asked first.
     #[serde(default)]
@@ -47,13 +47,13 @@ pub fn releases_schema() -> Schema {
     schema_of::<RawReleases>("The releases that nlproof can download")
 }
 
-/// What can be expected of a release.
+/// The level of support of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Support {
     /// Supported by FreeBSD and by us.
     Default,
-    /// Tried: what fails in a cell of it does not fail a run.
+    /// Run, but failures in its cells do not fail the run.
     Soft,
     /// No longer supported by FreeBSD.
     Archive,

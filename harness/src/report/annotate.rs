@@ -14,7 +14,7 @@ use crate::matrix::{CellResult, CellStatus, Outcome, RunResult, VectorResult};
 /// without a word.
 const SHOWN: usize = 10;
 
-/// Where the things of a project stand in its repository.
+/// Paths of a project's files in its repository.
 #[derive(Debug, Clone)]
 pub struct Places<'a> {
     /// The project's `tests` directory as seen from the repository's root.
@@ -46,7 +46,7 @@ struct Annotation {
     kind: Kind,
     file: PathBuf,
     line: u64,
-    /// What the problem is part of: a cell, or a part of the run that is missing.
+    /// The subject of the problem: a cell, or a part of the run that is missing.
     part: String,
     title: String,
     message: String,
@@ -103,7 +103,7 @@ fn of_vector(result: &CellResult, vector: &VectorResult, places: &Places<'_>) ->
     Some(Annotation { kind: Kind::Error, file, line, part: cell, title, message })
 }
 
-/// The annotations of one kind; of too many the rest is summed up in the last.
+/// The annotations of one kind; if there are too many, the last one sums up the rest.
 fn shown(of_kind: Vec<Annotation>, places: &Places<'_>) -> Vec<String> {
     if of_kind.len() <= SHOWN {
         return of_kind.iter().map(Annotation::command).collect();

@@ -123,6 +123,8 @@ fn vector(result: &crate::matrix::VectorResult) -> Vector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matrix::{CellStatus, Outcome, VectorResult};
+    use crate::report::report_schema;
     use crate::report::summary::tests::sample_run;
 
     #[test]
@@ -145,5 +147,44 @@ mod tests {
         assert_eq!(cell["counts"]["inconclusive"], 1);
         assert_eq!(cell["vectors"][1]["divergence"]["step"], "step 0");
         assert_eq!(cell["vectors"][4]["reason"], "needs linux");
+    }
+
+    #[test]
+    fn every_outcome_and_every_failure_is_in_the_schema() {
+        let mut run = sample_run();
+        let outcomes = [
+            Outcome::Passed,
+            Outcome::Violated("a rule".into()),
+            Outcome::Inconclusive("a hole".into()),
+            Outcome::Lost("stated".into()),
+            Outcome::Survived("stated".into()),
+            Outcome::NoGolden,
+            Outcome::NotRun("linux".into()),
+        ];
+        run.cells[0].vectors.extend(outcomes.map(|outcome| VectorResult::without("link/x", outcome)));
+        let reason = || "it says".to_owned();
+        for status in [
+            CellStatus::Passed,
+            CellStatus::BuildFailed(reason()),
+            CellStatus::Refused(reason()),
+            CellStatus::LoadFailed(reason()),
+            CellStatus::ModuleFailed(reason()),
+            CellStatus::GuestFailed(reason()),
+            CellStatus::NotRun { reason: reason(), remedy: reason() },
+        ] {
+            let mut cell = run.cells[0].clone();
+            cell.status = status;
+            run.cells.push(cell);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("report.json");
+        write_json(&path, &run).unwrap();
+        let mut report: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let schema = serde_json::to_value(report_schema()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let wrong: Vec<_> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        report["cells"][0]["vectors"][0]["status"] = "won".into();
+        assert!(!validator.is_valid(&report));
     }
 }

@@ -172,7 +172,7 @@ mod tests {
         write_junit(&path, &soft).unwrap();
         let softened = std::fs::read_to_string(&path).unwrap();
         assert!(softened.contains("failures=\"0\"") && softened.contains("errors=\"0\""), "{softened}");
-        let message = "not counted, its release is only tried: differs from its golden in step 0";
+        let message = "not counted, its release is soft: differs from its golden in step 0";
         assert!(softened.contains(message) && softened.contains("name=\"soft\""), "{softened}");
         let goldens = "name=\"goldens\" value=\"1 recorded from this very kernel, 1 from another build";
         assert!(text.contains(goldens) && text.contains("name=\"golden\" value=\"observed: 14.0"), "{text}");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a run kept of its guests beside the report: `NAME.KIND`, see [`GuestFileName`].
+//! Files that a run kept of its guests beside the report: `NAME.KIND`, see [`GuestFileName`].
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::matrix::GuestFileName;
 /// A file that was kept of one guest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GuestFile {
-    /// The guest, as the file's name says it.
+    /// The guest, by the file's name.
     pub name: GuestFileName,
     /// The file.
     pub path: PathBuf,

@@ -15,7 +15,7 @@ use crate::matrix::{Cell, Event};
 pub struct Lines<W> {
     out: W,
     failed: Option<io::Error>,
-    /// Cells and stages that have had their line: some stages run side by side and take turns.
+    /// Cells and stages that have had their line; some stages run side by side and report in turn.
     stages: HashSet<(String, String)>,
 }
 

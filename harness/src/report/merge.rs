@@ -10,7 +10,7 @@ use crate::targets::Fact;
 /// One job's report.
 #[derive(Debug, Clone)]
 pub struct Part {
-    /// Where it was read, for messages.
+    /// The file's path, for messages.
     pub path: PathBuf,
     /// What it says.
     pub run: RunResult,
@@ -19,7 +19,7 @@ pub struct Part {
 /// Reports that are not of one run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// They are of different vectors.
+    /// The reports are of different vectors.
     #[error("{} and {} are of different vectors: the jobs had different --suite or --filter, or checkouts", .0.display(), .1.display())]
     Vectors(PathBuf, PathBuf),
     /// The same part of a cell twice.
@@ -109,7 +109,7 @@ pub fn merge(parts: &[Part], expected: Option<&[String]>) -> Result<RunResult, M
     Ok(run)
 }
 
-/// Which slices of a cell are not there.
+/// The slices of a cell that are missing.
 fn absent(name: &str, found: &[(&Part, &CellResult)]) -> Result<Vec<String>, MergeError> {
     let slice_of = |part: &Part| part.run.vectors.slice;
     let shown = |slice: Option<Slice>| slice.map_or("all".to_owned(), |slice| slice.to_string());
@@ -178,7 +178,8 @@ fn join((_, first): &(&Part, &CellResult), rest: &[(&Part, &CellResult)]) -> Cel
     joined
 }
 
-/// Of two slices' fates that of the cell. A slice that did not run leaves the cell not run, unless something failed.
+/// The status of a cell from the statuses of two slices. A slice that did not run leaves the cell not run, unless
+/// something failed.
 fn worse(one: CellStatus, other: CellStatus) -> CellStatus {
     let rank = |status: &CellStatus| match status {
         CellStatus::Passed => 0,

@@ -2,6 +2,7 @@
 //! Reporters: each consumes the stream of run events and nothing else. Reports can be read again and joined.
 
 mod annotate;
+mod html;
 mod json;
 mod junit;
 mod kept;
@@ -15,6 +16,7 @@ mod summary;
 mod terminal;
 
 pub use annotate::{Places, annotations};
+pub use html::{HtmlError, HtmlReport};
 pub use json::write_json;
 pub use junit::write_junit;
 pub use kept::{GuestFile, KINDS, forget, kept};
@@ -22,7 +24,7 @@ pub use lines::Lines;
 pub use merge::{MergeError, Part, merge};
 pub use problems::{Problem, problems, troubled};
 pub use read::read_report;
-pub use schema::REPORT_SCHEMA;
+pub use schema::{REPORT_SCHEMA, report_schema};
 pub use screen::Screen;
 pub use summary::{cell_line, goldens};
 pub use terminal::Terminal;

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What went wrong, each difference told once: the first vector that shows it with all there is to know, the others by
-//! name below.
+//! Problems of a run, each difference told once: the first vector that shows it in full, the others by name below.
 
 use std::fmt::{self, Write as _};
 
 use crate::matrix::{CellResult, Outcome, RunResult, VectorResult};
 
-/// So many vectors of a cell are named below a problem; the report has all of them.
+/// Number of vectors of a cell that are named below a problem; the report has all of them.
 const NAMED: usize = 30;
 
-/// One difference, or another thing that went wrong, with everything that shows it.
+/// One difference or other failure, with all vectors that show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem<'r> {
     first: Shown<'r>,
-    /// Others with the same, in the report's order.
+    /// Other vectors with the same problem, in the report's order.
     more: Vec<Shown<'r>>,
 }
 
@@ -28,13 +27,15 @@ struct Shown<'r> {
 
 /// The vectors of a cell that ran and did not pass, in the order in which their problems are numbered.
 pub fn troubled(result: &CellResult) -> impl Iterator<Item = &VectorResult> {
-    let fine = |vector: &&VectorResult| {
-        !matches!(vector.outcome, Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_))
-    };
-    result.vectors.iter().filter(fine)
+    result.vectors.iter().filter(|vector| is_trouble(&vector.outcome))
 }
 
-/// What went wrong in a run, in the order in which it was first seen.
+/// Whether a vector ran and did not pass.
+pub(super) fn is_trouble(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_))
+}
+
+/// The problems of a run, in the order in which they were first seen.
 pub fn problems(run: &RunResult) -> Vec<Problem<'_>> {
     let all = run.cells.iter().flat_map(|cell| troubled(cell).map(move |vector| (cell, vector)));
     let mut problems: Vec<Problem<'_>> = Vec::new();
@@ -64,16 +65,23 @@ fn same(one: &Outcome, other: &Outcome) -> bool {
     }
 }
 
-impl Problem<'_> {
+impl<'r> Problem<'r> {
+    /// Everything that shows it: its number, its cell, and the vector's id.
+    pub fn shown(&self) -> impl Iterator<Item = (usize, String, &'r str)> {
+        let all = std::iter::once(&self.first).chain(&self.more);
+        all.map(|shown| (shown.number, shown.cell.cell.name(), shown.vector.id.as_str()))
+    }
+
     /// The same, each vector with its number.
     pub fn numbered(&self) -> String {
         format!("#{} {}", self.first.number, self.text(true))
     }
 
-    fn text(&self, numbers: bool) -> String {
+    /// The first vector that shows it, with all there is to know.
+    pub fn told(&self) -> String {
         let Shown { cell, vector, .. } = self.first;
         let (name, id) = (cell.cell.name(), &vector.id);
-        let mut text = match &vector.outcome {
+        match &vector.outcome {
             Outcome::Failed(divergence) => {
                 let golden = vector.golden_layer.as_deref().unwrap_or("?");
                 let standing = vector.standing.map_or(String::new(), |standing| format!(", {standing}"));
@@ -87,7 +95,12 @@ impl Problem<'_> {
             ),
             // No problem has one of these.
             Outcome::Passed | Outcome::Lost(_) | Outcome::NotRun(_) => String::new(),
-        };
+        }
+    }
+
+    fn text(&self, numbers: bool) -> String {
+        let Shown { cell, vector, .. } = self.first;
+        let mut text = self.told();
         if !self.more.is_empty() {
             let what = match vector.outcome {
                 Outcome::Failed(_) => "the same difference",

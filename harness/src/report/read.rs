@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `report.json` back into what it was written from.
+//! `report.json`, read back into a run's result.
 
 use std::path::Path;
 use std::time::Duration;
@@ -98,7 +98,19 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
     let recorded = recorded.collect::<Result<_, _>>()?;
     let (build_of, layer) = (cell.build_of.as_ref().map(name).transpose()?, cell.layer.clone());
     Ok(CellResult {
-        cell: Cell { target, release, profile, module, without: Vec::new(), build_of, layer, plays, soft },
+        cell: Cell {
+            target,
+            release,
+            profile,
+            profile_is_meant: false,
+            module,
+            without: Vec::new(),
+            build_of,
+            layer,
+            kin: Vec::new(),
+            plays,
+            soft,
+        },
         status,
         fallbacks: cell.fallbacks,
         losses: cell.losses.into_iter().map(lost).collect(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a person reads when a cell is over: one line.
+//! One line about a cell that is over.
 
 use crate::golden::Standing;
 use crate::matrix::{CellResult, CellStatus, Counts, Soft};
@@ -38,7 +38,8 @@ pub fn cell_line(result: &CellResult) -> String {
     }
 }
 
-fn numbers(counts: &Counts) -> String {
+/// How many vectors met which fate, in words.
+pub(super) fn numbers(counts: &Counts) -> String {
     let mut parts = Vec::new();
     for (number, word) in [
         (counts.passed, "passed"),
@@ -55,8 +56,8 @@ fn numbers(counts: &Counts) -> String {
     if parts.is_empty() { "no vectors".into() } else { parts.join(", ") }
 }
 
-/// Where the goldens come from that a cell was compared with: which of the three they are for a kernel, whose observation
-/// for the simulator. `None` when nothing was compared.
+/// The origin of the goldens that a cell was compared with: for a kernel their standing, for the simulator the releases
+/// observed. `None` when nothing was compared.
 pub fn goldens(result: &CellResult) -> Option<String> {
     let own = Fact::kernel_sha256(&result.facts);
     let one = |standing: Standing| standing.told(&result.recorded, own);
@@ -108,10 +109,12 @@ pub(super) mod tests {
                 target: TargetKind::Freebsd,
                 release: Some("14.0-STABLE".parse().unwrap()),
                 profile: Profile::R14_0,
+                profile_is_meant: false,
                 module: ModuleKind::Stock,
                 without: vec![],
                 build_of: None,
                 layer: None,
+                kin: Vec::new(),
                 plays: None,
                 soft: None,
             },
@@ -196,7 +199,7 @@ pub(super) mod tests {
         assert!(line.ends_with("to observe it: nlproof record --release 14.0-STABLE"), "{line}");
         result.cell.soft = Some(Soft::Tried);
         result.status = CellStatus::GuestFailed("panicked".into());
-        assert!(cell_line(&result).ends_with("; panicked; not counted: its release is only tried"));
+        assert!(cell_line(&result).ends_with("; panicked; not counted: its release is soft"));
         result.cell.soft = Some(Soft::NeverObserved);
         assert!(cell_line(&result).ends_with("; panicked"), "a lost guest counts");
     }

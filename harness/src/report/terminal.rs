@@ -13,7 +13,7 @@ use crate::matrix::{Cell, Event};
 use crate::out::{progress_target, tell};
 use crate::targets::BytesProgress;
 
-/// How often a live line moves while nothing is reported.
+/// Interval at which a live line moves while nothing is reported.
 const TICK: Duration = Duration::from_millis(120);
 
 /// Live progress. What stays on the screen is what [`Lines`](super::Lines) would print.

@@ -19,9 +19,9 @@ use crate::targets::freebsd::programs::Outcome;
 
 /// A command that only looks.
 pub(super) const LOOK: Duration = Duration::from_secs(60);
-/// For each round of a phase, under hardware virtualisation.
+/// Limit for each round of a phase, under hardware virtualisation.
 const ROUND: Duration = Duration::from_secs(2);
-/// For an attempt to unload, which the module gives up after ten seconds, and a load.
+/// Limit for an attempt to unload, which the module gives up after ten seconds, and a load.
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// Sockets that ask at once.
 const SOCKETS: u32 = 4;
@@ -39,16 +39,17 @@ done";
 /// One kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// So many times unloaded and loaded, while four sockets ask for dumps, whose lengths must not change. They
-    /// rest between two questions, because the module's unloading waits until every processor was idle once.
+    /// The module is unloaded and loaded this often, while four sockets ask for dumps, the lengths of which
+    /// must not change. They rest between two questions, because the module's unloading waits until every
+    /// processor was idle once.
     Loads(u32),
-    /// So many attempts to unload while four sockets ask without a rest, one after another, and to load a second
-    /// time. Each attempt ends, either way: unloaded, and loaded again, or refused and still answering.
+    /// This many attempts to unload while four sockets ask without a rest, one after another, and to load a
+    /// second time. Each attempt ends, either way: unloaded, and loaded again, or refused and still answering.
     UnloadUnderLoad(u32),
-    /// So many requests of eight kinds by four sockets, while the mode is switched. Of each eight one is to be
-    /// refused, and two change an address, of which the group's listeners have to learn.
+    /// This many requests of eight kinds by four sockets, while the mode is switched. One of eight must be
+    /// rejected, and two change an address, of which the group's listeners have to learn.
     Requests(u32),
-    /// So many interfaces created and destroyed by four sockets, while the mode is switched.
+    /// This many interfaces created and destroyed by four sockets, while the mode is switched.
     Interfaces(u32),
 }
 
@@ -61,12 +62,12 @@ pub struct PhaseResult {
     pub duration: Duration,
     /// What was counted, for people.
     pub output: String,
-    /// What is not as it has to be.
+    /// Faults found.
     pub failed: Vec<String>,
 }
 
 impl Phase {
-    /// What it is called in reports.
+    /// Name of the phase in reports.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Loads(_) => "loads",
@@ -85,8 +86,9 @@ impl Phase {
         rounds
     }
 
-    /// Rounds of one part of it, less than a second. The agent reports a part when it has ended: a guest that is silent for
-    /// some seconds is looked at, which is more work for it, and one that is silent for minutes counts as hung.
+    /// Rounds of one part of a phase; a part takes less than a second. The agent reports a part when it has ended: a
+    /// guest that is silent for some seconds is looked at, which is more work for it, and one that is silent for
+    /// minutes counts as hung.
     fn part(self) -> u32 {
         match self {
             Phase::Loads(_) => 4,
@@ -112,7 +114,7 @@ impl Phase {
         std::iter::repeat_n(0, prepared).chain(sums)
     }
 
-    /// What the guest does, and the groups whose events are counted meanwhile.
+    /// The guest's work, and the groups whose events are counted meanwhile.
     fn steps(self) -> (Vec<Step>, Vec<u32>) {
         let each = |rounds: u32, requests: u32| Until::Requests(rounds.div_ceil(SOCKETS) * requests);
         match self {
@@ -153,7 +155,7 @@ impl Phase {
         }
     }
 
-    /// What has to be true of what was counted.
+    /// Checks of the counts.
     fn judge(self, outcome: &Outcome) -> Vec<String> {
         let mut wrong = Vec::new();
         let counted = self.main(outcome);
@@ -199,7 +201,7 @@ impl Phase {
         wrong
     }
 
-    /// What was counted under load: not what prepares for it.
+    /// The counts under load, without those of the preparation.
     fn main(self, outcome: &Outcome) -> Counted {
         let prepared = usize::from(matches!(self, Phase::Requests(_)));
         let parts = outcome.counted.iter().skip(prepared).take(self.parts().count());
@@ -235,7 +237,7 @@ impl Phase {
 /// Requests of [`mixed`].
 const KINDS: u32 = 8;
 
-/// The interface that a socket has for itself.
+/// Interface of one socket.
 fn interface(socket: u32) -> String {
     format!("lo10{socket}")
 }
@@ -264,7 +266,7 @@ fn lanes(of: impl Fn(u32) -> Vec<Send>) -> Vec<Vec<Send>> {
     (0..SOCKETS).map(of).collect()
 }
 
-/// After the switching, which may have stopped in either mode.
+/// Restores the mode after the switching, which may have stopped in either.
 fn replace() -> Step {
     Step::Exec {
         argv: shell("sysctl -q net.netlink.nlproof.mode=replace > /dev/null"),

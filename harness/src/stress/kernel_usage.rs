@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a guest's kernel has kept after some work: allocations, and stays in the network epoch.
+//! A guest kernel's remains of some work: allocations, and stays in the network epoch.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct Epoch {
     /// Calls that were put off until every thread had left an epoch, and were made (`kern.epoch.stats.epoch_calls`), since
     /// the guest's boot.
     pub calls: u64,
-    /// What is not as it has to be.
+    /// Faults found.
     pub failed: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ impl FreebsdTarget {
         Ok(epoch(&words(&output.stdout), &words(&output.stderr)))
     }
 
-    /// What the guest's kernel has allocated now.
+    /// Allocations of the guest's kernel now.
     ///
     /// # Errors
     /// The guest was lost, or does not tell.
@@ -94,13 +94,13 @@ fn collect(value: &serde_json::Value, kind: &str, memory: &mut Memory) {
     }
 }
 
-/// What a malloc type may have more of after a phase of few rounds. 14.0-STABLE's own code keeps about ten allocations of
-/// the type `routetbl` for each interface that once had an address (observed with `ifconfig` and no module), and the
-/// phase of requests makes four.
+/// Growth of a malloc type that is tolerated after a phase of few rounds. 14.0-STABLE's own code keeps about ten
+/// allocations of the type `routetbl` for each interface that once had an address (observed with `ifconfig` and no
+/// module), and the phase of requests makes four.
 const KEPT: u64 = 64;
 
-/// What a malloc type has more of after `rounds` rounds than before, as far as it can be a loss: one in ten
-/// rounds, and more than [`KEPT`]. Zones are caches of all the kernel and are shown but not judged.
+/// Growth of malloc types over `rounds` rounds, as far as it can be a loss: one in ten rounds, and more
+/// than [`KEPT`]. Zones are caches of all the kernel and are shown but not judged.
 pub fn losses(before: &Memory, after: &Memory, rounds: u32) -> Vec<String> {
     let most = u64::from(rounds / 10).max(KEPT);
     let grown = |name: &String, after: u64| after.saturating_sub(before.get(name).copied().unwrap_or(0));

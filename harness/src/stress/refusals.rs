@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Modules that must not load and unloads that must not happen: each is refused with a reason, and the guest goes on
-//! as before.
+//! Modules that must not load and unloads that must not happen: each is rejected with a reason, and the guest goes
+//! on as before.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::targets::TargetError;
 use crate::targets::freebsd::console::{console, console_since};
 use crate::targets::freebsd::loaded_module::{EPOCH_WAIT, PLACE};
 
-/// An upload of some 300 kB, or a few commands. An unload may take ten seconds.
+/// Limit for an upload of some 300 kB, or for a few commands. An unload may take ten seconds.
 const LIMIT: Duration = Duration::from_secs(60);
-/// What the module of [`Attempt::wants_faults`] does wrong on purpose (kmod-src/shim/fault.c).
+/// Sysctl that selects the fault of a module built with faults ([`Attempt::wants_faults`], kmod-src/shim/fault.c).
 const FAULT: &str = "net.netlink.nlproof.fault";
 
-/// How many stays in the network epoch the module has now.
+/// Sysctl with the number of the module's stays in the network epoch.
 const EPOCHS: &str = "net.netlink.nlproof.epochs";
 
 /// What is tried.
@@ -25,7 +25,7 @@ pub enum Attempt {
     OtherMajor,
     /// A module whose headers were of a later version of this major than the kernel.
     OtherHeaders,
-    /// A module that needs a netlink which the image has not.
+    /// A module that needs a netlink that the image does not have.
     NoNetlink,
     /// The module under another name while it is loaded.
     Second,
@@ -35,8 +35,7 @@ pub enum Attempt {
     NeverReturns,
     /// An unload while a dump is being answered: it has to wait.
     DuringDump,
-    /// A wait for the network epoch while a handler stays in it: what shows that nobody does (`epoch_wait`) must not
-    /// say so.
+    /// A wait for the network epoch while a handler stays in it: `epoch_wait` must not return.
     InEpoch,
 }
 
@@ -45,9 +44,9 @@ pub enum Attempt {
 pub struct Refused {
     /// What was tried.
     pub attempt: Attempt,
-    /// What the console says of it.
+    /// The console's lines about it.
     pub reason: String,
-    /// What is not as it has to be.
+    /// Faults found.
     pub failed: Vec<String>,
 }
 
@@ -64,7 +63,7 @@ impl Attempt {
         Self::InEpoch,
     ];
 
-    /// What it is called in reports.
+    /// Name of the attempt in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::OtherMajor => "a module of another major",
@@ -78,7 +77,7 @@ impl Attempt {
         }
     }
 
-    /// What has to become of it.
+    /// The required result.
     pub fn outcome(self) -> &'static str {
         match self {
             Self::DuringDump | Self::InEpoch => "waited",
@@ -91,7 +90,7 @@ impl Attempt {
         matches!(self, Self::AnotherAfter | Self::NeverReturns | Self::DuringDump | Self::InEpoch)
     }
 
-    /// What the console has to say.
+    /// Text that the console must have.
     fn words(self) -> &'static str {
         match self {
             Self::OtherMajor | Self::OtherHeaders => "depends on kernel - not available or version mismatch",
@@ -131,7 +130,7 @@ kldload {PLACE} 2>&1"
         format!("{tried}\n{answers}\nrm {place}\n")
     }
 
-    /// What is tried with a module that does something wrong.
+    /// The attempts with a module that has faults.
     fn unloads(self, place: &str, answers: &str) -> String {
         let name = place.rsplit('/').next().unwrap_or(place).trim_end_matches(".ko");
         let set = |fault: u32| {
@@ -184,7 +183,7 @@ wait $unload || echo it was not unloaded",
         format!("kldunload nlproof_iface 2>&1\nkldload {place} 2>&1\n{tried}\nkldload {PLACE} 2>&1")
     }
 
-    /// The module as it would be; `None` if what has to be exchanged is not in it.
+    /// The changed module; `None` if it lacks what has to be changed.
     fn module(self, module: &[u8]) -> Option<Vec<u8>> {
         match self {
             // No kernel has a module of this name.
@@ -233,8 +232,8 @@ fn exchange(bytes: &[u8], old: &[u8], new: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl FreebsdTarget {
-    /// Tries what must be refused in a guest in which the module is loaded and answers, as it does afterwards. `module`:
-    /// such a module, or one with faults for an attempt that [wants](Attempt::wants_faults) them.
+    /// Tests everything that must be rejected, in a guest in which the module is loaded and answers, before and
+    /// afterwards. `module`: such a module, or one with faults for an attempt that [wants](Attempt::wants_faults) them.
     ///
     /// # Errors
     /// The guest was lost.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Requests that a load asks very often, and what a script waits for.
+//! Requests that a load asks very often, and waits in scripts.
 
 use nlproof_agent::{Count, Patch, ReplyEnd, Send, Step, Until};
 use nlproof_wire::consts::*;
@@ -8,12 +8,13 @@ use nlproof_wire::view::{IfAddrMsg, IfInfoMsg, NlMsgHdr};
 
 /// nlmsg_seq of every request: a socket has one at a time.
 const SEQ: u32 = 1;
-/// A request that is not answered by then has lost its answer. In the guest's time.
+/// Limit for an answer, after which it counts as lost. In the guest's time.
 const ANSWER_MS: u32 = 60_000;
 /// Where `ifi_index` and `ifa_index` stand in a message.
 const INDEX: u32 = 20;
 
-/// Lines of a script that wait while a condition holds, at most so many tenths of a second, and what it does after these.
+/// Lines of a script that wait while a condition holds, at most this many tenths of a second, and its commands when the
+/// time is over.
 pub(super) fn wait_while(condition: &str, tenths: u32, otherwise: &str) -> String {
     format!(
         "tries=0; while {condition} && [ $tries -lt {tenths} ]; do sleep 0.1; tries=$((tries + 1)); done
@@ -134,6 +135,7 @@ mod tests {
             privilege: Privilege::Outside,
             socket: SocketOptions::default(),
             groups: vec![],
+            cards: vec![],
             steps: vec![count(vec![requests], Until::Requests(9), shell("true"), 0)],
             limit_ms: NO_LIMIT_MS,
             kernel_trace: false,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What an answer of the module costs, as a ratio to what the stock code's costs: both in one guest, in turn, on a
-//! clock that counts instructions.
+//! The cost of an answer of the module as a ratio to the stock code's: both in one guest, in turn, on a clock that
+//! counts instructions.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::targets::FreebsdTarget;
 use crate::targets::TargetError;
 use crate::targets::freebsd::host_stack::shell;
 
-/// For each turn of one kind of question. Under hardware virtualisation, which nobody uses for this.
+/// Limit for each turn of one kind of question. Under hardware virtualisation, which nobody uses for this.
 const LIMIT: Duration = Duration::from_secs(120);
-/// For each interface and address that is made for it.
+/// Limit for each interface and address made for it.
 const REQUEST: Duration = Duration::from_millis(50);
 /// The interface that has the addresses.
 const OF_ADDRESSES: &str = "lo20000";
 
-/// The addresses come after this one, 100.64.0.0, which RFC 6598 shares out. Not in 10.0.0.0/8: 10.0.2.2 is this host for
-/// a guest of QEMU, which has lost it when it gives itself that address.
+/// First address of the range for tests, 100.64.0.0 of RFC 6598. Not in 10.0.0.0/8: 10.0.2.2 is this host for a guest
+/// of QEMU, which has lost it when it gives itself that address.
 const ADDRESSES: u32 = 0x6440_0000;
 /// Requests of one part of the preparation. The agent reports a part when it has ended.
 const PART: usize = 500;
@@ -28,15 +28,15 @@ const PART: usize = 500;
 /// One kind of question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// RTM_GETADDR dump of so many addresses of an interface.
+    /// RTM_GETADDR dump of this many addresses of an interface.
     Addresses(u32),
-    /// RTM_GETLINK dump of so many interfaces, and those that a guest has.
+    /// RTM_GETLINK dump of this many interfaces besides the guest's own.
     Links(u32),
-    /// RTM_GETLINK of one interface, so often.
+    /// RTM_GETLINK of one interface, this often.
     Link(u32),
 }
 
-/// What both sides needed for one kind of question.
+/// The cost of one kind of question on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Speed {
     /// The question.
@@ -47,12 +47,12 @@ pub struct Speed {
     pub stock: Vec<u64>,
     /// Ticks of the module for each turn.
     pub rust: Vec<u64>,
-    /// What is not as it has to be.
+    /// Faults found.
     pub failed: Vec<String>,
 }
 
 impl Question {
-    /// What it is called in reports.
+    /// Name of the question in reports.
     pub fn name(self) -> String {
         match self {
             Self::Addresses(number) => format!("RTM_GETADDR dump of {}", counted(number, "address")),
@@ -61,7 +61,7 @@ impl Question {
         }
     }
 
-    /// Whether what is asked for is many messages. Of one message the way of the request to its handler is a large part.
+    /// Whether the answer has many messages. Of one message the way of the request to its handler is a large part.
     pub fn is_dump(self) -> bool {
         !matches!(self, Self::Link(_))
     }
@@ -81,7 +81,7 @@ impl Question {
         }
     }
 
-    /// What has to be there, beyond what an earlier question had.
+    /// Interfaces and addresses to make before this question, beyond those of earlier ones.
     fn preparation(self, links_before: u32) -> Vec<Send> {
         match self {
             Self::Addresses(addresses) => {

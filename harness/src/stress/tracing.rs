@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What it costs a real kernel that the module's probes are recorded, and how many a second the ring holds.
+//! The cost of recording the module's probes in a real kernel, and how many a second the ring takes.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::targets::FreebsdTarget;
 use crate::targets::TargetError;
 use crate::targets::freebsd::host_stack::shell;
 
-/// For all turns, under TCG and beside other work.
+/// Limit for all turns, under TCG and beside other work.
 const LIMIT: Duration = Duration::from_secs(300);
 /// Throws away what is in the ring.
 const EMPTY: &str = "sysctl -b net.netlink.nlproof.records > /dev/null";
@@ -21,7 +21,7 @@ const DUMPS_AT_ONCE: u32 = 20;
 /// Bytes of a record.
 const RECORD: u64 = nlproof_agent::ring::RECORD_LEN as u64;
 
-/// What dumps cost with and without the ring.
+/// The cost of dumps with and without the ring.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TraceCost {
     /// Ticks of a dump with the ring off, for each turn.
@@ -30,11 +30,11 @@ pub struct TraceCost {
     pub on: Vec<u64>,
     /// Probes that one dump records.
     pub records: u64,
-    /// What is not as it has to be.
+    /// Faults found.
     pub failed: Vec<String>,
 }
 
-/// What became of the records of dumps that follow one another without a rest.
+/// Records of dumps that follow one another without a rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sustained {
     /// Dumps that were asked for.

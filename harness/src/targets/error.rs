@@ -3,10 +3,10 @@
 
 use crate::vm::{GuestFailure, HostDisk};
 
-/// What an error comes from: another error, or words where there is none.
+/// Cause of an error: another error, or a text where there is none.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// An error with what else there is to say about it.
+/// An error with a further remark.
 #[derive(Debug, thiserror::Error)]
 #[error("{before}{cause}{behind}")]
 pub(crate) struct Explained {
@@ -71,7 +71,7 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Whether this machine is to blame, so that a fresh guest would be lost as well.
+    /// Whether this machine is the cause, so that a fresh guest would be lost as well.
     pub fn is_the_hosts(&self) -> bool {
         HostDisk::KINDS.contains(&self.kind.as_str())
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! One thing that is known of a target, typed where something is decided by it. Reports show a label and a text.
+//! A fact about a target, typed where a decision depends on it. Reports show a label and a text.
 
-/// One thing that is known of a target or of the cell that it ran.
+/// A fact about a target or the cell that it ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// The kernel that answers, by the first line of its version.
@@ -12,11 +12,11 @@ pub enum Fact {
     Osreldate(String),
     /// The simulator, by what it plays.
     Simulator(String),
-    /// So many guests ran side by side, at most.
+    /// The highest number of guests that ran side by side.
     Guests(usize),
-    /// What became of following the kernel, of all guests, each text once.
+    /// Results of following the kernel in all guests, each text once.
     KernelTrace(Vec<String>),
-    /// What should have been kept in the report directory and could not be written.
+    /// Files that could not be kept in the report directory.
     Unkept(String),
     /// For people alone: a label and a text.
     Line(String, String),
@@ -31,7 +31,7 @@ const SIDE_BY_SIDE: &str = " side by side, at most";
 const KERNEL_TRACE: &str = "kernel trace";
 const THEN: &str = "; then ";
 const UNKEPT: &str = "not kept";
-/// What stands between the texts of one fact that the slices of a cell have differently.
+/// Separator between the texts of one fact that differs between the slices of a cell.
 const OR: &str = " | ";
 
 impl Fact {
@@ -40,7 +40,7 @@ impl Fact {
         Self::Line(label.to_owned(), text.into())
     }
 
-    /// The fact that a report shows with this label and text.
+    /// Parses the fact that a report shows with this label and text.
     pub fn read(label: &str, text: &str) -> Self {
         let guests = || text.strip_suffix(SIDE_BY_SIDE)?.parse().ok();
         match label {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What is known of an open target.
+//! The facts about an open target.
 
 use iface_sim::Ifconfig;
 use nlproof_wire::Os;
 
 use super::fact::Fact;
+use crate::vector::{CardModel, NeededCard};
 
 /// What is known of an open target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,12 +16,14 @@ pub struct Facts {
     pub kernel: Option<Kernel>,
     /// Which commands can be run in it.
     pub commands: Commands,
+    /// Which network cards it can be given.
+    pub cards: Cards,
     /// Kernel modules that are loaded, by name (`if_epair`); `None`: every cloner that there is, is built in.
     pub modules: Option<Vec<String>>,
     /// How often a saved state could not be restored and the guest was booted instead.
     pub fallbacks: u32,
-    /// Network stacks that are ready in it: more vectors than these end sooner where the rest of them runs in a target
-    /// that is opened anew. `None`: none are ready.
+    /// Number of network stacks that are ready in it. If there are more vectors, it is faster to run the rest in a
+    /// target that is opened anew. `None`: none are ready.
     pub stacks: Option<usize>,
     /// For reports: kernel, accelerator, image.
     pub known: Vec<Fact>,
@@ -40,8 +43,35 @@ pub enum Commands {
     None,
     /// What [`Ifconfig`] models of ifconfig(8).
     Ifconfig,
-    /// Any that it has.
+    /// Any command that it has.
     All,
+}
+
+/// Which network cards a target can be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cards {
+    /// None: it is no virtual machine.
+    None,
+    /// Cards of these models.
+    Models(Vec<String>),
+}
+
+impl Cards {
+    /// Why a card of this model cannot be had, if so; `modules` are those of the kernel.
+    pub fn lack(&self, card: &NeededCard, modules: Option<&[String]>) -> Option<String> {
+        let CardModel { name, driver, .. } = card.model;
+        match (self, driver) {
+            (Cards::None, _) => Some("needs a network card, which only a guest under QEMU is given".into()),
+            (Cards::Models(models), _) if !models.iter().any(|model| model == name) => {
+                Some(format!("needs the network card {name}, which this QEMU does not have"))
+            }
+            (_, None) => Some(format!("needs the network card {name}, for which FreeBSD has no driver")),
+            (_, Some(driver)) => {
+                let lacks = modules.is_some_and(|modules| !modules.iter().any(|module| module == driver));
+                lacks.then(|| format!("needs the driver {driver}, which this kernel does not have"))
+            }
+        }
+    }
 }
 
 impl Commands {
@@ -55,7 +85,7 @@ impl Commands {
     }
 }
 
-/// What a running kernel says of itself.
+/// A running kernel's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunningKernel {
@@ -76,11 +106,11 @@ pub struct Kernel {
     pub osreldate: u32,
     /// SHA-256 of the kernel file, in hex.
     pub sha256: String,
-    /// What is known of it, if somebody has built it.
+    /// Facts about its build, if it is not a release's.
     pub build: Option<OwnBuild>,
 }
 
-/// What a kernel that somebody has built says of itself, beside its version number.
+/// The description that a kernel of one's own has, beside its version number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnBuild {
     /// The name of its configuration.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What is left to say when the programs have run.
+//! Facts that are known only when the programs have run.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +14,23 @@ pub struct Complaint {
     pub fingerprint: String,
 }
 
-/// What is left to say after the last program of one target, or of several that ran the programs of one cell.
+/// Facts known after the last program of one target, or of several that ran the programs of one cell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finish {
-    /// What the module counted, by name.
+    /// The module's counters, by name.
     pub counters: BTreeMap<String, u64>,
     /// For people and reports, as [`Facts::lines`](super::Facts::lines).
     pub lines: Vec<(String, String)>,
     /// The module was loaded although verification rejected it.
     pub unverified: bool,
-    /// What is not as it has to be in one of them, whatever the vectors say.
+    /// Faults in one of them, whatever the vectors say.
     pub complaints: Vec<String>,
-    /// What their kernels complained of on the console: it need not be the module's.
+    /// Complaints of their kernels on the console, which need not be the module's.
     pub console: Vec<Complaint>,
 }
 
 impl Finish {
-    /// Adds what the next target of the same cell left: counters are sums, and what each of them says alike is said once.
+    /// Adds the facts of the next target of the same cell: counters are summed, and equal texts are kept once.
     pub fn join(&mut self, next: Self) {
         for (name, value) in next.counters {
             let sum = self.counters.entry(name).or_default();
@@ -60,8 +60,8 @@ impl Finish {
         self.complaints.iter().cloned().chain(console).collect()
     }
 
-    /// What is not as it has to be, in one of the targets or in all of them together. Vectors that pass prove nothing
-    /// about a module that nobody asked; one guest of several may have had vectors that ask nothing of it.
+    /// Faults in one of the targets or in all of them together. Vectors that pass prove nothing about a module that
+    /// nobody asked; one guest of several may have had vectors that ask nothing of it.
     pub fn all_complaints(&self) -> Vec<String> {
         let unasked = self.counters.get("requests") == Some(&0);
         let unasked = unasked.then(|| "the module answered no request".to_owned());

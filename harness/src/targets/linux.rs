@@ -18,7 +18,7 @@ use super::Target;
 use super::agents;
 use super::error::{OpenError, TargetError};
 use super::fact::Fact;
-use super::facts::{Commands, Facts};
+use super::facts::{Cards, Commands, Facts};
 use crate::guest::{ExecStatus, Output, Receiver};
 use crate::vm::TEMPORARY_REMEDY;
 
@@ -59,6 +59,7 @@ impl LinuxTarget {
             os: Os::Linux,
             kernel: None,
             commands: Commands::All,
+            cards: Cards::None,
             modules: None,
             fallbacks: 0,
             stacks: None,
@@ -151,7 +152,7 @@ async fn hear(
     Ok(())
 }
 
-/// The status of a local process in the words that the one of a guest has.
+/// The status of a local process in the form of a guest's.
 fn exec_status(status: ExitStatus) -> ExecStatus {
     match (status.code(), status.signal()) {
         (Some(code), _) => ExecStatus::Code(code),

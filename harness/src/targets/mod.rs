@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What vectors run against. A target takes a batch of programs and reports what happened, record by
-//! record; what the records mean is the business of the rooms above.
+//! Targets: what vectors run against. A target takes a batch of programs and reports what happened,
+//! record by record. The rooms above know what the records mean.
 
 mod agents;
 mod error;
@@ -14,12 +14,12 @@ mod sim;
 pub(crate) use error::Explained;
 pub use error::{Cause, Loss, OpenError, TargetError};
 pub use fact::Fact;
-pub use facts::{Commands, Facts, Kernel, OwnBuild, RunningKernel};
+pub use facts::{Cards, Commands, Facts, Kernel, OwnBuild, RunningKernel};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
     CACHE_LIMIT, FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OwnRelease, Prepared,
-    STACKS, Start, Victim, image_options, module_unavailable_reason, over_limit, prepare_module,
-    remove_victim, saved_guests, unwanted_guests,
+    STACKS, Start, Victim, complaints_in, image_options, module_unavailable_reason, over_limit,
+    prepare_module, remove_victim, saved_guests, unwanted_guests,
 };
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};
@@ -58,8 +58,8 @@ pub trait Target {
     /// The target was lost; the programs that had not ended did not run to their end.
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError>;
 
-    /// Says that the next batch hangs the kernel, so that a guest that falls silent meanwhile is not given the benefit of
-    /// the doubt.
+    /// Announces that the next batch hangs the kernel, so that a guest that falls silent meanwhile is not given the
+    /// benefit of the doubt.
     fn expect_hang(&mut self) {}
 
     /// Has the target's own tracer follow what runs from now on, by a D program (`ktrace::Script`).
@@ -70,10 +70,10 @@ pub trait Target {
         Err(TargetError::NoDtrace("only a FreeBSD guest has it".into()))
     }
 
-    /// Ends that and gives what was said.
+    /// Ends the tracing and returns the tracer's output.
     ///
     /// # Errors
-    /// As [`Target::begin_dtrace`].
+    /// Same as [`Target::begin_dtrace`].
     fn end_dtrace(&mut self) -> Result<DtraceOutput, TargetError> {
         Err(TargetError::NoDtrace("only a FreeBSD guest has it".into()))
     }

@@ -18,14 +18,14 @@ use nlproof_wire::view::{MessageItem, messages};
 use super::Target;
 use super::error::TargetError;
 use super::fact::Fact;
-use super::facts::{Commands, Facts};
+use super::facts::{Cards, Commands, Facts};
 
 /// How the simulator's kernel is traced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SimTrace {
     /// Not at all.
     Off,
-    /// By a clock that counts what happens: the same program gives the same records.
+    /// Traced, with a clock that counts events: the same program gives the same records.
     Counted,
     /// By this machine's clock.
     Timed,
@@ -56,6 +56,7 @@ impl SimTarget {
             os: Os::FreeBsd,
             kernel: None,
             commands: Commands::Ifconfig,
+            cards: Cards::None,
             modules: Some(MODELLED.map(str::to_owned).into()),
             fallbacks: 0,
             stacks: None,
@@ -124,7 +125,7 @@ impl Clock {
 struct Run<'a> {
     program: &'a Program,
     sim: Sim,
-    /// What every socket that asks is opened with.
+    /// Options of every socket that asks.
     sim_options: (iface_sim::SocketOptions, iface_sim::Privilege),
     request: SocketId,
     /// Group, its socket, and how many datagrams it had lost when that was last recorded.
@@ -174,6 +175,11 @@ impl<'a> Run<'a> {
 
     fn all(mut self) {
         let program = self.program;
+        if let Err(errno) = self.sim.may_open(self.sim_options.1) {
+            let text = "opening the request socket failed".to_owned();
+            self.record(Body::Error { stage: ErrorStage::Socket, errno: errno.number(), text });
+            return self.end();
+        }
         self.record(Body::Start { pid: self.sim.pid(self.request) });
         self.resolve();
         for (index, step) in (0..).zip(&program.steps) {
@@ -186,12 +192,20 @@ impl<'a> Run<'a> {
                     self.record(Body::Error { stage: ErrorStage::Refused, errno: 0, text });
                 }
                 Step::Wait { .. } => self.events(),
+                Step::Hardware(_) => {
+                    let text = "the simulator has no network cards".to_owned();
+                    self.record(Body::Error { stage: ErrorStage::Refused, errno: 0, text });
+                }
                 Step::Exec { argv, .. } => self.exec(argv),
             }
             self.resolve();
             self.rest_of_step();
         }
         self.step = NO_STEP;
+        self.end();
+    }
+
+    fn end(mut self) {
         if self.traced {
             self.record(Body::KernelLost { count: 0 });
         }

@@ -18,7 +18,7 @@ const THIN: &[u8] = b"!<thin>\n";
 /// Reads a module, an object or an archive of objects.
 ///
 /// # Errors
-/// As [`Module::parse`], with the member's name; or an archive that cannot be taken apart, or holds no object.
+/// Same as [`Module::parse`], with the member's name; or an archive that cannot be taken apart, or holds no object.
 pub(crate) fn read<'d>(data: &'d [u8], findings: &mut Vec<Finding>) -> Result<Module<'d>, IntakeError> {
     if data.starts_with(THIN) {
         let what = "a thin archive: its members are other files; make it with `ar` without T";
@@ -91,7 +91,7 @@ fn append<'d>(all: &mut Module<'d>, mut module: Module<'d>, name: String) {
 }
 
 /// Gives undefined symbols the place that another member defines. A symbol that two members define for good is
-/// refused: which one is meant depends on who links.
+/// rejected: which one is meant depends on the linker.
 fn resolve(module: &mut Module<'_>, findings: &mut Vec<Finding>) {
     let mut defined: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
     for (index, symbol) in module.symbols.iter().enumerate() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a module was, so that growth is noticed: imports, deepest chain, instructions.
+//! Baselines: the measures of an accepted module, by which growth is noticed: imports, deepest chain, instructions.
 
 use std::collections::BTreeSet;
 
@@ -81,7 +81,7 @@ impl Baseline {
 }
 
 impl Report {
-    /// Holds the module against what it was: growth is a finding that rejects, shrinkage one that is noted.
+    /// Compares the module with its baseline: growth is a finding that rejects, shrinkage one that is noted.
     ///
     /// # Errors
     /// The baseline is of another module.

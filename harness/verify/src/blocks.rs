@@ -37,7 +37,7 @@ pub enum BlocksError {
         /// Build id of the kernel, in hex, or `none`.
         kernel: String,
     },
-    /// Debug information that does not say what is asked of it.
+    /// The debug information lacks what is needed.
     #[error("has no source lines: {0}")]
     NoLines(String),
 }
@@ -47,13 +47,13 @@ pub enum BlocksError {
 pub struct BlockFunction {
     /// Name of the function's symbol.
     pub name: String,
-    /// Its source file, where debug information names it.
+    /// Source file of the function, where debug information names it.
     pub file: Option<String>,
     /// Address of its first instruction; of a module, counted from where the module is loaded.
     pub start: u64,
     /// Address behind its last instruction.
     pub end: u64,
-    /// Its blocks in the order of the code.
+    /// Blocks of the function in the order of the code.
     pub blocks: Vec<Block>,
 }
 
@@ -336,7 +336,7 @@ fn place(
     }
 }
 
-/// The path of a source file in its tree: who built the kernel where is nobody's business.
+/// The path of a source file in its tree, without the directory in which the kernel was built.
 fn in_tree(path: &str) -> String {
     path.rfind("/sys/").map_or(path, |at| &path[at + 1..]).to_owned()
 }

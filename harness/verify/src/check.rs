@@ -104,8 +104,9 @@ impl Check {
         Self::ALL.into_iter().find(|check| check.name() == name)
     }
 
-    /// Whether a waiver may excuse it: without sound input, known code or honest waivers nothing else
-    /// in the report means anything; and growth is accepted by writing the baseline anew.
+    /// Whether a waiver may excuse a finding of this check. Without sound input, known code or honest
+    /// waivers nothing else in the report means anything, and growth is accepted by writing the
+    /// baseline anew.
     pub fn can_be_waived(self) -> bool {
         !matches!(self, Self::Elf | Self::Waiver | Self::Baseline)
     }

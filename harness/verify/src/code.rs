@@ -26,7 +26,7 @@ pub(crate) enum Goes {
     Table(Vec<usize>),
     /// Through a register or memory.
     Indirect,
-    /// Somewhere that is no function; refused by `code`.
+    /// Somewhere that is no function; `code` rejects it.
     Astray,
     /// A section and an offset: only until `resolve` has turned it into one of the others.
     Place(usize, u64),

@@ -2,8 +2,9 @@
 //! Intake: bytes to sections, symbols and relocations, with the work bounded by the file's length.
 //!
 //! The loader of FreeBSD/amd64 (`sys/kern/link_elf_obj.c`) takes ELF64 little-endian `ET_REL` files
-//! with exactly one symbol table. What it would refuse, or what would make later checks see less
-//! than the kernel does (sections that overlap in the file, cut tables), is refused here.
+//! with exactly one symbol table. Files that it would reject, and files that would make later
+//! checks see less than the kernel does (sections that overlap in the file, cut tables), are
+//! rejected here.
 
 use nlproof_base::counted;
 use object::LittleEndian as Le;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Everything that is computed once and that the checks share.
+//! Facts about the module that are computed once and shared by the checks.
 
 use std::collections::BTreeMap;
 

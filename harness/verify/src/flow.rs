@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The stack pointer followed through one function: its frame, accesses below it, what is reached.
+//! The stack pointer followed through one function: its frame, accesses below it, reachable instructions.
 //!
 //! The state at an instruction is how far the stack pointer (and the frame pointer, while it is known)
 //! is from where it stood at entry. Where two ways meet, the deeper one is kept; a place whose depth
-//! does not settle is refused, as is a stack pointer that depends on data.
+//! does not settle is rejected, as is a stack pointer that depends on data.
 
 use iced_x86::{FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register};
 
@@ -14,7 +14,7 @@ const VISITS: u8 = 8;
 /// Deepest frame that is followed, in bytes; far beyond every budget.
 const DEEPEST: i64 = 1 << 20;
 
-/// What is known about one function.
+/// Facts about one function.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     /// Frame in bytes with the return address.

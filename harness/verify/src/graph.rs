@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Who calls whom, cycles, and the deepest chain of frames.
+//! The call graph: calls, cycles, and the deepest chain of frames.
 
 use iced_x86::FlowControl;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the kernel (and the modules loaded before) offers to a module.
+//! Symbols and types that the kernel (and the modules loaded before) offers to a module.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ pub struct KernelSymbols {
     layouts: Option<Layouts>,
 }
 
-/// What a kernel says of its structures.
+/// A kernel's description of its structures.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layouts {
     /// `DWARF` or `CTF`; `None` if it has neither.
@@ -63,7 +63,7 @@ impl KernelSymbols {
     /// Adds the symbols of a module that is loaded before (one named in `MODULE_DEPEND`).
     ///
     /// # Errors
-    /// As [`Self::from_elf`].
+    /// Same as [`Self::from_elf`].
     pub fn add_elf(&mut self, bytes: &[u8]) -> Result<(), KernelError> {
         let bad = |error: object::Error| KernelError(error.to_string());
         let header = FileHeader64::<Le>::parse(bytes).map_err(bad)?;

@@ -35,7 +35,7 @@ pub(crate) struct Field {
 pub(crate) enum Shape<I> {
     /// A number, a pointer, an enumeration, with its size in bytes.
     Scalar(u64),
-    /// So many of another.
+    /// An array: a number of elements of another type.
     Array(I, u64),
     /// Another by a different name.
     Alias(I),
@@ -67,7 +67,7 @@ pub(crate) struct Member<I> {
 pub(crate) trait Types {
     /// Names a type.
     type Id: Copy;
-    /// What it is; `None` if that is not known.
+    /// Type of the member; `None` if it is not known.
     fn shape(&mut self, id: Self::Id) -> Option<Shape<Self::Id>>;
 }
 
@@ -92,7 +92,7 @@ impl<T: Types> Walk<'_, T> {
         self.types.shape(id)
     }
 
-    /// What is behind all other names of a type.
+    /// The type behind all its other names.
     fn bare(&mut self, mut id: T::Id) -> Option<Shape<T::Id>> {
         for _ in 0..DEEPEST {
             match self.shape(id)? {
@@ -167,7 +167,7 @@ fn join(natural: Option<u64>, align: Option<u64>, bit_field: &Option<u64>, offse
     placed.then_some(natural?.max(align))
 }
 
-/// What differs between two layouts, in words; `here` and `there` say whose they are.
+/// The differences between two layouts, in words; `here` and `there` name the two sides.
 pub(crate) fn differences(here: (&str, &Layout), there: (&str, &Layout)) -> Vec<String> {
     let ((one, a), (two, b)) = (here, there);
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Limits of what is read from a file that may be damaged or hostile.
+//! Limits for reading a file that may be damaged or hostile.
 
 /// Longest name of a symbol or section that is read, and longest that a mangled one may become, in bytes.
 /// Back references let a hundred bytes stand for a million.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a module may do: imports, budgets, declared exceptions. A YAML file.
+//! Policies: what a module may do, in a YAML file of imports, budgets and declared exceptions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -37,7 +37,7 @@ pub struct Policy {
     pub kernel_version: Option<i32>,
     /// Functions that must be traceable by fbt, by exact name; `*` means all.
     pub traced: BTreeSet<String>,
-    /// What is acquired and released: each function gives back what it takes.
+    /// Resources that are acquired and released: each function gives back what it takes.
     pub balance: Vec<Resource>,
     /// Structures whose layout more than one side relies on.
     pub abi: Vec<Shared>,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a verification found: records first, the presentations in `text`, `sarif` and [`Report::to_json`].
+//! The report of a verification: records here, presentations in `text`, `sarif` and [`Report::to_json`].
 
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ pub struct Step {
     pub text: String,
     /// Stack of this function and of the path so far, in bytes; `None` where it does not matter.
     pub stack: Option<(u64, u64)>,
-    /// Where it comes from, if the file's DWARF says.
+    /// Source of the instruction, if the file's DWARF tells.
     pub source: Option<Source>,
     /// Functions that the instruction is in by inlining, innermost first; `function` is around all of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -78,9 +78,9 @@ pub struct Finding<C = Check> {
     pub path: Vec<Step>,
     /// Where the subject is written, if it is a file that a person wrote.
     pub source: Option<Source>,
-    /// Why it is so, if known.
+    /// The cause, if known.
     pub cause: Option<String>,
-    /// What would put it right, if known.
+    /// The remedy, if known.
     pub help: Option<String>,
     /// The reason of the waiver that excuses it.
     pub waived: Option<String>,
@@ -152,7 +152,7 @@ pub struct Row<C = Check> {
     pub check: C,
     /// What became of it.
     pub verdict: Verdict,
-    /// What was looked at, or the first finding's subject.
+    /// The checked subject, or the first finding's.
     pub subject: String,
     /// The measure, or what the first finding says.
     pub detail: String,

@@ -10,7 +10,7 @@ use sha2::Digest as _;
 
 use crate::digest::Sha256;
 
-/// What the names of the images hold that let root in over ssh with an empty password, with a serial console.
+/// Part of the name of images that let root in over ssh with an empty password, with a serial console.
 pub const BASIC_CI: &str = "-amd64-BASIC-CI";
 
 /// A digest by either of the two algorithms that FreeBSD publishes.
@@ -63,8 +63,8 @@ impl Checksums {
         Ok(Self { files })
     }
 
-    /// The image to take: of those in whose name `kind` stands, on UFS, the one that is nearest to what is needed
-    /// (raw before qcow2), and of several snapshots the last.
+    /// The image to take: among those on UFS with `kind` in their name the nearest to what is needed (raw before
+    /// qcow2), and the last of several snapshots.
     #[must_use]
     pub fn image(&self, kind: &str) -> Option<&(String, AnyDigest)> {
         let rank = |name: &str| {
@@ -78,7 +78,7 @@ impl Checksums {
     }
 }
 
-/// What an image's name may end in, the most welcome first.
+/// Endings of an image's name, the preferred one first.
 const ENDINGS: [&str; 6] = [".raw.xz", ".raw.zst", ".qcow2.xz", ".qcow2.zst", ".raw", ".qcow2"];
 
 /// `ALGORITHM (NAME) = VALUE`.

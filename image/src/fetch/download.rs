@@ -22,15 +22,15 @@ use super::{
 };
 use crate::{error::ImageError, space};
 
-/// The longest pause between two tries, whatever the server asks for.
+/// The longest pause between two attempts, whatever the server asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How much patience there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Tries without a further byte before an address is given up.
+    /// Attempts without a further byte before an address is given up.
     pub tries: u32,
-    /// Pause before the second try; each further one is twice as long.
+    /// Pause before the second attempt; each further one is twice as long.
     pub pause: Duration,
     /// How long a server may say nothing.
     pub silence: Duration,
@@ -52,9 +52,9 @@ pub enum FetchEvent<'a> {
     Bytes {
         /// Name of the file.
         file: &'a str,
-        /// So many.
+        /// Number of bytes.
         done: u64,
-        /// Of so many, if the server says.
+        /// Number of bytes in all, if the server tells.
         total: Option<u64>,
     },
     /// A file is there, and its digest is computed.
@@ -62,7 +62,7 @@ pub enum FetchEvent<'a> {
         /// Name of the file.
         file: &'a str,
     },
-    /// Something went wrong and is tried again, or is worth a line.
+    /// A failure that is followed by another attempt, or a remark worth a line.
     Note(String),
 }
 
@@ -79,7 +79,7 @@ pub(super) struct Want<'a> {
     pub(super) url: &'a str,
     /// For people.
     pub(super) file: &'a str,
-    /// Where it comes to be; half of it may be there already.
+    /// Path of the file; a part of it may be there already.
     pub(super) part: &'a Path,
     /// Length in bytes, if it is known.
     pub(super) bytes: Option<u64>,
@@ -88,7 +88,7 @@ pub(super) struct Want<'a> {
     pub(super) vouched_by: &'a str,
 }
 
-/// Why a try ended without the whole file.
+/// Why an attempt ended without the whole file.
 enum Stopped {
     /// Another one may do better.
     Again {
@@ -162,7 +162,7 @@ impl<'a> Fetcher<'a> {
         (self.on_event)(FetchEvent::Note(text));
     }
 
-    /// Tries until the server says that the file is whole. Whether it came in several pieces.
+    /// Repeats requests until the server says that the file is whole. Whether it came in several pieces.
     async fn all_of_it(&mut self, want: &Want<'_>) -> Result<bool, FetchError> {
         let (mut most, mut tries, mut pieces) = (length(want.part), 0, 0);
         loop {

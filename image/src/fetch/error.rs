@@ -20,7 +20,7 @@ pub enum FetchError {
         /// The status line's number and what it means.
         status: String,
     },
-    /// Nothing came, or never all of it.
+    /// Nothing arrived, or only a part.
     #[error(
         "{url}: given up after {} without a further byte: {cause}; what is there is kept, and the next fetch goes on from it",
         counted(*tries, "try")
@@ -49,7 +49,7 @@ pub enum FetchError {
         /// How much came.
         bytes: u64,
     },
-    /// The file has not the pinned size. Nothing of it is kept.
+    /// The file does not have the pinned size. Nothing of it is kept.
     #[error("{url}: refused: {vouched_by} says {expected} bytes, the server has {got}")]
     Size {
         /// The address.
@@ -58,10 +58,10 @@ pub enum FetchError {
         vouched_by: String,
         /// What it says, in bytes.
         expected: u64,
-        /// What the server says, in bytes.
+        /// Size in bytes that the server states.
         got: u64,
     },
-    /// What the mirror vouches for is not what was pinned.
+    /// The mirror's digests differ from the pinned ones.
     #[error(
         "{url} vouches for another {file} than {} pins ({difference}); if the release was made anew, \
          `nlproof image fetch --release {release} --lock` pins it as it is now",
@@ -146,7 +146,7 @@ impl FetchError {
         }
     }
 
-    /// Whether what vouches for a file may be older than the file: then it is read again.
+    /// Whether the list of digests may be older than the file, and should be read again.
     pub(super) fn may_be_stale(&self) -> bool {
         match self {
             Self::Digest { .. } | Self::Refused { .. } => true,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! One GET, read on a blocking thread of the runtime, so that whoever waits for bytes can be told to stop.
+//! One GET, read on a blocking thread of the runtime, so that a wait for bytes can be cancelled.
 
 use std::{io::Read as _, time::Duration};
 
@@ -13,7 +13,7 @@ use ureq::{
     tls::{RootCerts, TlsConfig, TlsProvider},
 };
 
-/// What is read and handed over at a time, in bytes, and how many of them may wait.
+/// Bytes read and handed over at a time, and how many such pieces may wait.
 const CHUNK: usize = 1 << 17;
 const CHUNKS: usize = 16;
 
@@ -23,14 +23,14 @@ pub(super) struct Http {
     agent: Agent,
 }
 
-/// What comes of a GET, in this order: one head, then data, then its end.
+/// Parts of an answer to a GET, in this order: one head, then data, then its end; or, at any time, a failure.
 pub(super) enum Piece {
     Head(Head),
     Data(Vec<u8>),
     End,
 }
 
-/// What the server says before the body.
+/// The head of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -40,7 +40,7 @@ pub(super) struct Head {
     pub(super) from: Option<u64>,
     /// Of a part: length of the whole file in bytes.
     pub(super) of: Option<u64>,
-    /// When the server wants to be asked again.
+    /// How long the server asks to wait before the next request.
     pub(super) retry_after: Option<Duration>,
 }
 

@@ -23,7 +23,7 @@ pub struct VmImages<'a> {
     pub mirrors: &'a [String],
     /// What it must be.
     pub pins: &'a Pins,
-    /// What is pinned of this release no longer counts.
+    /// Ignore the pins of this release.
     pub repin: bool,
 }
 

@@ -18,7 +18,7 @@ pub struct Interrupted {
     pub release: String,
     /// The directory.
     pub path: PathBuf,
-    /// Bytes that it takes on the host's disk.
+    /// Size on the host's disk in bytes.
     pub bytes: u64,
     /// How long ago something was last written to it.
     pub age: Duration,
@@ -49,7 +49,7 @@ impl Interrupted {
         Some(Self { release, path, bytes, age })
     }
 
-    /// Removes what is there; false: somebody fetches it at this moment.
+    /// Removes the remains; false: another process is fetching the release.
     ///
     /// # Errors
     /// It cannot be locked or removed.

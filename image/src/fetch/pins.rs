@@ -56,7 +56,7 @@ impl Pins {
     /// Parses the text of a lock file; `path` is where it stands.
     ///
     /// # Errors
-    /// As [`Pins::load`].
+    /// Same as [`Pins::load`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, FetchError> {
         let (mut digests, mut sizes) = (BTreeMap::new(), BTreeMap::new());
         let fail = |line, reason: String| FetchError::Lock { path: path.to_owned(), line, reason };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Where a fetched release comes to be: `<dists>/<release>.partial`, then `<dists>/<release>`.
+//! The place of a fetched release: `<dists>/<release>.partial`, then `<dists>/<release>`.
 //!
-//! Whoever fetches holds the lock `<dists>/<release>.lock`, which goes with the process. What a killed fetch left
-//! in the partial directory is what the next one goes on from.
+//! Whoever fetches holds the lock `<dists>/<release>.lock`, which goes with the process. The next fetch continues
+//! from what a killed one left in the partial directory.
 
 use std::{
     fs, io,
@@ -177,7 +177,7 @@ impl ReleaseLock {
         remove(&self.partial.join(file))
     }
 
-    /// After a failure: an empty partial directory is not left behind.
+    /// Cleans up after a failure: an empty partial directory is not left behind.
     pub(super) fn abandon(self) {
         // It stays if there is something in it.
         fs::remove_dir(&self.partial).ok();

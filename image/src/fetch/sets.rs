@@ -29,7 +29,7 @@ pub struct Sets<'a> {
     pub pins: &'a Pins,
     /// Ask the mirror for its MANIFEST even if one is there: a snapshot's changes.
     pub refresh: bool,
-    /// What is pinned of this release no longer counts.
+    /// Ignore the pins of this release.
     pub repin: bool,
 }
 
@@ -98,7 +98,7 @@ impl Sets<'_> {
         Err(one_or_many(errors))
     }
 
-    /// What the mirror vouches for must be what was pinned.
+    /// Checks the mirror's digests against the pinned ones.
     fn demand_pinned(&self, listing: &Listing) -> Result<(), FetchError> {
         for file in self.files.iter().filter(|_| !self.repin) {
             let (Some(pin), Some(entry)) = (self.pins.get(self.release, file), listing.manifest.entry(file))

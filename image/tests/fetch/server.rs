@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) enum Answer {
     /// The file, or the part that was asked for.
     File(Vec<u8>),
-    /// So many bytes of what was asked for, then the connection is cut.
+    /// This many bytes of the answer, then the connection is cut.
     Cut(Vec<u8>, usize),
     /// The whole file, whatever part was asked for.
     NoRanges(Vec<u8>),
@@ -31,7 +31,7 @@ pub(crate) enum Answer {
     Status(u16, Option<u64>),
     /// Nothing, until the client goes.
     Silence,
-    /// The file slowly: so many bytes at a time, with a pause between.
+    /// The file slowly: this many bytes at a time, with a pause between.
     Slow(Vec<u8>, usize, Duration),
 }
 
@@ -200,7 +200,7 @@ pub(crate) fn fetch<T>(run: impl AsyncFnOnce(&mut Fetcher<'_>) -> T) -> (T, Stri
     (result, notes)
 }
 
-/// Runs a fetch that is interrupted as soon as so many bytes of a file are there.
+/// Runs a fetch that is interrupted as soon as this many bytes of a file are there.
 pub(crate) fn interrupted<T>(after: u64, run: impl AsyncFnOnce(&mut Fetcher<'_>) -> T) -> T {
     let cancel = CancellationToken::new();
     Runtime::new().unwrap().block_on(run(&mut Fetcher::new(QUICK, &cancel, &mut |event| {

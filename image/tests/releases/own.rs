@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The disk of a kernel of somebody's own over the image of a small release, with the real `makefs`.
+//! The disk of a kernel of one's own over the image of a small release, with the real `makefs`.
 
 use std::fs;
 

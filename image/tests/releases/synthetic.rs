@@ -12,6 +12,9 @@ use nlproof_image::{BuildOptions, Cache, GuestKeys, Image, ImageError, Progress,
 use tar::{Builder, EntryType, Header};
 use tokio_util::sync::CancellationToken;
 
+#[path = "../../../tests/support/kernel.rs"]
+mod file;
+
 /// A place for one test: releases on one side, a cache on the other.
 pub(crate) struct Place {
     dir: tempfile::TempDir,
@@ -50,26 +53,9 @@ pub(crate) const KERNEL: &[Entry<'static>] = &[
     ("./boot/kernel/if_epair.ko", EntryType::Regular, 0o555, 0, b"epair"),
 ];
 
-/// A kernel file that says this of itself, and boots nowhere.
+/// A kernel file of 14.0-STABLE that boots nowhere.
 pub(crate) fn own_kernel(revision: &str) -> Vec<u8> {
-    use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope, write};
-    let mut file = write::Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
-    let data = file.section_id(write::StandardSection::Data);
-    let sccs = format!("@(#)FreeBSD 14.0-STABLE #0 {revision}: Mon\n\0");
-    for (name, bytes) in [("osreldate", &1_400_507_u32.to_le_bytes()[..]), ("sccs", sccs.as_bytes())] {
-        let symbol = file.add_symbol(write::Symbol {
-            name: name.into(),
-            value: 0,
-            size: bytes.len() as u64,
-            kind: SymbolKind::Data,
-            scope: SymbolScope::Linkage,
-            weak: false,
-            section: write::SymbolSection::Undefined,
-            flags: SymbolFlags::None,
-        });
-        file.add_symbol_data(symbol, data, bytes, 4);
-    }
-    file.write().unwrap()
+    file::kernel(object::Architecture::X86_64, 1_400_507, "14.0-STABLE", revision)
 }
 
 impl Place {

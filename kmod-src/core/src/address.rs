@@ -118,7 +118,7 @@ impl InterfaceAddress for Address {
         self.prefix_len
     }
 
-    /// That of a stack in which nobody has changed it.
+    /// The mask of a stack in which nobody has changed it.
     fn loopback_mask(&self) -> u32 {
         IN_LOOPBACK_MASK_DFLT
     }

@@ -9,6 +9,7 @@ use crate::address::InterfaceAddress as _;
 use crate::address_dump::{self, Owner};
 use crate::address_request::AddressRequest;
 use crate::attributes::Request;
+use crate::behaviour::SharedStack;
 use crate::call::Call;
 use crate::context::Epoch;
 use crate::errno::Errno;
@@ -37,7 +38,8 @@ pub(crate) fn get<K: Kernel, R: Requester>(
     let reply = MessageHeader { kind: RTM_NEWADDR, flags, ..request.header };
     kernel.probe(Probe::DumpBegin { message: reply.kind, seq: reply.seq });
     // `prison_if` asks this first: who is in no jail that shares its network stack sees every address.
-    let sees_all = !call.behaviours.jailed_gets || call.requester.owns_network_stack();
+    let sees_all =
+        call.behaviours.shared_stack == SharedStack::Unknown || call.requester.owns_network_stack();
     let mut list = |ifp: &K::Ref| {
         let owner = Owner::of(ifp);
         kernel.for_each_address(epoch, ifp, |address| {

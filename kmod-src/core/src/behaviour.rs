@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! In what the branches differ, each difference under a name.
+//! Differences between the branches, each under a name.
 
 use crate::cloners::Cloners;
 use crate::profile::Profile;
 
-/// What one branch does where the branches differ. Everything else is the same in all of them.
+/// Behaviour of one branch where the branches differ. Everything else is the same in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behaviours {
     /// How RTM_NEWLINK changes an interface.
@@ -27,9 +27,8 @@ pub struct Behaviours {
     pub address_changes: AddressChanges,
     /// How much an address message tells.
     pub address_dump: AddressDump,
-    /// A jail without a network stack of its own may send the GET messages, and RTM_GETADDR shows it only
-    /// its own addresses.
-    pub jailed_gets: bool,
+    /// What a jail without a network stack of its own may ask, and is shown.
+    pub shared_stack: SharedStack,
     /// How a new name is announced.
     pub rename: Rename,
     /// What `ifi_type` of RTM_GETLINK is compared with.
@@ -132,6 +131,18 @@ pub enum LinkCloner {
     ByName,
 }
 
+/// What a jail without a network stack of its own may ask, and is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedStack {
+    /// netlink knows no such jails: whoever has a socket may send every message and is shown everything, and only
+    /// privileges are asked for. AF_NETLINK is not among the families that such a jail has (`prison_check_af`), so its
+    /// socket(2) fails with EPROTONOSUPPORT, unless the jail has `allow.socket_af`.
+    Unknown,
+    /// A jail has sockets and may send the GET messages (RTNL_F_ALLOW_NONVNET_JAIL); RTM_GETADDR shows it its own
+    /// addresses alone.
+    GetsAlone,
+}
+
 /// How a new name of an interface is announced. Both ways it is RTM_DELLINK with the old one and RTM_NEWLINK with the
 /// new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,9 +184,9 @@ pub enum Inet4Scope {
 /// What RTM_NEWADDR and RTM_DELADDR do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressChanges {
-    /// They are answered as RTM_GETADDR is, to anybody, and change nothing.
+    /// RTM_NEWADDR and RTM_DELADDR are answered as RTM_GETADDR is, to anybody, and change nothing.
     ListInstead,
-    /// They add and delete addresses.
+    /// RTM_NEWADDR and RTM_DELADDR add and delete addresses.
     Change,
 }
 
@@ -190,7 +201,7 @@ pub enum AddressDump {
 }
 
 impl Behaviours {
-    /// What that branch does.
+    /// Behaviour of that branch.
     #[must_use]
     pub const fn of(profile: Profile) -> Self {
         let release_13 = Self {
@@ -204,7 +215,7 @@ impl Behaviours {
             inet4_scope: Inet4Scope::NetworkOrderAsHost,
             address_changes: AddressChanges::ListInstead,
             address_dump: AddressDump::Plain,
-            jailed_gets: false,
+            shared_stack: SharedStack::Unknown,
             rename: Rename::DepartureAndArrival,
             type_filter: TypeFilter::AgainstIndex,
             extended_mask: false,
@@ -222,7 +233,7 @@ impl Behaviours {
             inet4_scope: Inet4Scope::NetworkOrderAsHost,
             address_changes: AddressChanges::Change,
             address_dump: AddressDump::Full,
-            jailed_gets: true,
+            shared_stack: SharedStack::GetsAlone,
             rename: Rename::DepartureAndArrival,
             type_filter: TypeFilter::AgainstIndex,
             extended_mask: false,

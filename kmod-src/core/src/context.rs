@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Whether the running thread may sleep, as types.
+//! Types that say whether the running thread may sleep.
 //!
 //! FreeBSD's network stack is read inside the network epoch (`NET_EPOCH_ENTER`), and a thread inside it
 //! must not sleep. Operations that may sleep ask for a [`Sleepable`]; those that need the epoch ask for

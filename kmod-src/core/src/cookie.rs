@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a successful create adds to its acknowledgement.
+//! The cookie that a successful create adds to its acknowledgement.
 
 use nlproof_wire::bytes::{align, put_at};
 use nlproof_wire::consts::{IFLA_IFNAME, IFLA_NEW_IFINDEX, IFNAMSIZ, NLA_HDRLEN};

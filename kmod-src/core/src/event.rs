@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What is announced to multicast groups. Type, flags, sequence number and port of an event are 0 but for
-//! the type.
+//! Announcements to multicast groups. Type, flags, sequence number and port of an event are 0 but for the
+//! type.
 
 use nlproof_wire::consts::freebsd::AF_INET6;
 use nlproof_wire::consts::{

@@ -22,7 +22,7 @@ pub struct Tunnel {
     pub remote: SocketAddress,
 }
 
-/// What is asked of a gif. Of attributes that come twice the last holds.
+/// What is asked of a gif. If an attribute comes twice, the last one holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GifRequest {
     local: Option<SocketAddress>,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What this crate asks of the kernel around it.
+//! The traits by which this crate uses the kernel around it.
 //!
 //! The kernel module implements these traits over opaque pointers and a C shim. They are made so that
 //! they cannot be used wrongly: a reference to an interface gives itself back when it is dropped, what

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What FreeBSD's `sys/netlink/route/iface.c` decides: requests about interfaces and addresses are
-//! parsed, checked, carried out and answered, and what happens to interfaces is announced.
+//! The decisions of FreeBSD's `sys/netlink/route/iface.c`: requests about interfaces and addresses
+//! are parsed, checked, carried out and answered, and changes of interfaces are announced.
 //!
 //! The crate never touches an `ifnet`: all it wants done stands in the traits [`Kernel`], [`Interface`],
 //! [`Requester`] and [`Writer`]. The kernel module implements them over a C shim with opaque pointers,

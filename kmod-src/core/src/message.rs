@@ -3,7 +3,7 @@
 
 use nlproof_wire::consts::{RTM_DELADDR, RTM_DELLINK, RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK};
 
-use crate::behaviour::{AddressChanges, Behaviours};
+use crate::behaviour::{AddressChanges, Behaviours, SharedStack};
 use crate::kernel::Privilege;
 
 /// One message that is handled here: `struct rtnl_cmd_handler`.
@@ -17,7 +17,7 @@ pub struct Message {
     pub privilege: Option<Privilege>,
     /// The message is handled inside the network epoch (RTNL_F_NOEPOCH is not set): its handler must not sleep.
     pub in_epoch: bool,
-    /// A jail without a network stack of its own may send it (RTNL_F_ALLOW_NONVNET_JAIL).
+    /// A jail without a network stack of its own may send it (RTNL_F_ALLOW_NONVNET_JAIL, or nobody asks).
     pub jailed: bool,
     /// What answers it.
     pub(crate) handler: Handler,
@@ -55,9 +55,15 @@ impl Message {
 
     /// One of [`KINDS`].
     fn named(behaviours: &Behaviours, kind: u16, name: &'static str) -> Self {
-        let change =
-            Self { kind, name, privilege: None, in_epoch: false, jailed: false, handler: Handler::DelLink };
-        let get = Self { jailed: behaviours.jailed_gets, ..change };
+        let change = Self {
+            kind,
+            name,
+            privilege: None,
+            in_epoch: false,
+            jailed: behaviours.shared_stack == SharedStack::Unknown,
+            handler: Handler::DelLink,
+        };
+        let get = Self { jailed: true, ..change };
         let get_addr = Self { in_epoch: true, handler: Handler::GetAddr, ..get };
         let changes_addresses = behaviours.address_changes == AddressChanges::Change;
         let change_addr =
@@ -94,7 +100,8 @@ mod tests {
         assert_eq!(of(Profile::Seed, RTM_NEWADDR).privilege, None);
         assert_eq!(of(Profile::R14_0, RTM_NEWADDR).privilege, Some(Privilege::AddIfAddr));
         assert_eq!(of(Profile::R14_0, RTM_DELADDR).privilege, Some(Privilege::DelIfAddr));
-        assert!(of(Profile::R14_0, RTM_GETADDR).jailed && !of(Profile::R13, RTM_GETADDR).jailed);
+        assert!(of(Profile::R14_0, RTM_GETADDR).jailed && !of(Profile::R14_0, RTM_NEWADDR).jailed);
+        assert!(Message::all(&Behaviours::of(Profile::R13)).iter().all(|message| message.jailed));
         assert!(of(Profile::R15, RTM_GETADDR).in_epoch && !of(Profile::R15, RTM_NEWADDR).in_epoch);
         assert_eq!(Message::of(&Behaviours::of(Profile::R15), 19), None);
         for kind in 0..u16::MAX {

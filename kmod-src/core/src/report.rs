@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a request's acknowledgement will carry besides the error number, and the request's share of
+//! The contents of a request's acknowledgement besides the error number, and the request's share of
 //! scratch memory: the parts of `struct nl_pstate` (`netlink/netlink_message_parser.h`) that outlive
 //! the parsing.
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What this crate and the C shim say to each other: `kmod-src/shim/abi.h`, where each function is explained.
+//! The interface between this crate and the C shim: `kmod-src/shim/abi.h`, which explains each function.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::marker::{PhantomData, PhantomPinned};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `iface-core` inside a FreeBSD kernel: its traits over the C shim in `kmod-src/shim`.
 //!
-//! This is the only unsafe Rust of the module. The kernel's structures are opaque pointers here; what the shim
-//! and this crate exchange by value stands in `abi.rs`, and both sides assert the layouts.
+//! This crate has the only unsafe Rust of the module. The kernel's structures are opaque pointers here; what
+//! the shim and this crate exchange by value stands in `abi.rs`, and both sides assert the layouts.
 #![no_std]
 
 mod abi;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A module that can panic does not load: the handler calls a function that does not exist, so that if anything
-//! that panics is left after optimisation, the function is among the module's imports, and `kmod build` and the
-//! kernel's linker refuse it.
+//! The panic handler, which keeps a module that can panic from loading. It calls a function that does not
+//! exist: if anything that panics is left after optimisation, the function is among the module's imports, and
+//! `kmod build` and the kernel's linker reject the module.
 
 use core::panic::PanicInfo;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Interfaces come, change and go (`net/if.c`), and what of it is announced in which order.
+//! Arrival, change and departure of interfaces (`net/if.c`), and the order of their announcements.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Releases that answer as their branch does, but for the kernel around iface.c.
+//! Releases that differ from their branch only in the kernel around iface.c.
 
 use core::ops::Range;
 

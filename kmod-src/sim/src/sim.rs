@@ -58,7 +58,19 @@ impl Sim {
         Self { stack }
     }
 
-    /// Opens a NETLINK_ROUTE socket for requests.
+    /// What socket(2) says to a process that asks for a netlink socket: EPROTONOSUPPORT to one of a jail that has no
+    /// socket of this family.
+    ///
+    /// # Errors
+    /// The number that it fails with.
+    pub fn may_open(&self, privilege: Privilege) -> Result<(), Errno> {
+        match privilege {
+            Privilege::Jailed if !self.stack.variant.jailed_sockets => Err(Errno::EPROTONOSUPPORT),
+            _ => Ok(()),
+        }
+    }
+
+    /// Opens a NETLINK_ROUTE socket for requests. Whether there can be one, [`may_open`](Self::may_open) says.
     pub fn socket(&self, options: SocketOptions, privilege: Privilege) -> SocketId {
         self.open(options, privilege, None)
     }

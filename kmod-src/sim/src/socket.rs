@@ -38,6 +38,8 @@ pub enum Privilege {
     Unprivileged,
     /// The superuser of a jail that shares this network stack and its addresses: may look where the branch lets it.
     Jailed,
+    /// The superuser of such a jail that has `allow.socket_af`, and so has sockets in every branch.
+    JailedWithSockets,
 }
 
 /// `struct nlpcb` and its socket.
@@ -107,7 +109,7 @@ impl Requester for Socket {
     }
 
     fn owns_network_stack(&self) -> bool {
-        self.privilege != Privilege::Jailed
+        !matches!(self.privilege, Privilege::Jailed | Privilege::JailedWithSockets)
     }
 
     fn may_see(&self, _address: &SocketAddress) -> bool {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Who hears of the probes: what a real kernel's ring or DTrace keeps, kept here.
+//! The tracer of the probes: it keeps what a real kernel's ring or DTrace keeps.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

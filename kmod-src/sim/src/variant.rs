@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! In what the kernels around iface.c differ: what `iface_core::Behaviours` is for iface.c itself.
+//! Differences between the kernels around iface.c, as `iface_core::Behaviours` has them for iface.c itself.
 
 use iface_core::Profile;
 
@@ -35,6 +35,9 @@ pub(crate) struct Variant {
     pub(crate) tun_capabilities: u32,
     /// A VLAN is announced as what it is. In 14 it is Ethernet when it arrives and changes then.
     pub(crate) vlan_type_early: bool,
+    /// AF_NETLINK is among the families that a jail without a network stack of its own has (`prison_check_af` of
+    /// `kern/kern_jail.c`). It came with 14; before, only `allow.socket_af` lets such a jail have a socket.
+    pub(crate) jailed_sockets: bool,
     /// vlan(4) and gif(4) say of themselves what they are (their `dump_nl_f` is asked), and gif(4) reads
     /// IFLA_INFO_DATA. Up to 15.1 `ifc_attach_cloner` overwrites the first, and gif(4) has neither.
     pub(crate) drivers_describe: bool,
@@ -59,7 +62,8 @@ impl Variant {
         match profile {
             // tun(4) of 14.2 is what is newest of 14 (see `Release`).
             Profile::R14_3 => Self::of_release(Release::R14_2),
-            Profile::Seed | Profile::R13 | Profile::R14_0 => Self {
+            Profile::Seed | Profile::R13 => Self { jailed_sockets: false, ..Self::of(Profile::R14_0) },
+            Profile::R14_0 => Self {
                 first_buffer: 160,
                 pages_reversed: true,
                 address_in_buffer: Some(12),
@@ -72,6 +76,7 @@ impl Variant {
                 last_vlan_id: 4095,
                 tun_capabilities: IFCAP_LINKSTATE,
                 vlan_type_early: false,
+                jailed_sockets: true,
                 drivers_describe: false,
             },
             Profile::R15 => Self {
@@ -87,6 +92,7 @@ impl Variant {
                 last_vlan_id: 4094,
                 tun_capabilities: IFCAP_LINKSTATE | IFCAP_MEXTPG,
                 vlan_type_early: true,
+                jailed_sockets: true,
                 drivers_describe: false,
             },
             Profile::R16 => Self { drivers_describe: true, ..Self::of(Profile::R15) },

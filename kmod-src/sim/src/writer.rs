@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Message buffers: `struct nl_writer` (`netlink/netlink_message_writer.{h,c}`). What matters is where the
-//! kernel cuts datagrams.
+//! Message buffers: `struct nl_writer` (`netlink/netlink_message_writer.{h,c}`), modelled for the places
+//! where the kernel cuts datagrams.
 
 use std::rc::Rc;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Waiting for whatever comes on a program's sockets, in one place, so that an event gets its time when it
-//! comes and not when somebody looks.
+//! One wait for all sockets of a program, so that an event gets its time when it arrives and not when
+//! somebody looks.
 
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What the kernel prints while a program runs, from `/dev/klog`.
 //!
-//! Who has that open keeps log(9) from the console (sys/kern/subr_prf.c `vlog`), where people and nlproof look for it
-//! when a guest dies. So it is opened for the moment of each look. What is read there is still in dmesg(8).
+//! While a process has that device open, log(9) does not reach the console (sys/kern/subr_prf.c `vlog`), where people
+//! and nlproof look when a guest dies. The agent therefore opens it for the moment of each look. What is read there
+//! is still in dmesg(8).
 
 use alloc::format;
 use alloc::string::String;
@@ -24,21 +25,21 @@ const AT_ONCE: usize = 16 * 1024;
 pub(crate) struct Console {
     /// Whether the kernel puts the time before lines.
     stamped: Result<(), Errno>,
-    /// What was printed before, in microseconds of CLOCK_MONOTONIC, is nobody's.
+    /// Lines printed before this time, in microseconds of CLOCK_MONOTONIC, belong to no program.
     from_us: u64,
-    /// So many bytes the buffer holds.
+    /// Size of the buffer in bytes.
     size: u64,
     lines: Lines,
     buffer: Vec<u8>,
 }
 
-/// Reads what is there for nobody, so that who begins later has less to read.
+/// Reads and discards what is there, so that later programs have less to read.
 pub(crate) fn skip() {
     Console::begin();
 }
 
 impl Console {
-    /// Begins, and throws away what is there. What fails is said at the first look.
+    /// Begins, and discards what is there. What fails is said at the first look.
     pub(crate) fn begin() -> Self {
         let stamped = sysctl::set_int(STAMP, 2);
         let size = sysctl::number(SIZE).unwrap_or(u64::MAX);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Very many requests: several sockets that ask again as soon as they are answered, while a command may run. What
-//! comes is counted.
+//! Very many requests: several sockets that ask again as soon as they are answered, while a command may run. The
+//! answers are counted.
 
 use alloc::format;
 use alloc::string::String;

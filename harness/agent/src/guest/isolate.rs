@@ -70,7 +70,7 @@ pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
 /// Makes a jail that waits, with a network stack in which nothing happens by itself.
 ///
 /// # Errors
-/// As [`enter`].
+/// Same as [`enter`].
 #[cfg(feature = "freebsd")]
 pub(crate) fn prepare(name: CString) -> Result<Jail, (Errno, String)> {
     let system = |errno: Errno| (errno, format!("no process to prepare a jail ({errno})"));

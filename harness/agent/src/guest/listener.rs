@@ -13,10 +13,10 @@ use crate::sys::io::{self, Access, Fd, STDERR, STDIN, STDOUT};
 use crate::sys::process::{self, Forked};
 use crate::sys::{Errno, socket};
 
-/// Makes ready and leaves a process behind that serves. Whoever is told that this succeeded can connect.
+/// Prepares the guest and leaves a serving process behind. Whoever is told that this succeeded can connect.
 pub(crate) fn start(listen: &Listen) -> Result<(), Failure> {
     let stacks = Stacks::make(listen.stacks).map_err(|(_, text)| Failure::Listen(text))?;
-    // What the kernel said when it started is nobody's, and every connection would find it there.
+    // What the kernel printed at its start belongs to no program, and every connection would find it there.
     console::skip();
     let place = || format!("{:?}, port {}", listen.address, listen.port);
     let listener = socket::listen(listen.address, listen.port)

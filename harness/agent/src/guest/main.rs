@@ -16,6 +16,12 @@
 
 extern crate alloc;
 
+mod card_acts;
+#[cfg(feature = "freebsd")]
+mod cards;
+#[cfg(not(feature = "freebsd"))]
+#[path = "no_cards.rs"]
+mod cards;
 mod collector;
 mod command;
 #[cfg(feature = "freebsd")]

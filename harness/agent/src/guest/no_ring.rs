@@ -16,7 +16,7 @@ pub(crate) fn switch_on() -> Result<bool, Errno> {
 }
 
 impl Ring {
-    /// Not called: [`switch_on`] says that there is nothing to read.
+    /// Not called: [`switch_on`] reports that nothing can be read.
     pub(crate) fn begin() -> Result<Self, Errno> {
         Err(Errno(0))
     }

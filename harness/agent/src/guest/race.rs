@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use nlproof_agent::datagram::{ends, messages};
 use nlproof_agent::{Body, ErrorStage, Race, Send};
 
+use crate::card_acts::Meanwhile;
 use crate::netlink::Netlink;
 use crate::session::Session;
 use crate::sys::Errno;
@@ -20,6 +21,10 @@ use crate::sys::socket::{self, Received};
 const BUFFER: usize = 256 << 10;
 /// sys/netlink/netlink.h.
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_MULTI: u16 = 2;
+/// Between two looks at network cards, in milliseconds.
+const CARD_LOOK_MS: i32 = 5;
 
 /// One socket of the race and what it asks.
 struct Lane {
@@ -48,27 +53,61 @@ impl Session<'_> {
         for _ in &race.lanes {
             lanes.push(Lane { socket: open(&self.options)?.0, requests: Vec::new(), ended: 0 });
         }
-        for round in 0..race.rounds {
-            for send in &race.before {
-                self.alone(&referee, send, true)?;
+        let mut meanwhile = Meanwhile::new(&race.acts);
+        let over = Deadline::after_ms(race.for_ms);
+        let mut round = 0;
+        let goes_on = |round: u32| if race.for_ms > 0 { !over.passed() } else { round < race.rounds };
+        let result = loop {
+            if !goes_on(round) {
+                break Ok(());
             }
-            for (lane, sends) in lanes.iter_mut().zip(&race.lanes) {
-                lane.requests.clear();
-                lane.ended = 0;
-                for send in sends {
-                    // What is not there has been reported.
-                    let Some(data) = self.patched(send) else { return Ok(()) };
-                    lane.requests.push((send.clone(), data));
+            match self.round(race, round, &referee, &mut lanes, &mut meanwhile) {
+                Ok(true) => {
+                    round += 1;
+                    // A driver that is asked without rest does not come to attach: its lock is taken again at once.
+                    let rest_ms = if race.acts.is_empty() { 0 } else { CARD_LOOK_MS };
+                    if let Err(errno) = poll(&mut [], rest_ms) {
+                        break Err(unable(errno));
+                    }
                 }
+                Ok(false) => break Ok(()),
+                Err(failed) => break Err(failed),
             }
-            self.reporter.pass_on();
-            start(&lanes, round)?;
-            self.finish(&mut lanes, round, Deadline::after_ms(race.limit_ms))?;
-            for send in &race.after {
-                self.alone(&referee, send, false)?;
+        };
+        meanwhile.finish(self.cards.as_ref(), &self.reporter);
+        let acts = u32::try_from(meanwhile.done()).unwrap_or(u32::MAX);
+        self.reporter.report(Body::Raced { rounds: round, acts });
+        result
+    }
+
+    /// One round; whether another can follow.
+    fn round(
+        &mut self,
+        race: &Race,
+        round: u32,
+        referee: &Netlink,
+        lanes: &mut [Lane],
+        meanwhile: &mut Meanwhile,
+    ) -> Result<bool, Failed> {
+        for send in &race.before {
+            self.alone(referee, send, true)?;
+        }
+        for (lane, sends) in lanes.iter_mut().zip(&race.lanes) {
+            lane.requests.clear();
+            lane.ended = 0;
+            for send in sends {
+                // What is not there has been reported.
+                let Some(data) = self.patched(send) else { return Ok(false) };
+                lane.requests.push((send.clone(), data));
             }
         }
-        Ok(())
+        self.reporter.pass_on();
+        start(lanes, round)?;
+        self.finish(lanes, round, race, meanwhile)?;
+        for send in &race.after {
+            self.alone(referee, send, false)?;
+        }
+        Ok(true)
     }
 
     /// Sends what belongs to no socket of the race, and waits for its answer.
@@ -95,7 +134,14 @@ impl Session<'_> {
     }
 
     /// Takes what comes until every request has its answer.
-    fn finish(&self, lanes: &mut [Lane], round: u32, until: Deadline) -> Result<(), Failed> {
+    fn finish(
+        &self,
+        lanes: &mut [Lane],
+        round: u32,
+        race: &Race,
+        meanwhile: &mut Meanwhile,
+    ) -> Result<(), Failed> {
+        let until = Deadline::after_ms(race.limit_ms);
         let mut buffer = alloc::vec![0; BUFFER];
         loop {
             let mut quiet = true;
@@ -104,9 +150,13 @@ impl Session<'_> {
                     quiet = false;
                     lane.ended +=
                         lane.requests.iter().filter(|(send, _)| ends(send.end, send.seq, &data)).count();
-                    self.reporter.report(Body::Race { round, lane: number, data });
+                    let data = if race.for_ms > 0 { telling(&data) } else { data };
+                    if !data.is_empty() {
+                        self.reporter.report(Body::Race { round, lane: number, data });
+                    }
                 }
             }
+            meanwhile.tick(self.cards.as_ref(), &self.reporter);
             if lanes.iter().all(|lane| lane.ended >= lane.requests.len()) {
                 return Ok(());
             }
@@ -117,10 +167,21 @@ impl Session<'_> {
             if quiet {
                 let waiting = lanes.iter().filter(|lane| lane.ended < lane.requests.len());
                 let mut fds: Vec<_> = waiting.map(|lane| PollFd::readable(lane.socket.fd.raw())).collect();
-                poll(&mut fds, until.poll_ms()).map_err(unable)?;
+                let ms =
+                    if race.acts.is_empty() { until.poll_ms() } else { until.poll_ms().min(CARD_LOOK_MS) };
+                poll(&mut fds, ms).map_err(unable)?;
             }
         }
     }
+}
+
+/// Of a datagram what a round comes to: no parts of dumps.
+fn telling(datagram: &[u8]) -> Vec<u8> {
+    let part = |message: &nlproof_agent::datagram::Message<'_>| {
+        message.flags & NLM_F_MULTI != 0 && message.kind > NLMSG_DONE
+    };
+    let only_parts = messages(datagram).next().is_some() && messages(datagram).all(|message| part(&message));
+    if only_parts { Vec::new() } else { datagram.into() }
 }
 
 /// Sends everything, the first request of each socket first. Another socket begins in each round.

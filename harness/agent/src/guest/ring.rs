@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The module's ring: which probes fired in this program's network stack.
 //!
-//! There is one ring for all stacks, and who reads it empties it. Programs run one after another, so what was there
-//! before a program began is nobody's.
+//! There is one ring for all stacks, and reading empties it. Programs run one after another, so what was there
+//! before a program began belongs to none.
 
 use alloc::vec;
 use alloc::vec::Vec;

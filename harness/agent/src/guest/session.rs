@@ -8,9 +8,10 @@ use nlproof_agent::datagram::{ends, fence, without_fences};
 use nlproof_agent::interfaces::{Interface, newcomers};
 use nlproof_agent::ring::Fired;
 use nlproof_agent::{
-    Body, DropSource, ErrorStage, NO_STEP, Privilege, Program, ReplyEnd, Send, SocketOptions, Step,
+    Act, Body, DropSource, ErrorStage, NO_STEP, Privilege, Program, ReplyEnd, Send, SocketOptions, Step,
 };
 
+use crate::cards::Cards;
 use crate::collector::{Collector, Seen};
 use crate::command::Command;
 use crate::isolate::{self, Jail};
@@ -26,11 +27,16 @@ use crate::sys::{Errno, errno, process, socket};
 const FENCE_MS: u32 = 1000;
 /// How often a fence is sent again when its acknowledgement itself was dropped.
 const FENCE_ATTEMPTS: u32 = 8;
-/// What is seen waits for more at most so long before it is passed on, in milliseconds.
+/// How long a record may wait for others before all are passed on, in milliseconds.
 const GATHER_MS: u32 = 20;
 /// How long to wait at a time for a command whose outputs are open: their end tells that it ends, unless it left a process
 /// behind that holds them. In milliseconds.
 const SLICE_MS: u32 = 50;
+
+/// Between two looks whether the kernel has noticed, in milliseconds.
+const CARD_LOOK_MS: u32 = 5;
+/// A driver that does not come to rest after something was done with its card is waited for no longer, in milliseconds.
+const CARD_SETTLE_MS: u32 = 10_000;
 
 /// A program that runs.
 pub(crate) struct Session<'a> {
@@ -45,6 +51,10 @@ pub(crate) struct Session<'a> {
     fences: u32,
     /// The program runs in the guest's own network stack.
     outside: bool,
+    /// Network cards, if the program has any.
+    pub(crate) cards: Option<Cards>,
+    /// Interfaces of cards as they were seen last, for asking after ones that are gone.
+    seen_cards: Vec<Interface>,
     /// Which probes fire, if that is wanted and there is a module to tell.
     ring: Option<Ring>,
     /// Options of every socket that asks.
@@ -70,12 +80,23 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
     };
     let isolated = stand_alone()
         .map_err(|errno| (errno, format!("cannot prepare the child ({errno})")))
-        .and_then(|()| match program.privilege {
-            Privilege::Outside => Ok(()),
-            _ => isolate::enter(jail),
-        })
-        .and_then(|()| isolate::take_privilege(program.privilege));
-    if let Err((errno, text)) = isolated {
+        .and_then(|()| Cards::begin(program, jail))
+        .and_then(|cards| match program.privilege {
+            Privilege::Outside => Ok(cards),
+            _ => isolate::enter(jail).map(|()| cards),
+        });
+    let cards = match isolated {
+        Ok(cards) => cards,
+        Err((errno, text)) => {
+            reporter.error(ErrorStage::Isolate, errno, text);
+            return false;
+        }
+    };
+    // Before there is anybody who could hear of it.
+    if cards.as_ref().is_some_and(|cards| !cards.plug_all(&reporter)) {
+        return false;
+    }
+    if let Err((errno, text)) = isolate::take_privilege(program.privilege) {
         reporter.error(ErrorStage::Isolate, errno, text);
         return false;
     }
@@ -117,6 +138,8 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
         devices: false,
         fences: 0,
         outside,
+        cards,
+        seen_cards: Vec::new(),
         ring,
         options,
     };
@@ -131,7 +154,8 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
     session.reporter.report(Body::Begin);
     session.kernel_trace_ends();
     session.name_interfaces(Which::All);
-    !session.devices
+    let gone = session.cards.as_ref().is_none_or(|cards| cards.unplug_all(&session.reporter));
+    gone && !session.devices
 }
 
 /// A group of its own, gone when the parent goes, and nothing of the parent's input and output.
@@ -200,8 +224,36 @@ impl Session<'_> {
                 self.settle(0, 0);
                 self.name_interfaces(Which::New);
             }
+            Step::Hardware(act) => self.hardware(act),
             Step::Wait { quiet_ms, limit_ms } => self.settle(*quiet_ms, *limit_ms),
         }
+    }
+
+    /// Does something with a network card and records what comes until the kernel has noticed.
+    fn hardware(&mut self, act: &Act) {
+        let Some(cards) = &self.cards else { return };
+        cards.announce(&self.reporter, act, true);
+        let until = cards.begin_act(&self.reporter, act, true);
+        while let Some(until) = until {
+            let Some(cards) = &self.cards else { return };
+            match cards.outcome(act, until) {
+                None => {}
+                Some(outcome) => {
+                    cards.tell(&self.reporter, act, outcome);
+                    break;
+                }
+            }
+            let seen = self.next(Deadline::after_ms(CARD_LOOK_MS), &mut []);
+            self.record(seen);
+        }
+        let quiet_ms = self.cards.as_ref().and_then(|cards| cards.card(act)).map_or(0, |card| card.settle_ms);
+        self.settle(quiet_ms, CARD_SETTLE_MS);
+        self.name_interfaces(Which::New);
+    }
+
+    /// The last index of a card's interface that is gone.
+    fn last_index(&self, name: &str) -> Option<u32> {
+        self.seen_cards.iter().find(|seen| seen.name == name).map(|seen| seen.index)
     }
 
     /// Reports which probes have fired since the last time.
@@ -225,7 +277,7 @@ impl Session<'_> {
         }
     }
 
-    /// What was not read is lost, and how much that is nobody knows.
+    /// What was not read is lost, and its amount is unknown.
     fn kernel_trace_failed(&self, errno: Errno) {
         let text = format!("the kernel's records could not be read ({errno})");
         self.reporter.error(ErrorStage::Receive, errno, text);
@@ -260,10 +312,15 @@ impl Session<'_> {
         for patch in &send.patches {
             let index = match self.stack.index(&patch.ifname) {
                 Ok(index) => index,
+                // A card that is gone can still be asked after.
                 Err(errno) => {
-                    let text = format!("there is no interface `{}` ({errno}): not sent", patch.ifname);
-                    self.reporter.error(ErrorStage::Resolve, errno, text);
-                    return None;
+                    if let Some(index) = self.last_index(&patch.ifname) {
+                        index
+                    } else {
+                        let text = format!("there is no interface `{}` ({errno}): not sent", patch.ifname);
+                        self.reporter.error(ErrorStage::Resolve, errno, text);
+                        return None;
+                    }
                 }
             };
             self.name(Interface { name: patch.ifname.clone(), index });
@@ -447,6 +504,13 @@ impl Session<'_> {
         };
         for interface in newcomers(before, &now) {
             self.report_name(interface);
+        }
+        if let Some(cards) = &self.cards {
+            let is_card = |it: &&Interface| cards.cards.iter().any(|card| card.interface == it.name);
+            for card in now.iter().filter(is_card) {
+                self.seen_cards.retain(|seen| seen.name != card.name);
+                self.seen_cards.push(card.clone());
+            }
         }
         self.devices |= now.iter().any(Interface::has_device);
         self.known = now;

@@ -18,7 +18,7 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    /// To be called after the request socket is bound, whose `nl_pid` is then the process id as for any
+    /// Call this after the request socket is bound: its `nl_pid` is then the process id, as for any
     /// ordinary program.
     pub(crate) fn open() -> Result<Self, Errno> {
         Ok(Self {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Network stacks that are made before they are needed. Each is taken once: nobody could prove that one in which a
-//! program has run is as it was.
+//! Network stacks that are made before they are needed. Each is taken once, because nothing could prove that a
+//! stack is unchanged after a program has run in it.
 
 #[cfg(feature = "freebsd")]
 use alloc::collections::VecDeque;
@@ -22,7 +22,7 @@ use crate::sys::process;
 /// (sys/netinet6/nd6.c `nd6_init`). No vector shall see that: it gets a stack of this age, in milliseconds.
 #[cfg(feature = "freebsd")]
 const SETTLED_MS: u32 = 1100;
-/// So many are made ahead: while that many vectors run, a stack comes of age.
+/// Number of stacks made ahead: while that many vectors run, a stack comes of age.
 #[cfg(feature = "freebsd")]
 const AHEAD: usize = 64;
 

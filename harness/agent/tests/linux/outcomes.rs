@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Programs and agents that end otherwise: refused, killed, dead, misunderstood.
+//! Programs and agents that end in other ways: rejected, killed, dead, misunderstood.
 
 use std::fs;
 use std::io::Write;

@@ -89,7 +89,7 @@ pub(crate) fn run(agent: &Path, programs: Vec<Program>) -> Run {
     run_bytes(agent, &batch(programs))
 }
 
-/// Gives the agent some bytes and takes all that it says.
+/// Gives the agent some bytes and returns its whole output.
 pub(crate) fn run_bytes(agent: &Path, input: &[u8]) -> Run {
     let mut child = start(agent);
     // It may refuse the first bytes and be gone before the last are written.
@@ -141,6 +141,7 @@ pub(crate) fn program(steps: Vec<Step>) -> Program {
         privilege: Privilege::Root,
         socket: SocketOptions::default(),
         groups: vec![],
+        cards: vec![],
         steps,
         limit_ms: 20_000,
         kernel_trace: false,

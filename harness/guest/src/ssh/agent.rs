@@ -16,9 +16,9 @@ use super::hostkey::sha256_hex;
 use super::session::Ssh;
 use crate::vm::{GuestFailure, Wait, Watch};
 
-/// So many hexadecimal digits of the agent's digest are in its name.
+/// Number of hexadecimal digits of the agent's digest in its file name.
 const DIGITS: usize = 12;
-/// The agent's complaints are short; more than this is kept from no report.
+/// Most bytes of an agent's complaint that a report shows; complaints are short.
 const MAX_STDERR: usize = 64 * 1024;
 const INSTALL_LIMIT: Duration = Duration::from_secs(30);
 
@@ -27,11 +27,11 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(30);
 pub struct AgentRun {
     /// How many records were delivered.
     pub records: usize,
-    /// What the agent wrote to standard error although all went well.
+    /// Text that the agent wrote to standard error although nothing failed.
     pub stderr: String,
 }
 
-/// Where an agent with these bytes is in the guest: another build never meets it.
+/// Path in the guest of an agent with these bytes. Each build has its own.
 pub fn agent_path(directory: &str, agent: &[u8]) -> String {
     let digest = sha256_hex(agent);
     format!("{}/nlproof-agent-{}", directory.trim_end_matches('/'), &digest[..DIGITS])
@@ -151,10 +151,10 @@ impl Receiver {
         ControlFlow::Continue(())
     }
 
-    /// What the batch came to, after an agent that ended so.
+    /// Outcome of the batch after the agent ended with this status.
     ///
     /// # Errors
-    /// As [`run_agent`].
+    /// Same as [`run_agent`].
     pub fn finish(self, result: Result<ExecStatus, SshError>) -> Result<AgentRun, SshError> {
         let stderr = String::from_utf8_lossy(&self.stderr).trim_end().to_owned();
         let status = match (self.protocol, result) {
@@ -188,6 +188,7 @@ mod tests {
             privilege: Privilege::Root,
             socket: SocketOptions::default(),
             groups: Vec::new(),
+            cards: Vec::new(),
             steps: Vec::new(),
             limit_ms: 1,
             kernel_trace: false,
@@ -207,7 +208,7 @@ mod tests {
         bytes
     }
 
-    /// Feeds a stream byte by byte and ends the agent with this status.
+    /// Feeds a stream byte by byte, then ends the agent with this status.
     fn receive(bytes: &[u8], status: i32) -> (Vec<Record>, Result<AgentRun, SshError>) {
         let mut receiver = Receiver::new(&batch());
         let mut records = Vec::new();

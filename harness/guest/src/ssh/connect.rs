@@ -2,7 +2,8 @@
 //! Waiting until the guest answers over ssh.
 //!
 //! A TCP connection proves nothing: QEMU's user network accepts before the guest listens, and sshd may reset
-//! connections while it starts. Ready is who has shown the right host key, accepted our key and run a command.
+//! connections while it starts. A guest counts as ready when it has shown the right host key, accepted our key
+//! and run a command.
 
 use std::fmt;
 use std::io;
@@ -67,7 +68,7 @@ fn read_key(path: &Path) -> Result<String, SshError> {
     std::fs::read_to_string(path).map_err(|error| SshError::Key(format!("{}: {error}", path.display())))
 }
 
-/// Whom to talk to and as whom.
+/// The server to talk to, and the user to log in as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshTarget {
     /// Address and port of the server.
@@ -84,7 +85,7 @@ impl Ssh {
     /// Tries until the server is ready, the wait is over or the guest is dead.
     ///
     /// # Errors
-    /// A wrong host key and a refused key end it at once: waiting makes neither better.
+    /// A wrong host key and a rejected key end it at once: waiting makes neither better.
     pub async fn connect(
         target: &SshTarget,
         wait: &Wait,

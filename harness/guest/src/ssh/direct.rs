@@ -21,14 +21,15 @@ use super::exec::ExecStatus;
 use super::session::lost;
 use crate::vm::{Deadline, Expired, GuestFailure, Patience, Wait, WaitError, Watch};
 
-/// After so long without a byte somebody looks whether the guest is still there, and again each time it has passed.
+/// How long no byte may come before somebody looks whether the guest is still there; the look is repeated at this
+/// interval.
 const SILENCE: Duration = Duration::from_secs(4);
 /// The agent ends a program after its own limit, of one and a half minute; then at the latest it says so.
 const SILENT_FOR_EVER: Duration = Duration::from_secs(180);
 /// A guest in which nobody answers is lost at the second look only: one that has much to do on a host that has much to
 /// do can be that slow once.
 const UNREACHABLE: u32 = 2;
-/// At most this much is read at a time, in bytes.
+/// Most bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 
 /// Where an agent serves, and what it wants to see first.
@@ -46,7 +47,7 @@ impl Direct {
         Self { address, token, patience, hangs: false }
     }
 
-    /// The next batch is to hang the guest: one look at a guest that is silent meanwhile is enough.
+    /// Announces that the next batch hangs the guest, so that one look at a silent guest is enough.
     pub fn expect_hang(&mut self) {
         self.hangs = true;
     }
@@ -54,7 +55,7 @@ impl Direct {
     /// Runs a batch and hands over each record as it comes. The guest's clock is set first.
     ///
     /// # Errors
-    /// As [`run_agent`](super::run_agent).
+    /// Same as [`run_agent`](super::run_agent).
     pub async fn run(
         &mut self,
         batch: &Batch,
@@ -117,7 +118,7 @@ impl Direct {
                     Ok(()) => sent = true,
                     Err(error) => return Err(lost(doing, &error, watch).await),
                 },
-                failure = watch.death() => return Err(SshError::Guest(failure)),
+                () = watch.changed() => watch.check().await.map_err(SshError::Guest)?,
                 error = deadline.over() => return Err(over(error, watch)),
                 () = sleep_until(silence.looked + SILENCE) => silence.look(watch).await?,
             }
@@ -129,11 +130,11 @@ fn over(error: WaitError, watch: &impl Watch) -> SshError {
     SshError::Wait { error: error.with_console(watch.console_tail()), last_error: None }
 }
 
-/// A time in which no byte came.
+/// An interval in which no byte came.
 struct Silence {
     began: Instant,
     looked: Instant,
-    /// Looks in a row at which nobody in the guest could be reached.
+    /// Number of consecutive looks at which nothing in the guest could be reached.
     unreachable: u32,
     /// The guest is known to hang: the first silence is enough.
     foreknown: bool,

@@ -12,7 +12,7 @@ use super::input::Stdin;
 use super::session::{Ssh, io_would_block, lost};
 use crate::vm::{Deadline, Wait, Watch};
 
-/// Read and written at a time. libssh2's own packets hold 32 KiB.
+/// Bytes read and written at a time. libssh2's own packets hold 32 KiB.
 const CHUNK: usize = 32 * 1024;
 
 /// A piece of what a command says.

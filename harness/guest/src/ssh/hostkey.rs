@@ -5,7 +5,7 @@ use ssh2::{CheckResult, HostKeyType, KnownHostFileKind, MethodType, Session};
 
 use super::error::SshError;
 
-/// The guest has no name of its own; in libssh2's list of known hosts it has this one.
+/// Name of the guest in libssh2's list of known hosts; guests have no name of their own.
 const ALIAS: &str = "nlproof-guest";
 
 /// A public host key, as in `/etc/ssh/ssh_host_ed25519_key.pub`.

@@ -7,12 +7,12 @@ use std::thread;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, channel};
 
-/// Read at a time, in bytes.
+/// Bytes read at a time.
 const CHUNK: usize = 32 * 1024;
-/// So many chunks wait to be taken before no more is read.
+/// Number of chunks that may wait before reading pauses.
 const AHEAD: usize = 4;
 
-/// What a command reads. Reading does not block: what is still to come is an error of the kind `WouldBlock`.
+/// Input of a command. Reading does not block: what is still to come is an error of the kind `WouldBlock`.
 #[allow(async_fn_in_trait, reason = "a guest is used by one thread, which drives these futures itself")]
 pub trait Stdin: Read {
     /// Waits until a read that would have blocked is worth another try. By default none blocks.
@@ -24,8 +24,8 @@ impl<T: AsRef<[u8]>> Stdin for Cursor<T> {}
 impl<R: Stdin> Stdin for io::Take<R> {}
 impl Stdin for io::Repeat {}
 
-/// A source that a thread of its own reads, so that nobody waits for it who also looks after a guest. The thread ends
-/// with the source, or with the program.
+/// A source with a reading thread of its own, so that code that looks after a guest never blocks on it. The thread
+/// ends with the source, or with the program.
 pub struct LiveInput {
     chunks: Receiver<io::Result<Vec<u8>>>,
     /// One that was waited for, or nothing because there are no more.

@@ -65,15 +65,19 @@ impl Wire {
     /// # Errors
     /// The guest is dead, or the deadline is over.
     pub(super) async fn idle(&self, deadline: &Deadline, watch: &mut impl Watch) -> Result<(), SshError> {
-        let error = tokio::select! {
-            biased;
-            failure = watch.death() => return Err(SshError::Guest(failure)),
-            error = deadline.over() => error,
-            ready = self.ready() => {
-                let lost = |error: io::Error| {
-                    SshError::Lost { doing: "waiting for the socket".into(), cause: error.to_string() }
-                };
-                return ready.map_err(lost);
+        let error = loop {
+            // To its end: a look may ask QEMU something, or tell it to do something.
+            watch.check().await.map_err(SshError::Guest)?;
+            tokio::select! {
+                biased;
+                () = watch.changed() => {}
+                error = deadline.over() => break error,
+                ready = self.ready() => {
+                    let lost = |error: io::Error| {
+                        SshError::Lost { doing: "waiting for the socket".into(), cause: error.to_string() }
+                    };
+                    return ready.map_err(lost);
+                }
             }
         };
         Err(SshError::Wait { error: error.with_console(watch.console_tail()), last_error: None })

@@ -2,7 +2,7 @@
 //! Command lines for the shells of a guest.
 
 /// What the guest's sh(1) is given for the words of a command line. One word is a line of shell, as ssh(1) takes it
-/// (`'ifconfig lo10 create; ifconfig lo10'`). Of several words each stays the word that it is.
+/// (`'ifconfig lo10 create; ifconfig lo10'`). Several words stay separate words.
 pub fn script(words: &[String]) -> String {
     match words {
         [line] => line.clone(),
@@ -41,7 +41,7 @@ mod tests {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
-    /// What a shell prints when it is given the command for these words; `None`: there is no such shell.
+    /// Output of a shell that is given the command for these words; `None`: the shell is not installed.
     fn printed(shell: &str, words: &[String]) -> Option<(String, Option<i32>)> {
         let output = Command::new(shell).args(["-c", &for_login_shell(&script(words))]).output().ok()?;
         Some((String::from_utf8(output.stdout).unwrap(), output.status.code()))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::accelerator_kind::AcceleratorKind;
 use super::bootsector::DEBUG_EXIT_PORT;
 
-/// What happens to what the guest writes to its disk.
+/// Fate of the guest's writes to its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskWrites {
     /// Lost when the VM ends; the image is opened read-only.
@@ -153,13 +153,13 @@ impl VmConfig {
         self
     }
 
-    /// Adds isa-debug-exit at [`DEBUG_EXIT_PORT`], with which a guest chooses QEMU's exit status.
+    /// Adds isa-debug-exit at [`DEBUG_EXIT_PORT`], which lets a guest choose QEMU's exit status.
     pub fn debug_exit(&mut self, on: bool) -> &mut Self {
         self.debug_exit = on;
         self
     }
 
-    /// Keeps the serial console in this file, to which is appended. Without it the log goes with the VM.
+    /// Appends the serial console to this file. Without it the log goes with the VM.
     pub fn serial_log(&mut self, path: impl Into<PathBuf>) -> &mut Self {
         self.serial_log = Some(path.into());
         self

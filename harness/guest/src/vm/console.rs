@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use super::lines::LineSplitter;
 use super::panic::{Frame, Panic};
 
-/// So many lines are kept for error messages.
+/// Number of lines kept for error messages.
 const TAIL_LINES: usize = 24;
 
-/// More of a kernel's last words than this many bytes is not worth keeping.
+/// Most bytes kept of a kernel's last words.
 const MAX_LAST_WORDS: usize = 4 << 20;
 
 /// Something that the console said.
@@ -31,7 +31,7 @@ pub enum ConsoleEvent {
     SingleUser,
     /// A login prompt.
     Login,
-    /// Our start-up is through: sshd listens.
+    /// The start-up script has finished: sshd listens.
     Ready,
     /// Our start-up failed.
     StartUpFailed {
@@ -53,11 +53,12 @@ pub enum ConsoleEvent {
     RebootLoop,
 }
 
-/// What the guest's start-up says when it is through, and when it is not (image's guest/rc and guest/rc.ready).
+/// Texts that the guest's start-up script prints when it succeeds and when it fails (image's guest/rc and
+/// guest/rc.ready).
 const READY: &str = "nlproof: ready";
 const START_UP_FAILED: &str = "nlproof: failed: ";
 
-/// How far the boot has come; some texts mean something in one stage only.
+/// Stage of the boot; some texts mean something in one stage only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Firmware,
@@ -144,13 +145,13 @@ impl Console {
         self.tail.iter().cloned().chain(partial).collect()
     }
 
-    /// The panic as far as it was told, if the kernel panicked.
+    /// The panic as far as the console has shown it, if the kernel panicked.
     pub fn panic(&self) -> Option<&Panic> {
         (self.report != Report::None).then_some(&self.panic)
     }
 
-    /// What the kernel has said since it panicked or stopped in its debugger: message, registers, backtrace, and
-    /// whatever a script of ddb(4) had it tell. Empty as long as it is well.
+    /// Everything that the kernel has printed since it panicked or stopped in its debugger: message, registers,
+    /// backtrace, and the output of a ddb(4) script. Empty as long as it is well.
     pub fn last_words(&self) -> &str {
         &self.last_words
     }
@@ -273,7 +274,7 @@ fn in_debugger(line: &str) -> bool {
     line.contains("KDB: enter: ") || (line.starts_with("db:") && line.contains(":kdb.enter."))
 }
 
-/// The same prompts when somebody has answered before we looked.
+/// The same prompts, already answered by somebody.
 fn answered_prompt(line: &str) -> Option<ConsoleEvent> {
     if line.starts_with("db> ") {
         Some(ConsoleEvent::Debugger)

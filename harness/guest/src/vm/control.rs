@@ -11,7 +11,7 @@ use super::process::Supervised;
 use super::qmp::{Qmp, QmpError};
 use super::wait::Deadline;
 
-/// QEMU opens its QMP socket before it loads anything.
+/// Limit for QEMU to open its QMP socket, which it does before it loads anything.
 pub(super) const QMP_LIMIT: Duration = Duration::from_secs(15);
 
 /// Waits until QEMU calls, or finds out why it never will.

@@ -37,10 +37,10 @@ pub struct HostDisk {
 }
 
 impl HostDisk {
-    /// The names in reports: of a full disk and of one that failed in another way.
+    /// Names in reports for a full disk and for one that failed in another way.
     pub const KINDS: [&str; 2] = ["host-disk-full", "host-disk-failed"];
 
-    /// The one that this is.
+    /// The name of this failure.
     pub fn kind(&self) -> &'static str {
         Self::KINDS[usize::from(!self.full)]
     }

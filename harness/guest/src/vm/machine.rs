@@ -25,9 +25,9 @@ use super::wait::{Deadline, Patience, Wait, WaitError};
 
 /// The guest's sshd.
 const SSH: u16 = 22;
-/// QEMU's way from `quit` to its end: it may write back its caches.
+/// Limit from `quit` to QEMU's end: QEMU may write back its caches.
 const QUIT_LIMIT: Duration = Duration::from_secs(10);
-/// From a closed control socket to the end of QEMU that closed it.
+/// Limit from a closed control socket to the end of the QEMU that closed it.
 const END_LIMIT: Duration = Duration::from_secs(2);
 
 /// A virtual machine. Dropping it kills QEMU and removes the run directory.
@@ -42,6 +42,8 @@ pub struct Vm {
     pub(super) seen: Vec<ConsoleEvent>,
     pub(super) failure: Option<GuestFailure>,
     pub(super) shutdown: Option<(bool, String)>,
+    /// Whether the virtual CPUs were stopped and nobody has asked why.
+    pub(super) stopped: bool,
     ssh_port: Option<u16>,
     agent_port: Option<u16>,
     pub(super) patience: Patience,
@@ -110,6 +112,7 @@ impl Vm {
             seen: Vec::new(),
             failure: None,
             shutdown: None,
+            stopped: false,
             ssh_port,
             agent_port,
             patience: patience.clone(),
@@ -122,7 +125,7 @@ impl Vm {
         self.ssh_port
     }
 
-    /// The port on 127.0.0.1 that leads to an agent that stayed in the guest.
+    /// The port on 127.0.0.1 that leads to an agent listening in the guest.
     pub fn agent_port(&self) -> Option<u16> {
         self.agent_port
     }

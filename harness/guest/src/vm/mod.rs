@@ -7,6 +7,7 @@
 mod accel;
 mod accelerator_kind;
 mod bootsector;
+mod cards;
 mod config;
 mod console;
 mod control;
@@ -33,6 +34,7 @@ mod wait;
 pub use accel::{AccelError, Accelerator, SelectedAccelerator, choose_accelerator};
 pub use accelerator_kind::AcceleratorKind;
 pub use bootsector::{BootSector, DEBUG_EXIT_PORT, Then, debug_exit_status};
+pub use cards::{CardJob, CardRack, WithCards, device_models};
 pub use config::{AGENT_PORT, CommandLine, Disk, DiskWrites, HostPort, MemoryFile, TranslationLog, VmConfig};
 pub use console::{Console, ConsoleEvent};
 pub use error::VmError;

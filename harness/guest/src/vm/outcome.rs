@@ -89,7 +89,7 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// Calls that say only that it waits for something without sleeping.
+    /// Calls that only show a wait without sleep.
     const WAITS: [&str; 2] = ["lock_delay", "DELAY"];
 
     /// What it does, innermost call first.
@@ -128,7 +128,7 @@ impl GuestFailure {
         }
     }
 
-    /// Names this kind of failure: equal for the same failure of two runs, whatever numbers were in it.
+    /// A name for this kind of failure, equal for the same failure in two runs, whatever numbers were in it.
     pub fn fingerprint(&self) -> String {
         match self {
             Self::Panicked(panic) => panic.fingerprint(),
@@ -246,8 +246,8 @@ pub trait Watch {
     /// The last lines of the guest's console.
     fn console_tail(&self) -> Vec<String>;
 
-    /// Called when `what` has no other explanation: a disk of this machine that is full, and that the guest writes to.
-    /// By default nobody can tell.
+    /// Called when `what` has no other explanation; returns a full disk of this machine that the guest writes to. By
+    /// default nobody can tell.
     fn full_disk(&self, _what: &str) -> Option<GuestFailure> {
         None
     }

@@ -26,7 +26,7 @@ const REPORTERS: &[&str] = &[
     "calltrap",
 ];
 
-/// So many frames below the reporters make a fingerprint.
+/// Number of frames below the reporters that make a fingerprint.
 pub(super) const FINGERPRINT_FRAMES: usize = 3;
 
 /// One frame of a kernel's backtrace.
@@ -85,8 +85,8 @@ impl Panic {
         names.filter(|name| !REPORTERS.contains(name))
     }
 
-    /// Names this kind of panic: message without numbers, and the innermost functions that are not part of
-    /// the panic machinery. Equal for the same fault in two builds.
+    /// A name for this kind of panic: the message without numbers, and the innermost functions outside the
+    /// panic machinery. Equal for the same fault in two builds.
     pub fn fingerprint(&self) -> String {
         let mut text = without_numbers(&self.message);
         for (n, function) in self.calls().take(FINGERPRINT_FRAMES).enumerate() {

@@ -18,9 +18,9 @@ use super::rundir::RunDir;
 use super::supervisor::SUPERVISE;
 use super::tools::Tools;
 
-/// After the leash is let go, supervisor and QEMU have this long to be gone before they are killed.
+/// How long supervisor and QEMU may take to end once the leash is released, before they are killed.
 const LET_GO_LIMIT: Duration = Duration::from_secs(10);
-/// More of QEMU's standard error than this is not worth reading.
+/// Most bytes read of QEMU's standard error.
 const MAX_STDERR: usize = 16 * 1024;
 
 /// How QEMU ended.

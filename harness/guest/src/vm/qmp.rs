@@ -16,9 +16,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A longer line than this is not QMP.
+/// Longest line that can be QMP, in bytes.
 const MAX_LINE: u64 = 4 * 1024 * 1024;
-/// QEMU answers from its main loop; a busy host may keep it waiting.
+/// Limit for an answer: QEMU answers from its main loop, which a busy host may delay.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What QEMU reports by itself.
@@ -78,7 +78,7 @@ pub enum QmpError {
         /// The time that the answer may take.
         limit: Duration,
     },
-    /// QEMU refused the command.
+    /// QEMU rejected the command.
     #[error("qemu refused qmp command {command}: {description}")]
     Refused {
         /// The QMP command that was sent.

@@ -18,13 +18,13 @@ use super::accelerator_kind::AcceleratorKind;
 use super::tools::Tools;
 
 const FILE: &str = "accelerator.json";
-/// Version of the file; part of what an outcome holds for.
+/// Version of the file format; part of the digest that an outcome is kept under.
 const FORMAT: &str = "nlproof accelerator 1";
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CachedChoice {
-    /// What it holds for: a digest.
+    /// Digest of the conditions that the outcome holds for.
     holds_for: String,
     kvm: bool,
     reason: String,

@@ -112,7 +112,7 @@ impl Share {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
-    /// Removes the directory; that somebody else has done so already is fine.
+    /// Removes the directory; no error if it is gone already.
     pub(super) fn remove(self) -> io::Result<()> {
         match fs::remove_dir_all(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -121,7 +121,7 @@ impl Share {
     }
 }
 
-/// Removes run directories that nobody uses. Errors are no reason to stop: the next run tries again.
+/// Removes run directories that are not in use. Errors are no reason to stop: the next run tries again.
 fn remove_leftovers(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     for entry in entries.flatten() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::growth::Growth;
 
-/// At most this much is read at a time, so that a guest that prints without end cannot keep a caller here.
+/// Most bytes read at a time, so that a guest that prints without end cannot hold a caller here.
 const CHUNK: usize = 64 * 1024;
 
 /// Reads the serial log from where the last read ended.

@@ -14,7 +14,7 @@ use super::outcome::{Busy, GuestFailure, Watch as _};
 use super::qmp::QmpError;
 use super::wait::Expired;
 
-/// QEMU answers from a loop that waits for nothing.
+/// Limit for QEMU's answer, which comes from a loop that never blocks.
 const QMP_LIMIT: Duration = Duration::from_secs(5);
 /// sshd's first line, under hardware virtualisation; the guest may have much to do.
 const BANNER_LIMIT: Duration = Duration::from_secs(2);
@@ -25,7 +25,7 @@ const LOOKS: u32 = 20;
 const BETWEEN: Duration = Duration::from_millis(50);
 
 impl Vm {
-    /// What keeps the guest silent; `None`: it is there, and whoever is silent has a reason of his own.
+    /// What keeps the guest silent; `None`: the guest answers, so the silence has another reason.
     pub(super) async fn diagnose_silence(&mut self, foreknown: bool) -> Option<GuestFailure> {
         if let Err(failure) = self.check().await {
             return Some(failure);

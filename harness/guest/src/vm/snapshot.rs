@@ -30,7 +30,7 @@ use super::qmp::{Qmp, QmpError};
 use super::tools::Tools;
 use super::wait::{Deadline, Patience, Wait, WaitError};
 
-/// For 512 MiB at the speed of a slow disk.
+/// Limit for writing 512 MiB at the speed of a slow disk.
 const STATE_LIMIT: Duration = Duration::from_secs(10);
 /// Between two looks at a file that is about to get its name: no event tells of it.
 const LOOK: Duration = Duration::from_millis(3);
@@ -43,7 +43,7 @@ pub enum SnapshotError {
     /// No `qemu-img`.
     #[error("no qemu-img beside qemu or in $PATH; install it (Debian: `apt-get install qemu-utils`)")]
     NoQemuImg,
-    /// A program did not do its work.
+    /// A program that was needed failed.
     #[error("{program}: {reason}")]
     Program {
         /// Path of the program.
@@ -63,7 +63,7 @@ pub enum SnapshotError {
         /// Reason in the words of QEMU.
         reason: String,
     },
-    /// The disk of that moment was not copied.
+    /// The disk of the saved moment was not copied.
     #[error("cannot copy the machine's disk: {0}")]
     Disk(#[source] io::Error),
     /// The control socket failed.
@@ -76,8 +76,7 @@ pub enum SnapshotError {
 
 /// Creates an empty overlay over a raw image.
 ///
-/// # Errors
-/// There is no `qemu-img`, or it refuses.
+/// # Errors There is no `qemu-img`, or it fails.
 pub fn create_overlay(tools: &Tools, image: &Path, overlay: &Path) -> Result<(), SnapshotError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let program = find_qemu_img(&tools.qemu, &path).ok_or(SnapshotError::NoQemuImg)?;
@@ -111,9 +110,9 @@ fn find_qemu_img(qemu: &Path, path: &OsStr) -> Option<PathBuf> {
     dirs.find_map(|dir| Some(dir.join("qemu-img")).filter(|program| program.is_file()))
 }
 
-/// Everything but the disk's content on which it depends whether a state can be loaded: which QEMU, the machine with its
-/// devices, and with hardware virtualisation the processor. QEMU is known by its program file, which another version
-/// replaces: to start it for its version would take a tenth of the time that a restore has.
+/// Everything, apart from the disk's contents, that decides whether a state can be loaded: the QEMU, the machine with
+/// its devices, and under hardware virtualisation the processor. QEMU is known by its program file, which another
+/// version replaces: starting it to ask for its version would take a tenth of a restore's time.
 ///
 /// # Errors
 /// There is no QEMU any more.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::machine::Vm;
 
-/// QEMU answers from a loop that waits for nothing.
+/// Limit for QEMU's answer, which comes from a loop that never blocks.
 const LIMIT: Duration = Duration::from_secs(5);
 /// Deep enough for a request: from the system call or task to a driver there are some twenty calls.
 const DEEPEST: usize = 32;

@@ -95,7 +95,7 @@ fn supervise(run_dir: &Path, program: &[OsString]) -> io::Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// The harness may be gone, and then nobody needs to know.
+/// Nothing is lost if the harness is gone.
 #[allow(
     clippy::disallowed_methods,
     reason = "a supervisor's output is a pipe to the harness that started it"

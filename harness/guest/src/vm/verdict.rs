@@ -12,15 +12,15 @@ use super::process::QemuExit;
 use super::qmp::QmpEvent;
 use super::wait::Wait;
 
-/// From the first line of a panic to the end of its backtrace.
+/// Limit from the first line of a panic to the end of its backtrace.
 const REPORT_LIMIT: Duration = Duration::from_secs(5);
-/// From there to the end of what the debugger's script prints: the stacks of all threads.
+/// Limit from there to the end of the debugger script's output: the stacks of all threads.
 const LAST_WORDS_OF_DEBUGGER_LIMIT: Duration = Duration::from_secs(10);
-/// From a broken connection to the first line of the panic that broke it.
+/// Limit from a broken connection to the first line of the panic that broke it.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(2);
 /// QEMU's run state after an instruction that the accelerator could not run (qapi's RunState).
 const INTERNAL_ERROR: &str = "internal-error";
-/// The one after a write to the guest's disk that found no room.
+/// QEMU's run state after a write to the guest's disk that found no room.
 const IO_ERROR: &str = "io-error";
 
 impl Vm {
@@ -34,11 +34,11 @@ impl Vm {
                 console: Vec::new(),
             });
         }
-        let (mut stopped, mut disk_error) = (false, None);
+        let mut disk_error = None;
         for event in self.qmp.events() {
             match event {
                 QmpEvent::Shutdown { by_guest, reason } => self.shutdown = Some((by_guest, reason)),
-                QmpEvent::Stop => stopped = true,
+                QmpEvent::Stop => self.stopped = true,
                 QmpEvent::DiskError { what, full } => disk_error = disk_error.or(Some((what, full))),
                 _ => {}
             }
@@ -52,7 +52,7 @@ impl Vm {
         }
         match exit {
             Some(exit) => Some(self.exit_verdict(exit)),
-            None if stopped => self.stop_verdict().await,
+            None if self.stopped => self.stop_verdict().await,
             None => None,
         }
     }
@@ -124,7 +124,10 @@ impl Vm {
 
     /// A machine that was paused over QMP goes on later; one that QEMU gave up does not.
     async fn stop_verdict(&mut self) -> Option<GuestFailure> {
-        let status = self.qmp.status().await.ok()?;
+        let status = self.qmp.status().await;
+        // Not before: whoever gives up waiting for QEMU's answer asks again.
+        self.stopped = false;
+        let status = status.ok()?;
         match status.as_str() {
             INTERNAL_ERROR => Some(GuestFailure::ProcessorStopped { status, stderr: self.qemu.stderr() }),
             IO_ERROR => self.disk_verdict("its reason was not told", true),

@@ -51,6 +51,13 @@ impl Patience {
         self
     }
 
+    /// Limits that are so many times as long again.
+    #[must_use]
+    pub fn times(mut self, factor: f64) -> Self {
+        self.scale *= factor;
+        self
+    }
+
     /// A limit, stretched.
     pub fn stretch(&self, limit: Duration) -> Duration {
         Duration::try_from_secs_f64(limit.as_secs_f64() * self.scale).unwrap_or(Duration::MAX)
@@ -128,7 +135,7 @@ impl Deadline {
     /// Waits for something that has no limit of its own.
     ///
     /// # Errors
-    /// As [`check`](Self::check); the future is dropped then.
+    /// Same as [`check`](Self::check); the future is dropped then.
     pub async fn bound<T>(&self, future: impl Future<Output = T>) -> Result<T, WaitError> {
         tokio::select! {
             biased;

@@ -96,7 +96,7 @@ pub(in crate::cli) struct GuestBenchArgs {
     /// How often the saved state is restored.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) restores: u32,
-    /// How many vectors the measured suite has; the limits for cells are for so many.
+    /// Number of vectors in the measured suite; the limits for cells are for the default.
     #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) vectors: u32,
     /// Only this release: the matrix is not run.
@@ -119,7 +119,7 @@ pub(in crate::cli) struct KmodBenchArgs {
     /// How often the module is unloaded and loaded.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub(in crate::cli) loads: u32,
-    /// How often unloading it is tried while four clients ask without a rest.
+    /// Number of attempts to unload it while four clients ask without a rest.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(in crate::cli) busy: u32,
     /// How many requests it is asked, of eight kinds.
@@ -128,10 +128,10 @@ pub(in crate::cli) struct KmodBenchArgs {
     /// How many interfaces come and go.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(in crate::cli) interfaces: u32,
-    /// Speed: dumps of a tenth and of all of so many interfaces.
+    /// Speed: dumps of a tenth of this many interfaces, and of all.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=19_999))]
     pub(in crate::cli) links: u32,
-    /// Speed: dumps of so many addresses.
+    /// Speed: dumps of this many addresses.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(in crate::cli) addresses: u32,
     /// Speed: how often each side answers; the middle one counts.
@@ -143,7 +143,7 @@ pub(in crate::cli) struct KmodBenchArgs {
     pub(in crate::cli) guest: GuestArgs,
 }
 
-/// What of `bench kmod` is wanted.
+/// A part of `bench kmod`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum KmodPart {
     /// Modules that must not load: of another major, for other headers, without its netlink, a second time.

@@ -53,3 +53,15 @@ pub(in crate::cli) enum Until {
     /// Gives an answer with a hole.
     Inconclusive,
 }
+
+impl Until {
+    /// What the first bad commit's kernel does.
+    pub(in crate::cli) fn word(self) -> &'static str {
+        match self {
+            Until::Differs => "differs",
+            Until::Panics => "panics",
+            Until::Violated => "breaks a rule",
+            Until::Inconclusive => "is inconclusive",
+        }
+    }
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What several commands ask: which cells, which vectors, what is compared.
+//! Arguments of several commands: cells, vectors, and what is compared.
 
 use clap::Args;
 
@@ -23,12 +23,12 @@ pub(in crate::cli) struct CellArgs {
 }
 
 /// Which vectors.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(in crate::cli) struct VectorArgs {
     /// Only vectors of this suite (the first part of the id).
     #[arg(long)]
     pub(in crate::cli) suite: Vec<String>,
-    /// Only vectors whose id contains this, or the one whose id it is.
+    /// Only vectors with this in their id; a whole id selects that vector alone.
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) filter: Vec<String>,
 }
@@ -36,7 +36,7 @@ pub(in crate::cli) struct VectorArgs {
 /// What is compared.
 #[derive(Debug, Clone, Copy, Args)]
 pub(in crate::cli) struct TraceArgs {
-    /// Compare only what is said: the kernel's part is neither traced nor checked.
+    /// Compare only the messages: the kernel's part is neither traced nor checked.
     #[arg(long)]
     pub(in crate::cli) no_kernel_trace: bool,
 }

@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench::BenchArgs;
 use super::bisect::BisectArgs;
+use super::fuzz::FuzzArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
-use super::guest::{ConsoleArgs, ShellArgs};
+use super::guest::{ConsoleArgs, DoctorArgs, ShellArgs};
 use super::image::ImageArgs;
+use super::import::ImportArgs;
 use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
 use super::report::{MatrixArgs, ReportArgs};
@@ -39,7 +41,7 @@ pub(in crate::cli) struct ProjectArgs {
     pub(in crate::cli) tests: Option<PathBuf>,
 }
 
-/// A kind of file that people write.
+/// A kind of file that has a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum SchemaKind {
     /// A vector, tests/vectors/**/*.yaml.
@@ -50,83 +52,100 @@ pub(in crate::cli) enum SchemaKind {
     Releases,
     /// The module's deviations, tests/divergences.yaml.
     Divergences,
-    /// What vectors have to reach, tests/inventory.yaml.
+    /// The rows that vectors have to reach, tests/inventory.yaml.
     Inventory,
-    /// What a kernel module may do, for `verify --policy`.
+    /// The policy for a kernel module, for `verify --policy`.
     Policy,
+    /// The report of a run, report.json, which nlproof writes.
+    Report,
 }
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Run the vectors in every cell of the matrix that can run here.
     ///
-    /// Cells that cannot run are listed as `not run` with the reason and what would make them run.
+    /// Cells that cannot run are listed as `not run`, with the reason and the command that would make them run.
     TestMatrix(TestMatrixArgs),
     /// Run one vector in one cell and show the decoded conversation.
     ///
     /// Without --target and --release the cell is the simulator's of the newest branch that was observed on a real
     /// kernel.
     Run(RunArgs),
-    /// Show the way that a vector's requests and events take through the kernel, beside what is said.
+    /// Show the way that a vector's requests and events take through the kernel, beside the messages.
     ///
     /// Without --target and --release the cell is the one that `run` takes.
     ///
-    /// With `--module stock,rust` that of both implementations of one release, beside each other: stock code is
-    /// followed by dtrace(1), and what both can tell is compared. Exit code 100: it differs.
+    /// `--module stock,rust` shows both implementations of one release beside each other: dtrace(1) follows the
+    /// stock code, and the probes that both can tell are compared. Exit code 100: they differ.
     Trace(ShowTraceArgs),
-    /// Find the commit since which a kernel answers a vector otherwise: by git bisect, in a worktree of its own.
+    /// Find the commit that changed a kernel's answer to a vector, by git bisect in a worktree of its own.
     ///
-    /// Commits that do not build or boot are skipped. A search that was interrupted goes on when the same is asked again.
+    /// Commits that do not build or boot are skipped. An interrupted search continues when the same command is given
+    /// again.
     Bisect(BisectArgs),
     /// Run a vector again in the cell in which it failed, and keep the guest for a look.
     Repro(ReproArgs),
-    /// Log in to a guest of the matrix, started for it and gone afterwards.
+    /// Log in to a guest of the matrix; it is started for this and gone afterwards.
     Shell(ShellArgs),
-    /// Show the log of a guest's console that a run kept.
+    /// Show the log of a guest's console, if a run kept it.
     Console(ConsoleArgs),
     /// Record goldens for review, as `.trace.new` files beside the goldens.
     Record(WhatArgs),
-    /// Show what has been recorded and not yet accepted, as differences to the goldens that hold.
+    /// Show what has been recorded and not yet accepted, as differences from the goldens that hold.
     Review(ReviewArgs),
     /// Accept recorded goldens.
     Accept(AcceptArgs),
-    /// Show what differs on the wire between two cells: by what was recorded from their kernels, or asked now.
+    /// Show what differs on the wire between two cells, by their goldens or by asking both now.
     ///
-    /// Which observation each side is, is said first. Exit code 0: compared, whether something differs or not (see
-    /// --exit-code). 104: nothing was compared, because both sides are one observation or nothing of one is observed; what
-    /// is only predicted is shown as that.
+    /// The first lines tell which observation each side is. Predictions are shown as such. Exit code 0: compared,
+    /// whether something differs or not (see --exit-code). 104: nothing was compared, because both sides are one
+    /// observation, or one side has none.
     Diff(DiffArgs),
-    /// Show the cells of the matrix and what selects each.
+    /// Show the cells of the matrix, and the arguments that select each.
     Matrix(MatrixArgs),
     /// Show, annotate and join the reports of runs.
     Report(ReportArgs),
-    /// Show which messages, attributes, flags, errors and events the vectors reach, against tests/inventory.yaml.
+    /// Show which messages, attributes, flags, errors and events of tests/inventory.yaml the vectors reach.
     ///
     /// A row counts in a profile only where a golden of that profile holds it. Exit code 100: a row has no
-    /// vector, or one that the inventory calls a gap has.
+    /// vector, or a gap of the inventory has one.
     Coverage(CoverageArgs),
-    /// Decode netlink messages from hex or from a file of bytes.
+    /// Look for faults that nobody wrote a vector for: make requests, run them in guests, and keep what is wrong as vectors.
     ///
-    /// Exit code 100: they are not well-formed; what they are is shown all the same, with the place of the fault.
+    /// Requests come from the schema and from changing vectors; what reaches a new block of the kernel or gets a new shape of
+    /// answer is kept and changed further. Wrong is: a guest that is lost, a complaint on the console, a broken rule of the
+    /// kernel trace, a malformed answer, one without an end, one that is another the second time, and what stock code, module
+    /// and simulator answer otherwise. The same seed makes the same requests. Exit code 100: something is wrong that was not
+    /// known.
+    Fuzz(FuzzArgs),
+    /// Decode netlink messages from hex, dumps, arrays of C and Rust, truss(1), kdump(1), strace(1), captures of nlmon.
+    ///
+    /// Exit code 100: they are not well-formed; they are decoded all the same, and the place of the fault is shown.
     Decode(DecodeArgs),
+    /// Make a vector of netlink messages that somebody reports: from all that `decode` reads.
+    ///
+    /// The vector sends the very bytes that were sent, by names where there is a name and raw where there is none. Sequence
+    /// numbers and port ids are those of the run, and interfaces whose names are known are named; each is told, and what was
+    /// left out of the file too.
+    Import(ImportArgs),
     /// Verify a FreeBSD kernel module before anything is loaded, or the test vectors before anything is sent.
     ///
     /// Exit code 102: the module, or a vector, is rejected.
     Verify(VerifyArgs),
     /// Build the Rust-backed kernel module.
     Kmod(KmodArgs),
-    /// Build kernels from source trees; list and remove what builds have left.
+    /// Build kernels from source trees; list and remove their objects.
     Kernel(KernelsArgs),
     /// Measure nlproof's own parts, or put the module under load in a real kernel.
     Bench(BenchArgs),
     /// Fetch releases; build, list and remove guest images.
     Image(ImageArgs),
-    /// Show what this machine has, what it lacks, and the command that installs it.
-    Doctor,
-    /// Print the JSON Schema of a kind of file, by which editors complete and check it.
+    /// Show what this machine has, what it lacks, and the command that installs it; or which network cards a kernel sees.
+    Doctor(DoctorArgs),
+    /// Print the JSON Schema of a kind of file; editors use it to complete and check such files.
     ///
-    /// The project's own are in tests/schemas; a file names its own in its first line, such as
-    /// `# yaml-language-server: $schema=../../schemas/vector.json`.
+    /// The project's schemas are in tests/schemas; a file names its schema in its first line, such
+    /// as `# yaml-language-server: $schema=../../schemas/vector.json`.
     Schema {
         /// The kind of file.
         kind: SchemaKind,

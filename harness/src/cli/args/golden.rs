@@ -12,13 +12,13 @@ use crate::matrix::Slice;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ReviewArgs {
-    /// Fail (exit 100) if anything awaits review, or a golden belongs to no vector: what CI asks.
+    /// Fail (exit 100) if anything awaits review, or a golden belongs to no vector; for CI.
     #[arg(long)]
     pub(in crate::cli) check: bool,
-    /// Show those too that only name another origin of the same trace.
+    /// Also show goldens that only gain an origin.
     #[arg(long)]
     pub(in crate::cli) all: bool,
-    /// Write straight to a terminal too. Without, a pager shows it there: `$PAGER`, else less(1).
+    /// Do not use a pager on a terminal [default: `$PAGER`, else less(1)].
     #[arg(long)]
     pub(in crate::cli) no_pager: bool,
 }
@@ -35,15 +35,15 @@ pub(in crate::cli) struct AcceptArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DiffArgs {
-    /// A cell of the matrix (`freebsd/14.0-STABLE/stock`, `sim/15`), or its release (`14.0-STABLE`), or a branch (`14`): the
-    /// newest release of it that is here, else that was recorded, else that the matrix has. A profile alone (`14.3`) is the
-    /// simulator's cell where one of the two names can be nothing else.
+    /// A cell of the matrix (`freebsd/14.0-STABLE/stock`, `sim/15`), its release (`14.0-STABLE`), or a branch (`14`). A
+    /// branch means its newest release that is here, else that was recorded, else that the matrix has. A profile alone
+    /// (`14.3`) is the simulator's cell if one of the two names can be nothing else.
     pub(in crate::cli) from: String,
-    /// The other.
+    /// The other cell.
     pub(in crate::cli) to: String,
     #[command(flatten)]
     pub(in crate::cli) vectors: VectorArgs,
-    /// Show every difference with every vector. Without, many differences are summed up by message and attribute.
+    /// Show every difference with every vector, instead of summing up many by message and attribute.
     #[arg(long)]
     pub(in crate::cli) all: bool,
     /// Exit with 100 if a vector differs.
@@ -52,10 +52,10 @@ pub(in crate::cli) struct DiffArgs {
     /// Write straight to a terminal too. Without, a pager shows it there: `$PAGER`, else less(1).
     #[arg(long)]
     pub(in crate::cli) no_pager: bool,
-    /// Run the vectors in both cells now and compare what they answer, not what was recorded.
+    /// Run the vectors in both cells now and compare their answers, instead of the goldens.
     #[arg(long)]
     pub(in crate::cli) live: bool,
-    /// Run at most so many guests side by side [default: one a processor].
+    /// Run at most this many guests side by side [default: one a processor].
     #[arg(long, short, value_name = "N", requires = "live")]
     pub(in crate::cli) jobs: Option<NonZeroUsize>,
     #[command(flatten, next_help_heading = "With --live")]
@@ -64,17 +64,17 @@ pub(in crate::cli) struct DiffArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CoverageArgs {
-    /// Show every row with the number of its vectors and one of them, not only what is missing; with --kernel-blocks every
+    /// Show every row with the number of its vectors and one of them, not only missing rows; with --kernel-blocks every
     /// block with the vector that reached it first.
     #[arg(long)]
     pub(in crate::cli) rows: bool,
-    /// Run the vectors in cells and say which basic blocks of the kernel's own code ran, which did not, and which vector
-    /// reached each first.
+    /// Run the vectors in cells and show which basic blocks of the kernel's own code ran, which did not, and which
+    /// vector reached each first.
     ///
-    /// QEMU tells which blocks of instructions it translates: the kernel is the one that its makers built, and guests run under
-    /// TCG. Without --function and --file the files of sys/netlink are looked at in which the probes' and the module's
-    /// functions are; without debug information of the kernel the functions alone. Exit code 100: no vector reaches a block,
-    /// and tests/unreached/RELEASE.yaml has no reason for that; or a vector reaches one that has.
+    /// QEMU logs which blocks of instructions it translates, so the kernel is unchanged, and guests run under TCG.
+    /// Without --function and --file, the files of sys/netlink with the probes' and the module's functions are looked
+    /// at; without debug information of the kernel, only these functions. Exit code 100: no vector reaches a block, and
+    /// tests/unreached/RELEASE.yaml has no reason for that; or a vector reaches one that has a reason.
     #[arg(long)]
     pub(in crate::cli) kernel_blocks: bool,
     #[command(flatten, next_help_heading = "With --kernel-blocks")]
@@ -96,7 +96,7 @@ pub(in crate::cli) struct BlocksArgs {
     /// Run one slice of the vectors; --merge adds up what --json wrote of each.
     #[arg(long, value_name = "K/N", requires = "kernel_blocks")]
     pub(in crate::cli) partition: Option<Slice>,
-    /// Run at most so many guests side by side [default: one a processor].
+    /// Run at most this many guests side by side [default: one a processor].
     #[arg(long, short, value_name = "N", requires = "kernel_blocks")]
     pub(in crate::cli) jobs: Option<NonZeroUsize>,
     /// Write functions, blocks and the first vector of each to this file.
@@ -105,13 +105,13 @@ pub(in crate::cli) struct BlocksArgs {
     /// Write an lcov tracefile for other viewers; blocks without a source line are not in it.
     #[arg(long, value_name = "FILE", requires = "kernel_blocks")]
     pub(in crate::cli) lcov: Option<PathBuf>,
-    /// Run nothing: add up files that --json wrote. May be given more than once.
+    /// Run nothing; add up files that --json wrote. May be given more than once.
     #[arg(long, value_name = "FILE", requires = "kernel_blocks", conflicts_with_all = ["partition", "cost"])]
     pub(in crate::cli) merge: Vec<PathBuf>,
-    /// Write tests/unreached/RELEASE.yaml anew: reasons are kept, those of new blocks are to be written.
+    /// Write tests/unreached/RELEASE.yaml anew: reasons are kept, and new blocks get the reason `unexplained`.
     #[arg(long, requires = "kernel_blocks")]
     pub(in crate::cli) write_list: bool,
-    /// Afterwards run the same without QEMU's log, and say what each took.
+    /// Afterwards run the same without QEMU's log, and print what each took.
     #[arg(long, requires = "kernel_blocks")]
     pub(in crate::cli) cost: bool,
     #[command(flatten)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How guests are run, and the commands that are about one guest.
+//! Options of guests, and the commands about one guest.
 
 use std::path::PathBuf;
 
@@ -16,22 +16,22 @@ pub(in crate::cli) struct GuestArgs {
     /// Boot every guest instead of restoring it from the state that was saved after an earlier boot.
     #[arg(long)]
     pub(in crate::cli) cold: bool,
-    /// Start guests with the release's own /etc/rc; without, a few lines do what a guest needs, and
-    /// sooner.
+    /// Start guests with the release's own /etc/rc, instead of the few lines that a guest needs,
+    /// which are faster.
     #[arg(long)]
     pub(in crate::cli) stock_rc: bool,
     /// Virtual processors of each guest. With more than one, requests of several sockets really overlap; goldens
     /// are those of one.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
     pub(in crate::cli) cpus: u32,
-    /// Memory of each guest: MiB, or with an M or a G behind it [default: 512].
+    /// Memory of each guest in MiB, or with the suffix M or G [default: 512].
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(in crate::cli) memory: Option<u32>,
-    /// How many network stacks wait in a guest that is restored: so many vectors run in it before the next one is
-    /// restored [default: 256; `shell`: none, it is a plain system].
+    /// Number of network stacks made ahead in a guest; that many vectors run before it is restored again
+    /// [default: 256; `shell`: none, it is a plain system].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=4096))]
     pub(in crate::cli) stacks: Option<u32>,
-    /// Have a further kernel module of the release's kernel.txz loaded in guests, with what it depends on (`if_lagg`); an
+    /// Load a further kernel module of the release's kernel.txz in guests, such as `if_lagg`, with its dependencies; an
     /// image is built for it. May be given more than once.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = kernel_module)]
     pub(in crate::cli) kmod: Vec<String>,
@@ -52,13 +52,13 @@ pub(in crate::cli) struct GuestArgs {
 /// What is copied between this machine and a guest.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct CopyArgs {
-    /// Put a file or directory of this machine into the guest first. DEST is an absolute path there; one that ends with /,
-    /// or is a directory, is one to put it into [default: /root/, where commands begin]. May be given more than once.
+    /// Copy a file or directory of this machine into the guest first. DEST is an absolute path there; if it ends with /
+    /// or is a directory, the copy goes into it [default: /root/, where commands begin]. May be given more than once.
     #[arg(long, value_name = "FILE[:DEST]")]
     pub(in crate::cli) copy: Vec<String>,
-    /// Bring a file or directory of the guest out of it afterwards. GUEST is an absolute path there; a LOCAL that is a
-    /// directory is one to put it into [default: this one]. A file takes the place of one that is there, a directory does
-    /// not. At most 4 GiB. May be given more than once.
+    /// Copy a file or directory out of the guest afterwards. GUEST is an absolute path there; if LOCAL is a directory,
+    /// the copy goes into it [default: the current directory]. A file replaces an existing one, a directory does not.
+    /// At most 4 GiB. May be given more than once.
     #[arg(long, value_name = "GUEST[:LOCAL]")]
     pub(in crate::cli) copy_out: Vec<String>,
 }
@@ -85,25 +85,37 @@ pub(in crate::cli) struct ShellArgs {
     /// Leave the guest up afterwards, until Ctrl-C.
     #[arg(long)]
     pub(in crate::cli) keep: bool,
-    /// Keep the guest's console in this directory, as test-matrix does (`nlproof console DIR`). Without, that of a guest
-    /// that is lost is kept in the cache.
+    /// Keep the guest's console in this directory, as test-matrix does (`nlproof console DIR`). Without this option
+    /// only the console of a lost guest is kept, in the cache.
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) report_dir: Option<PathBuf>,
-    /// Run this in the guest instead of a shell on the terminal, and exit as it does. One word is a line for the guest's
-    /// sh(1) (`'a; b'`), as with ssh; of several words each stays the word that it is (`sh -c 'a; b'`).
+    /// Run this command in the guest instead of a shell on the terminal, and exit as it does. A single word is a
+    /// line for the guest's sh(1) (`'a; b'`), as with ssh; several words stay separate words (`sh -c 'a; b'`).
     #[arg(last = true, value_name = "COMMAND")]
     pub(in crate::cli) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DoctorArgs {
+    /// Plug every network card that QEMU has into a guest, and show which of them its kernel sees: driver, interface, media,
+    /// whether it notices that the link goes. A kernel that dies of one is told, and the next guest gets the next card.
+    #[arg(long)]
+    pub(in crate::cli) nics: bool,
+    #[command(flatten)]
+    pub(in crate::cli) cells: CellArgs,
+    #[command(flatten)]
+    pub(in crate::cli) guest: GuestArgs,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ConsoleArgs {
     /// The report directory.
     pub(in crate::cli) report: PathBuf,
-    /// The cell, such as freebsd/14.0-STABLE/stock; not needed if only one kept a console. Of several guests that shared it
+    /// The cell, such as freebsd/14.0-STABLE/stock; not needed if only one kept a console. If several guests shared it,
     /// each is shown.
     pub(in crate::cli) cell: Option<String>,
-    /// Only what kernels said when they panicked or stopped in their debugger: message, registers, backtrace; with a
-    /// debugger in the kernel also its locks, processes and the stacks of all threads.
+    /// Show only what kernels printed when they panicked or stopped in their debugger: message and backtrace; with a
+    /// debugger in the kernel also registers, processes and the stacks of all threads.
     #[arg(long)]
     pub(in crate::cli) textdump: bool,
 }

@@ -13,8 +13,8 @@ pub(in crate::cli) struct ImageArgs {
 pub(in crate::cli) enum ImageCommand {
     /// Download releases from the mirrors that tests/releases.yaml names.
     ///
-    /// A download that was interrupted goes on where it ended; what is not what its MANIFEST or CHECKSUM file, or
-    /// tests/releases.lock, says is refused and removed. Exit code 101: a release could not be fetched.
+    /// Interrupted downloads resume. A file that does not match its MANIFEST or CHECKSUM file, or
+    /// tests/releases.lock, is rejected and removed. Exit code 101: a release could not be fetched.
     Fetch(FetchArgs),
     /// Build the guest image of a release, or find it in the cache.
     ///
@@ -26,7 +26,7 @@ pub(in crate::cli) enum ImageCommand {
         /// With the release's own /etc/rc.
         #[arg(long)]
         stock_rc: bool,
-        /// Have these kernel modules loaded at the start too, with what they depend on.
+        /// Also load these kernel modules at the start, with their dependencies.
         #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = super::guest::kernel_module)]
         kmod: Vec<String>,
     },
@@ -38,16 +38,16 @@ pub(in crate::cli) enum ImageCommand {
         #[arg(required = true)]
         images: Vec<String>,
     },
-    /// Remove the images whose release directory is gone or holds other archives now, those made for --kmod and for kernels
-    /// of one's own that nobody has used for a week, saved guests that no run will ask for, downloads that were interrupted
-    /// a week ago or earlier; and what the cache has beyond $NLPROOF_CACHE_LIMIT (10G if it is not set): saved guests that
-    /// were not used for the longest time go first.
+    /// Remove the images whose release directory is gone or holds other archives now, those made for --kmod and for
+    /// kernels of one's own that nobody has used for a week, saved guests that no run will ask for, downloads that were
+    /// interrupted a week ago or earlier; and whatever exceeds $NLPROOF_CACHE_LIMIT (10G if it is not set), saved
+    /// guests that were not used for the longest time first.
     Gc {
-        /// Also remove what was made for --kmod and for kernels of one's own lately, and downloads that were interrupted
-        /// lately, which `image fetch` would go on from.
+        /// Also remove recent images for --kmod and for kernels of one's own, and recent interrupted downloads, which
+        /// `image fetch` would resume.
         #[arg(long)]
         all: bool,
-        /// Say what would be removed, and remove nothing.
+        /// Show what would be removed, and remove nothing.
         #[arg(long)]
         dry_run: bool,
     },
@@ -55,22 +55,22 @@ pub(in crate::cli) enum ImageCommand {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FetchArgs {
-    /// Which: a name in tests/releases.yaml, or a branch (`14`), of which the newest release is meant.
+    /// A name in tests/releases.yaml, or a branch (`14`) for its newest release.
     #[arg(long, required = true, value_name = "RELEASE")]
     pub(in crate::cli) release: Vec<String>,
     /// Which distribution sets [default: base.txz,kernel.txz,src.txz].
     #[arg(long, value_name = "FILE", value_delimiter = ',', conflicts_with = "image")]
     pub(in crate::cli) sets: Vec<String>,
-    /// The ready VM image (BASIC-CI) instead of distribution sets.
+    /// Fetch the ready VM image (BASIC-CI) instead of distribution sets.
     #[arg(long)]
     pub(in crate::cli) image: bool,
-    /// Ask this mirror first: a directory with one directory a release.
+    /// Ask this mirror first: the address of a directory with one directory for each release.
     #[arg(long, value_name = "URL", value_parser = mirror_address)]
     pub(in crate::cli) mirror: Vec<String>,
-    /// Ask for the MANIFEST even if the release is there: what a snapshot is made of changes.
+    /// Ask for the MANIFEST even if the release is there, because snapshots change.
     #[arg(long)]
     pub(in crate::cli) refresh: bool,
-    /// Pin what comes: write its digests and sizes to tests/releases.lock, whatever stood there.
+    /// Pin the files: write their digests and sizes to tests/releases.lock, whatever stood there.
     #[arg(long)]
     pub(in crate::cli) lock: bool,
 }

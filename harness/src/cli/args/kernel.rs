@@ -24,10 +24,10 @@ pub(in crate::cli) struct OwnArgs {
     #[arg(long, value_name = "[NAME=]PATH")]
     pub(in crate::cli) kernel: Vec<String>,
     /// The profile whose goldens hold for the kernel, or for a release that the matrix does not list [default: by its
-    /// osreldate]; for `coverage` without --kernel-blocks the only profile to look at.
+    /// osreldate]; for `coverage` without --kernel-blocks a profile to look at, where it may be given more than once.
     #[arg(long, value_name = "PROFILE")]
-    pub(in crate::cli) profile: Option<Profile>,
-    /// The same with a kernel that is built from this source tree first, by FreeBSD's own build; a module for it is compiled
+    pub(in crate::cli) profile: Vec<Profile>,
+    /// Build a kernel from this source tree first, by FreeBSD's own build, and run that; a module for it is compiled
     /// against the tree. Its cell is called RELEASE+src, or RELEASE+NAME.
     #[arg(long, value_name = "[NAME=]TREE")]
     pub(in crate::cli) src: Option<String>,
@@ -53,7 +53,7 @@ pub(in crate::cli) struct KernelsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KernelCommand {
-    /// Build the kernel of a source tree, or what has changed of it, with the modules that the matrix needs.
+    /// Build the kernel of a source tree, or its changed parts, with the modules that the matrix needs.
     ///
     /// FreeBSD's own build does it: tools/build/make.py, on FreeBSD make(1). Exit code 101: it failed.
     Build {

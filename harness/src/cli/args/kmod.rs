@@ -30,7 +30,7 @@ pub(in crate::cli) enum KmodCommand {
         /// Copy the module to this file.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
-        /// Hand the module out even if verification rejects it.
+        /// Write the module even if verification rejects it.
         #[arg(long)]
         unverified: bool,
     },

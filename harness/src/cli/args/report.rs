@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The commands about the matrix as jobs, and about what they left.
+//! The commands about the matrix as jobs, and about their reports.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub(in crate::cli) struct MatrixArgs {
     /// Print a job matrix for a CI system: {"include": [{"cell": ..., "args": ...}, ...]}, on one line.
     #[arg(long)]
     pub(in crate::cli) json: bool,
-    /// Only what these cells need of a machine, as arguments of ci/install-debian: sim, guest, module.
+    /// Print only what these cells need of a machine, as arguments of ci/install-debian: sim, guest, module.
     #[arg(long, conflicts_with = "json")]
     pub(in crate::cli) needs: bool,
 }
@@ -31,6 +31,19 @@ pub(in crate::cli) enum ReportCommand {
     Show {
         /// A report directory, or its report.json.
         report: PathBuf,
+    },
+    /// Write a report as one page for a browser (report.html), which needs no server and asks nobody for anything.
+    ///
+    /// `test-matrix --report-dir` writes it, too. Exits as the run did.
+    Html {
+        /// A report directory, or its report.json.
+        report: PathBuf,
+        /// The page [default: report.html beside the report].
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Say what is new since this report.
+        #[arg(long, value_name = "REPORT")]
+        baseline: Option<PathBuf>,
     },
     /// Print the problems of a report as GitHub Actions' workflow commands (`::error file=...`).
     Annotate {
@@ -51,7 +64,7 @@ pub(in crate::cli) enum ReportCommand {
     },
     /// Join the reports of the jobs of one run: of some cells each, of slices, or both.
     ///
-    /// Exits as one run of everything would; 104 if a slice or an expected cell has no report.
+    /// The exit code is that of one run of everything; 104 if a slice or an expected cell has no report.
     Merge {
         /// Report directories, or their report.json.
         #[arg(required = true)]

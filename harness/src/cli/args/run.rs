@@ -30,29 +30,32 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// List cells and vectors, and run nothing.
     #[arg(long)]
     pub(in crate::cli) list: bool,
-    /// Say what would run, and run nothing.
+    /// Show what would run, and run nothing.
     #[arg(long, conflicts_with = "list")]
     pub(in crate::cli) dry_run: bool,
-    /// Run at most so many guests side by side, of one cell too [default: one a processor].
+    /// Run at most this many guests side by side, of one cell too [default: one a processor].
     #[arg(long, short, value_name = "N")]
     pub(in crate::cli) jobs: Option<NonZeroUsize>,
     /// Run one slice of the vectors: job K of N that share a run. A vector's slice does not depend on the
     /// other vectors. `report merge` joins the slices' reports.
     #[arg(long, value_name = "K/N")]
     pub(in crate::cli) partition: Option<Slice>,
-    /// Write report.json, junit.xml and the raw traces to this directory.
+    /// Write report.json, report.html, junit.xml and the raw traces to this directory.
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) report_dir: Option<PathBuf>,
-    /// Have dtrace(1) follow stock code in guests: the rules that apply are checked, and what both can tell is compared
-    /// with the module's golden. Slower; a cell whose guest has no dtrace(1) that works says so.
+    /// Say in report.html what is new since this report.
+    #[arg(long, value_name = "REPORT", requires = "report_dir")]
+    pub(in crate::cli) baseline: Option<PathBuf>,
+    /// Have dtrace(1) follow stock code in guests: the rules that apply are checked, and the probes that both can tell
+    /// are compared with the module's golden. Slower; a cell whose guest has no dtrace(1) that works says so.
     #[arg(long, conflicts_with = "no_kernel_trace")]
     pub(in crate::cli) kernel_trace: bool,
-    /// A cell that cannot run here is a failure.
+    /// Fail if a selected cell cannot run here.
     #[arg(long)]
     pub(in crate::cli) require_all: bool,
-    /// Count what fails in every cell. Without, two kinds of cells are told and do not fail the run, selected by name or
-    /// not: those of a release that tests/releases.yaml calls soft, and, as far as only their answers differ, those of a
-    /// release that no golden was recorded from.
+    /// Count failures in every cell. Without this option, two kinds of cells are reported but do not fail the run:
+    /// cells of a release that tests/releases.yaml calls soft, and cells of a release that no golden was recorded
+    /// from, if only their answers differ.
     #[arg(long)]
     pub(in crate::cli) hard: bool,
     /// First download the releases of the selected cells that are not here and that tests/releases.yaml knows.
@@ -76,7 +79,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, conflicts_with_all = ["target", "release", "module"])]
     pub(in crate::cli) linux: bool,
     /// Exit as `git bisect run` wants it: 0 if the vector is answered as before, 1 if it is not, 125 if that cannot be told,
-    /// because the kernel does not build or boot, or the answer has a hole.
+    /// because the kernel does not build or boot, or the answer has a hole, and 128, which ends the search, if something else
+    /// is wrong.
     #[arg(long)]
     pub(in crate::cli) bisect: bool,
     /// Show every message's bytes too, and values as they came instead of normalised.
@@ -92,9 +96,9 @@ pub(in crate::cli) struct ShowTraceArgs {
     pub(in crate::cli) cells: CellArgs,
     #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
-    /// Show only probes whose name matches (`request-*`, `nlproof:::event-*`); or have dtrace(1) in the guest show a
-    /// probe of another provider too (`fbt::nlmsg_*:entry`, a /predicate/ behind it if need be). May be given more than
-    /// once.
+    /// Show only probes whose name matches (`request-*`, `nlproof:::event-*`); or have dtrace(1) in the guest also show
+    /// a probe of another provider (`fbt::nlmsg_*:entry`, with a /predicate/ behind it if needed). May be given more
+    /// than once.
     #[arg(long, value_name = "PATTERN")]
     pub(in crate::cli) probe: Vec<String>,
     /// Show how often each probe fired and how long each kind of span took, instead of the trace.
@@ -106,8 +110,8 @@ pub(in crate::cli) struct ShowTraceArgs {
     /// Also write the trace to this file in the trace event format, which ui.perfetto.dev opens.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) perfetto: Option<PathBuf>,
-    /// Also write the raw trace to this file, one record a line (NDJSON): what the normalised one is made of. Packed if the
-    /// name ends in .zst.
+    /// Also write the raw trace to this file, one record a line (NDJSON), before normalising. Packed if the name ends
+    /// in .zst.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) ndjson: Option<PathBuf>,
 }

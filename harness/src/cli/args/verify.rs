@@ -7,12 +7,13 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DecodeArgs {
-    /// Hex digits (spaces and line ends do not count), `@FILE` with bytes or hex, or `-` for standard input; at most 16
-    /// MiB.
+    /// Hex digits (spaces and line ends do not count), `@FILE`, or `-` for standard input; at most 16 MiB. A file holds hex, a
+    /// hex dump, arrays of C or Rust, text of truss(1), kdump(1) or strace(1), a capture of Linux' nlmon (pcap, pcapng), or
+    /// bytes.
     pub(in crate::cli) input: String,
-    /// Whose numbers the messages use.
-    #[arg(long, value_enum, default_value_t = OsArg::Freebsd)]
-    pub(in crate::cli) os: OsArg,
+    /// Whose numbers the messages use [default: those of the tool that wrote the file, or freebsd].
+    #[arg(long, value_enum)]
+    pub(in crate::cli) os: Option<OsArg>,
 }
 
 /// An ABI.
@@ -31,8 +32,8 @@ pub(in crate::cli) struct VerifyArgs {
     pub(in crate::cli) command: Option<VerifyCommand>,
     /// The module, an amd64 ELF file such as /boot/kernel/if_epair.ko; or an object (.o), or an archive of them (.a).
     pub(in crate::cli) module: Option<PathBuf>,
-    /// The kernel that it is meant for: what it imports must be global there, and structures that the policy's
-    /// `abi` table names must lie there as in the module.
+    /// The kernel that the module is meant for: its imports must be global there, and structures that the
+    /// policy's `abi` table names must have the same layout.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) kernel: Option<PathBuf>,
     /// Allowed imports, budgets and waivers, in YAML.
@@ -41,19 +42,19 @@ pub(in crate::cli) struct VerifyArgs {
     /// How to print the report.
     #[arg(long, value_enum, default_value_t = FormatArg::Text)]
     pub(in crate::cli) format: FormatArg,
-    /// Refuse growth in imports, deepest stack and instructions against this file.
+    /// Reject growth in imports, deepest stack and instructions against this file.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) baseline: Option<PathBuf>,
     /// Write imports, deepest stack and instructions of an accepted module to a file for --baseline.
     #[arg(long, value_name = "FILE", conflicts_with = "baseline")]
     pub(in crate::cli) write_baseline: Option<PathBuf>,
-    /// Show every finding with its path, those that are waived with the reason, and every function.
+    /// Show every finding with its path, waived ones with the reason, and every function.
     #[arg(long)]
     pub(in crate::cli) verbose: bool,
     /// Show names as they stand in the file instead of demangled ones.
     #[arg(long)]
     pub(in crate::cli) raw_names: bool,
-    /// Say what a check is for, and verify nothing.
+    /// Explain a check, and verify nothing.
     #[arg(long, value_name = "CHECK", conflicts_with = "module")]
     pub(in crate::cli) explain: Option<String>,
 }

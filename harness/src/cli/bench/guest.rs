@@ -30,7 +30,7 @@ const VECTOR: f64 = 0.020;
 const CELL: f64 = 8.0;
 const MATRIX: f64 = 30.0;
 
-/// The matrix that has a limit: two releases with both modules.
+/// The matrix that the limit is for: two releases with both modules.
 const RELEASES: [&str; 2] = ["14.0-STABLE", "15.1-RELEASE"];
 
 /// All vectors.
@@ -39,9 +39,9 @@ const EVERY: VectorArgs = VectorArgs { suite: Vec::new(), filter: Vec::new() };
 /// What a run came to.
 struct Ran {
     cells: Vec<CellResult>,
-    /// From the first target's opening to the last cell's end.
+    /// Time from the first target's opening to the last cell's end.
     all: Duration,
-    /// From the first vector that was sent to the last one's end.
+    /// Time from the first vector sent to the end of the last one.
     vectors: Duration,
 }
 
@@ -49,7 +49,7 @@ struct Bench {
     project: Project,
     targets: Targets,
     vectors: Vec<Vector>,
-    /// Guests side by side, as many as a user has, for whom the limits are.
+    /// Number of guests side by side: a user's default, which the limits are for.
     jobs: NonZeroUsize,
     kept: bool,
     lost: bool,
@@ -137,7 +137,7 @@ impl Bench {
         found.ok_or_else(|| CliError::Usage(format!("the matrix has no cell freebsd/{release}/{module}")))
     }
 
-    /// From release directory to disk, in a cache that is empty. On the cache's own disk: the system's
+    /// Time from release directory to disk, in an empty cache. On the cache's own disk: the system's
     /// directory for temporary files may be memory.
     fn image(&mut self, release: &str) -> Result<(), CliError> {
         let cache = cache_directory()?;
@@ -279,7 +279,7 @@ impl Bench {
     }
 }
 
-/// How many processes wanted a processor in the last minute: what the numbers have to be read with.
+/// The load average of the last minute, in the light of which the numbers have to be read.
 fn load() -> String {
     std::fs::read_to_string("/proc/loadavg").map_or_else(
         |_| "unknown".to_owned(),

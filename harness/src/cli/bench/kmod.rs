@@ -17,10 +17,10 @@ use crate::targets::{FreebsdTarget, Target as _};
 
 /// What a dump by the module may cost, as a ratio to the stock code's.
 const AT_MOST: f64 = 1.0;
-/// Looks at the kernel's allocations, a second apart, before what has grown counts as lost: routes and interfaces are
-/// freed when every processor has left the network epoch, some time after they are gone.
+/// Number of looks at the kernel's allocations, a second apart, before growth counts as a loss: routes and interfaces
+/// are freed when every processor has left the network epoch, some time after they are gone.
 const LOOKS: u32 = 10;
-/// Between two lines that say how far a phase is.
+/// Time between two lines of progress in a phase.
 const PROGRESS: Duration = Duration::from_secs(10);
 /// Questions of one interface.
 const ONE: u32 = 500;
@@ -49,7 +49,7 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodBenchArgs) -> Result<ExitCo
     Ok(code)
 }
 
-/// Tries what must be refused; whether all of it was.
+/// Tests that everything that must be rejected is; returns whether it was.
 fn refusals(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
     let module = targets.module(&args.release).map_err(open_error)?;
     let faulty = targets.with_faults().module(&args.release).map_err(open_error)?;
@@ -67,7 +67,7 @@ fn refusals(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
     Ok(refused)
 }
 
-/// Puts the module under load; whether nobody complained.
+/// Puts the module under load; returns whether nothing complained.
 fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
     let mut guest = open(targets, args)?;
     let mut complaints = Vec::new();
@@ -129,7 +129,7 @@ fn endurance(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> 
     Ok(complaints.is_empty())
 }
 
-/// Says how far a phase is, at most every ten seconds.
+/// Prints the progress of a phase, at most every ten seconds.
 fn progress(release: &str, phase: Phase) -> impl FnMut(u32) {
     let mut said = Instant::now();
     move |done| {
@@ -170,7 +170,7 @@ fn show(before: &Memory, after: &Memory) {
     }
 }
 
-/// Compares the module with the stock code; whether no answer costs more.
+/// Compares the module with the stock code; returns whether no answer costs more.
 fn speed(targets: &Targets, args: &KmodBenchArgs) -> Result<bool, CliError> {
     let mut guest = open(&targets.counting_instructions(), args)?;
     say!(

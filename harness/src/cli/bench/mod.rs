@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `bench`: how fast the parts without a kernel and the guests are, and the module under load in one.
+//! `bench`: the speed of guests and of the parts that need no kernel, and the module under load.
 
 mod guest;
 mod kmod;
@@ -32,7 +32,7 @@ pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, 
     }
 }
 
-/// A number that was measured, or that there is none.
+/// A measured number, or a note that there is none.
 fn shown(measured: Option<u64>) -> String {
     measured.map_or_else(|| "-".to_owned(), |measured| measured.to_string())
 }

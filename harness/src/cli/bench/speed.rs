@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `bench wire`, `bench sim`, `bench verify`: numbers, and what is promised about them.
+//! `bench wire`, `bench sim`, `bench verify`: measured numbers, and the limits promised for them.
 
 use std::time::{Duration, Instant};
 
@@ -129,7 +129,7 @@ fn drop_value<T>(value: T) {
     std::hint::black_box(value);
 }
 
-/// Whether a promise counts as kept, and what is said about it. An unoptimised build promises nothing.
+/// Whether a limit counts as kept, and the text about it. An unoptimised build promises nothing.
 pub(super) fn judge(kept: bool, promise: &str) -> (bool, String) {
     if cfg!(debug_assertions) {
         return (true, format!("[{promise}: not judged, unoptimised build]"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `bench trace`: what it costs to hear of the probes.
+//! `bench trace`: what recording the probes costs.
 
 use std::time::{Duration, Instant};
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How fast this machine is at this moment, which on a shared one changes by the minute.
+//! How fast this machine is now. On a shared machine that changes by the minute.
 
 use std::time::Instant;
 
 /// Steps of [`interpret`].
 const STEPS: u32 = 50_000_000;
-/// Words of its program and of its memory: together more than the nearest cache holds, as with an emulator.
+/// Words of the yardstick's program and memory: together more than the nearest cache holds, as with an emulator.
 const WORDS: usize = 1 << 14;
 
 /// How long a fixed piece of work takes, in seconds.
@@ -18,7 +18,7 @@ pub(super) fn yardstick() -> f64 {
     started.elapsed().as_secs_f64()
 }
 
-/// Interprets a program that is always the same, and gives what its registers hold in the end.
+/// Interprets a fixed program and returns its registers at the end.
 fn interpret(steps: u32) -> u32 {
     let mut seed = 1_u32;
     let program: Vec<u32> = std::iter::repeat_with(|| next(&mut seed)).take(WORDS).collect();

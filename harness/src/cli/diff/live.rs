@@ -22,10 +22,10 @@ use crate::report::{Screen, goldens};
 use crate::targets::{Fact, MEMORY_MIB, SimTrace};
 use crate::vector::Vector;
 
-/// So many reasons not to ask a vector are shown without being asked for.
+/// Number of reasons for not asking a vector that are shown unless all are wanted.
 const SOME: usize = 2;
 
-/// The facts of a cell that say who answers.
+/// The facts of a cell that identify its kernel.
 fn who(facts: &[Fact]) -> Vec<String> {
     let place = |fact: &&Fact| match fact {
         Fact::Kernel(_) => Some(0),
@@ -43,7 +43,7 @@ fn who(facts: &[Fact]) -> Vec<String> {
     of.into_iter().map(shown).collect()
 }
 
-/// What was said, by cell and vector.
+/// The traces, by cell and vector.
 type Answers = BTreeMap<(String, String), String>;
 
 /// Runs the vectors in both cells.
@@ -82,7 +82,7 @@ pub(super) fn ask(
     Ok(compared(run, vectors, &answers, args.all))
 }
 
-/// Keeps what was said, and shows progress: how a cell did by its goldens is not the question here.
+/// Keeps the traces and shows progress: comparison with goldens plays no part here.
 fn hear(event: &Event<'_>, answers: &mut Answers, screen: &mut Screen) {
     match event {
         Event::VectorAnswered { cell, id, trace } if trace.loss().is_none() => {
@@ -135,7 +135,7 @@ fn compared(run: RunResult, vectors: &[Vector], answers: &Answers, all: bool) ->
     Comparison { sides, answer, differences, code }
 }
 
-/// What the run ends with if no golden is asked.
+/// Exit code of a run that compares with no golden.
 fn answered(mut run: RunResult) -> ExitCode {
     for result in &mut run.cells {
         result.cell.soft = None;
@@ -189,7 +189,7 @@ fn left_out(result: &CellResult, all: bool) -> Vec<String> {
     each.map(|(reason, count)| format!("{} not: {reason}", many(count, "vector"))).collect()
 }
 
-/// A side that was never begun.
+/// A side that never began.
 fn nobody() -> Side {
     Side { name: "?".into(), lines: vec!["not begun".into()], releases: Vec::new() }
 }

@@ -10,17 +10,17 @@ use crate::golden::{Differences, Found as Golden, Origin, Store, changes};
 use crate::matrix::{Cell, ModuleKind};
 use crate::vector::Vector;
 
-/// Before those who answered as it is predicted.
+/// Text in front of kernels that answered as predicted.
 const PREDICTED: &str = "predicted: ";
 
 /// What one side has for one vector.
 struct Seen {
     golden: Golden,
-    /// The kernels that vouch for it here. None: it is a prediction.
+    /// The kernels that it was recorded from and that count here. None: it is a prediction.
     by: Vec<Origin>,
 }
 
-/// What the goldens of a side are.
+/// Summary of the goldens of a side.
 #[derive(Default)]
 struct Kinds {
     /// By where they come from.

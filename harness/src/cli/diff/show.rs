@@ -8,22 +8,22 @@ use crate::cli::exit::ExitCode;
 use crate::cli::kinds::{cut, kind_line};
 use crate::golden::{Bug, Change, Differences};
 
-/// So many differences are shown without being asked for.
+/// Number of differences shown unless all are wanted.
 const FEW: usize = 10;
-/// So many vectors of a difference are named without being asked for.
+/// Number of vectors named for a difference unless all are wanted.
 const SOME: usize = 3;
-/// A bug is told so far.
+/// Length to which a bug's text is shown.
 const BUG: usize = 120;
 
 /// What was found.
 pub(super) struct Comparison {
     /// The first side and the second.
     pub(super) sides: [Side; 2],
-    /// How much differs, or why nothing was compared: a line each.
+    /// How much differs, or why nothing was compared; one line each.
     pub(super) answer: Vec<String>,
     /// What differs.
     pub(super) differences: Differences,
-    /// What the command ends with, whether something differs or not.
+    /// Exit code of the command, whether something differs or not.
     pub(super) code: ExitCode,
 }
 
@@ -31,9 +31,9 @@ pub(super) struct Comparison {
 pub(super) struct Side {
     /// The cell.
     pub(super) name: String,
-    /// What is known of it: a line each.
+    /// Known facts of the side, one line each.
     pub(super) lines: Vec<String>,
-    /// The releases whose answers these are.
+    /// Releases that gave these answers.
     pub(super) releases: Vec<String>,
 }
 

@@ -10,7 +10,7 @@ use crate::golden::Origin;
 use crate::matrix::{Cell, ModuleKind};
 use crate::releases::newest_of;
 
-/// What names are looked up in.
+/// The tables in which names are looked up.
 pub(super) struct Names<'a> {
     /// The cells of the matrix.
     pub(super) cells: &'a [Cell],
@@ -23,7 +23,7 @@ pub(super) struct Names<'a> {
 /// The cells that one name can mean.
 #[derive(Debug, Default)]
 struct Meant<'a> {
-    /// A real kernel's; with what to say about it, where the name is not the release's own.
+    /// A real kernel's cell, with a note where the name is not the release's own.
     kernel: Option<(&'a Cell, Option<String>)>,
     /// The simulator's.
     sim: Option<&'a Cell>,
@@ -74,7 +74,7 @@ impl<'a> Names<'a> {
     }
 
     /// The release of that name; else the newest of the branch that is here, that was recorded, or that the matrix has,
-    /// with what to say about it.
+    /// with a note about the choice.
     fn release(&self, name: &str) -> Option<(&'a str, Option<String>)> {
         let known = || self.cells.iter().filter_map(|cell| cell.release.as_deref());
         if let Some(release) = known().find(|release| *release == name) {

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use nlproof_verify::{BlockFunction, BlocksError, KernelCode, Policy, module_blocks};
 
-use crate::cli::args::BlocksArgs;
 use crate::cli::exit::CliError;
 use crate::cli::out::tell;
 use crate::cli::project::Project;
@@ -15,29 +14,40 @@ use crate::file::{FileError, Limit, nearest, read, read_text};
 use crate::ktrace::table;
 use crate::matrix::{Cell, ModuleKind};
 
-/// Functions that are nearer to each other share a range of the log.
+/// Functions closer together than this share a range of the log, in bytes.
 const NEAR: u64 = 4096;
 /// Where netlink's sources stand in a tree.
 const NETLINK: &str = "sys/netlink/";
 
+/// Which code is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::cli) struct Wanted<'a> {
+    /// Functions by name.
+    pub(in crate::cli) function: &'a [String],
+    /// Source files.
+    pub(in crate::cli) file: &'a [String],
+    /// Files with debug information.
+    pub(in crate::cli) debug: &'a [PathBuf],
+}
+
 /// Functions of a cell as blocks.
-pub(super) struct CellCode {
-    /// Those of the kernel.
-    pub(super) kernel: Vec<BlockFunction>,
-    /// Those of the module, if the cell has one.
-    pub(super) module: Option<Vec<BlockFunction>>,
+pub(in crate::cli) struct CellCode {
+    /// Functions of the kernel.
+    pub(in crate::cli) kernel: Vec<BlockFunction>,
+    /// Functions of the module, if the cell has one.
+    pub(in crate::cli) module: Option<Vec<BlockFunction>>,
     /// The build id of the kernel.
     pub(super) build: Option<String>,
-    /// Behind the last byte of the kernel: modules lie there.
+    /// Address after the kernel's last byte, where modules lie.
     end: u64,
 }
 
 impl CellCode {
     /// Takes the kernel of a cell apart, and the module's file where it has one. `listed` are functions of the list of what
     /// is not reached.
-    pub(super) fn of(
+    pub(in crate::cli) fn of(
         project: &Project,
-        args: &BlocksArgs,
+        wanted: Wanted<'_>,
         targets: &Targets,
         cell: &Cell,
         listed: BTreeSet<String>,
@@ -48,7 +58,7 @@ impl CellCode {
             CliError::Files(vec![FileError::whole(path, error.to_string())])
         };
         let mut kernel = KernelCode::read(&bytes).map_err(|error| bad(&path, &error))?;
-        let debug = debug_of(args, beside, &kernel)?;
+        let debug = debug_of(wanted, beside, &kernel)?;
         if let Some((path, debug)) = &debug {
             kernel.add_debug(debug).map_err(|error| bad(path, &error))?;
         } else {
@@ -57,7 +67,7 @@ impl CellCode {
                 cell.name()
             );
         }
-        let blocks = Selection::of(project, args, &kernel, debug.is_some(), listed)?.blocks(&kernel);
+        let blocks = Selection::of(project, wanted, &kernel, debug.is_some(), listed)?.blocks(&kernel);
         let module = match cell.module {
             ModuleKind::Stock => None,
             ModuleKind::Rust => {
@@ -70,7 +80,7 @@ impl CellCode {
     }
 
     /// Addresses that QEMU logs: where each range begins, and its length.
-    pub(super) fn ranges(&self) -> Vec<(u64, u64)> {
+    pub(in crate::cli) fn ranges(&self) -> Vec<(u64, u64)> {
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for function in &self.kernel {
             match ranges.last_mut() {
@@ -91,13 +101,13 @@ impl CellCode {
 /// The debug information of this kernel, if there is one: of the files that the user names the one of the same build, else
 /// what lies beside the kernel.
 fn debug_of(
-    args: &BlocksArgs,
+    wanted: Wanted<'_>,
     beside: Option<PathBuf>,
     kernel: &KernelCode<'_>,
 ) -> Result<Option<(PathBuf, Vec<u8>)>, CliError> {
-    let named = !args.debug.is_empty();
+    let named = !wanted.debug.is_empty();
     let mut last = None;
-    for path in args.debug.iter().cloned().chain(beside.filter(|_| !named)) {
+    for path in wanted.debug.iter().cloned().chain(beside.filter(|_| !named)) {
         let bytes = read(&path, Limit::OBJECT)?;
         match kernel.is_debug(&bytes) {
             Ok(()) => return Ok(Some((path, bytes))),
@@ -121,12 +131,12 @@ struct Selection {
 impl Selection {
     fn of(
         project: &Project,
-        args: &BlocksArgs,
+        wanted: Wanted<'_>,
         kernel: &KernelCode<'_>,
         lines: bool,
         listed: BTreeSet<String>,
     ) -> Result<Selection, CliError> {
-        if args.function.is_empty() && args.file.is_empty() {
+        if wanted.function.is_empty() && wanted.file.is_empty() {
             let known = known_functions(project)?;
             if lines {
                 let files = kernel.files_of(&known).into_iter().filter(|file| file.starts_with(NETLINK));
@@ -140,29 +150,29 @@ impl Selection {
                 files: BTreeSet::new(),
             });
         }
-        for name in &args.function {
+        for name in wanted.function {
             if !kernel.names().any(|known| known == name) {
                 let near = nearest(name, kernel.names());
                 let help = near.map(|near| format!("\n  help: there is {near}")).unwrap_or_default();
                 return Err(CliError::Usage(format!("the kernel has no function {name}{help}")));
             }
         }
-        if !lines && !args.file.is_empty() {
+        if !lines && !wanted.file.is_empty() {
             let text = "which functions are of a source file is not known without the kernel's debug information\n  help: \
                         --debug kernel.debug";
             return Err(CliError::Usage(text.into()));
         }
         let all = kernel.files();
         let mut files = BTreeSet::new();
-        for wanted in &args.file {
-            let ends = |file: &&String| *file == wanted || file.ends_with(&format!("/{wanted}"));
+        for path in wanted.file {
+            let ends = |file: &&String| *file == path || file.ends_with(&format!("/{path}"));
             let found: Vec<_> = all.iter().filter(ends).cloned().collect();
             if found.is_empty() {
-                return Err(CliError::Usage(format!("no function of the kernel is of a file {wanted}")));
+                return Err(CliError::Usage(format!("no function of the kernel is of a file {path}")));
             }
             files.extend(found);
         }
-        Ok(Selection { names: args.function.iter().cloned().collect(), files })
+        Ok(Selection { names: wanted.function.iter().cloned().collect(), files })
     }
 
     fn blocks(&self, kernel: &KernelCode<'_>) -> Vec<BlockFunction> {

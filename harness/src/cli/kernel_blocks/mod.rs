@@ -13,8 +13,8 @@ use std::time::Duration;
 use nlproof_agent::Step;
 use nlproof_files::write_whole;
 
-use self::code::CellCode;
-use super::args::{AccelArg, CoverageArgs};
+pub(super) use self::code::{CellCode, Wanted};
+use super::args::{AccelArg, BlocksArgs, CoverageArgs};
 use super::directories::cache_directory;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
@@ -37,7 +37,7 @@ use crate::targets::{FreebsdTarget, MEMORY_MIB, OnStage, OpenError, Target};
 use crate::vector::Vector;
 use crate::vm::TranslationLog;
 
-/// For one command in the guest.
+/// Limit for one command in the guest.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The module as kldstat(8) names it.
 const MODULE: &str = "nlproof_iface.ko";
@@ -156,12 +156,12 @@ fn list_of(project: &Project, args: &CoverageArgs, release: &str) -> Result<Opti
     }
 }
 
-/// Where the blocks of a release are listed that no vector reaches.
+/// Path of the list of blocks of a release that no vector reaches.
 fn list_path(project: &Project, release: &str) -> std::path::PathBuf {
     project.root.join("unreached").join(format!("{release}.yaml"))
 }
 
-/// Why a cell says nothing about what no vector reaches, if that is so.
+/// Why a cell proves nothing about unreached blocks, if so.
 fn unjudged(cell: &CellBlocks, list: Option<&Unreached>) -> Option<String> {
     if !cell.all {
         return Some("not all vectors were selected".into());
@@ -209,10 +209,12 @@ impl<'a> Run<'a> {
         cells: &[Cell],
     ) -> Result<Self, CliError> {
         let mut code = BTreeMap::new();
+        let BlocksArgs { function, file, debug, .. } = &args.blocks;
+        let wanted = Wanted { function, file, debug };
         for cell in cells.iter().filter(|cell| targets.unavailable_reason(cell).is_none()) {
             let list = list_of(project, args, &cell.release_or_profile())?;
             let names = list.map(|list| list.names()).unwrap_or_default();
-            code.insert(cell.name(), CellCode::of(project, &args.blocks, targets, cell, names)?);
+            code.insert(cell.name(), CellCode::of(project, wanted, targets, cell, names)?);
         }
         let heard = cells.iter().map(|cell| (cell.name(), Arc::default())).collect();
         let logs = tempfile::Builder::new().prefix("nlproof-blocks-").tempdir();
@@ -327,7 +329,7 @@ impl<'a> Run<'a> {
 }
 
 /// Where the module lies in a guest.
-fn locate(target: &mut FreebsdTarget) -> Result<Loaded, OpenError> {
+pub(super) fn locate(target: &mut FreebsdTarget) -> Result<Loaded, OpenError> {
     let steps = vec![Step::Exec { argv: vec!["/sbin/kldstat".into()], limit_ms: 30_000 }];
     let outcome = target
         .in_host_stack("kldstat", steps, Vec::new(), LIMIT)

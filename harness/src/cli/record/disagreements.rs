@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a cell answered otherwise than another one that looks in the same goldens: each difference once, with the
-//! vectors that show it, and what to do.
+//! Answers of a cell that contradict another cell with the same goldens: each difference once, with the vectors
+//! that show it and the remedy.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ impl Disagreements {
         }
     }
 
-    /// Says what there is to say, if anything.
+    /// Prints the disagreements, if any.
     pub(super) fn say(&self, cell: &Cell, origin: &Origin) {
         if let Some(text) = self.text(cell, origin) {
             say!("{text}");

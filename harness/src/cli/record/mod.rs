@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `record`: what targets answer now becomes goldens for review.
+//! `record`: the answers of targets become goldens for review.
 
 mod disagreements;
+mod unaccepted;
 
 use std::collections::BTreeMap;
 
 use disagreements::Disagreements;
+use unaccepted::keep_unaccepted;
 
 use super::args::{ProjectArgs, WhatArgs};
 use super::exit::{CliError, ExitCode};
@@ -16,7 +18,7 @@ use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
 use crate::file::FileError;
 use crate::golden::{Build, Origin, Recorded, Recorder};
 use crate::ktrace::has_golden;
-use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, mismatch, run_vectors};
+use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, mismatch, run_vectors, stated};
 use crate::targets::{Facts, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
@@ -31,6 +33,12 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
     let mut tally = Tally::default();
     interrupt::tasks();
     let mut cells = project.cells(&args.cells)?;
+    let here = cells.iter().filter(|cell| targets.unavailable_reason(cell).is_none());
+    let releases = here.filter_map(|cell| cell.release.as_deref()).collect();
+    let stock = cells.iter().any(|cell| cell.module == ModuleKind::Stock);
+    let probes = cells.iter().any(|cell| cell.module == ModuleKind::Rust || cell.release.is_none());
+    let stores = [stock.then_some(&goldens), probes.then_some(&kernel_goldens)];
+    keep_unaccepted(stores.into_iter().flatten(), &vectors, &releases).map_err(CliError::Files)?;
     // Who has a layer of its own has room for what differs: the others come first, and share theirs.
     cells.sort_by_key(|cell| cell.layer.is_some());
     for cell in &cells {
@@ -47,7 +55,7 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
     Ok(tally.exit_code())
 }
 
-/// The layers of their own that releases have.
+/// Layers of releases that have one of their own.
 fn own_layers(cells: &[Cell]) -> BTreeMap<String, String> {
     cells.iter().filter_map(|cell| Some((cell.release.as_ref()?.to_string(), cell.layer.clone()?))).collect()
 }
@@ -62,16 +70,16 @@ struct Tally {
     written: usize,
     unchanged: usize,
     refused: usize,
-    /// Answers for which there is no layer.
+    /// Answers for which no layer exists.
     disagreeing: usize,
-    /// What cells ended with that could not be recorded to their end.
+    /// Exit codes of cells that were not recorded to their end.
     failed: Vec<ExitCode>,
 }
 
 impl Tally {
     fn closing_line(&self) -> String {
         let Tally { written, unchanged, refused, disagreeing, failed } = self;
-        let mut line = format!("{written} written for review, {unchanged} unchanged, {refused} refused");
+        let mut line = format!("{written} written for review, {unchanged} unchanged, {refused} rejected");
         if *disagreeing > 0 {
             line.push_str(&format!(", {disagreeing} not recorded because another one disagrees"));
         }
@@ -86,7 +94,7 @@ impl Tally {
         line
     }
 
-    /// What could not be asked comes before what was answered and not recorded.
+    /// An answer that is missing outweighs one that was not recorded.
     fn exit_code(&self) -> ExitCode {
         match self {
             Tally { failed, .. } if !failed.is_empty() => failed[0],
@@ -151,7 +159,7 @@ struct OneCell<'c, 'r> {
 }
 
 impl OneCell<'_, '_> {
-    /// Records vectors in an open target; whether the target lived through them.
+    /// Records vectors in an open target; returns whether the target survived them.
     fn record_in(
         &mut self,
         target: &mut dyn Target,
@@ -172,17 +180,22 @@ impl OneCell<'_, '_> {
         vectors: &[&Vector],
     ) -> Result<(), CliError> {
         for vector in vectors {
-            if let Some(stated) = self.cell.loses(vector) {
+            if let Some(stated) = self.cell.losses(vector).iter().find(|stated| stated.of.is_none()) {
                 say!("{}: {}: nothing to record: {stated}", self.cell.name(), vector.id);
                 continue;
             }
             *target = open_shown(targets, self.cell).map_err(open_error)?;
             match self.record_in(target.as_mut(), &[*vector])? {
                 Ok(()) => {}
-                Err(TargetError::Guest(loss)) => {
-                    say!("{}: {}: not recorded: {}", self.cell.name(), vector.id, loss.text);
-                    self.tally.refused += 1;
-                }
+                Err(TargetError::Guest(loss)) => match stated(self.cell, vector, &loss) {
+                    Some(stated) => {
+                        say!("{}: {}: nothing to record: {stated}", self.cell.name(), vector.id);
+                    }
+                    None => {
+                        say!("{}: {}: not recorded: {}", self.cell.name(), vector.id, loss.text);
+                        self.tally.refused += 1;
+                    }
+                },
                 Err(error) => return Err(lost(error)),
             }
         }
@@ -193,7 +206,7 @@ impl OneCell<'_, '_> {
         let (id, name) = (&vector_run.vector.id, self.cell.name());
         // A trace with a hole in it is no knowledge about a kernel.
         if let Some((_, lossy)) = vector_run.trace.loss() {
-            say!("{name}: {id}: refused: {lossy}");
+            say!("{name}: {id}: rejected: {lossy}");
             self.tally.refused += 1;
             return;
         }
@@ -207,7 +220,7 @@ impl OneCell<'_, '_> {
             return;
         }
         if kernel.lost > 0 || !vector_run.violations.is_empty() {
-            say!("{name}: {id}: refused: the kernel trace is not whole or breaks a rule");
+            say!("{name}: {id}: rejected: the kernel trace is not whole or breaks a rule");
             self.tally.refused += 1;
             return;
         }
@@ -267,7 +280,7 @@ mod tests {
         assert_eq!(tally(1, 0, 0, &[]).0, ExitCode::OK);
         let (code, line) = tally(9, 0, 2, &[]);
         assert_eq!(code, ExitCode::COMPARISON);
-        assert!(line.contains("0 refused, 2 not recorded because another one disagrees; see"), "{line}");
+        assert!(line.contains("0 rejected, 2 not recorded because another one disagrees; see"), "{line}");
         assert_eq!(tally(9, 1, 2, &[]).0, ExitCode::GUEST);
         let (code, line) = tally(9, 1, 2, &[ExitCode::BUILD]);
         assert_eq!(code, ExitCode::BUILD);

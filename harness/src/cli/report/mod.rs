@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `report`: what runs left in their report directories, shown, annotated and joined.
+//! `report`: report directories of runs, shown, annotated and joined.
 
+pub(super) mod html;
 mod raw;
 
 use std::fs::{self, File};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::cli::args::{ProjectArgs, ReportArgs, ReportCommand};
+use crate::cli::args::{ProjectArgs, ReportArgs, ReportCommand, VectorArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::{say, tell};
 use crate::cli::project::Project;
@@ -31,6 +32,10 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode,
             }
             Ok(exit_code(&run, false))
         }
+        ReportCommand::Html { report, output, baseline } => {
+            let project = Project::find(project)?;
+            html::main(&project, report, output.as_deref(), baseline.as_deref())
+        }
         ReportCommand::Annotate { report } => {
             let run = read_report(report)?;
             let project = Project::find(project)?;
@@ -41,7 +46,11 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode,
             Ok(ExitCode::OK)
         }
         ReportCommand::Raw { report, cell, vector } => raw::main(report, cell.as_deref(), vector.as_deref()),
-        ReportCommand::Merge { reports, into, expect } => join(reports, into, expect.as_deref()),
+        ReportCommand::Merge { reports, into, expect } => {
+            // A job that only joins may have no tests beside it.
+            let project = Project::find(project).ok();
+            join(project.as_ref(), reports, into, expect.as_deref())
+        }
     }
 }
 
@@ -58,7 +67,12 @@ fn show(run: &RunResult) {
     say!("report: {}", closing_line(run));
 }
 
-fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitCode, CliError> {
+fn join(
+    project: Option<&Project>,
+    reports: &[PathBuf],
+    into: &Path,
+    expect: Option<&Path>,
+) -> Result<ExitCode, CliError> {
     let mut parts = Vec::new();
     let mut errors = Vec::new();
     for path in reports {
@@ -86,7 +100,11 @@ fn join(reports: &[PathBuf], into: &Path, expect: Option<&Path>) -> Result<ExitC
     }
     // What cannot be kept beside it costs neither the report nor what it says.
     let kept = keep_files(&parts, into).map_or_else(CliError::told, |()| ExitCode::OK);
-    let written = write_reports(into, &run);
+    let mut written = write_reports(into, &run);
+    if let Some(project) = project {
+        let vectors = project.vectors(&VectorArgs::default())?;
+        written = written.or(html::beside(project, &vectors, into, &run, None));
+    }
     show(&run);
     Ok(exit_code(&run, false).or(written).or(kept))
 }
@@ -141,7 +159,7 @@ fn keep_consoles(part: &Part, into: &Path) -> io::Result<()> {
 }
 
 /// Where a report's other files are.
-fn directory_of(path: &Path) -> PathBuf {
+pub(super) fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
         _ if path.is_dir() => path.to_owned(),
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),

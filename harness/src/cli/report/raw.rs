@@ -17,7 +17,7 @@ use crate::file::{FileError, Position};
 use crate::report::Part;
 use crate::trace::{PACKED, PLAIN, RawReader, RawWriter};
 
-/// How much is printed at once, in bytes.
+/// Bytes printed at once.
 const CHUNK: usize = 64 << 10;
 
 /// Prints a cell's raw trace, or one vector's part of it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! One vector in one cell, with whatever tells there what its kernel does: the simulator, the module's ring, or dtrace(1).
+//! One vector in one cell, traced by whatever source the cell has: the simulator, the module's ring, or dtrace(1).
 
 use crate::cli::exit::CliError;
 use crate::cli::out::tell;
@@ -9,7 +9,8 @@ use crate::matrix::{Cell, ModuleKind, TargetKind, VectorRun, VectorRunError, mis
 use crate::targets::TargetError;
 use crate::vector::Vector;
 
-/// Runs the vector in the cell; with the major of FreeBSD that answered. `own` are the user's own DTrace probes.
+/// Runs the vector in the cell; returns the run and the major version of the FreeBSD that answered. `own` are the
+/// user's own DTrace probes.
 pub(super) fn followed<'v>(
     targets: &Targets,
     cell: &Cell,
@@ -60,7 +61,7 @@ pub(super) fn followed<'v>(
     Ok((vector_run, major))
 }
 
-/// dtrace(1) does not follow: because of a probe of the user's, or because there is none that works.
+/// dtrace(1) does not follow: it rejects a probe of the user's, or does not work in the guest.
 fn not_begun(error: TargetError, script: &Script, cell: &Cell) -> CliError {
     let TargetError::NoDtrace(complaint) = &error else { return lost(error) };
     match script.blamed(complaint) {
@@ -72,7 +73,7 @@ fn not_begun(error: TargetError, script: &Script, cell: &Cell) -> CliError {
     }
 }
 
-/// What dtrace(1) says, without the program's place in the guest.
+/// The message of dtrace(1), without the program's path in the guest.
 fn own_words(complaint: &str) -> String {
     let said = complaint.lines().find(|line| line.contains("line ")).unwrap_or(complaint);
     match said.split_once("line ").and_then(|(_, rest)| rest.split_once(": ")) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! `trace VECTOR`: which way a vector's requests and events take through the kernel.
+//! `trace VECTOR`: the way that a vector's requests and events take through the kernel.
 
 mod files;
 mod follow;

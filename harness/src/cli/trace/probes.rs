@@ -6,7 +6,7 @@ use crate::file::nearest;
 use crate::ktrace::{matches, table};
 use crate::matrix::TargetKind;
 
-/// What the user wants to see.
+/// The probes that the user wants to see.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// Patterns for nlproof's own probes; none means all.
@@ -16,7 +16,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Sorts what was given; refuses what cannot be meant.
+    /// Sorts the patterns; rejects one that no provider can have.
     pub(super) fn of(given: &[String], target: TargetKind) -> Result<Wanted, CliError> {
         let mut wanted = Wanted::default();
         for pattern in given {

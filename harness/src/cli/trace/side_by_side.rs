@@ -16,7 +16,7 @@ use crate::ktrace::{Row, side_by_side, uncompared};
 use crate::matrix::{Cell, ModuleKind, TargetKind};
 use crate::vector::Vector;
 
-/// What stands between the columns, and before a line where there are none.
+/// Marks between the columns, or before a line where there are no columns.
 fn mark(row: &Row) -> char {
     match row {
         Row::Both(..) => ' ',
@@ -26,7 +26,7 @@ fn mark(row: &Row) -> char {
     }
 }
 
-/// Runs the vector on both and shows them.
+/// Runs the vector on both implementations and shows the traces.
 pub(super) fn main(
     project: &Project,
     targets: &Targets,
@@ -85,7 +85,7 @@ pub(super) fn main(
     Ok(code)
 }
 
-/// Which probes of both are not compared, and why: a line each.
+/// The probes that are not compared, each with the reason on one line.
 fn not_compared(stock: &[(&str, String)], rust: &[(&str, String)]) -> String {
     let in_rust = |name: &str| rust.iter().any(|(other, _)| *other == name);
     let mut rows = Vec::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The ways into a guest: the agent that stayed in it, and ssh, which is only there when it is asked for.
+//! The ways into a guest: the agent that listens in it, and ssh, which connects only when needed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -10,11 +10,11 @@ use nlproof_image::Image;
 use crate::guest::{Direct, HostKey, Ssh, SshError, SshKey, SshTarget, run_agent};
 use crate::targets::OpenError;
 use crate::targets::RunningKernel;
-use crate::vm::{GuestFailure, Patience, Vm, Wait};
+use crate::vm::{GuestFailure, Patience, Vm, Wait, WithCards};
 
-/// From the first try to an authenticated command, in a guest that was booted before.
+/// Limit from the first attempt to an authenticated command, in a guest that was booted before.
 const SSH_LIMIT: Duration = Duration::from_secs(30);
-/// A command that asks the guest about itself.
+/// Limit for a command that asks the guest about itself.
 const ASK_LIMIT: Duration = Duration::from_secs(20);
 
 /// The ways into one guest.
@@ -28,7 +28,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A link to a guest that runs; nothing is connected.
+    /// A link to a running guest, not connected yet.
     pub(super) fn new(vm: &Vm, image: &Image, agent: String, patience: &Patience) -> Result<Self, OpenError> {
         let port = vm.ssh_port().ok_or_else(|| OpenError::Guest("qemu named no port for ssh".into()))?;
         let host_key =
@@ -42,7 +42,7 @@ impl Link {
         Ok(Self { login, patience: patience.clone(), ssh: None, agent, direct: None })
     }
 
-    /// From now on batches go to the agent that stayed.
+    /// Sends further batches to the agent that listens in the guest.
     pub(super) fn use_direct(&mut self, vm: &Vm, token: [u8; TOKEN_LEN]) -> Result<(), OpenError> {
         let port =
             vm.agent_port().ok_or_else(|| OpenError::Guest("qemu named no port for the agent".into()))?;
@@ -63,7 +63,7 @@ impl Link {
         self.ssh = None;
     }
 
-    /// The ssh connection; it is made if there is none.
+    /// The ssh connection, made if there is none.
     pub(super) async fn ssh(&mut self, vm: &mut Vm) -> Result<&Ssh, SshError> {
         match self.ssh.take() {
             Some(ssh) => Ok(self.ssh.insert(ssh)),
@@ -71,7 +71,7 @@ impl Link {
         }
     }
 
-    /// The next batch is to hang the guest.
+    /// Announces that the next batch hangs the guest.
     pub(super) fn expect_hang(&mut self) {
         if let Some(direct) = &mut self.direct {
             direct.expect_hang();
@@ -91,6 +91,22 @@ impl Link {
         }
         let path = self.agent.clone();
         run_agent(self.ssh(vm).await?, &path, batch, wait, vm, on_record).await.map(drop)
+    }
+
+    /// Runs a batch in which network cards come and go.
+    pub(super) async fn run_with_cards(
+        &mut self,
+        batch: &Batch,
+        wait: &Wait,
+        machine: &mut WithCards<'_>,
+        on_record: &mut dyn FnMut(Record),
+    ) -> Result<(), SshError> {
+        if let Some(direct) = &mut self.direct {
+            return direct.run(batch, wait, machine, on_record).await.map(drop);
+        }
+        let path = self.agent.clone();
+        let ssh = self.ssh(machine.vm).await?;
+        run_agent(ssh, &path, batch, wait, machine, on_record).await.map(drop)
     }
 
     /// Asks the running kernel who it is: what the image says of itself would be no observation.
@@ -117,12 +133,12 @@ impl Link {
     }
 }
 
-/// What a failed conversation means for a guest that is being opened.
+/// The error for a failed conversation with a guest that is being opened.
 pub(super) fn open_failure(error: SshError, vm: &Vm) -> OpenError {
     guest_failure(error.into_failure(vm))
 }
 
-/// What a guest's failure means while it is being opened.
+/// The error for a guest that fails while it is being opened.
 pub(super) fn guest_failure(failure: GuestFailure) -> OpenError {
     match failure {
         GuestFailure::Interrupted { .. } => OpenError::Interrupted,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A guest's console: what its kernel complains of there, and of which vector.
+//! Complaints of a guest's kernel on its console, with the vector in which each came.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -9,7 +9,7 @@ use nlproof_agent::{Batch, Body, NO_STEP, Record};
 use crate::targets::Complaint;
 use crate::vm::{Vm, without_numbers};
 
-/// What a kernel that checks itself says when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
+/// Texts of a kernel that checks itself when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
 /// vm/uma_core.c, kern_shutdown.c; ufs/ffs/ffs_alloc.c), and what the module says when it cannot do something.
 const COMPLAINTS: [&str; 11] = [
     "lock order reversal",
@@ -25,7 +25,7 @@ const COMPLAINTS: [&str; 11] = [
     "nlproof_iface: not ",
 ];
 
-/// What the module says begins so.
+/// Beginning of the module's lines.
 const MODULE: &str = "nlproof_iface";
 
 /// The console's log so far. One that cannot be read is noticed by the machine's own watch.
@@ -33,13 +33,13 @@ pub(crate) fn console(vm: &Vm) -> Vec<u8> {
     fs::read(vm.serial_log()).unwrap_or_default()
 }
 
-/// What the console's log has from this byte on.
+/// The console's log from this byte on.
 pub(crate) fn console_since(vm: &Vm, from: usize) -> String {
     let text = console(vm);
     String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
 }
 
-/// A frame of a backtrace (`#0 0xffffffff80b9e976 at witness_checkorder+0xac6`) is none: what it belongs to has been said.
+/// Frames of a backtrace (`#0 0xffffffff80b9e976 at witness_checkorder+0xac6`) are no complaints of their own.
 fn is_complaint(line: &str) -> bool {
     COMPLAINTS.iter().any(|text| line.contains(text)) && !line.trim_start().starts_with('#')
 }
@@ -49,7 +49,7 @@ pub(crate) fn complaints(console: &str) -> impl Iterator<Item = &str> {
     console.lines().filter(|line| is_complaint(line))
 }
 
-/// What follows a complaint of witness(4) and belongs to it: the locks.
+/// Lines after a complaint of witness(4) that belong to it: the locks.
 fn is_detail(line: &str) -> bool {
     [" 1st ", " 2nd ", " 3rd ", "exclusive ", "shared "].iter().any(|start| line.starts_with(start))
 }
@@ -60,7 +60,7 @@ fn without_addresses(detail: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// During which vectors' steps the kernel complained: its message buffer tells when, the console's log does not.
+/// The vectors and steps in which the kernel complained. Its message buffer tells the time, the console's log does not.
 #[derive(Debug, Default)]
 pub(crate) struct Blame {
     /// For each line, where it was printed, in the order of time.
@@ -84,8 +84,8 @@ impl Blame {
         self.places.entry(text).or_default().push_back(place);
     }
 
-    /// The console's complaints, each with where it came if that is known: what is said twice was said first by the first.
-    /// First the kernel's, then the module's.
+    /// The console's complaints, each with its vector and step if known; the first of two equal ones belongs to the
+    /// first vector. First the kernel's, then the module's.
     pub(super) fn told(&mut self, console: &str) -> (Vec<Complaint>, Vec<String>) {
         let (mut kernel, mut module) = (Vec::new(), Vec::new());
         let mut lines = console.lines().peekable();
@@ -112,6 +112,21 @@ impl Blame {
         }
         (kernel, module)
     }
+}
+
+/// What the kernel complained of in one program's records; `name` is the program's.
+pub fn complaints_in(name: &str, records: &[Record]) -> Vec<Complaint> {
+    let line = |record: &Record| match &record.body {
+        Body::Console(line) => Some(String::from_utf8_lossy(&line.text).into_owned()),
+        _ => None,
+    };
+    let said: Vec<_> = records.iter().filter_map(line).collect();
+    let (mut kernel, module) = Blame::default().told(&said.join("\n"));
+    kernel.extend(module.into_iter().map(|text| Complaint { fingerprint: without_numbers(&text), text }));
+    for complaint in &mut kernel {
+        complaint.text = format!("{name}: {}", complaint.text);
+    }
+    kernel
 }
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ use crate::guest::{Collected, CopyError, CopyIn, CopyOut, ExecStatus, Login, Out
 use crate::targets::TargetError;
 use crate::vm::{GuestFailure, Wait, Watch as _};
 
-/// For ssh(1) to put the terminal in order when it is asked to end.
+/// Limit for ssh(1) to restore the terminal when it is asked to end.
 const END_LIMIT: Duration = Duration::from_secs(2);
-/// What ssh(1) exits with when it has lost its connection; a command may exit so too.
+/// Exit code of ssh(1) when it has lost its connection; a command may have the same.
 const SSH_FAILED: i32 = 255;
-/// QEMU opens a socket at once.
+/// Limit for QEMU to open a socket.
 const GDB_LIMIT: Duration = Duration::from_secs(5);
 
 impl FreebsdTarget {

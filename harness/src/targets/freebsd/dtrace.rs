@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::guest_target::FreebsdTarget;
 use crate::targets::{DtraceOutput, TargetError};
 
-/// For loading its modules and looking up the probes of a D program among some 70,000.
+/// Limit for loading its modules and looking up the probes of a D program among some 70,000.
 const BEGIN: Duration = Duration::from_secs(90);
-/// For its last buffers, and the upload of what a whole cell made it say: some megabytes.
+/// Limit for its last buffers and the transfer of its output for a whole cell: some megabytes.
 const END: Duration = Duration::from_secs(120);
 
 impl FreebsdTarget {
@@ -38,7 +38,8 @@ done\n"
         Err(TargetError::NoDtrace(why))
     }
 
-    /// Ends it and gives what it said. Commands in the background of a shell ignore SIGINT, and dtrace(1) goes by that.
+    /// Ends dtrace(1) and returns its output. Commands in the background of a shell ignore SIGINT, and dtrace(1) goes
+    /// by that.
     ///
     /// # Errors
     /// The guest was lost, or dtrace(1) does not end.

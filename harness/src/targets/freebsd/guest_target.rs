@@ -19,6 +19,7 @@ use nlproof_image::{
 use nlproof_kmod::kernel;
 use nlproof_wire::Os;
 
+use super::cards::{has_cards, patience, run_with_cards};
 use super::connection::Link;
 use super::console::{Blame, console, console_since};
 use super::loaded_module::Loaded;
@@ -32,16 +33,17 @@ use super::symbols::Functions;
 use crate::file::nearest;
 use crate::guest::{ExecOutput, SshError};
 use crate::targets::fact::Fact;
-use crate::targets::facts::{Commands, Facts, Kernel};
+use crate::targets::facts::{Cards, Commands, Facts, Kernel};
 use crate::targets::{BytesProgress, DtraceOutput, Finish, OnStage, Target};
 use crate::targets::{OpenError, TargetError};
 use crate::vm::{
-    Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, remembered_accelerator,
+    Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, device_models,
+    remembered_accelerator,
 };
 
-/// For a batch, beside what each of its programs may take.
+/// Limit for a batch, beside the time of each of its programs.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
-/// For each program of a batch: most take milliseconds.
+/// Limit for each program of a batch; most take milliseconds.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
 /// Bytes of a console's log: a boot has some 20 KiB, a panic with the stacks of all threads ten times that.
 const CONSOLE: u64 = 1024 * 1024;
@@ -55,20 +57,20 @@ pub struct FreebsdTarget {
     kernel_trace: bool,
     /// How much of the console's log was there before the first vector, in bytes.
     console_from: usize,
-    /// Whose what the kernel complains of is.
+    /// Attribution of the kernel's complaints to vectors.
     blame: Blame,
-    /// Where the kernel's file can be had; of a ready image nowhere.
+    /// Source of the kernel's file; a ready image has none.
     kernel_file: Option<KernelFile>,
     /// The private key that the guest accepts.
     pub(super) client_key: PathBuf,
     /// The guest's own public key.
     pub(super) host_key: String,
-    /// Where its console is kept if it is lost.
+    /// Path at which the console is kept if the guest is lost.
     pub(super) lost_console: Option<LostConsole>,
     pub(super) tasks: Tasks,
 }
 
-/// Where a kernel's file can be had.
+/// Source of a kernel's file.
 enum KernelFile {
     /// In a release's kernel.txz, with a place to unpack it.
     Release(ReleaseDir, PathBuf),
@@ -161,7 +163,9 @@ impl FreebsdTarget {
         if !options.demanded.is_empty() {
             facts.known.push(Fact::line("further modules", options.demanded.join(", ")));
         }
-        let Started { vm, link, module: loaded, .. } = started;
+        let Started { mut vm, link, module: loaded, .. } = started;
+        // A QEMU that does not tell has none.
+        facts.cards = Cards::Models(options.tasks.drive(device_models(vm.qmp())).unwrap_or_default());
         if let Some(module) = module {
             facts.known.push(Fact::line("module", module.measures()));
             facts.known.push(Fact::line("verification", module.verdict()));
@@ -263,7 +267,8 @@ impl Target for FreebsdTarget {
 
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
         let programs = u32::try_from(batch.programs.len()).unwrap_or(u32::MAX);
-        let wait = Wait::new("the vectors", BATCH_LIMIT + PROGRAM_LIMIT.saturating_mul(programs));
+        let limit = BATCH_LIMIT + PROGRAM_LIMIT.saturating_mul(programs) + patience(batch);
+        let wait = Wait::new("the vectors", limit);
         let traced = (self.kernel_trace && self.module.is_some()).then(|| traced(batch));
         let blame = &mut self.blame;
         let mut on_record = |record: Record| {
@@ -271,10 +276,13 @@ impl Target for FreebsdTarget {
             on_record(record);
         };
         let batch = traced.as_ref().unwrap_or(batch);
-        match self.tasks.drive(self.link.run(batch, &wait, &mut self.vm, &mut on_record)) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.lost(error)),
-        }
+        let run = self.tasks.drive(async {
+            match has_cards(batch) {
+                true => run_with_cards(&mut self.link, &mut self.vm, batch, &wait, &mut on_record).await,
+                false => self.link.run(batch, &wait, &mut self.vm, &mut on_record).await,
+            }
+        });
+        run.map_err(|error| self.lost(error))
     }
 
     fn expect_hang(&mut self) {
@@ -302,8 +310,8 @@ impl Target for FreebsdTarget {
     }
 }
 
-/// The same, but a console's log that finds no room is not kept: why. A guest that nobody can hear would be taken for one
-/// that hangs.
+/// The same, but why the console's log was not kept if it found no room. A guest that nobody can hear would be taken
+/// for one that hangs.
 fn with_room_for_console(options: &FreebsdOptions) -> (FreebsdOptions, Option<String>) {
     let directory = options.console.as_deref().and_then(Path::parent);
     let room =
@@ -399,7 +407,7 @@ fn over(
     kernel_disk(&over, &wanted, &options.cache, options.tasks.cancel(), progress)
 }
 
-/// Of a ready image nobody knows how it names its root file system.
+/// Rejects a ready image: how it names its root file system is unknown.
 fn no_userland(image: &VmImageDir) -> OpenError {
     OpenError::Unavailable {
         reason: format!(
@@ -410,7 +418,7 @@ fn no_userland(image: &VmImageDir) -> OpenError {
     }
 }
 
-/// A release without a module that is asked for is one in which nothing can be run.
+/// Reports a release that lacks a requested module: nothing can be run in it.
 fn no_module(error: &ImageError) -> OpenError {
     let near = match error {
         ImageError::NoModule { module, known, .. } => nearest(module, known.iter().map(String::as_str)),
@@ -423,8 +431,7 @@ fn no_module(error: &ImageError) -> OpenError {
     OpenError::Unavailable { reason: error.to_string(), remedy }
 }
 
-/// Says that guests are slow here, in a few words and once a run. The report's facts have the whole reason, and so has
-/// `nlproof doctor`.
+/// Notes once a run that guests are slow here. The report's facts have the whole reason, and so has `nlproof doctor`.
 fn say_once_why_slow(on_stage: &mut OnStage<'_>) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {
@@ -465,6 +472,7 @@ fn facts(
         os: Os::FreeBsd,
         kernel: Some(Kernel { release: release.to_owned(), osreldate: kernel.osreldate, sha256, build }),
         commands: Commands::All,
+        cards: Cards::None,
         modules: Some(kernel.modules.clone()),
         fallbacks: u32::from(*fell_back),
         stacks: *stacks,

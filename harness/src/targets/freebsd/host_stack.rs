@@ -16,6 +16,7 @@ pub(crate) fn in_host_stack(what: &str, steps: Vec<Step>) -> Program {
         privilege: Privilege::Outside,
         socket: SocketOptions::default(),
         groups: Vec::new(),
+        cards: Vec::new(),
         steps,
         // The host's limit is the one that counts: this one runs on the guest's clock.
         limit_ms: NO_LIMIT_MS,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How large the cache may become. What was used last stays: saved states go first, they are large and a boot makes them
-//! anew; then the disks of kernels of one's own. Images of releases, downloads and objects of builds are left alone.
+//! The size limit of the cache. Recently used entries stay. Saved states go first, because they are large and a boot
+//! makes them anew, then the disks of kernels of one's own. Images of releases, downloads and objects of builds are
+//! left alone.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,8 +16,8 @@ use super::snapshots::{last_use, remove_saved};
 pub const CACHE_LIMIT: u64 = 10 << 30;
 /// What counts, below `$XDG_CACHE_HOME/nlproof`.
 const COUNTED: [&str; 4] = ["images", "snapshots", "kernels", "boot"];
-/// What of `kernels` does not: it is removed by name only.
-const OBJECTS: &str = "objects";
+/// What of `kernels` does not, objects of builds and worktrees: they are removed by name only.
+const BY_NAME: [&str; 2] = ["objects", "bisect"];
 
 /// Something that has to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +49,8 @@ impl Victim {
     }
 }
 
-/// What has to go for the cache to have no more than `limit` bytes, in the order in which it does. `spared` is a state
-/// that was made just now.
+/// Entries to remove so that the cache has no more than `limit` bytes, in that order. `spared` is a state that was
+/// made just now.
 pub fn over_limit(root: &Path, limit: u64, spared: Option<&str>) -> Vec<Victim> {
     let total: u64 = COUNTED.iter().map(|name| bytes_below(&root.join(name))).sum();
     let mut over = total.saturating_sub(limit);
@@ -106,7 +107,7 @@ fn directories(path: &Path) -> impl Iterator<Item = PathBuf> {
 fn bytes_below(path: &Path) -> u64 {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     entries
-        .filter(|entry| entry.file_name() != OBJECTS)
+        .filter(|entry| !BY_NAME.iter().any(|name| entry.file_name() == *name))
         .map(|entry| match entry.file_type() {
             Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
             _ => entry.metadata().map_or(0, |data| data.blocks() * 512),
@@ -135,8 +136,10 @@ mod tests {
         for (key, age) in [("new", 1), ("old", 300), ("mid", 20)] {
             state(root.path(), key, age);
         }
-        fs::create_dir_all(root.path().join("kernels/objects")).unwrap();
-        fs::write(root.path().join("kernels/objects/big"), vec![1; 1_000_000]).unwrap();
+        for by_name in ["kernels/objects", "kernels/bisect"] {
+            fs::create_dir_all(root.path().join(by_name)).unwrap();
+            fs::write(root.path().join(by_name).join("big"), vec![1; 1_000_000]).unwrap();
+        }
         let names = |limit, spared| -> Vec<String> {
             let of = |victim: Victim| match victim {
                 Victim::State { key, .. } | Victim::KernelDisk { key, .. } => key,

@@ -19,11 +19,11 @@ use crate::vm::{Vm, Wait};
 pub(crate) const PLACE: &str = "/tmp/nlproof_iface.ko";
 /// The name under which the kernel knows it.
 const NAME: &str = "nlproof_iface";
-/// For an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
+/// Limit for an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
 const LIMIT: Duration = Duration::from_secs(30);
-/// What of `net.netlink.nlproof` can be set (kmod-src/shim).
+/// Settings below `net.netlink.nlproof` (kmod-src/shim); all others are counters.
 const SETTINGS: [&str; 3] = ["mode", "trace", "epoch_wait"];
-/// Returns when every thread has left the network epoch and what was put off until then is done (kmod-src/shim).
+/// Sysctl that returns when every thread has left the network epoch and deferred calls are done (kmod-src/shim).
 pub(crate) const EPOCH_WAIT: &str = "net.netlink.nlproof.epoch_wait=1";
 
 /// A loaded module.
@@ -68,7 +68,7 @@ pub(super) async fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Lo
 }
 
 impl Loaded {
-    /// Reads the counters, unloads the module, and says what is not as it has to be. Through the agent: an ssh
+    /// Reads the counters, unloads the module, and returns the faults found. Through the agent: an ssh
     /// connection costs an emulated guest most of a second.
     pub(super) async fn finish(&self, link: &mut Link, vm: &mut Vm) -> Finish {
         let mut finish = Finish { unverified: self.unverified, ..Finish::default() };
@@ -155,8 +155,8 @@ pub(crate) fn counters(sysctl: &str) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// A reference that is still held keeps an interface for ever. Whether anybody asked the module is looked at when all
-/// guests of a cell have ended ([`Finish::all_complaints`]).
+/// The fault of a reference that is still held: it keeps an interface for ever. Whether anybody asked the module is
+/// looked at when all guests of a cell have ended ([`Finish::all_complaints`]).
 fn wrong_counters(counters: &BTreeMap<String, u64>) -> Vec<String> {
     let mut wrong = Vec::new();
     if !counters.contains_key("requests") {
@@ -166,7 +166,7 @@ fn wrong_counters(counters: &BTreeMap<String, u64>) -> Vec<String> {
     wrong
 }
 
-/// What the module has not given back: nothing, when nobody asks it.
+/// Counters that must be 0 when nobody asks the module.
 pub(crate) fn held(counters: &BTreeMap<String, u64>) -> Vec<String> {
     let one = |name: &str, about: &str| match counters.get(name) {
         Some(0) => None,

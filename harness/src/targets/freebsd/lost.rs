@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What is kept of a guest that is lost where nobody asked for its console beforehand: the log would go with QEMU.
+//! Files kept of a lost guest whose console nobody asked for beforehand: the log would go with QEMU.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::targets::Loss;
 use crate::vm::{GuestFailure, Vm};
 
-/// Where the console of a lost guest is kept: the last one's of each cell. What its kernel said as it died stands beside
-/// it, with the extension `textdump`.
+/// Path at which the console of a lost guest is kept; each cell keeps the last one. What its kernel said as it died
+/// stands beside it, with the extension `textdump`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostConsole {
     /// The file: `DIRECTORY/CELL.console`.
@@ -19,7 +19,7 @@ pub struct LostConsole {
 }
 
 impl LostConsole {
-    /// Keeps the console of a guest, and says where; says why not if that fails, which costs nothing else.
+    /// Keeps the console of a guest and returns a note about its path, or about why it was not kept.
     pub(super) fn keep(&self, vm: &Vm) -> String {
         match keep(vm.serial_log(), vm.last_words(), &self.file) {
             Ok(()) => format!("\n  its console is kept: {}", self.shown_by),

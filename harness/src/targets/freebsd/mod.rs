@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A FreeBSD guest as a target: its choices, its start, the connection to its agent, and the module in it.
 
+mod cards;
 mod connection;
 pub(crate) mod console;
 mod developer;
 mod dtrace;
 mod guest_target;
 pub(crate) mod host_stack;
+mod late;
 mod limit;
 pub(crate) mod loaded_module;
 mod lost;
@@ -19,6 +21,7 @@ mod snapshots;
 mod start;
 mod symbols;
 
+pub use console::complaints_in;
 pub use guest_target::FreebsdTarget;
 pub use limit::{CACHE_LIMIT, Victim, over_limit, remove_victim};
 pub use lost::LostConsole;

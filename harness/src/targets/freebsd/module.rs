@@ -17,7 +17,7 @@ use crate::file::{self, Limit};
 use crate::targets::OnStage;
 use crate::targets::{Explained, OpenError};
 
-/// From what the module is built, and how strictly it is looked at.
+/// Sources of the module, and how strictly it is verified.
 #[derive(Debug, Clone)]
 pub struct ModuleOptions {
     /// The directory that holds `kmod-src` and `harness`, if there is one: otherwise the module is built from the copy
@@ -25,11 +25,11 @@ pub struct ModuleOptions {
     pub checkout: PathBuf,
     /// Where headers, kernels and modules are kept.
     pub cache: PathBuf,
-    /// What the module may do: a policy of nlproof-verify. Where there is no such file, that of this program.
+    /// Path of the policy of nlproof-verify for the module. Where there is no such file, that of this program.
     pub policy: PathBuf,
-    /// A module that verification rejects is loaded all the same.
+    /// Load a module even if verification rejects it.
     pub unverified: bool,
-    /// With what keeps it from being unloaded, for a test of that.
+    /// Build in faults that keep the module from being unloaded, for a test of that.
     pub faults: bool,
 }
 
@@ -69,14 +69,14 @@ impl Prepared {
         }
     }
 
-    /// Names it among other modules, with what verification makes of it: SHA-256 of its bytes.
+    /// Identity of the module with its verdict: SHA-256 of its bytes.
     pub fn digest(&self) -> String {
         let digest = Sha256::digest(&self.bytes);
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{hex} {}", if self.report.accepted { "accepted" } else { "rejected" })
     }
 
-    /// What verification says, in one line.
+    /// The verdict of verification, in one line.
     pub fn verdict(&self) -> String {
         let (errors, waived, warnings) = self.report.counts();
         if self.report.accepted {
@@ -91,7 +91,7 @@ impl Prepared {
     }
 }
 
-/// What a module needs and is not here, all of it, and the remedies; `None` if nothing is missing.
+/// Everything that a module needs and that is missing here, with the remedies; `None` if nothing is missing.
 pub fn module_unavailable_reason(release: &ReleaseDir, own: Option<&OwnRelease>) -> Option<(String, String)> {
     tools(headers(release, own)).err()
 }
@@ -104,7 +104,7 @@ fn headers<'a>(release: &'a ReleaseDir, own: Option<&'a OwnRelease>) -> HeaderSo
     }
 }
 
-/// The tools, where everything is here that a module needs.
+/// The tools, if everything that a module needs is here.
 fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, String)> {
     let mut missing = Vec::new();
     if let HeaderSource::Release(release) = headers
@@ -176,7 +176,8 @@ pub fn prepare_module(
     Ok(Prepared { path: module.path, bytes, cached: module.cached, imports, report, sources })
 }
 
-/// A module is loaded by kernels of its headers' major from their version on; another one would say so at the boot only.
+/// Rejects a kernel that would not load the module: it must be of the headers' major, and not older than they are.
+/// Otherwise only the boot would tell.
 fn demand_headers_of(own: &OwnRelease, release: &ReleaseDir, headers: u32) -> Result<(), OpenError> {
     let kernel = own.kernel.osreldate;
     if headers <= kernel && headers / 100_000 == kernel / 100_000 {
@@ -196,7 +197,7 @@ fn read(path: &Path) -> Result<Vec<u8>, OpenError> {
     file::read(path, Limit::OBJECT).map_err(|error| OpenError::Build(error.into()))
 }
 
-/// Without a policy nothing may be loaded: there would be nothing to hold the module against.
+/// The error for a missing policy: without one no module may be loaded.
 fn policy(path: &Path) -> Result<Policy, OpenError> {
     let text = file::read_text(path, Limit::YAML).map_err(|error| OpenError::Unavailable {
         reason: format!("the module's policy: {error}"),
@@ -222,7 +223,7 @@ fn failure(error: KmodError) -> OpenError {
     }
 }
 
-/// What is missing on this machine is no failed build.
+/// Turns an error about something that is missing here into one that is no failed build.
 fn not_here(error: &KmodError) -> Option<(String, String)> {
     match error {
         KmodError::NoTool { tool, tried } => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The choices that a run makes for its guests: accelerator, start, image, processors, and the machine that follows.
+//! The choices of a run for its guests: accelerator, start, image, processors, and the machine that follows from them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use super::lost::LostConsole;
 use super::own::OwnRelease;
 use crate::vm::{Accelerator, AcceleratorKind, HostPort, TranslationLog, VmConfig};
 
-/// Memory of a guest if nobody wants another size, in MiB: enough for 14 and 15 with all modules of the image.
+/// Default memory of a guest, in MiB: enough for 14 and 15 with all modules of the image.
 pub const MEMORY_MIB: u32 = 512;
-/// So many network stacks wait in a saved guest that is to run vectors, each about a third of a MiB. Making one takes the
+/// Default number of network stacks in a saved guest for vectors, each about a third of a MiB. Making one takes the
 /// longer the more there are (the kernel looks through lists of names for each), a restore a second: more vectors than
 /// these are run in several guests (`Facts::stacks`).
 pub const STACKS: u32 = 256;
@@ -36,11 +36,11 @@ pub enum Start {
 pub struct FreebsdOptions {
     /// Where release directories are.
     pub dists: Dists,
-    /// Kernels of somebody's own, which are looked for before those directories.
+    /// Kernels that are no release's, found before those directories are searched.
     pub own: Vec<Arc<OwnRelease>>,
     /// Where images are kept.
     pub cache: Cache,
-    /// Where else this program keeps what it found out: `$XDG_CACHE_HOME/nlproof`.
+    /// Directory of this program's cache: `$XDG_CACHE_HOME/nlproof`.
     pub state: PathBuf,
     /// Bytes that the cache may have ([`over_limit`](super::limit::over_limit)).
     pub cache_limit: u64,
@@ -83,7 +83,7 @@ pub struct FreebsdOptions {
 }
 
 impl FreebsdOptions {
-    /// The kernel of somebody's own that has this name.
+    /// The kernel of one's own that has this name.
     pub fn own_release(&self, name: &str) -> Option<&Arc<OwnRelease>> {
         self.own.iter().find(|own| own.name.as_str() == name)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A kernel of somebody's own in place of a release's, over the userland of one.
+//! A kernel of one's own in place of a release's, over the userland of one.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,10 @@ use nlproof_image::OwnKernel;
 use crate::targets::fact::Fact;
 use crate::targets::facts::OwnBuild;
 
-/// A kernel of somebody's own, as a release that no directory holds.
+/// A kernel of one's own, as a release without a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnRelease {
-    /// What its cells call it, such as `14.0-STABLE+mine`.
+    /// Name in its cells, such as `14.0-STABLE+mine`.
     pub name: ReleaseName,
     /// The kernel.
     pub kernel: OwnKernel,
@@ -20,7 +20,7 @@ pub struct OwnRelease {
     pub base: String,
     /// The tree that it was built from, if it is at hand: a module for it is compiled against that tree's headers.
     pub tree: Option<PathBuf>,
-    /// What reports say of it beside that.
+    /// Further facts for reports.
     pub notes: Vec<(String, String)>,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Programs of the agent that run in the guest's own network stack, and what became of them.
+//! Programs of the agent that run in the guest's own network stack, and their results.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::host_stack::in_host_stack;
 use crate::targets::TargetError;
 use crate::vm::Wait;
 
-/// What steps in the guest's own network stack came to.
+/// Results of steps in the guest's own network stack.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// What each [`Step::Count`] counted, in order.
+    /// The counts of each [`Step::Count`], in order.
     pub(crate) counted: Vec<Counted>,
-    /// What commands wrote to standard output, one after the other.
+    /// Standard output of the commands, one after the other.
     pub(crate) output: String,
-    /// What is not as it has to be.
+    /// Faults found.
     pub(crate) failed: Vec<String>,
     /// When the kernel's records were made, if it was traced: how many, the first and the last.
     pub(crate) traced: Traced,

@@ -2,8 +2,8 @@
 //! The first boot of a ready VM image: root logs in with an empty password, gets our keys, modules and start-up, and
 //! the guest shuts down. From then on the disk is an image like those that are built.
 //!
-//! Nothing of what such a guest brings is trusted longer than that: the keys that its sshd shows came into being a
-//! moment ago, on a machine that only we can reach, and they are replaced.
+//! Nothing of such a guest is trusted longer than that. The keys that its sshd shows were made a moment ago, on a
+//! machine that only this host can reach, and are replaced.
 
 use std::io::Cursor;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,11 +20,11 @@ use crate::vm::{
     remembered_accelerator,
 };
 
-/// To an authenticated command: keys are made, the file system grows, and the whole `/etc/rc` runs.
+/// Limit up to an authenticated command: keys are made, the file system grows, and the whole `/etc/rc` runs.
 const FIRST_BOOT_LIMIT: Duration = Duration::from_secs(180);
 /// For each of our commands.
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
-/// From `shutdown -p` to QEMU's end.
+/// Limit from `shutdown -p` to QEMU's end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
 /// Memory of a ready image at its first boot, in MiB: as much as its makers had in mind.
 const MEMORY_MIB: u32 = 1024;
@@ -52,7 +52,7 @@ pub(super) fn provisioned(
     provision(source, &build, &options.cache, options.tasks.cancel(), progress, &mut boot)
 }
 
-/// Why the first boot did not do its work.
+/// Why the first boot failed.
 enum Failure {
     Interrupted,
     Other(String),
@@ -114,7 +114,7 @@ async fn first_boot(
     Ok(Provisioned { kernel: KernelInfo { version, sha256 }, freebsd_version })
 }
 
-/// What a command says on standard output; another status than 0 is a failure.
+/// The standard output of a command; another status than 0 is a failure.
 async fn said(ssh: &Ssh, command: &str, input: &[u8], vm: &mut Vm) -> Result<String, Failure> {
     let name = command.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
     let wait = Wait::new(format!("`{name}` in the ready image"), COMMAND_LIMIT);

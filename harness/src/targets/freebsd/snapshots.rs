@@ -25,20 +25,20 @@ const FORMAT: &str = "nlproof snapshot 2";
 const PARTIAL: &str = ".partial";
 const LOCK: &str = ".lock";
 const INFO: &str = "snapshot.json";
-/// So many snapshots of one image stay, the ones used last: that for vectors, the same with the module, and the plain one
-/// of `shell`. Each new agent makes other keys.
+/// Number of snapshots of one image that stay, the ones used last: that for vectors, the same with the module, and the
+/// plain one of `shell`. Each new agent makes other keys.
 const KEPT: usize = 3;
 
 /// The files of a snapshot: the disk's overlay, the machine's state, the console up to that moment, the memory.
 const FILES: [&str; 4] = ["overlay.qcow2", "state", "console", "memory"];
 
-/// What is known of a guest that was saved.
+/// The description of a saved guest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Saved {
     /// What a connection to the agent must show.
     pub(super) token: [u8; TOKEN_LEN],
-    /// What its kernel said of itself.
+    /// The kernel's description of itself.
     pub(super) kernel: RunningKernel,
     /// The module that was loaded before.
     pub(super) module: Option<Loaded>,
@@ -59,8 +59,8 @@ pub(super) struct Snapshots {
     dir: PathBuf,
 }
 
-/// Bytes on disk of the states that were saved of guests of the images in this cache, and how many there are;
-/// `sweep` removes those that no run will ask for.
+/// Bytes on disk and number of the saved states of guests of the images in this cache; `sweep` removes those
+/// that no run will ask for.
 pub fn saved_guests(cache: &Path, sweep: bool) -> (usize, u64) {
     let store = Snapshots { dir: cache.join("snapshots") };
     if sweep {
@@ -86,7 +86,7 @@ pub fn unwanted_guests(cache: &Path, gone: &[&Path]) -> Vec<u64> {
     store.unwanted(gone).iter().map(|name| bytes(&store.dir.join(name))).collect()
 }
 
-/// When a state was used last; `None`: that is none.
+/// When a state was used last; `None`: the directory holds no state.
 pub(super) fn last_use(dir: &Path) -> Option<SystemTime> {
     fs::metadata(dir.join(INFO)).and_then(|data| data.modified()).ok()
 }
@@ -96,7 +96,7 @@ pub(super) fn remove_saved(cache: &Path, key: &str) {
     Snapshots { dir: cache.join("snapshots") }.remove(key);
 }
 
-/// A digest over everything on which it depends whether a snapshot can be restored and what it is.
+/// A digest over everything that decides whether a snapshot can be restored and what it contains.
 pub(super) fn key(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in [FORMAT].iter().chain(parts) {
@@ -122,7 +122,7 @@ impl Snapshot {
         self.dir.join(FILES[1])
     }
 
-    /// What the guest had said on its console.
+    /// The console's log up to the snapshot.
     pub(super) fn console(&self) -> PathBuf {
         self.dir.join(FILES[2])
     }

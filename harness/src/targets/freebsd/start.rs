@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! How a guest comes to run: from a saved state where there is one, else by a boot.
+//! The start of a guest: from a saved state where there is one, else by a boot.
 //!
 //! The first boot of an image loads the module, if one is wanted, leaves the agent in the guest with network
 //! stacks ready, saves the guest's state and ends; then it is restored as in every later run. The state is that of a
 //! guest in which no vector has run. No connection is open meanwhile: a saved guest would wait for its other end
 //! for ever.
 //!
-//! A state that cannot be restored is removed, and the guest is booted; stage and facts say so.
+//! A state that cannot be restored is removed, and the guest is booted; stage and facts say so. One whose restore takes too
+//! long is restored once more first, with more time and alone.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -17,6 +18,7 @@ use nlproof_files::require;
 use nlproof_image::{Image, KERNEL_LABEL};
 
 use super::connection::{Link, guest_failure, open_failure};
+use super::late::{Unrestored, patiently};
 use super::limit::{over_limit, remove_victim};
 use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
@@ -32,17 +34,17 @@ use crate::vm::{
     TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, machine_identity, overlay_directory, restore, save,
 };
 
-/// To an authenticated command, under hardware virtualisation.
+/// Limit up to an authenticated command, under hardware virtualisation.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
-/// From QEMU's start to the guest's word on the console that sshd listens.
+/// Limit from QEMU's start to the guest's message on the console that sshd listens.
 const READY_LIMIT: Duration = Duration::from_secs(20);
-/// From a loaded state to the agent's answer.
+/// Limit from a loaded state to the agent's answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// For the agent to listen.
 const LISTEN_LIMIT: Duration = Duration::from_secs(5);
-/// For each network stack that is made before the state is saved.
+/// Limit for each network stack that is made before the state is saved.
 const STACK_LIMIT: Duration = Duration::from_millis(100);
-/// For the kernel's disk to be mounted.
+/// Limit for mounting the kernel's disk.
 const MOUNT_LIMIT: Duration = Duration::from_secs(5);
 /// Where the agent is put in the guest.
 const AGENT_DIRECTORY: &str = "/root";
@@ -58,7 +60,7 @@ const GUEST_WRITES: u64 = 8 * MIB;
 pub(super) struct Started {
     pub(super) vm: Vm,
     pub(super) link: Link,
-    /// Whether it was restored or booted, and why, for people.
+    /// A note for people: restored or booted, and why.
     pub(super) how: String,
     /// There was a saved state, and it could not be restored.
     pub(super) fell_back: bool,
@@ -154,7 +156,7 @@ pub(super) async fn start(
 
 /// Why there is no new snapshot.
 enum NotMade {
-    /// The guest does not come up either way.
+    /// The guest does not start either way.
     Guest(OpenError),
     /// The state could not be saved.
     Snapshot(String),
@@ -195,9 +197,30 @@ impl Starter<'_> {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Option<Started>, String> {
         match slot.store.find(&slot.key)? {
-            Some((snapshot, saved)) => self.restore(&snapshot, saved, on_stage).await.map(Some),
+            Some((snapshot, saved)) => self.restore_patiently(&snapshot, &saved, on_stage).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn restore_patiently(
+        &self,
+        snapshot: &Snapshot,
+        saved: &Saved,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<Started, String> {
+        let began = Instant::now();
+        let mut told = (on_stage, String::new());
+        let on_late = |(on_stage, late): &mut (&mut OnStage<'_>, String), reason: &str| {
+            let reason = reason.lines().next().unwrap_or_default();
+            on_stage(&format!("the restore took too long: {reason}; once more, with more time"), None);
+            *late = format!(" after one that took too long: {reason}");
+        };
+        let started = patiently(&mut told, &self.patience, on_late, async |(on_stage, _), patience| {
+            self.restore(snapshot, saved, patience, on_stage).await
+        });
+        let started = started.await?;
+        let how = format!("warm ({:.1} s{})", began.elapsed().as_secs_f64(), told.1);
+        Ok(Started { how, ..started })
     }
 
     /// A snapshot that cannot be restored goes; why the guest is booted instead.
@@ -223,12 +246,12 @@ impl Starter<'_> {
     async fn restore(
         &self,
         snapshot: &Snapshot,
-        saved: Saved,
+        saved: &Saved,
+        patience: &Patience,
         on_stage: &mut OnStage<'_>,
-    ) -> Result<Started, String> {
+    ) -> Result<Started, Unrestored> {
         let StartRequest { image, options, tools, .. } = self.request;
         on_stage(&format!("restore under {}", self.accelerator.kind), None);
-        let started = Instant::now();
         let mut config = machine(options);
         config.overlay_disk(snapshot.overlay(), DiskWrites::Discard).memory_file(snapshot.memory(), false);
         config.kernel_disk(image.kernel_disk());
@@ -242,22 +265,17 @@ impl Starter<'_> {
                 on_stage(&format!("the log of the boot is not kept in {path}: {error}"), None);
             }
         }
-        let mut vm = restore(&config, self.accelerator.kind, tools, &self.patience, &snapshot.state())
-            .await
-            .map_err(|error| error.to_string())?;
+        let mut vm = restore(&config, self.accelerator.kind, tools, patience, &snapshot.state()).await?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let words = |error: OpenError| error.to_string();
-        let mut link = Link::new(&vm, image, agent, &self.patience).map_err(words)?;
+        let mut link = Link::new(&vm, image, agent, patience).map_err(words)?;
         link.use_direct(&vm, saved.token).map_err(words)?;
         // Its greeting sets the guest's clock, which stands where it stood when the state was saved.
         let wait = Wait::new("the restored agent", ANSWER_LIMIT);
-        link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ())
-            .await
-            .map_err(|error| error.to_string())?;
-        let how = format!("warm ({:.1} s)", started.elapsed().as_secs_f64());
-        let Saved { kernel, module, .. } = saved;
+        link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ()).await?;
+        let Saved { kernel, module, .. } = saved.clone();
         let stacks = usize::try_from(options.stacks).ok().filter(|stacks| *stacks > 0);
-        Ok(Started { vm, link, how, fell_back: false, stacks, kernel, module })
+        Ok(Started { vm, link, how: String::new(), fell_back: false, stacks, kernel, module })
     }
 
     /// Boots the guest to run vectors in it.
@@ -365,7 +383,7 @@ impl Starter<'_> {
         Ok(format!("state saved in {:.1} s", saving.elapsed().as_secs_f64()))
     }
 
-    /// Why the agent does not listen in a guest: of the two things that it needs, memory is the one that may be short.
+    /// The error for an agent that does not listen in a guest: of the two things that it needs, memory may be short.
     fn not_listening(&self, error: OpenError, vm: &Vm) -> OpenError {
         let FreebsdOptions { stacks, memory_mib, lost_console, .. } = self.request.options;
         let OpenError::Guest(cause) = error else { return error };

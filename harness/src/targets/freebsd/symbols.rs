@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use object::{Object as _, ObjectSymbol as _, SymbolKind};
 
-/// What stands for the name of an address in no function.
+/// Placeholder name of an address outside any function.
 const UNKNOWN: &str = "?";
 
 /// Functions of a kernel file by address. Those of modules are not in it.

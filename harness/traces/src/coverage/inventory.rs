@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use iface_core::Profile;
-use nlproof_wire::schema::{AttrKind, group_name, group_number, message_by_name};
+use nlproof_wire::schema::{AttrKind, AttrTable, group_name, group_number, message_by_name};
 use nlproof_wire::{Os, errno_names};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -36,11 +36,11 @@ struct RawRow {
     has: Vec<String>,
     /// Path of an attribute that the message must hold.
     attr: Option<String>,
-    /// What the attribute's value must look like; `*` stands for any text.
+    /// Pattern of the attribute's value; `*` stands for any text.
     value: Option<String>,
     /// Of an error: the request that it answers.
     to: Option<String>,
-    /// The branches in which there is such a thing; without it all.
+    /// The branches that have the row; without it all.
     #[serde(default)]
     #[schemars(schema_with = "profiles")]
     only: Vec<Spanned<String>>,
@@ -56,7 +56,7 @@ pub fn inventory_schema() -> Schema {
 /// One thing that can be reached: the pattern of a message in a golden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The kind under which it stands.
+    /// The row's kind.
     pub kind: String,
     /// Mark and name of the message, `> newlink`, `< error`, `* link: newlink`.
     pub message: String,
@@ -165,14 +165,16 @@ fn unknown_name(row: &RawRow) -> Option<String> {
     if let Some(errno) = errno {
         return Some(format!("`{errno}` is no errno"));
     }
-    let mut table = known.attrs;
+    let mut tables: Vec<_> = known.attrs.into_iter().collect();
     for word in row.attr.iter().flat_map(|path| path.split(' ')) {
         // What stands below an attribute that is no nest (a bit set's words) is rendering, not schema.
-        let Some(known) = table else { break };
-        match known.by_name(word).filter(|attr| attr.name == word).map(|attr| attr.kind) {
-            Some(AttrKind::Nested(inner)) => table = Some(inner),
-            Some(_) => table = None,
-            None => return Some(format!("`{word}` is no attribute of {}", known.name)),
+        let Some(first) = tables.first() else { break };
+        let spelt = |table: &&AttrTable| table.by_name(word).filter(|attr| attr.name == word);
+        match tables.iter().find_map(spelt).map(|attr| attr.kind) {
+            Some(AttrKind::Nested(inner)) => tables = vec![inner],
+            Some(AttrKind::ByKind(by)) => tables = by.tables.iter().map(|(_, table)| *table).collect(),
+            Some(_) => tables.clear(),
+            None => return Some(format!("`{word}` is no attribute of {}", first.name)),
         }
     }
     None

@@ -8,7 +8,7 @@ use crate::file::FileError;
 use crate::golden::{Origin, Store, layers, profile_of};
 use crate::trace::messages;
 
-/// What the goldens of one profile reach.
+/// The rows that the goldens of one profile reach.
 #[derive(Debug)]
 pub struct Reach<'a> {
     /// The profile.
@@ -21,7 +21,7 @@ pub struct Reach<'a> {
     pub rows: Vec<Reached<'a>>,
 }
 
-/// One row, and who reaches it.
+/// One row, and the vectors that reach it.
 #[derive(Debug)]
 pub struct Reached<'a> {
     /// The row.
@@ -32,7 +32,7 @@ pub struct Reached<'a> {
     pub predicted: Vec<String>,
 }
 
-/// What is to be said of a row.
+/// The verdict on a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// A vector reaches it, as declared.
@@ -46,7 +46,7 @@ pub enum Verdict {
 }
 
 impl Reached<'_> {
-    /// What is to be said of the row.
+    /// The verdict on the row.
     pub fn verdict(&self) -> Verdict {
         match (self.observed.is_empty() && self.predicted.is_empty(), self.row.gap.is_some()) {
             (false, false) => Verdict::Reached,

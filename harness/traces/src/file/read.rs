@@ -18,15 +18,15 @@ pub fn read(path: &Path, limit: Limit) -> Result<Vec<u8>, FileError> {
 /// Reads a regular file of text.
 ///
 /// # Errors
-/// As [`read`]; or the file is not UTF-8.
+/// Same as [`read`]; or the file is not UTF-8.
 pub fn read_text(path: &Path, limit: Limit) -> Result<String, FileError> {
     nlproof_base::read_text(path, limit).map_err(|error| named(path, &error))
 }
 
-/// Reads a file that the user has named; a pipe will do.
+/// Reads a file that the user has named, which may be a pipe.
 ///
 /// # Errors
-/// As [`read`].
+/// Same as [`read`].
 pub fn read_any(path: &Path, limit: Limit) -> Result<Vec<u8>, FileError> {
     nlproof_base::read_any(path, limit).map_err(|error| named(path, &error))
 }

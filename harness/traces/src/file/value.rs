@@ -35,7 +35,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What to call it in an error.
+    /// Name of the value's kind in an error.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Null => "nothing",

@@ -21,7 +21,7 @@ pub fn load_yaml<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
 /// Parses `text`, which stands in `path`.
 ///
 /// # Errors
-/// As [`load_yaml`].
+/// Same as [`load_yaml`].
 pub fn parse_yaml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, FileError> {
     let mut options = Options::default();
     // Only `true` and `false` are booleans: `no` and `on` are words in vectors.

@@ -8,13 +8,13 @@ use crate::file::{FileError, Limit, Position, read_text};
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bug {
-    /// What is wrong, as the row has it.
+    /// The bug, in the row's words.
     pub what: String,
     /// The releases that have it, such as `14.0`.
     pub releases: Vec<String>,
     /// The vectors that show it.
     pub vectors: Vec<String>,
-    /// Where it is reported, or since when it is gone; may be empty.
+    /// Where it is reported, or the release that fixed it; may be empty.
     pub reference: String,
 }
 

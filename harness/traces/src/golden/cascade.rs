@@ -18,7 +18,7 @@ pub fn layers(profile: Profile) -> &'static [&'static str] {
     }
 }
 
-/// The layers that hold where this one of a profile has no golden.
+/// The layers that hold where this layer has no golden.
 pub fn layers_behind(layer: &str) -> Vec<&'static str> {
     let behind = |profile: &Profile| {
         let layers = layers(*profile);
@@ -27,8 +27,8 @@ pub fn layers_behind(layer: &str) -> Vec<&'static str> {
     Profile::ALL.iter().find_map(behind).unwrap_or_default()
 }
 
-/// Which versions belong to which profile, by `kern.osreldate` (`__FreeBSD_version`; Porter's Handbook, chapter 18). Kernels
-/// before the first have no netlink.
+/// The range of versions of each profile, by `kern.osreldate` (`__FreeBSD_version`; Porter's Handbook, chapter 18).
+/// Kernels before the first have no netlink.
 const VERSIONS: [(Range<u32>, Profile); 5] = [
     (1_302_001..1_400_000, Profile::R13),
     (1_400_000..1_403_000, Profile::R14_0),
@@ -42,7 +42,7 @@ pub fn profile_of(osreldate: u32) -> Option<Profile> {
     VERSIONS.iter().find(|(versions, _)| versions.contains(&osreldate)).map(|(_, profile)| *profile)
 }
 
-/// The profile that comes nearest to a kernel of which [`profile_of`] knows none: a guess.
+/// The nearest profile to a kernel for which [`profile_of`] knows none: a guess.
 pub fn nearest_profile(osreldate: u32) -> Profile {
     let distance =
         |versions: &Range<u32>| osreldate.abs_diff(osreldate.clamp(versions.start, versions.end - 1));
@@ -50,8 +50,8 @@ pub fn nearest_profile(osreldate: u32) -> Profile {
     nearest.map_or(Profile::R16, |(_, profile)| *profile)
 }
 
-/// The profile of a release by its name, such as `14.2-STABLE`: the branch's, for who adds a cell. `None`: a branch that is
-/// not known, or no name of FreeBSD's.
+/// The profile of a release by its name, such as `14.2-STABLE`: that of its branch, a hint for people who add a cell.
+/// `None`: a branch that is not known, or no name of FreeBSD's.
 pub fn profile_of_name(release: &str) -> Option<Profile> {
     let version = release.split('-').next()?;
     let (major, minor) = version.split_once('.')?;

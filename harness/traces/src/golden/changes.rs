@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What differs between two goldens of one vector, message by message and attribute by attribute: for people
-//! who ask what a release changed on the wire.
+//! Differences between two goldens of one vector, message by message and attribute by attribute: what a
+//! release changed on the wire.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,18 +18,18 @@ const FINGERPRINT: usize = 12;
 pub struct Change {
     /// Where.
     pub place: Place,
-    /// What the first golden has there; `None`: nothing.
+    /// The first golden's value; `None`: it has none.
     pub from: Option<String>,
     /// What the second one has.
     pub to: Option<String>,
 }
 
-/// Where something differs: `< newlink freebsd caps size`.
+/// The place of a difference: `< newlink freebsd caps size`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The message with its mark, `< newlink`.
     pub message: String,
-    /// The attribute with those on the way to it, `freebsd caps size`; empty: the message itself, or its header.
+    /// The attribute with its path, `freebsd caps size`; empty: the message itself, or its header.
     pub attr: String,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Golden against seen: the first place where they part, and how much differs.
+//! Comparison of a golden with a trace: the first difference, and how much differs.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum Compared {
     Kernel,
 }
 
-/// How a trace differs from its golden.
+/// The difference between a trace and its golden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Divergence {
     /// Which trace.
@@ -130,7 +130,7 @@ fn compare_texts(
     Some(divergence)
 }
 
-/// The fingerprint of what differs message by message; of texts that differ only otherwise, that of their lines.
+/// The fingerprint of the differences message by message; of texts whose messages are equal, that of their lines.
 fn changes_or_lines<'a>(golden: &str, seen: &str, diff: &TextDiff<'a, 'a, str>) -> String {
     match changes(golden, seen) {
         none if none.is_empty() => lines(diff),
@@ -153,7 +153,7 @@ fn lines<'a>(diff: &TextDiff<'a, 'a, str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::Origin;
+    use super::super::origin::Origin;
     use super::*;
 
     fn golden(body: &str) -> Golden {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What differs in many vectors: each difference once, with the vectors that show it, and in all by kind.
+//! Differences of many vectors: each once, with the vectors that show it, and summed up by kind.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +43,7 @@ impl Differences {
         &self.vectors
     }
 
-    /// The differences with their vectors; what most vectors show comes first.
+    /// The differences with their vectors; those of most vectors come first.
     pub fn ways(&self) -> Vec<(&Change, &[String])> {
         let mut ways: Vec<_> =
             self.ways.iter().map(|(change, vectors)| (change, vectors.as_slice())).collect();
@@ -51,7 +51,7 @@ impl Differences {
         ways
     }
 
-    /// The same by kind; what most vectors show comes first.
+    /// The same by kind; those of most vectors come first.
     pub fn kinds(&self) -> Vec<Kind<'_>> {
         let mut kinds: BTreeMap<&Place, (Vec<&Change>, BTreeSet<&str>)> = BTreeMap::new();
         for (change, vectors) in &self.ways {

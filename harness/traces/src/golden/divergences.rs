@@ -28,19 +28,22 @@ struct RawFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct RawRow {
-    /// The vector, such as link/create-lo.
+    /// The vector, such as link/create-lo; with a `*` at its end all whose ids begin so.
     #[schemars(with = "String")]
     vector: Spanned<String>,
-    /// The branches for which that holds.
+    /// The branches with the deviation.
     #[schemars(schema_with = "profiles")]
     profiles: Vec<Spanned<String>>,
+    /// Only in messages whose first line has this text, such as `dellink`; `stock` is then a part of a line.
+    #[serde(default)]
+    under: Option<String>,
     /// The golden's line, without its indentation.
     stock: String,
     /// The line that the module answers.
     rust: String,
     /// Why that is right.
     why: String,
-    /// What says so: a commit, a bug, a standard.
+    /// The source: a commit, a bug, a standard.
     reference: String,
 }
 
@@ -62,6 +65,7 @@ struct Row {
     place: Position,
     vector: String,
     profiles: Vec<Profile>,
+    under: Option<String>,
     stock: String,
     rust: String,
 }
@@ -81,22 +85,27 @@ impl Divergences {
         Ok(Divergences { path: path.to_owned(), rows: rows.collect::<Result<_, _>>()? })
     }
 
-    /// What the module has to answer where the stock code answers `found`. As given if nothing is declared;
-    /// otherwise the layer says so.
+    /// The required answer of the module where the stock code answers `found`. As given if nothing is
+    /// declared; otherwise the layer says so.
     ///
     /// # Errors
     /// A declared line is not in the golden: the row is about something that does not occur.
     pub fn apply(&self, profile: Profile, mut found: Found) -> Result<Found, FileError> {
         for row in &self.rows {
-            if row.vector != found.golden.vector || !row.profiles.contains(&profile) {
+            if !is_about(&row.vector, &found.golden.vector) || !row.profiles.contains(&profile) {
                 continue;
             }
-            if !found.golden.body.lines().any(|line| line.trim() == row.stock) {
+            let (body, replaced) = row.applied(&found.golden.body);
+            // A row about many vectors need not be about each.
+            if replaced == 0 && row.vector.ends_with('*') {
+                continue;
+            }
+            if replaced == 0 {
                 let what = format!("{} does not answer `{}`", found.path.display(), row.stock);
                 return Err(FileError::at(&self.path, row.place, what)
                     .help("a line of the golden without its indentation; or delete the row"));
             }
-            found.golden.body = found.golden.body.lines().map(|line| row.replaced(line) + "\n").collect();
+            found.golden.body = body;
             found.layer = format!("{}, with divergences.yaml", found.layer);
         }
         Ok(found)
@@ -104,21 +113,46 @@ impl Divergences {
 }
 
 impl Row {
-    /// A line of the golden as the module has it: what is replaced keeps its indentation.
-    fn replaced(&self, line: &str) -> String {
-        let text = line.trim_start();
-        if text.trim_end() != self.stock {
-            return line.to_owned();
+    /// A golden's text as the module has it, and how many lines were replaced. What is replaced keeps its indentation.
+    fn applied(&self, body: &str) -> (String, usize) {
+        let (mut out, mut replaced, mut under) = (String::new(), 0, self.under.is_none());
+        for line in body.lines() {
+            let text = line.trim_start();
+            if let Some(wanted) = self.under.as_deref().filter(|_| is_first_line(text)) {
+                under = text.contains(wanted);
+            }
+            let is_it = match &self.under {
+                Some(_) => under && text.contains(&self.stock),
+                None => text.trim_end() == self.stock,
+            };
+            if is_it {
+                replaced += 1;
+                out.push_str(&line[..line.len() - text.len()]);
+                out.push_str(&text.trim_end().replace(&self.stock, &self.rust));
+            } else {
+                out.push_str(line);
+            }
+            out.push('\n');
         }
-        format!("{}{}", &line[..line.len() - text.len()], self.rust)
+        (out, replaced)
     }
+}
+
+/// Whether a row's vector is that one.
+fn is_about(row: &str, vector: &str) -> bool {
+    row.strip_suffix('*').map_or(row == vector, |beginning| vector.starts_with(beginning))
+}
+
+/// Whether a line begins a message, a command's output, a note or a step.
+fn is_first_line(text: &str) -> bool {
+    ["> ", "< ", "* ", "! ", "exec ", "step "].iter().any(|mark| text.starts_with(mark))
 }
 
 fn validated(path: &Path, row: Spanned<RawRow>, vectors: &[&str]) -> Result<Row, FileError> {
     let at = |place: serde_saphyr::Location, what: String| FileError::at(path, Position::from(place), what);
     let place = row.referenced;
-    let RawRow { vector, profiles: named, stock, rust, why, reference } = row.value;
-    if !vectors.contains(&vector.value.as_str()) {
+    let RawRow { vector, profiles: named, under, stock, rust, why, reference } = row.value;
+    if !vectors.iter().any(|id| is_about(&vector.value, id)) {
         let error = at(vector.referenced, format!("unknown vector `{}`", vector.value));
         return Err(match nearest(&vector.value, vectors.iter().copied()) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
@@ -146,12 +180,13 @@ fn validated(path: &Path, row: Spanned<RawRow>, vectors: &[&str]) -> Result<Row,
     }
     let place = Position::from(place);
     let [stock, rust] = [stock, rust].map(|line| line.trim().to_owned());
-    Ok(Row { place, vector: vector.value, profiles, stock, rust })
+    Ok(Row { place, vector: vector.value, profiles, under, stock, rust })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::file::{Golden, Origin};
+    use super::super::file::Golden;
+    use super::super::origin::Origin;
     use super::*;
 
     fn load(row: &str) -> Result<Divergences, String> {
@@ -176,6 +211,19 @@ mod tests {
         assert_eq!(applied.golden.body, "step 0\n  < error=EINVAL\n  < error=EPERM2\n");
         assert_eq!(applied.layer, "common, with divergences.yaml");
         assert_eq!(divergences.apply(Profile::R14_0, found(body)).unwrap(), found(body));
+    }
+
+    #[test]
+    fn a_row_can_be_about_some_messages_of_many_vectors() {
+        let row = "{vector: link/*, under: dying, profiles: ['15'], stock: carrier 1, rust: carrier 0, why: x, reference: y}";
+        let apply = |body| load(row).unwrap().apply(Profile::R15, found(body)).unwrap().golden.body;
+        let body = "step 0\n  * link: dellink flags=dying\n      carrier 1\n  * link: newlink flags=up\n      carrier 1\n";
+        assert_eq!(apply(body), body.replacen("carrier 1", "carrier 0", 1));
+        let dying = "step 0\n  * link: dellink flags=dying|carrier 1|up\n";
+        assert_eq!(apply(dying), dying.replace("carrier 1", "carrier 0"), "a part of a line");
+        assert_eq!(apply("step 0\n      carrier 1\n"), "step 0\n      carrier 1\n", "about no message");
+        let error = load(&row.replace("link/*", "addr/*")).unwrap_err();
+        assert!(error.contains("unknown vector `addr/*`"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Golden traces: what a kernel is known to answer, and where that knowledge comes from.
+//! Golden traces: the answers that kernels are known to give, and where that knowledge comes from.
 
 mod bugs;
 mod cascade;
@@ -8,6 +8,7 @@ mod compare;
 mod differences;
 mod divergences;
 mod file;
+mod origin;
 mod record;
 mod standing;
 mod store;
@@ -19,7 +20,8 @@ pub use changes::{Change, Place, changes};
 pub use compare::{Compared, Divergence, compare, compare_part};
 pub use differences::{Differences, Kind};
 pub use divergences::{Divergences, divergences_schema};
-pub use file::{Build, Golden, Origin, SCHEMA, short_digest};
+pub use file::{Golden, SCHEMA};
+pub use origin::{Build, Origin, short_digest};
 pub use record::{Disagreement, Recorded, Recorder};
 pub use standing::Standing;
 pub use store::{Found, Pending, Store};

@@ -8,7 +8,8 @@ use iface_core::Profile;
 
 use super::cascade::{layers as cascade, profile_of};
 use super::compare::{Divergence, compare};
-use super::file::{Golden, Origin};
+use super::file::Golden;
+use super::origin::Origin;
 use super::store::{Pending, Store};
 use crate::file::FileError;
 
@@ -23,14 +24,14 @@ pub enum Recorded {
     Disagrees(Disagreement),
 }
 
-/// Two that look in the same layer and answer differently.
+/// Two cells that look in the same layer and answer differently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disagreement {
     /// The golden in the way: one that awaits review, if this run wrote it.
     pub path: PathBuf,
     /// Who else vouches for it.
     pub origins: Vec<Origin>,
-    /// How what was to be recorded differs from it.
+    /// How the new recording differs from it.
     pub divergence: Divergence,
 }
 
@@ -151,7 +152,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// Whose behaviour an origin shows; `None` for a branch that is not known.
+/// The profile of an origin; `None` for an unknown branch.
 fn profile_of_origin(origin: &Origin) -> Option<Profile> {
     match origin {
         Origin::Observed { osreldate, .. } => profile_of(*osreldate),

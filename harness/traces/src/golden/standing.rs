@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a golden is to the one whose answer is compared with it.
+//! The standing of a golden: how its origins relate to the kernel that answers.
 
 use std::fmt;
 
-use super::file::{Origin, short_digest};
+use super::origin::{Origin, short_digest};
 
-/// Whose golden it is, seen from the one that answers. The weakest comes last.
+/// How a golden's origins relate to the kernel that answers. The weakest comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Standing {
     /// Recorded from this very kernel: the digest of its file is one of those recorded.
@@ -15,7 +15,7 @@ pub enum Standing {
     /// Recorded from this release, or from the branch that a simulator plays, where no digest can be compared: the
     /// simulator has none, nor has a kernel that nobody has started yet.
     Observed,
-    /// No kernel of this release was seen to answer so: what another one answered, or the simulator.
+    /// No kernel of this release is known to answer so: another release's kernel did, or the simulator.
     Predicted,
 }
 

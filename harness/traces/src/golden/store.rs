@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The directory of goldens: `LAYER/VECTOR.trace`, and `LAYER/VECTOR.trace.new` for what awaits review. Beside them
-//! stand those of the kernel's part, `LAYER/VECTOR.ktrace`: files of their own with origins of their own, so that what a
-//! stock kernel was seen to say stays as it was.
+//! The directory of goldens: `LAYER/VECTOR.trace`, and `LAYER/VECTOR.trace.new` for what awaits review. Beside them are
+//! those of the kernel's part, `LAYER/VECTOR.ktrace`: separate files with their own origins, so that recordings of a
+//! stock kernel stay as they were.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 use nlproof_files::write_whole;
 
 use super::compare::Compared;
-use super::file::{Golden, Origin};
+use super::file::Golden;
+use super::origin::Origin;
 use crate::file::{FileError, Limit, files_below};
 
 /// Ends the name of a golden.
 const SUFFIX: &str = ".trace";
 /// Ends the name of a golden of a kernel trace.
 const KERNEL_SUFFIX: &str = ".ktrace";
-/// Stands behind that as long as nobody has accepted the golden.
+/// Suffix of that name until the golden is accepted.
 const NEW: &str = ".new";
 
-/// Every ending of a file of these.
+/// Every ending of these files' names.
 pub(super) const SUFFIXES: [&str; 4] = [SUFFIX, KERNEL_SUFFIX, ".trace.new", ".ktrace.new"];
 
 /// The goldens of a project.
@@ -70,7 +71,7 @@ impl Store {
         if self.suffix == KERNEL_SUFFIX { Compared::Kernel } else { Compared::Wire }
     }
 
-    /// What an id of this store's goldens is shown with: nothing, or that it is a kernel trace.
+    /// Suffix with which an id of this store's goldens is shown: none, or that it is a kernel trace.
     pub fn kind(&self) -> &'static str {
         match self.compared() {
             Compared::Wire => "",

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What dtrace(1) said of a run, as kernel traces: the lines of a D program (`script.rs`), sorted to the vectors whose they
-//! are.
+//! Kernel traces from dtrace(1): the lines of a D program (`script.rs`), sorted by the vector that they belong to.
 //!
 //! DTrace puts records into one buffer for each processor, and says on standard error when one had no room (dtrace(1),
 //! "drops"): without any of these, or without `begin` or `end`, a trace has a hole.
@@ -10,10 +9,10 @@ use std::ops::Range;
 
 use nlproof_agent::{Body, Record};
 
-use super::event::{Event, KernelTrace, OwnFiring, Value, word_value};
-use super::table::{ArgType, Simple, Span, Stock, table};
+use super::dtrace_line::{Line, What, drops, meant, parse};
+use super::event::{Event, KernelTrace, OwnFiring};
 
-/// All that a D program said.
+/// The whole output of a D program.
 #[derive(Debug, Default)]
 pub struct DtraceLog {
     /// In the order of time.
@@ -22,27 +21,12 @@ pub struct DtraceLog {
     pub lost: u64,
 }
 
-/// How DTrace's clock stands to the agent's while one program runs: it counts the processor's cycles, and over a minute the
-/// two drift apart by milliseconds.
+/// Offset of DTrace's clock from the agent's while one program runs. DTrace counts the processor's cycles, and over a
+/// minute the two drift apart by milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Clock {
-    /// Nanoseconds that DTrace's is ahead; by as much as the quickest request took to its handler too many.
+    /// Nanoseconds that DTrace's clock is ahead; too many by the time that the quickest request took to its handler.
     ahead: i128,
-}
-
-#[derive(Debug)]
-struct Line {
-    t_ns: u64,
-    vnet: u64,
-    what: What,
-}
-
-#[derive(Debug)]
-enum What {
-    Probe(Event),
-    Own(OwnFiring),
-    /// The network stack is destroyed: what follows is no work of a vector.
-    Gone,
 }
 
 impl DtraceLog {
@@ -65,9 +49,9 @@ impl DtraceLog {
         log
     }
 
-    /// How its clock stands to that of a program with these records: the ring tells when a request came to its handler;
-    /// without one, that is after it was sent, and soon after once at least. `None` if the program's own requests are not
-    /// among what was heard.
+    /// Offset of DTrace's clock from that of a program with these records. The ring tells when a request reached its
+    /// handler; without a ring, that is after it was sent, and soon after in at least one case. `None` if the program's
+    /// own requests are not among what was heard.
     fn clock(&self, records: &[Record], seqs: &impl Fn(u32) -> Range<u32>) -> Option<Clock> {
         let mut sent = sent(records);
         for event in KernelTrace::from_records(records).events.iter().rev() {
@@ -153,103 +137,6 @@ impl DtraceLog {
             Some((line.vnet, line.t_ns, step))
         })
     }
-}
-
-/// Leaves out what the table does not mean: calls out of other functions, and what is not inside the span that it has to
-/// be inside of.
-fn meant(heard: Vec<(Line, Option<(&'static Stock, String)>)>) -> Vec<Line> {
-    let mut threads: HashMap<u32, Vec<(&'static str, Event)>> = HashMap::new();
-    let mut kept = Vec::new();
-    for (mut line, stock) in heard {
-        if let What::Probe(event) = &mut line.what {
-            let open = threads.entry(event.tid).or_default();
-            let fits = stock.is_none_or(|(stock, caller)| {
-                // `kernel`rtnl_handle_getlink+0x2b7`
-                let function = caller.rsplit('`').next().unwrap_or_default();
-                stock.by.as_ref().is_none_or(|by| function.starts_with(by.as_str()))
-                    && (stock.of.is_empty()
-                        || open.iter().any(|(name, _)| stock.of.iter().any(|of| of == name)))
-            });
-            if !fits {
-                continue;
-            }
-            match &event.probe.span {
-                Some(Span::Opens(span)) => open.push((span, event.clone())),
-                Some(Span::Closes(span)) => {
-                    if let Some(place) = open.iter().rposition(|(name, _)| name == span) {
-                        let begun = open.drain(place..).next();
-                        complete(event, begun.map(|(_, begun)| begun));
-                    }
-                }
-                None => {}
-            }
-        }
-        kept.push(line);
-    }
-    kept
-}
-
-/// What ends a span is about the same as what began it, where that is one of some words.
-fn complete(end: &mut Event, begun: Option<Event>) {
-    let Some(begun) = begun else { return };
-    for (arg, value) in end.probe.args.iter().zip(&mut end.values) {
-        if value.is_none() && matches!(arg.kind, ArgType::Word(_)) {
-            *value = begun.get(&arg.name).cloned();
-        }
-    }
-}
-
-/// A line, and for a function of stock code what the table says of it and who called it.
-fn parse(line: &str) -> Option<(Line, Option<(&'static Stock, String)>)> {
-    let mut words = line.split(' ');
-    let kind = words.next()?;
-    let mut decimal = || words.next()?.parse::<u64>().ok();
-    let (t_ns, cpu, tid) = (decimal()?, decimal()?, decimal()?);
-    let (cpu, tid) = (u16::try_from(cpu).ok()?, u32::try_from(tid).ok()?);
-    let hex = |word: &str| u64::from_str_radix(word, 16).ok();
-    let vnet = hex(words.next()?)?;
-    let parsed = match kind {
-        "k" => {
-            let (number, place) = words.next()?.split_once('.')?;
-            let probe = table().by_number(number.parse().ok()?)?;
-            let stock = match place {
-                "-" => None,
-                place => Some(probe.stock.get(place.parse::<usize>().ok()?)?),
-            };
-            let caller = words.next()?.to_owned();
-            let mut values = Vec::new();
-            for arg in &probe.args {
-                values.push(match words.next()? {
-                    "-" => None,
-                    low if arg.kind == ArgType::Simple(Simple::Name) => {
-                        Some(Value::name([hex(low)?, hex(words.next()?)?]))
-                    }
-                    word => Some(word_value(arg, hex(word)?)),
-                });
-            }
-            let event = Event { step: None, t_ns, cpu, tid, probe, values };
-            (What::Probe(event), stock.map(|stock| (stock, caller)))
-        }
-        "u" => {
-            words.next()?.parse::<usize>().ok()?;
-            let probe = words.next()?.to_owned();
-            let args = [hex(words.next()?)?, hex(words.next()?)?];
-            (What::Own(OwnFiring { step: None, t_ns, cpu, tid, probe, args }), None)
-        }
-        "d" => (What::Gone, None),
-        _ => return None,
-    };
-    let (what, stock) = parsed;
-    words.next().is_none().then_some((Line { t_ns, vnet, what }, stock))
-}
-
-/// `dtrace: 12 drops on CPU 0`, and other kinds of drops; what else DTrace complains of counts as one.
-fn drops(stderr: &str) -> u64 {
-    stderr
-        .lines()
-        .filter(|line| line.contains("drop") || line.contains("error"))
-        .map(|line| line.split(' ').find_map(|word| word.parse::<u64>().ok()).unwrap_or(1).max(1))
-        .sum()
 }
 
 /// When each step's first datagram was sent.

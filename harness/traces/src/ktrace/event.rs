@@ -19,7 +19,7 @@ pub struct KernelTrace {
     pub events: Vec<Event>,
     /// Records that there was no room for.
     pub lost: u64,
-    /// Somebody kept a kernel trace and said so. Without, that nothing is there says nothing.
+    /// Whether a kernel trace was kept at all. Without, that nothing is there says nothing.
     pub present: bool,
     /// Firings of the user's own probes, in the order of time.
     pub own: Vec<OwnFiring>,
@@ -129,7 +129,7 @@ impl Event {
         self.values.get(place)?.as_ref()
     }
 
-    /// The number that the argument of that name has.
+    /// The number in the argument of that name.
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.get(name)? {
             Value::Number(number) => Some(*number),
@@ -239,6 +239,62 @@ pub fn raw_args(event: &KernelEvent) -> (String, serde_json::Map<String, Json>) 
         return (format!("probe#{}", event.probe), serde_json::Map::new());
     };
     (decoded.probe.name.clone(), decoded.raw_args())
+}
+
+/// The event whose probe and arguments a raw trace has in that form. `None`: the table has no such probe, or an argument is
+/// missing.
+pub(crate) fn from_raw_args(
+    cpu: u16,
+    tid: u32,
+    probe: &str,
+    args: &serde_json::Map<String, Json>,
+) -> Option<KernelEvent> {
+    if let Some(number) = probe.strip_prefix("probe#") {
+        return Some(KernelEvent { cpu, tid, probe: number.parse().ok()?, args: [0; 5] });
+    }
+    let number = table().probes.iter().position(|known| known.name == probe)?;
+    let mut words = Vec::new();
+    for arg in &table().probes.get(number)?.args {
+        let json = args.get(&arg.name)?;
+        match arg.kind {
+            ArgType::Simple(Simple::Name) => {
+                let mut name = unescape(json.as_str()?)?;
+                name.resize(16, 0);
+                words.extend(name.chunks_exact(8).flat_map(|word| word.try_into().map(u64::from_le_bytes)));
+            }
+            ArgType::Simple(Simple::Errno) => words.push(json.as_i64()? as u64),
+            _ => words.push(json.as_u64()?),
+        }
+    }
+    words.resize(5, 0);
+    Some(KernelEvent { cpu, tid, probe: u16::try_from(number).ok()?, args: words.try_into().ok()? })
+}
+
+/// Undoes [`slice::escape_ascii`].
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'\\' {
+            bytes.push(*first);
+            continue;
+        }
+        let [escape, tail @ ..] = rest else { return None };
+        rest = tail;
+        bytes.push(match escape {
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'n' => b'\n',
+            b'x' => {
+                let (digits, tail) = rest.split_at_checked(2)?;
+                rest = tail;
+                u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?
+            }
+            other => *other,
+        });
+    }
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What holds in every kernel trace, whatever the vector: checked without a golden.
+//! Rules that hold in every kernel trace, whatever the vector: checked without a golden.
 
 use std::collections::HashMap;
 
-use nlproof_agent::{Body, Record};
-use nlproof_wire::consts::{
-    NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR, RTM_DELADDR, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK,
-};
-use nlproof_wire::view::{MessageItem, RawMessage, messages};
+use nlproof_agent::Record;
+use nlproof_wire::consts::RTM_GETLINK;
 
 use super::event::{Event, KernelTrace};
+use super::heard::{Ended, Heard, unheard, without_cause};
 use super::rule::{Rule, Violation};
 use super::table::{Probe, Span, table};
 
@@ -55,20 +53,25 @@ pub fn check(trace: &KernelTrace, records: &[Record]) -> Vec<Violation> {
         checker.event(place, event);
     }
     checker.end(trace);
-    checker.heard(trace, records);
-    checker.causes(trace, records);
+    for place in unheard(&checker.ended, records) {
+        if let Some(event) = trace.events.get(place) {
+            checker.break_rule(Rule::EndIsHeard, place, event);
+        }
+    }
+    let without = without_cause(trace, records);
+    checker.found.extend(without.into_iter().map(|violation| (trace.events.len(), violation)));
     checker.found.sort_by_key(|(place, violation)| (*place, violation.rule));
     checker.found.into_iter().map(|(_, violation)| violation).collect()
 }
 
-/// What a thread is in the middle of.
+/// Open spans, references and epochs of a thread.
 #[derive(Default)]
 struct Thread<'a> {
     /// Spans that have begun: name, where, and the event.
     open: Vec<(&'a str, usize, &'a Event)>,
     /// References taken and not released.
     references: Vec<(usize, &'a Event)>,
-    /// How its request ends so far.
+    /// The end of its request so far.
     ends: Ends,
 }
 
@@ -83,8 +86,8 @@ struct Ends {
 struct Checker<'a> {
     threads: HashMap<u32, Thread<'a>>,
     found: Vec<(usize, Violation)>,
-    /// Requests that have ended: where, the beginning, how.
-    ended: Vec<(usize, &'a Event, Ends, i32)>,
+    /// Requests that have ended and that somebody hears of.
+    ended: Vec<Ended<'a>>,
 }
 
 impl<'a> Checker<'a> {
@@ -183,13 +186,19 @@ impl<'a> Checker<'a> {
             Ends { dumps: 0, errors: 0, replies } => errno == 0 && replies == u32::from(is_get),
             _ => false,
         };
-        match begun {
-            Some(begun) if fine => self.ended.push((place, begun, ends, errno)),
-            _ => self.break_rule(Rule::OneEnd, place, event),
-        }
+        let Some(begun) = begun.filter(|_| fine) else {
+            return self.break_rule(Rule::OneEnd, place, event);
+        };
+        let heard = match ends {
+            Ends { dumps: 1, .. } => Heard::Done,
+            Ends { errors: 1, .. } => Heard::Error(errno),
+            Ends { replies: 1, .. } => Heard::Message,
+            _ => return,
+        };
+        self.ended.push(Ended { place, begun, heard });
     }
 
-    /// Nothing may be left when the program is over.
+    /// Checks that nothing is left when the program is over.
     fn end(&mut self, trace: &KernelTrace) {
         let mut left = Vec::new();
         for thread in self.threads.values() {
@@ -209,145 +218,23 @@ impl<'a> Checker<'a> {
             }
         }
     }
-
-    /// What the kernel says of the ends of the vector's own requests, the vector's own socket must have heard.
-    fn heard(&mut self, trace: &KernelTrace, records: &[Record]) {
-        let own = records.iter().find_map(|record| match record.body {
-            Body::Start { pid } => Some(u64::from(pid)),
-            _ => None,
-        });
-        // A trace with a hole is inconclusive anyway, and silence would prove nothing.
-        let hole = |record: &Record| {
-            matches!(
-                record.body,
-                Body::Timeout | Body::Drop { .. } | Body::Error { .. } | Body::End { died: Some(_) }
-            )
-        };
-        if own.is_none() || records.iter().any(hole) {
-            return;
-        }
-        let mut replies: Vec<(u32, Heard)> = Vec::new();
-        for record in records {
-            if let Body::Reply { data, .. } = &record.body {
-                replies.extend(each_message(data).map(|message| (message.header.seq, Heard::of(&message))));
-            }
-        }
-        let mut broken = Vec::new();
-        for (place, begun, ends, errno) in &self.ended {
-            let end = match ends {
-                Ends { dumps: 1, .. } => Heard::Done,
-                Ends { errors: 1, .. } => Heard::Error(*errno),
-                Ends { replies: 1, .. } => Heard::Message,
-                _ => continue,
-            };
-            if begun.number("pid") != own {
-                continue;
-            }
-            let seq = begun.number("seq").unwrap_or(0);
-            // A reply has the flags of its request, NLM_F_MULTI too.
-            let is = |heard: &Heard| *heard == end || (end == Heard::Message && *heard == Heard::Part);
-            match replies.iter().position(|(of, heard)| u64::from(*of) == seq && is(heard)) {
-                Some(found) => {
-                    replies.swap_remove(found);
-                }
-                None => broken.push(*place),
-            }
-        }
-        for place in broken {
-            if let Some(event) = trace.events.get(place) {
-                self.break_rule(Rule::EndIsHeard, place, event);
-            }
-        }
-    }
-
-    /// Every message about an interface or address that a group's socket heard went out before.
-    fn causes(&mut self, trace: &KernelTrace, records: &[Record]) {
-        let mut out: Vec<&Event> =
-            trace.events.iter().filter(|event| event.probe.name == "event-out").collect();
-        for record in records {
-            let Body::Event { group, data } = &record.body else { continue };
-            for message in each_message(data) {
-                let kind = message.header.kind;
-                let index = match kind {
-                    RTM_NEWLINK | RTM_DELLINK | RTM_NEWADDR | RTM_DELADDR => message
-                        .payload
-                        .get(4..8)
-                        .and_then(|bytes| bytes.try_into().ok())
-                        .map(u32::from_le_bytes),
-                    _ => None,
-                };
-                let Some(index) = index else { continue };
-                let fits = |event: &&Event| {
-                    let is = |name: &str, value: u32| event.number(name) == Some(u64::from(value));
-                    event.t_ns <= record.t_ns
-                        && is("message", kind.into())
-                        && is("group", *group)
-                        && is("index", index)
-                };
-                match out.iter().position(fits) {
-                    Some(found) => {
-                        out.remove(found);
-                    }
-                    None => {
-                        let step = record.in_step();
-                        let culprit =
-                            format!("message {kind} of group {group} about index {index} was heard");
-                        let rule = Rule::EventHasCause;
-                        let violation = Violation { rule, step, probe: None, culprit, within: None };
-                        self.found.push((trace.events.len(), violation));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What a socket heard of a request.
-#[derive(Debug, PartialEq, Eq)]
-enum Heard {
-    Done,
-    Error(i32),
-    Message,
-    /// One message of several, or of a request that had that flag itself.
-    Part,
-}
-
-impl Heard {
-    fn of(message: &RawMessage<'_>) -> Heard {
-        match message.header.kind {
-            NLMSG_DONE => Heard::Done,
-            NLMSG_ERROR => {
-                Heard::Error(message.payload.first_chunk().map_or(0, |error| i32::from_le_bytes(*error)))
-            }
-            _ if message.header.flags & NLM_F_MULTI != 0 => Heard::Part,
-            _ => Heard::Message,
-        }
-    }
-}
-
-fn each_message(data: &[u8]) -> impl Iterator<Item = RawMessage<'_>> {
-    messages(data).filter_map(|item| match item {
-        MessageItem::Message(message) => Some(message),
-        MessageItem::Trailing(_) => None,
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use nlproof_agent::NO_STEP;
-
-    use iface_core::{CloneOp, Happening, Name, Probe};
+pub(super) mod tests {
+    use iface_core::{CloneOp, Name, Probe};
+    use nlproof_wire::consts::RTM_NEWLINK;
 
     use super::super::event::tests::record;
     use super::*;
 
-    const GET: u16 = RTM_GETLINK;
+    pub(in super::super) const GET: u16 = RTM_GETLINK;
 
-    fn begin(message: u16) -> Probe {
+    pub(in super::super) fn begin(message: u16) -> Probe {
         Probe::RequestIn { message, flags: 1, seq: 7, pid: 9, len: 32 }
     }
 
-    fn end(message: u16, errno: i32) -> Probe {
+    pub(in super::super) fn end(message: u16, errno: i32) -> Probe {
         Probe::RequestOut { message, seq: 7, errno }
     }
 
@@ -360,7 +247,7 @@ mod tests {
     const ENTER: Probe = Probe::EpochEnter { depth: 1 };
     const EXIT: Probe = Probe::EpochExit { depth: 1 };
 
-    fn records(probes: &[Probe]) -> Vec<Record> {
+    pub(in super::super) fn records(probes: &[Probe]) -> Vec<Record> {
         (1..).zip(probes).map(|(t_ns, probe)| record(0, t_ns, 1, *probe)).collect()
     }
 
@@ -433,65 +320,6 @@ mod tests {
         let found = rules(&[begin(GET), dump, written(1), end(GET, 0)]);
         assert!(found.contains(&Rule::Nesting), "{found:?}");
         assert_eq!(rules(&[end(GET, 0)]), [Rule::Nesting]);
-    }
-
-    fn said(body: Body) -> Record {
-        Record { program: 0, step: 0, t_ns: 100, body }
-    }
-
-    fn datagram(kind: u16, seq: u32, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = (16 + u32::try_from(payload.len()).unwrap()).to_le_bytes().to_vec();
-        bytes.extend(kind.to_le_bytes());
-        bytes.extend([0, 0]);
-        bytes.extend(seq.to_le_bytes());
-        bytes.extend([0; 4]);
-        bytes.extend(payload);
-        bytes
-    }
-
-    #[test]
-    fn the_socket_hears_how_its_request_ended() {
-        let kernel = records(&[begin(GET), Probe::Error { message: GET, seq: 7, errno: 2 }, end(GET, 2)]);
-        let with = |errno: u32, extra: Option<Record>| {
-            let data = datagram(NLMSG_ERROR, 7, &errno.to_le_bytes());
-            let full_len = u32::try_from(data.len()).unwrap();
-            let mut all = vec![said(Body::Start { pid: 9 })];
-            all.extend(kernel.clone());
-            all.push(said(Body::Reply { data, full_len }));
-            all.extend(extra);
-            let violations = check(&KernelTrace::from_records(&all), &all);
-            violations.into_iter().map(|violation| violation.rule).collect::<Vec<_>>()
-        };
-        assert_eq!(with(2, None), []);
-        assert_eq!(with(5, None), [Rule::EndIsHeard]);
-        // Where something is missing anyway, silence proves nothing.
-        assert_eq!(with(5, Some(said(Body::Timeout))), []);
-    }
-
-    #[test]
-    fn every_event_has_a_cause() {
-        let name = Name::truncated(b"lo10");
-        let told = Probe::EventBegin { what: Happening::Arrived, index: 4, change: 0, name };
-        let out = Probe::EventOut { message: RTM_NEWLINK, group: 1, index: 4 };
-        let done = Probe::EventEnd { what: Happening::Arrived, index: 4 };
-        let heard = |probes: &[Probe], index: u32| {
-            let mut payload = [0; 16];
-            payload[4..8].copy_from_slice(&index.to_le_bytes());
-            let mut all = records(probes);
-            all.push(said(Body::Event { group: 1, data: datagram(RTM_NEWLINK, 0, &payload) }));
-            let violations = check(&KernelTrace::from_records(&all), &all);
-            violations.into_iter().map(|violation| violation.rule).collect::<Vec<_>>()
-        };
-        assert_eq!(heard(&[told, out, done], 4), []);
-        assert_eq!(heard(&[told, out, done], 5), [Rule::EventHasCause], "of another interface");
-        assert_eq!(heard(&[out], 4), [Rule::EventHasCause], "nothing was told");
-        let outside = [record(NO_STEP, 1, 1, told), record(NO_STEP, 2, 1, done)];
-        let violations = check(&KernelTrace::from_records(&outside), &outside);
-        assert_eq!(violations.len(), 1);
-        assert_eq!(
-            violations[0].to_string(),
-            "an event has no cause: outside any step: event-begin what=arrived index=4 change=- name=lo10"
-        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A trace for a person: what was said and which way it took, one after the other with the time.
+//! A trace for a person: the messages and the kernel's part interleaved by time.
 
 use std::collections::HashMap;
 
@@ -17,8 +17,8 @@ pub struct Said {
     pub moment: Moment,
 }
 
-/// Both interleaved, one line each: microseconds since the first line, the thread of the kernel's part, and for what
-/// ends a span how long that took. Only probes that `shown` wants are shown; time and depth are counted all the same. The
+/// Both interleaved, one line each: microseconds since the first line, the thread of the kernel's part, and at the end
+/// of a span its duration. Only probes that `shown` wants are shown; time and depth are counted all the same. The
 /// user's own probes are always shown.
 pub fn live(trace: &KernelTrace, said: &[Said], shown: impl Fn(&str) -> bool) -> String {
     let times = said.iter().map(|said| said.moment.t_ns).chain(trace.events.iter().map(|event| event.t_ns));

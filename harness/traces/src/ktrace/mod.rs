@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Kernel traces: which way a request or an event took through the interface code.
+//! Kernel traces: the way that a request or an event took through the interface code.
 //!
 //! Probes ([`table`]) fire in the simulator, in the module, and by fbt in stock kernels. Their records
-//! ([`KernelTrace`]) are checked against what holds in every trace ([`check`]), and normalised ([`normalise`]) to the
-//! text that goldens hold ([`KernelTrace::to_text`]).
+//! ([`KernelTrace`]) are checked against the rules of every trace ([`check`]), and normalised ([`normalise`]) to the
+//! text of goldens ([`KernelTrace::to_text`]).
 
 mod dtrace;
+mod dtrace_line;
 mod event;
+mod heard;
 mod invariants;
 mod live;
 mod passes;
@@ -19,6 +21,7 @@ mod spans;
 mod table;
 
 pub use dtrace::DtraceLog;
+pub(crate) use event::from_raw_args;
 pub use event::{Event, KernelTrace, OwnFiring, Value, raw_args};
 pub use invariants::{check, check_stock};
 pub use live::{Said, live, matches};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What differs between two runs of one kernel is renamed and keeps its identity, as in the traces of what is said
+//! Passes that rename what differs between two runs of one kernel and keep its identity, as those of messages do
 //! (`trace`). Each pass is a pure function over the events; the table says which arguments it is about.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use nlproof_agent::{Body, Record};
 use super::event::{Event, KernelTrace, Value};
 use super::table::{Arg, Redaction};
 
-/// What the passes have to know of the program.
+/// Facts about the program that the passes need.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
     /// The request socket's port.
@@ -20,7 +20,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// What a program's records say of it.
+    /// Collects these facts from a program's records.
     pub fn of(records: &[Record]) -> Program {
         let mut program = Program::default();
         for record in records {
@@ -122,8 +122,8 @@ fn pointers(trace: &mut KernelTrace) {
     }
 }
 
-/// The events without the requests of other programs, such as a command of the vector: how those ask is their affair.
-/// What happened because of them stays.
+/// The events without the requests of other programs, such as a command of the vector. What happened because of them
+/// stays.
 pub(super) fn of_the_vector(trace: &KernelTrace) -> Vec<&Event> {
     // Threads that are inside another's request: how many events deep.
     let mut others: HashMap<u32, u32> = HashMap::new();
@@ -151,14 +151,14 @@ pub(super) fn of_the_vector(trace: &KernelTrace) -> Vec<&Event> {
     kept
 }
 
-/// What the table says differs between kernels is not shown.
+/// Hides arguments that differ between kernels, as the table says.
 fn dropped(trace: &mut KernelTrace) {
     for event in &mut trace.events {
         each(event, Redaction::Drop, |_| Some(Value::Text(String::new())));
     }
 }
 
-/// The place of a value among those that are known, among which it is from now on.
+/// The position of a value among the known ones, to which it is added if it is new.
 fn place<T: PartialEq>(known: &mut Vec<T>, value: T) -> u32 {
     let place = known.iter().position(|other| *other == value).unwrap_or_else(|| {
         known.push(value);

@@ -34,7 +34,7 @@ impl Voice {
     }
 }
 
-/// A moment at which something was said.
+/// An instant at which a message was sent or received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
     /// By whom.
@@ -113,7 +113,7 @@ mod tests {
     use super::super::spans::tests::sample;
     use super::*;
 
-    /// What the format's description (Trace Event Format, Google, 2016) asks of every event.
+    /// Requirements of the format's description (Trace Event Format, Google, 2016) for every event.
     fn check(trace: &Value) {
         let events = trace["traceEvents"].as_array().expect("an array");
         for event in events {

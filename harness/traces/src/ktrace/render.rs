@@ -63,7 +63,8 @@ impl KernelTrace {
 /// The spans that a thread is inside of.
 pub(super) type Open = Vec<&'static str>;
 
-/// The level at which a firing of the probe stands. An end without a beginning, of a span whose beginning nobody tells, ends nothing.
+/// The level of a firing of the probe. An end without a beginning, of a span whose beginning nobody tells, ends
+/// nothing.
 pub(super) fn level(probe: &'static Probe, open: &mut Open) -> usize {
     match &probe.span {
         Some(Span::Opens(span)) => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The rules of kernel traces, and what is said where one is broken.
+//! The rules of kernel traces, and the message about a broken one.
 
 use std::fmt;
 
@@ -14,9 +14,9 @@ pub struct Violation {
     pub step: Option<u32>,
     /// The probe of the record that broke it; `None` if that is no record of the kernel's.
     pub probe: Option<&'static Probe>,
-    /// The record that broke it, or that nothing came after.
+    /// The record that broke it, or the last one.
     pub culprit: String,
-    /// In which request or event that was, if in any.
+    /// The request or event that it belongs to, if any.
     pub within: Option<String>,
 }
 

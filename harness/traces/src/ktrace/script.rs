@@ -2,23 +2,22 @@
 //! The D programs that follow a kernel: one made of the table, for the points that stock code passes or for the module's
 //! SDT probes, and the user's own probes behind it.
 //!
-//! Each probe's line is `k TIME CPU THREAD VNET PROBE CALLER ARG...`: time in nanoseconds of DTrace's clock, the network
-//! stack and arguments in hexadecimal, `PROBE` its number in the table and that of its function there (`4.0`), `-` for an
-//! argument that is not known. A user's is `u TIME CPU THREAD VNET WHICH NAME ARG0 ARG1`; the end of a network stack is `d TIME CPU
-//! THREAD VNET`. `begin` and `end` stand around
-//! all of them.
+//! Each probe's line is `k TIME CPU THREAD VNET PROBE CALLER ARG...`: time in nanoseconds of DTrace's clock, the
+//! network stack and arguments in hexadecimal, `PROBE` the probe's number in the table and that of its function there
+//! (`4.0`), `-` for an unknown argument. The line of a user's probe is `u TIME CPU THREAD VNET WHICH NAME ARG0 ARG1`;
+//! the end of a network stack is `d TIME CPU THREAD VNET`. `begin` and `end` stand around all of them.
 //!
-//! Nothing is kept between probes: thread-local variables find no room in a kernel with one processor that was built for
-//! a thousand (`dtrace_dstate_init` divides what there is by MAXCPU), so whoever reads the lines does that.
+//! Nothing is kept between probes, because thread-local variables find no room in a kernel with one processor that was
+//! built for a thousand (`dtrace_dstate_init` divides the room by MAXCPU). The reader of the lines keeps the state.
 
 use std::fmt::Write as _;
 
 use super::table::{ArgType, Probe, ProbePoint, Simple, Stock, table};
 
-/// Fields that every line has, before what is its own.
+/// Number of fields that every line has before its own.
 const WHERE: &str = "timestamp, cpu, tid, (uint64_t)curthread->td_vnet";
 
-/// Whose points the program is for.
+/// The code whose points the program follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Followed {
     /// Stock code's of that major, by fbt.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Stock code's kernel trace beside the Rust code's: the table says which probes and which arguments both can tell, and
-//! only these are compared.
+//! Kernel traces of stock code and Rust code beside each other: only the probes and arguments that both can tell, by
+//! the table, are compared.
 
 use std::iter::Peekable;
 
@@ -28,13 +28,13 @@ pub enum Row {
 struct Line<'a> {
     /// The line as it stands in the trace.
     text: &'a str,
-    /// Where it stands there, from 1.
+    /// Number of the line in the trace, from 1.
     number: usize,
-    /// What is compared of it; `None`: nothing.
+    /// The compared part of it; `None`: nothing.
     key: Option<String>,
 }
 
-/// What can be compared of a trace's text (`KernelTrace::to_text`) with one of the other code on that major: probes that
+/// The comparable part of a trace's text (`KernelTrace::to_text`) with one of the other code on that major: probes that
 /// both pass, with the arguments that both know.
 pub fn comparable(text: &str, major: u32) -> String {
     lines(text, major).into_iter().filter_map(|line| line.key).map(|key| key + "\n").collect()
@@ -80,7 +80,7 @@ pub fn side_by_side(left: &str, right: &str, major: u32) -> Vec<Row> {
     rows
 }
 
-/// The lines that come next and are not compared.
+/// The next lines that are not compared.
 fn take_apart<'a>(lines: &mut Peekable<impl Iterator<Item = Line<'a>>>) -> impl Iterator<Item = String> {
     std::iter::from_fn(|| lines.next_if(|line| line.key.is_none()).map(|line| line.text.to_owned()))
 }
@@ -141,7 +141,7 @@ fn in_order<'a>(mut step: Line<'a>, mut threads: Vec<Vec<Line<'a>>>) -> Vec<Line
     std::iter::once(step).chain(threads.into_iter().flatten()).collect()
 }
 
-/// What is compared of a probe's line, at the level that it has among what is compared.
+/// The compared part of a probe's line, at its level among compared lines.
 fn key(line: &str, major: u32, open: &mut Open) -> Option<String> {
     let name = line.split(' ').next()?;
     let probe = table().by_name(name)?;
@@ -179,8 +179,8 @@ fn args<'a>(text: &'a str, probe: &'static Probe) -> Vec<(&'static str, &'a str)
         .collect()
 }
 
-/// The arguments that stock code tells too, in the table's order: of the functions that stand for this very line, those
-/// that all of them have.
+/// The arguments that stock code tells as well, in the table's order: those that all functions for this line have in
+/// common.
 fn known(probe: &'static Probe, args: &[(&str, &str)], major: u32) -> Vec<&'static str> {
     let major = major.to_string();
     let word = |stock: &Stock| -> Option<bool> {

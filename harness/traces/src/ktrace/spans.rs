@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The spans of a kernel trace: what took how long, inside what.
+//! The spans of a kernel trace, each with its duration and the spans around it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,7 +59,7 @@ pub fn spans(trace: &KernelTrace) -> Vec<Spent> {
     found
 }
 
-/// A span's name, with the word or message that its first argument is.
+/// A span's name, with its first argument if that is a word or message.
 pub(super) fn label(name: &str, event: &Event) -> String {
     let first = event.probe.args.first();
     match first.filter(|arg| {

@@ -26,7 +26,7 @@ pub struct Table {
 pub struct Probe {
     /// Name of the probe in goldens and to DTrace.
     pub name: String,
-    /// What has happened when it fires.
+    /// The event that fires it.
     pub about: String,
     /// What it opens or closes.
     #[serde(default)]
@@ -60,7 +60,7 @@ pub enum Span {
 pub struct Arg {
     /// Name of the argument.
     pub name: String,
-    /// What it is, which implies its unit.
+    /// Type of the argument, which implies its unit.
     #[serde(rename = "type")]
     pub kind: ArgType,
     /// What a golden shows of it.
@@ -162,7 +162,7 @@ pub enum ProbePoint {
 }
 
 impl Table {
-    /// Parses a table and checks what serde cannot.
+    /// Parses a table, with the checks that serde cannot make.
     ///
     /// # Errors
     /// It does not parse, a name is there twice, arguments need more than five words, or `values` names an argument

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the kernel printed while a vector ran: lines of its message buffer, each in the step during which it came.
+//! Lines that the kernel printed while a vector ran, from its message buffer, each in the step during which it came.
 
 use nlproof_agent::{Body, ConsoleLine, Record};
 use nlproof_base::counted;
@@ -30,17 +30,17 @@ pub enum ConsoleStatus {
     /// There is no console: the simulator prints nothing.
     #[default]
     Nothing,
-    /// They were read.
+    /// The lines were read.
     Read {
-        /// What of them is missing, if anything.
+        /// A note about missing lines, if any.
         missing: Option<String>,
     },
-    /// They cannot be read, and why.
+    /// The lines cannot be read, and why.
     NotAvailable(String),
 }
 
 impl ConsoleStatus {
-    /// What the records of a program say.
+    /// Collects the lines from the records of a program.
     pub(super) fn of(os: Os, records: &[Record]) -> ConsoleStatus {
         let said = records.iter().rev().find_map(|record| match &record.body {
             Body::ConsoleRead { lines, bytes, overrun } => {
@@ -60,7 +60,7 @@ impl ConsoleStatus {
         said.unwrap_or_default()
     }
 
-    /// What a person has to know who looks at the lines, or for them.
+    /// A note for a person who looks at the lines or misses them.
     pub fn shortfall(&self) -> Option<String> {
         match self {
             ConsoleStatus::Nothing | ConsoleStatus::Read { missing: None } => None,

@@ -17,7 +17,7 @@ use nlproof_wire::{Os, errno_name, family_name};
 use super::node::{Node, Val};
 use super::text::hex;
 
-/// Name of the node that holds what an acknowledgement echoes of its request.
+/// Name of the node with the part of the request that an acknowledgement echoes.
 pub(super) const ECHO: &str = "echo";
 /// Inline fields of the netlink header that [`decode_message`] puts before everything else.
 pub(super) const HEADER_FIELDS: usize = 3;
@@ -167,7 +167,7 @@ fn push_ack(os: Os, fixed: &[u8], echo: &[u8], node: &mut Node) {
     node.children.push(quoted);
 }
 
-/// The error by name, with the sign that this system does not use shown as what it is.
+/// The error by name, with a sign that this system does not use shown as it is.
 fn errno(os: Os, wire: i32) -> Val {
     let errno = os.wire_errno(wire);
     match errno_name(os, errno) {
@@ -190,7 +190,7 @@ fn flags(table: &'static [Flag], value: u32) -> Val {
 fn push_attrs(os: Os, table: &AttrTable, list: &[u8], node: &mut Node) {
     for item in attrs(list) {
         node.children.push(match item {
-            AttrItem::Attr(attr) => attribute(os, table, &attr),
+            AttrItem::Attr(attr) => attribute(os, table, list, &attr),
             AttrItem::Trailing(trailing) => {
                 let mut rest = Node::new("not-an-attribute", Val::Bytes(trailing.bytes.to_vec()));
                 rest.children.push(Node::inline("cause", Val::Str(trailing.cause.to_string())));
@@ -200,7 +200,7 @@ fn push_attrs(os: Os, table: &AttrTable, list: &[u8], node: &mut Node) {
     }
 }
 
-fn attribute(os: Os, table: &AttrTable, attr: &RawAttr<'_>) -> Node {
+fn attribute(os: Os, table: &AttrTable, list: &[u8], attr: &RawAttr<'_>) -> Node {
     let spec = table.by_number(attr.number());
     let name = spec.map_or_else(|| format!("{}#{}", table.name, attr.number()), |spec| spec.name.to_owned());
     let mut node = Node::new(name, Val::None);
@@ -210,7 +210,7 @@ fn attribute(os: Os, table: &AttrTable, attr: &RawAttr<'_>) -> Node {
     if attr.net_byteorder_flag() {
         node.children.push(Node::inline("", Val::Text("(net-byteorder)".into())));
     }
-    let kind = spec.map_or(AttrKind::Binary, |spec| spec.kind);
+    let kind = spec.map_or(AttrKind::Binary, |spec| spec.kind.in_list(list));
     match kind {
         // The cookie of a FreeBSD acknowledgement is a list of link attributes (nl_store_ifp_cookie).
         AttrKind::Binary if spec.is_some_and(|spec| spec.name == "cookie") && os == Os::FreeBsd => {
@@ -259,6 +259,7 @@ fn scalar(os: Os, kind: AttrKind, attr: &RawAttr<'_>) -> Option<Val> {
         }
         AttrKind::U16 => Val::Num(attr.as_u16()?.into()),
         AttrKind::Be16 => Val::Num(attr.as_u16()?.swap_bytes().into()),
+        AttrKind::EtherType => Val::Text(format!("{:#06x}", attr.as_u16()?)),
         AttrKind::U32 => Val::Num(attr.as_u32()?.into()),
         AttrKind::I32 => Val::Text(attr.as_u32()?.cast_signed().to_string()),
         AttrKind::U64 => Val::Num(attr.as_u64()?),
@@ -277,7 +278,7 @@ fn scalar(os: Os, kind: AttrKind, attr: &RawAttr<'_>) -> Option<Val> {
             Val::Stats(Box::new(RtnlLinkStats64::parse(payload)?.counters))
         }
         AttrKind::BitWords | AttrKind::Binary | AttrKind::Stats64 => Val::Bytes(payload.to_vec()),
-        AttrKind::CacheInfo | AttrKind::Nested(_) => return None,
+        AttrKind::CacheInfo | AttrKind::Nested(_) | AttrKind::ByKind(_) => return None,
     })
 }
 
@@ -285,4 +286,52 @@ fn scalar(os: Os, kind: AttrKind, attr: &RawAttr<'_>) -> Option<Val> {
 fn text(payload: &[u8]) -> Option<String> {
     let (last, text) = payload.split_last()?;
     (*last == 0 && !text.contains(&0)).then(|| String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use nlproof_wire::consts::{IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, NLM_F_REQUEST, RTM_NEWLINK};
+    use nlproof_wire::tree::{Attr, Message};
+    use nlproof_wire::view::{IfInfoMsg, NlMsgHdr};
+
+    use super::*;
+    use crate::trace::node_to_text;
+
+    /// What stands below `linkinfo`.
+    fn link_info(os: Os, attrs: Vec<Attr>) -> String {
+        let header = NlMsgHdr { len: 0, kind: RTM_NEWLINK, flags: NLM_F_REQUEST, seq: 1, pid: 0 };
+        let info = Attr::nested(IFLA_LINKINFO, attrs);
+        let mut bytes = Vec::new();
+        Message::new(header, IfInfoMsg::default().to_bytes().to_vec(), vec![info]).encode_to(&mut bytes);
+        let text: Vec<_> = decode_datagram(os, Role::Request, &bytes).iter().map(node_to_text).collect();
+        text.concat()
+            .split_once("linkinfo\n")
+            .map_or(String::new(), |(_, inner)| inner.replace("        ", ""))
+    }
+
+    fn kind(name: &[u8]) -> Attr {
+        Attr::string(IFLA_INFO_KIND, name)
+    }
+
+    fn data(bytes: &[u8]) -> Attr {
+        Attr::bytes(IFLA_INFO_DATA, bytes.to_vec())
+    }
+
+    #[test]
+    fn data_is_shown_by_its_kind() {
+        let vlan = [6, 0, 1, 0, 22, 0, 0, 0, 6, 0, 5, 0, 0xa8, 0x88, 0, 0];
+        let bytes = "data 0x060001001600000006000500a8880000\n";
+        let freebsd = |attrs| link_info(Os::FreeBsd, attrs);
+        let named = "data\n  id 22\n  protocol 0x88a8\n";
+        assert_eq!(freebsd(vec![kind(b"vlan"), data(&vlan)]), format!("kind \"vlan\"\n{named}"));
+        assert_eq!(freebsd(vec![data(&vlan), kind(b"vlan")]), format!("{named}kind \"vlan\"\n"));
+        assert_eq!(freebsd(vec![data(&vlan)]), bytes, "no kind");
+        assert_eq!(freebsd(vec![kind(b"lo"), data(&vlan)]), format!("kind \"lo\"\n{bytes}"));
+        let linux = link_info(Os::Linux, vec![kind(b"vlan"), data(&vlan)]);
+        assert!(linux.ends_with("protocol 43144\n"), "{linux}");
+        let gif = [8, 0, 1, 0, 192, 0, 2, 1, 6, 0, 3, 0, 1, 0, 0, 0, 4, 0, 9, 0];
+        let gif = freebsd(vec![kind(b"gif"), data(&gif)]);
+        let shown = "data\n  local 192.0.2.1\n  flags <2 bytes: 0x0100>\n  ifla_iptun#9 0x\n";
+        assert_eq!(gif, format!("kind \"gif\"\n{shown}"));
+    }
 }

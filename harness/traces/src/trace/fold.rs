@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-/// Shorter runs stay as they are: they can be read.
+/// Length from which a run is folded; shorter ones are easy to read.
 const SHORTEST: usize = 64;
 
 /// A text in pieces: what stands between its decimal numbers, and the numbers.

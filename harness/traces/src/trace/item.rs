@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! One vector's trace: what happened, step by step.
+//! One vector's trace, step by step.
 
 use nlproof_agent::ConsoleLine;
 
@@ -9,7 +9,7 @@ use super::node::Node;
 /// A decoded trace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// What was seen, in the order in which it was seen.
+    /// The items, in the order in which they were seen.
     pub items: Vec<Item>,
     /// Port id of the request socket.
     pub pid: u32,
@@ -52,7 +52,7 @@ pub enum Kind {
     },
     /// A line that the kernel printed.
     Console(ConsoleLine),
-    /// A note about the run itself: an error of a system call, a refused program.
+    /// A note about the run itself: an error of a system call, a rejected program.
     Note(String),
     /// Something is missing from the trace: it cannot be compared.
     Lossy(Lossy),
@@ -67,6 +67,15 @@ pub enum Lossy {
     Timeout,
     /// The program did not run to its end.
     Died(i32),
+    /// A socket could not be opened, bound, or joined to its group.
+    NoSocket {
+        /// The error number's name.
+        error: String,
+        /// What was done, in the agent's or the simulator's words.
+        text: String,
+    },
+    /// The kernel did not notice what was done with a network card: what, and within which time.
+    Unnoticed(String),
     /// The program could not be run at all.
     NotRun(String),
 }
@@ -77,13 +86,15 @@ impl std::fmt::Display for Lossy {
             Lossy::Dropped(socket) => write!(f, "the kernel dropped messages on the {socket} socket"),
             Lossy::Timeout => f.write_str("a reply did not come within its limit"),
             Lossy::Died(status) => write!(f, "the agent's child died with status {status}"),
+            Lossy::NoSocket { error, text } => write!(f, "could not be run: {text} ({error})"),
+            Lossy::Unnoticed(text) => f.write_str(text),
             Lossy::NotRun(text) => write!(f, "could not be run: {text}"),
         }
     }
 }
 
 impl Trace {
-    /// What the kernel dropped is an observation: the program made its buffers small on purpose.
+    /// Messages that the kernel dropped are an observation: the program made its buffers small on purpose.
     pub fn expect_drops(&mut self) {
         for item in &mut self.items {
             if let Kind::Lossy(lossy @ Lossy::Dropped(_)) = &item.kind {
@@ -92,7 +103,19 @@ impl Trace {
         }
     }
 
-    /// Puts a note behind what a step has.
+    /// A kernel that has no sockets of this family for the program's jail is an observation: the program entered that jail
+    /// on purpose. Any other failure to open one stays what it is.
+    pub fn expect_no_socket(&mut self) {
+        for item in &mut self.items {
+            if let Kind::Lossy(Lossy::NoSocket { error, .. }) = &item.kind
+                && error == "EPROTONOSUPPORT"
+            {
+                item.kind = Kind::Note(format!("no socket: {error}"));
+            }
+        }
+    }
+
+    /// Adds a note to a step.
     pub fn note(&mut self, step: u32, text: String) {
         let before = |item: &Item| item.step.is_some_and(|other| other <= step);
         let place = self.items.iter().rposition(before).map_or(0, |last| last + 1);
@@ -112,6 +135,18 @@ impl Trace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_family_that_a_jail_lacks_can_be_expected() {
+        for (error, expected) in [("EPROTONOSUPPORT", true), ("ENOBUFS", false), ("EPERM", false)] {
+            let lossy = Lossy::NoSocket { error: error.into(), text: "opening the request socket".into() };
+            let items = vec![Item { step: None, t_ns: 0, kind: Kind::Lossy(lossy) }];
+            let mut trace = Trace { items, ..Trace::default() };
+            trace.expect_no_socket();
+            assert_eq!(trace.loss().is_none(), expected, "{error}");
+            assert_eq!(trace.to_text() == "  ! no socket: EPROTONOSUPPORT\n", expected, "{error}");
+        }
+    }
 
     #[test]
     fn only_drops_can_be_expected() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Traces: what the agent or the simulator saw, decoded, normalised by named passes, and written as text.
 //!
-//! [`RawLine`] is a record as it came, [`RawWriter`] keeps them (NDJSON, packed); [`Trace`] is their decoded form;
+//! [`RawLine`] is a record as it came, [`RawWriter`] keeps them (NDJSON, packed), and [`read_raw`] reads them back; [`Trace`] is their decoded form;
 //! [`normalise`] renames what differs between runs; [`Trace::to_text`] is what goldens hold, and [`messages`] reads it back.
 
 mod console;
@@ -13,6 +13,7 @@ mod node;
 mod passes;
 mod raw;
 mod raw_file;
+mod raw_read;
 mod records;
 mod render;
 mod text;
@@ -25,4 +26,5 @@ pub use node::{Node, Val};
 pub use passes::normalise;
 pub use raw::RawLine;
 pub use raw_file::{PACKED, PLAIN, RawReader, RawWriter};
+pub use raw_read::{RawRecord, RawWhat, read_raw};
 pub use render::node_to_text;

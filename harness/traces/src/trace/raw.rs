@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! A record as one line of JSON, bytes in hex: what is kept beside a report for whoever doubts the decoder.
+//! A record as one line of JSON, bytes in hex: kept beside a report for whoever doubts the decoder.
 //!
 //! Every line has `v` (1), `vec` (the vector), `step` (null: outside any), `t_ns` (CLOCK_MONOTONIC of the guest), and
 //! `src`, which tells what else it has. Lines stand in the order in which they came, not in that of their times: those of
@@ -12,6 +12,8 @@
 //! | `resolved` | an interface's name and index | `text` |
 //! | `sent`, `reply`, `race` | a datagram | `raw` |
 //! | `mcast` | an event | `group`, `raw` |
+//! | `hardware` | something is done with a network card, or the kernel did not notice | `text` |
+//! | `raced` | how long a race was | `text` |
 //! | `counted` | what many requests came to | `text` |
 //! | `exec` | a command ended | `raw`: its output; `text`: status, standard error |
 //! | `kern` | a probe of the module's or the simulator's; without `probe`: how many were lost | `cpu`, `tid`, `probe`, `args` |
@@ -20,14 +22,14 @@
 //! | `drop`, `timeout`, `error` | something is missing, and what | `group`, `text` |
 //! | `end` | nothing more comes | `text`: how it died, if it did |
 
-use nlproof_agent::{Body, DropSource, Record};
+use nlproof_agent::{Body, Counted, DropSource, Record};
 use serde::Serialize;
 
 use super::console::{console_text, priority_name};
 use crate::ktrace::{Event, OwnFiring, raw_args};
 
 /// Version of the raw format.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -50,7 +52,7 @@ pub struct RawLine<'a> {
     /// Arguments of the probe by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<serde_json::Map<String, serde_json::Value>>,
-    /// Of what the kernel printed by log(9): `info`, or `console.info` of what a program wrote to the console.
+    /// Severity of a line printed by log(9): `info`, or `console.info` if a program wrote it to the console.
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<String>,
     /// The datagram in hex, or the line that was printed.
@@ -106,9 +108,21 @@ impl<'a> RawLine<'a> {
                 line.raw = Some(hex(data));
                 line.text = Some(format!("round={round} lane={lane}"));
             }
+            Body::Hardware { card, name, deed, told } => {
+                line.src = "hardware";
+                line.text = Some(format!("{name} {} card={card} told={told}", deed.name()));
+            }
+            Body::Unnoticed { wait, limit_ms, foreknown } => {
+                line.src = "hardware";
+                line.text = Some(format!("not noticed: {wait} limit_ms={limit_ms} foreknown={foreknown}"));
+            }
+            Body::Raced { rounds, acts } => {
+                line.src = "raced";
+                line.text = Some(format!("rounds={rounds} acts={acts}"));
+            }
             Body::Counted(counted) => {
                 line.src = "counted";
-                line.text = Some(format!("{counted:?}"));
+                line.text = Some(counted_text(counted));
             }
             Body::Event { group, data } => {
                 line.src = "mcast";
@@ -199,6 +213,15 @@ impl<'a> RawLine<'a> {
             text: None,
         }
     }
+}
+
+/// The numbers of what many requests came to, by name.
+fn counted_text(counted: &Counted) -> String {
+    let Counted { asked, answered, errors, messages, bytes, uneven, events, ticks } = counted;
+    format!(
+        "asked={asked} answered={answered} errors={errors} messages={messages} bytes={bytes} uneven={uneven} \
+         events={events} ticks={ticks}"
+    )
 }
 
 fn hex(bytes: &[u8]) -> String {

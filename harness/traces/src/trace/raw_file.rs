@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 use super::raw::RawLine;
 use crate::file::FileError;
 
-/// What follows a cell's name in the name of a packed raw trace.
+/// Suffix of a packed raw trace's name, after the cell's.
 pub const PACKED: &str = "ndjson.zst";
-/// What follows it in the name of a plain one.
+/// Suffix of a plain raw trace's name.
 pub const PLAIN: &str = "ndjson";
 
 /// zstd's own default: level 9 saves a quarter more and takes twice the time.
 const LEVEL: i32 = 3;
 
-/// How much a raw trace may hold, in bytes unpacked. A cell with every probe of the kernel has some 50 MB.
+/// Largest raw trace, in bytes unpacked. A cell with every probe of the kernel has some 50 MB.
 const MAX_TRACE: u64 = 1 << 30;
-/// How long a line may be, in bytes. The longest hold a datagram of 64 KiB, two digits a byte.
+/// Longest line, in bytes. The longest hold a datagram of 64 KiB, two digits a byte.
 const MAX_LINE: u64 = 16 << 20;
 
 /// A raw trace that is being written.

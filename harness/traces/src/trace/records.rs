@@ -35,12 +35,19 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
         | Body::Begin
         | Body::End { died: None }
         | Body::Race { .. }
+        | Body::Raced { .. }
         | Body::Counted(_) => Vec::new(),
         // Kernel traces are looked at by themselves (`ktrace`).
         Body::Kernel(_) | Body::KernelLost { .. } => Vec::new(),
         Body::Console(line) => vec![Kind::Console(line.clone())],
         // The whole of the records says it (`ConsoleStatus`).
         Body::ConsoleRead { .. } | Body::NoConsole { .. } => Vec::new(),
+        Body::Hardware { told: false, .. } => Vec::new(),
+        Body::Hardware { name, deed, .. } => vec![Kind::Note(format!("{name} {}", deed.name()))],
+        Body::Unnoticed { wait, limit_ms, foreknown } => {
+            let text = format!("{wait} was not noticed within {limit_ms} ms");
+            vec![if *foreknown { Kind::Note(text) } else { Kind::Lossy(Lossy::Unnoticed(text)) }]
+        }
         Body::Resolved { ifname, ifindex } => vec![Kind::Resolved(ifname.clone(), *ifindex)],
         Body::Sent { data } => decode_datagram(os, Role::Request, data).into_iter().map(Kind::Sent).collect(),
         Body::Reply { data, full_len } => {
@@ -77,6 +84,9 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
                 // What a kernel does to a send call is an observation like any other. The text is the agent's
                 // or the simulator's own, and no part of it.
                 ErrorStage::Send => Kind::Note(format!("send failed: {error}")),
+                ErrorStage::Socket => {
+                    Kind::Lossy(Lossy::NoSocket { error: error.clone(), text: text.clone() })
+                }
                 ErrorStage::Resolve => Kind::Note("not sent: it names an interface that is not there".into()),
                 _ => Kind::Lossy(Lossy::NotRun(format!("{text} ({error})"))),
             }]

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 
 use nlproof_wire::{Os, errno_name};
 
-/// What a line of a level begins with, once a level.
+/// Indentation of one level.
 pub(super) const LEVEL: &str = "  ";
 /// The level of a message's attributes. Steps have 0, messages 1; what belongs to a nest has one more than the nest.
 pub(super) const ATTRIBUTES: usize = 3;
 
-/// Puts a line of a level, with its end.
+/// Appends a line at a level, with its line end.
 pub(super) fn put(text: &mut String, level: usize, line: &str) {
     for _ in 0..level {
         text.push_str(LEVEL);

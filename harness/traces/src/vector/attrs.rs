@@ -6,11 +6,13 @@
 //! - linkinfo: [{kind: lo}]
 //! - mtu: {hex: "05", len: 6}     # bytes and, if given, nla_len as they are
 //! - "#77": {hex: "0102"}         # an attribute by number
+//! - linkinfo|nested: []          # with NLA_F_NESTED in nla_type
 //! ```
 
 use std::net::IpAddr;
 
 use nlproof_wire::Os;
+use nlproof_wire::consts::{NLA_F_NESTED, NLA_F_NET_BYTEORDER};
 use nlproof_wire::schema::{AttrKind, AttrTable, ifa_flags, in6_flags, operstate_number, operstates};
 use nlproof_wire::view::IfaCacheInfo;
 
@@ -18,6 +20,10 @@ use super::datagram::Datagram;
 use super::place::SourceFile;
 use super::values::{flags, hex_node, hwaddr, ifname, number};
 use crate::file::{FileError, Node, Value};
+
+/// What stands behind an attribute's name for NLA_F_NESTED and NLA_F_NET_BYTEORDER.
+pub(super) const NESTED: &str = "nested";
+pub(super) const NET_BYTEORDER: &str = "net_byteorder";
 
 /// Appends a list of attributes.
 pub(super) fn put_attrs(
@@ -35,20 +41,36 @@ pub(super) fn put_attrs(
             Value::Map(entries) if entries.len() == 1 => &entries[0],
             _ => return Err(file.expected(item, "a mapping with one key, the attribute's name,")),
         };
-        put_attr(file, os, table, key, value, out)?;
+        put_attr(file, os, table, items, key, value, out)?;
     }
     Ok(())
+}
+
+/// What a value is that depends on another attribute of its list; itself if that one chooses nothing that is known.
+fn chosen(table: Option<&'static AttrTable>, items: &[Node], kind: AttrKind) -> AttrKind {
+    let AttrKind::ByKind(by) = kind else { return kind };
+    let text = |item: &Node| {
+        let Value::Map(entries) = &item.value else { return None };
+        let [(key, value)] = &entries[..] else { return None };
+        let (Value::Str(name), Value::Str(text)) = (&key.value, &value.value) else { return None };
+        let number = table?.by_name(name)?.number;
+        (number == by.number).then(|| text.clone())
+    };
+    let last = items.iter().rev().find_map(text);
+    last.and_then(|name| by.table(name.as_bytes())).map_or(kind, AttrKind::Nested)
 }
 
 fn put_attr(
     file: SourceFile<'_>,
     os: Os,
     table: Option<&'static AttrTable>,
+    items: &[Node],
     key: &Node,
     value: &Node,
     out: &mut Datagram,
 ) -> Result<(), FileError> {
     let (attr_type, kind) = attr_type(file, table, key)?;
+    let kind = chosen(table, items, kind);
     let start = out.len();
     out.put(&[0, 0]);
     out.put(&attr_type.to_le_bytes());
@@ -84,18 +106,25 @@ fn attr_type(
     table: Option<&'static AttrTable>,
     key: &Node,
 ) -> Result<(u16, AttrKind), FileError> {
-    let Value::Str(name) = &key.value else {
+    let Value::Str(given) = &key.value else {
         return Err(file.expected(key, "an attribute's name").help("by number: \"#77\", in quotes"));
     };
+    let mut words = given.split('|');
+    let name = words.next().unwrap_or_default();
+    let bits = words.try_fold(0, |bits, word| match word {
+        NESTED => Ok(bits | NLA_F_NESTED),
+        NET_BYTEORDER => Ok(bits | NLA_F_NET_BYTEORDER),
+        _ => Err(file.unknown(key.place, "flag of an attribute", word, [NESTED, NET_BYTEORDER])),
+    })?;
     if let Some(digits) = name.strip_prefix('#') {
         let number: u16 =
             digits.parse().map_err(|_| file.error(key.place, format!("`{name}` is not `#0` to `#65535`")))?;
         let kind = table.and_then(|table| table.by_number(number)).map_or(AttrKind::Binary, |spec| spec.kind);
-        return Ok((number, kind));
+        return Ok((number | bits, kind));
     }
     let known = table.map(|table| table.names().collect::<Vec<_>>()).unwrap_or_default();
     match table.and_then(|table| table.by_name(name)) {
-        Some(spec) => Ok((spec.number, spec.kind)),
+        Some(spec) => Ok((spec.number | bits, spec.kind)),
         None => Err(file.unknown(key.place, "attribute", name, known)),
     }
 }
@@ -137,7 +166,7 @@ fn put_payload(
     let unsigned = |bits: u32| number(file, node, 0, (1 << bits) - 1);
     match (kind, &node.value) {
         (AttrKind::U8, _) => out.put(&[unsigned(8)? as u8]),
-        (AttrKind::U16, _) => out.put(&(unsigned(16)? as u16).to_le_bytes()),
+        (AttrKind::U16 | AttrKind::EtherType, _) => out.put(&(unsigned(16)? as u16).to_le_bytes()),
         (AttrKind::Be16, _) => out.put(&(unsigned(16)? as u16).to_be_bytes()),
         (AttrKind::U32, _) => out.put(&(unsigned(32)? as u32).to_le_bytes()),
         (AttrKind::I32, _) => {
@@ -184,6 +213,14 @@ fn put_payload(
         (AttrKind::Nested(table), Value::List(_)) => put_attrs(file, os, Some(table), node, out)?,
         (AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary, _) => {
             return Err(file.expected(node, "bytes").help("{hex: \"0102\"}"));
+        }
+        (AttrKind::ByKind(by), _) => {
+            let kinds: Vec<_> = by.tables.iter().map(|(name, _)| *name).collect();
+            let help = format!(
+                "{{hex: \"0102\"}}; a list of attributes beside `kind: {}`",
+                kinds.join("` or `kind: ")
+            );
+            return Err(file.expected(node, "bytes").help(help));
         }
         (kind, _) => return Err(file.expected(node, expected(kind))),
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the lint looks at, by name.
+//! The checks of the lint, by name.
 
 use std::fmt;
 

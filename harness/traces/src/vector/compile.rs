@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A vector as a program: the bytes to send, for one ABI.
 
-use nlproof_agent::{Program, ReplyEnd, Send, Step};
+use nlproof_agent::{Act, Card, Deed, Program, ReplyEnd, Send, Step};
 use nlproof_wire::Os;
 use nlproof_wire::schema::{group_number, groups};
 
+use super::cards::{act, check_order, with_interfaces};
 use super::datagram::Datagram;
 use super::format::{RawMessage, RawStep};
 use super::load::Vector;
@@ -15,7 +16,7 @@ use super::race::compile_race;
 use super::repeat::expand;
 use crate::file::{FileError, Position};
 
-/// After the reply, events are awaited until none has come for this long. Events that a request causes
+/// How long no event must come after the reply for a step to end. Events that a request causes
 /// directly are queued before its reply; link-state changes come from a taskqueue a little later.
 ///
 /// A FreeBSD guest has one processor, on which that thread goes before the agent: whatever is ready to run has
@@ -26,7 +27,7 @@ const fn settle_ms(os: Os) -> u32 {
         Os::Linux => 30,
     }
 }
-/// A program that takes longer is stuck.
+/// Limit after which a program counts as stuck.
 const PROGRAM_LIMIT_MS: u32 = 90_000;
 
 /// Compiles a vector; `id` is the program's.
@@ -40,25 +41,50 @@ pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
         let known = groups(os).iter().map(|group| group.name);
         numbers.push(group_number(os, name).ok_or_else(|| file.unknown(*place, "group", name, known))?);
     }
-    let mut steps = Vec::new();
+    let cards = &vector.cards;
+    if let (Some(step), Os::Linux) = (vector.steps.iter().find(|step| step.value.hardware.is_some()), os) {
+        return Err(file
+            .error(place(step), "network cards are for guests under QEMU")
+            .help("needs: {os: [freebsd]}"));
+    }
+    let (mut steps, mut acts) = (Vec::new(), Vec::new());
     for (index, step) in (0..).zip(&vector.steps) {
         if step.value.race.is_some() && !numbers.is_empty() {
             return Err(file
                 .error(place(step), "a vector with a race joins no groups")
                 .help("events of racing requests have no one order: leave out `groups`"));
         }
-        steps.push(compile_step(file, os, index, place(step), &step.value)?);
+        let compiled = match &step.value.hardware {
+            Some(node) => Step::Hardware(act(file, cards, node)?),
+            None => compile_step(file, os, index, place(step), cards, &with_interfaces(cards, &step.value))?,
+        };
+        match &compiled {
+            Step::Hardware(act) => acts.push((place(step), vec![*act])),
+            // Twice: a turn ends as it began.
+            Step::Race(race) => acts.push((place(step), [race.acts.clone(), race.acts.clone()].concat())),
+            _ => {}
+        }
+        steps.push(compiled);
     }
+    check_order(file, cards, &acts)?;
     Ok(Program {
         id,
         name: vector.id.clone(),
         privilege: vector.needs.privilege,
         socket: vector.socket,
         groups: numbers,
+        cards: cards.clone(),
         steps,
-        limit_ms: PROGRAM_LIMIT_MS,
+        limit_ms: PROGRAM_LIMIT_MS + acts_ms(&acts, cards.len()),
         kernel_trace: false,
     })
+}
+
+/// What a program may take beside its ordinary limit: for what is done with its cards, and for races by time.
+fn acts_ms(acts: &[(Position, Vec<Act>)], cards: usize) -> u32 {
+    let ends = Deed::Plug.limit_ms() + Deed::Unplug.limit_ms();
+    let all = acts.iter().flat_map(|(_, acts)| acts).map(|act| act.limit_ms);
+    all.fold(ends.saturating_mul(cards as u32), u32::saturating_add)
 }
 
 /// Whether the agent looks for a program under this name: in PATH, or at an absolute path.
@@ -71,6 +97,7 @@ fn compile_step(
     os: Os,
     index: u32,
     place_of_step: Position,
+    cards: &[Card],
     step: &RawStep,
 ) -> Result<Step, FileError> {
     if let Some(exec) = &step.exec {
@@ -94,7 +121,7 @@ fn compile_step(
         return Ok(Step::Wait { quiet_ms: wait.quiet_ms.value, limit_ms: wait.limit_ms.value });
     }
     if let Some(race) = &step.race {
-        return compile_race(file, os, seqs_of(index).start, place_of_step, race).map(Step::Race);
+        return compile_race(file, os, seqs_of(index).start, place_of_step, cards, race).map(Step::Race);
     }
     let messages: &[RawMessage] = match (&step.send, &step.datagram) {
         (Some(message), _) => std::slice::from_ref(message),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
+use super::cards::{self, RawCard};
 use super::loss::RawLoss;
 use super::schema;
 use crate::file::{Node, schema_of};
@@ -72,6 +73,10 @@ pub(super) struct RawNeeds {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) modules: Vec<Spanned<String>>,
+    /// Network cards of the vector's own, which a guest under QEMU gets for it.
+    #[serde(default)]
+    #[schemars(with = "Vec<RawCard>")]
+    pub(super) hardware: Vec<Spanned<RawCard>>,
 }
 
 /// The credentials of the sender.
@@ -109,7 +114,7 @@ pub(super) struct RawSocket {
 }
 
 /// One step: exactly one of the keys.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub(super) struct RawStep {
@@ -123,15 +128,28 @@ pub(super) struct RawStep {
     pub(super) wait: Option<RawWait>,
     /// Several sockets that ask at once.
     pub(super) race: Option<RawRace>,
+    /// Something that is done with a network card.
+    #[serde(default)]
+    #[schemars(schema_with = "cards::deeds")]
+    pub(super) hardware: Option<Node>,
 }
 
 /// Several sockets that ask at once. A vector with a race joins no groups: what arrives there has no one order.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawRace {
     /// How often.
-    #[schemars(with = "u32")]
-    pub(super) rounds: Spanned<u32>,
+    #[serde(default)]
+    #[schemars(with = "Option<u32>")]
+    pub(super) rounds: Option<Spanned<u32>>,
+    /// For how long instead, in seconds.
+    #[serde(default)]
+    #[schemars(with = "Option<u32>")]
+    pub(super) seconds: Option<Spanned<u32>>,
+    /// What is done with network cards meanwhile, one after the other and then from the first again.
+    #[serde(default)]
+    #[schemars(schema_with = "cards::deed_list")]
+    pub(super) hardware: Vec<Node>,
     /// What is sent before each round; all of it must succeed.
     #[serde(default)]
     pub(super) before: Vec<RawMessage>,
@@ -140,7 +158,7 @@ pub(super) struct RawRace {
     /// What is sent after each round, whatever comes of it.
     #[serde(default)]
     pub(super) after: Vec<RawMessage>,
-    /// What may come of a round: one word a request, in the order of `sockets`.
+    /// Permitted outcomes of a round: one word a request, in the order of `sockets`.
     #[schemars(with = "Vec<String>")]
     pub(super) permit: Vec<Spanned<String>>,
 }
@@ -212,7 +230,7 @@ pub(super) enum RawReply {
 }
 
 /// A command to run.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawExec {
     /// The program and its arguments; no shell reads them.
@@ -224,18 +242,18 @@ pub(super) struct RawExec {
     pub(super) limit_ms: Spanned<u32>,
 }
 
-fn default_exec_limit() -> Spanned<u32> {
+pub(super) fn default_exec_limit() -> Spanned<u32> {
     Spanned::new(10_000, serde_saphyr::Location::UNKNOWN, serde_saphyr::Location::UNKNOWN)
 }
 
 /// A pause that events can prolong.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawWait {
-    /// How long nothing must have come for the step to end, in milliseconds.
+    /// How long no event must come for the step to end, in milliseconds.
     #[schemars(with = "u32")]
     pub(super) quiet_ms: Spanned<u32>,
-    /// When it ends at the latest, in milliseconds.
+    /// Limit of the step in milliseconds.
     #[schemars(with = "u32")]
     pub(super) limit_ms: Spanned<u32>,
 }

@@ -41,6 +41,36 @@ pub(super) fn lint_by_check(vector: &Vector) -> Vec<(VectorCheck, FileError)> {
     errors
 }
 
+/// The deviations from well-formedness that a vector's datagrams have, on the systems that it is for.
+///
+/// # Errors
+/// The vector does not compile.
+pub fn malformations(vector: &Vector) -> Result<BTreeSet<Malformation>, FileError> {
+    let mut found = BTreeSet::new();
+    for os in &vector.needs.os {
+        for step in &compile(vector, *os, 0)?.steps {
+            for send in sends_of(step) {
+                strict::faults(*os, &send.data, Options { unknown: true }, &mut |fault| {
+                    found.insert(malformation(&fault));
+                    ControlFlow::Continue(())
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn sends_of(step: &Step) -> Vec<&Send> {
+    match step {
+        Step::Send(send) => vec![send],
+        Step::Race(race) => {
+            race.before.iter().chain(race.lanes.iter().flatten()).chain(&race.after).collect()
+        }
+        Step::Count(count) => count.lanes.iter().flatten().collect(),
+        Step::Exec { .. } | Step::Wait { .. } | Step::Hardware(_) => vec![],
+    }
+}
+
 /// The deviations that the bytes have must be those that the vector declares.
 fn check_form(
     file: SourceFile<'_>,
@@ -51,15 +81,7 @@ fn check_form(
 ) {
     let mut found = BTreeSet::new();
     for (step, spanned) in steps.iter().zip(&vector.steps) {
-        let sends: Vec<&Send> = match step {
-            Step::Send(send) => vec![send],
-            Step::Race(race) => {
-                race.before.iter().chain(race.lanes.iter().flatten()).chain(&race.after).collect()
-            }
-            Step::Count(count) => count.lanes.iter().flatten().collect(),
-            Step::Exec { .. } | Step::Wait { .. } => vec![],
-        };
-        for send in sends {
+        for send in sends_of(step) {
             strict::faults(os, &send.data, Options { unknown: true }, &mut |fault| {
                 let malformation = malformation(&fault);
                 found.insert(malformation);
@@ -79,7 +101,8 @@ fn check_form(
     }
 }
 
-fn malformation(fault: &Fault) -> Malformation {
+/// The word for a fault.
+pub(super) fn malformation(fault: &Fault) -> Malformation {
     match fault.what {
         FaultKind::Message(_) | FaultKind::ShortEcho { .. } | FaultKind::Surplus { .. } => {
             Malformation::MessageLength

@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use nlproof_agent::{Privilege, SocketOptions};
+use nlproof_agent::{Card, Privilege, SocketOptions};
 use nlproof_wire::Os;
 use serde_saphyr::Spanned;
 
+use super::cards::{NeededCard, cards};
 use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
-use super::place::place;
-use crate::file::{FileError, Position, files_below, load_yaml, nearest};
+use super::place::{SourceFile, place};
+use crate::file::{FileError, Limit, Position, files_below, nearest, parse_yaml, read_text};
 
 /// A vector, validated but for what only the lint can see.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub struct Vector {
     pub malformed: BTreeSet<Malformation>,
     /// Kernels whose guest is lost in it.
     pub losses: Vec<StatedLoss>,
+    pub(super) cards: Vec<Card>,
     pub(super) group_places: Vec<Position>,
     pub(super) malformed_place: Position,
     pub(super) module_places: Vec<Position>,
@@ -50,6 +52,8 @@ pub struct Needs {
     pub os: Vec<Os>,
     /// Kernel modules that the guest must have loaded.
     pub modules: Vec<String>,
+    /// Network cards of its own.
+    pub hardware: Vec<NeededCard>,
 }
 
 impl Vector {
@@ -88,7 +92,7 @@ pub fn load_suite(root: &Path) -> Result<Suite, Vec<FileError>> {
 pub struct Listing {
     /// Each vector's id and file, by path.
     pub files: Vec<(String, PathBuf)>,
-    /// Files that their names make look like vectors, and why they are none.
+    /// Files whose names look like those of vectors, and why they are none.
     pub strays: Vec<FileError>,
 }
 
@@ -157,13 +161,39 @@ fn id_of(root: &Path, path: &Path) -> Result<String, FileError> {
     }
 }
 
+/// The file of the vector with this id, which may not be there.
+///
+/// # Errors
+/// No vector can have the id: a suite and a name, of letters, digits, dashes, dots and underscores.
+pub fn path_of(root: &Path, id: &str) -> Result<PathBuf, FileError> {
+    let path = root.join(format!("{id}.yaml"));
+    let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
+    if !id.contains('/') || !id.split('/').all(plain) {
+        return Err(FileError::whole(&path, format!("`{}` is no vector's id", id.escape_debug()))
+            .help("a suite and a name: link/create-lo"));
+    }
+    id_of(root, &path)?;
+    Ok(path)
+}
+
 /// Loads one vector; its id is the file's path below `root`.
 ///
 /// # Errors
 /// The file cannot be read, is no YAML, has an unknown key, or a step that is not exactly one thing.
 pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
     let id = id_of(root, path)?;
-    let raw: RawVector = load_yaml(path)?;
+    parse_vector(id, path, &read_text(path, Limit::YAML)?)
+}
+
+/// Reads the vector of that id from a text, which stands in `path` or is to stand there.
+///
+/// # Errors
+/// As for [`load_vector`], but for the reading.
+pub fn parse_vector(id: impl Into<String>, path: &Path, text: &str) -> Result<Vector, FileError> {
+    validated(id.into(), path, parse_yaml(path, text)?)
+}
+
+fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileError> {
     if raw.about.value.trim().is_empty() {
         return Err(FileError::at(path, place(&raw.about), "`about` is empty")
             .help("one sentence: what the vector shows"));
@@ -181,20 +211,24 @@ pub fn load_vector(root: &Path, path: &Path) -> Result<Vector, FileError> {
             return Err(FileError::at(path, place(word), format!("`{known}` is declared twice")));
         }
     }
+    let privilege = match raw.needs.privilege {
+        RawPrivilege::Root => Privilege::Root,
+        RawPrivilege::Unprivileged => Privilege::Unprivileged,
+        RawPrivilege::Jailed => Privilege::Jailed,
+    };
+    let (hardware, cards) = cards(SourceFile(path), &raw.needs.hardware, privilege)?;
     let module_places = raw.needs.modules.iter().map(place).collect();
     Ok(Vector {
         id,
         path: path.to_owned(),
         about: raw.about.value,
         needs: Needs {
-            privilege: match raw.needs.privilege {
-                RawPrivilege::Root => Privilege::Root,
-                RawPrivilege::Unprivileged => Privilege::Unprivileged,
-                RawPrivilege::Jailed => Privilege::Jailed,
-            },
+            privilege,
+            hardware,
             os: systems(path, &raw.needs.os)?,
             modules: raw.needs.modules.into_iter().map(|module| module.value).collect(),
         },
+        cards,
         module_places,
         group_places: raw.groups.iter().map(place).collect(),
         groups: raw.groups.into_iter().map(|group| group.value).collect(),
@@ -221,11 +255,12 @@ fn check_step(path: &Path, step: &Spanned<RawStep>) -> Result<(), FileError> {
         raw.exec.is_some(),
         raw.wait.is_some(),
         raw.race.is_some(),
+        raw.hardware.is_some(),
     ];
     match kinds.into_iter().filter(|is| *is).count() {
         1 => Ok(()),
         count => Err(FileError::at(path, place(step), format!("a step is one thing, and this is {count}"))
-            .help("give one of: send, datagram, exec, wait, race")),
+            .help("give one of: send, datagram, exec, wait, race, hardware")),
     }
 }
 

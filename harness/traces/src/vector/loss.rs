@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Losses that a vector states: kernels whose guest does not live through it.
+//! Losses that a vector states: kernels that do not survive it.
 //!
 //! ```yaml
 //! loses:
@@ -42,12 +42,12 @@ pub(super) struct RawLoss {
     /// Functions that call each other where the kernel is lost, the innermost first.
     #[schemars(length(min = 1))]
     calls: Vec<String>,
-    /// Why the kernel does not live through it.
+    /// Why the kernel does not survive it.
     #[schemars(with = "String")]
     because: Spanned<String>,
 }
 
-/// Whose interface code a kernel runs that is lost.
+/// The interface code of a kernel that is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossCode {
@@ -61,7 +61,8 @@ impl LossCode {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Stock, Self::Rust];
 
-    fn word(self) -> &'static str {
+    /// The word for it in vectors.
+    pub(super) fn word(self) -> &'static str {
         match self {
             LossCode::Stock => "stock",
             LossCode::Rust => "rust",

@@ -45,6 +45,10 @@ pub(super) fn put_message(
         let bytes = hex(&tail.value).map_err(|what| file.error(place(tail), what))?;
         out.put(&bytes);
     }
+    // The length as it is given stands there before something is cut: what is left of it is part of the message.
+    if let Some(len) = &raw.len {
+        out.set_u32(start, len.value);
+    }
     if let Some(cut) = &raw.cut {
         let left = out.len() - start;
         let kept = left.checked_sub(cut.value as usize).ok_or_else(|| {
@@ -52,11 +56,9 @@ pub(super) fn put_message(
         })?;
         out.truncate(start + kept);
     }
-    let len = match &raw.len {
-        Some(len) => len.value,
-        None => u32::try_from(out.len() - start).unwrap_or(u32::MAX),
-    };
-    out.set_u32(start, len);
+    if raw.len.is_none() {
+        out.set_u32(start, u32::try_from(out.len() - start).unwrap_or(u32::MAX));
+    }
     Ok(reply_end(raw.reply, flags, message))
 }
 
@@ -83,7 +85,7 @@ fn message_type(
 fn message_flags(file: SourceFile<'_>, os: Os, kind: u16, raw: &RawMessage) -> Result<u16, FileError> {
     let table = nlm_flags(os, kind);
     raw.flags.iter().try_fold(0, |flags, name| {
-        let bits = flag_by_name(table, &name.value).ok_or_else(|| {
+        let bits = flag_by_name(table, &name.value).or_else(|| number_of(&name.value)).ok_or_else(|| {
             let known = table.iter().map(|flag| flag.name);
             file.unknown(place(name), "flag of this message", &name.value, known)
         })?;
@@ -92,23 +94,35 @@ fn message_flags(file: SourceFile<'_>, os: Os, kind: u16, raw: &RawMessage) -> R
     })
 }
 
+/// Bits that have no name: `0x8000`, or a decimal number; those of one message.
+fn number_of(text: &str) -> Option<u32> {
+    let bits = match text.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16),
+        None => text.parse::<u16>(),
+    };
+    bits.ok().map(u32::from)
+}
+
 /// What ends the step: the vector's word, or what follows from the request's flags (RFC 3549 2.3.2).
 fn reply_end(given: Option<RawReply>, flags: u16, message: Option<&Message>) -> ReplyEnd {
     match given {
         Some(RawReply::Message) => ReplyEnd::Message,
         Some(RawReply::Ack | RawReply::Done) => ReplyEnd::End,
         Some(RawReply::Nothing) => ReplyEnd::Nothing,
-        None => {
-            let gets = message.is_some_and(|message| message.name.starts_with("get"));
-            if flags & NLM_F_REQUEST == 0 && flags & NLM_F_ACK == 0 {
-                ReplyEnd::Nothing
-            } else if flags & NLM_F_ACK != 0 || (gets && flags & NLM_F_DUMP == NLM_F_DUMP) {
-                ReplyEnd::End
-            } else if gets {
-                ReplyEnd::Message
-            } else {
-                ReplyEnd::Nothing
-            }
-        }
+        None => end_of(flags, message),
+    }
+}
+
+/// What ends the answer to a request with these flags of `nlmsg_flags` (RFC 3549 2.3.2).
+pub fn end_of(flags: u16, message: Option<&Message>) -> ReplyEnd {
+    let gets = message.is_some_and(|message| message.name.starts_with("get"));
+    if flags & NLM_F_REQUEST == 0 && flags & NLM_F_ACK == 0 {
+        ReplyEnd::Nothing
+    } else if flags & NLM_F_ACK != 0 || (gets && flags & NLM_F_DUMP == NLM_F_DUMP) {
+        ReplyEnd::End
+    } else if gets {
+        ReplyEnd::Message
+    } else {
+        ReplyEnd::Nothing
     }
 }

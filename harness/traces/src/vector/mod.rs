@@ -2,13 +2,15 @@
 //! Netlink test vectors: YAML files that say what to send, and under which circumstances.
 //!
 //! `format` is the file as written, [`Vector`] the validated form, [`compile`] turns it into the bytes of a
-//! [`Program`](nlproof_agent::Program) for one ABI, [`lint`] refuses a vector that is not what it says,
-//! [`judge_vectors`] is the lint of all of them as a report.
+//! [`Program`](nlproof_agent::Program) for one ABI, [`lint`] rejects a vector that is not what it claims to
+//! be, [`judge_vectors`] is the lint of all of them as a report.
 
 mod attrs;
+mod cards;
 mod check;
 mod compile;
 mod datagram;
+mod draft;
 mod format;
 mod header;
 mod lint;
@@ -16,6 +18,7 @@ mod load;
 mod loss;
 mod malformed;
 mod message;
+mod named;
 mod numbering;
 mod place;
 mod race;
@@ -23,15 +26,25 @@ mod repeat;
 mod report;
 mod schema;
 mod values;
+mod write;
 
+pub use cards::{CARD_MODELS, CardModel, NeededCard};
 pub use check::VectorCheck;
 pub use compile::compile;
+pub use draft::{Draft, DraftStep, Replaced};
 pub use format::vector_schema;
-pub use lint::lint;
-pub use load::{Listing, Needs, Suite, Vector, list, load_suite, load_vector};
+pub use lint::{lint, malformations};
+pub use load::{Listing, Needs, Suite, Vector, list, load_suite, load_vector, parse_vector, path_of};
 pub use loss::{LossCode, LossKind, StatedLoss};
 pub use malformed::Malformation;
+pub use message::end_of;
 pub use numbering::{SEQ_STEP, seqs_of};
 pub use race::judge_races;
 pub use report::{Beside, VECTORS_SCHEMA, VectorReport, VectorStats, judge_vectors};
 pub use values::hex;
+
+pub(crate) use named::{Interfaces, header_tree, payload_tree};
+pub(crate) use write::{
+    Entries, exec_tree, hex_text, list as list_tree, pair, put_privilege, socket_tree, text, texts,
+    wait_tree, yaml,
+};

@@ -4,10 +4,10 @@
 
 use std::ops::Range;
 
-/// Where the first step's numbers begin.
+/// First number of the first step.
 const FIRST_SEQ: u32 = 0x1000;
 
-/// How many numbers each step has, and so how many messages at most.
+/// Numbers of a step, which limit its messages.
 pub const SEQ_STEP: u32 = 1024;
 
 /// A reply that has not come after this is not coming. The destruction of an interface takes 300 ms under TCG,

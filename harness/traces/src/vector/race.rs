@@ -1,28 +1,35 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Races: what several sockets ask at once, and whether what came of it is permitted.
+//! Races: requests of several sockets at once, and whether their outcome is permitted.
 //!
 //! A round comes to one word a request: `ok` or the error's name for an acknowledgement, `done` for the end of a dump
 //! (`done:ENOENT` with an error), `reply` for a message alone. `unanswered`, `answered-twice` and `malformed` are never
 //! permitted by accident: they would have to be written down.
 
-use nlproof_agent::{Body, Race, Record, ReplyEnd, Send};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use nlproof_agent::{Body, Card, Race, Record, ReplyEnd, Send};
 use nlproof_base::counted;
 use nlproof_wire::consts::{NLM_F_MULTI, NLMSG_DONE, NLMSG_ERROR};
 use nlproof_wire::view::{MessageItem, messages};
 use nlproof_wire::{Os, errno_name, errno_names, errno_number};
 
+use super::cards::act;
 use super::datagram::Datagram;
 use super::format::{RawMessage, RawRace};
 use super::load::Vector;
 use super::message::put_message;
-use super::numbering::REPLY_LIMIT_MS;
+use super::numbering::{REPLY_LIMIT_MS, SEQ_STEP};
 use super::place::{SourceFile, place};
+use super::repeat::expand;
 use crate::file::{FileError, Position};
 
-/// What may come of a request, beside the name of an error.
+/// Words for the outcome of a request, beside the names of errors.
 const OUTCOMES: [&str; 6] = ["ok", "done", "reply", "unanswered", "answered-twice", "malformed"];
-/// More rounds take longer than a vector may.
+/// Most rounds; more would exceed a vector's limit.
 const MOST_ROUNDS: u32 = 100;
+/// A race by time that is longer keeps a guest for too long.
+const MOST_SECONDS: u32 = 3600;
 
 /// The race as bytes; its messages are numbered from `seq`, those before it first.
 pub(super) fn compile_race(
@@ -30,15 +37,28 @@ pub(super) fn compile_race(
     os: Os,
     seq: u32,
     place_of_step: Position,
+    cards: &[Card],
     raw: &RawRace,
 ) -> Result<Race, FileError> {
-    if !(1..=MOST_ROUNDS).contains(&raw.rounds.value) {
-        return Err(file.error(place(&raw.rounds), format!("a race has 1 to {MOST_ROUNDS} rounds")));
+    let (rounds, for_ms) = length(file, place_of_step, raw)?;
+    if for_ms == 0 && !raw.hardware.is_empty() {
+        return Err(file
+            .error(place_of_step, "what is done with network cards meanwhile takes time, not rounds")
+            .help("give `seconds` in the place of `rounds`"));
     }
+    let acts = raw.hardware.iter().map(|node| act(file, cards, node)).collect::<Result<_, _>>()?;
     if raw.sockets.len() < 2 || raw.sockets.iter().any(Vec::is_empty) {
         return Err(file.error(place_of_step, "a race needs two sockets or more, and each something to ask"));
     }
-    let requests: usize = raw.sockets.iter().map(Vec::len).sum();
+    // Copies of a repeated message are requests of their own.
+    let [before, after] = [&raw.before, &raw.after].map(|messages| expand(file, messages));
+    let (before, after) = (before?, after?);
+    let sockets: Vec<Vec<Cow<'_, RawMessage>>> =
+        raw.sockets.iter().map(|messages| expand(file, messages)).collect::<Result<_, _>>()?;
+    let requests: usize = sockets.iter().map(Vec::len).sum();
+    if before.len() + requests + after.len() > SEQ_STEP as usize {
+        return Err(file.error(place_of_step, format!("more than {SEQ_STEP} messages in one race")));
+    }
     if raw.permit.is_empty() {
         return Err(file.error(place_of_step, "`permit` is empty: nothing could come of the race"));
     }
@@ -48,22 +68,39 @@ pub(super) fn compile_race(
             .help("such as `ok EEXIST`: the first socket's requests first"));
     }
     for permit in &raw.permit {
-        if let Some(word) = permit.value.split(' ').find(|word| !can_come(os, word)) {
+        if let Some(word) = permit.value.split([' ', '|']).find(|word| !can_come(os, word)) {
             let known = OUTCOMES.into_iter().chain(errno_names(os));
             return Err(file.unknown(place(permit), "outcome", word, known));
         }
     }
     let mut seqs = seq..;
-    let mut sends = |raw: &[RawMessage]| -> Result<Vec<Send>, FileError> {
+    let mut sends = |raw: &[Cow<'_, RawMessage>]| -> Result<Vec<Send>, FileError> {
         raw.iter().zip(&mut seqs).map(|(message, seq)| send(file, os, seq, message)).collect()
     };
     Ok(Race {
-        rounds: raw.rounds.value,
-        before: sends(&raw.before)?,
-        lanes: raw.sockets.iter().map(|messages| sends(messages)).collect::<Result<_, _>>()?,
-        after: sends(&raw.after)?,
+        rounds,
+        for_ms,
+        acts,
+        before: sends(&before)?,
+        lanes: sockets.iter().map(|messages| sends(messages)).collect::<Result<_, _>>()?,
+        after: sends(&after)?,
         limit_ms: REPLY_LIMIT_MS,
     })
+}
+
+/// Rounds, or milliseconds.
+fn length(file: SourceFile<'_>, place_of_step: Position, raw: &RawRace) -> Result<(u32, u32), FileError> {
+    match (&raw.rounds, &raw.seconds) {
+        (Some(rounds), None) if (1..=MOST_ROUNDS).contains(&rounds.value) => Ok((rounds.value, 0)),
+        (Some(rounds), None) => {
+            Err(file.error(place(rounds), format!("a race has 1 to {MOST_ROUNDS} rounds")))
+        }
+        (None, Some(seconds)) if (1..=MOST_SECONDS).contains(&seconds.value) => Ok((0, seconds.value * 1000)),
+        (None, Some(seconds)) => {
+            Err(file.error(place(seconds), format!("a race takes 1 to {MOST_SECONDS} seconds")))
+        }
+        _ => Err(file.error(place_of_step, "a race has either `rounds` or `seconds`")),
+    }
 }
 
 /// Whether a request can come to this word.
@@ -93,6 +130,12 @@ fn send(file: SourceFile<'_>, os: Os, seq: u32, message: &RawMessage) -> Result<
     })
 }
 
+/// Whether what came of a round is what a line permits: word for word one of its alternatives.
+fn permits(permit: &str, outcome: &str) -> bool {
+    let mut words = permit.split(' ').zip(outcome.split(' '));
+    words.all(|(permitted, word)| permitted.split('|').any(|permitted| permitted == word))
+}
+
 /// What came of every race of a vector, as one line each with the index of its step. Rounds that are not there say so
 /// as requests without an answer.
 pub fn judge_races(
@@ -105,19 +148,48 @@ pub fn judge_races(
     for (index, (step, raw)) in (0..).zip(steps.iter().zip(&vector.steps)) {
         let (nlproof_agent::Step::Race(race), Some(raw)) = (step, &raw.value.race) else { continue };
         let sockets = race.lanes.len();
-        let odd = (0..race.rounds).find_map(|round| {
-            let outcome = outcome(race, os, records.iter().filter(|record| record.step == index), round);
-            let permitted = raw.permit.iter().any(|permit| permit.value == outcome);
+        let of_step = || records.iter().filter(|record| record.step == index);
+        let raced = of_step().find_map(|record| match record.body {
+            Body::Raced { rounds, acts } => Some((rounds, acts)),
+            _ => None,
+        });
+        let (rounds, acts) = raced.unwrap_or((race.rounds, 0));
+        let mut by_round: BTreeMap<u32, Vec<&Record>> = BTreeMap::new();
+        for record in of_step() {
+            if let Body::Race { round, .. } = record.body {
+                by_round.entry(round).or_default().push(record);
+            }
+        }
+        let odd = (0..rounds.max(race.rounds)).find_map(|round| {
+            let of_round = by_round.get(&round).into_iter().flatten().copied();
+            let outcome = outcome(race, os, of_round, round);
+            let permitted = raw.permit.iter().any(|permit| permits(&permit.value, &outcome));
             (!permitted)
                 .then(|| format!("race of {sockets} sockets: `{outcome}` in round {round} is not permitted"))
         });
         let fine = || {
+            if race.for_ms > 0 {
+                return timed(race, rounds, acts);
+            }
             let rounds = counted(race.rounds, "round");
             format!("race of {sockets} sockets, {rounds}: what came of each is permitted")
         };
         lines.push((index, odd.unwrap_or_else(fine)));
     }
     lines
+}
+
+/// What a race by time came to. How often it was played differs from run to run and stands in the raw trace; that it was
+/// played at all does not.
+fn timed(race: &Race, rounds: u32, acts: u32) -> String {
+    let sockets = race.lanes.len();
+    let seconds = race.for_ms / 1000;
+    if rounds == 0 || (!race.acts.is_empty() && acts == 0) {
+        return format!("race of {sockets} sockets, {seconds} s: nothing came of it");
+    }
+    let words: Vec<_> = race.acts.iter().map(|act| act.deed.name()).collect();
+    let meanwhile = if words.is_empty() { String::new() } else { format!(" of {}", words.join(", ")) };
+    format!("race of {sockets} sockets, {seconds} s{meanwhile}: what came of each round is permitted")
 }
 
 /// One word a request.
@@ -150,7 +222,7 @@ fn outcome<'a>(race: &Race, os: Os, records: impl Iterator<Item = &'a Record>, r
     words.join(" ")
 }
 
-/// What a message says about its request; `None`: only that more comes.
+/// The outcome that a message tells about its request; `None`: more messages follow.
 fn word(os: Os, kind: u16, flags: u16, payload: &[u8]) -> Option<String> {
     let error = || {
         let number = payload.first_chunk().map_or(i32::MIN, |bytes| i32::from_ne_bytes(*bytes));
@@ -224,9 +296,63 @@ mod tests {
     }
 
     #[test]
+    fn alternatives_are_permitted_each() {
+        assert!(permits("done reply|ENODEV", "done ENODEV") && permits("done reply|ENODEV", "done reply"));
+        assert!(!permits("done reply|ENODEV", "done ENXIO") && !permits("done reply", "ok reply"));
+    }
+
+    #[test]
+    fn repeated_messages_of_a_race_are_requests_of_their_own() {
+        let ask = "{message: getlink, flags: [request], attrs: [ifname: 'lo{n}'], repeat: {count: 2}}";
+        let race = |permit: &str| format!("{{rounds: 1, sockets: [[{ASK}], [{ask}]], permit: [{permit}]}}");
+        let steps = compile(&vector(&race("done reply ENODEV")).unwrap(), Os::FreeBsd, 0).unwrap().steps;
+        let nlproof_agent::Step::Race(race_of_three) = &steps[0] else { panic!("{steps:?}") };
+        let lane = &race_of_three.lanes[1];
+        assert_eq!(lane.len(), 2);
+        assert!(lane[0].data.ends_with(b"lo0\0") && lane[1].data.ends_with(b"lo1\0"));
+        assert_ne!(lane[0].seq, lane[1].seq);
+        let error = compile(&vector(&race("done reply")).unwrap(), Os::FreeBsd, 0).unwrap_err().to_string();
+        assert!(error.contains("one word for each of 3"), "{error}");
+    }
+
+    #[test]
+    fn a_race_by_time_says_that_it_was_played() {
+        let race = format!(
+            "about: x\nneeds: {{os: [freebsd], hardware: [{{nic: e1000, as: n}}]}}\nsteps:\n- race: {{seconds: 2, \
+             hardware: [{{n: detach}}, {{n: attach}}], sockets: [[{ASK}], [{ASK}]], permit: [done done]}}\n"
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("v.yaml");
+        std::fs::write(&path, race).unwrap();
+        let vector = load_vector(Path::new("/"), &path).unwrap();
+        let steps = compile(&vector, Os::FreeBsd, 0).unwrap().steps;
+        let raced = |rounds, acts| {
+            let record = Record { program: 0, step: 0, t_ns: 0, body: Body::Raced { rounds, acts } };
+            judge_races(&vector, &steps, Os::FreeBsd, &[record])[0].1.clone()
+        };
+        assert_eq!(raced(0, 0), "race of 2 sockets, 2 s: nothing came of it");
+        assert_eq!(raced(1, 1), "race of 2 sockets: `unanswered unanswered` in round 0 is not permitted");
+    }
+
+    #[test]
     fn a_race_that_cannot_tell_anything_is_refused() {
         for (race, what) in [
             (format!("{{rounds: 0, sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"), "1 to 100 rounds"),
+            (format!("{{sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"), "either `rounds` or `seconds`"),
+            (
+                format!("{{rounds: 1, seconds: 1, sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"),
+                "either `rounds` or `seconds`",
+            ),
+            (
+                format!("{{seconds: 0, sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"),
+                "1 to 3600 seconds",
+            ),
+            (
+                format!(
+                    "{{rounds: 1, hardware: [{{a: plug}}], sockets: [[{ASK}], [{ASK}]], permit: [done done]}}"
+                ),
+                "takes time, not rounds",
+            ),
             (format!("{{rounds: 1, sockets: [[{ASK}]], permit: [done]}}"), "two sockets"),
             (format!("{{rounds: 1, sockets: [[{ASK}], []], permit: [done]}}"), "something to ask"),
             (format!("{{rounds: 1, sockets: [[{ASK}], [{ASK}]], permit: []}}"), "`permit` is empty"),

@@ -8,7 +8,7 @@ use super::numbering::SEQ_STEP;
 use super::place::{SourceFile, place};
 use crate::file::{FileError, Node, Value};
 
-/// What stands for the number of the copy.
+/// Placeholder for the number of the copy.
 const PLACEHOLDER: &str = "{n}";
 
 /// The messages as they are sent: each that has `repeat` is replaced by its copies.

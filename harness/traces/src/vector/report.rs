@@ -18,7 +18,7 @@ use crate::file::FileError;
 /// Version of the JSON form. A higher number may break readers.
 pub const VECTORS_SCHEMA: u32 = 1;
 
-/// What the lint says of the vectors below a directory.
+/// The lint's report on the vectors below a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VectorReport {
     /// [`VECTORS_SCHEMA`].
@@ -50,7 +50,7 @@ pub struct VectorStats {
     pub programs: usize,
 }
 
-/// What is known of a project beside its vectors.
+/// Facts about a project beside its vectors.
 #[derive(Debug, Clone, Default)]
 pub struct Beside {
     /// Goldens that belong to no vector.
@@ -217,6 +217,37 @@ mod tests {
         assert_eq!(verdict(&report, VectorCheck::Form), Verdict::Reject, "{report}");
         let report = judge(&[("m.yaml", &format!("{text}malformed: [message-length]\n"))]);
         assert!(report.accepted, "{report}");
+    }
+
+    #[test]
+    fn what_the_data_of_a_kind_may_hold_is_known_by_its_kind() {
+        let vector = |info: &str| {
+            let send = format!(
+                "{{message: newlink, flags: [request, ack, create], attrs: [{{ifname: x7}}, {{linkinfo: [{info}]}}]}}"
+            );
+            format!("about: data of a kind\nneeds: {{os: [freebsd]}}\nsteps:\n- send: {send}\n")
+        };
+        for good in [
+            "{kind: vlan}, {data: [{id: 22}, {protocol: 0x88a8}]}",
+            "{data: [{IFLA_VLAN_ID: 22}]}, {IFLA_INFO_KIND: vlan}",
+            "{kind: vlan}, {data: {hex: '0600010016000000'}}",
+            "{kind: gif}, {data: [{local: 192.0.2.1}, {remote: 192.0.2.2}, {flags: 1}]}",
+            "{kind: lo}, {data: {hex: '00'}}",
+            "{kind: gif}, {kind: vlan}, {data: [{id: 22}]}",
+        ] {
+            let report = judge(&[("m.yaml", &vector(good))]);
+            assert!(report.accepted, "{good}: {report}");
+        }
+        for (bad, check, says) in [
+            ("{kind: gif}, {data: [{id: 22}]}", VectorCheck::Program, "unknown attribute `id`"),
+            ("{kind: lo}, {data: [{id: 22}]}", VectorCheck::Program, "bytes is expected"),
+            ("{data: [{id: 22}]}", VectorCheck::Program, "bytes is expected"),
+            ("{kind: vlan}, {data: {hex: '0800010016000000'}}", VectorCheck::Form, "in id of newlink"),
+        ] {
+            let report = judge(&[("m.yaml", &vector(bad))]);
+            assert_eq!(verdict(&report, check), Verdict::Reject, "{bad}: {report}");
+            assert!(report.to_string().contains(says), "{bad}: {report}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What a vector's JSON Schema has from the wire tables: the names of messages, flags, groups, fields and attributes, for
-//! FreeBSD and Linux together. Which attributes and header fields a message has follows from its name.
+//! The part of a vector's JSON Schema that comes from the wire tables: the names of messages, flags, groups, fields and
+//! attributes, for FreeBSD and Linux together. Which attributes and header fields a message has follows from its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,8 @@ pub(super) fn message(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn message_flags(_: &mut SchemaGenerator) -> Schema {
     let all = SYSTEMS.into_iter().flat_map(|os| messages(os).iter().map(move |message| (os, message)));
     let flags = all.flat_map(|(os, message)| nlm_flags(os, message.number)).map(|flag| flag.name);
-    json_schema!({ "type": "array", "items": names(flags) })
+    let number = json!({ "type": ["string", "integer"], "pattern": "^(0x[0-9a-fA-F]{1,4}|[0-9]{1,5})$", "minimum": 0, "maximum": u16::MAX });
+    json_schema!({ "type": "array", "items": { "anyOf": [names(flags), number] } })
 }
 
 pub(super) fn group_names(_: &mut SchemaGenerator) -> Schema {
@@ -66,7 +67,7 @@ pub(super) fn command(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "type": ["string", "integer"] }, "minItems": 1 })
 }
 
-/// Adds to the schema of a message which header fields and attributes those of each name have.
+/// Adds the header fields and attributes of each message to the schema.
 pub(super) fn by_message(schema: &mut Schema) {
     // Messages with the same header and attributes are one case.
     let mut cases: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
@@ -143,8 +144,10 @@ pub(super) fn attribute_tables() -> Map<String, Value> {
             if !values.contains(&value) {
                 values.push(value);
             }
-            if let AttrKind::Nested(inner) = attr.kind {
-                left.push((os, inner));
+            match attr.kind {
+                AttrKind::Nested(inner) => left.push((os, inner)),
+                AttrKind::ByKind(by) => left.extend(by.tables.iter().map(|(_, inner)| (os, *inner))),
+                _ => {}
             }
         }
     }
@@ -170,7 +173,7 @@ fn by_number() -> Value {
         "type": "object",
         "minProperties": 1,
         "maxProperties": 1,
-        "patternProperties": { "^#[0-9]+$": true },
+        "patternProperties": { "^#[0-9]+$": true, "^[a-z0-9_]+(\\|(nested|net_byteorder)){1,2}$": true },
         "additionalProperties": false,
     })
 }
@@ -193,7 +196,7 @@ pub(super) fn exact() -> Value {
 fn attr_value(kind: AttrKind) -> Value {
     match kind {
         AttrKind::U8 => integer(0, u8::MAX.into()),
-        AttrKind::U16 | AttrKind::Be16 => integer(0, u16::MAX.into()),
+        AttrKind::U16 | AttrKind::Be16 | AttrKind::EtherType => integer(0, u16::MAX.into()),
         AttrKind::U32 => integer(0, u32::MAX.into()),
         AttrKind::I32 => integer(i32::MIN.into(), i32::MAX.into()),
         AttrKind::U64 => json!({ "type": "integer", "minimum": 0 }),
@@ -217,6 +220,12 @@ fn attr_value(kind: AttrKind) -> Value {
         }
         AttrKind::Nested(table) => {
             json!({ "type": "array", "items": { "$ref": format!("#/definitions/{}", table.name) } })
+        }
+        AttrKind::ByKind(by) => {
+            let table =
+                |(_, table): &(&str, &AttrTable)| json!({ "$ref": format!("#/definitions/{}", table.name) });
+            let tables: Vec<_> = by.tables.iter().map(table).collect();
+            json!({ "type": "array", "items": { "anyOf": tables } })
         }
         // Only as bytes.
         AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary => json!(false),

@@ -25,7 +25,7 @@ const MOST: i8 = 8;
 /// Steps of a path that are shown; the last one always is.
 const SHOWN: usize = 24;
 
-/// What a call does to the resource.
+/// Effect of a call on the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Acquire,
@@ -67,7 +67,7 @@ pub(crate) fn balance(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String
     )
 }
 
-/// Least and most that the function may hold when it returns: its own entry in the table says so.
+/// Least and most that the function may hold when it returns, by its own entry in the table.
 fn wanted(resource: &Resource, function: &Function) -> (i8, i8) {
     let listed = |names: &BTreeSet<String>| names.iter().any(|name| function.has_name(name));
     if listed(&resource.acquire) {

@@ -16,7 +16,7 @@ const MDT_DEPEND: u32 = 1;
 const MDT_MODULE: u32 = 2;
 const MDT_VERSION: u32 = 3;
 const MDT_PNP_INFO: u32 = 4;
-/// What the row says if there is no metadata.
+/// Text of the row if there is no metadata.
 pub(crate) const NO_SETS: &str = "no set";
 /// The linker set.
 const SET: &str = "set_modmetadata_set";

@@ -14,7 +14,7 @@ use crate::report::Finding;
 /// Bytes in a page of amd64.
 const PAGE: u64 = 4096;
 
-/// What a page may be used for, and by which sections.
+/// Permissions of a page, and the sections that ask for them.
 #[derive(Debug, Default)]
 struct Page {
     write: bool,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Which functions the compiler put into which: for an address, the way out from the innermost.
+//! Inlined functions: for an address, the functions around it from the innermost outwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 

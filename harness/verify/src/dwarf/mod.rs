@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the compiler wrote down about the module: lines, inlined functions, layouts of structures (DWARF 2 to 5).
+//! Debug information of the module: lines, inlined functions, layouts of structures (DWARF 2 to 5).
 //!
 //! Everything here reads bytes that may be damaged. Work is bounded by the length of the sections: units and
 //! line programs are read one behind the other and once, and what one entry may refer to has a budget.

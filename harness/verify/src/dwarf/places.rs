@@ -36,7 +36,7 @@ pub(crate) fn place_steps(module: &Module<'_>, findings: &mut [Finding]) -> Opti
     why
 }
 
-/// What is known of a place.
+/// Source of a place.
 struct Known {
     source: Option<Source>,
     inlined: Vec<Inlined>,

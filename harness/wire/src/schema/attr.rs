@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::names::{spells, without};
 use crate::os::Os;
-use crate::view::{IfaCacheInfo, RtnlLinkStats64};
+use crate::view::{AttrItem, IfaCacheInfo, RtnlLinkStats64, attrs};
 
 /// What the payload of an attribute is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub enum AttrKind {
     BitWords,
     /// Attributes of another table.
     Nested(&'static AttrTable),
+    /// Attributes of the table that another attribute of the same list chooses; else bytes.
+    ByKind(&'static ByKind),
+    /// Two bytes in host order, the type of an Ethernet frame.
+    EtherType,
     /// Bytes without further meaning here.
     Binary,
 }
@@ -56,10 +60,10 @@ impl AttrKind {
     pub fn accepts(self, os: Os, len: usize) -> bool {
         match self {
             Self::U8 | Self::OperState => len == 1,
-            Self::U16 | Self::Be16 => len == 2,
+            Self::U16 | Self::Be16 | Self::EtherType => len == 2,
             Self::U32 | Self::I32 | Self::IfIndex | Self::IfaFlags | Self::In6Flags => len == 4,
             Self::U64 => len == 8,
-            Self::Str | Self::HwAddr | Self::Nested(_) | Self::Binary => true,
+            Self::Str | Self::HwAddr | Self::Nested(_) | Self::ByKind(_) | Self::Binary => true,
             Self::Flag => len == 0,
             Self::IpAddr => len == 4 || len == 16,
             Self::Stats64 => match os {
@@ -78,6 +82,35 @@ impl AttrKind {
             Self::Nested(table) => Some(table),
             _ => None,
         }
+    }
+
+    /// What it is in this list of attributes: what [`ByKind`](Self::ByKind) stands for there, else itself. Of a kind that
+    /// comes twice the last holds, as in the kernel's parser.
+    #[must_use]
+    pub fn in_list(self, list: &[u8]) -> Self {
+        let Self::ByKind(by) = self else { return self };
+        let kinds = attrs(list).filter_map(|item| match item {
+            AttrItem::Attr(attr) if attr.number() == by.number => attr.as_str_bytes(),
+            _ => None,
+        });
+        kinds.last().and_then(|kind| by.table(kind)).map_or(Self::Binary, Self::Nested)
+    }
+}
+
+/// Tables of which a string in the same list chooses one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ByKind {
+    /// Number of the attribute that holds the string.
+    pub number: u16,
+    /// Strings that are known, each with its table.
+    pub tables: &'static [(&'static str, &'static AttrTable)],
+}
+
+impl ByKind {
+    /// The table of this string, without its NUL.
+    #[must_use]
+    pub fn table(&self, kind: &[u8]) -> Option<&'static AttrTable> {
+        self.tables.iter().find(|(name, _)| name.as_bytes() == kind).map(|(_, table)| *table)
     }
 }
 
@@ -101,7 +134,8 @@ impl fmt::Display for AttrKind {
             Self::Stats64 => "link statistics take 192",
             Self::CacheInfo => "cache information takes 16",
             Self::BitWords => "a bit set takes a multiple of 4",
-            Self::Nested(_) => "nested attributes take any",
+            Self::Nested(_) | Self::ByKind(_) => "nested attributes take any",
+            Self::EtherType => "an Ethernet type takes 2",
             Self::Binary => "a binary attribute takes any",
         })
     }

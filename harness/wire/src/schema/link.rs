@@ -1,19 +1,58 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Attributes of link messages (`netlink/route/interface.h`, `linux/if_link.h`).
 
-use super::attr::{AttrKind as K, AttrSpec, AttrTable, attr};
+use super::attr::{AttrKind as K, AttrSpec, AttrTable, ByKind, attr};
 use super::vf;
 use crate::consts::{freebsd as f, linux as l, *};
 
-/// Inside `IFLA_LINKINFO`. What `IFLA_INFO_DATA` holds depends on the kind and stays bytes.
-static LINKINFO: AttrTable = AttrTable {
-    name: "ifla_info",
+/// A table of what stands inside `IFLA_LINKINFO`. What `IFLA_INFO_DATA` holds depends on the kind; of kinds that are not
+/// known here it is bytes.
+macro_rules! linkinfo {
+    ($data:expr) => {
+        AttrTable {
+            name: "ifla_info",
+            attrs: &[
+                attr(IFLA_INFO_KIND, "kind", K::Str),
+                attr(IFLA_INFO_DATA, "data", K::ByKind($data)),
+                attr(IFLA_INFO_XSTATS, "xstats", K::Binary),
+                attr(IFLA_INFO_SLAVE_KIND, "slave_kind", K::Str),
+                attr(IFLA_INFO_SLAVE_DATA, "slave_data", K::Binary),
+            ],
+        }
+    };
+}
+
+static FREEBSD_LINKINFO: AttrTable = linkinfo!(&FREEBSD_DATA);
+static LINUX_LINKINFO: AttrTable = linkinfo!(&LINUX_DATA);
+
+static FREEBSD_DATA: ByKind =
+    ByKind { number: IFLA_INFO_KIND, tables: &[("vlan", &FREEBSD_VLAN), ("gif", &IPTUN)] };
+static LINUX_DATA: ByKind = ByKind { number: IFLA_INFO_KIND, tables: &[("vlan", &LINUX_VLAN)] };
+
+/// Inside `IFLA_INFO_DATA` of a vlan(4). The protocol is in host order, unlike Linux's.
+static FREEBSD_VLAN: AttrTable = AttrTable {
+    name: "ifla_vlan",
+    attrs: &[attr(IFLA_VLAN_ID, "id", K::U16), attr(IFLA_VLAN_PROTOCOL, "protocol", K::EtherType)],
+};
+
+static LINUX_VLAN: AttrTable = AttrTable {
+    name: "ifla_vlan",
     attrs: &[
-        attr(IFLA_INFO_KIND, "kind", K::Str),
-        attr(IFLA_INFO_DATA, "data", K::Binary),
-        attr(IFLA_INFO_XSTATS, "xstats", K::Binary),
-        attr(IFLA_INFO_SLAVE_KIND, "slave_kind", K::Str),
-        attr(IFLA_INFO_SLAVE_DATA, "slave_data", K::Binary),
+        attr(IFLA_VLAN_ID, "id", K::U16),
+        attr(IFLA_VLAN_FLAGS, "flags", K::Binary),
+        attr(IFLA_VLAN_EGRESS_QOS, "egress_qos", K::Binary),
+        attr(IFLA_VLAN_INGRESS_QOS, "ingress_qos", K::Binary),
+        attr(IFLA_VLAN_PROTOCOL, "protocol", K::Be16),
+    ],
+};
+
+/// Inside `IFLA_INFO_DATA` of a gif(4), from main of summer 2026 on.
+static IPTUN: AttrTable = AttrTable {
+    name: "ifla_iptun",
+    attrs: &[
+        attr(f::IFLA_IPTUN_LOCAL, "local", K::IpAddr),
+        attr(f::IFLA_IPTUN_REMOTE, "remote", K::IpAddr),
+        attr(f::IFLA_IPTUN_FLAGS, "flags", K::U32),
     ],
 };
 
@@ -63,7 +102,7 @@ static GROUP: AttrTable = AttrTable { name: "iflaf", attrs: &[attr(f::IFLAF_GROU
 
 /// A table of `IFLA_*`: what both systems number alike, then the rest.
 macro_rules! ifla {
-    ($($own:expr),+ $(,)?) => {
+    ($linkinfo:expr; $($own:expr),+ $(,)?) => {
         &[
             attr(IFLA_ADDRESS, "address", K::HwAddr),
             attr(IFLA_BROADCAST, "broadcast", K::HwAddr),
@@ -82,7 +121,7 @@ macro_rules! ifla {
             attr(IFLA_WEIGHT, "weight", K::U32),
             attr(IFLA_OPERSTATE, "operstate", K::OperState),
             attr(IFLA_LINKMODE, "linkmode", K::U8),
-            attr(IFLA_LINKINFO, "linkinfo", K::Nested(&LINKINFO)),
+            attr(IFLA_LINKINFO, "linkinfo", K::Nested($linkinfo)),
             attr(IFLA_NET_NS_PID, "net_ns_pid", K::U32),
             attr(IFLA_IFALIAS, "ifalias", K::Str),
             attr(IFLA_NUM_VF, "num_vf", K::U32),
@@ -129,7 +168,7 @@ macro_rules! ifla {
     };
 }
 
-const FREEBSD_ATTRS: &[AttrSpec] = ifla![
+const FREEBSD_ATTRS: &[AttrSpec] = ifla![&FREEBSD_LINKINFO;
     attr(f::IFLA_TSO_MAX_SEGS, "tso_max_segs", K::U32),
     attr(f::IFLA_ALLMULTI, "allmulti", K::U32),
     attr(f::IFLA_DEVLINK_PORT, "devlink_port", K::Binary),
@@ -139,7 +178,7 @@ const FREEBSD_ATTRS: &[AttrSpec] = ifla![
     attr(f::IFLA_FREEBSD_VF, "freebsd_vf", K::Nested(&vf::RECORD)),
 ];
 
-const LINUX_ATTRS: &[AttrSpec] = ifla![
+const LINUX_ATTRS: &[AttrSpec] = ifla![&LINUX_LINKINFO;
     attr(l::IFLA_TSO_MAX_SIZE, "tso_max_size", K::U32),
     attr(l::IFLA_TSO_MAX_SEGS, "tso_max_segs", K::U32),
     attr(l::IFLA_ALLMULTI, "allmulti", K::U32),

@@ -133,8 +133,10 @@ mod tests {
         assert!(numbers().zip(numbers().skip(1)).all(|(a, b)| a < b), "{} is not in order", table.name);
         for attr in table.attrs {
             assert_eq!(table.by_name(attr.name), Some(attr), "{}.{} is there twice", table.name, attr.name);
-            if let AttrKind::Nested(inner) = attr.kind {
-                check(inner);
+            match attr.kind {
+                AttrKind::Nested(inner) => check(inner),
+                AttrKind::ByKind(by) => by.tables.iter().for_each(|(_, inner)| check(inner)),
+                _ => {}
             }
         }
     }

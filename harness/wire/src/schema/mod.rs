@@ -17,7 +17,7 @@ mod names;
 mod values;
 mod vf;
 
-pub use attr::{AttrKind, AttrSpec, AttrTable};
+pub use attr::{AttrKind, AttrSpec, AttrTable, ByKind};
 pub use flags::{Flag, FlagPart, flag_by_name, flag_parts, if_flags, ifa_flags, in6_flags, nlm_flags};
 pub use header::{FieldKind, HeaderField, HeaderSpec};
 pub use message::{Layout, Message, message, message_by_name, messages};

@@ -141,7 +141,7 @@ impl Walk<'_> {
     ) -> ControlFlow<()> {
         for item in attrs_at(list, offset) {
             match item {
-                AttrItem::Attr(attr) => self.attr(table, &attr, within)?,
+                AttrItem::Attr(attr) => self.attr(table, list, &attr, within)?,
                 AttrItem::Trailing(rest) => {
                     self.fault(rest.offset, FaultKind::Attr(rest.cause), within)?;
                 }
@@ -153,6 +153,7 @@ impl Walk<'_> {
     fn attr(
         &mut self,
         table: &'static AttrTable,
+        list: &[u8],
         attr: &RawAttr<'_>,
         within: Option<&'static str>,
     ) -> ControlFlow<()> {
@@ -170,7 +171,7 @@ impl Walk<'_> {
             let what = FaultKind::AttrSize { kind: spec.kind, got: attr.payload.len() };
             self.fault(payload_offset, what, name)?;
         }
-        match spec.kind {
+        match spec.kind.in_list(list) {
             AttrKind::Str if attr.as_str_bytes().is_none() => {
                 self.fault(end, FaultKind::Unterminated, name)?;
             }

@@ -6,13 +6,8 @@ use iface_sim::Profile;
 use nlproof_wire::consts::freebsd::*;
 use nlproof_wire::consts::*;
 use nlproof_wire::tree::{Attr, Message};
-use nlproof_wire::view::IfInfoMsg;
 
 use crate::support::*;
-
-fn info(message: &Message) -> IfInfoMsg {
-    IfInfoMsg::parse(&message.fixed).expect("a whole header")
-}
 
 fn modify(vnet: &Vnet, index: u32, flags: u32, change: u32, attrs: Vec<Attr>) -> Ack {
     vnet.ack(&flagged(RTM_NEWLINK, ACK, index, flags, change, attrs))

@@ -9,10 +9,6 @@ use nlproof_wire::view::IfInfoMsg;
 
 use crate::support::*;
 
-fn info(message: &Message) -> IfInfoMsg {
-    IfInfoMsg::parse(&message.fixed).expect("a whole header")
-}
-
 fn by_name(name: &str) -> Vec<Attr> {
     vec![Attr::string(IFLA_IFNAME, name.as_bytes())]
 }

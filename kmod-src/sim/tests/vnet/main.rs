@@ -7,6 +7,7 @@ mod driver;
 mod event;
 mod framing;
 mod hostile;
+mod jail;
 mod link;
 mod observed;
 mod probes;

@@ -107,6 +107,11 @@ impl Vnet {
     }
 }
 
+/// The header of a message about an interface.
+pub(crate) fn info(message: &Message) -> IfInfoMsg {
+    IfInfoMsg::parse(&message.fixed).expect("a whole header")
+}
+
 pub(crate) fn number(attr: Option<&Attr>) -> Option<u32> {
     let bytes = attr?.as_bytes()?;
     bytes.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))

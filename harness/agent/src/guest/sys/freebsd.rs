@@ -84,6 +84,8 @@ pub(super) const SO_RERROR: usize = 0x0002_0000;
 pub(super) const FIONWRITE: usize = 0x4004_6677;
 /// `_IOWR('i', 32, struct ifreq)` (sys/sys/sockio.h).
 pub(super) const SIOCGIFINDEX: usize = 0xc020_6920;
+/// `_IOWR('i', 90, struct ifreq)` (sys/sys/sockio.h).
+pub(super) const SIOCSIFVNET: usize = 0xc020_695a;
 
 /// `struct sockaddr_nl`, sys/netlink/netlink.h: 12 bytes.
 #[repr(C)]

@@ -25,6 +25,29 @@ pub(crate) fn index(socket: &Fd, name: &str) -> Result<u32, Errno> {
     Ok(request.index())
 }
 
+/// Moves an interface of this network stack into that of a jail.
+///
+/// # Errors
+/// The kernel's number: ENXIO where there is no such interface.
+#[cfg(feature = "freebsd")]
+pub(crate) fn move_to(socket: &Fd, name: &str, jid: super::jail::Jid) -> Result<(), Errno> {
+    // SAFETY: all zeroes is a valid ifreq.
+    let mut request: IfReq = unsafe { core::mem::zeroed() };
+    // The last byte stays NUL.
+    if name.len() < request.name.len() {
+        for (place, byte) in request.name.iter_mut().zip(name.bytes()) {
+            *place = byte;
+        }
+    }
+    // `ifr_jid`, an int.
+    for (place, byte) in request.value.iter_mut().zip(jid.to_ne_bytes()) {
+        *place = byte;
+    }
+    let arguments = [socket.raw() as usize, super::abi::SIOCSIFVNET, &raw mut request as usize, 0, 0, 0];
+    // SAFETY: the kernel reads and writes one ifreq.
+    unsafe { syscall(number::IOCTL, arguments).map(drop) }
+}
+
 /// The answer to sysctl(3) `{CTL_NET, PF_ROUTE, 0, 0, NET_RT_IFLIST, 0}`, see
 /// [`nlproof_agent::interfaces::from_iflist`].
 #[cfg(feature = "freebsd")]

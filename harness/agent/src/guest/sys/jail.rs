@@ -62,7 +62,7 @@ pub(crate) fn enter_fresh(name: &CStr) -> Result<(), (Errno, String)> {
 /// Creates a jail with a network stack of its own that waits for its first process, and gives its number.
 ///
 /// # Errors
-/// As [`enter_fresh`].
+/// Same as [`enter_fresh`].
 pub(crate) fn create_waiting(name: &CStr) -> Result<Jid, (Errno, String)> {
     set(Who::Name(name), Deed::CreateWaiting)
 }
@@ -70,7 +70,7 @@ pub(crate) fn create_waiting(name: &CStr) -> Result<Jid, (Errno, String)> {
 /// Puts this process into a jail that waits. It stays until it is let go.
 ///
 /// # Errors
-/// As [`enter_fresh`].
+/// Same as [`enter_fresh`].
 pub(crate) fn enter_waiting(jid: Jid) -> Result<(), (Errno, String)> {
     set(Who::Jid(jid), Deed::EnterWaiting).map(drop)
 }
@@ -80,7 +80,7 @@ pub(crate) fn enter_waiting(jid: Jid) -> Result<(), (Errno, String)> {
 /// (sys/kern/kern_jail.c `prison_free`).
 ///
 /// # Errors
-/// As [`enter_fresh`].
+/// Same as [`enter_fresh`].
 pub(crate) fn let_go(jid: Jid) -> Result<(), (Errno, String)> {
     set(Who::Jid(jid), Deed::LetGo).map(drop)
 }
@@ -89,7 +89,7 @@ pub(crate) fn let_go(jid: Jid) -> Result<(), (Errno, String)> {
 /// process into it. It goes with its last process.
 ///
 /// # Errors
-/// As [`enter_fresh`].
+/// Same as [`enter_fresh`].
 pub(crate) fn enter_within(name: &CStr) -> Result<(), (Errno, String)> {
     set(Who::Name(name), Deed::CreateWithin).map(drop)
 }
@@ -148,7 +148,10 @@ fn set(who: Who<'_>, deed: Deed) -> Result<Jid, (Errno, String)> {
 }
 
 /// The number of a jail.
-fn get(name: &CStr) -> Result<usize, Errno> {
+///
+/// # Errors
+/// The kernel's number: ENOENT where there is none of that name.
+pub(crate) fn get(name: &CStr) -> Result<usize, Errno> {
     let mut value = Vec::from(name.to_bytes_with_nul());
     let mut parameters = [part(b"name\0"), IoVec { base: value.as_mut_ptr(), len: value.len() }];
     // SAFETY: the kernel reads the vectors and what they point to, and writes the value back into `value`,

@@ -9,6 +9,8 @@ mod abi;
 #[path = "linux.rs"]
 mod abi;
 pub(crate) mod clock;
+#[cfg(feature = "freebsd")]
+pub(crate) mod device;
 pub(crate) mod interface;
 pub(crate) mod io;
 #[cfg(feature = "freebsd")]

@@ -36,7 +36,7 @@ pub(crate) fn read(name: &str, buffer: &mut [u8]) -> Result<usize, Errno> {
 /// Reads an unsigned number of four or eight bytes.
 ///
 /// # Errors
-/// As [`read`]; EINVAL for any other length.
+/// Same as [`read`]; EINVAL for any other length.
 pub(crate) fn number(name: &str) -> Result<u64, Errno> {
     let mut bytes = [0; 8];
     match read(name, &mut bytes)? {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// One file, directory or link of a copy.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Its path on this machine.
+    /// Path on this machine.
     pub(super) source: PathBuf,
     /// Below the path that is copied; empty for that one itself.
     pub(super) below: PathBuf,

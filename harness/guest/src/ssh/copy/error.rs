@@ -9,7 +9,7 @@ use super::super::error::SshError;
 /// A copy between this machine and a guest did not come about.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// The words on the command line name no copy.
+    /// The argument on the command line does not describe a copy.
     #[error("{0}")]
     Words(String),
     /// A file or directory of this machine cannot be read or written.
@@ -17,13 +17,13 @@ pub enum CopyError {
     Local {
         /// The path that was to be copied.
         path: PathBuf,
-        /// What cannot be done with it.
+        /// What failed, and why.
         what: &'static str,
         /// Why.
         #[source]
         error: io::Error,
     },
-    /// A place on this machine that cannot take what comes.
+    /// A path on this machine that cannot receive the copy.
     #[error("{}: {reason}", path.display())]
     Place {
         /// The path that was to be copied.
@@ -63,7 +63,7 @@ pub enum CopyError {
 }
 
 impl CopyError {
-    /// A file here that could not be read on its way is no lost guest.
+    /// A local file that could not be read does not mean that the guest is lost.
     pub(super) fn of_ssh(error: SshError) -> Self {
         match error {
             SshError::Input(error) => match error.downcast::<CopyError>() {

@@ -12,7 +12,7 @@ use super::pack::Packing;
 
 /// Root's home, where commands and shells begin.
 const HOME: &str = "/root/";
-/// What a file's data is counted in, in bytes: a fragment of UFS, in which file systems of guests count.
+/// Unit in which a file's data is counted, in bytes: a fragment of UFS, the guests' file system.
 const UNIT: u64 = 4096;
 
 /// A file or directory of this machine, and where it is put.
@@ -78,7 +78,7 @@ impl CopyIn {
         Ok(())
     }
 
-    /// Bytes that it takes in the guest, about.
+    /// Approximate size in the guest, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -88,17 +88,17 @@ impl CopyIn {
         &self.source
     }
 
-    /// Where it is put, as was asked for.
+    /// The destination as the user gave it.
     pub(super) fn place(&self) -> &str {
         &self.place
     }
 
-    /// Whether it is put into a directory, by what was asked for alone.
+    /// Whether the given destination alone says that it goes into a directory.
     pub(super) fn is_into(&self) -> bool {
         self.place.ends_with('/')
     }
 
-    /// The directory in the guest that it comes into, and its name there.
+    /// The directory in the guest that receives it, and its name there.
     pub(super) fn target(&self, is_directory: bool) -> (String, OsString) {
         match self.place.rsplit_once('/') {
             Some((directory, name)) if !is_directory && !name.is_empty() => {

@@ -21,13 +21,13 @@ use super::session::Ssh;
 use super::words::{for_login_shell, quoted};
 use crate::vm::{Wait, Watch};
 
-/// For a copy into a guest, beside what its bytes take.
+/// Limit for a copy into a guest, on top of the time that its bytes take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Bytes that a guest with hardware virtualisation takes or gives in a second, at the very least.
 const BYTES_PER_SECOND: u64 = 1 << 20;
-/// For a copy out of one, whose size nobody knows before.
+/// Limit for a copy out of a guest, the size of which is not known beforehand.
 const OUT_LIMIT: Duration = Duration::from_secs(600);
-/// Of what a guest says about a copy so much is kept, in bytes.
+/// Most bytes kept of what a guest says about a copy.
 const WORDS: usize = 4096;
 
 impl Ssh {

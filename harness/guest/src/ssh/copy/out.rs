@@ -9,7 +9,7 @@ use tar::{Archive, EntryType};
 
 use super::error::CopyError;
 
-/// No more than so many bytes are taken: a guest may give without end.
+/// Most bytes accepted: a guest may send without end.
 const MOST_BYTES: u64 = 4 << 30;
 
 /// A file or directory of a guest, and where it is to go on this machine.
@@ -26,7 +26,7 @@ pub struct Collected {
     pub path: PathBuf,
     /// How many files, directories and links it has.
     pub entries: usize,
-    /// How many things were left out that are neither.
+    /// How many entries of other kinds were left out.
     pub left_out: usize,
 }
 
@@ -146,7 +146,7 @@ impl Spool<'_> {
     }
 }
 
-/// The name of what an archive is of: `tree` of `./tree/file`.
+/// The name of an archive's top entry: `tree` of `./tree/file`.
 fn first_name(path: &Path) -> Option<PathBuf> {
     path.components().find_map(|component| match component {
         Component::Normal(name) => Some(PathBuf::from(name)),

@@ -12,7 +12,7 @@ use super::entry::{Entry, Kind, joined};
 use super::error::CopyError;
 use crate::ssh::input::Stdin;
 
-/// An archive is a row of blocks of so many bytes, and ends with two that are empty.
+/// Size of a block of an archive, in bytes. An archive ends with two empty blocks.
 const BLOCK: u64 = 512;
 
 /// The archive.
@@ -25,7 +25,7 @@ pub(super) struct Packing<'a> {
 
 enum Piece<'a> {
     Bytes(Cursor<Vec<u8>>),
-    /// A file's data, of which so many bytes are still to come.
+    /// A file's data, with the number of bytes still to come.
     File {
         file: io::Take<File>,
         left: u64,

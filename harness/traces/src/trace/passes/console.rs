@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What the kernel printed is set apart: it is shown and kept, and not compared.
+//! The pass that sets apart what the kernel printed: these lines are shown and kept, and not compared.
 //!
-//! Its lines do not say for which network stack they are; a task of the kernel's that prints for the vector before may be
-//! late; and two releases word them differently without answering differently. That a kernel complains on its console
-//! fails a cell by other ways (`targets::Finish`).
+//! The lines do not name their network stack, a task of the kernel may print late for the vector before, and two
+//! releases word them differently without answering differently. Complaints on the console fail a cell in another way
+//! (`targets::Finish`).
 
 use super::super::item::{Kind, Trace};
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What commands print: interface indexes after `link#`, `Link#` and `scopeid 0x` become `$if0`, `$if1`, ...,
-//! link-level addresses after `ether ` and ` at ` become `$ether0`, `$ether1`, ..., each in the order in which
-//! they appear; the same one keeps its name throughout the trace. Spaces that follow a renamed value become one:
-//! how many a column has depends on the value's length.
+//! The pass for the output of commands: interface indexes after `link#`, `Link#` and `scopeid 0x` become `$if0`,
+//! `$if1`, ..., link-level addresses after `ether ` and ` at ` become `$ether0`, `$ether1`, ..., each in the
+//! order in which they appear; the same one keeps its name throughout the trace. Spaces that follow a renamed
+//! value become one: how many a column has depends on the value's length.
 
 use super::super::item::{Kind, Trace};
 
-/// What stands before an interface index, and its base.
+/// Texts before an interface index, each with the number's base.
 const INDEXES: [(&str, u32); 3] = [("link#", 10), ("Link#", 10), ("scopeid 0x", 16)];
-/// What stands before a link-level address (ifconfig(8), arp(8)).
+/// Texts before a link-level address (ifconfig(8), arp(8)).
 const ADDRESSES: [&str; 2] = ["ether ", " at "];
 /// `02:00:00:00:00:0a`.
 const ADDRESS_LEN: usize = 17;

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Network cards of a program: hardware that comes, goes and loses its link while the program runs.
+//!
+//! The agent moves a card's interface into the program's network stack. What only the machine can do (plugging, the
+//! link) the agent asks the harness for by a [`Body::Hardware`](crate::Body::Hardware) record, and waits until the kernel
+//! has noticed; what devctl(8) does it does itself.
+
+use alloc::format;
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+/// The most cards of one program.
+pub const MAX_CARDS: usize = 4;
+
+/// A card of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// What the vector calls it.
+    pub name: String,
+    /// The machine's name of the model.
+    pub model: String,
+    /// The interface, which has the name of its device.
+    pub interface: String,
+    /// The slot on the machine's PCI bus.
+    pub slot: u8,
+    /// The card is there when the program begins.
+    pub plugged: bool,
+    /// How long the driver may go on saying things about one event, in milliseconds.
+    pub settle_ms: u32,
+}
+
+impl Card {
+    /// The card's device for devctl(8): by its place, which does not change when its driver goes.
+    #[must_use]
+    pub fn selector(&self) -> String {
+        format!("pci0:0:{}:0", self.slot)
+    }
+
+    /// The machine's identifier of the card.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("nlproof-{}", self.name)
+    }
+}
+
+/// What is done with a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Deed {
+    /// The link is taken down, as by pulling the cable.
+    LinkDown,
+    /// The link comes back.
+    LinkUp,
+    /// The card is plugged in.
+    Plug,
+    /// The card is pulled.
+    Unplug,
+    /// The driver lets the device go (devctl(8) `detach`).
+    Detach,
+    /// The driver takes the device (devctl(8) `attach`).
+    Attach,
+    /// The device is reset (devctl(8) `reset -d`): its driver lets it go and takes it again.
+    Reset,
+}
+
+impl Deed {
+    /// Every deed.
+    pub const ALL: [Self; 7] =
+        [Self::LinkDown, Self::LinkUp, Self::Plug, Self::Unplug, Self::Detach, Self::Attach, Self::Reset];
+
+    /// The word in vectors and traces.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LinkDown => "link-down",
+            Self::LinkUp => "link-up",
+            Self::Plug => "plug",
+            Self::Unplug => "unplug",
+            Self::Detach => "detach",
+            Self::Attach => "attach",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// The deed of that name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.name() == name)
+    }
+
+    /// Whether the machine does it and not the guest itself.
+    #[must_use]
+    pub const fn is_the_machines(self) -> bool {
+        matches!(self, Self::LinkDown | Self::LinkUp | Self::Plug | Self::Unplug)
+    }
+
+    /// How long the kernel may take to notice, in milliseconds, where nothing else is said. Measured under emulation were
+    /// 0.5 s for a link and 5 s for a card, and more than 30 s for a card on a machine with ten times the work that it can do.
+    #[must_use]
+    pub const fn limit_ms(self) -> u32 {
+        match self {
+            Self::LinkDown | Self::LinkUp => 10_000,
+            _ => 60_000,
+        }
+    }
+
+    /// What the wait for the kernel to notice is called.
+    #[must_use]
+    pub fn wait(self, card: &Card) -> String {
+        let what = match self {
+            Self::LinkDown => "loss of link",
+            Self::LinkUp => "link",
+            Self::Plug => "arrival",
+            Self::Unplug => "removal",
+            Self::Detach => "detachment",
+            Self::Attach => "attachment",
+            Self::Reset => "return from reset",
+        };
+        format!("the {what} of {} ({})", card.name, card.interface)
+    }
+}
+
+/// One thing that is done with one card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// Index into [`Program::cards`](crate::Program::cards).
+    pub card: u32,
+    /// What is done.
+    pub deed: Deed,
+    /// The kernel must have noticed after this many milliseconds.
+    pub limit_ms: u32,
+    /// The kernel is known not to notice: the time is spent, and that it does not is said.
+    pub unnoticed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deeds_have_names_and_cards_have_places() {
+        for deed in Deed::ALL {
+            assert_eq!(Deed::by_name(deed.name()), Some(deed));
+        }
+        assert_eq!(Deed::by_name("pull"), None);
+        let [name, model, interface] = ["nic1", "e1000", "em0"].map(String::from);
+        let card = Card { name, model, interface, slot: 28, plugged: true, settle_ms: 100 };
+        assert_eq!(card.selector(), "pci0:0:28:0");
+        assert_eq!(Deed::LinkDown.wait(&card), "the loss of link of nic1 (em0)");
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! `report html`, and the page that a run leaves beside its report.
+
+use std::path::Path;
+
+use super::directory_of;
+use crate::cli::args::VectorArgs;
+use crate::cli::exit::{CliError, ExitCode};
+use crate::cli::out::tell;
+use crate::cli::project::Project;
+use crate::cli::verdict::{closing_line, exit_code};
+use crate::file::FileError;
+use crate::matrix::RunResult;
+use crate::report::{HtmlError, HtmlReport, read_report};
+use crate::vector::Vector;
+
+/// The page's name in a report directory.
+const NAME: &str = "report.html";
+
+/// Writes the page of a report.
+pub(super) fn main(
+    project: &Project,
+    report: &Path,
+    output: Option<&Path>,
+    baseline: Option<&Path>,
+) -> Result<ExitCode, CliError> {
+    let run = read_report(report)?;
+    let baseline = baseline.map(read_baseline).transpose()?;
+    let directory = directory_of(report);
+    let file = output.map_or_else(|| directory.join(NAME), Path::to_owned);
+    let vectors = project.vectors(&VectorArgs::default())?;
+    write(project, &vectors, &directory, &file, &run, baseline.as_ref())?;
+    tell!("page: {}", file.display());
+    Ok(exit_code(&run, false))
+}
+
+/// A baseline with the name that people know it by: that of its directory.
+pub(in crate::cli) fn read_baseline(path: &Path) -> Result<(String, RunResult), FileError> {
+    let run = read_report(path)?;
+    let directory = directory_of(path);
+    let directory = directory.canonicalize().unwrap_or(directory);
+    let name = directory
+        .file_name()
+        .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into());
+    Ok((name, run))
+}
+
+/// Writes the page beside a report. What goes wrong is told, and costs the page only.
+pub(in crate::cli) fn beside(
+    project: &Project,
+    vectors: &[Vector],
+    directory: &Path,
+    run: &RunResult,
+    baseline: Option<&(String, RunResult)>,
+) -> ExitCode {
+    match write(project, vectors, directory, &directory.join(NAME), run, baseline) {
+        Ok(()) => ExitCode::OK,
+        Err(error) => error.told(),
+    }
+}
+
+fn write(
+    project: &Project,
+    vectors: &[Vector],
+    directory: &Path,
+    file: &Path,
+    run: &RunResult,
+    baseline: Option<&(String, RunResult)>,
+) -> Result<(), CliError> {
+    let page = HtmlReport {
+        run,
+        closing: &closing_line(run),
+        passed: exit_code(run, false) == ExitCode::OK,
+        vectors,
+        goldens: &project.goldens(),
+        directory: Some(directory),
+        baseline: baseline.map(|(name, run)| (name.as_str(), run)),
+    };
+    let notes = page.write(file).map_err(|error| match error {
+        HtmlError::Input(error) => CliError::from(error),
+        HtmlError::Output(error) => CliError::Output { what: file.display().to_string(), error },
+        bug @ HtmlError::Template(_) => {
+            CliError::Output { what: file.display().to_string(), error: std::io::Error::other(bug) }
+        }
+    })?;
+    for note in notes {
+        tell!("warning: {note}");
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Requests that nobody wrote: generated from the schema and by changing vectors, run in guests at the speed of vectors, kept
+//! where they reach a new block of the kernel or get a new shape of answer, and judged by what can be judged without a golden.
+//!
+//! A generated request is a [`Draft`](crate::draft::Draft), and so a vector: what is found is written as one. [`Campaign`] is
+//! the loop, [`Lane`] a place where requests run, [`suspicions`] are the oracles.
+
+mod answer;
+mod campaign;
+mod crew;
+mod finding;
+mod generate;
+mod known;
+mod lane;
+mod mutate;
+mod oracle;
+mod rng;
+mod state;
+mod words;
+
+pub use answer::Answer;
+pub use campaign::{Campaign, CampaignError, Limits, Progress, Setup};
+pub use crew::Crew;
+pub use finding::{Finding, Replayed, Status};
+pub use known::{Known, KnownLoss};
+pub use lane::{BlockWatch, Code, Lane, LaneError, Open, Opened, Side};
+pub use oracle::{Oracle, Suspicion, suspicions};
+pub use state::{FindingsDir, StateError};
+
+#[cfg(test)]
+mod tests;

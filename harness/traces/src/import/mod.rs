@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! Netlink datagrams out of what people have: hex and dumps of it, arrays of C and Rust, texts of truss(1), kdump(1) and
+//! strace(1), captures of Linux' nlmon.
+//!
+//! [`read`] finds out which it is. Nothing is guessed at: bytes that a tool has cut or taken apart are left out with a note.
+
+mod array;
+mod call;
+mod calls;
+mod capture;
+mod dump;
+mod escape;
+mod kdump;
+mod reading;
+mod steps;
+
+pub use reading::{Direction, Format, Reading, Seen, read};
+pub use steps::draft;

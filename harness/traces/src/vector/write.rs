@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! A vector as the YAML file that says it: the one place that writes vectors.
+//!
+//! What is read back is the same vector. Comments and the spelling of names (`IFLA_MTU` for `mtu`) are kept as they are only
+//! as far as they stand in values.
+
+use nlproof_agent::{Privilege, SocketOptions};
+use nlproof_wire::Os;
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde_saphyr::{FlowMap, FlowSeq, Spanned, ser_options, to_string_with_options};
+
+use super::format::{RawExec, RawMessage, RawRace, RawReply, RawStep, RawWait, default_exec_limit};
+use super::load::Vector;
+use super::loss::StatedLoss;
+use crate::file::{Node, Position, Value};
+
+/// A mapping or a list of at most this many characters stands on one line.
+const LINE: usize = 100;
+/// Lines are never folded: a text stays on its own.
+const NEVER: usize = 1 << 20;
+/// Bytes of hex on one line of a long value.
+const HEX_LINE: usize = 32;
+
+impl Vector {
+    /// The vector as its file. The last line is complete.
+    pub fn to_yaml(&self) -> String {
+        yaml(&self.tree())
+    }
+
+    fn tree(&self) -> Value {
+        let mut file = Entries::default();
+        file.put("about", text(&self.about));
+        file.put_some("needs", self.needs_tree());
+        file.put_some("groups", texts(self.groups.iter().map(String::as_str)));
+        file.put_some("socket", socket_tree(&self.socket));
+        if self.ordered {
+            file.put("ordered", Value::Bool(true));
+        }
+        file.put_some("malformed", texts(self.malformed.iter().map(|word| word.name())));
+        file.put_some("loses", list(self.losses.iter().map(loss_tree)));
+        file.put("steps", list(self.steps.iter().map(|step| step_tree(&step.value))));
+        file.map()
+    }
+
+    fn needs_tree(&self) -> Value {
+        let mut needs = Entries::default();
+        put_privilege(&mut needs, self.needs.privilege);
+        if self.needs.os != Os::ALL {
+            needs.put_some("os", texts(self.needs.os.iter().map(|os| os.name())));
+        }
+        needs.put_some("modules", texts(self.needs.modules.iter().map(String::as_str)));
+        let cards = self.needs.hardware.iter().zip(&self.cards).map(|(needed, card)| {
+            let mut entries = Entries::default();
+            entries.put("nic", text(needed.model.name));
+            entries.put("as", text(&card.name));
+            if !card.plugged {
+                entries.put("plugged", Value::Bool(false));
+            }
+            entries.map()
+        });
+        needs.put_some("hardware", list(cards));
+        needs.map()
+    }
+}
+
+/// Puts who sends, unless that is root.
+pub(crate) fn put_privilege(needs: &mut Entries, privilege: Privilege) {
+    match privilege {
+        // No file asks for a stack outside.
+        Privilege::Root | Privilege::Outside => {}
+        Privilege::Unprivileged => needs.put("privilege", text("unprivileged")),
+        Privilege::Jailed => needs.put("privilege", text("jailed")),
+    }
+}
+
+/// The options of the request socket.
+pub(crate) fn socket_tree(options: &SocketOptions) -> Value {
+    let mut socket = Entries::default();
+    for (name, on) in [("ext-ack", options.ext_ack), ("cap-ack", options.cap_ack), ("strict", options.strict)]
+    {
+        if on {
+            socket.put(name, Value::Bool(true));
+        }
+    }
+    for (name, bytes) in [("receive-buffer", options.receive_buffer), ("event-buffer", options.event_buffer)]
+    {
+        if let Some(bytes) = bytes {
+            socket.put(name, Value::Int(bytes.into()));
+        }
+    }
+    socket.map()
+}
+
+fn loss_tree(loss: &StatedLoss) -> Value {
+    let mut entries = Entries::default();
+    entries.put("kernels", texts(loss.kernels.iter().map(String::as_str)));
+    if let Some(code) = loss.code {
+        entries.put("module", text(code.word()));
+    }
+    entries.put("kind", text(loss.kind.word()));
+    if let Some(says) = &loss.says {
+        entries.put("says", text(says));
+    }
+    entries.put("calls", texts(loss.calls.iter().map(String::as_str)));
+    entries.put("because", text(&loss.because));
+    entries.map()
+}
+
+fn step_tree(step: &RawStep) -> Value {
+    let RawStep { send, datagram, exec, wait, race, hardware } = step;
+    let mut entries = Entries::default();
+    if let Some(message) = send {
+        entries.put("send", message_tree(message));
+    }
+    if let Some(messages) = datagram {
+        entries.put("datagram", list(messages.iter().map(message_tree)));
+    }
+    if let Some(RawExec { argv, limit_ms }) = exec {
+        entries.put("exec", exec_tree(&argv.value, limit_ms.value));
+    }
+    if let Some(RawWait { quiet_ms, limit_ms }) = wait {
+        entries.put("wait", wait_tree(quiet_ms.value, limit_ms.value));
+    }
+    if let Some(race) = race {
+        entries.put("race", race_tree(race));
+    }
+    if let Some(deeds) = hardware {
+        entries.put("hardware", deeds.value.clone());
+    }
+    entries.map()
+}
+
+/// A command, with its limit in milliseconds if it is not the usual one.
+pub(crate) fn exec_tree(argv: &[String], limit_ms: u32) -> Value {
+    let mut command = Entries::default();
+    command.put("argv", texts(argv.iter().map(String::as_str)));
+    if limit_ms != default_exec_limit().value {
+        command.put("limit-ms", Value::Int(limit_ms.into()));
+    }
+    command.map()
+}
+
+/// A pause, in milliseconds.
+pub(crate) fn wait_tree(quiet_ms: u32, limit_ms: u32) -> Value {
+    let mut wait = Entries::default();
+    wait.put("quiet-ms", Value::Int(quiet_ms.into()));
+    wait.put("limit-ms", Value::Int(limit_ms.into()));
+    wait.map()
+}
+
+fn race_tree(race: &RawRace) -> Value {
+    let RawRace { rounds, seconds, hardware, before, sockets, after, permit } = race;
+    let messages = |messages: &[RawMessage]| list(messages.iter().map(message_tree));
+    let mut entries = Entries::default();
+    for (name, given) in [("rounds", rounds), ("seconds", seconds)] {
+        if let Some(given) = given {
+            entries.put(name, Value::Int(given.value.into()));
+        }
+    }
+    entries.put_some("hardware", list(hardware.iter().map(|deeds| deeds.value.clone())));
+    entries.put_some("before", messages(before));
+    entries.put("sockets", list(sockets.iter().map(|socket| messages(socket))));
+    entries.put_some("after", messages(after));
+    entries.put("permit", list(permit.iter().map(|permit| text(&permit.value))));
+    entries.map()
+}
+
+fn message_tree(message: &RawMessage) -> Value {
+    let RawMessage { message, flags, header, attrs, tail, len, cut, repeat, reply } = message;
+    let number = |entries: &mut Entries, name, spanned: &Option<Spanned<u32>>| {
+        if let Some(spanned) = spanned {
+            entries.put(name, Value::Int(spanned.value.into()));
+        }
+    };
+    let mut entries = Entries::default();
+    entries.put("message", message.value.clone());
+    entries.put_some("flags", texts(flags.iter().map(|flag| flag.value.as_str())));
+    for (name, node) in [("header", header), ("attrs", attrs)] {
+        if let Some(node) = node {
+            entries.put(name, node.value.clone());
+        }
+    }
+    if let Some(tail) = tail {
+        entries.put("tail", text(&tail.value));
+    }
+    number(&mut entries, "len", len);
+    number(&mut entries, "cut", cut);
+    if let Some(repeat) = repeat {
+        let mut copies = Entries::default();
+        copies.put("count", Value::Int(repeat.value.count.into()));
+        if repeat.value.from != 0 {
+            copies.put("from", Value::Int(repeat.value.from.into()));
+        }
+        entries.put("repeat", copies.map());
+    }
+    if let Some(reply) = reply {
+        entries.put("reply", text(reply_word(*reply)));
+    }
+    entries.map()
+}
+
+pub(super) fn reply_word(reply: RawReply) -> &'static str {
+    match reply {
+        RawReply::Message => "message",
+        RawReply::Ack => "ack",
+        RawReply::Done => "done",
+        RawReply::Nothing => "nothing",
+    }
+}
+
+/// A mapping under construction.
+#[derive(Debug, Default)]
+pub(crate) struct Entries(Vec<(Node, Node)>);
+
+impl Entries {
+    pub(crate) fn put(&mut self, key: &str, value: Value) {
+        self.0.push((node(text(key)), node(value)));
+    }
+
+    /// Puts a list or a mapping, unless it is empty.
+    pub(crate) fn put_some(&mut self, key: &str, value: Value) {
+        let empty = match &value {
+            Value::List(items) => items.is_empty(),
+            Value::Map(entries) => entries.is_empty(),
+            _ => false,
+        };
+        if !empty {
+            self.put(key, value);
+        }
+    }
+
+    pub(crate) fn map(self) -> Value {
+        Value::Map(self.0)
+    }
+}
+
+/// A mapping of one entry: a step, an attribute.
+pub(crate) fn pair(key: &str, value: Value) -> Value {
+    let mut entries = Entries::default();
+    entries.put(key, value);
+    entries.map()
+}
+
+/// A value that has no place yet.
+fn node(value: Value) -> Node {
+    Node { place: Position::START, value }
+}
+
+pub(crate) fn text(text: &str) -> Value {
+    Value::Str(text.to_owned())
+}
+
+pub(crate) fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Value {
+    list(texts.into_iter().map(text))
+}
+
+pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Value {
+    Value::List(values.into_iter().map(node).collect())
+}
+
+/// Bytes as the hex text of a vector; many bytes stand on lines of their own.
+pub(crate) fn hex_text(bytes: &[u8]) -> Value {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let lines: Vec<String> = bytes.chunks(HEX_LINE).map(hex).collect();
+    Value::Str(lines.join("\n"))
+}
+
+/// A tree as YAML, as people write vectors: short mappings and lists of words on one line.
+pub(crate) fn yaml(tree: &Value) -> String {
+    let options = ser_options! {
+        compact_list_indent: false,
+        folded_wrap_chars: NEVER,
+        yaml_12: true,
+        no_lang_directive: true,
+    };
+    // Only a writer that fails makes this fail, and a String does not.
+    to_string_with_options(&Laid { value: tree, place: Place::Line }, options).unwrap_or_default()
+}
+
+/// A value and where it stands.
+struct Laid<'a> {
+    value: &'a Value,
+    place: Place,
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// On a line that is its own: the file, or an item of a list.
+    Line,
+    /// Behind a key.
+    Key,
+    /// Within a mapping or a list on one line.
+    Within,
+}
+
+impl Serialize for Laid<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let short = self.place == Place::Key && width(self.value).is_some_and(|width| width <= LINE);
+        let inner = |line| if short || self.place == Place::Within { Place::Within } else { line };
+        match self.value {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::Int(value) => serializer.serialize_i128(*value),
+            Value::Str(text) => serializer.serialize_str(text),
+            Value::List(items) => {
+                let place = inner(Place::Line);
+                let items: Vec<_> = items.iter().map(|node| Laid { value: &node.value, place }).collect();
+                if short { FlowSeq(items).serialize(serializer) } else { serializer.collect_seq(items) }
+            }
+            Value::Map(entries) => {
+                let pairs = Pairs { entries, place: inner(Place::Key) };
+                if short { FlowMap(pairs).serialize(serializer) } else { pairs.serialize(serializer) }
+            }
+        }
+    }
+}
+
+/// The entries of a mapping, in their order.
+struct Pairs<'a> {
+    entries: &'a [(Node, Node)],
+    place: Place,
+}
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.entries.len()))?;
+        let place = self.place;
+        for (key, value) in self.entries {
+            let key = Laid { value: &key.value, place: Place::Within };
+            map.serialize_entry(&key, &Laid { value: &value.value, place })?;
+        }
+        map.end()
+    }
+}
+
+/// About how many characters a value takes on one line; `None`: it needs lines of its own, because it is a text of several
+/// lines or a list of mappings.
+fn width(value: &Value) -> Option<usize> {
+    let sum = |widths: Vec<usize>| widths.into_iter().map(|width| width + 2).sum::<usize>();
+    match value {
+        Value::Null | Value::Bool(_) => Some(5),
+        Value::Int(number) => Some(number.to_string().len()),
+        Value::Str(text) => (!text.contains('\n')).then_some(text.chars().count()),
+        Value::List(items) => {
+            let of = |item: &Node| match item.value {
+                Value::List(_) | Value::Map(_) => None,
+                ref scalar => width(scalar),
+            };
+            items.iter().map(of).collect::<Option<Vec<_>>>().map(sum)
+        }
+        Value::Map(entries) => {
+            let of = |(key, value): &(Node, Node)| Some(width(&key.value)? + width(&value.value)?);
+            entries.iter().map(of).collect::<Option<Vec<_>>>().map(sum)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::super::{compile, load_suite, parse_vector};
+    use super::*;
+    use crate::file::parse_yaml;
+
+    fn again(vector: &Vector) -> Vector {
+        let text = vector.to_yaml();
+        parse_vector(vector.id.clone(), &vector.path, &text)
+            .unwrap_or_else(|error| panic!("{}: {error}\n{text}", vector.id))
+    }
+
+    #[test]
+    fn every_vector_of_the_project_is_read_back_as_it_was() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
+        let suite = load_suite(&root).unwrap();
+        assert!(suite.vectors.len() > 700, "{}", suite.vectors.len());
+        for vector in &suite.vectors {
+            let read = again(vector);
+            let said = |vector: &Vector| {
+                let Vector { about, needs, groups, socket, ordered, malformed, losses, .. } = vector;
+                format!("{about:?} {needs:?} {groups:?} {socket:?} {ordered} {malformed:?} {losses:?}")
+            };
+            assert_eq!(said(&read), said(vector), "{}", vector.id);
+            for os in &vector.needs.os {
+                assert_eq!(compile(&read, *os, 7), compile(vector, *os, 7), "{}", vector.id);
+            }
+            assert_eq!(read.to_yaml(), vector.to_yaml(), "{}", vector.id);
+        }
+    }
+
+    #[test]
+    fn a_vector_is_written_as_people_write_them() {
+        let text = "about: a loopback clone\n\
+            needs: {os: [freebsd]}\n\
+            groups: [link]\n\
+            socket: {ext-ack: true}\n\
+            steps:\n  \
+              - send:\n      \
+                  message: newlink\n      \
+                  flags: [request, ack, create, excl]\n      \
+                  attrs:\n        \
+                    - ifname: lo10\n        \
+                    - linkinfo:\n            \
+                        - kind: lo\n        \
+                    - mtu: {hex: \"05\", len: 6}\n  \
+              - send: {message: getlink, flags: [request], header: {index: $lo10}}\n  \
+              - exec: {argv: [ifconfig, lo10, inet, 192.0.2.1/24]}\n";
+        let vector = parse_vector("x/y", Path::new("x/y.yaml"), text).unwrap();
+        assert_eq!(vector.to_yaml(), text);
+    }
+
+    #[test]
+    fn long_bytes_stand_on_lines_of_their_own() {
+        let yaml = yaml(&list([hex_text(&[0xab; 40])]));
+        assert_eq!(yaml, format!("- |-\n  {}\n  {}\n", "ab".repeat(32), "ab".repeat(8)));
+    }
+
+    fn any_text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[ -~]{0,12}",
+            any::<String>(),
+            "[0-9.eExob_+:-]{1,8}",
+            "[ \n\t]{0,4}[a-z:#'\"{}]{0,3}[ \n\t]{0,4}",
+        ]
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(|number| Value::Int(number.into())),
+            any_text().prop_map(Value::Str),
+        ];
+        scalar.prop_recursive(4, 24, 4, |inner| {
+            let pair = (any_text(), inner.clone());
+            let map = prop::collection::btree_map("[a-z#0-9|-]{1,10}", inner.clone(), 0..4);
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(list),
+                map.prop_map(|map| {
+                    let mut entries = Entries::default();
+                    map.into_iter().for_each(|(key, value)| entries.put(&key, value));
+                    entries.map()
+                }),
+                pair.prop_map(|(text, value)| list([Value::Str(text), value])),
+            ]
+        })
+    }
+
+    /// The values without their places.
+    fn bare(value: &Value) -> Value {
+        match value {
+            Value::List(items) => list(items.iter().map(|item| bare(&item.value))),
+            Value::Map(entries) => Value::Map(
+                entries
+                    .iter()
+                    .map(|(key, value)| (node(bare(&key.value)), node(bare(&value.value))))
+                    .collect(),
+            ),
+            scalar => scalar.clone(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_tree_is_read_back_as_it_was(value in any_value()) {
+            let mut file = Entries::default();
+            file.put("file", value);
+            let tree = file.map();
+            let text = yaml(&tree);
+            let read: Node = parse_yaml(Path::new("t.yaml"), &text)
+                .map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+            prop_assert_eq!(bare(&read.value), tree, "{}", text);
+        }
+    }
+}
