@@ -261,7 +261,7 @@ impl Running {
 /// What a look for work came to.
 enum Look {
     Work(Work),
-    /// It depends on others whether there will be any.
+    /// Others decide whether there will be any.
     Wait,
     Over,
 }
