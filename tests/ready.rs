@@ -6,12 +6,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use nlproof::matrix::load_matrix;
 use nlproof::targets::image_options;
 use nlproof::vm::Tools;
 use nlproof_image::{Cache, Dists, Sha256, build};
+use tokio_util::sync::CancellationToken;
 
 #[path = "support/skip.rs"]
 mod support;
@@ -52,7 +52,7 @@ fn a_ready_image_becomes_a_guest_in_which_a_cell_runs() {
         // FreeBSD's own has every module of its kernel.
         &image_options(true, &load_matrix(&matrix).unwrap().modules),
         &Cache::new(&path("made")),
-        &AtomicBool::new(false),
+        &CancellationToken::new(),
         &mut |_| (),
     );
     let disk = opened(fs::read(made.unwrap().disk()).unwrap());

@@ -5,9 +5,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "prints for the developer who runs it")]
 
-use std::{collections::BTreeMap, env, process::ExitCode, sync::atomic::AtomicBool, time::Instant};
+use std::{collections::BTreeMap, env, process::ExitCode, time::Instant};
 
 use nlproof_image::{BuildOptions, Cache, CacheRoot, Dists, Stage, build};
+use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     match run() {
@@ -29,7 +30,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let mut ended: BTreeMap<Stage, f64> = BTreeMap::new();
     let options = BuildOptions { stock_rc, ..BuildOptions::default() };
-    let image = build(&release, &options, &cache, &AtomicBool::new(false), &mut |progress| {
+    let image = build(&release, &options, &cache, &CancellationToken::new(), &mut |progress| {
         if progress.bytes_done == progress.bytes_total {
             ended.entry(progress.stage).or_insert_with(|| start.elapsed().as_secs_f64());
         }

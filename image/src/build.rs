@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
     sync::{
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -15,6 +15,8 @@ use std::{
 
 use nlproof_base::counted;
 use sha2::Digest as _;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::Cache,
@@ -28,9 +30,7 @@ use crate::{
     makefs, modules, mtree,
     options::{BuildOptions, Progress, Stage},
     release::{BASE, KERNEL, ReleaseDir},
-    skip, space,
-    stop::Stop,
-    superblock,
+    skip, space, superblock,
     tree::{Tree, TreeError},
 };
 
@@ -57,14 +57,13 @@ pub fn build(
     release: &ReleaseDir,
     options: &BuildOptions,
     cache: &Cache,
-    cancel: &AtomicBool,
+    cancel: &CancellationToken,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Image, ImageError> {
     let key = key(release, options)?;
     let needed = || needed_bytes(release, options);
     cache.find_or_make(&key, cancel, progress, needed, |dir, progress| {
-        let failed = AtomicBool::new(false);
-        let stop = Stop { cancel, failed: &failed };
+        let stop = &cancel.child_token();
         Build { release, options, dir, stop, progress }.run(&key)
     })
 }
@@ -98,7 +97,7 @@ struct Build<'a> {
     options: &'a BuildOptions,
     /// Directory in which the image is made.
     dir: &'a Path,
-    stop: Stop<'a>,
+    stop: &'a CancellationToken,
     progress: &'a mut dyn FnMut(Progress),
 }
 
@@ -181,7 +180,7 @@ impl Build<'_> {
                     };
                     let result = extract();
                     if result.is_err() {
-                        stop.failed.store(true, Ordering::Relaxed);
+                        stop.cancel();
                     }
                     // The receiver waits for both; should it be gone, nobody wants the result.
                     sender.send((index, result)).ok();
@@ -262,7 +261,7 @@ pub(crate) fn filesystem(
     image: &Path,
     dir: &Path,
     options: &BuildOptions,
-    stop: Stop<'_>,
+    stop: &CancellationToken,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), ImageError> {
     let spec = dir.join("root.mtree");

@@ -11,10 +11,11 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, SystemTime},
 };
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     digest::Sha256,
@@ -96,7 +97,7 @@ impl Cache {
     pub(crate) fn find_or_make(
         &self,
         key: &Sha256,
-        cancel: &AtomicBool,
+        cancel: &CancellationToken,
         progress: &mut dyn FnMut(Progress),
         needed: impl FnOnce() -> Result<u64, ImageError>,
         make: impl FnOnce(&Path, &mut dyn FnMut(Progress)) -> Result<ImageInfo, ImageError>,
@@ -121,14 +122,14 @@ impl Cache {
     fn wait_for_lock(
         &self,
         key: &Sha256,
-        cancel: &AtomicBool,
+        cancel: &CancellationToken,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Lock, ImageError> {
         loop {
             if let Some(lock) = self.try_lock(key)? {
                 return Ok(lock);
             }
-            if cancel.load(Ordering::Relaxed) {
+            if cancel.is_cancelled() {
                 return Err(ImageError::Cancelled);
             }
             progress(Progress { stage: Stage::Wait, bytes_done: 0, bytes_total: 0 });

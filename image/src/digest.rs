@@ -5,7 +5,9 @@ use std::{fmt, fs::File, io::Read as _, path::Path, str::FromStr};
 
 use sha2::Digest as _;
 
-use crate::{error::ImageError, stop::Stop};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ImageError;
 
 /// A SHA-256 digest. Shown, parsed and serialised as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -23,12 +25,12 @@ impl Sha256 {
     ///
     /// # Errors
     /// It cannot be read, or the user interrupts.
-    pub(crate) fn of_file(path: &Path, stop: Stop<'_>) -> Result<Self, ImageError> {
+    pub(crate) fn of_file(path: &Path, stop: &CancellationToken) -> Result<Self, ImageError> {
         let read = |error| ImageError::io("read", path, error);
         let mut file = File::open(path).map_err(read)?;
         let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; 1 << 20]);
         loop {
-            if stop.is_set() {
+            if stop.is_cancelled() {
                 return Err(ImageError::Cancelled);
             }
             match file.read(&mut buffer).map_err(read)? {

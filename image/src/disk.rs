@@ -22,7 +22,9 @@ use std::{
 use gpt::{GptConfig, disk::LogicalBlockSize, mbr::ProtectiveMBR, partition::Partition, partition_types};
 use uuid::Uuid;
 
-use crate::{digest::Sha256, error::ImageError, stop::Stop};
+use tokio_util::sync::CancellationToken;
+
+use crate::{digest::Sha256, error::ImageError};
 
 /// Bytes in a sector.
 const SECTOR: u64 = 512;
@@ -63,7 +65,7 @@ pub(crate) struct Parts<'a> {
 pub(crate) fn assemble(
     disk: &Path,
     parts: &Parts<'_>,
-    stop: Stop<'_>,
+    stop: &CancellationToken,
     progress: impl FnMut(u64),
 ) -> Result<u64, ImageError> {
     let read = |error| ImageError::io("read", parts.root, error);
@@ -130,7 +132,7 @@ pub(crate) fn copy_sparse(
     from: &mut dyn Read,
     to: &File,
     offset: u64,
-    stop: Stop<'_>,
+    stop: &CancellationToken,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, CopyError> {
     const CHUNK: usize = 1 << 16;
@@ -138,7 +140,7 @@ pub(crate) fn copy_sparse(
     let mut buffer = vec![0; 1 << 20];
     let mut done = 0;
     loop {
-        if stop.is_set() {
+        if stop.is_cancelled() {
             return Err(CopyError::Stopped);
         }
         let n = match from.read(&mut buffer) {
@@ -159,7 +161,7 @@ pub(crate) fn copy_sparse(
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::MetadataExt as _, sync::atomic::AtomicBool};
+    use std::{fs, os::unix::fs::MetadataExt as _};
 
     use super::*;
 
@@ -171,8 +173,7 @@ mod tests {
         contents[..5].copy_from_slice(b"begin");
         contents.extend_from_slice(b"end, not at the end of a sector");
         fs::write(&root, &contents).unwrap();
-        let (cancel, failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        let stop = Stop { cancel: &cancel, failed: &failed };
+        let stop = &CancellationToken::new();
         let parts = Parts {
             pmbr: &[0x90; 512],
             gptboot: b"gptboot",
@@ -210,8 +211,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (root, disk) = (dir.path().join("root"), dir.path().join("disk"));
         fs::write(&root, [1; 4096]).unwrap();
-        let (cancel, failed) = (AtomicBool::new(true), AtomicBool::new(false));
-        let stop = Stop { cancel: &cancel, failed: &failed };
+        let stop = &CancellationToken::new();
+        stop.cancel();
         let parts =
             Parts { pmbr: &[0; 512], gptboot: b"", root: &root, labels: LABELS, seed: &Sha256::of(b"") };
         assert!(matches!(assemble(&disk, &parts, stop, |_| {}), Err(ImageError::Cancelled)));

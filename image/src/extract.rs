@@ -12,12 +12,13 @@ use std::{
 use liblzma::{bufread::XzDecoder, stream::MtStreamBuilder};
 use tar::EntryType;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     digest::Sha256,
     error::ImageError,
     path::TreePath,
     sparse::{self, PaxSparse},
-    stop::Stop,
     stream::{Broken, DigestReader},
     tree::{Meta, Tree, TreeError},
     unpack::{UnpackError, UnpackLimits, each_entry},
@@ -59,7 +60,7 @@ pub(crate) fn extract(
     tree: &mut Tree,
     threads: u32,
     done: &AtomicU64,
-    stop: Stop<'_>,
+    stop: &CancellationToken,
 ) -> Result<(), ImageError> {
     let cut_off = pass(archive, tree, None, threads, done, stop)?;
     if !cut_off.is_empty() {
@@ -78,7 +79,7 @@ fn pass(
     only: Option<&CutOff>,
     threads: u32,
     done: &AtomicU64,
-    stop: Stop<'_>,
+    stop: &CancellationToken,
 ) -> Result<CutOff, ImageError> {
     let mut reader = DigestReader::open(archive.path, done, stop)?;
     let outcome = unpack(&mut reader, tree, only, archive.wanted, threads);

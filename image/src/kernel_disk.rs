@@ -9,10 +9,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicU64},
+    sync::atomic::AtomicU64,
 };
 
 use sha2::Digest as _;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::{filesystem, write_info},
@@ -29,7 +31,6 @@ use crate::{
     path::TreePath,
     release::{BASE, ReleaseDir},
     skip,
-    stop::Stop,
     tree::{Kind, Meta, Tree, TreeError},
 };
 
@@ -64,7 +65,7 @@ pub fn kernel_disk(
     over: &Over<'_>,
     options: &BuildOptions,
     cache: &Cache,
-    cancel: &AtomicBool,
+    cancel: &CancellationToken,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Image, ImageError> {
     let modules = over.kernel.modules_for(&options.module_names(), &options.demanded)?;
@@ -74,8 +75,7 @@ pub fn kernel_disk(
     let bytes: u64 = modules.iter().map(|module| module.bytes.len() as u64).sum();
     let needed = || Ok(4 * (fs::metadata(&over.kernel.file).map_or(0, |data| data.len()) + bytes));
     cache.find_or_make(&key, cancel, progress, needed, |dir, progress| {
-        let failed = AtomicBool::new(false);
-        let stop = Stop { cancel, failed: &failed };
+        let stop = &cancel.child_token();
         let boot = boot_files(over.release, cache, stop, progress)?;
         progress(Progress { stage: Stage::OwnKernel, bytes_done: 0, bytes_total: 0 });
         let tree = tree(over, &modules, &boot, options, dir)?;
@@ -105,7 +105,7 @@ fn key(over: &Over<'_>, base: &str, modules: &[OwnModule], options: &BuildOption
 fn boot_files(
     release: &ReleaseDir,
     cache: &Cache,
-    stop: Stop<'_>,
+    stop: &CancellationToken,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<PathBuf, ImageError> {
     let expected = release.entry(BASE)?.sha256;
@@ -217,7 +217,7 @@ fn assemble(
     key: &Sha256,
     options: &BuildOptions,
     dir: &Path,
-    stop: Stop<'_>,
+    stop: &CancellationToken,
 ) -> Result<(), ImageError> {
     let code = |file: &'static str| {
         let reason = || ImageError::Unusable {
@@ -252,7 +252,7 @@ fn info(
     modules: &[OwnModule],
     options: &BuildOptions,
     dir: &Path,
-    stop: Stop<'_>,
+    stop: &CancellationToken,
 ) -> Result<ImageInfo, ImageError> {
     let size = |path: &Path| {
         fs::metadata(path).map(|data| data.len()).map_err(|error| ImageError::io("read", path, error))

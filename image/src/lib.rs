@@ -33,7 +33,6 @@ mod seed;
 mod skip;
 mod space;
 mod sparse;
-mod stop;
 mod stream;
 mod superblock;
 mod tree;

@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{error::ImageError, stop::Stop};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ImageError;
 
 /// Block and fragment size of the file system in bytes: newfs(8)'s own, and what keeps the boot
 /// loader's reads through the BIOS few.
@@ -50,12 +52,16 @@ pub(crate) struct Job<'a> {
 }
 
 /// Runs `makefs`; `progress` is told how many bytes the image has so far.
-pub(crate) fn run(job: &Job<'_>, stop: Stop<'_>, mut progress: impl FnMut(u64)) -> Result<(), ImageError> {
+pub(crate) fn run(
+    job: &Job<'_>,
+    stop: &CancellationToken,
+    mut progress: impl FnMut(u64),
+) -> Result<(), ImageError> {
     let mut child = spawn(job)?;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if stop.is_set() => {
+            Ok(None) if stop.is_cancelled() => {
                 end(child)?;
                 return Err(ImageError::Cancelled);
             }
@@ -131,7 +137,6 @@ fn check(job: &Job<'_>, status: ExitStatus) -> Result<(), ImageError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
 
     use super::*;
 
@@ -149,7 +154,10 @@ mod tests {
             free: 0,
             latest: 0,
         };
-        let stop = Stop { cancel: &AtomicBool::new(cancel), failed: &AtomicBool::new(false) };
+        let stop = &CancellationToken::new();
+        if cancel {
+            stop.cancel();
+        }
         run(&job, stop, |_| {}).unwrap_err()
     }
 

@@ -2,10 +2,11 @@
 //! From a ready VM image to an image of ours: unpacked, then booted once by the caller, who copies our files to it over
 //! ssh.
 
-use std::sync::atomic::AtomicBool;
 use std::{fs, path::Path};
 
 use sha2::Digest as _;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     build::write_info,
@@ -16,7 +17,6 @@ use crate::{
     image::{self, Image, ImageInfo, Input, SCHEMA},
     kernel::KernelInfo,
     options::{BuildOptions, Progress, Stage},
-    stop::Stop,
     vmimage::VmImageDir,
 };
 
@@ -69,7 +69,7 @@ pub fn provision(
     source: &VmImageDir,
     options: &BuildOptions,
     cache: &Cache,
-    cancel: &AtomicBool,
+    cancel: &CancellationToken,
     progress: &mut dyn FnMut(Progress),
     boot: &mut dyn FnMut(&Provisioning<'_>) -> Result<Provisioned, ImageError>,
 ) -> Result<Image, ImageError> {
@@ -77,8 +77,7 @@ pub fn provision(
     let bytes = source.bytes()?;
     let needed = || Ok(bytes * SPACE_FACTOR);
     cache.find_or_make(&key, cancel, progress, needed, |dir, progress| {
-        let failed = AtomicBool::new(false);
-        let stop = Stop { cancel, failed: &failed };
+        let stop = &cancel.child_token();
         progress(Progress { stage: Stage::VerifyImage, bytes_done: 0, bytes_total: bytes });
         let digests = source.verify(stop)?;
         let disk = dir.join(image::DISK);

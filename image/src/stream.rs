@@ -10,7 +10,9 @@ use std::{
 
 use sha2::Digest as _;
 
-use crate::{digest::Sha256, error::ImageError, stop::Stop};
+use tokio_util::sync::CancellationToken;
+
+use crate::{digest::Sha256, error::ImageError};
 
 /// Reads a file and digests what it gives out.
 pub(crate) struct DigestReader<'a> {
@@ -18,7 +20,7 @@ pub(crate) struct DigestReader<'a> {
     hasher: sha2::Sha256,
     bytes: u64,
     done: &'a AtomicU64,
-    stop: Stop<'a>,
+    stop: &'a CancellationToken,
     /// The reading itself failed: what a decoder then reports is only a consequence.
     broken: Option<Broken>,
 }
@@ -31,7 +33,11 @@ pub(crate) enum Broken {
 
 impl<'a> DigestReader<'a> {
     /// Opens `path`. Bytes that were read are added to `done`.
-    pub(crate) fn open(path: &Path, done: &'a AtomicU64, stop: Stop<'a>) -> Result<Self, ImageError> {
+    pub(crate) fn open(
+        path: &Path,
+        done: &'a AtomicU64,
+        stop: &'a CancellationToken,
+    ) -> Result<Self, ImageError> {
         let file = File::open(path).map_err(|error| ImageError::io("open", path, error))?;
         Ok(Self { file, hasher: sha2::Sha256::new(), bytes: 0, done, stop, broken: None })
     }
@@ -49,7 +55,7 @@ impl<'a> DigestReader<'a> {
 
 impl Read for DigestReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stop.is_set() {
+        if self.stop.is_cancelled() {
             self.broken = Some(Broken::Stopped);
             return Err(io::Error::other("stopped"));
         }
@@ -72,7 +78,6 @@ impl Read for DigestReader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
 
     use super::*;
 
@@ -80,8 +85,7 @@ mod tests {
     fn digests_all_of_the_file_whatever_was_read_of_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"abc").unwrap();
-        let (done, cancel, failed) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(false));
-        let stop = Stop { cancel: &cancel, failed: &failed };
+        let (done, stop) = (AtomicU64::new(0), &CancellationToken::new());
         let mut reader = DigestReader::open(file.path(), &done, stop).unwrap();
         assert_eq!(reader.read(&mut [0; 1]).unwrap(), 1);
         assert!(matches!(reader.finish(), Ok((digest, 3)) if digest == Sha256::of(b"abc")));
@@ -91,8 +95,8 @@ mod tests {
     #[test]
     fn a_raised_flag_ends_the_reading() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let (done, cancel, failed) = (AtomicU64::new(0), AtomicBool::new(false), AtomicBool::new(true));
-        let stop = Stop { cancel: &cancel, failed: &failed };
+        let (done, stop) = (AtomicU64::new(0), &CancellationToken::new());
+        stop.cancel();
         let mut reader = DigestReader::open(file.path(), &done, stop).unwrap();
         assert!(reader.read(&mut [0; 1]).is_err());
         assert!(matches!(reader.finish(), Err(Broken::Stopped)));

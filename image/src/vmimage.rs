@@ -20,13 +20,14 @@ use liblzma::{bufread::XzDecoder, stream::MtStreamBuilder};
 use nlproof_base::counted;
 use nlproof_base::{Limit, read_text};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{
     disk::{self, CopyError},
     error::ImageError,
     extract::{DECODER_MEMORY, DECODER_MOST},
     fetch::{AnyDigest, BASIC_CI, CHECKSUM_FILES, Checksums, Digests},
     space,
-    stop::Stop,
 };
 
 /// Largest disk image of a guest, unpacked, in bytes.
@@ -87,9 +88,9 @@ impl VmImageDir {
     }
 
     /// The digests of the image; it is the one that the CHECKSUM file describes.
-    pub(crate) fn verify(&self, stop: Stop<'_>) -> Result<Digests, ImageError> {
+    pub(crate) fn verify(&self, stop: &CancellationToken) -> Result<Digests, ImageError> {
         let image = self.image();
-        let digests = Digests::of_file(&image, Some(self.digest), &|| stop.is_set())
+        let digests = Digests::of_file(&image, Some(self.digest), &|| stop.is_cancelled())
             .map_err(|error| ImageError::io("read", &image, error))?
             .ok_or(ImageError::Cancelled)?;
         if digests.like(self.digest) == self.digest {
@@ -107,7 +108,7 @@ impl VmImageDir {
     pub(crate) fn unpack(
         &self,
         to: &Path,
-        stop: Stop<'_>,
+        stop: &CancellationToken,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), ImageError> {
         let from = self.image();
@@ -198,7 +199,7 @@ fn starts_with(file: &File, magic: &[u8]) -> bool {
 }
 
 /// Makes a raw disk of a qcow2 file, in its place.
-fn to_raw(disk: &Path, stop: Stop<'_>) -> Result<(), ImageError> {
+fn to_raw(disk: &Path, stop: &CancellationToken) -> Result<(), ImageError> {
     let raw = disk.with_extension("converted");
     let mut child = Command::new("qemu-img")
         .args(["convert", "-q", "-f", "qcow2", "-O", "raw"])
@@ -214,7 +215,7 @@ fn to_raw(disk: &Path, stop: Stop<'_>) -> Result<(), ImageError> {
     let status = loop {
         match child.try_wait().map_err(|error| ImageError::io("run", Path::new("qemu-img"), error))? {
             Some(status) => break status,
-            None if stop.is_set() => {
+            None if stop.is_cancelled() => {
                 // It is gone, or about to be; its half file goes with the directory.
                 child.kill().and_then(|()| child.wait()).ok();
                 return Err(ImageError::Cancelled);
@@ -247,7 +248,7 @@ impl Read for Counted<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::MetadataExt as _, sync::atomic::AtomicBool};
+    use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
     use crate::digest::Sha256;
@@ -273,8 +274,7 @@ mod tests {
     }
 
     fn unpack(image: &VmImageDir) -> Result<(Vec<u8>, u64), ImageError> {
-        let (cancel, failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        let stop = Stop { cancel: &cancel, failed: &failed };
+        let stop = &CancellationToken::new();
         image.verify(stop)?;
         let to = image.path.join("disk.raw");
         image.unpack(&to, stop, &mut |_| ())?;

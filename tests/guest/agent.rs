@@ -25,17 +25,18 @@ fn batch(filter: &str) -> Batch {
     Batch { programs }
 }
 
-fn run(server: &Server, batch: &Batch) -> (Vec<Record>, Result<(), SshError>) {
-    let ssh = server.connect();
+async fn run(server: &Server, batch: &Batch) -> (Vec<Record>, Result<(), SshError>) {
+    let ssh = server.connect().await;
     let directory = server.path().to_str().unwrap();
-    let path = install_agent(&ssh, directory, AGENT, &mut NoWatch).unwrap();
+    let path = install_agent(&ssh, directory, AGENT, &mut NoWatch).await.unwrap();
     assert_eq!(path, agent_path(directory, AGENT));
     // The second time it is there.
-    assert_eq!(install_agent(&ssh, directory, AGENT, &mut NoWatch).unwrap(), path);
+    assert_eq!(install_agent(&ssh, directory, AGENT, &mut NoWatch).await.unwrap(), path);
     let mut records = Vec::new();
     let result = run_agent(&ssh, &path, batch, &Wait::new("the batch", LIMIT), &mut NoWatch, &mut |record| {
         records.push(record);
-    });
+    })
+    .await;
     (records, result.map(drop))
 }
 
@@ -44,13 +45,13 @@ fn cannot_isolate(records: &[Record]) -> bool {
     records.iter().any(|record| matches!(&record.body, Body::Error { stage: ErrorStage::Isolate, .. }))
 }
 
-#[test]
-fn a_vector_s_conversation_with_linux_comes_back_over_ssh() {
+#[tokio::test]
+async fn a_vector_s_conversation_with_linux_comes_back_over_ssh() {
     let test = "a_vector_s_conversation_with_linux_comes_back_over_ssh";
     let Some(server) = Server::start(test) else { return };
     let batch = batch("link/getlink-unknown-name");
     assert_eq!(batch.programs.len(), 1);
-    let (records, result) = run(&server, &batch);
+    let (records, result) = run(&server, &batch).await;
     result.unwrap();
     if cannot_isolate(&records) {
         return skip(test, "no rights to make a network namespace");
@@ -67,12 +68,12 @@ fn a_vector_s_conversation_with_linux_comes_back_over_ssh() {
     assert!(text.contains("ifname \"nosuch0\""), "{text}");
 }
 
-#[test]
-fn every_program_of_a_batch_ends() {
+#[tokio::test]
+async fn every_program_of_a_batch_ends() {
     let test = "every_program_of_a_batch_ends";
     let Some(server) = Server::start(test) else { return };
     let batch = batch("dump/getlink-all");
-    let (records, result) = run(&server, &batch);
+    let (records, result) = run(&server, &batch).await;
     result.unwrap();
     let ended = records.iter().filter(|record| matches!(record.body, Body::End { .. })).count();
     assert_eq!(ended, batch.programs.len());
@@ -80,18 +81,19 @@ fn every_program_of_a_batch_ends() {
     assert!(records.windows(2).all(|pair| pair[0].t_ns <= pair[1].t_ns), "time runs forward");
 }
 
-#[test]
-fn an_agent_that_cannot_be_run_has_died() {
+#[tokio::test]
+async fn an_agent_that_cannot_be_run_has_died() {
     let Some(server) = Server::start("an_agent_that_cannot_be_run_has_died") else { return };
     let wait = Wait::new("a program that is no agent", Duration::from_secs(30));
     let error = run_agent(
-        &server.connect(),
+        &server.connect().await,
         "/bin/true",
         &batch("link/getlink-by-name"),
         &wait,
         &mut NoWatch,
         &mut |_| {},
     )
+    .await
     .unwrap_err();
     assert!(
         matches!(

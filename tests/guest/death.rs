@@ -30,12 +30,17 @@ impl Dying {
 }
 
 impl Watch for Dying {
-    fn check(&mut self) -> Result<(), GuestFailure> {
+    async fn check(&mut self) -> Result<(), GuestFailure> {
         self.looks = self.looks.saturating_sub(1);
         if self.looks == 0 { Err(Self::failure()) } else { Ok(()) }
     }
 
-    fn cause_of_death(&mut self) -> Option<GuestFailure> {
+    /// There is something new all the time.
+    async fn changed(&mut self) {
+        tokio::task::yield_now().await;
+    }
+
+    async fn cause_of_death(&mut self) -> Option<GuestFailure> {
         Some(Self::failure())
     }
 
@@ -44,10 +49,11 @@ impl Watch for Dying {
     }
 }
 
-#[test]
-fn a_guest_that_dies_ends_every_wait() {
+#[tokio::test]
+async fn a_guest_that_dies_ends_every_wait() {
     let Some(server) = Server::start("a_guest_that_dies_ends_every_wait") else { return };
-    let error = server.connect().run("sleep 60", &wait("sleep"), &mut Dying { looks: 3 }).unwrap_err();
+    let error =
+        server.connect().await.run("sleep 60", &wait("sleep"), &mut Dying { looks: 3 }).await.unwrap_err();
     assert!(matches!(error, SshError::Guest(GuestFailure::Panicked(_))), "{error:?}");
 
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -55,31 +61,37 @@ fn a_guest_that_dies_ends_every_wait() {
     target.address = silent.local_addr().unwrap();
     let started = Instant::now();
     let error =
-        Ssh::connect(&target, &wait("ssh"), &Patience::default(), &mut Dying { looks: 3 }).unwrap_err();
+        Ssh::connect(&target, &wait("ssh"), &Patience::default(), &mut Dying { looks: 3 }).await.unwrap_err();
     assert!(matches!(error, SshError::Guest(GuestFailure::Panicked(_))), "{error:?}");
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
-#[test]
-fn a_lost_connection_is_no_exit_status() {
+#[tokio::test]
+async fn a_lost_connection_is_no_exit_status() {
     let Some(server) = Server::start("a_lost_connection_is_no_exit_status") else { return };
     // The shell's parent is the server's process for this connection.
     let suicide = "kill -KILL $PPID";
-    let error = server.connect().run(suicide, &wait("suicide"), &mut NoWatch).unwrap_err();
+    let error = server.connect().await.run(suicide, &wait("suicide"), &mut NoWatch).await.unwrap_err();
     let SshError::Lost { doing, .. } = &error else { panic!("{error:?}") };
     assert!(doing.contains(suicide), "{doing}");
     assert_eq!(error.into_failure(&NoWatch).kind(), "lost-ssh");
     // The console knows more: then that is the reason.
-    let error = server.connect().run(suicide, &wait("suicide"), &mut Dying { looks: 10_000 }).unwrap_err();
+    let error = server
+        .connect()
+        .await
+        .run(suicide, &wait("suicide"), &mut Dying { looks: 10_000 })
+        .await
+        .unwrap_err();
     assert!(matches!(error, SshError::Guest(GuestFailure::Panicked(_))), "{error:?}");
 }
 
-#[test]
-fn a_command_that_talks_without_end_ends_in_its_wait() {
+#[tokio::test]
+async fn a_command_that_talks_without_end_ends_in_its_wait() {
     let Some(server) = Server::start("a_command_that_talks_without_end_ends_in_its_wait") else { return };
     let started = Instant::now();
     let error = server
         .connect()
+        .await
         .exec(
             "yes",
             &mut std::io::empty(),
@@ -87,79 +99,80 @@ fn a_command_that_talks_without_end_ends_in_its_wait() {
             &mut NoWatch,
             &mut |_| ControlFlow::Continue(()),
         )
+        .await
         .unwrap_err();
     let SshError::Wait { error: WaitError::Expired(expired), .. } = &error else { panic!("{error:?}") };
     assert_eq!(expired.name, "the end of yes");
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
-#[test]
-fn output_comes_while_the_command_runs_and_can_end_it() {
+#[tokio::test]
+async fn output_comes_while_the_command_runs_and_can_end_it() {
     let Some(server) = Server::start("output_comes_while_the_command_runs_and_can_end_it") else { return };
     let mut seen = Vec::new();
-    let stopped = server.connect().exec(
-        "echo first; sleep 60",
-        &mut std::io::empty(),
-        &wait("echo"),
-        &mut NoWatch,
-        &mut |output| {
+    let stopped = server
+        .connect()
+        .await
+        .exec("echo first; sleep 60", &mut std::io::empty(), &wait("echo"), &mut NoWatch, &mut |output| {
             if let Output::Stdout(bytes) = output {
                 seen.extend_from_slice(bytes);
             }
             ControlFlow::Break(())
-        },
-    );
+        })
+        .await;
     assert!(matches!(stopped, Err(SshError::Stopped { .. })), "{stopped:?}");
     assert_eq!(seen, b"first\n");
 }
 
-#[test]
-fn a_command_that_does_not_read_its_input_still_ends() {
+#[tokio::test]
+async fn a_command_that_does_not_read_its_input_still_ends() {
     let Some(server) = Server::start("a_command_that_does_not_read_its_input_still_ends") else { return };
     let mut endless = std::io::repeat(b'x').take(64 << 20);
     let status = server
         .connect()
+        .await
         .exec("exit 3", &mut endless, &wait("exit"), &mut NoWatch, &mut |_| ControlFlow::Continue(()))
+        .await
         .unwrap();
     assert_eq!(status, ExecStatus::Code(3));
 }
 
-#[test]
-fn a_host_key_of_a_type_that_the_server_has_not_is_told_at_once() {
+#[tokio::test]
+async fn a_host_key_of_a_type_that_the_server_has_not_is_told_at_once() {
     let Some(server) = Server::start("a_host_key_of_a_type_that_the_server_has_not_is_told_at_once") else {
         return;
     };
-    server.connect();
+    server.connect().await;
     let mut target = server.target.clone();
     target.host_key = HostKey::parse("ecdsa-sha2-nistp256 AAAAE2VjZHNh").unwrap();
-    let error = connect(&target).unwrap_err();
+    let error = connect(&target).await.unwrap_err();
     let SshError::Negotiation { key_type, .. } = &error else { panic!("{error:?}") };
     assert_eq!(key_type, "ecdsa-sha2-nistp256");
 }
 
-#[test]
-fn a_key_works_from_memory_and_an_absent_file_is_named() {
+#[tokio::test]
+async fn a_key_works_from_memory_and_an_absent_file_is_named() {
     let Some(server) = Server::start("a_key_works_from_memory_and_an_absent_file_is_named") else { return };
-    server.connect();
+    server.connect().await;
     let mut target = server.target.clone();
     target.key = SshKey::Memory(std::fs::read_to_string(server.path().join("client")).unwrap());
     assert!(!format!("{target:?}").contains("BEGIN"), "a key must not be printed");
-    let output = connect(&target).unwrap().run("echo in", &wait("echo"), &mut NoWatch).unwrap();
+    let output = connect(&target).await.unwrap().run("echo in", &wait("echo"), &mut NoWatch).await.unwrap();
     assert_eq!(output.stdout, b"in\n");
     target.key = SshKey::File(server.path().join("absent"));
-    let error = connect(&target).unwrap_err().to_string();
+    let error = connect(&target).await.unwrap_err().to_string();
     assert!(error.contains("/absent: "), "{error}");
 }
 
-#[test]
-fn nobody_listening_ends_in_the_named_wait_with_the_reason() {
+#[tokio::test]
+async fn nobody_listening_ends_in_the_named_wait_with_the_reason() {
     let Some(server) = Server::start("nobody_listening_ends_in_the_named_wait_with_the_reason") else {
         return;
     };
     let mut target = server.target.clone();
     target.address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let short = Wait::new("ssh in the absent guest", Duration::from_millis(600));
-    let error = Ssh::connect(&target, &short, &Patience::default(), &mut NoWatch).unwrap_err();
+    let error = Ssh::connect(&target, &short, &Patience::default(), &mut NoWatch).await.unwrap_err();
     let SshError::Wait { error: WaitError::Expired(expired), .. } = &error else { panic!("{error:?}") };
     assert_eq!(expired.name, "ssh in the absent guest");
     assert!(error.to_string().contains("refused"), "{error}");

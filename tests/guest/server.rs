@@ -77,8 +77,8 @@ impl Server {
     }
 
     /// A connection.
-    pub(crate) fn connect(&self) -> Ssh {
-        connect(&self.target).unwrap_or_else(|error| {
+    pub(crate) async fn connect(&self) -> Ssh {
+        connect(&self.target).await.unwrap_or_else(|error| {
             let log = fs::read_to_string(self.path().join("log")).unwrap_or_default();
             panic!("{error}\nsshd says:\n{log}");
         })
@@ -94,8 +94,8 @@ impl Drop for Server {
 }
 
 /// Connects within the limit.
-pub(crate) fn connect(target: &SshTarget) -> Result<Ssh, SshError> {
-    Ssh::connect(target, &Wait::new("ssh", LIMIT), &Patience::default(), &mut NoWatch)
+pub(crate) async fn connect(target: &SshTarget) -> Result<Ssh, SshError> {
+    Ssh::connect(target, &Wait::new("ssh", LIMIT), &Patience::default(), &mut NoWatch).await
 }
 
 /// A key that no server knows.

@@ -3,13 +3,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use nlproof::golden::{Divergences, Store};
 use nlproof::matrix::{
     Cell, CellResult, Emit, Engine, Event, Opener, RunRequest, RunResult, Timings, VectorsOfRun, load_matrix,
 };
 use nlproof::vector::{Vector, load_vector};
+use nlproof_guest::Tasks;
 
 /// The project's own vectors, goldens and matrix.
 fn tests() -> PathBuf {
@@ -86,7 +86,7 @@ fn run_engine(
     open: &Opener<'_>,
     hear: &mut Emit<'_>,
 ) -> RunResult {
-    let never = AtomicBool::new(false);
+    let tasks = Tasks::start().unwrap();
     let engine = Engine {
         open,
         goldens: &Store::new(&tests().join("golden")),
@@ -95,7 +95,7 @@ fn run_engine(
         follow_stock: false,
         raw: None,
         jobs: NonZeroUsize::new(jobs).unwrap(),
-        cancel: &never,
+        tasks: &tasks,
     };
     engine.run(&RunRequest { cells, vectors, about: VectorsOfRun::default() }, hear).unwrap()
 }

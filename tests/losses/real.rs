@@ -7,8 +7,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nlproof::matrix::{Cell, CellResult, CellStatus, Outcome, load_matrix};
 use nlproof::targets::{
@@ -17,6 +16,7 @@ use nlproof::targets::{
 use nlproof::vector::compile;
 use nlproof::vm::{Accelerator, Tools};
 use nlproof_agent::{Batch, Body, Privilege, Program, Record, SocketOptions, Step};
+use nlproof_guest::Tasks;
 use nlproof_image::{Cache, CacheRoot, Dists};
 use serde_json::json;
 
@@ -37,6 +37,7 @@ enum Deed {
 struct Victim {
     target: FreebsdTarget,
     deed: Option<Deed>,
+    tasks: Tasks,
 }
 
 impl Target for Victim {
@@ -51,7 +52,7 @@ impl Target for Victim {
             Some(Deed::Signal(name)) => signal = Some((name, self.target.vm().pid().unwrap())),
             Some(Deed::LinkDown) => {
                 let arguments = json!({ "name": "net0", "up": false });
-                self.target.vm().qmp().execute("set_link", arguments).unwrap();
+                self.tasks.drive(self.target.vm().qmp().execute("set_link", arguments)).unwrap();
             }
             Some(Deed::Command(command)) => {
                 let words = ["/bin/sh", "-c", command].map(str::to_owned);
@@ -120,7 +121,7 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         lost_console: None,
         translation_log: None,
         supervisor: env!("CARGO_BIN_EXE_nlproof").into(),
-        cancel: Arc::new(AtomicBool::new(false)),
+        tasks: Tasks::start().unwrap(),
     })
 }
 
@@ -135,7 +136,7 @@ fn run_with(test: &str, release: &str, deed: Deed, directory: &Path) -> Option<C
     let result = run(&cell, &vectors("link"), &|request, on_stage| {
         let first = opened.fetch_add(1, Ordering::SeqCst) == 0;
         let target = FreebsdTarget::open(request.cell.release.as_ref().unwrap(), &options, None, on_stage)?;
-        Ok(Box::new(Victim { target, deed: first.then_some(deed) }))
+        Ok(Box::new(Victim { target, deed: first.then_some(deed), tasks: options.tasks.clone() }))
     });
     println!("{:?}", result.status);
     Some(result)

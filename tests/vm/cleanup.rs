@@ -8,28 +8,29 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{TinyGuest, assert_gone, processes_of, tools, wait};
 use nlproof::vm::{SUPERVISE, Then, Vm};
+use nlproof_guest::Tasks;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 const HELPER: &str = "cleanup::a_harness_for_the_other_tests_to_kill";
 /// Set for the child that plays the harness.
 const ROLE: &str = "NLPROOF_TEST_ROLE";
 
-fn booted(vm: &mut Vm) {
-    vm.wait_for(&wait("the guest's text"), |event| *event == nlproof::vm::ConsoleEvent::Login).unwrap();
+async fn booted(vm: &mut Vm) {
+    vm.wait_for(&wait("the guest's text"), |event| *event == nlproof::vm::ConsoleEvent::Login).await.unwrap();
 }
 
 fn guest() -> TinyGuest {
     TinyGuest::new("login: ", Then::Halt)
 }
 
-#[test]
-fn after_success() {
+#[tokio::test]
+async fn after_success() {
     let Some(tools) = tools("after_success") else { return };
-    let mut vm = guest().start(&tools).unwrap();
-    booted(&mut vm);
+    let mut vm = guest().start(&tools).await.unwrap();
+    booted(&mut vm).await;
     let run_dir = vm.run_dir();
     assert_eq!(processes_of(&run_dir).len(), 2, "supervisor and QEMU");
-    vm.quit().unwrap();
+    vm.quit().await.unwrap();
     assert_gone(&run_dir);
 }
 
@@ -38,28 +39,30 @@ fn after_a_panic_of_the_harness() {
     let Some(tools) = tools("after_a_panic_of_the_harness") else { return };
     let (send, receive) = std::sync::mpsc::channel();
     let result = std::thread::spawn(move || {
-        let mut vm = guest().start(&tools).unwrap();
-        booted(&mut vm);
-        send.send(vm.run_dir()).unwrap();
-        panic!("on purpose, by the test after_a_panic_of_the_harness");
+        Tasks::start().unwrap().drive(async {
+            let mut vm = guest().start(&tools).await.unwrap();
+            booted(&mut vm).await;
+            send.send(vm.run_dir()).unwrap();
+            panic!("on purpose, by the test after_a_panic_of_the_harness");
+        })
     })
     .join();
     assert!(result.is_err());
     assert_gone(&receive.recv().unwrap());
 }
 
-#[test]
-fn after_the_supervisor_was_killed() {
+#[tokio::test]
+async fn after_the_supervisor_was_killed() {
     let Some(tools) = tools("after_the_supervisor_was_killed") else { return };
-    let mut vm = guest().start(&tools).unwrap();
-    booted(&mut vm);
+    let mut vm = guest().start(&tools).await.unwrap();
+    booted(&mut vm).await;
     let run_dir = vm.run_dir();
     let qemu = vm.pid().unwrap();
     let pids = processes_of(&run_dir).into_iter().map(|path| path.file_name().unwrap().to_owned());
     let pids: Vec<u32> = pids.map(|name| name.to_str().unwrap().parse().unwrap()).collect();
     let supervisor = pids.into_iter().find(|pid| *pid != qemu).unwrap();
     kill(supervisor, Signal::KILL);
-    let exit = vm.wait_exit(&wait("qemu's end")).unwrap();
+    let exit = vm.wait_exit(&wait("qemu's end")).await.unwrap();
     assert_eq!(exit, nlproof::vm::QemuExit::SupervisorDied);
     drop(vm);
     assert_gone(&run_dir);
@@ -101,13 +104,13 @@ fn the_supervisor_removes_nothing_but_run_directories() {
 
 /// Runs in a child of the tests above, with [`ROLE`] set: starts a VM, tells where it is, and waits to be
 /// killed.
-#[test]
+#[tokio::test]
 #[ignore = "plays the harness that other tests kill"]
-fn a_harness_for_the_other_tests_to_kill() {
+async fn a_harness_for_the_other_tests_to_kill() {
     assert!(std::env::var_os(ROLE).is_some(), "this is not a test by itself");
     let tools = tools(HELPER).unwrap();
-    let mut vm = guest().start(&tools).unwrap();
-    booted(&mut vm);
+    let mut vm = guest().start(&tools).await.unwrap();
+    booted(&mut vm).await;
     println!("\nrun directory: {}", vm.run_dir().display());
     // Should nobody kill it, its standard input ends with the test that started it.
     std::io::stdin().lines().for_each(drop);

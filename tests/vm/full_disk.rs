@@ -53,8 +53,8 @@ fn has_small_disk(test: &str) -> bool {
     false
 }
 
-#[test]
-fn a_write_that_finds_no_room_is_an_outcome_with_a_name() {
+#[tokio::test]
+async fn a_write_that_finds_no_room_is_an_outcome_with_a_name() {
     let test = "a_write_that_finds_no_room_is_an_outcome_with_a_name";
     let Some(tools) = tools(test) else { return };
     if !has_small_disk(test) {
@@ -70,8 +70,8 @@ fn a_write_that_finds_no_room_is_an_outcome_with_a_name() {
     // A hole: it takes no room.
     file.set_len(1024 * 1024).unwrap();
     guest.config.raw_disk(disk, DiskWrites::Discard);
-    let mut vm = guest.start(&tools).unwrap();
-    let failure = vm.wait_for(&wait("login"), |event| *event == ConsoleEvent::Login).unwrap_err();
+    let mut vm = guest.start(&tools).await.unwrap();
+    let failure = vm.wait_for(&wait("login"), |event| *event == ConsoleEvent::Login).await.unwrap_err();
     assert_eq!(failure.kind(), "host-disk-full", "{failure}");
     assert_eq!(failure.fingerprint(), "host-disk-full");
     let small = std::env::var(SMALL).unwrap();
@@ -79,20 +79,20 @@ fn a_write_that_finds_no_room_is_an_outcome_with_a_name() {
     for part in ["write: No space left on device", &small, "bytes free; make room", "TMPDIR"] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    assert_eq!(vm.check(), Err(failure), "a dead guest stays dead");
+    assert_eq!(vm.check().await, Err(failure), "a dead guest stays dead");
 }
 
-#[test]
-fn a_hang_beside_a_full_disk_is_told_as_one() {
+#[tokio::test]
+async fn a_hang_beside_a_full_disk_is_told_as_one() {
     let test = "a_hang_beside_a_full_disk_is_told_as_one";
     let Some(tools) = tools(test) else { return };
     if !has_small_disk(test) {
         return;
     }
     let guest = TinyGuest::new("Starting devd.\r\n", Then::Halt);
-    let mut vm = guest.start(&tools).unwrap();
+    let mut vm = guest.start(&tools).await.unwrap();
     let login = Wait::new("login", Duration::from_millis(300));
-    let failure = vm.wait_for(&login, |event| *event == ConsoleEvent::Login).unwrap_err();
+    let failure = vm.wait_for(&login, |event| *event == ConsoleEvent::Login).await.unwrap_err();
     let GuestFailure::HostDisk(disk) = &failure else { panic!("{failure}") };
     assert!(disk.full && disk.what.contains("login"), "{failure}");
 }

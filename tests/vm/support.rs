@@ -51,8 +51,8 @@ impl TinyGuest {
         self.dir.path()
     }
 
-    pub(crate) fn start(&self, tools: &Tools) -> Result<Vm, VmError> {
-        Vm::start(&self.config, AcceleratorKind::Tcg, tools, &Patience::default())
+    pub(crate) async fn start(&self, tools: &Tools) -> Result<Vm, VmError> {
+        Vm::start(&self.config, AcceleratorKind::Tcg, tools, &Patience::default()).await
     }
 }
 

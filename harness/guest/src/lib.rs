@@ -4,4 +4,7 @@
 //! Nothing here knows of vectors, traces or releases. `vm` lies below `ssh`.
 
 pub mod ssh;
+mod tasks;
 pub mod vm;
+
+pub use tasks::Tasks;

@@ -5,9 +5,10 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use nlproof_files::work_directory_in;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::archive::keep;
 use crate::c_part::{CPart, add_to_key};
@@ -33,7 +34,7 @@ pub struct Options<'a> {
     /// Build in faults that keep the module from being unloaded, for a test of that.
     pub faults: bool,
     /// Set when the user interrupts.
-    pub cancel: &'a AtomicBool,
+    pub cancel: &'a CancellationToken,
 }
 
 /// What is being done.
@@ -166,7 +167,7 @@ struct Work<'a> {
     headers: &'a Headers,
     out: &'a Path,
     faults: bool,
-    cancel: &'a AtomicBool,
+    cancel: &'a CancellationToken,
 }
 
 impl Work<'_> {

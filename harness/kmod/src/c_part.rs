@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::KmodError;
 use crate::flags;
@@ -20,7 +20,7 @@ pub(crate) struct CPart<'a> {
     pub(crate) headers: &'a Headers,
     /// Directory for the objects and the module.
     pub(crate) out: &'a Path,
-    pub(crate) cancel: &'a AtomicBool,
+    pub(crate) cancel: &'a CancellationToken,
 }
 
 /// Everything but the sources that decides what comes of C.

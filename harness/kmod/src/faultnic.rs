@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use tokio_util::sync::CancellationToken;
 
 use nlproof_files::work_directory_in;
 
@@ -30,7 +30,7 @@ pub fn build_faultnic(
     headers: HeaderSource<'_>,
     checkout: &Path,
     cache: &Path,
-    cancel: &AtomicBool,
+    cancel: &CancellationToken,
 ) -> Result<Module, KmodError> {
     find_or_make(tools, headers, checkout, cache, cancel).map_err(|error| error.explained(cache))
 }
@@ -40,7 +40,7 @@ fn find_or_make(
     headers: HeaderSource<'_>,
     checkout: &Path,
     cache: &Path,
-    cancel: &AtomicBool,
+    cancel: &CancellationToken,
 ) -> Result<Module, KmodError> {
     let (tree, endings) = TREE;
     let tree = checkout.join(tree);

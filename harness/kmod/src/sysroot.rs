@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 
 use nlproof_files::work_directory_in;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::archive::keep;
 use crate::error::KmodError;
@@ -37,7 +38,11 @@ pub(crate) fn place(tools: &Toolchain, cache: &Path) -> PathBuf {
 }
 
 /// Compiles `core` (about 20 s) unless the cache has it.
-pub(crate) fn sysroot(tools: &Toolchain, cache: &Path, cancel: &AtomicBool) -> Result<PathBuf, KmodError> {
+pub(crate) fn sysroot(
+    tools: &Toolchain,
+    cache: &Path,
+    cancel: &CancellationToken,
+) -> Result<PathBuf, KmodError> {
     let place = place(tools, cache);
     if place.is_dir() {
         return Ok(place);

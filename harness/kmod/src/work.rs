@@ -3,7 +3,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::error::KmodError;
 
@@ -12,8 +13,8 @@ const SHOWN: usize = 40;
 
 /// Runs a tool to its end. Between two of them the caller's wish to stop is heard; none takes longer than half a
 /// minute.
-pub(crate) fn run(step: &str, command: &mut Command, cancel: &AtomicBool) -> Result<(), KmodError> {
-    if cancel.load(Ordering::SeqCst) {
+pub(crate) fn run(step: &str, command: &mut Command, cancel: &CancellationToken) -> Result<(), KmodError> {
+    if cancel.is_cancelled() {
         return Err(KmodError::Interrupted);
     }
     let program = command.get_program().to_owned();
@@ -37,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_failure_shows_what_was_said() {
-        let cancel = AtomicBool::new(false);
+        let cancel = CancellationToken::new();
         let mut command = Command::new("sh");
         let error =
             run("compile", command.args(["-c", "echo no such thing >&2; exit 3"]), &cancel).unwrap_err();
@@ -47,7 +48,9 @@ mod tests {
 
     #[test]
     fn a_wish_to_stop_is_heard_before_the_next_tool() {
-        let error = run("compile", &mut Command::new("/nonexistent"), &AtomicBool::new(true)).unwrap_err();
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let error = run("compile", &mut Command::new("/nonexistent"), &cancel).unwrap_err();
         assert!(matches!(error, KmodError::Interrupted));
     }
 }

@@ -3,11 +3,11 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::{env, fs};
 
 use nlproof_image::{Dists, ReleaseDir};
 use nlproof_kmod::{HeaderSource, Options, ToolPaths, Toolchain, build, build_faultnic};
+use tokio_util::sync::CancellationToken;
 
 /// Past libtest's capture, which would hide it in a test that passes.
 #[allow(clippy::disallowed_methods, reason = "libtest captures what the macros print")]
@@ -40,7 +40,7 @@ fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
         return skipped(test, &format!("no release with src.txz in {:?}", dists.search));
     }
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let cancel = AtomicBool::new(false);
+    let cancel = CancellationToken::new();
     let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     for release in &with_source {
         let in_cache = |cache: &Path| {

@@ -9,6 +9,7 @@ use nlproof_kmod::{ToolPaths, Toolchain};
 use super::args::{CellArgs, ProjectArgs};
 use super::directories::places;
 use super::exit::{CliError, ExitCode};
+use super::interrupt;
 use super::out::say;
 use super::project::Project;
 use crate::kernels::{Compilers, lacking_here, remedy};
@@ -39,7 +40,8 @@ pub(super) fn main(project: &ProjectArgs, cells: &CellArgs) -> Result<ExitCode, 
     if let Ok(tools) = &tools {
         findings.push(Finding {
             name: "accelerator",
-            found: choose_accelerator(Accelerator::Auto, tools)
+            found: interrupt::tasks()
+                .drive(choose_accelerator(Accelerator::Auto, tools))
                 .map(|selected| selected.to_string())
                 .map_err(|error| error.to_string()),
         });

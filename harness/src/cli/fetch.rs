@@ -166,18 +166,20 @@ impl Store {
             FetchEvent::Note(text) => bar.suspend(|| tell!("note: {text}")),
             _ => {}
         };
-        let mut fetcher = Fetcher::new(Limits::default(), interrupt::flag(), &mut on_event);
+        let tasks = interrupt::tasks();
+        let mut fetcher = Fetcher::new(Limits::default(), tasks.cancel(), &mut on_event);
         let fetched = match what {
             What::Sets(files) => {
                 let files: Vec<&str> = files.iter().map(String::as_str).collect();
                 let (mirrors, Freshness { refresh, repin }) = (&release.sets, how);
-                Sets { release: &release.name, mirrors, files: &files, pins: &self.pins, refresh, repin }
-                    .fetch(&self.root, &mut fetcher)
+                let sets =
+                    Sets { release: &release.name, mirrors, files: &files, pins: &self.pins, refresh, repin };
+                tasks.drive(sets.fetch(&self.root, &mut fetcher))
             }
             What::Image => {
                 let (mirrors, repin) = (&release.images, how.repin);
-                VmImages { release: &release.name, mirrors, pins: &self.pins, repin }
-                    .fetch(&self.root, &mut fetcher)
+                let images = VmImages { release: &release.name, mirrors, pins: &self.pins, repin };
+                tasks.drive(images.fetch(&self.root, &mut fetcher))
             }
         };
         bar.finish_and_clear();

@@ -262,7 +262,8 @@ fn fuzz(setup: Setup, crew: Crew<'_>, args: &FuzzArgs) -> Result<ExitCode, CliEr
     let mut campaign = Campaign::new(setup, crew, dir, args.resume).map_err(state_error)?;
     let limits = Limits { time: args.time, rounds: args.rounds };
     let mut told = None::<Instant>;
-    let run = campaign.run(limits, interrupt::flag(), &mut |progress| match progress {
+    let tasks = interrupt::tasks();
+    let run = campaign.run(limits, tasks.cancel(), &mut |progress| match progress {
         Progress::Round { .. } if told.is_some_and(|told| told.elapsed() < TOLD_EVERY) => {}
         Progress::Round { seconds, executions, corpus, shapes, blocks, findings } => {
             told = Some(Instant::now());
@@ -285,7 +286,7 @@ fn fuzz(setup: Setup, crew: Crew<'_>, args: &FuzzArgs) -> Result<ExitCode, CliEr
     });
     let code = summary(campaign.findings(), directory);
     match run {
-        Ok(()) if interrupt::flag().load(Ordering::SeqCst) => {
+        Ok(()) if tasks.is_cancelled() => {
             tell!("interrupted; nothing is lost: --resume goes on");
             Ok(ExitCode::INTERRUPTED)
         }

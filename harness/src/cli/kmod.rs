@@ -26,8 +26,8 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, C
     let directory = dists.find(&release).map_err(|error| CliError::Usage(error.to_string()))?;
     let options = project.module_options(*unverified)?;
     let mut on_stage = |stage: &str, _| tell!("{stage}");
-    let module =
-        prepare_module(&directory, own, &options, interrupt::flag(), &mut on_stage).map_err(open_error)?;
+    let module = prepare_module(&directory, own, &options, interrupt::tasks().cancel(), &mut on_stage)
+        .map_err(open_error)?;
     let path = match output {
         Some(output) => {
             let bytes = std::fs::read(&module.path)

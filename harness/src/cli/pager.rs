@@ -4,6 +4,7 @@
 use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 
+use super::interrupt;
 use super::out::{is_shown, say_text, tell};
 
 /// Options of less(1) where the user has set none: end by itself if the text fits, keep colours, leave the text on the
@@ -22,7 +23,7 @@ pub(super) fn page(text: &str, no_pager: bool) {
 fn paged(text: &str) -> bool {
     let Some(mut pager) = command(std::env::var("PAGER").ok().as_deref()) else { return false };
     // Ctrl-C is the pager's while it runs.
-    if let Err(ctrlc::Error::System(error)) = ctrlc::set_handler(|| ()) {
+    if let Err(error) = interrupt::leave_to_others() {
         tell!("warning: Ctrl-C ends more than the pager: {error}");
     }
     let Ok(mut child) = pager.stdin(Stdio::piped()).spawn() else { return false };

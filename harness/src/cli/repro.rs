@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `repro`: a vector is run again in the cell in which it failed, with the guest at hand.
 
-use std::io::{self, BufRead as _, Read as _};
+use std::io::{self, Read as _};
 use std::path::Path;
-use std::sync::atomic::Ordering;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::args::{CellArgs, GuestArgs, ProjectArgs, ReproArgs};
 use super::copies::Copies;
@@ -16,7 +13,7 @@ use super::out::say;
 use super::project::Project;
 use super::run::one;
 use super::targets::{Targets, open_error, open_freebsd_shown, open_shown};
-use crate::file::Limit;
+use crate::guest::{LiveInput, Stdin as _};
 use crate::matrix::{Cell, Outcome, RunResult, TargetKind};
 use crate::report::{read_report, troubled};
 use crate::targets::{FreebsdTarget, TargetError};
@@ -136,23 +133,25 @@ pub(super) fn hold(target: &mut FreebsdTarget, cell: &Cell, say: impl Fn(&str)) 
     }
 }
 
-/// Waits for a line, or the end, of standard input. A read alone would not see Ctrl-C.
+/// Waits for a line, or the end, of standard input, or for Ctrl-C.
 fn wait_for_enter() -> Result<(), CliError> {
-    let stdin = io::stdin();
-    let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-    loop {
-        if interrupt::flag().load(Ordering::SeqCst) {
-            return Err(CliError::Interrupted);
+    let (mut input, tasks) = (LiveInput::of(io::stdin()), interrupt::tasks());
+    tasks.drive(async {
+        // What is typed before Enter does not matter, and need not be kept.
+        let mut typed = [0; 256];
+        loop {
+            tokio::select! {
+                biased;
+                () = tasks.cancel().cancelled() => return Err(CliError::Interrupted),
+                () = input.ready() => {}
+            }
+            match input.read(&mut typed) {
+                Ok(0) => return Ok(()),
+                Ok(length) if typed.iter().take(length).any(|byte| *byte == b'\n') => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(CliError::Usage(format!("standard input cannot be read: {error}"))),
+            }
         }
-        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&moment)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            Ok(_) => break,
-            Err(error) => return Err(CliError::Usage(format!("standard input cannot be read: {error}"))),
-        }
-    }
-    // What is typed before Enter does not matter, and need not be kept whole.
-    let mut line = stdin.lock().take(Limit::LINE.get());
-    line.read_until(b'\n', &mut Vec::new())
-        .map(drop)
-        .map_err(|error| CliError::Usage(format!("standard input cannot be read: {error}")))
+    })
 }

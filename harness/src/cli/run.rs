@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `run VECTOR`: one vector in one cell, the conversation decoded.
 
-use std::sync::Arc;
-
 use super::answer::{Answer, Ended, ask};
 use super::args::{ProjectArgs, RunArgs};
 use super::copies::Copies;
@@ -47,10 +45,10 @@ fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
         .with_modules(&args.guest.kmod)
         .with_kernels(&args.cells.kernel, &args.cells.release)?;
     let vector = &project.vector(&args.vector)?;
-    let cancel = interrupt::flag();
+    let tasks = interrupt::tasks();
     if args.linux {
         copies.demand_guest(None)?;
-        let mut target = LinuxTarget::open(Arc::clone(cancel)).map_err(open_error)?;
+        let mut target = LinuxTarget::open(tasks.clone()).map_err(open_error)?;
         return one(&project, &mut target, None, vector, args.raw);
     }
     let targets = copies.room_in(Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace)));

@@ -46,8 +46,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, 
             if !args.keep {
                 tell!("everything that you change is gone when you leave");
             }
-            let mut ssh = login.command(&[]);
-            on_this_terminal(&mut target, &mut ssh)
+            on_this_terminal(&mut target, login.command(&[]))
         }
         command => run(&mut target, command),
     };
@@ -94,13 +93,12 @@ impl From<TargetError> for Failed {
 }
 
 /// Runs ssh(1) on this terminal, for a shell.
-fn on_this_terminal(target: &mut FreebsdTarget, ssh: &mut std::process::Command) -> Result<ExitCode, Failed> {
-    let mut child = ssh.spawn().map_err(|error| {
+fn on_this_terminal(target: &mut FreebsdTarget, ssh: std::process::Command) -> Result<ExitCode, Failed> {
+    let status = target.attend(ssh)?.map_err(|error| {
         Failed::Other(CliError::NothingRan(format!(
             "ssh does not start: {error}\n  help: install it (Debian: openssh-client)"
         )))
     })?;
-    let status = target.attend(&mut child)?;
     match status.code() {
         Some(code) => Ok(ExitCode::of_command(code)),
         None => Err(Failed::Other(CliError::Guest(format!("ssh was ended: {status}").into()))),

@@ -42,7 +42,7 @@ pub(super) fn from_tree(args: &SourceArgs, path: &Path, modules: &[String]) -> R
         modules,
         make_args: &args.make_arg,
         objects: &objects,
-        cancel: interrupt::flag(),
+        tasks: interrupt::tasks(),
     };
     let built = build(&options, &mut |step| match step {
         Step::Wait => tell!("{}: wait for another build of this tree", tree.path.display()),

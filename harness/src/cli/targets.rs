@@ -88,7 +88,7 @@ pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdO
         console: None,
         lost_console: None,
         supervisor,
-        cancel: Arc::clone(interrupt::flag()),
+        tasks: interrupt::tasks().clone(),
     })
 }
 
@@ -212,7 +212,7 @@ impl Targets {
             reason: error.to_string(),
             remedy: "nlproof doctor shows where releases are looked for".into(),
         })?;
-        prepare_module(&directory, own, &self.module, &self.freebsd.cancel, &mut |_, _| ())
+        prepare_module(&directory, own, &self.module, self.freebsd.tasks.cancel(), &mut |_, _| ())
     }
 
     /// The same, with a module for a test of its unloading. It has more imports than the policy knows.

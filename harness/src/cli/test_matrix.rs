@@ -71,7 +71,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         follow_stock: args.kernel_trace,
         raw: args.report_dir.clone(),
         jobs: args.jobs.unwrap_or_else(|| default_jobs(args.what.guest.memory.unwrap_or(MEMORY_MIB))),
-        cancel: interrupt::flag(),
+        tasks: interrupt::tasks(),
     };
     let mut screen = Screen::new(is_ci());
     let result = engine

@@ -2,10 +2,10 @@
 //! The loop: draw, run, look, keep; and what is found is asked again, reduced, and told once.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_base::counted;
+use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
 use super::crew::{Answers, Crew};
@@ -138,14 +138,14 @@ impl<'a> Campaign<'a> {
         &self.state.findings
     }
 
-    /// Runs until a limit, or until `cancel` is set. What is known by then is kept, whatever ends it.
+    /// Runs until a limit, or until `cancel` is cancelled. What is known by then is kept, whatever ends it.
     ///
     /// # Errors
     /// See [`CampaignError`]; an interruption is none.
     pub fn run(
         &mut self,
         limits: Limits,
-        cancel: &AtomicBool,
+        cancel: &CancellationToken,
         on: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), CampaignError> {
         let run = self.rounds(limits, cancel, on);
@@ -161,7 +161,7 @@ impl<'a> Campaign<'a> {
     fn rounds(
         &mut self,
         limits: Limits,
-        cancel: &AtomicBool,
+        cancel: &CancellationToken,
         on: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), CampaignError> {
         if !self.setup.bugs.is_empty() {
@@ -170,7 +170,7 @@ impl<'a> Campaign<'a> {
         }
         self.learn_bugs()?;
         let over = |campaign: &Self| {
-            cancel.load(Ordering::SeqCst)
+            cancel.is_cancelled()
                 || limits.time.is_some_and(|time| campaign.began.elapsed() >= time)
                 || limits.rounds.is_some_and(|rounds| campaign.state.round >= rounds)
         };
@@ -259,7 +259,7 @@ impl<'a> Campaign<'a> {
     fn round(
         &mut self,
         drafts: Vec<Draft>,
-        cancel: &AtomicBool,
+        cancel: &CancellationToken,
         on: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), CampaignError> {
         let seeding = self.state.seeded < self.setup.seeds.len();
@@ -335,7 +335,7 @@ impl<'a> Campaign<'a> {
         draft: &Draft,
         suspicion: &Suspicion,
         loss: Option<&Loss>,
-        cancel: &AtomicBool,
+        cancel: &CancellationToken,
         on: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), CampaignError> {
         let cell = self.setup.sides.get(suspicion.side).map(|side| side.name.clone()).unwrap_or_default();
@@ -374,7 +374,7 @@ impl<'a> Campaign<'a> {
             let budget = if suspicion.oracle == Oracle::Lost { REDUCTION_OF_LOSS } else { REDUCTION };
             let mut failed = None;
             let reduced = reduce(draft, budget, &mut |smaller| {
-                if cancel.load(Ordering::SeqCst) {
+                if cancel.is_cancelled() {
                     return None;
                 }
                 self.comes_again(smaller, suspicion, 1).map_err(|error| failed = Some(error)).ok()

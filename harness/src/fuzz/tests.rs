@@ -3,13 +3,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use iface_core::Profile;
 use iface_sim::Fault;
 use nlproof_agent::{Batch, Body, Record, Step};
 use nlproof_wire::consts::{IFLA_IFALIAS, IFLA_MTU, NLMSG_ERROR, RTM_NEWLINK};
 use nlproof_wire::view::{MessageItem, attrs, messages};
+use tokio_util::sync::CancellationToken;
 
 use super::generate::{self, OS};
 use super::mutate::mutate;
@@ -170,7 +171,7 @@ fn run(campaign: &mut Campaign<'_>, rounds: u64) -> usize {
     let mut told = 0;
     let limits = Limits { time: None, rounds: Some(rounds) };
     campaign
-        .run(limits, &AtomicBool::new(false), &mut |progress| {
+        .run(limits, &CancellationToken::new(), &mut |progress| {
             told += usize::from(matches!(progress, Progress::Round { .. }))
         })
         .unwrap();
@@ -293,7 +294,9 @@ fn a_seed_does_the_same_whoever_does_the_work_and_whenever_it_is_interrupted() {
     // Interrupted before it begins: nothing is lost, and nothing is done.
     let mut interrupted = campaign(parts.path(), Seeded::Errno, 1, true).unwrap();
     let limits = Limits { time: None, rounds: Some(3) };
-    interrupted.run(limits, &AtomicBool::new(true), &mut |_| ()).unwrap();
+    let cancelled = CancellationToken::new();
+    cancelled.cancel();
+    interrupted.run(limits, &cancelled, &mut |_| ()).unwrap();
     let mut rest = campaign(parts.path(), Seeded::Errno, 1, true).unwrap();
     assert_eq!(run(&mut rest, 3), 2);
     assert_eq!(timeless(rest.findings()), timeless(&at_once));

@@ -11,19 +11,22 @@
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nlproof_base::Limit;
 use nlproof_files::{free_bytes, write_whole};
+use nlproof_guest::Tasks;
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::pipe;
+use tokio::process::Child;
+use tokio::time::timeout;
 
 use super::follow::{Follower, Heard};
 use super::kept::{INFO, Info, lock_of, place};
@@ -34,7 +37,7 @@ use super::tree::Tree;
 const TOOLCHAIN: &str = "kernel-toolchain";
 /// Bytes: a disk with less than that is full for a compiler.
 const LEAST_FREE: u64 = 16 << 20;
-/// How often the user's wish to stop is looked at.
+/// Between two looks at a lock that another process holds.
 const TICK: Duration = Duration::from_millis(100);
 /// How long make(1) may take to stop.
 const STOP: Duration = Duration::from_secs(10);
@@ -54,8 +57,8 @@ pub struct BuildOptions<'a> {
     pub make_args: &'a [String],
     /// Where objects are kept.
     pub objects: &'a Path,
-    /// Set when the user interrupts.
-    pub cancel: &'a AtomicBool,
+    /// The runtime on which the build is waited for, and the token that interrupts it.
+    pub tasks: &'a Tasks,
 }
 
 /// How far a build is.
@@ -177,7 +180,7 @@ pub fn build(options: &BuildOptions<'_>, on_step: &mut dyn FnMut(Step)) -> Resul
     let place = place(options.objects, &options.tree.path, options.kernconf);
     let prefix = place.join("obj");
     fs::create_dir_all(&prefix).map_err(objects(&prefix))?;
-    let _lock = lock(&lock_of(&place), options.cancel, on_step)?;
+    let _lock = lock(&lock_of(&place), options.tasks, on_step)?;
     let info = Info {
         tree: options.tree.path.clone(),
         kernconf: options.kernconf.to_owned(),
@@ -270,7 +273,7 @@ fn link(made: &Path, installed: &Path) -> io::Result<bool> {
 }
 
 /// The right to build, which ends with this process.
-fn lock(path: &Path, cancel: &AtomicBool, on_step: &mut dyn FnMut(Step)) -> Result<File, BuildError> {
+fn lock(path: &Path, tasks: &Tasks, on_step: &mut dyn FnMut(Step)) -> Result<File, BuildError> {
     let file =
         OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(objects(path))?;
     let mut said = false;
@@ -278,15 +281,16 @@ fn lock(path: &Path, cancel: &AtomicBool, on_step: &mut dyn FnMut(Step)) -> Resu
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(error)) => return Err(objects(path)(error)),
-            Err(TryLockError::WouldBlock) if cancel.load(Ordering::SeqCst) => {
-                return Err(BuildError::Interrupted);
-            }
             Err(TryLockError::WouldBlock) => {}
         }
         if !std::mem::replace(&mut said, true) {
             on_step(Step::Wait);
         }
-        thread::sleep(TICK);
+        // No event tells of a lock that becomes free.
+        let waited = tasks.drive(async { timeout(TICK, tasks.cancel().cancelled()).await });
+        if waited.is_ok() {
+            return Err(BuildError::Interrupted);
+        }
     }
 }
 
@@ -349,61 +353,29 @@ impl Run<'_> {
         on_step: &mut dyn FnMut(Step),
     ) -> Result<(), BuildError> {
         let mut missing = None;
-        let (reader, writer) = io::pipe().map_err(objects(self.log))?;
-        let mut log = OpenOptions::new().append(true).open(self.log).map_err(objects(self.log))?;
-        let child = {
-            let mut command = self.command(target, arguments);
-            let both = writer.try_clone().map_err(objects(self.log))?;
-            command.stdout(writer).stderr(both).spawn()
-        };
-        let mut child = child
-            .map_err(|error| BuildError::Tools { missing: format!("the build does not start: {error}") })?;
-        let (sender, lines) = mpsc::channel();
-        let listener = thread::spawn(move || {
-            for line in BufReader::new(reader).split(b'\n') {
-                let Ok(line) = line else { break };
-                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    break;
-                }
-            }
-        });
         let mut follower = Follower::default();
-        loop {
-            if self.options.cancel.load(Ordering::SeqCst) {
-                stop(&mut child);
-                return Err(BuildError::Interrupted);
-            }
-            match lines.recv_timeout(TICK) {
-                Ok(line) => {
-                    // A log that finds no room is no reason to stop: make(1) will say so of its own files.
-                    drop(writeln!(log, "{line}"));
-                    match follower.hear(&line) {
-                        None => {}
-                        Some(Heard::Stage(stage)) => {
-                            // config(8) says in the stage before which objects a kernel has.
-                            if stage.ends_with("building everything") {
-                                missing = total.made.and_then(missing_objects);
-                            }
-                            on_step(Step::Stage(stage));
-                        }
-                        Some(Heard::Tool(name)) => on_step(Step::Tool(name)),
-                        Some(Heard::Directory(name)) => {
-                            let number = follower.directories;
-                            on_step(Step::Directory { name, number, of: total.directories.max(number) });
-                        }
-                        Some(Heard::Object) => {
-                            let of = missing.filter(|missing| *missing >= follower.objects);
-                            on_step(Step::Objects(follower.objects, of));
-                        }
-                        Some(Heard::Link) => on_step(Step::Link),
+        let status = self.options.tasks.drive(self.follow(self.command(target, arguments), |line| {
+            match follower.hear(line) {
+                None => {}
+                Some(Heard::Stage(stage)) => {
+                    // config(8) says in the stage before which objects a kernel has.
+                    if stage.ends_with("building everything") {
+                        missing = total.made.and_then(missing_objects);
                     }
+                    on_step(Step::Stage(stage));
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Some(Heard::Tool(name)) => on_step(Step::Tool(name)),
+                Some(Heard::Directory(name)) => {
+                    let number = follower.directories;
+                    on_step(Step::Directory { name, number, of: total.directories.max(number) });
+                }
+                Some(Heard::Object) => {
+                    let of = missing.filter(|missing| *missing >= follower.objects);
+                    on_step(Step::Objects(follower.objects, of));
+                }
+                Some(Heard::Link) => on_step(Step::Link),
             }
-        }
-        drop(listener.join());
-        let status = child.wait().map_err(objects(self.log))?;
+        }))?;
         if status.success() {
             return Ok(());
         }
@@ -418,23 +390,54 @@ impl Run<'_> {
             lacking: if target == TOOLCHAIN { lacking_here() } else { None },
         })
     }
+
+    /// Runs a command and passes on what it says, line by line, until it ends or the user interrupts.
+    async fn follow(
+        &self,
+        command: Command,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<ExitStatus, BuildError> {
+        let (reader, writer) = io::pipe().map_err(objects(self.log))?;
+        let reader = pipe::Receiver::from_owned_fd(reader.into()).map_err(objects(self.log))?;
+        let mut log = OpenOptions::new().append(true).open(self.log).map_err(objects(self.log))?;
+        let child = {
+            let mut command = tokio::process::Command::from(command);
+            let both = writer.try_clone().map_err(objects(self.log))?;
+            command.stdout(writer).stderr(both).spawn()
+        };
+        let mut child = child
+            .map_err(|error| BuildError::Tools { missing: format!("the build does not start: {error}") })?;
+        let mut lines = BufReader::new(reader).split(b'\n');
+        loop {
+            let line = tokio::select! {
+                biased;
+                () = self.options.tasks.cancel().cancelled() => {
+                    stop(&mut child).await;
+                    return Err(BuildError::Interrupted);
+                }
+                line = lines.next_segment() => line,
+            };
+            let Ok(Some(line)) = line else { break };
+            let line = String::from_utf8_lossy(&line);
+            // A log that finds no room is no reason to stop: make(1) will say so of its own files.
+            drop(writeln!(log, "{line}"));
+            on_line(&line);
+        }
+        child.wait().await.map_err(objects(self.log))
+    }
 }
 
 /// Asks make(1) and its children to stop, and kills those that do not.
-fn stop(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+async fn stop(child: &mut Child) {
+    let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
     let Some(group) = group else { return };
     // A group that is gone needs no signal.
     kill_process_group(group, Signal::INT).ok();
-    let asked = Instant::now();
-    while asked.elapsed() < STOP {
-        if matches!(child.try_wait(), Ok(Some(_))) {
-            break;
-        }
-        thread::sleep(TICK);
-    }
+    let ended = timeout(STOP, child.wait()).await;
     kill_process_group(group, Signal::KILL).ok();
-    drop(child.wait());
+    if ended.is_err() {
+        child.wait().await.ok();
+    }
 }
 
 #[cfg(test)]

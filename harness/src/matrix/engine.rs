@@ -3,9 +3,10 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
+
+use nlproof_guest::Tasks;
 
 use super::blame::{Ended, is_open, told};
 use super::cell::Cell;
@@ -83,8 +84,8 @@ pub struct Engine<'a> {
     pub timings: &'a Timings,
     /// How many targets there are side by side at most, of different cells or of one.
     pub jobs: NonZeroUsize,
-    /// Set when the user interrupts.
-    pub cancel: &'a AtomicBool,
+    /// The runtime on which targets and work are waited for, and the token that interrupts the run.
+    pub tasks: &'a Tasks,
 }
 
 /// A worker's task in a cell: one guest after another.
@@ -122,7 +123,7 @@ impl Engine<'_> {
         let most = request.cells.len() * (1 + request.vectors.len() / MIN_VECTORS_PER_GUEST);
         let worker = || {
             let _watched = queue.watch();
-            while let Some(work) = queue.next(|| self.cancelled()) {
+            while let Some(work) = self.tasks.drive(queue.next(self.tasks.cancel())) {
                 let (cell, guest) = match work {
                     Work::Begin(cell) => (cell, 1),
                     Work::Join { cell, guest } => (cell, guest),
@@ -169,7 +170,7 @@ impl Engine<'_> {
     }
 
     fn cancelled(&self) -> bool {
-        self.cancel.load(Ordering::SeqCst)
+        self.tasks.is_cancelled()
     }
 
     /// Whether dtrace(1) follows this cell.

@@ -154,10 +154,10 @@ fn judge_kernel(
 mod tests {
     use std::num::NonZeroUsize;
     use std::path::Path;
-    use std::sync::atomic::AtomicBool;
 
     use iface_core::Profile;
     use nlproof_agent::{Batch, Record};
+    use nlproof_guest::Tasks;
 
     use super::super::cell::tests::cell;
     use super::super::{CellResult, CellStatus, Engine, RunRequest, Soft, Timings, VectorsOfRun};
@@ -229,7 +229,7 @@ mod tests {
             follow_stock: false,
             raw: None,
             jobs: NonZeroUsize::MIN,
-            cancel: &AtomicBool::new(false),
+            tasks: &Tasks::start().unwrap(),
         };
         let cells = std::slice::from_ref(cell);
         let request = RunRequest { cells, vectors: &vectors, about: VectorsOfRun::default() };

@@ -10,7 +10,10 @@
 //! Vectors in which a guest may be lost come last, one at a time, in guests that ran nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Number of vectors that are worth a further guest: a restore takes as long as some 25, and an emulator translates the
 /// kernel's code for each guest anew.
@@ -75,7 +78,7 @@ struct State {
 /// Where workers find their work.
 pub(super) struct WorkQueue {
     state: Mutex<State>,
-    changed: Condvar,
+    changed: Notify,
     workers: usize,
 }
 
@@ -83,37 +86,57 @@ impl WorkQueue {
     /// Cells by their indices, in the order in which they are begun.
     pub(super) fn new(cells: impl IntoIterator<Item = usize>, workers: usize) -> Self {
         let state = State { waiting: cells.into_iter().collect(), ..State::default() };
-        Self { state: Mutex::new(state), changed: Condvar::new(), workers }
+        Self { state: Mutex::new(state), changed: Notify::new(), workers }
     }
 
-    /// What the calling worker does next; waits while that depends on others. `None`: there is nothing more to do.
-    pub(super) fn next(&self, cancelled: impl Fn() -> bool) -> Option<Work> {
-        let mut state = self.lock();
+    /// What the calling worker does next; waits while that depends on others. `None`: there is nothing more to do, or the
+    /// run was cancelled.
+    pub(super) async fn next(&self, cancel: &CancellationToken) -> Option<Work> {
+        let mut idle = false;
         loop {
-            if state.stopped || cancelled() {
+            // Before the look: what changes after it is told.
+            let changed = self.changed.notified();
+            if cancel.is_cancelled() {
                 return None;
             }
-            if let Some(cell) = state.waiting.pop_front() {
-                state.running.entry(cell).or_default().guests.insert(1);
-                return Some(Work::Begin(cell));
+            match self.look(&mut idle) {
+                Look::Work(work) => return Some(work),
+                Look::Over => return None,
+                Look::Wait => {}
             }
-            let worth = |running: &&mut Running| running.worth(running.guests.len() + 1);
-            let most = state.running.iter_mut().map(|(cell, running)| (*cell, running));
-            let most =
-                most.filter(|(_, running)| worth(running)).max_by_key(|(_, running)| running.left.len());
-            if let Some((cell, running)) = most {
-                // Numbers are taken again: they name files.
-                let guest = (1..).find(|guest| !running.guests.contains(guest)).unwrap_or(usize::MAX);
-                running.guests.insert(guest);
-                return Some(Work::Join { cell, guest });
+            tokio::select! {
+                () = changed => {}
+                () = cancel.cancelled() => {}
             }
-            if state.running.is_empty() {
-                return None;
-            }
-            state.idle += 1;
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
         }
+    }
+
+    /// `idle`: the worker is counted as one that waits.
+    fn look(&self, idle: &mut bool) -> Look {
+        let mut state = self.lock();
+        state.idle -= usize::from(std::mem::take(idle));
+        if state.stopped {
+            return Look::Over;
+        }
+        if let Some(cell) = state.waiting.pop_front() {
+            state.running.entry(cell).or_default().guests.insert(1);
+            return Look::Work(Work::Begin(cell));
+        }
+        let worth = |running: &&mut Running| running.worth(running.guests.len() + 1);
+        let most = state.running.iter_mut().map(|(cell, running)| (*cell, running));
+        let most = most.filter(|(_, running)| worth(running)).max_by_key(|(_, running)| running.left.len());
+        if let Some((cell, running)) = most {
+            // Numbers are taken again: they name files.
+            let guest = (1..).find(|guest| !running.guests.contains(guest)).unwrap_or(usize::MAX);
+            running.guests.insert(guest);
+            return Look::Work(Work::Join { cell, guest });
+        }
+        if state.running.is_empty() {
+            return Look::Over;
+        }
+        state.idle += 1;
+        *idle = true;
+        Look::Wait
     }
 
     /// Registers the vectors of a cell that has begun, and those to run last and apart from the rest.
@@ -200,14 +223,14 @@ impl WorkQueue {
         } else {
             WorkerFate::Out
         };
-        self.changed.notify_all();
+        self.changed.notify_waiters();
         after
     }
 
     /// Tells every worker that nothing is left to do.
     pub(super) fn stop(&self) {
         self.lock().stopped = true;
-        self.changed.notify_all();
+        self.changed.notify_waiters();
     }
 
     /// Stops everything if the worker that holds it panics: others would wait for it for ever.
@@ -219,7 +242,7 @@ impl WorkQueue {
         if let Some(running) = self.lock().running.get_mut(&cell) {
             change(running);
         }
-        self.changed.notify_all();
+        self.changed.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -235,6 +258,14 @@ impl Running {
     }
 }
 
+/// What a look for work came to.
+enum Look {
+    Work(Work),
+    /// Others decide whether there will be any.
+    Wait,
+    Over,
+}
+
 /// A view of the queue for one cell (see [`WorkQueue::watch`]).
 pub(super) struct Watched<'b>(&'b WorkQueue);
 
@@ -248,6 +279,8 @@ impl Drop for Watched<'_> {
 
 #[cfg(test)]
 mod tests {
+    use nlproof_guest::Tasks;
+
     use super::*;
 
     fn queue(cells: usize, workers: usize) -> WorkQueue {
@@ -255,7 +288,7 @@ mod tests {
     }
 
     fn next(queue: &WorkQueue) -> Option<Work> {
-        queue.next(|| false)
+        Tasks::start().unwrap().drive(queue.next(&CancellationToken::new()))
     }
 
     /// One that runs, with so many vectors.

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The Linux kernel of this machine as a target, for comparison: the agent in a network namespace.
 
-use std::io::{self, Read, Write as _};
+use std::io::{self, Write as _};
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{ExitStatus, Stdio};
 
 use nlproof_agent::frame::encode_request;
 use nlproof_agent::{Batch, Record, Request};
+use nlproof_guest::Tasks;
 use nlproof_wire::Os;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
 
 use super::Target;
 use super::agents;
@@ -22,22 +22,22 @@ use super::facts::{Cards, Commands, Facts};
 use crate::guest::{ExecStatus, Output, Receiver};
 use crate::vm::TEMPORARY_REMEDY;
 
-/// How long to wait for the agent before the user's wish to stop is looked at again.
-const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// At most this much is read at a time, in bytes.
+const CHUNK: usize = 64 * 1024;
 
 /// The agent as a file that can be executed.
 pub struct LinuxTarget {
     agent: tempfile::TempPath,
     facts: Facts,
-    cancel: Arc<AtomicBool>,
+    tasks: Tasks,
 }
 
 impl LinuxTarget {
-    /// Writes the agent to a temporary file. When `cancel` is set the agent is ended.
+    /// Writes the agent to a temporary file. When the user interrupts the agent is ended.
     ///
     /// # Errors
     /// This is no Linux on amd64, or the file cannot be written.
-    pub fn open(cancel: Arc<AtomicBool>) -> Result<LinuxTarget, OpenError> {
+    pub fn open(tasks: Tasks) -> Result<LinuxTarget, OpenError> {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Err(OpenError::Unavailable {
                 reason: "this machine is no Linux on amd64".into(),
@@ -65,7 +65,7 @@ impl LinuxTarget {
             stacks: None,
             known,
         };
-        Ok(LinuxTarget { agent, facts, cancel })
+        Ok(LinuxTarget { agent, facts, tasks })
     }
 }
 
@@ -77,96 +77,79 @@ impl Target for LinuxTarget {
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
         let request = encode_request(&Request::Run(batch.clone()))
             .map_err(|error| TargetError::Lost(format!("the batch: {error}")))?;
-        let mut child = Command::new(&self.agent)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| TargetError::Lost(format!("the agent did not start: {error}")))?;
         let mut receiver = Receiver::new(batch);
-        let heard = self.hear(&mut child, &request, &mut |output| receiver.take(output, on_record));
-        if heard.is_err() {
-            // Gone already if this fails.
-            child.kill().ok();
-        }
-        let status = child.wait().map_err(|error| TargetError::Lost(format!("the agent's end: {error}")))?;
-        if self.cancel.load(Ordering::SeqCst) {
+        let mut on_output = |output: Output<'_>| receiver.take(output, on_record);
+        let status = self.tasks.drive(self.talk(&request, &mut on_output));
+        if self.tasks.is_cancelled() {
             return Err(TargetError::Interrupted);
         }
-        heard?;
-        receiver.finish(Ok(exec_status(status))).map_err(|error| TargetError::Lost(error.to_string()))?;
+        receiver.finish(Ok(exec_status(status?))).map_err(|error| TargetError::Lost(error.to_string()))?;
         Ok(())
     }
 }
 
 impl LinuxTarget {
-    /// Sends the request and passes on what the agent says until it has closed both of its outputs.
-    fn hear(
+    /// Runs the agent, until it ends or the user interrupts.
+    async fn talk(
         &self,
-        child: &mut Child,
         request: &[u8],
         on_output: &mut dyn FnMut(Output<'_>) -> ControlFlow<()>,
-    ) -> Result<(), TargetError> {
-        let lost = |error: &dyn std::fmt::Display| TargetError::Lost(format!("the agent's records: {error}"));
-        // The agent reads its whole request before it runs it, so this cannot fill both pipes. If it ends before, its
-        // status and its words tell why.
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(request).ok();
+    ) -> Result<ExitStatus, TargetError> {
+        let lost = |what: &str, error: io::Error| TargetError::Lost(format!("the agent{what}: {error}"));
+        let mut child = Command::new(&self.agent)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| lost(" did not start", error))?;
+        let heard = tokio::select! {
+            biased;
+            () = self.tasks.cancel().cancelled() => Err(TargetError::Interrupted),
+            heard = hear(&mut child, request, on_output) => heard.map_err(|error| lost("'s records", error)),
+        };
+        if heard.is_err() {
+            // Gone already if this fails.
+            child.start_kill().ok();
         }
-        let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-        let mut buffer = vec![0; 64 * 1024];
-        while stdout.is_some() || stderr.is_some() {
-            if self.cancel.load(Ordering::SeqCst) {
-                return Err(TargetError::Interrupted);
-            }
-            let [from_stdout, from_stderr] = readable(&stdout, &stderr).map_err(|error| lost(&error))?;
-            let mut understood = true;
-            if from_stdout
-                && let Some(bytes) = read(&mut stdout, &mut buffer).map_err(|error| lost(&error))?
-            {
-                understood = on_output(Output::Stdout(bytes)).is_continue();
-            }
-            if from_stderr
-                && let Some(bytes) = read(&mut stderr, &mut buffer).map_err(|error| lost(&error))?
-            {
-                understood &= on_output(Output::Stderr(bytes)).is_continue();
-            }
-            if !understood {
-                return Ok(());
-            }
-        }
-        Ok(())
+        let status = child.wait().await.map_err(|error| lost("'s end", error))?;
+        heard.map(|()| status)
     }
 }
 
-/// Which of the two outputs has something to read, or has ended.
-fn readable(
-    stdout: &Option<std::process::ChildStdout>,
-    stderr: &Option<std::process::ChildStderr>,
-) -> Result<[bool; 2], rustix::io::Errno> {
-    let mut fds = Vec::with_capacity(2);
-    fds.extend(stdout.iter().map(|stdout| PollFd::new(stdout, PollFlags::IN)));
-    fds.extend(stderr.iter().map(|stderr| PollFd::new(stderr, PollFlags::IN)));
-    match poll(&mut fds, Some(&LOOK)) {
-        Ok(_) => {}
-        Err(rustix::io::Errno::INTR) => return Ok([false; 2]),
-        Err(error) => return Err(error),
+/// Sends the request and passes on what the agent says until it has closed both of its outputs.
+async fn hear(
+    child: &mut Child,
+    request: &[u8],
+    on_output: &mut dyn FnMut(Output<'_>) -> ControlFlow<()>,
+) -> io::Result<()> {
+    // The agent reads its whole request before it runs it, so this cannot fill both pipes. If it ends before, its
+    // status and its words tell why.
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(request).await.ok();
     }
-    let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
-    let mut next = |open: bool| open && ready.next().unwrap_or_default();
-    Ok([next(stdout.is_some()), next(stderr.is_some())])
-}
-
-/// Reads what is there; `None` at the stream's end, which closes it.
-fn read<'a>(stream: &mut Option<impl Read>, buffer: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
-    let Some(open) = stream else { return Ok(None) };
-    match open.read(buffer)? {
-        0 => {
-            *stream = None;
-            Ok(None)
+    let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Ok(());
+    };
+    let (mut said, mut complained) = (vec![0; CHUNK], vec![0; CHUNK]);
+    let (mut says, mut complains) = (true, true);
+    while says || complains {
+        let output = tokio::select! {
+            length = stdout.read(&mut said), if says => {
+                let bytes = said.get(..length?).unwrap_or_default();
+                says = !bytes.is_empty();
+                Output::Stdout(bytes)
+            }
+            length = stderr.read(&mut complained), if complains => {
+                let bytes = complained.get(..length?).unwrap_or_default();
+                complains = !bytes.is_empty();
+                Output::Stderr(bytes)
+            }
+        };
+        if on_output(output).is_break() {
+            return Ok(());
         }
-        length => Ok(buffer.get(..length)),
     }
+    Ok(())
 }
 
 /// The status of a local process in the form of a guest's.

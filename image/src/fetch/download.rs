@@ -5,15 +5,15 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::Path,
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc::RecvTimeoutError,
-    },
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nlproof_base::counted;
+use tokio::{
+    sync::mpsc::Receiver,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     checksum::{AnyDigest, Digests},
@@ -22,8 +22,6 @@ use super::{
 };
 use crate::{error::ImageError, space};
 
-/// Interval at which the cancel flag is checked while nothing comes.
-const TICK: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts, whatever the server asks for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -72,7 +70,7 @@ pub enum FetchEvent<'a> {
 pub struct Fetcher<'a> {
     pub(super) http: Http,
     limits: Limits,
-    pub(super) cancel: &'a AtomicBool,
+    pub(super) cancel: &'a CancellationToken,
     pub(super) on_event: &'a mut dyn FnMut(FetchEvent<'_>),
 }
 
@@ -107,18 +105,21 @@ impl From<ImageError> for Stopped {
 }
 
 impl<'a> Fetcher<'a> {
-    /// `cancel` may be raised by any thread; the fetch then ends within a fraction of a second, and what has come
-    /// so far stays for the next one.
-    pub fn new(limits: Limits, cancel: &'a AtomicBool, on_event: &'a mut dyn FnMut(FetchEvent<'_>)) -> Self {
+    /// When `cancel` is cancelled the fetch ends at once, and what has come so far stays for the next one.
+    pub fn new(
+        limits: Limits,
+        cancel: &'a CancellationToken,
+        on_event: &'a mut dyn FnMut(FetchEvent<'_>),
+    ) -> Self {
         Self { http: Http::new(limits.silence), limits, cancel, on_event }
     }
 
     /// Downloads a file to `want.part` and verifies it.
-    pub(super) fn file(&mut self, want: &Want<'_>) -> Result<Digests, FetchError> {
+    pub(super) async fn file(&mut self, want: &Want<'_>) -> Result<Digests, FetchError> {
         // Whether bytes of an earlier run or try are in it: then a wrong digest may be theirs.
         let mut mixed = length(want.part) > 0;
         loop {
-            mixed |= self.all_of_it(want)?;
+            mixed |= self.all_of_it(want).await?;
             let digests = self.digests(want.part, Some(want.digest), want.file)?;
             if digests.like(want.digest) == want.digest {
                 return Ok(digests);
@@ -151,7 +152,7 @@ impl<'a> Fetcher<'a> {
         file: &str,
     ) -> Result<Digests, FetchError> {
         (self.on_event)(FetchEvent::Verify { file });
-        let stop = || self.cancel.load(Ordering::Relaxed);
+        let stop = || self.cancel.is_cancelled();
         Digests::of_file(path, expected, &stop)
             .map_err(|error| ImageError::io("read", path, error))?
             .ok_or_else(|| FetchError::Cancelled { part: path.to_owned(), bytes: length(path) })
@@ -162,11 +163,11 @@ impl<'a> Fetcher<'a> {
     }
 
     /// Repeats requests until the server says that the file is whole. Whether it came in several pieces.
-    fn all_of_it(&mut self, want: &Want<'_>) -> Result<bool, FetchError> {
+    async fn all_of_it(&mut self, want: &Want<'_>) -> Result<bool, FetchError> {
         let (mut most, mut tries, mut pieces) = (length(want.part), 0, 0);
         loop {
             pieces += 1;
-            let (cause, after) = match self.attempt(want) {
+            let (cause, after) = match self.attempt(want).await {
                 Ok(()) => return Ok(pieces > 1),
                 Err(Stopped::Final(error)) => return Err(*error),
                 Err(Stopped::Again { cause, after }) => (cause, after),
@@ -180,12 +181,12 @@ impl<'a> Fetcher<'a> {
             let pause =
                 after.unwrap_or(self.limits.pause * 2_u32.saturating_pow(tries - 1)).min(LONGEST_PAUSE);
             self.note(format!("{}: {cause}; trying again in {:.1} s", want.file, pause.as_secs_f64()));
-            self.pause(pause, want)?;
+            self.pause(pause, want).await?;
         }
     }
 
     /// One request; what comes is appended to the part.
-    fn attempt(&mut self, want: &Want<'_>) -> Result<(), Stopped> {
+    async fn attempt(&mut self, want: &Want<'_>) -> Result<(), Stopped> {
         let mut have = length(want.part);
         if want.bytes.is_some_and(|bytes| have > bytes) {
             remove(want.part)?;
@@ -194,72 +195,65 @@ impl<'a> Fetcher<'a> {
         if have > 0 && want.bytes == Some(have) {
             return Ok(());
         }
-        let pieces = self.http.get(want.url, have, false);
+        let mut pieces = self.http.get(want.url, have, false);
         let mut file: Option<File> = None;
         let mut total = None;
-        let mut heard = Instant::now();
         loop {
-            if self.cancel.load(Ordering::Relaxed) {
-                return Err(self.cancelled(want));
-            }
-            match pieces.recv_timeout(TICK) {
-                Ok(Piece::Head(head)) => {
+            match self.next(&mut pieces).await? {
+                Some(Piece::Head(head)) => {
                     (have, total) = begin(want, head, have)?;
                     let needed = total.unwrap_or(0).saturating_sub(have);
                     space::require(want.part.parent().unwrap_or(want.part), needed)?;
                     file = Some(open(want.part, have)?);
                 }
-                Ok(Piece::Data(bytes)) => {
+                Some(Piece::Data(bytes)) => {
                     let Some(file) = &mut file else { return Err(again("data before its head")) };
                     let needed = total.unwrap_or(0).saturating_sub(have);
                     file.write_all(&bytes).map_err(|error| full_or(want.part, error, needed))?;
                     have += bytes.len() as u64;
                     (self.on_event)(FetchEvent::Bytes { file: want.file, done: have, total });
                 }
-                Ok(Piece::End) if total.is_none_or(|total| have == total) => return Ok(()),
-                Ok(Piece::End) => {
+                Some(Piece::End) if total.is_none_or(|total| have == total) => return Ok(()),
+                Some(Piece::End) => {
                     return Err(again(format!(
                         "the connection ended after {have} of {} bytes",
                         total.unwrap_or(0)
                     )));
                 }
-                Ok(Piece::Failed(cause)) => return Err(again(cause)),
-                Err(RecvTimeoutError::Disconnected) => return Err(again("the connection ended")),
-                Err(RecvTimeoutError::Timeout) => {
-                    // The thread has limits of its own; this one holds whatever it waits for.
-                    if heard.elapsed() > self.limits.silence * 2 {
-                        return Err(again("the server says nothing"));
-                    }
-                    continue;
-                }
+                None => return Err(Stopped::Final(Box::new(cancelled(want)))),
             }
-            heard = Instant::now();
         }
     }
 
-    fn pause(&self, pause: Duration, want: &Want<'_>) -> Result<(), FetchError> {
-        let until = Instant::now() + pause;
-        while Instant::now() < until {
-            if self.cancel.load(Ordering::Relaxed) {
-                return Err(FetchError::Cancelled { part: want.part.to_owned(), bytes: length(want.part) });
-            }
-            thread::sleep(TICK.min(until.saturating_duration_since(Instant::now())));
+    /// What the server sends next; `None`: the user has interrupted.
+    async fn next(&self, pieces: &mut Receiver<Result<Piece, String>>) -> Result<Option<Piece>, Stopped> {
+        let next = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Ok(None),
+            // The thread that reads has limits of its own; this one holds whatever it waits for.
+            next = timeout(self.limits.silence * 2, pieces.recv()) => next,
+        };
+        match next {
+            Ok(Some(piece)) => piece.map(Some).map_err(again),
+            Ok(None) => Err(again("the connection ended")),
+            Err(_) => Err(again("the server says nothing")),
         }
-        Ok(())
     }
 
-    fn cancelled(&self, want: &Want<'_>) -> Stopped {
-        let bytes = length(want.part);
-        Stopped::Final(Box::new(FetchError::Cancelled { part: want.part.to_owned(), bytes }))
+    async fn pause(&self, pause: Duration, want: &Want<'_>) -> Result<(), FetchError> {
+        tokio::select! {
+            () = self.cancel.cancelled() => Err(cancelled(want)),
+            () = sleep(pause) => Ok(()),
+        }
     }
 
     /// A small text, such as a MANIFEST: whole or not at all.
-    pub(super) fn text(&mut self, url: &str, fresh: bool) -> Result<String, FetchError> {
+    pub(super) async fn text(&mut self, url: &str, fresh: bool) -> Result<String, FetchError> {
         /// The largest MANIFEST and CHECKSUM files have some thousand bytes.
         const LONGEST: usize = 1 << 20;
         let mut tries = 0;
         loop {
-            let cause = match self.short(url, fresh, LONGEST) {
+            let cause = match self.short(url, fresh, LONGEST).await {
                 Ok(bytes) => {
                     return String::from_utf8(bytes).map_err(|_| FetchError::Checksum {
                         url: url.to_owned(),
@@ -285,47 +279,42 @@ impl<'a> Fetcher<'a> {
                 digest: AnyDigest::Sha256(crate::Sha256([0; 32])),
                 vouched_by: "",
             };
-            self.pause(pause, &nothing)?;
+            self.pause(pause, &nothing).await?;
         }
     }
 
-    fn short(&mut self, url: &str, fresh: bool, longest: usize) -> Result<Vec<u8>, Stopped> {
-        let pieces = self.http.get(url, 0, fresh);
+    async fn short(&mut self, url: &str, fresh: bool, longest: usize) -> Result<Vec<u8>, Stopped> {
+        let mut pieces = self.http.get(url, 0, fresh);
         let (mut bytes, mut expected) = (Vec::new(), None);
-        let mut heard = Instant::now();
         loop {
-            if self.cancel.load(Ordering::Relaxed) {
-                return Err(Stopped::Final(Box::new(FetchError::Image(ImageError::Cancelled))));
-            }
-            match pieces.recv_timeout(TICK) {
-                Ok(Piece::Head(head)) => {
+            match self.next(&mut pieces).await? {
+                Some(Piece::Head(head)) => {
                     demand_ok(url, head)?;
                     expected = head.length;
                 }
-                Ok(Piece::Data(data)) => bytes.extend_from_slice(&data),
-                Ok(Piece::End) if expected.is_none_or(|expected| expected == bytes.len() as u64) => {
+                Some(Piece::Data(data)) => bytes.extend_from_slice(&data),
+                Some(Piece::End) if expected.is_none_or(|expected| expected == bytes.len() as u64) => {
                     return Ok(bytes);
                 }
-                Ok(Piece::End) => {
+                Some(Piece::End) => {
                     return Err(again(format!(
                         "the connection ended after {}",
                         counted(bytes.len(), "byte")
                     )));
                 }
-                Ok(Piece::Failed(cause)) => return Err(again(cause)),
-                Err(RecvTimeoutError::Disconnected) => return Err(again("the connection ended")),
-                Err(RecvTimeoutError::Timeout) if heard.elapsed() > self.limits.silence * 2 => {
-                    return Err(again("the server says nothing"));
-                }
-                Err(RecvTimeoutError::Timeout) => continue,
+                None => return Err(Stopped::Final(Box::new(FetchError::Image(ImageError::Cancelled)))),
             }
             if bytes.len() > longest {
                 let reason = format!("it has more than {longest} bytes");
                 return Err(Stopped::Final(Box::new(FetchError::Checksum { url: url.to_owned(), reason })));
             }
-            heard = Instant::now();
         }
     }
+}
+
+/// The user has interrupted; what has come stays.
+fn cancelled(want: &Want<'_>) -> FetchError {
+    FetchError::Cancelled { part: want.part.to_owned(), bytes: length(want.part) }
 }
 
 /// From where on the body's bytes are to be written, and the length of the whole file, if the server says.

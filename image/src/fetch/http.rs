@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! One GET, read by a thread of its own, so that a wait for bytes can be cancelled.
+//! One GET, read on a blocking thread of the runtime, so that a wait for bytes can be cancelled.
 
-use std::{
-    io::Read as _,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
-    thread,
-    time::Duration,
+use std::{io::Read as _, time::Duration};
+
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel},
+    task::spawn_blocking,
 };
-
 use ureq::{
     Agent,
     http::{HeaderMap, header},
@@ -29,8 +28,6 @@ pub(super) enum Piece {
     Head(Head),
     Data(Vec<u8>),
     End,
-    /// Why nothing more comes.
-    Failed(String),
 }
 
 /// The head of an answer.
@@ -67,9 +64,10 @@ impl Http {
         Self { agent: config.into() }
     }
 
-    /// Begins a GET of the bytes of `url` from `from` on. `fresh`: no cache on the way may answer.
-    pub(super) fn get(&self, url: &str, from: u64, fresh: bool) -> Receiver<Piece> {
-        let (sender, receiver) = sync_channel(CHUNKS);
+    /// Begins a GET of the bytes of `url` from `from` on. `fresh`: no cache on the way may answer. An error says why
+    /// nothing more comes.
+    pub(super) fn get(&self, url: &str, from: u64, fresh: bool) -> Receiver<Result<Piece, String>> {
+        let (sender, receiver) = channel(CHUNKS);
         let mut request = self.agent.get(url).header(header::ACCEPT_ENCODING, "identity");
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
@@ -77,10 +75,10 @@ impl Http {
         if fresh {
             request = request.header(header::CACHE_CONTROL, "no-cache");
         }
-        thread::spawn(move || {
+        spawn_blocking(move || {
             if let Err(cause) = read(request, &sender) {
                 // Whoever no longer listens does not want to know.
-                sender.send(Piece::Failed(cause)).ok();
+                sender.blocking_send(Err(cause)).ok();
             }
         });
         receiver
@@ -89,11 +87,11 @@ impl Http {
 
 fn read(
     request: ureq::RequestBuilder<ureq::typestate::WithoutBody>,
-    to: &SyncSender<Piece>,
+    to: &Sender<Result<Piece, String>>,
 ) -> Result<(), String> {
     let response = request.call().map_err(|error| error.to_string())?;
     let head = Head::of(response.status().as_u16(), response.headers());
-    if to.send(Piece::Head(head)).is_err() {
+    if to.blocking_send(Ok(Piece::Head(head))).is_err() {
         return Ok(());
     }
     let mut body = response.into_body().into_reader();
@@ -102,7 +100,7 @@ fn read(
         let n = body.read(&mut chunk).map_err(|error| error.to_string())?;
         chunk.truncate(n);
         let piece = if n == 0 { Piece::End } else { Piece::Data(chunk) };
-        if to.send(piece).is_err() || n == 0 {
+        if to.blocking_send(Ok(piece)).is_err() || n == 0 {
             return Ok(());
         }
     }

@@ -43,12 +43,12 @@ impl VmImages<'_> {
     ///
     /// # Errors
     /// [`FetchError`]; what had come is kept for the next try, what was wrong is not.
-    pub fn fetch(&self, root: &Path, fetcher: &mut Fetcher<'_>) -> Result<Fetched, FetchError> {
-        let lock = ReleaseLock::wait_for(root, self.release, fetcher)?;
-        let mut listing = self.listing(false, fetcher)?;
+    pub async fn fetch(&self, root: &Path, fetcher: &mut Fetcher<'_>) -> Result<Fetched, FetchError> {
+        let lock = ReleaseLock::wait_for(root, self.release, fetcher).await?;
+        let mut listing = self.listing(false, fetcher).await?;
         let mut fresh = false;
         loop {
-            let error = match self.image(&lock, &listing, fetcher) {
+            let error = match self.image(&lock, &listing, fetcher).await {
                 Ok(file) => {
                     let pinned = self.pins.get(self.release, &listing.file).filter(|_| !self.repin);
                     if let Some(pin) = pinned.filter(|pin| pin.sha256 != file.sha256) {
@@ -68,7 +68,10 @@ impl VmImages<'_> {
                 Err(error) => error,
             };
             // Snapshots are replaced, and caches between here and there may hold the CHECKSUM file of yesterday.
-            let again = (!fresh && error.may_be_stale()).then(|| self.listing(true, fetcher));
+            let again = match !fresh && error.may_be_stale() {
+                true => Some(self.listing(true, fetcher).await),
+                false => None,
+            };
             match again {
                 Some(Ok(again)) if (&again.file, again.digest) != (&listing.file, listing.digest) => {
                     fetcher.note(format!("{} was an old one; once more with {}", listing.url, again.file));
@@ -87,12 +90,12 @@ impl VmImages<'_> {
         }
     }
 
-    fn listing(&self, fresh: bool, fetcher: &mut Fetcher<'_>) -> Result<Listing, FetchError> {
+    async fn listing(&self, fresh: bool, fetcher: &mut Fetcher<'_>) -> Result<Listing, FetchError> {
         let mut errors = Vec::new();
         for mirror in self.mirrors {
             for name in CHECKSUM_FILES {
                 let url = addresses(std::slice::from_ref(mirror), name).remove(0);
-                match self.read(mirror, name, url, fresh, fetcher) {
+                match self.read(mirror, name, url, fresh, fetcher).await {
                     Ok(listing) => return Ok(listing),
                     Err(error) if error.is_the_mirrors() => errors.push(error),
                     Err(error) => return Err(error),
@@ -102,7 +105,7 @@ impl VmImages<'_> {
         Err(one_or_many(errors))
     }
 
-    fn read(
+    async fn read(
         &self,
         mirror: &str,
         name: &'static str,
@@ -110,7 +113,7 @@ impl VmImages<'_> {
         fresh: bool,
         fetcher: &mut Fetcher<'_>,
     ) -> Result<Listing, FetchError> {
-        let text = fetcher.text(&url, fresh)?;
+        let text = fetcher.text(&url, fresh).await?;
         let sums = Checksums::parse(&text)
             .map_err(|error| FetchError::Checksum { url: url.clone(), reason: error.to_string() })?;
         let Some((file, digest)) = sums.image(BASIC_CI) else {
@@ -121,7 +124,7 @@ impl VmImages<'_> {
         Ok(Listing { name, mirror: mirror.to_owned(), url, text, file, digest })
     }
 
-    fn image(
+    async fn image(
         &self,
         lock: &ReleaseLock,
         listing: &Listing,
@@ -137,6 +140,6 @@ impl VmImages<'_> {
             bytes: pin.map(|pin| pin.bytes),
             vouched_by: &listing.url,
         };
-        lock.get(&item, fetcher)
+        lock.get(&item, fetcher).await
     }
 }

@@ -7,12 +7,11 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
-    thread,
     time::Duration,
 };
 
 use nlproof_files::write_whole;
+use tokio::time::sleep;
 
 use super::{
     checksum::AnyDigest,
@@ -71,7 +70,7 @@ pub(super) struct ReleaseLock {
 
 impl ReleaseLock {
     /// Waits until nobody else fetches this release.
-    pub(super) fn wait_for(
+    pub(super) async fn wait_for(
         root: &Path,
         release: &str,
         fetcher: &mut Fetcher<'_>,
@@ -84,16 +83,21 @@ impl ReleaseLock {
                 fs::create_dir_all(&partial).map_err(|error| ImageError::io("create", &partial, error))?;
                 return Ok(Self { whole, partial, _lock: lock });
             }
-            if fetcher.cancel.load(Ordering::Relaxed) {
-                return Err(ImageError::Cancelled.into());
-            }
             (fetcher.on_event)(FetchEvent::Wait);
-            thread::sleep(Duration::from_millis(100));
+            // No event tells of a lock that becomes free.
+            tokio::select! {
+                () = fetcher.cancel.cancelled() => return Err(ImageError::Cancelled.into()),
+                () = sleep(Duration::from_millis(100)) => {}
+            }
         }
     }
 
     /// Gets one file: from the release directory if it is right there, else from the first address that gives it.
-    pub(super) fn get(&self, item: &Item<'_>, fetcher: &mut Fetcher<'_>) -> Result<FetchedFile, FetchError> {
+    pub(super) async fn get(
+        &self,
+        item: &Item<'_>,
+        fetcher: &mut Fetcher<'_>,
+    ) -> Result<FetchedFile, FetchError> {
         let fetched = |sha256, bytes, how| FetchedFile { name: item.file.to_owned(), sha256, bytes, how };
         for (dir, how) in [(&self.whole, How::There), (&self.partial, How::Downloaded)] {
             let path = dir.join(item.file);
@@ -128,7 +132,7 @@ impl ReleaseLock {
                 digest: item.digest,
                 vouched_by: item.vouched_by,
             };
-            match fetcher.file(&want) {
+            match fetcher.file(&want).await {
                 Ok(digests) => {
                     rename(&part, &self.partial.join(item.file))?;
                     return Ok(fetched(digests.sha256, digests.bytes, How::Downloaded));

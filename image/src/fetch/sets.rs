@@ -47,15 +47,15 @@ impl Sets<'_> {
     ///
     /// # Errors
     /// [`FetchError`]; what had come is kept for the next try, what was wrong is not.
-    pub fn fetch(&self, root: &Path, fetcher: &mut Fetcher<'_>) -> Result<Fetched, FetchError> {
-        let lock = ReleaseLock::wait_for(root, self.release, fetcher)?;
-        let mut listing = self.listing(&lock, false, fetcher)?;
+    pub async fn fetch(&self, root: &Path, fetcher: &mut Fetcher<'_>) -> Result<Fetched, FetchError> {
+        let lock = ReleaseLock::wait_for(root, self.release, fetcher).await?;
+        let mut listing = self.listing(&lock, false, fetcher).await?;
         loop {
-            match self.files(&lock, &listing, fetcher) {
+            match self.files(&lock, &listing, fetcher).await {
                 Ok(files) => return lock.finish((MANIFEST, &listing.text), files),
                 // A snapshot may have been replaced between its MANIFEST and its files, and caches may lag.
                 Err(error) if listing.remote && error.may_be_stale() => {
-                    let again = self.listing(&lock, true, fetcher);
+                    let again = self.listing(&lock, true, fetcher).await;
                     match again {
                         Ok(again) if again.manifest != listing.manifest => {
                             fetcher.note(format!("{} has changed meanwhile; once more", again.from));
@@ -69,7 +69,7 @@ impl Sets<'_> {
         }
     }
 
-    fn listing(
+    async fn listing(
         &self,
         lock: &ReleaseLock,
         fresh: bool,
@@ -82,7 +82,7 @@ impl Sets<'_> {
         }
         let mut errors = Vec::new();
         for url in addresses(self.mirrors, MANIFEST) {
-            let read = fetcher.text(&url, fresh || self.refresh).and_then(|text| {
+            let read = fetcher.text(&url, fresh || self.refresh).await.and_then(|text| {
                 let manifest = Manifest::parse(Path::new(&url), &text).map_err(FetchError::Manifest)?;
                 Ok(Listing { from: url.clone(), text, manifest, remote: true })
             });
@@ -118,7 +118,7 @@ impl Sets<'_> {
         Ok(())
     }
 
-    fn files(
+    async fn files(
         &self,
         lock: &ReleaseLock,
         listing: &Listing,
@@ -142,7 +142,7 @@ impl Sets<'_> {
                 bytes: pin.map(|pin| pin.bytes),
                 vouched_by: &listing.from,
             };
-            files.push(lock.get(&item, fetcher)?);
+            files.push(lock.get(&item, fetcher).await?);
         }
         let (text, how) = (listing.text.as_bytes(), super::How::Downloaded);
         let (sha256, bytes) = (Sha256::of(text), text.len() as u64);

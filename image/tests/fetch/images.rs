@@ -43,7 +43,7 @@ impl Scene {
     fn fetch(&self) -> (Result<Fetched, FetchError>, String) {
         let mirrors = [self.server.url("/i")];
         let wanted = VmImages { release: RELEASE, mirrors: &mirrors, pins: &self.pins, repin: false };
-        fetch(|fetcher| wanted.fetch(self.dir.path(), fetcher))
+        fetch(async |fetcher| wanted.fetch(self.dir.path(), fetcher).await)
     }
 
     fn names(&self) -> Vec<String> {

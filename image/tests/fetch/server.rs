@@ -5,15 +5,14 @@ use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
     time::Duration,
 };
 
 use nlproof_image::{FetchEvent, Fetcher, Limits};
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 /// What is done with one request. The last one for a path holds for all further requests.
 #[derive(Debug, Clone)]
@@ -190,23 +189,25 @@ pub(crate) const QUICK: Limits =
     Limits { tries: 3, pause: Duration::from_millis(5), silence: Duration::from_millis(1500) };
 
 /// Runs a fetch and collects its notes.
-pub(crate) fn fetch<T>(run: impl FnOnce(&mut Fetcher<'_>) -> T) -> (T, String) {
-    let (cancel, mut notes) = (AtomicBool::new(false), String::new());
-    let result = run(&mut Fetcher::new(QUICK, &cancel, &mut |event| {
+pub(crate) fn fetch<T>(run: impl AsyncFnOnce(&mut Fetcher<'_>) -> T) -> (T, String) {
+    let (cancel, mut notes) = (CancellationToken::new(), String::new());
+    let result = Runtime::new().unwrap().block_on(run(&mut Fetcher::new(QUICK, &cancel, &mut |event| {
         if let FetchEvent::Note(text) = event {
             notes.push_str(&text);
             notes.push('\n');
         }
-    }));
+    })));
     (result, notes)
 }
 
 /// Runs a fetch that is interrupted as soon as this many bytes of a file are there.
-pub(crate) fn interrupted<T>(after: u64, run: impl FnOnce(&mut Fetcher<'_>) -> T) -> T {
-    let cancel = AtomicBool::new(false);
-    run(&mut Fetcher::new(QUICK, &cancel, &mut |event| {
-        if let FetchEvent::Bytes { done, .. } = event {
-            cancel.fetch_or(done >= after, Ordering::Relaxed);
+pub(crate) fn interrupted<T>(after: u64, run: impl AsyncFnOnce(&mut Fetcher<'_>) -> T) -> T {
+    let cancel = CancellationToken::new();
+    Runtime::new().unwrap().block_on(run(&mut Fetcher::new(QUICK, &cancel, &mut |event| {
+        if let FetchEvent::Bytes { done, .. } = event
+            && done >= after
+        {
+            cancel.cancel();
         }
-    }))
+    })))
 }

@@ -51,14 +51,14 @@ impl Scene {
         self.dir.path()
     }
 
-    fn sets(&self, mirrors: &[String], fetcher: &mut Fetcher<'_>) -> Result<Fetched, FetchError> {
+    async fn sets(&self, mirrors: &[String], fetcher: &mut Fetcher<'_>) -> Result<Fetched, FetchError> {
         let wanted =
             Sets { release: RELEASE, mirrors, files: &FILES, pins: &self.pins, refresh: false, repin: false };
-        wanted.fetch(self.root(), fetcher)
+        wanted.fetch(self.root(), fetcher).await
     }
 
     pub(crate) fn fetch(&self) -> (Result<Fetched, FetchError>, String) {
-        fetch(|fetcher| self.sets(&[self.server.url("/r/")], fetcher))
+        fetch(async |fetcher| self.sets(&[self.server.url("/r/")], fetcher).await)
     }
 
     fn refused(&self) -> String {
@@ -203,13 +203,13 @@ fn an_absent_file_is_not_asked_for_twice_and_the_next_mirror_is() {
     let scene = Scene::new();
     scene.server.on("/old/MANIFEST", [Answer::Status(404, None)]);
     let mirrors = [scene.server.url("/old"), scene.server.url("/r")];
-    fetch(|fetcher| scene.sets(&mirrors, fetcher)).0.unwrap();
+    fetch(async |fetcher| scene.sets(&mirrors, fetcher).await).0.unwrap();
     assert_eq!(scene.server.asked("/old/MANIFEST"), [0]);
     scene.demand_whole();
 
     let scene = Scene::new();
     let mirrors = [scene.server.url("/old"), scene.server.url("/older")];
-    let error = fetch(|fetcher| scene.sets(&mirrors, fetcher)).0.unwrap_err().to_string();
+    let error = fetch(async |fetcher| scene.sets(&mirrors, fetcher).await).0.unwrap_err().to_string();
     assert!(error.contains("no mirror has it"), "{error}");
     assert!(error.contains("/older/MANIFEST: the server says 404 (not found)"), "{error}");
 }
@@ -242,8 +242,10 @@ fn nobody_listening_is_an_error_with_the_address() {
     let scene = Scene::new();
     // A port that was free a moment ago.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error =
-        fetch(|fetcher| scene.sets(&[format!("http://{free}/r")], fetcher)).0.unwrap_err().to_string();
+    let error = fetch(async |fetcher| scene.sets(&[format!("http://{free}/r")], fetcher).await)
+        .0
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&format!("http://{free}/r/MANIFEST: given up")), "{error}");
 }
 
@@ -262,7 +264,7 @@ fn ctrl_c_leaves_what_came_for_the_next_time() {
         .server
         .on("/r/base.txz", [Answer::Slow(base(), 20_000, Duration::from_millis(20)), Answer::File(base())]);
     let mirrors = [scene.server.url("/r")];
-    let error = interrupted(60_000, |fetcher| scene.sets(&mirrors, fetcher)).unwrap_err();
+    let error = interrupted(60_000, async |fetcher| scene.sets(&mirrors, fetcher).await).unwrap_err();
     let FetchError::Cancelled { bytes, .. } = &error else { panic!("{error}") };
     assert!(*bytes >= 60_000 && *bytes < 300_000, "{bytes}");
     assert_eq!(scene.kept().iter().map(|(_, bytes)| *bytes).sum::<u64>(), *bytes);

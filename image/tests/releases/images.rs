@@ -6,15 +6,13 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
-    sync::{
-        Barrier,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Barrier,
     thread,
 };
 
 use nlproof_image::{BuildOptions, ImageError, Sha256, Stage, build};
 use tar::EntryType;
+use tokio_util::sync::CancellationToken;
 
 use crate::synthetic::{BASE, Entry, KERNEL, Place, have_makefs, run, skipped, small, tar, txz, xz};
 
@@ -26,7 +24,7 @@ fn an_image_holds_what_went_into_it() {
     let place = Place::new();
     let release = place.release(&txz(BASE), &txz(KERNEL));
     let mut stages = Vec::new();
-    let image = build(&release, &small(), &place.cache(), &AtomicBool::new(false), &mut |progress| {
+    let image = build(&release, &small(), &place.cache(), &CancellationToken::new(), &mut |progress| {
         assert!(progress.bytes_total == 0 || progress.bytes_done <= progress.bytes_total, "{progress:?}");
         if progress.bytes_done == progress.bytes_total {
             stages.push(progress.stage);
@@ -141,13 +139,13 @@ fn cancelling_in_any_stage_leaves_nothing() {
     for stage in [Stage::Base, Stage::Configure, Stage::Filesystem, Stage::Assemble] {
         let place = Place::new();
         let release = place.release(&txz(BASE), &txz(KERNEL));
-        let cancel = AtomicBool::new(false);
+        let cancel = CancellationToken::new();
         // A makefs that would run for ever has to be ended.
         let hangs = (stage == Stage::Filesystem).then(|| hanging_makefs(place.path()));
         let options = BuildOptions { makefs: hangs, ..small() };
         let result = build(&release, &options, &place.cache(), &cancel, &mut |progress| {
             if progress.stage == stage {
-                cancel.store(true, Ordering::Relaxed);
+                cancel.cancel();
             }
         });
         assert!(matches!(result, Err(ImageError::Cancelled)), "{stage}: {result:?}");

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The disk of a kernel of one's own over the image of a small release, with the real `makefs`.
 
-use std::{fs, sync::atomic::AtomicBool};
+use std::fs;
 
 use nlproof_image::{Image, ImageError, Over, OwnKernel, ReleaseDir, kernel_disk};
+use tokio_util::sync::CancellationToken;
 
 use crate::synthetic::{BASE, KERNEL, Place, have_makefs, own_kernel, run, small, txz};
 
 fn disk(place: &Place, release: &ReleaseDir, base: &Image, kernel: &OwnKernel) -> Result<Image, ImageError> {
     let over = Over { name: "14.0-STABLE+mine", kernel, release, base };
-    kernel_disk(&over, &small(), &place.cache(), &AtomicBool::new(false), &mut |_| {})
+    kernel_disk(&over, &small(), &place.cache(), &CancellationToken::new(), &mut |_| {})
 }
 
 #[test]

@@ -6,11 +6,11 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::AtomicBool,
 };
 
 use nlproof_image::{BuildOptions, Cache, Image, ImageError, Progress, ReleaseDir, Sha256, build};
 use tar::{Builder, EntryType, Header};
+use tokio_util::sync::CancellationToken;
 
 #[path = "../../../tests/support/kernel.rs"]
 mod file;
@@ -95,7 +95,7 @@ impl Place {
     pub(crate) fn fails(&self, release: &ReleaseDir) -> ImageError {
         let options =
             BuildOptions { makefs: Some(PathBuf::from("/nonexistent/makefs")), ..BuildOptions::default() };
-        let result = build(release, &options, &self.cache(), &AtomicBool::new(false), &mut |_| {});
+        let result = build(release, &options, &self.cache(), &CancellationToken::new(), &mut |_| {});
         assert_eq!(self.cached(), Vec::<String>::new(), "a failed build left something behind");
         result.unwrap_err()
     }
@@ -107,7 +107,7 @@ pub(crate) fn small() -> BuildOptions {
 }
 
 pub(crate) fn run(release: &ReleaseDir, options: &BuildOptions, cache: &Cache) -> Result<Image, ImageError> {
-    build(release, options, cache, &AtomicBool::new(false), &mut |_: Progress| {})
+    build(release, options, cache, &CancellationToken::new(), &mut |_: Progress| {})
 }
 
 /// A tar archive, uncompressed.

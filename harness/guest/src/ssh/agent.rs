@@ -41,18 +41,18 @@ pub fn agent_path(directory: &str, agent: &[u8]) -> String {
 ///
 /// # Errors
 /// See [`SshError`].
-pub fn install_agent(
+pub async fn install_agent(
     ssh: &Ssh,
     directory: &str,
     agent: &[u8],
-    watch: &mut dyn Watch,
+    watch: &mut impl Watch,
 ) -> Result<String, SshError> {
     let path = agent_path(directory, agent);
     let wait = Wait::new("the agent's upload", INSTALL_LIMIT);
     // An upload appears whole or not at all, so its name vouches for its contents.
-    let there = ssh.run(&format!("test -x {path}"), &wait, watch)?;
+    let there = ssh.run(&format!("test -x {path}"), &wait, watch).await?;
     if !there.status.is_success() {
-        ssh.upload(agent, &path, &wait, watch)?;
+        ssh.upload(agent, &path, &wait, watch).await?;
     }
     Ok(path)
 }
@@ -62,18 +62,18 @@ pub fn install_agent(
 /// # Errors
 /// [`GuestFailure::AgentDied`] when the agent ended before every program had its last record, with what it
 /// wrote to standard error; [`SshError::Protocol`] when it is of another version; or the connection's errors.
-pub fn run_agent(
+pub async fn run_agent(
     ssh: &Ssh,
     path: &str,
     batch: &Batch,
     wait: &Wait,
-    watch: &mut dyn Watch,
+    watch: &mut impl Watch,
     on_record: &mut dyn FnMut(Record),
 ) -> Result<AgentRun, SshError> {
     let input = encode_request(&Request::Run(batch.clone()))?;
     let mut receiver = Receiver::new(batch);
-    let result =
-        ssh.exec(path, &mut Cursor::new(input), wait, watch, &mut |output| receiver.take(output, on_record));
+    let mut hear = |output: Output<'_>| receiver.take(output, on_record);
+    let result = ssh.exec(path, &mut Cursor::new(input), wait, watch, &mut hear).await;
     receiver.finish(result)
 }
 
@@ -81,17 +81,17 @@ pub fn run_agent(
 ///
 /// # Errors
 /// [`GuestFailure::AgentDied`] with its words when it cannot, or the connection's errors.
-pub fn start_listener(
+pub async fn start_listener(
     ssh: &Ssh,
     path: &str,
     listen: &Listen,
     wait: &Wait,
-    watch: &mut dyn Watch,
+    watch: &mut impl Watch,
 ) -> Result<(), SshError> {
     let input = encode_request(&Request::Listen(listen.clone()))?;
     let mut receiver = Receiver::new(&Batch { programs: Vec::new() });
-    let result = ssh
-        .exec(path, &mut Cursor::new(input), wait, watch, &mut |output| receiver.take(output, &mut |_| ()));
+    let mut hear = |output: Output<'_>| receiver.take(output, &mut |_| ());
+    let result = ssh.exec(path, &mut Cursor::new(input), wait, watch, &mut hear).await;
     receiver.finish(result).map(drop)
 }
 

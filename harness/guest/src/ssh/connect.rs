@@ -6,15 +6,18 @@
 //! and run a command.
 
 use std::fmt;
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ssh2::{ErrorCode, Session};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use super::error::SshError;
 use super::hostkey::HostKey;
-use super::session::{Ssh, drive, would_block};
+use super::session::{Ssh, Wire, lost as lost_while, would_block};
 use crate::vm::{Deadline, Patience, Wait, WaitError, Watch};
 
 /// The first try waits this long for the server's first packet, each further one half as long again: a
@@ -81,19 +84,20 @@ pub struct SshTarget {
 impl Ssh {
     /// Tries until the server is ready, the wait is over or the guest is dead.
     ///
-    /// # Errors A wrong host key and a rejected key end it at once: waiting makes neither better.
-    pub fn connect(
+    /// # Errors
+    /// A wrong host key and a rejected key end it at once: waiting makes neither better.
+    pub async fn connect(
         target: &SshTarget,
         wait: &Wait,
         patience: &Patience,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
     ) -> Result<Self, SshError> {
         let key = target.key.text()?;
         let deadline = wait.begin(patience);
         let mut limit = patience.stretch(FIRST_TRY);
         let mut last_error = None;
         loop {
-            let error = match attempt(target, key.as_deref(), &deadline, limit, patience, watch) {
+            let error = match attempt(target, key.as_deref(), &deadline, limit, patience, watch).await {
                 Ok(ssh) => return Ok(ssh),
                 Err(error @ (SshError::Lost { .. } | SshError::NotReady { .. })) => error.to_string(),
                 // The try's own limit, not the whole wait's.
@@ -109,8 +113,8 @@ impl Ssh {
             };
             last_error = Some(error);
             limit = limit.mul_f64(1.5).min(patience.stretch(LONGEST_TRY));
-            watch.check().map_err(SshError::Guest)?;
-            if let Err(error) = deadline.pause(PAUSE) {
+            watch.check().await.map_err(SshError::Guest)?;
+            if let Err(error) = deadline.bound(sleep(PAUSE)).await {
                 return Err(expired(&deadline, error, last_error, watch));
             }
         }
@@ -118,7 +122,7 @@ impl Ssh {
 }
 
 /// The whole wait is over, whatever step of a try noticed it.
-fn expired(deadline: &Deadline, noticed: WaitError, last: Option<String>, watch: &dyn Watch) -> SshError {
+fn expired(deadline: &Deadline, noticed: WaitError, last: Option<String>, watch: &impl Watch) -> SshError {
     let (error, step) = match (deadline.check(), noticed) {
         (Err(error), WaitError::Expired(step)) if step.name != deadline.name() => (error, Some(step)),
         (_, noticed) => (noticed, None),
@@ -128,15 +132,19 @@ fn expired(deadline: &Deadline, noticed: WaitError, last: Option<String>, watch:
 }
 
 /// During a try a broken connection is only another try; nobody waits for the console to explain it.
-struct Trying<'a>(&'a mut dyn Watch);
+struct Trying<'a, W>(&'a mut W);
 
-impl Watch for Trying<'_> {
-    fn check(&mut self) -> Result<(), crate::vm::GuestFailure> {
-        self.0.check()
+impl<W: Watch> Watch for Trying<'_, W> {
+    async fn check(&mut self) -> Result<(), crate::vm::GuestFailure> {
+        self.0.check().await
     }
 
-    fn cause_of_death(&mut self) -> Option<crate::vm::GuestFailure> {
-        self.0.check().err()
+    async fn changed(&mut self) {
+        self.0.changed().await;
+    }
+
+    async fn cause_of_death(&mut self) -> Option<crate::vm::GuestFailure> {
+        self.0.check().await.err()
     }
 
     /// A try's own message is one line; the console follows once, in the wait's.
@@ -145,31 +153,23 @@ impl Watch for Trying<'_> {
     }
 }
 
-fn attempt(
+async fn attempt(
     target: &SshTarget,
     key: Option<&str>,
     deadline: &Deadline,
     limit: Duration,
     patience: &Patience,
-    watch: &mut dyn Watch,
+    watch: &mut impl Watch,
 ) -> Result<Ssh, SshError> {
     let watch = &mut Trying(watch);
-    let lost = |doing: &str, cause: String| SshError::Lost { doing: doing.into(), cause };
-    let left = deadline.check().map_err(|error| SshError::Wait { error, last_error: None })?;
-    let stream = TcpStream::connect_timeout(&target.address, limit.min(left))
-        .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-        .map_err(|error| lost("connecting", error.to_string()))?;
-    let socket = stream.try_clone().map_err(|error| lost("connecting", error.to_string()))?;
-    let mut session = Session::new().map_err(|error| lost("connecting", error.to_string()))?;
-    target.host_key.demand(&session)?;
-    session.set_tcp_stream(stream);
-    session.set_blocking(false);
+    let mut wire = connected(target.address, limit, deadline).await?;
+    target.host_key.demand(&wire.session)?;
 
     let handshake = deadline.nested("the ssh handshake", limit);
     loop {
-        match session.handshake() {
+        match wire.session.handshake() {
             Ok(()) => break,
-            Err(error) if would_block(&error) => super::session::idle(&session, &socket, &handshake, watch)?,
+            Err(error) if would_block(&error) => wire.idle(&handshake, watch).await?,
             Err(error) if no_common_method(&error) => {
                 return Err(SshError::Negotiation {
                     address: target.address.to_string(),
@@ -177,13 +177,13 @@ fn attempt(
                     cause: error.to_string(),
                 });
             }
-            Err(error) => return Err(super::session::lost("shaking hands", &error, watch)),
+            Err(error) => return Err(lost_while("shaking hands", &error, watch).await),
         }
     }
-    target.host_key.check(&session)?;
+    target.host_key.check(&wire.session)?;
 
     // A server that shows the right key is our guest: now it gets the time it needs.
-    let refused = drive(&session, &socket, "logging in", deadline, watch, |session| {
+    let log_in = |session: &Session| {
         let tried = match key {
             Some(key) => session.userauth_pubkey_memory(&target.user, None, key, None),
             None => empty_password(session, &target.user),
@@ -193,12 +193,13 @@ fn attempt(
             Err(error) if is_refusal(&error) => Ok(Some(error.to_string())),
             Err(error) => Err(error),
         }
-    })?;
+    };
+    let refused = wire.drive("logging in", deadline, watch, log_in).await?;
     if let Some(cause) = refused {
         return Err(SshError::Auth { address: target.address.to_string(), user: target.user.clone(), cause });
     }
-    let ssh = Ssh { session, socket, patience: patience.clone() };
-    let output = ssh.run_before(PROOF, deadline, watch)?;
+    let ssh = Ssh { wire, patience: patience.clone() };
+    let output = ssh.run_before(PROOF, &mut io::empty(), deadline, watch).await?;
     if output.status.is_success() {
         Ok(ssh)
     } else {
@@ -208,6 +209,22 @@ fn attempt(
             stderr: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
         })
     }
+}
+
+/// A connection on which nothing was said yet.
+async fn connected(address: SocketAddr, limit: Duration, deadline: &Deadline) -> Result<Wire, SshError> {
+    let lost = |error: io::Error| SshError::Lost { doing: "connecting".into(), cause: error.to_string() };
+    let connecting = timeout(limit, TcpStream::connect(address));
+    let stream =
+        deadline.bound(connecting).await.map_err(|error| SshError::Wait { error, last_error: None })?;
+    let stream = stream.map_err(|_| io::ErrorKind::TimedOut.into()).flatten().and_then(TcpStream::into_std);
+    let stream = stream.map_err(lost)?;
+    stream.set_nodelay(true).map_err(lost)?;
+    let socket = stream.try_clone().and_then(TcpStream::from_std).map_err(lost)?;
+    let mut session = Session::new().map_err(|error| lost(error.into()))?;
+    session.set_tcp_stream(stream);
+    session.set_blocking(false);
+    Ok(Wire { session, socket })
 }
 
 /// sshd lets a user without a password in before it is asked for one (method `none`), if it lets him in at all.

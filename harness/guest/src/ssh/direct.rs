@@ -4,23 +4,23 @@
 //! Each batch has a connection. It leads from 127.0.0.1 through QEMU into the guest, so that nobody else hears it;
 //! the token keeps other users of this machine from being served.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant, SystemTime};
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
 
 use nlproof_agent::frame::encode_request;
 use nlproof_agent::{Batch, Greeting, Record, Request, TOKEN_LEN};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
 
 use super::agent::{AgentRun, Receiver};
 use super::error::SshError;
 use super::exec::ExecStatus;
 use super::session::lost;
-use crate::vm::{Deadline, Expired, GuestFailure, Patience, Wait, Watch};
+use crate::vm::{Deadline, Expired, GuestFailure, Patience, Wait, WaitError, Watch};
 
-/// Between two looks at the guest.
-const LOOK: Duration = Duration::from_millis(50);
 /// How long no byte may come before somebody looks whether the guest is still there; the look is repeated at this
 /// interval.
 const SILENCE: Duration = Duration::from_secs(4);
@@ -56,11 +56,11 @@ impl Direct {
     ///
     /// # Errors
     /// Same as [`run_agent`](super::run_agent).
-    pub fn run(
+    pub async fn run(
         &mut self,
         batch: &Batch,
         wait: &Wait,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
         on_record: &mut dyn FnMut(Record),
     ) -> Result<AgentRun, SshError> {
         let deadline = wait.begin(&self.patience);
@@ -68,61 +68,66 @@ impl Direct {
         let mut receiver = Receiver::new(batch);
         let hangs = std::mem::take(&mut self.hangs);
         let mut on_bytes = |bytes: &[u8]| receiver.stdout(bytes, on_record);
-        let result = self.talk(&request, &deadline, hangs, watch, &mut on_bytes);
-        receiver.finish(result).map_err(|error| with_cause(error, watch))
+        let result = self.talk(&request, &deadline, hangs, watch, &mut on_bytes).await;
+        match receiver.finish(result) {
+            Ok(run) => Ok(run),
+            Err(error) => Err(with_cause(error, watch).await),
+        }
     }
 
-    fn talk(
+    async fn talk(
         &self,
         request: &[u8],
         deadline: &Deadline,
         hangs: bool,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
         on_bytes: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ExecStatus, SshError> {
         let doing = "talking to the agent";
-        let left = deadline.check().map_err(|error| SshError::Wait { error, last_error: None })?;
-        let mut stream = TcpStream::connect_timeout(&self.address, left)
-            .and_then(|stream| {
-                stream.set_nodelay(true)?;
-                stream.set_nonblocking(true)?;
-                Ok(stream)
-            })
-            .map_err(|error| lost("connecting to the agent", &error, watch))?;
+        let connected = deadline.bound(TcpStream::connect(self.address)).await;
+        let connected = connected.map_err(|error| SshError::Wait { error, last_error: None })?;
+        let mut stream = match connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
+            Ok(stream) => stream,
+            Err(error) => return Err(lost("connecting to the agent", &error, watch).await),
+        };
+        let (mut from, mut to) = stream.split();
         let mut input = Greeting { token: self.token, now_ns: now_ns() }.encode().to_vec();
         input.extend(request);
-        let mut sent = 0;
+        let mut sending = pin!(to.write_all(&input));
+        let mut sent = false;
         let mut silence = Silence::begin(hangs);
         let mut buffer = vec![0; CHUNK];
         loop {
-            if let Some(rest) = input.get(sent..).filter(|rest| !rest.is_empty()) {
-                match stream.write(rest) {
-                    Ok(len) => sent += len,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(lost(doing, &error, watch)),
-                }
-            }
-            match stream.read(&mut buffer) {
-                // The agent closes the connection when the batch is done; what is missing then, its records tell.
-                Ok(0) => return ended(watch),
-                Ok(len) => {
-                    silence = Silence::begin(hangs);
-                    if on_bytes(buffer.get(..len).unwrap_or_default()).is_break() {
-                        return Err(SshError::Stopped { doing: doing.into() });
+            tokio::select! {
+                // What came before the end still counts.
+                biased;
+                read = from.read(&mut buffer) => match read {
+                    // The agent closes the connection when the batch is done; what is missing then, its records tell.
+                    Ok(0) => return ended(watch).await,
+                    Ok(len) => {
+                        silence = Silence::begin(hangs);
+                        if on_bytes(buffer.get(..len).unwrap_or_default()).is_break() {
+                            return Err(SshError::Stopped { doing: doing.into() });
+                        }
+                        // An agent that talks without end must not talk past its limit.
+                        deadline.check().map_err(|error| over(error, watch))?;
                     }
-                    deadline.check().map_err(|error| SshError::Wait {
-                        error: error.with_console(watch.console_tail()),
-                        last_error: None,
-                    })?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    silence.look(watch)?;
-                    idle(&stream, sent < input.len(), deadline, watch)?;
-                }
-                Err(error) => return Err(lost(doing, &error, watch)),
+                    Err(error) => return Err(lost(doing, &error, watch).await),
+                },
+                written = &mut sending, if !sent => match written {
+                    Ok(()) => sent = true,
+                    Err(error) => return Err(lost(doing, &error, watch).await),
+                },
+                () = watch.changed() => watch.check().await.map_err(SshError::Guest)?,
+                error = deadline.over() => return Err(over(error, watch)),
+                () = sleep_until(silence.looked + SILENCE) => silence.look(watch).await?,
             }
         }
     }
+}
+
+fn over(error: WaitError, watch: &impl Watch) -> SshError {
+    SshError::Wait { error: error.with_console(watch.console_tail()), last_error: None }
 }
 
 /// An interval in which no byte came.
@@ -141,13 +146,10 @@ impl Silence {
         Self { began: now, looked: now, unreachable: 0, foreknown }
     }
 
-    /// Looks at the guest when it is time.
-    fn look(&mut self, watch: &mut dyn Watch) -> Result<(), SshError> {
-        if self.looked.elapsed() < SILENCE {
-            return Ok(());
-        }
+    /// Looks at the guest.
+    async fn look(&mut self, watch: &mut impl Watch) -> Result<(), SshError> {
         let needed = if self.foreknown { 1 } else { UNREACHABLE };
-        self.unreachable = match watch.why_silent(self.foreknown) {
+        self.unreachable = match watch.why_silent(self.foreknown).await {
             None => 0,
             Some(GuestFailure::LostSsh { .. } | GuestFailure::Hung(_) | GuestFailure::Busy(_))
                 if self.unreachable + 1 < needed =>
@@ -170,43 +172,23 @@ impl Silence {
 }
 
 /// A guest that dies closes nothing, but QEMU's end does: then the guest's death is what happened.
-fn ended(watch: &mut dyn Watch) -> Result<ExecStatus, SshError> {
-    watch.check().map_err(SshError::Guest)?;
+async fn ended(watch: &mut impl Watch) -> Result<ExecStatus, SshError> {
+    watch.check().await.map_err(SshError::Guest)?;
     Ok(ExecStatus::Code(0))
 }
 
 /// An agent that ends without having reported everything may have been ended by the end of its guest, of which the
 /// console tells a little later.
-fn with_cause(error: SshError, watch: &mut dyn Watch) -> SshError {
+async fn with_cause(error: SshError, watch: &mut impl Watch) -> SshError {
     match error {
         SshError::Guest(GuestFailure::AgentDied { status, stderr }) => {
-            SshError::Guest(watch.cause_of_death().unwrap_or_else(|| {
+            SshError::Guest(watch.cause_of_death().await.unwrap_or_else(|| {
                 // There is no status on a connection.
                 let status = status.replacen("exit status 0", "connection closed", 1);
                 GuestFailure::AgentDied { status, stderr }
             }))
         }
         error => error,
-    }
-}
-
-fn idle(
-    stream: &TcpStream,
-    sending: bool,
-    deadline: &Deadline,
-    watch: &mut dyn Watch,
-) -> Result<(), SshError> {
-    watch.check().map_err(SshError::Guest)?;
-    let left = deadline.check().map_err(|error| SshError::Wait {
-        error: error.with_console(watch.console_tail()),
-        last_error: None,
-    })?;
-    let interest = if sending { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-    let slice = left.min(LOOK);
-    let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(slice.subsec_nanos()).max(1) };
-    match poll(&mut [PollFd::new(stream, interest)], Some(&timeout)) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(SshError::Lost { doing: "polling a socket".into(), cause: error.to_string() }),
     }
 }
 

@@ -96,7 +96,7 @@ pub enum SshError {
 
 impl SshError {
     /// The outcome for the report: nothing here is a failed test.
-    pub fn into_failure(self, watch: &dyn Watch) -> GuestFailure {
+    pub fn into_failure(self, watch: &impl Watch) -> GuestFailure {
         match self {
             Self::Guest(failure) => failure,
             Self::Wait { error, last_error } => {

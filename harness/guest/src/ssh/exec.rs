@@ -2,13 +2,14 @@
 //! Commands over ssh, with both directions streamed.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write as _};
 use std::ops::ControlFlow;
 
 use ssh2::Channel;
 
 use super::error::SshError;
-use super::session::{Ssh, drive, idle, io_would_block, lost};
+use super::input::Stdin;
+use super::session::{Ssh, io_would_block, lost};
 use crate::vm::{Deadline, Wait, Watch};
 
 /// Bytes read and written at a time. libssh2's own packets hold 32 KiB.
@@ -60,75 +61,97 @@ pub struct ExecOutput {
 }
 
 impl Ssh {
-    /// Runs a command (a line for the user's login shell). `stdin` is read to its end and must not block: what is
-    /// still to come is an error of the kind `WouldBlock` (see [`LiveInput`](super::LiveInput)). Output goes to `on_output` as it comes, which may end the command by breaking.
+    /// Runs a command (a line for the user's login shell). `stdin` is read to its end. Output goes to `on_output` as it
+    /// comes, which may end the command by breaking.
     ///
     /// # Errors
     /// See [`SshError`]. A status other than 0 is none.
-    pub fn exec(
+    pub async fn exec(
         &self,
         command: &str,
-        stdin: &mut dyn Read,
+        stdin: &mut impl Stdin,
         wait: &Wait,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
         on_output: &mut dyn FnMut(Output<'_>) -> ControlFlow<()>,
     ) -> Result<ExecStatus, SshError> {
-        self.exec_before(command, stdin, &wait.begin(&self.patience), watch, on_output)
+        self.exec_before(command, stdin, &wait.begin(&self.patience), watch, on_output).await
     }
 
     /// Runs a command without input and collects its output.
     ///
     /// # Errors
     /// See [`SshError`]. A status other than 0 is none.
-    pub fn run(&self, command: &str, wait: &Wait, watch: &mut dyn Watch) -> Result<ExecOutput, SshError> {
-        self.run_before(command, &wait.begin(&self.patience), watch)
-    }
-
-    pub(super) fn run_before(
+    pub async fn run(
         &self,
         command: &str,
+        wait: &Wait,
+        watch: &mut impl Watch,
+    ) -> Result<ExecOutput, SshError> {
+        self.run_before(command, &mut io::empty(), &wait.begin(&self.patience), watch).await
+    }
+
+    /// The same, with input.
+    ///
+    /// # Errors
+    /// See [`SshError`]. A status other than 0 is none.
+    pub async fn run_with(
+        &self,
+        command: &str,
+        stdin: &mut impl Stdin,
+        wait: &Wait,
+        watch: &mut impl Watch,
+    ) -> Result<ExecOutput, SshError> {
+        self.run_before(command, stdin, &wait.begin(&self.patience), watch).await
+    }
+
+    pub(super) async fn run_before(
+        &self,
+        command: &str,
+        stdin: &mut impl Stdin,
         deadline: &Deadline,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
     ) -> Result<ExecOutput, SshError> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        let status = self.exec_before(command, &mut io::empty(), deadline, watch, &mut |output| {
+        let mut collect = |output: Output<'_>| {
             match output {
                 Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
                 Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
             }
             ControlFlow::Continue(())
-        })?;
+        };
+        let status = self.exec_before(command, stdin, deadline, watch, &mut collect).await?;
         Ok(ExecOutput { status, stdout, stderr })
     }
 
-    pub(super) fn exec_before(
+    pub(super) async fn exec_before(
         &self,
         command: &str,
-        stdin: &mut dyn Read,
+        stdin: &mut impl Stdin,
         deadline: &Deadline,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
         on_output: &mut dyn FnMut(Output<'_>) -> ControlFlow<()>,
     ) -> Result<ExecStatus, SshError> {
         let doing = format!("running `{}`", command.chars().take(60).collect::<String>());
-        let (session, socket) = (&self.session, &self.socket);
+        let wire = &self.wire;
         let mut channel =
-            drive(session, socket, "opening a channel", deadline, watch, |s| s.channel_session())?;
-        drive(session, socket, &doing, deadline, watch, |_| channel.exec(command))?;
+            wire.drive("opening a channel", deadline, watch, |session| session.channel_session()).await?;
+        wire.drive(&doing, deadline, watch, |_| channel.exec(command)).await?;
 
         let mut input = Input::new(stdin);
         let mut error_stream = channel.stderr();
         let mut buffer = vec![0; CHUNK];
         loop {
-            let mut progress = input.pump(&mut channel).map_err(|error| match error {
-                Pump::Input(error) => SshError::Input(error),
-                Pump::Channel(error) => lost(&doing, &error, watch),
-            })?;
+            let mut progress = match input.pump(&mut channel) {
+                Ok(progress) => progress,
+                Err(Pump::Input(error)) => return Err(SshError::Input(error)),
+                Err(Pump::Channel(error)) => return Err(lost(&doing, &error, watch).await),
+            };
             for stdout in [true, false] {
                 let read = if stdout { channel.read(&mut buffer) } else { error_stream.read(&mut buffer) };
                 let bytes = match read {
                     Ok(n) => &buffer[..n],
                     Err(error) if io_would_block(&error) => &[],
-                    Err(error) => return Err(lost(&doing, &error, watch)),
+                    Err(error) => return Err(lost(&doing, &error, watch).await),
                 };
                 if bytes.is_empty() {
                     continue;
@@ -142,19 +165,27 @@ impl Ssh {
             if progress {
                 // A command that talks without end must not talk past its limit.
                 check(deadline, watch)?;
+            } else if channel.read_window().available > 0 {
+                // Reading one stream has brought something of the other.
             } else if channel.eof() {
                 break;
             } else {
-                idle(session, socket, deadline, watch)?;
+                tokio::select! {
+                    idle = wire.idle(deadline, watch) => idle?,
+                    () = input.ready() => {}
+                }
             }
         }
-        drive(session, socket, &doing, deadline, watch, |_| channel.close())?;
-        drive(session, socket, &doing, deadline, watch, |_| channel.wait_close())?;
-        status(&channel).map_err(|error| lost(&doing, &error, watch))
+        wire.drive(&doing, deadline, watch, |_| channel.close()).await?;
+        wire.drive(&doing, deadline, watch, |_| channel.wait_close()).await?;
+        match status(&channel) {
+            Ok(status) => Ok(status),
+            Err(error) => Err(lost(&doing, &error, watch).await),
+        }
     }
 }
 
-fn check(deadline: &Deadline, watch: &dyn Watch) -> Result<(), SshError> {
+fn check(deadline: &Deadline, watch: &impl Watch) -> Result<(), SshError> {
     deadline
         .check()
         .map(drop)
@@ -174,21 +205,33 @@ enum Pump {
 }
 
 /// Standard input on its way to the command.
-struct Input<'a> {
-    from: &'a mut dyn Read,
+struct Input<'a, S> {
+    from: &'a mut S,
     pending: Vec<u8>,
     sent: usize,
     from_ended: bool,
     eof_sent: bool,
+    /// There is no more of it now.
+    waits: bool,
 }
 
-impl<'a> Input<'a> {
-    fn new(from: &'a mut dyn Read) -> Self {
-        Self { from, pending: Vec::new(), sent: 0, from_ended: false, eof_sent: false }
+impl<'a, S: Stdin> Input<'a, S> {
+    fn new(from: &'a mut S) -> Self {
+        Self { from, pending: Vec::new(), sent: 0, from_ended: false, eof_sent: false, waits: false }
+    }
+
+    /// Waits until there is more of it; without end where none is waited for.
+    async fn ready(&mut self) {
+        if self.waits {
+            self.from.ready().await;
+        } else {
+            std::future::pending().await
+        }
     }
 
     /// Sends what the channel takes now. True: some went out.
     fn pump(&mut self, channel: &mut Channel) -> Result<bool, Pump> {
+        self.waits = false;
         if self.eof_sent {
             return Ok(false);
         }
@@ -205,7 +248,10 @@ impl<'a> Input<'a> {
             self.sent = 0;
             match read {
                 Ok(n) => self.from_ended = n == 0,
-                Err(error) if io_would_block(&error) => return Ok(false),
+                Err(error) if io_would_block(&error) => {
+                    self.waits = true;
+                    return Ok(false);
+                }
                 Err(error) => return Err(Pump::Input(error)),
             }
         }

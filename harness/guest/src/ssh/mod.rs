@@ -24,7 +24,7 @@ pub use direct::Direct;
 pub use error::SshError;
 pub use exec::{ExecOutput, ExecStatus, Output};
 pub use hostkey::HostKey;
-pub use input::LiveInput;
+pub use input::{LiveInput, Stdin};
 pub use login::Login;
 pub use session::Ssh;
 pub use words::{for_login_shell, script};

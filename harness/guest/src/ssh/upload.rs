@@ -16,22 +16,23 @@ impl Ssh {
     ///
     /// # Errors
     /// [`SshError::Upload`] with the guest's words, or the connection's errors.
-    pub fn upload(
+    pub async fn upload(
         &self,
         bytes: &[u8],
         path: &str,
         wait: &Wait,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
     ) -> Result<(), SshError> {
         let failed = |cause: String| SshError::Upload { path: path.to_owned(), cause };
         let command = upload_command(path, &sha256_hex(bytes))
             .ok_or_else(|| failed("its name has characters that a shell would need quoted".into()))?;
         let mut words = Vec::new();
-        let status = self.exec(&command, &mut Cursor::new(bytes), wait, watch, &mut |output| {
+        let mut hear = |output: Output<'_>| {
             let (Output::Stdout(bytes) | Output::Stderr(bytes)) = output;
             words.extend_from_slice(bytes);
             ControlFlow::Continue(())
-        })?;
+        };
+        let status = self.exec(&command, &mut Cursor::new(bytes), wait, watch, &mut hear).await?;
         if status.is_success() {
             return Ok(());
         }

@@ -9,8 +9,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::accelerator_kind::AcceleratorKind;
 use super::bootsector::{BootSector, Then, debug_exit_status};
@@ -62,42 +64,48 @@ pub struct AccelError {
 }
 
 /// What was found for each QEMU that was asked about in this process.
-static FOUND: Mutex<Option<HashMap<PathBuf, Result<SelectedAccelerator, AccelError>>>> = Mutex::new(None);
+static FOUND: Mutex<Option<HashMap<PathBuf, Result<SelectedAccelerator, AccelError>>>> =
+    Mutex::const_new(None);
 
 /// Chooses the accelerator. Trying them takes up to some seconds, once per process and QEMU.
 ///
 /// # Errors
 /// None runs a guest.
-pub fn choose_accelerator(wanted: Accelerator, tools: &Tools) -> Result<SelectedAccelerator, AccelError> {
+pub async fn choose_accelerator(
+    wanted: Accelerator,
+    tools: &Tools,
+) -> Result<SelectedAccelerator, AccelError> {
     if let Accelerator::Forced(kind) = wanted {
         return Ok(SelectedAccelerator { kind, reason: "as requested".into() });
     }
-    // Held while trying: a second thread waits for the answer instead of trying as well.
-    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-    found
-        .get_or_insert_default()
-        .entry(tools.qemu.clone())
-        .or_insert_with(|| select(&tools.qemu, |kind, limit| try_accelerator(kind, limit, tools)))
-        .clone()
+    // Held while trying: a second one waits for the answer instead of trying as well.
+    let mut found = FOUND.lock().await;
+    let found = found.get_or_insert_default();
+    if let Some(found) = found.get(&tools.qemu) {
+        return found.clone();
+    }
+    let selected = select(&tools.qemu, async |kind, limit| try_accelerator(kind, limit, tools).await).await;
+    found.insert(tools.qemu.clone(), selected.clone());
+    selected
 }
 
-fn select(
+async fn select(
     qemu: &std::path::Path,
-    mut attempt: impl FnMut(AcceleratorKind, Duration) -> Result<(), String>,
+    attempt: impl AsyncFn(AcceleratorKind, Duration) -> Result<(), String>,
 ) -> Result<SelectedAccelerator, AccelError> {
     use AcceleratorKind::{Kvm, Tcg};
-    let kvm = match attempt(Kvm, KVM_LIMIT) {
+    let kvm = match attempt(Kvm, KVM_LIMIT).await {
         Ok(()) => return Ok(SelectedAccelerator { kind: Kvm, reason: "a test guest ran".into() }),
         Err(why) => format!("kvm: {why}"),
     };
-    match attempt(Tcg, TCG_LIMIT) {
+    match attempt(Tcg, TCG_LIMIT).await {
         Ok(()) => Ok(SelectedAccelerator { kind: Tcg, reason: kvm }),
         Err(why) => Err(AccelError { qemu: qemu.to_owned(), reasons: format!("{kvm}; tcg: {why}") }),
     }
 }
 
 /// Runs the test guest; the error says what came instead of its word.
-fn try_accelerator(kind: AcceleratorKind, limit: Duration, tools: &Tools) -> Result<(), String> {
+async fn try_accelerator(kind: AcceleratorKind, limit: Duration, tools: &Tools) -> Result<(), String> {
     let cannot = |error: std::io::Error| format!("cannot try it: {error}");
     let guest = BootSector::assemble(WORD, Then::DebugExit(EXIT_VALUE)).ok_or("test guest is too long")?;
     let run_dir = RunDir::create().map_err(cannot)?;
@@ -107,18 +115,18 @@ fn try_accelerator(kind: AcceleratorKind, limit: Duration, tools: &Tools) -> Res
     config.memory_mib(16).raw_disk(disk, DiskWrites::Keep).debug_exit(true);
     let args = config.arguments(CommandLine { accelerator: kind, qmp_socket: None, serial_log: &serial });
     let qemu = Supervised::start(tools, run_dir, args).map_err(cannot)?;
-    match qemu.wait_exit(limit) {
-        None => {
+    match timeout(limit, qemu.ended()).await {
+        Err(_) => {
             // QEMU keeps a VM that its accelerator gave up on; the first line says why.
             let stderr = qemu.stderr();
             let words = stderr.lines().find(|line| line.contains("error")).map(|line| format!(" ({line})"));
             Err(format!("guest did not run within {} s{}", limit.as_secs(), words.unwrap_or_default()))
         }
-        Some(QemuExit::Code(code)) if code == debug_exit_status(EXIT_VALUE) => {
+        Ok(QemuExit::Code(code)) if code == debug_exit_status(EXIT_VALUE) => {
             let said = fs::read(&serial).map_err(cannot)?;
             if said == WORD { Ok(()) } else { Err("guest ran, but its serial console lost its words".into()) }
         }
-        Some(exit) => {
+        Ok(exit) => {
             let stderr = qemu.stderr();
             let words =
                 stderr.lines().map(|line| line.rsplit_once("x86_64: ").map_or(line, |(_, text)| text));
@@ -134,31 +142,32 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn kvm_that_runs_is_taken() {
-        let chosen = select(Path::new("q"), |_, _| Ok(())).unwrap();
+    #[tokio::test]
+    async fn kvm_that_runs_is_taken() {
+        let chosen = select(Path::new("q"), async |_, _| Ok(())).await.unwrap();
         assert_eq!(chosen.to_string(), "kvm (a test guest ran)");
     }
 
-    #[test]
-    fn kvm_that_does_not_run_ends_in_tcg_with_the_reason() {
-        let chosen = select(Path::new("q"), |kind, limit| match kind {
+    #[tokio::test]
+    async fn kvm_that_does_not_run_ends_in_tcg_with_the_reason() {
+        let chosen = select(Path::new("q"), async |kind, limit| match kind {
             AcceleratorKind::Kvm => Err(format!("guest did not run within {} s", limit.as_secs())),
             AcceleratorKind::Tcg => Ok(()),
         });
-        assert_eq!(chosen.unwrap().to_string(), "tcg (kvm: guest did not run within 3 s)");
+        assert_eq!(chosen.await.unwrap().to_string(), "tcg (kvm: guest did not run within 3 s)");
     }
 
-    #[test]
-    fn if_none_runs_all_reasons_are_told() {
-        let error = select(Path::new("q"), |kind, _| Err(format!("no {kind} today"))).unwrap_err();
+    #[tokio::test]
+    async fn if_none_runs_all_reasons_are_told() {
+        let error =
+            select(Path::new("q"), async |kind, _| Err(format!("no {kind} today"))).await.unwrap_err();
         assert_eq!(error.to_string(), "q: no accelerator runs a guest: kvm: no kvm today; tcg: no tcg today");
     }
 
-    #[test]
-    fn a_forced_accelerator_is_not_tried() {
+    #[tokio::test]
+    async fn a_forced_accelerator_is_not_tried() {
         let nothing = Tools { qemu: "/nonexistent".into(), supervisor: "/nonexistent".into() };
         let forced = Accelerator::Forced(AcceleratorKind::Kvm);
-        assert_eq!(choose_accelerator(forced, &nothing).unwrap().to_string(), "kvm (as requested)");
+        assert_eq!(choose_accelerator(forced, &nothing).await.unwrap().to_string(), "kvm (as requested)");
     }
 }

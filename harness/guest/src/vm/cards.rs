@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::time::sleep_until;
 
 use super::machine::Vm;
 use super::outcome::{GuestFailure, Watch};
@@ -53,6 +54,7 @@ pub enum CardJob {
 /// the machine.
 #[derive(Debug, Default)]
 pub struct CardRack {
+    // Never borrowed while anybody waits.
     inner: RefCell<Inner>,
 }
 
@@ -88,74 +90,126 @@ impl CardRack {
         inner.jobs.is_empty() && inner.cards.is_empty()
     }
 
-    /// Does what can be done without waiting.
-    pub fn work(&self, qmp: &mut Qmp) {
-        self.inner.borrow_mut().work(qmp);
-    }
-}
-
-impl Inner {
-    fn work(&mut self, qmp: &mut Qmp) {
-        self.forget_gone(qmp);
-        while let Some(job) = self.jobs.pop_front() {
-            if let CardJob::Plug { id, .. } = &job
-                && self.cards.get(id).is_some_and(|card| card.told.is_some())
-            {
-                // Another of this name is still going.
-                return self.jobs.push_front(job);
-            }
-            if let Err(error) = self.run(&job, qmp) {
-                self.failed.push(error.to_string());
-            }
+    /// Does what can be done without waiting for the guest. A job whose future is dropped is half done.
+    pub async fn work(&self, qmp: &mut Qmp) {
+        self.forget_gone(qmp).await;
+        while let Some(job) = self.next() {
+            let done = self.run(&job, qmp).await;
+            self.keep_failure(done);
         }
     }
 
-    fn run(&mut self, job: &CardJob, qmp: &mut Qmp) -> Result<(), QmpError> {
+    /// Waits until there is something to do.
+    async fn due(&self) {
+        let next_look = {
+            let inner = self.inner.borrow();
+            if inner.jobs.front().is_some_and(|job| !inner.is_blocked(job)) {
+                return;
+            }
+            let going = inner.cards.values().filter(|card| card.told.is_some());
+            going.map(|card| card.looked + LOOK).min()
+        };
+        match next_look {
+            Some(at) => sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next job, if it can be done now.
+    fn next(&self) -> Option<CardJob> {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        inner.jobs.front().filter(|job| !inner.is_blocked(job))?;
+        inner.jobs.pop_front()
+    }
+
+    fn keep_failure<T>(&self, done: Result<T, QmpError>) {
+        if let Err(error) = done {
+            self.inner.borrow_mut().failed.push(error.to_string());
+        }
+    }
+
+    async fn run(&self, job: &CardJob, qmp: &mut Qmp) -> Result<(), QmpError> {
         match job {
             CardJob::Plug { id, model, slot } => {
                 let backend = backend(id);
                 let hub = FIRST_HUB + u32::from(*slot);
                 let hubport = json!({ "type": "hubport", "id": backend, "hubid": hub });
-                qmp.execute("netdev_add", hubport)?;
+                qmp.execute("netdev_add", hubport).await?;
                 let device = json!({
                     "driver": model, "id": id, "netdev": backend, "bus": "pci.0", "addr": format!("{slot:#x}"),
                     "mac": format!("52:54:00:00:00:{slot:02x}"), "romfile": "",
                 });
-                if let Err(error) = qmp.execute("device_add", device) {
-                    qmp.execute("netdev_del", json!({ "id": backend }))?;
+                if let Err(error) = qmp.execute("device_add", device).await {
+                    qmp.execute("netdev_del", json!({ "id": backend })).await?;
                     return Err(error);
                 }
-                self.cards.insert(id.clone(), Plugged { told: None, looked: Instant::now() });
+                let card = Plugged { told: None, looked: Instant::now() };
+                self.inner.borrow_mut().cards.insert(id.clone(), card);
                 Ok(())
             }
-            CardJob::Unplug { id } => self.unplug(id, qmp),
-            CardJob::Link { id, up } => qmp.execute("set_link", json!({ "name": id, "up": up })).map(drop),
+            CardJob::Unplug { id } => self.unplug(id, qmp).await,
+            CardJob::Link { id, up } => {
+                qmp.execute("set_link", json!({ "name": id, "up": up })).await.map(drop)
+            }
             CardJob::Clear => {
-                let ids: Vec<_> = self.cards.keys().cloned().collect();
-                ids.iter().try_for_each(|id| self.unplug(id, qmp))
+                let ids: Vec<_> = self.inner.borrow().cards.keys().cloned().collect();
+                for id in ids {
+                    self.unplug(&id, qmp).await?;
+                }
+                Ok(())
             }
         }
     }
 
-    fn unplug(&mut self, id: &str, qmp: &mut Qmp) -> Result<(), QmpError> {
+    async fn unplug(&self, id: &str, qmp: &mut Qmp) -> Result<(), QmpError> {
         // One that was never plugged, or is gone, is no error: the guest asks for its end whatever became of it.
-        match self.cards.get_mut(id) {
-            Some(card) if card.told.is_none() => {
-                card.told = Some(Instant::now());
-                qmp.execute("device_del", json!({ "id": id })).map(drop)
-            }
-            _ => Ok(()),
+        if !self.inner.borrow_mut().tell(id) {
+            return Ok(());
         }
+        qmp.execute("device_del", json!({ "id": id })).await.map(drop)
     }
 
     /// Looks which of the cards that were told to go have gone, and tells the others again.
-    fn forget_gone(&mut self, qmp: &mut Qmp) {
+    async fn forget_gone(&self, qmp: &mut Qmp) {
         let due = |card: &Plugged| card.told.is_some() && card.looked.elapsed() >= LOOK;
-        if !self.cards.values().any(due) {
+        if !self.inner.borrow().cards.values().any(due) {
             return;
         }
-        let Ok(there) = peripherals(qmp) else { return };
-        let mut gone = Vec::new();
+        let Ok(there) = peripherals(qmp).await else { return };
+        let (gone, deaf) = self.inner.borrow_mut().sort(&there);
+        for id in deaf {
+            // QEMU refuses while it still waits for the guest, and that it does is all that is wanted.
+            drop(qmp.execute("device_del", json!({ "id": id })).await);
+        }
+        for id in gone {
+            self.inner.borrow_mut().cards.remove(&id);
+            self.keep_failure(qmp.execute("netdev_del", json!({ "id": backend(&id) })).await);
+        }
+    }
+}
+
+impl Inner {
+    /// Whether another card of the same name is still going.
+    fn is_blocked(&self, job: &CardJob) -> bool {
+        let CardJob::Plug { id, .. } = job else { return false };
+        self.cards.get(id).is_some_and(|card| card.told.is_some())
+    }
+
+    /// Notes that a card is told to go; false: there is none, or it was told.
+    fn tell(&mut self, id: &str) -> bool {
+        match self.cards.get_mut(id) {
+            Some(card) if card.told.is_none() => {
+                card.told = Some(Instant::now());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Of the cards that were told to go: those that are not among these devices, and those that are told again.
+    fn sort(&mut self, there: &[String]) -> (Vec<String>, Vec<String>) {
+        let (mut gone, mut deaf) = (Vec::new(), Vec::new());
         for (id, card) in &mut self.cards {
             card.looked = Instant::now();
             let Some(told) = card.told else { continue };
@@ -163,16 +217,10 @@ impl Inner {
                 gone.push(id.clone());
             } else if told.elapsed() >= TELL_AGAIN {
                 card.told = Some(Instant::now());
-                // QEMU refuses while it still waits for the guest, and that it does is all that is wanted.
-                drop(qmp.execute("device_del", json!({ "id": id })));
+                deaf.push(id.clone());
             }
         }
-        for id in gone {
-            self.cards.remove(&id);
-            if let Err(error) = qmp.execute("netdev_del", json!({ "id": backend(&id) })) {
-                self.failed.push(error.to_string());
-            }
-        }
+        (gone, deaf)
     }
 }
 
@@ -181,8 +229,8 @@ fn backend(id: &str) -> String {
 }
 
 /// The identifiers of devices that have one.
-fn peripherals(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
-    let list = qmp.execute("qom-list", json!({ "path": "/machine/peripheral" }))?;
+async fn peripherals(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
+    let list = qmp.execute("qom-list", json!({ "path": "/machine/peripheral" })).await?;
     Ok(names(&list))
 }
 
@@ -190,8 +238,8 @@ fn peripherals(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
 ///
 /// # Errors
 /// See [`QmpError`].
-pub fn device_models(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
-    let list = qmp.execute("qom-list-types", json!({ "implements": "device", "abstract": false }))?;
+pub async fn device_models(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
+    let list = qmp.execute("qom-list-types", json!({ "implements": "device", "abstract": false })).await?;
     Ok(names(&list))
 }
 
@@ -210,13 +258,20 @@ pub struct WithCards<'a> {
 }
 
 impl Watch for WithCards<'_> {
-    fn check(&mut self) -> Result<(), GuestFailure> {
-        self.rack.work(self.vm.qmp());
-        self.vm.check()
+    async fn check(&mut self) -> Result<(), GuestFailure> {
+        self.rack.work(self.vm.qmp()).await;
+        self.vm.check().await
     }
 
-    fn cause_of_death(&mut self) -> Option<GuestFailure> {
-        self.vm.cause_of_death()
+    async fn changed(&mut self) {
+        tokio::select! {
+            () = self.vm.changed() => {}
+            () = self.rack.due() => {}
+        }
+    }
+
+    async fn cause_of_death(&mut self) -> Option<GuestFailure> {
+        self.vm.cause_of_death().await
     }
 
     fn console_tail(&self) -> Vec<String> {
@@ -227,8 +282,8 @@ impl Watch for WithCards<'_> {
         self.vm.full_disk(what)
     }
 
-    fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
-        self.vm.why_silent(foreknown)
+    async fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
+        self.vm.why_silent(foreknown).await
     }
 }
 
@@ -241,7 +296,7 @@ mod tests {
 
     /// Does the jobs against a QEMU that has these devices with an identifier, and refuses models that it does not have: the
     /// commands that it got, and what failed.
-    fn played(jobs: Vec<CardJob>, there: &'static str) -> (Vec<String>, Vec<String>) {
+    async fn played(jobs: Vec<CardJob>, there: &'static str) -> (Vec<String>, Vec<String>) {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("s")).unwrap();
         let server = std::thread::spawn(move || {
@@ -264,14 +319,15 @@ mod tests {
             }
             commands
         });
-        let mut qmp = Qmp::connect(&dir.path().join("s")).unwrap();
+        let stream = tokio::net::UnixStream::connect(dir.path().join("s")).await.unwrap();
+        let mut qmp = Qmp::negotiate(stream).await.unwrap();
         let rack = CardRack::default();
         for job in jobs {
             rack.push(job);
-            rack.work(&mut qmp);
-            std::thread::sleep(LOOK);
+            rack.work(&mut qmp).await;
+            tokio::time::sleep(LOOK).await;
         }
-        rack.work(&mut qmp);
+        rack.work(&mut qmp).await;
         let failed = rack.take_failed();
         drop(qmp);
         (server.join().unwrap().split_off(1), failed)
@@ -281,10 +337,10 @@ mod tests {
         CardJob::Plug { id: "n".into(), model: model.into(), slot: 28 }
     }
 
-    #[test]
-    fn a_card_comes_and_goes_with_its_backend() {
+    #[tokio::test]
+    async fn a_card_comes_and_goes_with_its_backend() {
         let jobs = vec![plug("e1000"), CardJob::Link { id: "n".into(), up: false }, CardJob::Clear];
-        let (commands, failed) = played(jobs, "other");
+        let (commands, failed) = played(jobs, "other").await;
         assert_eq!(
             commands,
             ["netdev_add", "device_add", "set_link", "device_del", "qom-list", "netdev_del"]
@@ -292,16 +348,17 @@ mod tests {
         assert_eq!(failed, [""; 0]);
     }
 
-    #[test]
-    fn a_card_that_is_going_is_waited_for_before_its_name_is_used_again() {
+    #[tokio::test]
+    async fn a_card_that_is_going_is_waited_for_before_its_name_is_used_again() {
         let (commands, _) =
-            played(vec![plug("e1000"), CardJob::Unplug { id: "n".into() }, plug("e1000")], "n");
+            played(vec![plug("e1000"), CardJob::Unplug { id: "n".into() }, plug("e1000")], "n").await;
         assert_eq!(commands.iter().filter(|name| *name == "device_add").count(), 1, "{commands:?}");
     }
 
-    #[test]
-    fn a_model_that_is_not_there_fails_in_qemus_words_and_leaves_nothing() {
-        let (commands, failed) = played(vec![plug("none"), CardJob::Unplug { id: "n".into() }], "other");
+    #[tokio::test]
+    async fn a_model_that_is_not_there_fails_in_qemus_words_and_leaves_nothing() {
+        let (commands, failed) =
+            played(vec![plug("none"), CardJob::Unplug { id: "n".into() }], "other").await;
         assert_eq!(commands, ["netdev_add", "device_add", "netdev_del"]);
         assert_eq!(failed, ["qemu refused qmp command device_add: 'none' is not a valid device model name"]);
     }

@@ -126,7 +126,7 @@ impl Default for VmConfig {
 pub struct CommandLine<'a> {
     /// The accelerator to use.
     pub accelerator: AcceleratorKind,
-    /// Where QEMU listens for QMP; at most 107 bytes. None: no QMP, and the guest runs at once.
+    /// Where somebody listens whom QEMU calls for QMP; at most 107 bytes. None: no QMP, and the guest runs at once.
     pub qmp_socket: Option<&'a Path>,
     /// Where the serial console is appended to.
     pub serial_log: &'a Path,
@@ -298,7 +298,7 @@ impl VmConfig {
         args.path_option("-chardev", "file,id=serial0,append=on,path=", line.serial_log, "");
         args.option("-serial", "chardev:serial0");
         if let Some(socket) = line.qmp_socket {
-            args.path_option("-chardev", "socket,id=qmp0,server=on,wait=off,path=", socket, "");
+            args.path_option("-chardev", "socket,id=qmp0,path=", socket, "");
             args.option("-mon", "chardev=qmp0,mode=control");
             // The guest waits for `cont`, so that no event is missed before somebody listens.
             args.flag("-S");
@@ -405,7 +405,7 @@ mod tests {
             arguments(&config, AcceleratorKind::Tcg),
             "-no-user-config -nodefaults -no-reboot -display none -vga none -machine pc -accel tcg -m 1024M \
              -smp 2 -chardev file,id=serial0,append=on,path=/log/a,,b/serial.log -serial chardev:serial0 \
-             -chardev socket,id=qmp0,server=on,wait=off,path=/run/q.sock -mon chardev=qmp0,mode=control -S \
+             -chardev socket,id=qmp0,path=/run/q.sock -mon chardev=qmp0,mode=control -S \
              -drive file=/img/x.raw,format=raw,if=none,id=disk0,snapshot=on \
              -device virtio-blk-pci,drive=disk0,bootindex=0 \
              -netdev user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22,hostfwd=tcp:127.0.0.1:0-10.0.2.15:7013 \

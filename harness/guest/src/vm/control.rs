@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The control socket of a QEMU that starts, and the ports that it forwards.
 
-use std::io;
-use std::path::Path;
 use std::time::Duration;
+
+use tokio::net::UnixListener;
 
 use super::config::HostPort;
 use super::error::VmError;
@@ -13,43 +13,41 @@ use super::wait::Deadline;
 
 /// Limit for QEMU to open its QMP socket, which it does before it loads anything.
 pub(super) const QMP_LIMIT: Duration = Duration::from_secs(15);
-/// Between two tries.
-const LOOK: Duration = Duration::from_millis(5);
 
-/// Connects as soon as QEMU listens, or finds out why it never will.
-pub(super) fn connect(
+/// Waits until QEMU calls, or finds out why it never will.
+pub(super) async fn accept(
     qemu: &Supervised,
-    socket: &Path,
+    listener: &UnixListener,
     port: Option<HostPort>,
     deadline: &Deadline,
 ) -> Result<Qmp, VmError> {
-    loop {
-        let exit = qemu.exit();
-        match Qmp::connect(socket) {
-            Ok(qmp) => return Ok(qmp),
-            Err(QmpError::Io(error))
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
-            // QEMU opens the socket first and may then find that something else is wrong.
-            Err(QmpError::Closed) => {}
-            Err(error) => return Err(error.into()),
+    let called = async {
+        let (stream, _) = listener.accept().await?;
+        Qmp::negotiate(stream).await
+    };
+    let exit = tokio::select! {
+        biased;
+        exit = qemu.ended() => exit,
+        error = deadline.over() => return Err(error.into()),
+        called = called => match called {
+            // QEMU calls first and may then find that something else is wrong.
+            Err(QmpError::Closed) => deadline.bound(qemu.ended()).await?,
+            called => return Ok(called?),
+        },
+    };
+    let stderr = qemu.stderr();
+    Err(match port {
+        Some(HostPort::Fixed(port)) if stderr.contains("Could not set up host forwarding rule") => {
+            VmError::PortTaken { port }
         }
-        if let Some(exit) = exit {
-            let stderr = qemu.stderr();
-            return Err(match port {
-                Some(HostPort::Fixed(port)) if stderr.contains("Could not set up host forwarding rule") => {
-                    VmError::PortTaken { port }
-                }
-                _ => VmError::Qemu { exit, stderr },
-            });
-        }
-        deadline.pause(LOOK)?;
-    }
+        _ => VmError::Qemu { exit, stderr },
+    })
 }
 
 /// The port that the host's kernel picked, from lines such as
 /// `  TCP[HOST_FORWARD]   3       127.0.0.1 44089       10.0.2.15    22     0     0`.
-pub(super) fn forwarded_port(qmp: &mut Qmp, guest: u16) -> Result<u16, VmError> {
-    let shown = qmp.human("info usernet", QMP_LIMIT)?;
+pub(super) async fn forwarded_port(qmp: &mut Qmp, guest: u16) -> Result<u16, VmError> {
+    let shown = qmp.human("info usernet", QMP_LIMIT).await?;
     parse_forward(&shown, guest).ok_or(VmError::NoForward { shown })
 }
 

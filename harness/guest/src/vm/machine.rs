@@ -6,10 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::net::UnixListener;
+use tokio::time::timeout;
+
 use super::accelerator_kind::AcceleratorKind;
 use super::config::{AGENT_PORT, CommandLine, VmConfig};
 use super::console::{Console, ConsoleEvent};
-use super::control::{QMP_LIMIT, connect, forwarded_port};
+use super::control::{QMP_LIMIT, accept, forwarded_port};
 use super::error::VmError;
 use super::hostdisk::Place;
 use super::outcome::{GuestFailure, Watch as _};
@@ -22,8 +25,6 @@ use super::wait::{Deadline, Patience, Wait, WaitError};
 
 /// The guest's sshd.
 const SSH: u16 = 22;
-/// Between two looks at the console.
-pub(super) const LOOK: Duration = Duration::from_millis(20);
 /// Limit from `quit` to QEMU's end: QEMU may write back its caches.
 const QUIT_LIMIT: Duration = Duration::from_secs(10);
 /// Limit from a closed control socket to the end of the QEMU that closed it.
@@ -36,11 +37,13 @@ pub struct Vm {
     pub(super) qemu: Supervised,
     pub(super) qmp: Qmp,
     pub(super) console: Console,
-    serial: SerialLog,
+    pub(super) serial: SerialLog,
     pub(super) textdump: Option<PathBuf>,
     pub(super) seen: Vec<ConsoleEvent>,
     pub(super) failure: Option<GuestFailure>,
     pub(super) shutdown: Option<(bool, String)>,
+    /// Whether the virtual CPUs were stopped and nobody has asked why.
+    pub(super) stopped: bool,
     ssh_port: Option<u16>,
     agent_port: Option<u16>,
     pub(super) patience: Patience,
@@ -49,27 +52,27 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Starts QEMU and lets the guest run.
+    /// Starts QEMU and lets the guest run. Within a runtime, whose tasks the machine's are.
     ///
     /// # Errors
     /// See [`VmError`]; nothing is left behind.
-    pub fn start(
+    pub async fn start(
         config: &VmConfig,
         accelerator: AcceleratorKind,
         tools: &Tools,
         patience: &Patience,
     ) -> Result<Self, VmError> {
-        Self::launch(config, accelerator, tools, patience, &[], |_| Ok(()))
+        Self::launch(config, accelerator, tools, patience, &[], async |_| Ok(())).await
     }
 
     /// Starts QEMU with `more` arguments, has the stopped machine made ready, and lets the guest run.
-    pub(super) fn launch(
+    pub(super) async fn launch(
         config: &VmConfig,
         accelerator: AcceleratorKind,
         tools: &Tools,
         patience: &Patience,
         more: &[&str],
-        make_ready: impl FnOnce(&mut Qmp) -> Result<(), VmError>,
+        make_ready: impl AsyncFnOnce(&mut Qmp) -> Result<(), VmError>,
     ) -> Result<Self, VmError> {
         let run_dir = RunDir::create().map_err(VmError::Prepare)?;
         let config = &config.with_seed_in(run_dir.path()).map_err(VmError::Prepare)?;
@@ -79,22 +82,28 @@ impl Vm {
         let mut args =
             config.arguments(CommandLine { accelerator, qmp_socket: Some(&socket), serial_log: &log });
         args.extend(more.iter().map(Into::into));
+        let listener = UnixListener::bind(&socket).map_err(VmError::Prepare)?;
         let qemu = Supervised::start(tools, run_dir, args).map_err(VmError::Supervisor)?;
         let deadline = Wait::new("qemu's control socket", QMP_LIMIT).begin(patience);
-        let mut qmp = connect(&qemu, &socket, config.ssh_port(), &deadline)?;
+        let mut qmp = accept(&qemu, &listener, config.ssh_port(), &deadline).await?;
         let (ssh_port, agent_port) = match config.ssh_port() {
-            Some(_) => (Some(forwarded_port(&mut qmp, SSH)?), Some(forwarded_port(&mut qmp, AGENT_PORT)?)),
+            Some(_) => {
+                let ssh = forwarded_port(&mut qmp, SSH).await?;
+                (Some(ssh), Some(forwarded_port(&mut qmp, AGENT_PORT).await?))
+            }
             None => (None, None),
         };
-        make_ready(&mut qmp).map_err(|error| match error {
+        match make_ready(&mut qmp).await {
             // QEMU ends by itself when it cannot load a state, and says why on standard error.
-            VmError::Qmp(QmpError::Closed) => match qemu.wait_exit(END_LIMIT) {
-                Some(exit) => VmError::Qemu { exit, stderr: qemu.stderr() },
-                None => VmError::Qmp(QmpError::Closed),
-            },
-            error => error,
-        })?;
-        qmp.cont()?;
+            Err(VmError::Qmp(QmpError::Closed)) => {
+                return Err(match timeout(END_LIMIT, qemu.ended()).await {
+                    Ok(exit) => VmError::Qemu { exit, stderr: qemu.stderr() },
+                    Err(_) => VmError::Qmp(QmpError::Closed),
+                });
+            }
+            other => other?,
+        }
+        qmp.cont().await?;
         Ok(Self {
             qemu,
             qmp,
@@ -104,6 +113,7 @@ impl Vm {
             seen: Vec::new(),
             failure: None,
             shutdown: None,
+            stopped: false,
             ssh_port,
             agent_port,
             patience: patience.clone(),
@@ -179,7 +189,7 @@ impl Vm {
     ///
     /// # Errors
     /// The guest died, or the wait's limit was reached.
-    pub fn wait_for(
+    pub async fn wait_for(
         &mut self,
         wait: &Wait,
         wanted: impl Fn(&ConsoleEvent) -> bool,
@@ -187,12 +197,12 @@ impl Vm {
         let deadline = wait.begin(&self.patience);
         loop {
             // The order matters: what was said before death still counts.
-            let alive = self.check();
+            let alive = self.check().await;
             if let Some(event) = self.seen.iter().find(|event| wanted(event)) {
                 return Ok(event.clone());
             }
             alive?;
-            self.pause(&deadline)?;
+            self.pause(&deadline).await?;
         }
     }
 
@@ -201,16 +211,16 @@ impl Vm {
     ///
     /// # Errors
     /// The wait's limit was reached.
-    pub fn wait_exit(&mut self, wait: &Wait) -> Result<QemuExit, GuestFailure> {
+    pub async fn wait_exit(&mut self, wait: &Wait) -> Result<QemuExit, GuestFailure> {
         let deadline = wait.begin(&self.patience);
         loop {
             if let Some(exit) = self.qemu.exit() {
                 // Only for what it reads: that the guest is dead is what was waited for.
-                drop(self.check());
+                drop(self.check().await);
                 return Ok(exit);
             }
-            drop(self.check());
-            self.pause(&deadline)?;
+            drop(self.check().await);
+            self.pause(&deadline).await?;
         }
     }
 
@@ -218,19 +228,21 @@ impl Vm {
     ///
     /// # Errors
     /// QEMU did not answer; it is killed all the same.
-    pub fn quit(mut self) -> Result<QemuExit, VmError> {
+    pub async fn quit(mut self) -> Result<QemuExit, VmError> {
         if let Some(exit) = self.qemu.exit() {
             return Ok(exit);
         }
-        self.qmp.quit()?;
+        self.qmp.quit().await?;
         let wait = Wait::new("qemu's end", QUIT_LIMIT).begin(&self.patience);
-        self.qemu
-            .wait_exit(wait.check()?)
-            .ok_or_else(|| QmpError::Timeout { command: "quit".into(), limit: QUIT_LIMIT }.into())
+        wait.bound(self.qemu.ended()).await.map_err(|error| match error {
+            WaitError::Expired(_) => QmpError::Timeout { command: "quit".into(), limit: QUIT_LIMIT }.into(),
+            error => error.into(),
+        })
     }
 
-    fn pause(&self, deadline: &Deadline) -> Result<(), GuestFailure> {
-        deadline.pause(LOOK).map_err(|error| {
+    /// Waits until there may be something new to see.
+    async fn pause(&mut self, deadline: &Deadline) -> Result<(), GuestFailure> {
+        deadline.bound(self.changed()).await.map_err(|error| {
             match &error {
                 WaitError::Expired(expired) => self.full_disk(&expired.to_string()),
                 WaitError::Interrupted { .. } => None,

@@ -12,6 +12,7 @@ mod config;
 mod console;
 mod control;
 mod error;
+mod growth;
 mod hostdisk;
 mod lines;
 mod machine;

@@ -218,16 +218,30 @@ impl From<WaitError> for GuestFailure {
 }
 
 /// Somebody who notices that the guest has died while others wait for its answer.
+#[allow(async_fn_in_trait, reason = "a guest is used by one thread, which drives these futures itself")]
 pub trait Watch {
-    /// Looks at the guest without waiting.
+    /// Looks at the guest. Waits only for the last words of one that dies.
     ///
     /// # Errors
     /// The guest is dead, and how it died.
-    fn check(&mut self) -> Result<(), GuestFailure>;
+    async fn check(&mut self) -> Result<(), GuestFailure>;
+
+    /// Waits until there may be something new to see. Whoever gives up waiting looks before he waits again.
+    async fn changed(&mut self);
+
+    /// Waits until the guest is dead, and tells how it died.
+    async fn death(&mut self) -> GuestFailure {
+        loop {
+            if let Err(failure) = self.check().await {
+                return failure;
+            }
+            self.changed().await;
+        }
+    }
 
     /// Called when a connection broke: the reason may reach the console a little later than the break.
     /// Waits for it for a short while.
-    fn cause_of_death(&mut self) -> Option<GuestFailure>;
+    async fn cause_of_death(&mut self) -> Option<GuestFailure>;
 
     /// The last lines of the guest's console.
     fn console_tail(&self) -> Vec<String>;
@@ -240,7 +254,7 @@ pub trait Watch {
 
     /// Called when nothing has come from the agent for a while: whether anything of the guest still answers. Takes
     /// some seconds at most, fewer where it is known beforehand that it hangs. By default nobody can tell.
-    fn why_silent(&mut self, _foreknown: bool) -> Option<GuestFailure> {
+    async fn why_silent(&mut self, _foreknown: bool) -> Option<GuestFailure> {
         None
     }
 }
@@ -250,11 +264,15 @@ pub trait Watch {
 pub struct NoWatch;
 
 impl Watch for NoWatch {
-    fn check(&mut self) -> Result<(), GuestFailure> {
+    async fn check(&mut self) -> Result<(), GuestFailure> {
         Ok(())
     }
 
-    fn cause_of_death(&mut self) -> Option<GuestFailure> {
+    async fn changed(&mut self) {
+        std::future::pending().await
+    }
+
+    async fn cause_of_death(&mut self) -> Option<GuestFailure> {
         None
     }
 

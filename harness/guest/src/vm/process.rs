@@ -4,10 +4,15 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter};
+use std::io::{self, PipeWriter};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::rundir::RunDir;
 use super::supervisor::SUPERVISE;
@@ -39,23 +44,10 @@ impl fmt::Display for QemuExit {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct State {
     pid: Option<u32>,
     exit: Option<QemuExit>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is two plain values: a panic elsewhere cannot have left it half-written.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A QEMU under a supervisor. Dropping it kills QEMU and removes the run directory.
@@ -64,17 +56,19 @@ pub(super) struct Supervised {
     run_dir: RunDir,
     handle: duct::Handle,
     leash: Option<PipeWriter>,
-    shared: Arc<Shared>,
+    state: watch::Receiver<State>,
+    _listener: AbortOnDropHandle<()>,
 }
 
 impl Supervised {
-    /// Starts QEMU with these arguments.
+    /// Starts QEMU with these arguments. Within a runtime, which hears what the supervisor tells.
     ///
     /// # Errors
     /// The supervisor could not be started. That QEMU could not be started shows as its exit.
     pub(super) fn start(tools: &Tools, run_dir: RunDir, args: Vec<OsString>) -> io::Result<Self> {
         let (leash_end, leash) = io::pipe()?;
         let (news, news_end) = io::pipe()?;
+        let news = pipe::Receiver::from_owned_fd(OwnedFd::from(news))?;
         let stderr = OpenOptions::new().create(true).append(true).open(run_dir.stderr())?;
         let mut command: Vec<OsString> =
             vec![SUPERVISE.into(), run_dir.path().into(), "--".into(), tools.qemu.clone().into()];
@@ -92,10 +86,9 @@ impl Supervised {
             .map_err(|error| {
                 io::Error::new(error.kind(), format!("{}: {error}", tools.supervisor.display()))
             })?;
-        let shared = Arc::new(Shared::default());
-        let supervised = Self { run_dir, handle, leash: Some(leash), shared: Arc::clone(&shared) };
-        std::thread::Builder::new().name("qemu-news".into()).spawn(move || listen(news, &shared))?;
-        Ok(supervised)
+        let (tell, state) = watch::channel(State::default());
+        let listener = AbortOnDropHandle::new(tokio::spawn(listen(news, tell)));
+        Ok(Self { run_dir, handle, leash: Some(leash), state, _listener: listener })
     }
 
     pub(super) fn run_dir(&self) -> &RunDir {
@@ -104,23 +97,32 @@ impl Supervised {
 
     /// How QEMU ended, if it has.
     pub(super) fn exit(&self) -> Option<QemuExit> {
-        self.shared.lock().exit
+        self.state.borrow().exit
+    }
+
+    /// The same, by somebody who waits for [`Supervised::changed`] next.
+    pub(super) fn look(&mut self) -> Option<QemuExit> {
+        self.state.borrow_and_update().exit
+    }
+
+    /// Waits until there is something new since the last [`Supervised::look`].
+    pub(super) async fn changed(&mut self) {
+        if self.state.changed().await.is_err() {
+            // Nothing new will ever come.
+            std::future::pending().await
+        }
     }
 
     /// QEMU's process id, once it was started.
     pub(super) fn pid(&self) -> Option<u32> {
-        self.shared.lock().pid
+        self.state.borrow().pid
     }
 
-    /// Waits for QEMU's end, at most for `limit`.
-    pub(super) fn wait_exit(&self, limit: Duration) -> Option<QemuExit> {
-        let state = self.shared.lock();
-        let (state, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(state, limit, |state| state.exit.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        state.exit
+    /// Waits for QEMU's end.
+    pub(super) async fn ended(&self) -> QemuExit {
+        let mut state = self.state.clone();
+        let ended = state.wait_for(|state| state.exit.is_some()).await;
+        ended.ok().and_then(|state| state.exit).unwrap_or(QemuExit::SupervisorDied)
     }
 
     /// What supervisor and QEMU wrote to standard error, its end if it is long.
@@ -150,17 +152,17 @@ impl Drop for Supervised {
 }
 
 /// Reads the supervisor's standard output until it ends.
-fn listen(news: PipeReader, shared: &Shared) {
-    for line in BufReader::new(news).lines().map_while(Result::ok) {
-        let mut state = shared.lock();
-        match line.split_once(' ') {
+async fn listen(news: pipe::Receiver, tell: watch::Sender<State>) {
+    let mut lines = BufReader::new(news).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        tell.send_modify(|state| match line.split_once(' ') {
             Some(("started", pid)) => state.pid = pid.parse().ok(),
             Some(("exited", code)) => state.exit = code.parse().ok().map(QemuExit::Code),
             Some(("signalled", signal)) => state.exit = signal.parse().ok().map(QemuExit::Signal),
             _ => {}
-        }
-        shared.changed.notify_all();
+        });
     }
-    shared.lock().exit.get_or_insert(QemuExit::SupervisorDied);
-    shared.changed.notify_all();
+    tell.send_modify(|state| {
+        state.exit.get_or_insert(QemuExit::SupervisorDied);
+    });
 }

@@ -5,15 +5,19 @@
 //! each command gets `return` or `error` with the command's `id`, and events come at any time between.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Longest line that can be QMP, in bytes.
-const MAX_LINE: usize = 4 * 1024 * 1024;
+const MAX_LINE: u64 = 4 * 1024 * 1024;
 /// Limit for an answer: QEMU answers from its main loop, which a busy host may delay.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -40,6 +44,11 @@ pub enum QmpEvent {
         what: String,
         /// There was no room for it.
         full: bool,
+    },
+    /// A state that is saved or loaded has come further (the capability `events`).
+    Migration {
+        /// qapi's MigrationStatus: `active`, `completed`, `failed`, …
+        status: String,
     },
     /// The virtual CPUs were stopped.
     Stop,
@@ -85,31 +94,34 @@ pub enum QmpError {
     },
 }
 
-/// A connection with the negotiation behind it.
+/// A connection with the negotiation behind it. A task of its own reads: what QEMU reports by itself is heard whatever else
+/// goes on.
 #[derive(Debug)]
 pub struct Qmp {
-    stream: UnixStream,
-    buffer: Vec<u8>,
+    to: OwnedWriteHalf,
+    answers: UnboundedReceiver<Result<Value, QmpError>>,
+    news: UnboundedReceiver<QmpEvent>,
     events: VecDeque<QmpEvent>,
     next_id: u64,
+    _reader: AbortOnDropHandle<()>,
 }
 
 impl Qmp {
-    /// Connects and negotiates.
+    /// Negotiates with what is at the other end.
     ///
     /// # Errors
-    /// Nobody listens there (yet): [`QmpError::Io`]; or what answers is not QEMU.
-    pub fn connect(socket: &Path) -> Result<Self, QmpError> {
-        let stream = UnixStream::connect(socket)?;
-        let mut qmp = Self { stream, buffer: Vec::new(), events: VecDeque::new(), next_id: 0 };
-        let until = Instant::now() + ANSWER_LIMIT;
-        let greeting = qmp
-            .read_line(until)?
-            .ok_or(QmpError::Timeout { command: "greeting".into(), limit: ANSWER_LIMIT })?;
+    /// It is not QEMU, or it closed the connection.
+    pub async fn negotiate(stream: UnixStream) -> Result<Self, QmpError> {
+        let (from, to) = stream.into_split();
+        let (answer, answers) = unbounded_channel();
+        let (tell, news) = unbounded_channel();
+        let reader = AbortOnDropHandle::new(tokio::spawn(listen(from, answer, tell)));
+        let mut qmp = Self { to, answers, news, events: VecDeque::new(), next_id: 0, _reader: reader };
+        let greeting = qmp.answer("greeting", ANSWER_LIMIT, |_| true).await?;
         if greeting.get("QMP").is_none() {
             return Err(not_qmp(&greeting.to_string()));
         }
-        qmp.execute("qmp_capabilities", json!({}))?;
+        qmp.execute("qmp_capabilities", json!({})).await?;
         Ok(qmp)
     }
 
@@ -117,15 +129,15 @@ impl Qmp {
     ///
     /// # Errors
     /// See [`QmpError`].
-    pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
-        self.execute_within(command, arguments, ANSWER_LIMIT)
+    pub async fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
+        self.execute_within(command, arguments, ANSWER_LIMIT).await
     }
 
     /// Runs a command like [`execute`](Self::execute) that takes its time, such as `savevm`.
     ///
     /// # Errors
     /// See [`QmpError`].
-    pub fn execute_within(
+    pub async fn execute_within(
         &mut self,
         command: &str,
         arguments: Value,
@@ -133,37 +145,48 @@ impl Qmp {
     ) -> Result<Value, QmpError> {
         self.next_id += 1;
         let id = json!(self.next_id);
-        let request = json!({ "execute": command, "arguments": arguments, "id": id });
-        let until = Instant::now() + limit;
-        self.stream.set_write_timeout(Some(limit))?;
-        match self.stream.write_all(format!("{request}\n").as_bytes()) {
+        let request = format!("{}\n", json!({ "execute": command, "arguments": arguments, "id": id }));
+        let timed_out = |_| QmpError::Timeout { command: command.to_owned(), limit };
+        match timeout(limit, self.to.write_all(request.as_bytes())).await.map_err(timed_out)? {
             Err(error) if is_closed(&error) => return Err(QmpError::Closed),
             other => other?,
         }
-        loop {
-            let timeout = || QmpError::Timeout { command: command.to_owned(), limit };
-            let mut answer = self.read_line(until)?.ok_or_else(timeout)?;
-            if answer.get("id") != Some(&id) {
-                self.keep_event(&answer);
-            } else if let Some(error) = answer.get("error") {
+        // An answer to a command that timed out may come before.
+        let mut answer = self.answer(command, limit, |answer| answer.get("id") == Some(&id)).await?;
+        match answer.get("error") {
+            Some(error) => {
                 let description = error.get("desc").and_then(Value::as_str).unwrap_or("no reason given");
-                return Err(QmpError::Refused {
-                    command: command.to_owned(),
-                    description: description.to_owned(),
-                });
-            } else {
-                return Ok(answer.get_mut("return").map(Value::take).unwrap_or_default());
+                Err(QmpError::Refused { command: command.to_owned(), description: description.to_owned() })
             }
+            None => Ok(answer.get_mut("return").map(Value::take).unwrap_or_default()),
         }
+    }
+
+    async fn answer(
+        &mut self,
+        command: &str,
+        limit: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value, QmpError> {
+        let wait = async {
+            loop {
+                match self.answers.recv().await.unwrap_or(Err(QmpError::Closed)) {
+                    Ok(answer) if !wanted(&answer) => {}
+                    answer => return answer,
+                }
+            }
+        };
+        let timed_out = |_| QmpError::Timeout { command: command.to_owned(), limit };
+        timeout(limit, wait).await.map_err(timed_out)?
     }
 
     /// Runs a command of the human monitor, such as `savevm NAME` or `info usernet`, and returns its text.
     ///
     /// # Errors
     /// See [`QmpError`]; the monitor's own errors are in the text.
-    pub fn human(&mut self, command_line: &str, limit: Duration) -> Result<String, QmpError> {
+    pub async fn human(&mut self, command_line: &str, limit: Duration) -> Result<String, QmpError> {
         let arguments = json!({ "command-line": command_line });
-        let text = self.execute_within("human-monitor-command", arguments, limit)?;
+        let text = self.execute_within("human-monitor-command", arguments, limit).await?;
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
@@ -171,8 +194,8 @@ impl Qmp {
     ///
     /// # Errors
     /// See [`QmpError`].
-    pub fn status(&mut self) -> Result<String, QmpError> {
-        let status = self.execute("query-status", json!({}))?;
+    pub async fn status(&mut self) -> Result<String, QmpError> {
+        let status = self.execute("query-status", json!({})).await?;
         let name = status.get("status").and_then(Value::as_str).map(str::to_owned);
         name.ok_or_else(|| not_qmp(&status.to_string()))
     }
@@ -181,80 +204,92 @@ impl Qmp {
     ///
     /// # Errors
     /// See [`QmpError`].
-    pub fn cont(&mut self) -> Result<(), QmpError> {
-        self.execute("cont", json!({})).map(drop)
+    pub async fn cont(&mut self) -> Result<(), QmpError> {
+        self.execute("cont", json!({})).await.map(drop)
     }
 
     /// Stops the virtual CPUs.
     ///
     /// # Errors
     /// See [`QmpError`].
-    pub fn stop(&mut self) -> Result<(), QmpError> {
-        self.execute("stop", json!({})).map(drop)
+    pub async fn stop(&mut self) -> Result<(), QmpError> {
+        self.execute("stop", json!({})).await.map(drop)
     }
 
     /// Ends QEMU, which writes back what its block layer holds.
     ///
     /// # Errors
     /// See [`QmpError`]. That QEMU was gone before it could answer is none.
-    pub fn quit(&mut self) -> Result<(), QmpError> {
-        match self.execute("quit", json!({})) {
+    pub async fn quit(&mut self) -> Result<(), QmpError> {
+        match self.execute("quit", json!({})).await {
             Ok(_) | Err(QmpError::Closed) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// The events so far, without waiting. Ends quietly when QEMU is gone.
-    ///
-    /// # Errors
-    /// What came is not QMP, or the socket failed.
-    pub fn events(&mut self) -> Result<Vec<QmpEvent>, QmpError> {
-        loop {
-            match self.read_line(Instant::now()) {
-                Ok(Some(message)) => self.keep_event(&message),
-                Ok(None) | Err(QmpError::Closed) => return Ok(self.events.drain(..).collect()),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn keep_event(&mut self, message: &Value) {
-        if let Some(event) = event(message) {
+    /// The events so far, without waiting.
+    pub fn events(&mut self) -> Vec<QmpEvent> {
+        while let Ok(event) = self.news.try_recv() {
             self.events.push_back(event);
         }
+        self.events.drain(..).collect()
     }
 
-    /// The next message; `None` if it has not come by `until`.
-    fn read_line(&mut self, until: Instant) -> Result<Option<Value>, QmpError> {
+    /// Waits for an event that nobody has waited for yet, and keeps it. Without end once QEMU is gone.
+    pub(super) async fn event_came(&mut self) {
+        match self.news.recv().await {
+            Some(event) => self.events.push_back(event),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for the next event of a state that is saved or loaded, and keeps those before it: its status.
+    pub(super) async fn migration_event(&mut self) -> Result<String, QmpError> {
         loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return serde_json::from_slice(&line)
-                    .map(Some)
-                    .map_err(|_| not_qmp(&String::from_utf8_lossy(&line)));
-            }
-            if self.buffer.len() > MAX_LINE {
-                return Err(not_qmp(&String::from_utf8_lossy(&self.buffer)));
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            self.stream.set_nonblocking(left.is_zero())?;
-            if !left.is_zero() {
-                self.stream.set_read_timeout(Some(left))?;
-            }
-            let mut chunk = [0; 4096];
-            let read = self.stream.read(&mut chunk);
-            self.stream.set_nonblocking(false)?;
-            match read {
-                Ok(0) => return Err(QmpError::Closed),
-                Ok(n) => self.buffer.extend_from_slice(&chunk[..n]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    return Ok(None);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if is_closed(&error) => return Err(QmpError::Closed),
-                Err(error) => return Err(error.into()),
+            match self.news.recv().await {
+                Some(QmpEvent::Migration { status }) => return Ok(status),
+                Some(event) => self.events.push_back(event),
+                None => return Err(QmpError::Closed),
             }
         }
+    }
+}
+
+/// Reads until QEMU closes the connection, or says something that is not QMP.
+async fn listen(
+    from: OwnedReadHalf,
+    answer: UnboundedSender<Result<Value, QmpError>>,
+    tell: UnboundedSender<QmpEvent>,
+) {
+    let mut from = BufReader::new(from);
+    loop {
+        let message = match message(&mut from).await {
+            Ok(message) => message,
+            Err(error) => {
+                // Nobody may wait for an answer.
+                answer.send(Err(error)).ok();
+                return;
+            }
+        };
+        // Nobody listens any more if these fail: then this task is about to be ended.
+        match event(&message) {
+            Some(event) => tell.send(event).ok(),
+            None => answer.send(Ok(message)).ok(),
+        };
+    }
+}
+
+async fn message(from: &mut BufReader<OwnedReadHalf>) -> Result<Value, QmpError> {
+    let mut line = Vec::new();
+    match from.take(MAX_LINE).read_until(b'\n', &mut line).await {
+        Ok(_) if line.ends_with(b"\n") => {
+            serde_json::from_slice(&line).map_err(|_| not_qmp(&String::from_utf8_lossy(&line)))
+        }
+        Ok(_) if line.len() as u64 == MAX_LINE => Err(not_qmp(&String::from_utf8_lossy(&line))),
+        // Half a line is no message.
+        Ok(_) => Err(QmpError::Closed),
+        Err(error) if is_closed(&error) => Err(QmpError::Closed),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -279,6 +314,7 @@ fn event(message: &Value) -> Option<QmpEvent> {
             QmpEvent::DiskError { what, full: nospace }
         }
         "SHUTDOWN" => QmpEvent::Shutdown { by_guest, reason: text("reason").to_owned() },
+        "MIGRATION" => QmpEvent::Migration { status: text("status").to_owned() },
         "RESET" => QmpEvent::Reset { by_guest },
         "GUEST_PANICKED" => QmpEvent::GuestPanicked,
         "STOP" => QmpEvent::Stop,
@@ -289,33 +325,29 @@ fn event(message: &Value) -> Option<QmpEvent> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
-    use std::os::unix::net::UnixListener;
-    use std::thread::JoinHandle;
+    use tokio::task::JoinHandle;
 
     use super::*;
 
     /// A QEMU that greets and then gives these answers, one per command it reads.
-    fn fake(greeting: &'static str, answers: &'static [&'static str]) -> (tempfile::TempDir, JoinHandle<()>) {
-        let dir = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(dir.path().join("s")).unwrap();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.write_all(greeting.as_bytes()).unwrap();
-            let mut commands = BufReader::new(stream.try_clone().unwrap()).lines();
+    fn fake(greeting: &'static str, answers: &'static [&'static str]) -> (UnixStream, JoinHandle<()>) {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let server = tokio::spawn(async move {
+            theirs.write_all(greeting.as_bytes()).await.unwrap();
+            let mut commands = BufReader::new(theirs).lines();
             for answer in answers {
-                let Some(Ok(_)) = commands.next() else { return };
-                stream.write_all(answer.as_bytes()).unwrap();
+                let Ok(Some(_)) = commands.next_line().await else { return };
+                commands.get_mut().get_mut().write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        (dir, server)
+        (ours, server)
     }
 
     const GREETING: &str = "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n";
 
-    #[test]
-    fn events_between_command_and_answer_are_kept() {
-        let (dir, server) = fake(
+    #[tokio::test]
+    async fn events_between_command_and_answer_are_kept() {
+        let (stream, server) = fake(
             GREETING,
             &[
                 "{\"return\": {}, \"id\": 1}\r\n",
@@ -326,10 +358,10 @@ mod tests {
                 "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": 3}\r\n",
             ],
         );
-        let mut qmp = Qmp::connect(&dir.path().join("s")).unwrap();
-        assert_eq!(qmp.status().unwrap(), "running");
+        let mut qmp = Qmp::negotiate(stream).await.unwrap();
+        assert_eq!(qmp.status().await.unwrap(), "running");
         assert_eq!(
-            qmp.events().unwrap(),
+            qmp.events(),
             [
                 QmpEvent::Shutdown { by_guest: true, reason: "guest-reset".into() },
                 QmpEvent::DiskError { what: "write: No space left on device".into(), full: true },
@@ -337,36 +369,47 @@ mod tests {
                 QmpEvent::Other { name: "NEW".into() }
             ]
         );
-        let error = qmp.cont().unwrap_err();
+        let error = qmp.cont().await.unwrap_err();
         assert_eq!(error.to_string(), "qemu refused qmp command cont: no");
-        server.join().unwrap();
-        assert!(matches!(qmp.stop(), Err(QmpError::Closed)));
-        assert_eq!(qmp.events().unwrap(), []);
+        server.await.unwrap();
+        assert!(matches!(qmp.stop().await, Err(QmpError::Closed)));
+        assert_eq!(qmp.events(), []);
     }
 
-    #[test]
-    fn something_that_is_not_qemu_is_refused() {
+    #[tokio::test]
+    async fn an_event_wakes_who_waits_for_it_and_those_before_it_are_kept() {
+        const ANSWERS: &[&str] = &["{\"return\": {}, \"id\": 1}\r\n{\"event\": \"RESUME\"}\r\n\
+             {\"event\": \"MIGRATION\", \"data\": {\"status\": \"completed\"}}\r\n"];
+        let (stream, server) = fake(GREETING, ANSWERS);
+        let mut qmp = Qmp::negotiate(stream).await.unwrap();
+        assert_eq!(qmp.migration_event().await.unwrap(), "completed");
+        server.await.unwrap();
+        assert!(matches!(qmp.migration_event().await, Err(QmpError::Closed)));
+        assert_eq!(qmp.events(), [QmpEvent::Resume]);
+    }
+
+    #[tokio::test]
+    async fn something_that_is_not_qemu_is_refused() {
         for greeting in ["{\"hello\": 1}\r\n", "SSH-2.0-OpenSSH_9.2\r\n"] {
-            let (dir, server) = fake(greeting, &[]);
-            let error = Qmp::connect(&dir.path().join("s")).unwrap_err();
+            let (stream, server) = fake(greeting, &[]);
+            let error = Qmp::negotiate(stream).await.unwrap_err();
             assert!(matches!(error, QmpError::NotQmp { .. }), "{error}");
-            server.join().unwrap();
+            server.await.unwrap();
         }
     }
 
-    #[test]
-    fn silence_ends_in_a_timeout_that_names_the_command() {
-        let (dir, server) = fake(GREETING, &["{\"return\": {}, \"id\": 1}\r\n", ""]);
-        let mut qmp = Qmp::connect(&dir.path().join("s")).unwrap();
-        let copy = qmp.stream.try_clone().unwrap();
-        let error = qmp.execute_within("savevm", json!({}), Duration::from_millis(20));
-        match error {
-            Err(QmpError::Timeout { command, .. }) => assert_eq!(command, "savevm"),
-            // The fake may have ended before the limit.
-            Err(QmpError::Closed) => {}
-            other => panic!("{other:?}"),
-        }
-        drop(copy);
-        server.join().unwrap();
+    #[tokio::test]
+    async fn silence_ends_in_a_timeout_that_names_the_command() {
+        let (stream, theirs) = UnixStream::pair().unwrap();
+        let (mut from, mut to) = theirs.into_split();
+        to.write_all(GREETING.as_bytes()).await.unwrap();
+        to.write_all(b"{\"return\": {}, \"id\": 1}\r\n").await.unwrap();
+        let mut qmp = Qmp::negotiate(stream).await.unwrap();
+        let error = qmp.execute_within("savevm", json!({}), Duration::from_millis(20)).await.unwrap_err();
+        assert!(matches!(&error, QmpError::Timeout { command, .. } if command == "savevm"), "{error:?}");
+        // The late answer is not the next command's.
+        to.write_all(b"{\"return\": 1, \"id\": 2}\r\n{\"return\": 2, \"id\": 3}\r\n").await.unwrap();
+        assert_eq!(qmp.execute("query", json!({})).await.unwrap(), json!(2));
+        assert!(from.read(&mut [0; 16]).await.unwrap() > 0);
     }
 }

@@ -35,20 +35,20 @@ struct CachedChoice {
 ///
 /// # Errors
 /// None runs a guest.
-pub fn remembered_accelerator(
+pub async fn remembered_accelerator(
     wanted: Accelerator,
     tools: &Tools,
     directory: &Path,
 ) -> Result<SelectedAccelerator, AccelError> {
     if wanted != Accelerator::Auto {
-        return choose_accelerator(wanted, tools);
+        return choose_accelerator(wanted, tools).await;
     }
     let holds_for = circumstances(tools);
     let path = directory.join(FILE);
     if let Some(selected) = recall(&path, &holds_for) {
         return Ok(selected);
     }
-    let selected = choose_accelerator(wanted, tools)?;
+    let selected = choose_accelerator(wanted, tools).await?;
     keep(&path, holds_for, &selected);
     Ok(selected)
 }
@@ -135,17 +135,17 @@ mod tests {
         assert_ne!(circumstances(&tools("qemu")), circumstances(&tools("other")));
     }
 
-    #[test]
-    fn a_kept_outcome_spares_the_trial() {
+    #[tokio::test]
+    async fn a_kept_outcome_spares_the_trial() {
         let directory = tempfile::tempdir().unwrap();
         // A QEMU that would fail if it were tried.
         let tools = Tools { qemu: "/nonexistent/qemu".into(), supervisor: "/nonexistent".into() };
         keep(&directory.path().join(FILE), circumstances(&tools), &tcg());
-        let selected = remembered_accelerator(Accelerator::Auto, &tools, directory.path()).unwrap();
+        let selected = remembered_accelerator(Accelerator::Auto, &tools, directory.path()).await.unwrap();
         assert_eq!(selected.kind, AcceleratorKind::Tcg);
         let forced = Accelerator::Forced(AcceleratorKind::Kvm);
         assert_eq!(
-            remembered_accelerator(forced, &tools, directory.path()).unwrap().to_string(),
+            remembered_accelerator(forced, &tools, directory.path()).await.unwrap().to_string(),
             "kvm (as requested)"
         );
     }

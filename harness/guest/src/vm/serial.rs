@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use super::growth::Growth;
+
 /// Most bytes read at a time, so that a guest that prints without end cannot hold a caller here.
 const CHUNK: usize = 64 * 1024;
 
@@ -13,12 +15,13 @@ const CHUNK: usize = 64 * 1024;
 pub struct SerialLog {
     path: PathBuf,
     file: Option<File>,
+    growth: Growth,
 }
 
 impl SerialLog {
     /// Follows this file, which need not exist yet, from its beginning.
     pub fn follow(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: None }
+        Self { path: path.into(), file: None, growth: Growth::default() }
     }
 
     /// Follows this file from its present end: what an earlier guest printed is not this guest's.
@@ -48,6 +51,11 @@ impl SerialLog {
             file.take(CHUNK as u64).read_to_end(&mut bytes)?;
         }
         Ok(bytes)
+    }
+
+    /// Waits until there may be more to read. Whoever gives up waiting misses nothing.
+    pub async fn grown(&mut self) {
+        self.growth.grown(&self.path).await;
     }
 
     fn open(&mut self) -> io::Result<Option<&File>> {
@@ -84,6 +92,25 @@ mod tests {
         let mut later = SerialLog::follow_from_end(&path).unwrap();
         file.write_all(b"three").unwrap();
         assert_eq!(later.read_new().unwrap(), b"three");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_log_hears_of_what_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("serial.log");
+        let mut log = SerialLog::follow(&path);
+        // Nobody writes: time passes, or is told once, without a word in the log.
+        log.grown().await;
+        let mut file = File::create(&path).unwrap();
+        for word in [b"one", b"two"] {
+            file.write_all(word).unwrap();
+            let mut read = Vec::new();
+            while read.is_empty() {
+                log.grown().await;
+                read = log.read_new().unwrap();
+            }
+            assert_eq!(read, word);
+        }
     }
 
     #[test]

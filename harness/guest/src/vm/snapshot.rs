@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::sleep;
 
 use super::accelerator_kind::AcceleratorKind;
 use super::config::{CommandLine, VmConfig};
@@ -31,7 +32,7 @@ use super::wait::{Deadline, Patience, Wait, WaitError};
 
 /// Limit for writing 512 MiB at the speed of a slow disk.
 const STATE_LIMIT: Duration = Duration::from_secs(10);
-/// Between two looks at a state being written or read.
+/// Between two looks at a file that is about to get its name: no event tells of it.
 const LOOK: Duration = Duration::from_millis(3);
 /// Bytes per second: the default is for networks (128 MiB/s).
 const BANDWIDTH: u64 = 1 << 40;
@@ -135,7 +136,7 @@ pub fn machine_identity(config: &VmConfig, kind: AcceleratorKind, tools: &Tools)
 ///
 /// # Errors
 /// See [`SnapshotError`]; there may be a file `state` all the same.
-pub fn save(
+pub async fn save(
     vm: &mut Vm,
     state: &Path,
     copy_disk: impl FnOnce() -> io::Result<()>,
@@ -144,36 +145,40 @@ pub fn save(
     let (part, whole) = (shell_word(&state.with_extension("part"))?, shell_word(state)?);
     let uri = format!("exec:cat > {part} && mv {part} {whole}");
     let qmp = vm.qmp();
-    leave_memory_out(qmp)?;
-    qmp.stop()?;
-    let mut saved = write_state(qmp, &uri, state, &deadline);
+    prepare_migration(qmp, true).await?;
+    qmp.stop().await?;
+    let mut saved = write_state(qmp, &uri, state, &deadline).await;
     if saved.is_ok() {
         saved = copy_disk().map_err(SnapshotError::Disk);
     } else {
         // Fails when there is nothing to be ended.
-        drop(qmp.execute("migrate_cancel", json!({})));
+        drop(qmp.execute("migrate_cancel", json!({})).await);
     }
     if saved.is_err() {
-        qmp.cont()?;
+        qmp.cont().await?;
     }
     saved
 }
 
-/// What is in a file that both machines map is not in the stream (QEMU's name is a little off: the machine that
-/// loads maps the file privately).
-fn leave_memory_out(qmp: &mut Qmp) -> Result<(), QmpError> {
-    let capability = json!({ "capability": "x-ignore-shared", "state": true });
-    qmp.execute("migrate-set-capabilities", json!({ "capabilities": [capability] })).map(drop)
+/// Has QEMU tell how far a state is. What is in a file that both machines map (`shared`) is not in the stream (QEMU's name
+/// is a little off: the machine that loads maps the file privately).
+async fn prepare_migration(qmp: &mut Qmp, shared: bool) -> Result<(), QmpError> {
+    let capability = |name: &str, on: bool| json!({ "capability": name, "state": on });
+    let capabilities = [capability("events", true), capability("x-ignore-shared", shared)];
+    qmp.execute("migrate-set-capabilities", json!({ "capabilities": capabilities })).await.map(drop)
 }
 
-fn write_state(qmp: &mut Qmp, uri: &str, state: &Path, deadline: &Deadline) -> Result<(), SnapshotError> {
-    qmp.execute("migrate-set-parameters", json!({ "max-bandwidth": BANDWIDTH }))?;
-    qmp.execute("migrate", json!({ "uri": uri }))?;
-    while !progress(qmp)?.map_err(|reason| SnapshotError::Failed { reason })? {
-        deadline.pause(LOOK)?;
-    }
+async fn write_state(
+    qmp: &mut Qmp,
+    uri: &str,
+    state: &Path,
+    deadline: &Deadline,
+) -> Result<(), SnapshotError> {
+    qmp.execute("migrate-set-parameters", json!({ "max-bandwidth": BANDWIDTH })).await?;
+    qmp.execute("migrate", json!({ "uri": uri })).await?;
+    deadline.bound(migrated(qmp)).await??.map_err(|reason| SnapshotError::Failed { reason })?;
     while !state.is_file() {
-        deadline.pause(LOOK)?;
+        deadline.bound(sleep(LOOK)).await?;
     }
     Ok(())
 }
@@ -183,7 +188,7 @@ fn write_state(qmp: &mut Qmp, uri: &str, state: &Path, deadline: &Deadline) -> R
 ///
 /// # Errors
 /// See [`VmError`]; nothing is left behind.
-pub fn restore(
+pub async fn restore(
     config: &VmConfig,
     accelerator: AcceleratorKind,
     tools: &Tools,
@@ -193,29 +198,27 @@ pub fn restore(
     let word = shell_word(state).map_err(|error| VmError::State { reason: error.to_string() })?;
     let uri = format!("exec:cat {word}");
     let deadline = Wait::new("the machine's state to be loaded", STATE_LIMIT).begin(patience);
-    Vm::launch(config, accelerator, tools, patience, &["-incoming", "defer"], |qmp| {
-        if config.kept_memory().is_some() {
-            leave_memory_out(qmp)?;
-        }
-        qmp.execute("migrate-incoming", json!({ "uri": uri }))?;
-        while !progress(qmp)?.map_err(|reason| VmError::State { reason })? {
-            deadline.pause(LOOK)?;
-        }
-        Ok(())
-    })
+    let load = async |qmp: &mut Qmp| {
+        prepare_migration(qmp, config.kept_memory().is_some()).await?;
+        qmp.execute("migrate-incoming", json!({ "uri": uri })).await?;
+        deadline.bound(migrated(qmp)).await??.map_err(|reason| VmError::State { reason })
+    };
+    Vm::launch(config, accelerator, tools, patience, &["-incoming", "defer"], load).await
 }
 
-/// Whether a migration has ended; the inner error says why it never will.
-fn progress(qmp: &mut Qmp) -> Result<Result<bool, String>, QmpError> {
-    let answer = qmp.execute("query-migrate", json!({}))?;
-    let text = |name: &str| answer.get(name).and_then(serde_json::Value::as_str);
-    Ok(match text("status") {
-        Some("completed") => Ok(true),
-        Some("failed" | "cancelled" | "cancelling") => {
-            Err(text("error-desc").unwrap_or("no reason given").to_owned())
+/// Waits until a state is saved or loaded; the inner error says why it never will be.
+async fn migrated(qmp: &mut Qmp) -> Result<Result<(), String>, QmpError> {
+    loop {
+        match qmp.migration_event().await?.as_str() {
+            "completed" => return Ok(Ok(())),
+            "failed" | "cancelled" | "cancelling" => {
+                let answer = qmp.execute("query-migrate", json!({})).await?;
+                let why = answer.get("error-desc").and_then(serde_json::Value::as_str);
+                return Ok(Err(why.unwrap_or("no reason given").to_owned()));
+            }
+            _ => {}
         }
-        _ => Ok(false),
-    })
+    }
 }
 
 /// For the shell that runs `exec:`.

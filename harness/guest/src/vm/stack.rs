@@ -31,28 +31,28 @@ pub(super) struct Look {
 
 impl Vm {
     /// Looks at the processor; `None`: QEMU does not show it.
-    pub(super) fn look(&mut self) -> Option<Look> {
-        self.qmp().stop().ok()?;
-        let look = self.look_at_rest();
-        self.qmp().cont().ok()?;
+    pub(super) async fn look(&mut self) -> Option<Look> {
+        self.qmp().stop().await.ok()?;
+        let look = self.look_at_rest().await;
+        self.qmp().cont().await.ok()?;
         look
     }
 
-    fn look_at_rest(&mut self) -> Option<Look> {
-        let registers = self.qmp().human("info registers", LIMIT).ok()?;
+    async fn look_at_rest(&mut self) -> Option<Look> {
+        let registers = self.qmp().human("info registers", LIMIT).await.ok()?;
         let halted = word(&registers, "HLT=")? != "0";
         let mut stack = Vec::new();
         if !halted && let Some(pointer) = hex(&registers, "RIP=").filter(|address| address & KERNEL != 0) {
             stack.push(pointer);
-            self.callers(hex(&registers, "RBP="), &mut stack);
+            self.callers(hex(&registers, "RBP="), &mut stack).await;
         }
         Some(Look { halted, stack })
     }
 
     /// Follows the frames from this one outwards.
-    fn callers(&mut self, mut frame: Option<u64>, stack: &mut Vec<u64>) {
+    async fn callers(&mut self, mut frame: Option<u64>, stack: &mut Vec<u64>) {
         while let Some(at) = frame.filter(|at| at & KERNEL != 0 && stack.len() < DEEPEST) {
-            let words = self.qmp().human(&format!("x /2gx {at:#x}"), LIMIT).ok();
+            let words = self.qmp().human(&format!("x /2gx {at:#x}"), LIMIT).await.ok();
             let Some([caller, address]) = words.as_deref().and_then(two_words) else { return };
             if address & KERNEL == 0 {
                 return;

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use super::console::ConsoleEvent;
-use super::machine::{LOOK, Vm};
+use super::machine::Vm;
 use super::outcome::{GuestFailure, Watch};
 use super::process::QemuExit;
 use super::qmp::QmpEvent;
@@ -25,8 +25,8 @@ const IO_ERROR: &str = "io-error";
 
 impl Vm {
     /// Console and QEMU's state, as one verdict.
-    fn verdict(&mut self) -> Option<GuestFailure> {
-        let exit = self.qemu.exit();
+    async fn verdict(&mut self) -> Option<GuestFailure> {
+        let exit = self.qemu.look();
         // Read after the exit was seen: then nothing can follow.
         if let Err(error) = self.read_console() {
             return Some(GuestFailure::BootFailed {
@@ -34,31 +34,35 @@ impl Vm {
                 console: Vec::new(),
             });
         }
-        let (mut stopped, mut disk_error) = (false, None);
-        if let Ok(events) = self.qmp.events() {
-            for event in events {
-                match event {
-                    QmpEvent::Shutdown { by_guest, reason } => self.shutdown = Some((by_guest, reason)),
-                    QmpEvent::Stop => stopped = true,
-                    QmpEvent::DiskError { what, full } => disk_error = disk_error.or(Some((what, full))),
-                    _ => {}
-                }
+        let mut disk_error = None;
+        for event in self.qmp.events() {
+            match event {
+                QmpEvent::Shutdown { by_guest, reason } => self.shutdown = Some((by_guest, reason)),
+                QmpEvent::Stop => self.stopped = true,
+                QmpEvent::DiskError { what, full } => disk_error = disk_error.or(Some((what, full))),
+                _ => {}
             }
         }
         // First: whatever the guest says of its disk's end is not its own fault.
-        disk_error
-            .and_then(|(what, full)| self.disk_verdict(&what, full))
-            .or_else(|| self.console_verdict(exit.is_some()))
-            .or_else(|| exit.map(|exit| self.exit_verdict(exit)))
-            .or_else(|| if stopped { self.stop_verdict() } else { None })
+        if let Some(failure) = disk_error.and_then(|(what, full)| self.disk_verdict(&what, full)) {
+            return Some(failure);
+        }
+        if let Some(failure) = self.console_verdict(exit.is_some()).await {
+            return Some(failure);
+        }
+        match exit {
+            Some(exit) => Some(self.exit_verdict(exit)),
+            None if self.stopped => self.stop_verdict().await,
+            None => None,
+        }
     }
 
-    fn console_verdict(&mut self, ended: bool) -> Option<GuestFailure> {
+    async fn console_verdict(&mut self, ended: bool) -> Option<GuestFailure> {
         let has = |wanted: fn(&ConsoleEvent) -> bool| self.seen.iter().any(wanted);
         if has(|event| matches!(event, ConsoleEvent::Panicking { .. })) {
             if !ended {
-                self.await_report();
-                self.await_last_words();
+                self.await_report().await;
+                self.await_last_words().await;
             }
             let panic = self.console.panic().cloned().unwrap_or_default();
             return Some(GuestFailure::Panicked(Box::new(panic)));
@@ -78,31 +82,33 @@ impl Vm {
     }
 
     /// The backtrace follows the panic within moments.
-    fn await_report(&mut self) {
-        let deadline = Wait::new("the panic's backtrace", REPORT_LIMIT).begin(&self.patience);
-        while !self.seen.iter().any(|event| matches!(event, ConsoleEvent::Panicked(_)))
-            && self.qemu.exit().is_none()
-            && deadline.pause(LOOK).is_ok()
-            && self.read_console().is_ok()
-        {}
+    async fn await_report(&mut self) {
+        let wait = Wait::new("the panic's backtrace", REPORT_LIMIT);
+        let over = |vm: &Self| vm.seen.iter().any(|event| matches!(event, ConsoleEvent::Panicked(_)));
+        self.listen_until(&wait, over).await;
     }
 
     /// A debugger in the kernel tells more, by its script, and then restarts or waits for a command; a kernel without
     /// one restarts at once.
-    fn await_last_words(&mut self) {
-        let deadline =
-            Wait::new("the kernel's last words", LAST_WORDS_OF_DEBUGGER_LIMIT).begin(&self.patience);
-        let over =
+    async fn await_last_words(&mut self) {
+        let wait = Wait::new("the kernel's last words", LAST_WORDS_OF_DEBUGGER_LIMIT);
+        let ends =
             |event: &ConsoleEvent| matches!(event, ConsoleEvent::Debugger | ConsoleEvent::AutomaticReboot);
-        while !self.seen.iter().any(over)
-            // From here the kernel restarts: whoever asks the debugger has asked before.
-            && !self.console.last_words().contains("\nUptime: ")
-            && self.qemu.exit().is_none()
-            && deadline.pause(LOOK).is_ok()
-            && self.read_console().is_ok()
-        {}
+        // With its uptime the kernel restarts: whoever asks the debugger has asked before.
+        let over = |vm: &Self| vm.seen.iter().any(ends) || vm.console.last_words().contains("\nUptime: ");
+        self.listen_until(&wait, over).await;
         // What was printed between the last look and the end.
         drop(self.read_console());
+    }
+
+    /// Reads the console until that is over, QEMU has ended or nothing more can be had.
+    async fn listen_until(&mut self, wait: &Wait, over: impl Fn(&Self) -> bool) {
+        let deadline = wait.begin(&self.patience);
+        while !over(self)
+            && self.qemu.look().is_none()
+            && deadline.bound(self.changed()).await.is_ok()
+            && self.read_console().is_ok()
+        {}
     }
 
     /// Appends what the kernel said to the file that was asked for. Where that fails nothing is lost: it stands in the
@@ -117,8 +123,11 @@ impl Vm {
     }
 
     /// A machine that was paused over QMP goes on later; one that QEMU gave up does not.
-    fn stop_verdict(&mut self) -> Option<GuestFailure> {
-        let status = self.qmp.status().ok()?;
+    async fn stop_verdict(&mut self) -> Option<GuestFailure> {
+        let status = self.qmp.status().await;
+        // Not before: whoever gives up waiting for QEMU's answer asks again.
+        self.stopped = false;
+        let status = status.ok()?;
         match status.as_str() {
             INTERNAL_ERROR => Some(GuestFailure::ProcessorStopped { status, stderr: self.qemu.stderr() }),
             IO_ERROR => self.disk_verdict("its reason was not told", true),
@@ -146,9 +155,9 @@ impl Vm {
 }
 
 impl Watch for Vm {
-    fn check(&mut self) -> Result<(), GuestFailure> {
+    async fn check(&mut self) -> Result<(), GuestFailure> {
         if self.failure.is_none() {
-            self.failure = self.verdict();
+            self.failure = self.verdict().await;
             if matches!(self.failure, Some(GuestFailure::Panicked(_) | GuestFailure::Debugger { .. })) {
                 drop(self.keep_textdump());
             }
@@ -156,14 +165,17 @@ impl Watch for Vm {
         self.failure.clone().map_or(Ok(()), Err)
     }
 
-    fn cause_of_death(&mut self) -> Option<GuestFailure> {
-        let deadline = Wait::new("the guest's last words", LAST_WORDS_LIMIT).begin(&self.patience);
-        loop {
-            if let Err(failure) = self.check() {
-                return Some(failure);
-            }
-            deadline.pause(LOOK).ok()?;
+    async fn changed(&mut self) {
+        tokio::select! {
+            () = self.qemu.changed() => {}
+            () = self.qmp.event_came() => {}
+            () = self.serial.grown() => {}
         }
+    }
+
+    async fn cause_of_death(&mut self) -> Option<GuestFailure> {
+        let deadline = Wait::new("the guest's last words", LAST_WORDS_LIMIT).begin(&self.patience);
+        deadline.bound(self.death()).await.ok()
     }
 
     fn console_tail(&self) -> Vec<String> {
@@ -175,8 +187,8 @@ impl Watch for Vm {
         Some(GuestFailure::HostDisk(place.failed(what.to_owned(), true)))
     }
 
-    fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
-        let failure = self.diagnose_silence(foreknown)?;
+    async fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
+        let failure = self.diagnose_silence(foreknown).await?;
         let unexplained = match &failure {
             GuestFailure::Hung(expired) => Some(expired.to_string()),
             GuestFailure::LostSsh { doing, .. } => Some(doing.clone()),

@@ -6,9 +6,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::Future;
 use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::accelerator_kind::AcceleratorKind;
 
@@ -21,12 +23,12 @@ const TCG_FACTOR: f64 = 6.0;
 #[derive(Debug, Clone)]
 pub struct Patience {
     scale: f64,
-    cancel: Option<Arc<AtomicBool>>,
+    cancel: CancellationToken,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { scale: 1.0, cancel: None }
+        Self { scale: 1.0, cancel: CancellationToken::new() }
     }
 }
 
@@ -39,13 +41,13 @@ impl Patience {
             AcceleratorKind::Kvm => 1.0,
         };
         let multiplier = if multiplier.is_finite() && multiplier > 0.0 { multiplier } else { 1.0 };
-        Self { scale: factor * multiplier, cancel: None }
+        Self { scale: factor * multiplier, ..Self::default() }
     }
 
-    /// Every wait ends with [`WaitError::Interrupted`] once the flag is set.
+    /// Every wait ends with [`WaitError::Interrupted`] once the token is cancelled.
     #[must_use]
-    pub fn with_cancel(mut self, cancel: Arc<AtomicBool>) -> Self {
-        self.cancel = Some(cancel);
+    pub fn with_cancel(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
         self
     }
 
@@ -92,7 +94,7 @@ pub struct Deadline {
     name: Cow<'static, str>,
     limit: Duration,
     started: Instant,
-    cancel: Option<Arc<AtomicBool>>,
+    cancel: CancellationToken,
 }
 
 impl Deadline {
@@ -101,7 +103,7 @@ impl Deadline {
     /// # Errors
     /// None is left, or the user has interrupted the run.
     pub fn check(&self) -> Result<Duration, WaitError> {
-        if self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        if self.cancel.is_cancelled() {
             return Err(WaitError::Interrupted { name: self.name.clone().into_owned() });
         }
         let elapsed = self.started.elapsed();
@@ -116,14 +118,30 @@ impl Deadline {
         }
     }
 
-    /// Sleeps for `slice` or what is left, whichever is shorter: between two looks at something that
-    /// cannot be waited for in the kernel.
+    /// Ends with the wait: because no time is left, or because the user has interrupted the run.
+    pub async fn over(&self) -> WaitError {
+        loop {
+            let left = match self.check() {
+                Ok(left) => left,
+                Err(error) => return error,
+            };
+            tokio::select! {
+                () = self.cancel.cancelled() => {}
+                () = sleep(left) => {}
+            }
+        }
+    }
+
+    /// Waits for something that has no limit of its own.
     ///
     /// # Errors
-    /// Same as [`check`](Self::check).
-    pub fn pause(&self, slice: Duration) -> Result<(), WaitError> {
-        std::thread::sleep(slice.min(self.check()?));
-        Ok(())
+    /// Same as [`check`](Self::check); the future is dropped then.
+    pub async fn bound<T>(&self, future: impl Future<Output = T>) -> Result<T, WaitError> {
+        tokio::select! {
+            biased;
+            error = self.over() => Err(error),
+            value = future => Ok(value),
+        }
     }
 
     /// A wait inside this one: ends after `limit` or with this one.
@@ -236,14 +254,30 @@ mod tests {
 
     #[test]
     fn a_running_wait_tells_what_is_left_and_can_be_interrupted() {
-        let flag = Arc::new(AtomicBool::new(false));
-        let patience = Patience::default().with_cancel(Arc::clone(&flag));
+        let token = CancellationToken::new();
+        let patience = Patience::default().with_cancel(token.clone());
         let deadline = Wait::new("login", Duration::from_secs(60)).begin(&patience);
         assert!(deadline.check().unwrap() > Duration::from_secs(50));
         let inner = deadline.nested("banner", Duration::from_secs(600));
         assert!(inner.check().unwrap() <= Duration::from_secs(60));
-        flag.store(true, Ordering::Relaxed);
+        token.cancel();
         assert_eq!(deadline.check(), Err(WaitError::Interrupted { name: "login".into() }));
         assert!(matches!(inner.check(), Err(WaitError::Interrupted { .. })));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_woken_by_the_limit_the_user_and_what_is_waited_for() {
+        let token = CancellationToken::new();
+        let patience = Patience::default().with_cancel(token.clone());
+        let short = Wait::new("login", Duration::from_millis(5)).begin(&patience);
+        let WaitError::Expired(expired) = short.bound(std::future::pending::<()>()).await.unwrap_err() else {
+            panic!()
+        };
+        assert!(expired.name == "login" && expired.elapsed >= expired.limit, "{expired}");
+        let long = Wait::new("banner", Duration::MAX).begin(&patience);
+        assert_eq!(long.bound(async { 7 }).await, Ok(7));
+        let interrupted = tokio::join!(long.over(), async { token.cancel() }).0;
+        assert_eq!(interrupted, WaitError::Interrupted { name: "banner".into() });
+        assert_eq!(long.bound(async { 7 }).await, Err(interrupted), "whatever is there already");
     }
 }

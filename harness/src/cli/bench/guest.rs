@@ -69,7 +69,7 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
     let args = &GuestBenchArgs { release: project.subject(&args.release), ..args.clone() };
     let targets = Targets::new(&args.guest, &project)?;
     let vectors = measured(&project)?;
-    interrupt::flag();
+    interrupt::tasks();
     let jobs = default_jobs(args.guest.memory.unwrap_or(MEMORY_MIB));
     let mut bench = Bench { project, targets, vectors, jobs, kept: true, lost: false };
     say!("{:<52} {:>9} {:>9} {:>6}", "measured", "seconds", "limit", "ratio");
@@ -261,7 +261,7 @@ impl Bench {
             follow_stock: false,
             raw: None,
             jobs,
-            cancel: interrupt::flag(),
+            tasks: interrupt::tasks(),
         };
         let started = Instant::now();
         let (mut first, mut last) = (None, started);

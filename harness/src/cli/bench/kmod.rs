@@ -31,7 +31,7 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodBenchArgs) -> Result<ExitCo
         .with_kernels(&args.kernel, std::slice::from_ref(&args.release))?;
     let args = &KmodBenchArgs { release: project.subject(&args.release), ..args.clone() };
     let targets = Targets::new(&args.guest, &project)?;
-    interrupt::flag();
+    interrupt::tasks();
     let wanted = |part| args.part.is_empty() || args.part.contains(&part);
     let mut code = ExitCode::OK;
     if wanted(KmodPart::Refusals) && !refusals(&targets, args)? {

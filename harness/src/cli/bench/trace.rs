@@ -78,7 +78,7 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
     let release = project.subject(release);
     let release = release.as_str();
     let targets = Targets::new(&args.guest, &project)?.counting_instructions();
-    interrupt::flag();
+    interrupt::tasks();
     let mut guest =
         targets.open_module(release, &mut |stage, _| tell!("{release}: {stage}")).map_err(open_error)?;
     let cost = guest.trace_cost(INTERFACES, args.turns).map_err(lost)?;

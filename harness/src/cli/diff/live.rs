@@ -69,7 +69,7 @@ pub(super) fn ask(
         follow_stock: false,
         raw: None,
         jobs: args.jobs.unwrap_or_else(|| default_jobs(args.guest.memory.unwrap_or(MEMORY_MIB))),
-        cancel: interrupt::flag(),
+        tasks: interrupt::tasks(),
     };
     let mut screen = Screen::new(is_ci());
     let mut answers = Answers::new();

@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
                 .blocks
                 .jobs
                 .unwrap_or_else(|| default_jobs(args.blocks.guest.memory.unwrap_or(MEMORY_MIB))),
-            cancel: interrupt::flag(),
+            tasks: interrupt::tasks(),
         };
         let mut screen = Screen::new(super::test_matrix::is_ci());
         let request = RunRequest { cells, vectors, about: about.clone() };

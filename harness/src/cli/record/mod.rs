@@ -31,7 +31,7 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
     let mut recorders =
         Recorders { wire: Recorder::new(&goldens, own.clone()), kernel: Recorder::new(&kernel_goldens, own) };
     let mut tally = Tally::default();
-    interrupt::flag();
+    interrupt::tasks();
     let mut cells = project.cells(&args.cells)?;
     let here = cells.iter().filter(|cell| targets.unavailable_reason(cell).is_none());
     let releases = here.filter_map(|cell| cell.release.as_deref()).collect();

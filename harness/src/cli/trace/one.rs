@@ -24,7 +24,7 @@ pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Resul
         .with_modules(&args.guest.kmod)
         .with_kernels(&args.cells.kernel, &args.cells.release)?;
     let vector = &project.vector(&args.vector)?;
-    interrupt::flag();
+    interrupt::tasks();
     let targets = Targets::new(&args.guest, &project)?.traced(SimTrace::Timed);
     if [ModuleKind::Stock, ModuleKind::Rust].iter().all(|module| args.cells.module.contains(module)) {
         return side_by_side::main(&project, &targets, vector, args);

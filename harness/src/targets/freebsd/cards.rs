@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Network cards of vectors: what the agent asks the machine for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nlproof_agent::{Batch, Body, Deed, ErrorStage, Program, Record, Step};
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::Link;
 use crate::guest::SshError;
@@ -11,8 +12,6 @@ use crate::vm::{CardJob, CardRack, Vm, Wait, Watch as _, WithCards};
 
 /// For the cards of a batch to be gone after it.
 const GONE_LIMIT: Duration = Duration::from_secs(10);
-/// Between two looks at them.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Whether any of the programs has cards.
 pub(super) fn has_cards(batch: &Batch) -> bool {
@@ -57,7 +56,7 @@ fn job(batch: &Batch, record: &Record) -> Option<CardJob> {
 }
 
 /// Runs a batch in which network cards come and go.
-pub(super) fn run_with_cards(
+pub(super) async fn run_with_cards(
     link: &mut Link,
     vm: &mut Vm,
     batch: &Batch,
@@ -76,12 +75,14 @@ pub(super) fn run_with_cards(
         }
         on_record(record);
     };
-    link.run_with_cards(batch, wait, WithCards { vm, rack: &rack }, &mut hear)?;
     let mut machine = WithCards { vm, rack: &rack };
-    let began = Instant::now();
-    while !rack.is_empty() && began.elapsed() < GONE_LIMIT {
-        machine.check().map_err(SshError::Guest)?;
-        std::thread::sleep(LOOK);
+    link.run_with_cards(batch, wait, &mut machine, &mut hear).await?;
+    let until = Instant::now() + GONE_LIMIT;
+    while !rack.is_empty() {
+        machine.check().await.map_err(SshError::Guest)?;
+        if timeout_at(until, machine.changed()).await.is_err() {
+            break;
+        }
     }
     Ok(())
 }

@@ -50,9 +50,9 @@ impl Link {
     }
 
     /// Waits until the guest answers over ssh.
-    pub(super) fn connect(&mut self, vm: &mut Vm, limit: Duration) -> Result<&Ssh, SshError> {
+    pub(super) async fn connect(&mut self, vm: &mut Vm, limit: Duration) -> Result<&Ssh, SshError> {
         let wait = Wait::new("ssh in the guest", limit);
-        let ssh = Ssh::connect(&self.login, &wait, &self.patience, vm)?;
+        let ssh = Ssh::connect(&self.login, &wait, &self.patience, vm).await?;
         Ok(self.ssh.insert(ssh))
     }
 
@@ -62,10 +62,10 @@ impl Link {
     }
 
     /// The ssh connection, made if there is none.
-    pub(super) fn ssh(&mut self, vm: &mut Vm) -> Result<&Ssh, SshError> {
+    pub(super) async fn ssh(&mut self, vm: &mut Vm) -> Result<&Ssh, SshError> {
         match self.ssh.take() {
             Some(ssh) => Ok(self.ssh.insert(ssh)),
-            None => self.connect(vm, SSH_LIMIT),
+            None => self.connect(vm, SSH_LIMIT).await,
         }
     }
 
@@ -77,7 +77,7 @@ impl Link {
     }
 
     /// Runs a batch.
-    pub(super) fn run(
+    pub(super) async fn run(
         &mut self,
         batch: &Batch,
         wait: &Wait,
@@ -85,35 +85,34 @@ impl Link {
         on_record: &mut dyn FnMut(Record),
     ) -> Result<(), SshError> {
         if let Some(direct) = &mut self.direct {
-            return direct.run(batch, wait, vm, on_record).map(drop);
+            return direct.run(batch, wait, vm, on_record).await.map(drop);
         }
         let path = self.agent.clone();
-        run_agent(self.ssh(vm)?, &path, batch, wait, vm, on_record).map(drop)
+        run_agent(self.ssh(vm).await?, &path, batch, wait, vm, on_record).await.map(drop)
     }
 
     /// Runs a batch in which network cards come and go.
-    pub(super) fn run_with_cards(
+    pub(super) async fn run_with_cards(
         &mut self,
         batch: &Batch,
         wait: &Wait,
-        machine: WithCards<'_>,
+        machine: &mut WithCards<'_>,
         on_record: &mut dyn FnMut(Record),
     ) -> Result<(), SshError> {
-        let mut machine = machine;
         if let Some(direct) = &mut self.direct {
-            return direct.run(batch, wait, &mut machine, on_record).map(drop);
+            return direct.run(batch, wait, machine, on_record).await.map(drop);
         }
         let path = self.agent.clone();
-        let ssh = self.ssh(machine.vm)?;
-        run_agent(ssh, &path, batch, wait, &mut machine, on_record).map(drop)
+        let ssh = self.ssh(machine.vm).await?;
+        run_agent(ssh, &path, batch, wait, machine, on_record).await.map(drop)
     }
 
     /// Asks the running kernel who it is: what the image says of itself would be no observation.
-    pub(super) fn ask(&mut self, vm: &mut Vm) -> Result<RunningKernel, OpenError> {
-        let ssh = self.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
-        let mut ask = |command: &str| -> Result<String, OpenError> {
+    pub(super) async fn ask(&mut self, vm: &mut Vm) -> Result<RunningKernel, OpenError> {
+        let ssh = self.ssh(vm).await.map_err(|error| OpenError::Guest(error.into()))?;
+        let mut ask = async |command: &str| -> Result<String, OpenError> {
             let wait = Wait::new(format!("the answer to `{command}`"), ASK_LIMIT);
-            let output = ssh.run(command, &wait, vm).map_err(|error| open_failure(error, vm))?;
+            let output = ssh.run(command, &wait, vm).await.map_err(|error| open_failure(error, vm))?;
             if !output.status.is_success() {
                 let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
                 return Err(OpenError::Guest(
@@ -122,13 +121,13 @@ impl Link {
             }
             Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         };
-        let osreldate = ask("sysctl -n kern.osreldate")?;
+        let osreldate = ask("sysctl -n kern.osreldate").await?;
         let osreldate: u32 = osreldate.parse().map_err(|_| {
             OpenError::Guest(format!("kern.osreldate is {osreldate:?}, which is no number").into())
         })?;
-        let version = ask("sysctl -n kern.version")?;
+        let version = ask("sysctl -n kern.version").await?;
         let version = version.lines().next().unwrap_or_default().to_owned();
-        Ok(RunningKernel { osreldate, version, modules: modules(&ask("kldstat -v")?) })
+        Ok(RunningKernel { osreldate, version, modules: modules(&ask("kldstat -v").await?) })
     }
 }
 

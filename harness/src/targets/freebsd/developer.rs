@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A guest in a developer's hands: logged in to, held up, under a debugger.
 
-use std::io::Read;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Child;
+use tokio::time::timeout;
 
 use super::guest_target::FreebsdTarget;
-use crate::guest::{Collected, CopyError, CopyIn, CopyOut, ExecStatus, Login, Output, SshError};
+use crate::guest::{Collected, CopyError, CopyIn, CopyOut, ExecStatus, Login, Output, SshError, Stdin};
 use crate::targets::TargetError;
 use crate::vm::{GuestFailure, Wait, Watch as _};
 
-/// Between two looks at a guest that is held.
-const LOOK: Duration = Duration::from_millis(200);
-/// Between two looks at a program that a person uses, and at its guest.
-const PROGRAM_LOOK: Duration = Duration::from_millis(50);
 /// Limit for ssh(1) to restore the terminal when it is asked to end.
 const END_LIMIT: Duration = Duration::from_secs(2);
 /// Exit code of ssh(1) when it has lost its connection; a command may have the same.
@@ -49,8 +46,8 @@ impl FreebsdTarget {
     pub fn open_gdb_stub(&mut self) -> Result<PathBuf, TargetError> {
         let socket = self.vm.run_dir().join("gdb");
         let device = format!("gdbserver unix:{},server=on,wait=off", socket.display());
-        let said =
-            self.vm.qmp().human(&device, GDB_LIMIT).map_err(|error| TargetError::Lost(error.to_string()))?;
+        let said = self.tasks.drive(self.vm.qmp().human(&device, GDB_LIMIT));
+        let said = said.map_err(|error| TargetError::Lost(error.to_string()))?;
         if socket.exists() {
             return Ok(socket);
         }
@@ -62,14 +59,17 @@ impl FreebsdTarget {
     /// # Errors
     /// How the guest ended. That the user interrupted is no error: it is how holding ends.
     pub fn hold(&mut self) -> Result<(), TargetError> {
-        while !self.cancel.load(Ordering::SeqCst) {
-            match self.vm.check() {
-                Ok(()) => std::thread::sleep(LOOK),
-                Err(GuestFailure::Interrupted { .. }) => break,
-                Err(failure) => return Err(self.lost_by(failure)),
+        let failure = self.tasks.drive(async {
+            tokio::select! {
+                biased;
+                () = self.tasks.cancel().cancelled() => None,
+                failure = self.vm.death() => Some(failure),
             }
+        });
+        match failure {
+            None | Some(GuestFailure::Interrupted { .. }) => Ok(()),
+            Some(failure) => Err(self.lost_by(failure)),
         }
-        Ok(())
     }
 
     /// Runs a command (a line for the guest's login shell) for as long as it takes; `on_output` gets what it says as it
@@ -80,15 +80,14 @@ impl FreebsdTarget {
     pub fn pass(
         &mut self,
         command: &str,
-        stdin: &mut dyn Read,
+        stdin: &mut impl Stdin,
         on_output: &mut dyn FnMut(Output<'_>) -> ControlFlow<()>,
     ) -> Result<Option<ExecStatus>, TargetError> {
         // A person decides how long.
         let wait = Wait::new("the end of the command", Duration::MAX);
-        let run = self
-            .link
-            .ssh(&mut self.vm)
-            .and_then(|ssh| ssh.exec(command, stdin, &wait, &mut self.vm, on_output));
+        let run = self.tasks.drive(async {
+            self.link.ssh(&mut self.vm).await?.exec(command, stdin, &wait, &mut self.vm, on_output).await
+        });
         match run {
             Ok(status) => Ok(Some(status)),
             Err(SshError::Stopped { .. }) => Ok(None),
@@ -97,41 +96,47 @@ impl FreebsdTarget {
         }
     }
 
-    /// Waits for an ssh(1) that a person uses. It is ended when the guest is lost or the user interrupts.
+    /// Runs an ssh(1) that a person uses. It is ended when the guest is lost or the user interrupts. The inner error says
+    /// why it did not start.
     ///
     /// # Errors
     /// The guest was lost, or can no longer be reached, or the user interrupted.
-    pub fn attend(&mut self, ssh: &mut Child) -> Result<ExitStatus, TargetError> {
-        let unknown = |error: std::io::Error| TargetError::Lost(format!("ssh cannot be waited for: {error}"));
-        loop {
-            if let Some(status) = ssh.try_wait().map_err(unknown)? {
-                return self.ended(status);
-            }
-            let failed = match self.vm.check() {
-                Err(failure) => self.lost_by(failure),
-                Ok(()) if self.cancel.load(Ordering::SeqCst) => TargetError::Interrupted,
-                Ok(()) => {
-                    std::thread::sleep(PROGRAM_LOOK);
-                    continue;
-                }
+    pub fn attend(&mut self, ssh: Command) -> Result<io::Result<ExitStatus>, TargetError> {
+        let unknown = |error: io::Error| TargetError::Lost(format!("ssh cannot be waited for: {error}"));
+        let ended = self.tasks.drive(async {
+            let mut child = match tokio::process::Command::from(ssh).spawn() {
+                Ok(child) => child,
+                Err(error) => return Ended::NotStarted(error),
             };
-            end(ssh);
-            return Err(failed);
+            let failure = tokio::select! {
+                biased;
+                status = child.wait() => return Ended::Itself(status),
+                failure = self.vm.death() => Some(failure),
+                () = self.tasks.cancel().cancelled() => None,
+            };
+            end(&mut child).await;
+            failure.map_or(Ended::ByUser, Ended::WithGuest)
+        });
+        match ended {
+            Ended::NotStarted(error) => Ok(Err(error)),
+            Ended::Itself(status) => self.ended(status.map_err(unknown)?).map(Ok),
+            Ended::WithGuest(failure) => Err(self.lost_by(failure)),
+            Ended::ByUser => Err(TargetError::Interrupted),
         }
     }
 
     /// Whether an ssh(1) that has ended did so because of its guest.
     fn ended(&mut self, status: ExitStatus) -> Result<ExitStatus, TargetError> {
-        if self.cancel.load(Ordering::SeqCst) {
+        if self.tasks.is_cancelled() {
             return Err(TargetError::Interrupted);
         }
         if status.code() == Some(SSH_FAILED) {
-            if let Some(failure) = self.vm.cause_of_death() {
+            if let Some(failure) = self.tasks.drive(self.vm.cause_of_death()) {
                 return Err(self.lost_by(failure));
             }
             // A shell may exit like that; a guest that lives can be reached.
             self.link.disconnect();
-            if let Err(error) = self.link.ssh(&mut self.vm).map(drop) {
+            if let Err(error) = self.tasks.drive(self.link.ssh(&mut self.vm)).map(drop) {
                 return Err(self.lost(error));
             }
         }
@@ -143,10 +148,8 @@ impl FreebsdTarget {
     /// # Errors
     /// It could not be copied, or the guest was lost.
     pub fn put(&mut self, copy: &CopyIn) -> Result<String, TargetError> {
-        let put = match self.link.ssh(&mut self.vm) {
-            Ok(ssh) => ssh.put(copy, &mut self.vm),
-            Err(error) => Err(error.into()),
-        };
+        let put =
+            self.tasks.drive(async { self.link.ssh(&mut self.vm).await?.put(copy, &mut self.vm).await });
         put.map_err(|error| self.not_copied(error))
     }
 
@@ -155,10 +158,8 @@ impl FreebsdTarget {
     /// # Errors
     /// It could not be copied, or the guest was lost.
     pub fn get(&mut self, copy: &CopyOut) -> Result<Collected, TargetError> {
-        let got = match self.link.ssh(&mut self.vm) {
-            Ok(ssh) => ssh.get(copy, &mut self.vm),
-            Err(error) => Err(error.into()),
-        };
+        let got =
+            self.tasks.drive(async { self.link.ssh(&mut self.vm).await?.get(copy, &mut self.vm).await });
         got.map_err(|error| self.not_copied(error))
     }
 
@@ -175,14 +176,21 @@ impl FreebsdTarget {
     }
 }
 
+/// How an ssh(1) ended.
+enum Ended {
+    NotStarted(io::Error),
+    Itself(io::Result<ExitStatus>),
+    WithGuest(GuestFailure),
+    ByUser,
+}
+
 /// Asks a program to end, and ends it if it does not.
-fn end(program: &mut Child) {
+async fn end(program: &mut Child) {
     // Errors mean that it has ended.
-    kill_process(Pid::from_child(program), Signal::TERM).ok();
-    let asked = Instant::now();
-    while asked.elapsed() < END_LIMIT && matches!(program.try_wait(), Ok(None)) {
-        std::thread::sleep(PROGRAM_LOOK);
+    if let Some(pid) = program.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) {
+        kill_process(pid, Signal::TERM).ok();
     }
-    program.kill().ok();
-    program.wait().ok();
+    if timeout(END_LIMIT, program.wait()).await.is_err() {
+        program.kill().await.ok();
+    }
 }

@@ -43,8 +43,8 @@ impl FaultyCards {
         let tools = tools(headers).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
         let cache = options.state.join("kmod");
         let sources = Checkout::find(&options.checkout, &cache).map_err(failure)?;
-        let module =
-            build_faultnic(&tools, headers, sources.root(), &cache, &options.cancel).map_err(failure)?;
+        let module = build_faultnic(&tools, headers, sources.root(), &cache, options.tasks.cancel())
+            .map_err(failure)?;
         let bytes =
             file::read(&module.path, Limit::OBJECT).map_err(|error| OpenError::Build(error.into()))?;
         Ok(Self { bytes })
@@ -56,13 +56,13 @@ impl FaultyCards {
     }
 
     /// Uploads the module and loads it; `Some`: why the kernel does not take it.
-    pub(super) fn load(&self, ssh: &Ssh, vm: &mut Vm) -> Result<Option<String>, OpenError> {
+    pub(super) async fn load(&self, ssh: &Ssh, vm: &mut Vm) -> Result<Option<String>, OpenError> {
         let place = format!("/tmp/{FAULTNIC}.ko");
         let wait = Wait::new("the upload of the faulty cards' module", LIMIT);
-        ssh.upload(&self.bytes, &place, &wait, vm).map_err(|error| open_failure(error, vm))?;
+        ssh.upload(&self.bytes, &place, &wait, vm).await.map_err(|error| open_failure(error, vm))?;
         let command = format!("kldload {place}");
         let wait = Wait::new(format!("the end of `{command}`"), LIMIT);
-        let load = ssh.run(&command, &wait, vm).map_err(|error| open_failure(error, vm))?;
+        let load = ssh.run(&command, &wait, vm).await.map_err(|error| open_failure(error, vm))?;
         let why = || format!("kldload ended with {}: {}", load.status, words(&load.stderr));
         Ok((!load.status.is_success()).then(why))
     }

@@ -5,7 +5,6 @@
 //! [`start`](super::start)), and later runs go on from there.
 
 use std::io::Cursor;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Program, Record};
 use nlproof_files::require;
+use nlproof_guest::Tasks;
 use nlproof_image::{
     BuildOptions, Found, Image, ImageError, Over, Progress, ReleaseDir, VmImageDir, build, kernel_disk,
 };
@@ -33,7 +33,7 @@ use super::provision::provisioned;
 use super::start::{StartRequest, Started, start};
 use super::symbols::Functions;
 use crate::file::nearest;
-use crate::guest::{ExecOutput, Output, SshError};
+use crate::guest::{ExecOutput, SshError};
 use crate::targets::fact::Fact;
 use crate::targets::facts::{Cards, Commands, Facts, Kernel};
 use crate::targets::{BytesProgress, DtraceOutput, Finish, OnStage, Target};
@@ -66,7 +66,7 @@ pub struct FreebsdTarget {
     pub(super) keys: Keys,
     /// Path at which the console is kept if the guest is lost.
     pub(super) lost_console: Option<LostConsole>,
-    pub(super) cancel: Arc<AtomicBool>,
+    pub(super) tasks: Tasks,
 }
 
 /// Source of a kernel's file.
@@ -114,7 +114,7 @@ impl FreebsdTarget {
         let module = match (module, &directory) {
             (None, _) => None,
             (Some(module), Found::Sets(sets)) => {
-                Some(prepare_module(sets, own, module, &options.cancel, on_stage)?)
+                Some(prepare_module(sets, own, module, options.tasks.cancel(), on_stage)?)
             }
             (Some(_), Found::Image(image)) => return Err(no_sources(image)),
         };
@@ -128,7 +128,9 @@ impl FreebsdTarget {
         let image = image(&directory, own, options, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
-        let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
+        let accelerator = options
+            .tasks
+            .drive(remembered_accelerator(options.accelerator, &tools, &options.state))
             .map_err(|error| OpenError::Guest(error.into()))?;
         if options.accelerator == Accelerator::Auto && accelerator.kind == AcceleratorKind::Tcg {
             say_once_why_slow(on_stage);
@@ -148,7 +150,7 @@ impl FreebsdTarget {
             options,
             tools: &tools,
         };
-        let (started, accelerator) = match start(&request, &accelerator, on_stage) {
+        let (started, accelerator) = match options.tasks.drive(start(&request, &accelerator, on_stage)) {
             Err(OpenError::Guest(cause)) if options.may_fall_back(&accelerator_kind) => {
                 let text = cause.to_string();
                 let first = text.lines().next().unwrap_or_default();
@@ -157,7 +159,7 @@ impl FreebsdTarget {
                     kind: AcceleratorKind::Tcg,
                     reason: format!("a test guest ran under kvm, this one did not: {first}"),
                 };
-                (start(&request, &fallback, on_stage)?, fallback)
+                (options.tasks.drive(start(&request, &fallback, on_stage))?, fallback)
             }
             other => (other?, accelerator),
         };
@@ -186,14 +188,14 @@ impl FreebsdTarget {
         }
         let Started { mut vm, link, keys, module: loaded, .. } = started;
         // A QEMU that does not tell has none.
-        facts.cards = Cards::Models(device_models(vm.qmp()).unwrap_or_default());
+        facts.cards = Cards::Models(options.tasks.drive(device_models(vm.qmp())).unwrap_or_default());
         if let Some(module) = module {
             facts.known.push(Fact::line("module", module.measures()));
             facts.known.push(Fact::line("verification", module.verdict()));
             facts.known.push(Fact::line("module sources", module.origin()));
         }
         let console_from = console(&vm).len();
-        let cancel = Arc::clone(&options.cancel);
+        let tasks = options.tasks.clone();
         let kernel_trace = options.kernel_trace;
         let kernel_file = match (own, directory) {
             (Some(own), _) => Some(KernelFile::Own(own.kernel.file.clone())),
@@ -211,7 +213,7 @@ impl FreebsdTarget {
             kernel_file,
             keys,
             lost_console: options.lost_console.clone(),
-            cancel,
+            tasks,
         })
     }
 }
@@ -224,22 +226,13 @@ impl FreebsdTarget {
 
     /// Runs a script with the guest's `/bin/sh`, as root.
     pub(crate) fn shell(&mut self, script: &str, limit: Duration) -> Result<ExecOutput, TargetError> {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let wait = Wait::new("a script in the guest", limit);
         let mut input = Cursor::new(script);
-        let run = self.link.ssh(&mut self.vm).and_then(|ssh| {
-            ssh.exec("/bin/sh -s", &mut input, &wait, &mut self.vm, &mut |output| {
-                match output {
-                    Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
-                    Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
-                }
-                ControlFlow::Continue(())
-            })
+        let run = self.tasks.drive(async {
+            let ssh = self.link.ssh(&mut self.vm).await?;
+            ssh.run_with("/bin/sh -s", &mut input, &wait, &mut self.vm).await
         });
-        match run {
-            Ok(status) => Ok(ExecOutput { status, stdout, stderr }),
-            Err(error) => Err(self.lost(error)),
-        }
+        run.map_err(|error| self.lost(error))
     }
 
     /// Writes a file into the guest; `what` names it in messages.
@@ -254,8 +247,9 @@ impl FreebsdTarget {
         limit: Duration,
     ) -> Result<(), TargetError> {
         let wait = Wait::new(format!("{what}'s upload"), limit);
-        let uploaded =
-            self.link.ssh(&mut self.vm).and_then(|ssh| ssh.upload(bytes, path, &wait, &mut self.vm));
+        let uploaded = self.tasks.drive(async {
+            self.link.ssh(&mut self.vm).await?.upload(bytes, path, &wait, &mut self.vm).await
+        });
         uploaded.map_err(|error| self.lost(error))
     }
 
@@ -303,10 +297,12 @@ impl Target for FreebsdTarget {
             on_record(record);
         };
         let batch = traced.as_ref().unwrap_or(batch);
-        let run = match has_cards(batch) {
-            true => run_with_cards(&mut self.link, &mut self.vm, batch, &wait, &mut on_record),
-            false => self.link.run(batch, &wait, &mut self.vm, &mut on_record),
-        };
+        let run = self.tasks.drive(async {
+            match has_cards(batch) {
+                true => run_with_cards(&mut self.link, &mut self.vm, batch, &wait, &mut on_record).await,
+                false => self.link.run(batch, &wait, &mut self.vm, &mut on_record).await,
+            }
+        });
         run.map_err(|error| self.lost(error))
     }
 
@@ -325,7 +321,7 @@ impl Target for FreebsdTarget {
     fn finish(&mut self) -> Finish {
         let mut finish = match self.module.take() {
             None => Finish::default(),
-            Some(module) => module.finish(&mut self.link, &mut self.vm),
+            Some(module) => self.tasks.drive(module.finish(&mut self.link, &mut self.vm)),
         };
         let said = console_since(&self.vm, self.console_from);
         let (kernel, module) = self.blame.told(&said);
@@ -394,7 +390,7 @@ fn image(
                 free_mib: options.free_mib,
                 ..image_options(options.stock_rc, &options.modules)
             };
-            build(sets, &wanted, &options.cache, &options.cancel, &mut progress)
+            build(sets, &wanted, &options.cache, options.tasks.cancel(), &mut progress)
         }
         (Found::Image(image), None) => provisioned(image, options, &mut progress),
     }
@@ -423,13 +419,13 @@ fn over(
     let is_further = |name: &&String| options.demanded.contains(name);
     let modules: Vec<_> = options.modules.iter().filter(|name| !is_further(name)).cloned().collect();
     let base = BuildOptions { free_mib: options.free_mib, ..image_options(options.stock_rc, &modules) };
-    let base = build(sets, &base, &options.cache, &options.cancel, progress)?;
+    let base = build(sets, &base, &options.cache, options.tasks.cancel(), progress)?;
     let wanted = BuildOptions {
         demanded: options.demanded.clone(),
         ..image_options(options.stock_rc, &options.modules)
     };
     let over = Over { name: own.name.as_str(), kernel: &own.kernel, release: sets, base: &base };
-    kernel_disk(&over, &wanted, &options.cache, &options.cancel, progress)
+    kernel_disk(&over, &wanted, &options.cache, options.tasks.cancel(), progress)
 }
 
 /// Rejects a ready image: how it names its root file system is unknown.

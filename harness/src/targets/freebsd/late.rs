@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Restores that take too long: on a busy machine a good state may, so a second one is tried, with nothing beside it.
 
-use std::sync::{PoisonError, RwLock};
+use tokio::sync::RwLock;
 
 use crate::guest::SshError;
 use crate::vm::{GuestFailure, Patience, QmpError, VmError, WaitError};
@@ -10,7 +10,7 @@ use crate::vm::{GuestFailure, Patience, QmpError, VmError, WaitError};
 const MORE: f64 = 4.0;
 
 /// Restores of this process. A second try has it alone.
-static RESTORES: RwLock<()> = RwLock::new(());
+static RESTORES: RwLock<()> = RwLock::const_new(());
 
 /// Why a state was not restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,26 +50,28 @@ impl From<SshError> for Unrestored {
     }
 }
 
-/// Restores with these limits, and once more, alone and with longer ones, if that took too long; `on_late` hears why.
+/// Restores with these limits, and once more, alone and with longer ones, if that took too long; `on_late` hears why. Both
+/// are given `to`.
 ///
 /// # Errors
 /// Why the state is of no use.
-pub(super) fn patiently<T>(
+pub(super) async fn patiently<S, T>(
+    to: &mut S,
     patience: &Patience,
-    mut on_late: impl FnMut(&str),
-    mut restore: impl FnMut(&Patience) -> Result<T, Unrestored>,
+    on_late: impl FnOnce(&mut S, &str),
+    mut restore: impl AsyncFnMut(&mut S, &Patience) -> Result<T, Unrestored>,
 ) -> Result<T, String> {
     let first = {
-        let _others = RESTORES.read().unwrap_or_else(PoisonError::into_inner);
-        restore(patience)
+        let _others = RESTORES.read().await;
+        restore(to, patience).await
     };
     match first {
         Ok(restored) => Ok(restored),
         Err(Unrestored::Broken(reason)) => Err(reason),
         Err(Unrestored::Late(reason)) => {
-            on_late(&reason);
-            let _alone = RESTORES.write().unwrap_or_else(PoisonError::into_inner);
-            restore(&patience.clone().times(MORE)).map_err(|second| match second {
+            on_late(to, &reason);
+            let _alone = RESTORES.write().await;
+            restore(to, &patience.clone().times(MORE)).await.map_err(|second| match second {
                 Unrestored::Late(reason) | Unrestored::Broken(reason) => reason,
             })
         }
@@ -97,26 +99,28 @@ mod tests {
         assert!(!late("a file is missing".to_owned().into()));
     }
 
-    #[test]
-    fn what_takes_too_long_is_tried_once_more_with_more_time_and_what_is_broken_is_not() {
+    #[tokio::test]
+    async fn what_takes_too_long_is_tried_once_more_with_more_time_and_what_is_broken_is_not() {
         let limit = Duration::from_secs(1);
-        let tried = |answers: &[Result<u8, Unrestored>]| {
-            let (mut limits, mut late) = (Vec::new(), Vec::new());
+        let tried = async |answers: &[Result<u8, Unrestored>]| {
+            let (mut told, patience) = ((Vec::new(), Vec::new()), Patience::default());
             let result = patiently(
-                &Patience::default(),
-                |reason| late.push(reason.to_owned()),
-                |patience| {
+                &mut told,
+                &patience,
+                |(_, late), reason| late.push(reason.to_owned()),
+                async |(limits, _), patience| {
                     limits.push(patience.stretch(limit).as_secs());
                     answers[limits.len() - 1].clone()
                 },
             );
-            (result, limits, late)
+            let result = result.await;
+            (result, told.0, told.1)
         };
         let slow = || Err(Unrestored::Late("slow".into()));
         let broken = || Err(Unrestored::Broken("cut".into()));
-        assert_eq!(tried(&[Ok(1)]), (Ok(1), vec![1], vec![]));
-        assert_eq!(tried(&[slow(), Ok(2)]), (Ok(2), vec![1, 4], vec!["slow".into()]));
-        assert_eq!(tried(&[slow(), slow()]), (Err("slow".into()), vec![1, 4], vec!["slow".into()]));
-        assert_eq!(tried(&[broken(), Ok(2)]), (Err("cut".into()), vec![1], vec![]));
+        assert_eq!(tried(&[Ok(1)]).await, (Ok(1), vec![1], vec![]));
+        assert_eq!(tried(&[slow(), Ok(2)]).await, (Ok(2), vec![1, 4], vec!["slow".into()]));
+        assert_eq!(tried(&[slow(), slow()]).await, (Err("slow".into()), vec![1, 4], vec!["slow".into()]));
+        assert_eq!(tried(&[broken(), Ok(2)]).await, (Err("cut".into()), vec![1], vec![]));
     }
 }

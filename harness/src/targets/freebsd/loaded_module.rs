@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Program, Step};
+use nlproof_agent::{Batch, Body, Program, Record, Step};
 
 use super::connection::{Link, open_failure};
 use super::console::{complaints, console, console_since};
@@ -35,15 +35,15 @@ pub(crate) struct Loaded {
 }
 
 /// Uploads the module and loads it.
-pub(super) fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, OpenError> {
+pub(super) async fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, OpenError> {
     let wait = Wait::new("the module's upload", LIMIT);
-    ssh.upload(&module.bytes, PLACE, &wait, vm).map_err(|error| open_failure(error, vm))?;
+    ssh.upload(&module.bytes, PLACE, &wait, vm).await.map_err(|error| open_failure(error, vm))?;
     let loaded = Loaded { unverified: !module.report.accepted };
     let console_from = console(vm).len();
-    let mut run = |command: &str| run(ssh, vm, command).map_err(|error| open_failure(error, vm));
-    let load = run(&format!("kldload {PLACE}"))?;
-    let listed = run(&format!("kldstat -q -n {NAME}"))?;
-    let mode = run("sysctl -n net.netlink.nlproof.mode")?;
+    let mut run = async |command: &str| run(ssh, vm, command).await.map_err(|error| open_failure(error, vm));
+    let load = run(&format!("kldload {PLACE}")).await?;
+    let listed = run(&format!("kldstat -q -n {NAME}")).await?;
+    let mode = run("sysctl -n net.netlink.nlproof.mode").await?;
     let said = console_since(vm, console_from);
     let failed = |what: String| {
         let why = said.lines().rfind(|line| line.contains(NAME) || line.contains("link_elf"));
@@ -70,9 +70,9 @@ pub(super) fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, 
 impl Loaded {
     /// Reads the counters, unloads the module, and returns the faults found. Through the agent: an ssh
     /// connection costs an emulated guest most of a second.
-    pub(super) fn finish(&self, link: &mut Link, vm: &mut Vm) -> Finish {
+    pub(super) async fn finish(&self, link: &mut Link, vm: &mut Vm) -> Finish {
         let mut finish = Finish { unverified: self.unverified, ..Finish::default() };
-        let [left, sysctl, kldstat, unload] = match last_commands(link, vm) {
+        let [left, sysctl, kldstat, unload] = match last_commands(link, vm).await {
             Ok(ended) => ended,
             Err(error) => {
                 finish.complaints.push(format!("the module could not be asked: {error}"));
@@ -106,7 +106,7 @@ struct Ended {
 
 /// Waits until no thread of the guest is in the network epoch, asks the module for its counters and the kernel for
 /// the module, and has it unloaded.
-fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 4], String> {
+async fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 4], String> {
     let commands = [
         ["/sbin/sysctl", EPOCH_WAIT].as_slice(),
         &["/sbin/sysctl", "net.netlink.nlproof"],
@@ -120,11 +120,12 @@ fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 4], String> {
         Program { limit_ms: limit_ms.saturating_mul(4), ..in_host_stack("the module's end", steps.into()) };
     let (mut ended, mut failed) = (Vec::new(), None);
     let wait = Wait::new("the module's counters and its unloading", LIMIT * 4);
-    let run = link.run(&Batch { programs: vec![program] }, &wait, vm, &mut |record| match record.body {
+    let mut hear = |record: Record| match record.body {
         Body::Exec { status, stdout, stderr } => ended.push(Ended { status, stdout, stderr }),
         Body::Error { text, .. } => failed = Some(text),
         _ => {}
-    });
+    };
+    let run = link.run(&Batch { programs: vec![program] }, &wait, vm, &mut hear).await;
     match (run, failed) {
         (Err(error), _) => Err(error.to_string()),
         (Ok(()), Some(text)) => Err(text),
@@ -134,8 +135,8 @@ fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 4], String> {
     }
 }
 
-fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
-    ssh.run(command, &Wait::new(format!("the end of `{command}`"), LIMIT), vm)
+async fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
+    ssh.run(command, &Wait::new(format!("the end of `{command}`"), LIMIT), vm).await
 }
 
 pub(crate) fn words(bytes: &[u8]) -> String {

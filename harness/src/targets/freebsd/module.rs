@@ -2,7 +2,6 @@
 //! The Rust-backed module for a release: built, and verified before anything is loaded.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use nlproof_base::counted;
 use nlproof_image::ReleaseDir;
@@ -11,6 +10,7 @@ use nlproof_kmod::{
 };
 use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::own::OwnRelease;
 use crate::file::{self, Limit};
@@ -131,7 +131,7 @@ pub fn prepare_module(
     release: &ReleaseDir,
     own: Option<&OwnRelease>,
     options: &ModuleOptions,
-    cancel: &AtomicBool,
+    cancel: &CancellationToken,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Prepared, OpenError> {
     let headers = headers(release, own);

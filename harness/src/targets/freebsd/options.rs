@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use nlproof_guest::Tasks;
 use nlproof_image::{BuildOptions, Cache, Dists};
 use nlproof_kmod::FAULTNIC;
 
@@ -81,8 +81,8 @@ pub struct FreebsdOptions {
     pub lost_console: Option<LostConsole>,
     /// The program that supervises QEMU: nlproof itself.
     pub supervisor: PathBuf,
-    /// Set when the user interrupts.
-    pub cancel: Arc<AtomicBool>,
+    /// The runtime on which guests are waited for, and the token that interrupts them.
+    pub tasks: Tasks,
 }
 
 impl FreebsdOptions {
@@ -94,9 +94,7 @@ impl FreebsdOptions {
     /// Nested virtualisation can run a small guest and fail on a loader that changes processor modes: if
     /// nobody insists on KVM, a guest that does not come up under it is booted under TCG.
     pub(super) fn may_fall_back(&self, tried: &AcceleratorKind) -> bool {
-        self.accelerator == Accelerator::Auto
-            && *tried == AcceleratorKind::Kvm
-            && !self.cancel.load(Ordering::SeqCst)
+        self.accelerator == Accelerator::Auto && *tried == AcceleratorKind::Kvm && !self.tasks.is_cancelled()
     }
 }
 

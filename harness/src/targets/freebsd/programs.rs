@@ -99,7 +99,7 @@ impl FreebsdTarget {
                 on_counted();
             }
         };
-        match self.link.run(&batch, &wait, &mut self.vm, &mut on_record) {
+        match self.tasks.drive(self.link.run(&batch, &wait, &mut self.vm, &mut on_record)) {
             Ok(()) => Ok(outcome),
             Err(error) => Err(self.lost(error)),
         }

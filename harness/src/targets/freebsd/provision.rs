@@ -7,8 +7,6 @@
 
 use std::io::Cursor;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use nlproof_image::{
@@ -16,7 +14,7 @@ use nlproof_image::{
 };
 
 use super::options::{FreebsdOptions, image_options, machine};
-use crate::guest::{HostKey, Output, Ssh, SshError, SshKey, SshTarget};
+use crate::guest::{HostKey, Ssh, SshError, SshKey, SshTarget};
 use crate::vm::{
     DiskWrites, GuestFailure, HostPort, Patience, SelectedAccelerator, Tools, Vm, Wait,
     remembered_accelerator,
@@ -40,15 +38,18 @@ pub(super) fn provisioned(
     let mut boot = |provisioning: &Provisioning<'_>| {
         let failed = |reason: String| ImageError::Provision { release: source.name.clone(), reason };
         let tools = Tools::find(&options.supervisor).map_err(|error| failed(error.to_string()))?;
-        let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
+        let accelerator = options
+            .tasks
+            .drive(remembered_accelerator(options.accelerator, &tools, &options.state))
             .map_err(|error| failed(error.to_string()))?;
-        first_boot(provisioning, options, &tools, &accelerator).map_err(|error| match error {
+        let booted = options.tasks.drive(first_boot(provisioning, options, &tools, &accelerator));
+        booted.map_err(|error| match error {
             Failure::Interrupted => ImageError::Cancelled,
             Failure::Other(reason) => failed(reason),
         })
     };
     let build = image_options(options.stock_rc, &options.modules);
-    provision(source, &build, &options.cache, &options.cancel, progress, &mut boot)
+    provision(source, &build, &options.cache, options.tasks.cancel(), progress, &mut boot)
 }
 
 /// Why the first boot failed.
@@ -66,18 +67,19 @@ impl From<GuestFailure> for Failure {
     }
 }
 
-fn first_boot(
+async fn first_boot(
     provisioning: &Provisioning<'_>,
     options: &FreebsdOptions,
     tools: &Tools,
     accelerator: &SelectedAccelerator,
 ) -> Result<Provisioned, Failure> {
     let patience =
-        Patience::new(accelerator.kind, options.patience_factor).with_cancel(Arc::clone(&options.cancel));
+        Patience::new(accelerator.kind, options.patience_factor).with_cancel(options.tasks.cancel().clone());
     let other = |error: &dyn std::fmt::Display| Failure::Other(error.to_string());
     let mut config = machine(options);
     config.memory_mib(MEMORY_MIB).cpus(1).ssh(HostPort::Any).raw_disk(provisioning.disk, DiskWrites::Keep);
-    let mut vm = Vm::start(&config, accelerator.kind, tools, &patience).map_err(|error| other(&error))?;
+    let started = Vm::start(&config, accelerator.kind, tools, &patience).await;
+    let mut vm = started.map_err(|error| other(&error))?;
     let port = vm.ssh_port().ok_or_else(|| Failure::Other("qemu named no port for ssh".into()))?;
     let target = SshTarget {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -86,48 +88,43 @@ fn first_boot(
         host_key: HostKey::any(),
     };
     let wait = Wait::new("ssh of the ready image's first boot", FIRST_BOOT_LIMIT);
-    let ssh = Ssh::connect(&target, &wait, &patience, &mut vm).map_err(|error| lost(error, &vm))?;
-    let kernel = said(&ssh, "sysctl -n kern.bootfile", &[], &mut vm)?;
-    let sha256 = said(&ssh, &format!("sha256 -q {}", kernel.trim()), &[], &mut vm)?;
+    let connected = Ssh::connect(&target, &wait, &patience, &mut vm).await;
+    let ssh = connected.map_err(|error| lost(error, &vm))?;
+    let kernel = said(&ssh, "sysctl -n kern.bootfile", &[], &mut vm).await?;
+    let sha256 = said(&ssh, &format!("sha256 -q {}", kernel.trim()), &[], &mut vm).await?;
     let sha256: Sha256 =
         sha256.trim().parse().map_err(|_| Failure::Other(format!("the digest of {kernel} is {sha256}")))?;
-    let version = said(&ssh, "sysctl -n kern.version", &[], &mut vm)?;
+    let version = said(&ssh, "sysctl -n kern.version", &[], &mut vm).await?;
     let version = version.lines().next().unwrap_or_default().to_owned();
-    let osreldate = said(&ssh, "sysctl -n kern.osreldate", &[], &mut vm)?;
+    let osreldate = said(&ssh, "sysctl -n kern.osreldate", &[], &mut vm).await?;
     let freebsd_version =
         osreldate.trim().parse().map_err(|_| Failure::Other(format!("kern.osreldate is {osreldate}")))?;
-    said(&ssh, "/bin/sh -s", provisioning.prepare.as_bytes(), &mut vm)?;
+    said(&ssh, "/bin/sh -s", provisioning.prepare.as_bytes(), &mut vm).await?;
     for file in &provisioning.files {
         let wait = Wait::new(format!("{} in the ready image", file.path), COMMAND_LIMIT);
-        ssh.upload(&file.contents, &file.path, &wait, &mut vm).map_err(|error| lost(error, &vm))?;
+        let uploaded = ssh.upload(&file.contents, &file.path, &wait, &mut vm).await;
+        uploaded.map_err(|error| lost(error, &vm))?;
     }
-    said(&ssh, "/bin/sh -s", provisioning.script.as_bytes(), &mut vm)?;
+    said(&ssh, "/bin/sh -s", provisioning.script.as_bytes(), &mut vm).await?;
     // In the background, with an answer before the network goes.
-    said(&ssh, "/bin/sh -c 'sync; (sleep 1; shutdown -p now) > /dev/null 2>&1 < /dev/null &'", &[], &mut vm)?;
+    said(&ssh, "/bin/sh -c 'sync; (sleep 1; shutdown -p now) > /dev/null 2>&1 < /dev/null &'", &[], &mut vm)
+        .await?;
     drop(ssh);
-    vm.wait_exit(&Wait::new("the ready image's shutdown", SHUTDOWN_LIMIT))?;
+    vm.wait_exit(&Wait::new("the ready image's shutdown", SHUTDOWN_LIMIT)).await?;
     Ok(Provisioned { kernel: KernelInfo { version, sha256 }, freebsd_version })
 }
 
 /// The standard output of a command; another status than 0 is a failure.
-fn said(ssh: &Ssh, command: &str, input: &[u8], vm: &mut Vm) -> Result<String, Failure> {
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+async fn said(ssh: &Ssh, command: &str, input: &[u8], vm: &mut Vm) -> Result<String, Failure> {
     let name = command.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
     let wait = Wait::new(format!("`{name}` in the ready image"), COMMAND_LIMIT);
-    let status = ssh
-        .exec(command, &mut Cursor::new(input), &wait, vm, &mut |output| {
-            match output {
-                Output::Stdout(bytes) => stdout.extend_from_slice(bytes),
-                Output::Stderr(bytes) => stderr.extend_from_slice(bytes),
-            }
-            ControlFlow::Continue(())
-        })
-        .map_err(|error| lost(error, vm))?;
-    if status.is_success() {
-        return Ok(String::from_utf8_lossy(&stdout).into_owned());
+    let output = ssh.run_with(command, &mut Cursor::new(input), &wait, vm).await;
+    let output = output.map_err(|error| lost(error, vm))?;
+    if output.status.is_success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let words = String::from_utf8_lossy(&stderr).trim_end().to_owned();
-    Err(Failure::Other(format!("`{name}` ended with {status}: {words}")))
+    let words = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+    Err(Failure::Other(format!("`{name}` ended with {}: {words}", output.status)))
 }
 
 fn lost(error: SshError, vm: &Vm) -> Failure {

@@ -9,12 +9,8 @@
 //! A state that cannot be restored is removed, and the guest is booted; stage and facts say so. One whose restore takes too
 //! long is restored once more first, with more time and alone.
 
-use std::cell::RefCell;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Listen, TOKEN_LEN};
@@ -30,7 +26,7 @@ use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
 use super::options::{FreebsdOptions, Start, machine, without_logs};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
-use crate::guest::{Output, Ssh, agent_path, install_agent, start_listener};
+use crate::guest::{Ssh, agent_path, install_agent, start_listener};
 use crate::targets::OnStage;
 use crate::targets::RunningKernel;
 use crate::targets::agents;
@@ -93,7 +89,7 @@ struct SnapshotSlot {
 }
 
 /// Restores the guest or boots it.
-pub(super) fn start(
+pub(super) async fn start(
     request: &StartRequest<'_>,
     accelerator: &SelectedAccelerator,
     on_stage: &mut OnStage<'_>,
@@ -103,12 +99,12 @@ pub(super) fn start(
         request,
         accelerator,
         patience: Patience::new(accelerator.kind, options.patience_factor)
-            .with_cancel(Arc::clone(&options.cancel)),
+            .with_cancel(options.tasks.cancel().clone()),
     };
     // A guest whose writes find no room is stopped by QEMU in the middle of whatever it does.
     room_for_writes().map_err(OpenError::Guest)?;
     if options.start == Start::Cold {
-        return starter.boot("warm start is off", on_stage);
+        return starter.boot("warm start is off", on_stage).await;
     }
     let slot = match starter.slot() {
         Ok(slot) => slot,
@@ -116,20 +112,20 @@ pub(super) fn start(
         Err(reason) => {
             let why = format!("no warm start: {reason}");
             on_stage(&why, None);
-            return starter.boot(&why, on_stage);
+            return starter.boot(&why, on_stage).await;
         }
     };
     if options.start == Start::Saved {
-        return match starter.find_and_restore(&slot, on_stage) {
+        return match starter.find_and_restore(&slot, on_stage).await {
             Ok(Some(started)) => Ok(started),
             Ok(None) => Err(OpenError::Guest("no state of it is saved".into())),
-            Err(_) if options.cancel.load(Ordering::SeqCst) => Err(OpenError::Interrupted),
+            Err(_) if options.tasks.is_cancelled() => Err(OpenError::Interrupted),
             Err(reason) => Err(OpenError::Guest(reason.into())),
         };
     }
     let began = Instant::now();
     let mut why = "no snapshot yet".to_owned();
-    let fell_back = match starter.find_and_restore(&slot, on_stage) {
+    let fell_back = match starter.find_and_restore(&slot, on_stage).await {
         Ok(Some(started)) => return Ok(started),
         Ok(None) => false,
         Err(reason) => {
@@ -137,22 +133,22 @@ pub(super) fn start(
             true
         }
     };
-    let result = match starter.make(&slot, on_stage) {
-        Ok(said) => match starter.find_and_restore(&slot, on_stage) {
+    let result = match starter.make(&slot, on_stage).await {
+        Ok(said) => match starter.find_and_restore(&slot, on_stage).await {
             Ok(Some(started)) => {
                 let how = format!("cold ({why}; {said}), {:.1} s", began.elapsed().as_secs_f64());
                 Ok(Started { how, ..started })
             }
-            Ok(None) => starter.boot(&format!("{why}; its new snapshot is gone"), on_stage),
+            Ok(None) => starter.boot(&format!("{why}; its new snapshot is gone"), on_stage).await,
             Err(reason) => {
                 let why = starter.fall_back(&slot, &reason, on_stage)?;
-                starter.boot(&why, on_stage).map(|started| Started { fell_back: true, ..started })
+                starter.boot(&why, on_stage).await.map(|started| Started { fell_back: true, ..started })
             }
         },
         Err(NotMade::Guest(error)) => Err(error),
         Err(NotMade::Snapshot(reason)) => {
             on_stage(&format!("this guest cannot be saved, and later runs boot again: {reason}"), None);
-            starter.boot(&format!("{why}; no snapshot made: {reason}"), on_stage)
+            starter.boot(&format!("{why}; no snapshot made: {reason}"), on_stage).await
         }
     };
     slot.store.sweep();
@@ -200,38 +196,35 @@ impl Starter<'_> {
         Ok(SnapshotSlot { store, key: key(&parts) })
     }
 
-    fn find_and_restore(
+    async fn find_and_restore(
         &self,
         slot: &SnapshotSlot,
         on_stage: &mut OnStage<'_>,
     ) -> Result<Option<Started>, String> {
         match slot.store.find(&slot.key)? {
-            Some((snapshot, saved)) => self.restore_patiently(&snapshot, &saved, on_stage).map(Some),
+            Some((snapshot, saved)) => self.restore_patiently(&snapshot, &saved, on_stage).await.map(Some),
             None => Ok(None),
         }
     }
 
-    fn restore_patiently(
+    async fn restore_patiently(
         &self,
         snapshot: &Snapshot,
         saved: &Saved,
         on_stage: &mut OnStage<'_>,
     ) -> Result<Started, String> {
         let began = Instant::now();
-        let stage = RefCell::new(on_stage);
-        let late = RefCell::new(String::new());
-        let on_late = |reason: &str| {
+        let mut told = (on_stage, String::new());
+        let on_late = |(on_stage, late): &mut (&mut OnStage<'_>, String), reason: &str| {
             let reason = reason.lines().next().unwrap_or_default();
-            (stage.borrow_mut())(
-                &format!("the restore took too long: {reason}; once more, with more time"),
-                None,
-            );
-            *late.borrow_mut() = format!(" after one that took too long: {reason}");
+            on_stage(&format!("the restore took too long: {reason}; once more, with more time"), None);
+            *late = format!(" after one that took too long: {reason}");
         };
-        let started = patiently(&self.patience, on_late, |patience| {
-            self.restore(snapshot, saved, patience, *stage.borrow_mut())
-        })?;
-        let how = format!("warm ({:.1} s{})", began.elapsed().as_secs_f64(), late.borrow());
+        let started = patiently(&mut told, &self.patience, on_late, async |(on_stage, _), patience| {
+            self.restore(snapshot, saved, patience, on_stage).await
+        });
+        let started = started.await?;
+        let how = format!("warm ({:.1} s{})", began.elapsed().as_secs_f64(), told.1);
         Ok(Started { how, ..started })
     }
 
@@ -242,7 +235,7 @@ impl Starter<'_> {
         reason: &str,
         on_stage: &mut OnStage<'_>,
     ) -> Result<String, OpenError> {
-        if self.request.options.cancel.load(Ordering::SeqCst) {
+        if self.request.options.tasks.is_cancelled() {
             return Err(OpenError::Interrupted);
         }
         // Then nothing is wrong with the snapshot.
@@ -255,7 +248,7 @@ impl Starter<'_> {
         Ok(why)
     }
 
-    fn restore(
+    async fn restore(
         &self,
         snapshot: &Snapshot,
         saved: &Saved,
@@ -277,35 +270,35 @@ impl Starter<'_> {
                 on_stage(&format!("the log of the boot is not kept in {path}: {error}"), None);
             }
         }
-        let mut vm = restore(&config, self.accelerator.kind, tools, patience, &snapshot.state())?;
+        let mut vm = restore(&config, self.accelerator.kind, tools, patience, &snapshot.state()).await?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let words = |error: OpenError| error.to_string();
         let mut link = Link::new(&vm, &saved.keys, agent, patience).map_err(words)?;
         link.use_direct(&vm, saved.token).map_err(words)?;
         // Its greeting sets the guest's clock, which stands where it stood when the state was saved.
         let wait = Wait::new("the restored agent", ANSWER_LIMIT);
-        link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ())?;
+        link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ()).await?;
         let Saved { kernel, keys, module, .. } = saved.clone();
         let stacks = usize::try_from(options.stacks).ok().filter(|stacks| *stacks > 0);
         Ok(Started { vm, link, keys, how: String::new(), fell_back: false, stacks, kernel, module })
     }
 
     /// Boots the guest to run vectors in it.
-    fn boot(&self, why: &str, on_stage: &mut OnStage<'_>) -> Result<Started, OpenError> {
+    async fn boot(&self, why: &str, on_stage: &mut OnStage<'_>) -> Result<Started, OpenError> {
         let started = Instant::now();
         let mut config = machine(self.request.options);
         let image = self.request.image;
         config.raw_disk(image.root_disk(), DiskWrites::Discard).kernel_disk(image.kernel_disk());
         let (keys, seed) = Keys::fresh()?;
         config.seed(Seed::Bytes(seed));
-        let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage)?;
-        let module = self.load(&mut vm, &mut link, on_stage)?;
-        let kernel = link.ask(&mut vm)?;
+        let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage).await?;
+        let module = self.load(&mut vm, &mut link, on_stage).await?;
+        let kernel = link.ask(&mut vm).await?;
         let how = format!("cold ({why}), {:.1} s", started.elapsed().as_secs_f64());
         Ok(Started { vm, link, keys, how, fell_back: false, stacks: None, kernel, module })
     }
 
-    fn boot_machine(
+    async fn boot_machine(
         &self,
         config: &crate::vm::VmConfig,
         keys: &Keys,
@@ -314,8 +307,9 @@ impl Starter<'_> {
         let StartRequest { tools, options, .. } = self.request;
         on_stage(&format!("boot under {}", self.accelerator.kind), None);
         let mut vm = Vm::start(config, self.accelerator.kind, tools, &self.patience)
+            .await
             .map_err(|error| OpenError::Guest(error.into()))?;
-        match self.bring_up(&mut vm, keys, on_stage) {
+        match self.bring_up(&mut vm, keys, on_stage).await {
             Ok(link) => Ok((vm, link)),
             Err(OpenError::Guest(cause)) => Err(OpenError::Guest(match &options.lost_console {
                 Some(console) => Explained::behind(cause, console.keep(&vm)),
@@ -326,29 +320,35 @@ impl Starter<'_> {
     }
 
     /// Waits until the guest can be talked to, and puts the agent into it.
-    fn bring_up(&self, vm: &mut Vm, keys: &Keys, on_stage: &mut OnStage<'_>) -> Result<Link, OpenError> {
+    async fn bring_up(
+        &self,
+        vm: &mut Vm,
+        keys: &Keys,
+        on_stage: &mut OnStage<'_>,
+    ) -> Result<Link, OpenError> {
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let mut link = Link::new(vm, keys, agent, &self.patience)?;
         // Who connects before the guest listens waits for QEMU to try again, which takes it twice as long each time.
         let ready = Wait::new("the guest's start-up", READY_LIMIT);
-        match vm.wait_for(&ready, |event| *event == ConsoleEvent::Ready) {
+        match vm.wait_for(&ready, |event| *event == ConsoleEvent::Ready).await {
             // A message of the kernel may have torn the word apart.
             Ok(_) | Err(GuestFailure::Hung(_)) => {}
             Err(failure) => return Err(guest_failure(failure)),
         }
-        let connected = link.connect(vm, BOOT_LIMIT).map(drop);
+        let connected = link.connect(vm, BOOT_LIMIT).await.map(drop);
         connected.map_err(|error| open_failure(error, vm))?;
         if self.request.image.kernel_disk().is_some() {
-            let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
-            mount_kernel(ssh, vm)?;
+            let ssh = link.ssh(vm).await.map_err(|error| OpenError::Guest(error.into()))?;
+            mount_kernel(ssh, vm).await?;
         }
         on_stage("install the agent", None);
-        let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
-        install_agent(ssh, AGENT_DIRECTORY, agents::FREEBSD, vm).map_err(|error| open_failure(error, vm))?;
+        let ssh = link.ssh(vm).await.map_err(|error| OpenError::Guest(error.into()))?;
+        let installed = install_agent(ssh, AGENT_DIRECTORY, agents::FREEBSD, vm).await;
+        installed.map_err(|error| open_failure(error, vm))?;
         Ok(link)
     }
 
-    fn load(
+    async fn load(
         &self,
         vm: &mut Vm,
         link: &mut Link,
@@ -356,19 +356,19 @@ impl Starter<'_> {
     ) -> Result<Option<Loaded>, OpenError> {
         if let Some(cards) = self.request.cards {
             on_stage("load the faulty cards", None);
-            let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
-            if let Some(why) = cards.load(ssh, vm)? {
+            let ssh = link.ssh(vm).await.map_err(|error| OpenError::Guest(error.into()))?;
+            if let Some(why) = cards.load(ssh, vm).await? {
                 on_stage(&format!("the kernel does not take the faulty cards: {why}"), None);
             }
         }
         let Some(module) = self.request.module else { return Ok(None) };
         on_stage("load the module", None);
-        let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
-        load(module, ssh, vm).map(Some)
+        let ssh = link.ssh(vm).await.map_err(|error| OpenError::Guest(error.into()))?;
+        load(module, ssh, vm).await.map(Some)
     }
 
     /// Boots the guest, saves it as soon as everything is ready in it, and ends it. What to say about it.
-    fn make(&self, slot: &SnapshotSlot, on_stage: &mut OnStage<'_>) -> Result<String, NotMade> {
+    async fn make(&self, slot: &SnapshotSlot, on_stage: &mut OnStage<'_>) -> Result<String, NotMade> {
         let StartRequest { image, tools, options, .. } = self.request;
         let failed = |error: &dyn std::fmt::Display| NotMade::Snapshot(error.to_string());
         // Memory that is a file ends QEMU where the file finds no room.
@@ -384,9 +384,9 @@ impl Starter<'_> {
         let (keys, seed) = Keys::fresh()?;
         snapshot.keep_seed(&seed).map_err(|error| failed(&error))?;
         config.kernel_disk(image.kernel_disk()).seed(Seed::File(snapshot.seed()));
-        let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage)?;
-        let module = self.load(&mut vm, &mut link, on_stage)?;
-        let kernel = link.ask(&mut vm)?;
+        let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage).await?;
+        let module = self.load(&mut vm, &mut link, on_stage).await?;
+        let kernel = link.ask(&mut vm).await?;
         if options.stacks > 0 {
             on_stage("make network stacks", None);
         }
@@ -394,14 +394,14 @@ impl Starter<'_> {
         let listen = Listen { address: ANY, port: AGENT_PORT, token, stacks: options.stacks };
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let wait = Wait::new("the agent to listen", LISTEN_LIMIT + STACK_LIMIT * options.stacks);
-        let ssh = link.ssh(&mut vm).map_err(|error| failed(&error))?;
-        if let Err(error) = start_listener(ssh, &agent, &listen, &wait, &mut vm) {
+        let ssh = link.ssh(&mut vm).await.map_err(|error| failed(&error))?;
+        if let Err(error) = start_listener(ssh, &agent, &listen, &wait, &mut vm).await {
             return Err(NotMade::Guest(self.not_listening(open_failure(error, &vm), &vm)));
         }
         link.disconnect();
         on_stage("save the guest's state", None);
         let saving = Instant::now();
-        self.save(&mut vm, making, Saved { token, keys, kernel, module }).map_err(NotMade::Snapshot)?;
+        self.save(&mut vm, making, Saved { token, keys, kernel, module }).await.map_err(NotMade::Snapshot)?;
         Ok(format!("state saved in {:.1} s", saving.elapsed().as_secs_f64()))
     }
 
@@ -421,35 +421,27 @@ impl Starter<'_> {
         OpenError::Guest(Explained::behind(cause, more))
     }
 
-    fn save(&self, vm: &mut Vm, making: Making, saved: Saved) -> Result<(), String> {
+    async fn save(&self, vm: &mut Vm, making: Making, saved: Saved) -> Result<(), String> {
         let snapshot = &making.snapshot;
         let copy = || fs::copy(snapshot.live(), snapshot.overlay()).map(drop);
-        save(vm, &snapshot.state(), copy).map_err(|error| error.to_string())?;
+        save(vm, &snapshot.state(), copy).await.map_err(|error| error.to_string())?;
         vm.copy_serial_log(&snapshot.console()).map_err(|error| error.to_string())?;
         making.keep(&self.request.image.dir, saved).map_err(|error| error.to_string())
     }
 }
 
 /// Has the modules of the kernel that runs where they are looked for, in place of those of the release's own.
-fn mount_kernel(ssh: &Ssh, vm: &mut Vm) -> Result<(), OpenError> {
+async fn mount_kernel(ssh: &Ssh, vm: &mut Vm) -> Result<(), OpenError> {
     let wait = Wait::new("the kernel's disk to be mounted", MOUNT_LIMIT);
-    let mut said = Vec::new();
-    let mut on_output = |output: Output<'_>| {
-        let (Output::Stdout(bytes) | Output::Stderr(bytes)) = output;
-        said.extend_from_slice(bytes);
-        ControlFlow::Continue(())
-    };
     let command = format!("mount -t ufs -o ro /dev/gpt/{KERNEL_LABEL} /boot");
-    let status = ssh.exec(&command, &mut io::empty(), &wait, vm, &mut on_output);
-    match status.map_err(|error| open_failure(error, vm))? {
-        status if status.is_success() => Ok(()),
-        status => {
-            let said = String::from_utf8_lossy(&said);
-            Err(OpenError::Guest(
-                format!("`{command}` in the guest ended with {status}: {}", said.trim_end()).into(),
-            ))
-        }
+    let output = ssh.run(&command, &wait, vm).await.map_err(|error| open_failure(error, vm))?;
+    if output.status.is_success() {
+        return Ok(());
     }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(OpenError::Guest(
+        format!("`{command}` in the guest ended with {}: {}", output.status, said.trim_end()).into(),
+    ))
 }
 
 /// Whether a guest's writes find room on this machine.

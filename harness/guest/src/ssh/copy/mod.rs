@@ -11,11 +11,12 @@ pub use error::CopyError;
 pub use into::CopyIn;
 pub use out::{Collected, CopyOut};
 
-use std::io::{Read, Write as _};
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::exec::Output;
+use super::input::Stdin;
 use super::session::Ssh;
 use super::words::{for_login_shell, quoted};
 use crate::vm::{Wait, Watch};
@@ -34,8 +35,8 @@ impl Ssh {
     ///
     /// # Errors
     /// The guest has no room or no such place, a file here cannot be read any more, or the connection broke.
-    pub fn put(&self, copy: &CopyIn, watch: &mut dyn Watch) -> Result<String, CopyError> {
-        let directory = copy.is_into() || self.is_directory(copy.place(), watch)?;
+    pub async fn put(&self, copy: &CopyIn, watch: &mut impl Watch) -> Result<String, CopyError> {
+        let directory = copy.is_into() || self.is_directory(copy.place(), watch).await?;
         let (directory, name) = copy.target(directory);
         let kib = copy.bytes().div_ceil(1024);
         let script = format!(
@@ -46,7 +47,7 @@ impl Ssh {
         );
         let path = format!("{}/{}", directory.trim_end_matches('/'), name.to_string_lossy());
         let wait = wait(format!("{path} to be written in the guest"), copy.bytes());
-        self.transfer(&script, &mut copy.pack(&name), &path, &wait, watch, &mut |_| Ok(()))?;
+        self.transfer(&script, &mut copy.pack(&name), &path, &wait, watch, &mut |_| Ok(())).await?;
         Ok(path)
     }
 
@@ -55,7 +56,7 @@ impl Ssh {
     /// # Errors
     /// The guest has none of that name, it is larger than is allowed, this machine has no room, or the connection broke.
     /// Nothing is changed here then.
-    pub fn get(&self, copy: &CopyOut, watch: &mut dyn Watch) -> Result<Collected, CopyError> {
+    pub async fn get(&self, copy: &CopyOut, watch: &mut impl Watch) -> Result<Collected, CopyError> {
         let path = copy.guest_path();
         let script = format!(
             "p=$(readlink -f {word}) && [ -e \"$p\" ] || {{ echo 'no such file or directory' >&2; exit 1; }}; \
@@ -65,27 +66,28 @@ impl Ssh {
         let wait = Wait::new(format!("{path} to be read in the guest"), OUT_LIMIT);
         let mut spool = copy.spool()?;
         let mut take = |bytes: &[u8]| spool.write(bytes);
-        self.transfer(&script, &mut std::io::empty(), path, &wait, watch, &mut take)?;
+        self.transfer(&script, &mut std::io::empty(), path, &wait, watch, &mut take).await?;
         spool.unpack()
     }
 
-    fn is_directory(&self, path: &str, watch: &mut dyn Watch) -> Result<bool, CopyError> {
+    async fn is_directory(&self, path: &str, watch: &mut impl Watch) -> Result<bool, CopyError> {
         let command = for_login_shell(&format!("test -d {}", quoted(path)));
-        Ok(self.run(&command, &wait(format!("a look at {path} in the guest"), 0), watch)?.status.is_success())
+        let wait = wait(format!("a look at {path} in the guest"), 0);
+        Ok(self.run(&command, &wait, watch).await?.status.is_success())
     }
 
     /// Runs a script that reads an archive or writes one.
-    fn transfer(
+    async fn transfer(
         &self,
         script: &str,
-        stdin: &mut dyn Read,
+        stdin: &mut impl Stdin,
         path: &str,
         wait: &Wait,
-        watch: &mut dyn Watch,
+        watch: &mut impl Watch,
         take: &mut dyn FnMut(&[u8]) -> Result<(), CopyError>,
     ) -> Result<(), CopyError> {
         let (mut words, mut refused) = (Vec::new(), None);
-        let run = self.exec(&for_login_shell(script), stdin, wait, watch, &mut |output| match output {
+        let mut hear = |output: Output<'_>| match output {
             Output::Stdout(bytes) => match take(bytes) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
@@ -99,7 +101,8 @@ impl Ssh {
                 words.write_all(&bytes[..bytes.len().min(room)]).ok();
                 ControlFlow::Continue(())
             }
-        });
+        };
+        let run = self.exec(&for_login_shell(script), stdin, wait, watch, &mut hear).await;
         if let Some(error) = refused {
             return Err(error);
         }

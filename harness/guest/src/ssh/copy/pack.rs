@@ -10,6 +10,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::entry::{Entry, Kind, joined};
 use super::error::CopyError;
+use crate::ssh::input::Stdin;
 
 /// Size of a block of an archive, in bytes. An archive ends with two empty blocks.
 const BLOCK: u64 = 512;
@@ -90,6 +91,8 @@ impl<'a> Packing<'a> {
         Ok(builder.get_ref().clone())
     }
 }
+
+impl Stdin for Packing<'_> {}
 
 impl Read for Packing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
