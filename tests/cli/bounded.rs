@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use crate::support::{Project, text};
 
 /// Reads without a limit that may stay, by file, with the input that they read.
-const FROM_INSIDE: [(&str, &str); 27] = [
+const FROM_INSIDE: [(&str, &str); 29] = [
     ("harness/src/cli/bench/guest.rs", "the kernel's /proc/loadavg"),
     ("harness/src/cli/kmod.rs", "a module that was just built"),
     ("harness/src/cli/test_matrix.rs", "the kernel's /proc/meminfo"),
@@ -27,6 +27,8 @@ const FROM_INSIDE: [(&str, &str); 27] = [
     ("harness/kmod/src/build.rs", "a module that was just built"),
     ("harness/kmod/src/headers.rs", "a header of an archive whose digest is right, of limited size"),
     ("harness/kmod/src/key.rs", "sources of this checkout"),
+    ("harness/src/kernels/build.rs", "what make(1) says of a build"),
+    ("harness/traces/src/trace/raw_file.rs", "a line of a raw trace, up to a limit"),
     ("harness/build.rs", "the agent that was just built"),
     ("image/src/build.rs", "files that were unpacked, of limited size"),
     ("image/src/kernel.rs", "a kernel that was unpacked, of limited size"),
@@ -38,7 +40,16 @@ const FROM_INSIDE: [(&str, &str); 27] = [
     ("harness/base/src/read.rs", "up to a limit: here it is"),
 ];
 
-const READS: [&str; 5] = ["fs::read(", "read_to_string(", "read_to_end(", ".read_line(", "from_reader("];
+const READS: [&str; 8] = [
+    "fs::read(",
+    "read_to_string(",
+    "read_to_end(",
+    ".read_line(",
+    ".read_until(",
+    "next_line().await",
+    "next_segment(",
+    "from_reader(",
+];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
