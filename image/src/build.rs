@@ -29,6 +29,7 @@ use crate::{
     kernel::{self, KernelInfo},
     makefs, modules, mtree,
     options::{BuildOptions, Progress, Stage},
+    path::TreePath,
     release::{BASE, KERNEL, ReleaseDir},
     skip, space, superblock,
     tree::{Tree, TreeError},
@@ -92,18 +93,19 @@ fn size(path: &Path) -> Result<u64, ImageError> {
     fs::metadata(path).map(|data| data.len()).map_err(|error| ImageError::io("read", path, error))
 }
 
-struct Build<'a> {
-    release: &'a ReleaseDir,
-    options: &'a BuildOptions,
+/// A build in progress.
+pub(crate) struct Build<'a> {
+    pub(crate) release: &'a ReleaseDir,
+    pub(crate) options: &'a BuildOptions,
     /// Directory in which the image is made.
-    dir: &'a Path,
-    stop: &'a CancellationToken,
-    progress: &'a mut dyn FnMut(Progress),
+    pub(crate) dir: &'a Path,
+    pub(crate) stop: &'a CancellationToken,
+    pub(crate) progress: &'a mut dyn FnMut(Progress),
 }
 
 impl Build<'_> {
     fn run(&mut self, key: &Sha256) -> Result<ImageInfo, ImageError> {
-        let mut tree = self.extract()?;
+        let mut tree = self.extract(&skip::is_wanted)?;
         let pmbr = self.boot_code(&tree, "boot/pmbr", disk::PMBR_MIN, 512)?;
         let gptboot = self.boot_code(&tree, "boot/gptboot", 1, disk::GPTBOOT_MAX)?;
         for (file, reason) in config::NEEDED {
@@ -131,8 +133,14 @@ impl Build<'_> {
         let root = self.dir.join("root.ufs");
         filesystem(&tree, &root, self.dir, self.options, self.stop, self.progress)?;
         remove_dir(tree.root())?;
-        let parts =
-            disk::Parts { pmbr: &pmbr, gptboot: &gptboot, root: &root, labels: disk::LABELS, seed: key };
+        let parts = disk::Parts {
+            pmbr: &pmbr,
+            gptboot: &gptboot,
+            root: &root,
+            labels: disk::LABELS,
+            size: disk::Size::Fitting,
+            seed: key,
+        };
         let disk_bytes = self.assemble(&parts)?;
         fs::remove_file(&root).map_err(|error| ImageError::io("remove", &root, error))?;
 
@@ -154,7 +162,10 @@ impl Build<'_> {
 
     /// Both archives at once, each into a tree of its own: what the result holds does not depend on
     /// which is faster.
-    fn extract(&mut self) -> Result<Tree, ImageError> {
+    pub(crate) fn extract(
+        &mut self,
+        wanted: &(dyn Fn(&TreePath) -> bool + Sync),
+    ) -> Result<Tree, ImageError> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = u32::try_from(cores).unwrap_or(1);
         let jobs = [(Stage::Base, BASE, "root", threads), (Stage::Kernel, KERNEL, "kernel", 1)];
@@ -173,7 +184,7 @@ impl Build<'_> {
                     let extract = || {
                         let path = release.path.join(file);
                         let expected = release.entry(file)?.sha256;
-                        let archive = Archive { path: &path, expected, wanted: &skip::is_wanted };
+                        let archive = Archive { path: &path, expected, wanted };
                         let mut tree = Tree::create(dir.join(name))?;
                         extract::extract(&archive, &mut tree, *threads, done, stop)?;
                         Ok(tree)
@@ -211,7 +222,7 @@ impl Build<'_> {
         Ok(tree)
     }
 
-    fn boot_code(
+    pub(crate) fn boot_code(
         &self,
         tree: &Tree,
         file: &'static str,
@@ -227,7 +238,7 @@ impl Build<'_> {
         fs::read(&path).map_err(|error| ImageError::io("read", &path, error))
     }
 
-    fn assemble(&mut self, parts: &disk::Parts<'_>) -> Result<u64, ImageError> {
+    pub(crate) fn assemble(&mut self, parts: &disk::Parts<'_>) -> Result<u64, ImageError> {
         let total = size(parts.root)?;
         let data = fs::metadata(parts.root).map_err(|error| ImageError::io("read", parts.root, error))?;
         space::require(self.dir, data.blocks() * 512)?;
@@ -237,7 +248,7 @@ impl Build<'_> {
         })
     }
 
-    fn inputs(&self) -> Result<Vec<Input>, ImageError> {
+    pub(crate) fn inputs(&self) -> Result<Vec<Input>, ImageError> {
         let input = |file: &'static str| {
             let sha256 = self.release.entry(file)?.sha256;
             Ok(Input { file: file.to_owned(), sha256, bytes: size(&self.release.path.join(file))? })
@@ -245,12 +256,12 @@ impl Build<'_> {
         [BASE, KERNEL].into_iter().map(input).collect()
     }
 
-    fn unusable(&self, archive: &'static str, file: &'static str, reason: &str) -> ImageError {
+    pub(crate) fn unusable(&self, archive: &'static str, file: &'static str, reason: &str) -> ImageError {
         let release = self.release.name.clone();
         ImageError::Unusable { release, archive, file, reason: reason.to_owned() }
     }
 
-    fn report(&mut self, stage: Stage, bytes_done: u64, bytes_total: u64) {
+    pub(crate) fn report(&mut self, stage: Stage, bytes_done: u64, bytes_total: u64) {
         (self.progress)(Progress { stage, bytes_done, bytes_total });
     }
 }

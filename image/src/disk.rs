@@ -57,8 +57,21 @@ pub(crate) struct Parts<'a> {
     pub(crate) root: &'a Path,
     /// The GPT labels of the boot and the root partition.
     pub(crate) labels: [&'a str; 2],
+    /// Size of the disk.
+    pub(crate) size: Size,
     /// Seed of the GUIDs of disk and partitions.
     pub(crate) seed: &'a Sha256,
+}
+
+/// Size of a disk in bytes.
+#[derive(Clone, Copy)]
+pub(crate) enum Size {
+    /// What the parts take.
+    Fitting,
+    /// This, or what the parts take if that is more.
+    AtLeast(u64),
+    /// This; an error if the parts take more.
+    Exactly(u64),
 }
 
 /// Writes the disk and returns its size in bytes. `progress` is told bytes of the root file system.
@@ -73,6 +86,14 @@ pub(crate) fn assemble(
     let mut root = File::open(parts.root).map_err(read)?;
     let root_sectors = root.metadata().map_err(read)?.len().div_ceil(SECTOR);
     let size = ((ROOT_LBA + root_sectors + BACKUP_SECTORS) * SECTOR).next_multiple_of(ALIGNMENT);
+    let size = match parts.size {
+        Size::Fitting => size,
+        Size::AtLeast(wanted) => size.max(wanted),
+        Size::Exactly(wanted) if wanted < size => {
+            return Err(ImageError::TooSmall { wanted, needed: size });
+        }
+        Size::Exactly(wanted) => wanted - wanted % SECTOR,
+    };
 
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(disk).map_err(write)?;
     file.set_len(size).map_err(write)?;
@@ -179,6 +200,7 @@ mod tests {
             gptboot: b"gptboot",
             root: &root,
             labels: LABELS,
+            size: Size::Fitting,
             seed: &Sha256::of(b"key"),
         };
         let mut last = 0;
@@ -213,8 +235,12 @@ mod tests {
         fs::write(&root, [1; 4096]).unwrap();
         let stop = &CancellationToken::new();
         stop.cancel();
-        let parts =
-            Parts { pmbr: &[0; 512], gptboot: b"", root: &root, labels: LABELS, seed: &Sha256::of(b"") };
+        let seed = &Sha256::of(b"");
+        let size = Size::Fitting;
+        let parts = Parts { pmbr: &[0; 512], gptboot: b"", root: &root, labels: LABELS, size, seed };
         assert!(matches!(assemble(&disk, &parts, stop, |_| {}), Err(ImageError::Cancelled)));
+        let small = Parts { size: Size::Exactly(1 << 20), ..parts };
+        let error = assemble(&dir.path().join("small"), &small, stop, |_| {}).unwrap_err();
+        assert!(matches!(error, ImageError::TooSmall { wanted: 1_048_576, .. }), "{error}");
     }
 }

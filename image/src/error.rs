@@ -157,6 +157,46 @@ pub enum ImageError {
     /// `qemu-img` is not installed.
     #[error("qemu-img not found; a qcow2 image needs it: `apt-get install qemu-utils` on Debian and Ubuntu")]
     QemuImgMissing,
+    /// The program that makes a format is not installed.
+    #[error(
+        "no qemu-img in $PATH, and it makes {format}: `apt-get install qemu-utils` on Debian and Ubuntu; --format raw needs it not"
+    )]
+    FormatToolMissing {
+        /// The format.
+        format: String,
+    },
+    /// `qemu-img` gave up.
+    #[error("qemu-img failed ({status}): {words}")]
+    QemuImg {
+        /// How it ended.
+        status: String,
+        /// What it said.
+        words: String,
+    },
+    /// The system does not fit on the disk that was asked for.
+    #[error("a disk of {wanted} bytes is too small: the system takes {needed} bytes")]
+    TooSmall {
+        /// Bytes that were asked for.
+        wanted: u64,
+        /// Bytes that it takes.
+        needed: u64,
+    },
+    /// A file of ours has no place in the release's tree.
+    #[error("nlproof's own /{file} cannot be put there: {reason}")]
+    NoPlace {
+        /// Path in the guest.
+        file: String,
+        /// Why.
+        reason: String,
+    },
+    /// The provenance of an image cannot be used.
+    #[error("{}: is no provenance of an image: {reason}", path.display())]
+    Provenance {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// `makefs` is not installed.
     #[error(
         "makefs not found (looked for {}); install it: `apt-get install makefs` on Debian and Ubuntu; \

@@ -52,7 +52,7 @@ pub fn punch_zeros(path: &Path) -> io::Result<u64> {
 }
 
 /// The next range that is no hole, in whole blocks.
-fn data_after(file: &File, at: u64, length: u64) -> io::Result<Option<(u64, u64)>> {
+pub(crate) fn data_after(file: &File, at: u64, length: u64) -> io::Result<Option<(u64, u64)>> {
     if at >= length {
         return Ok(None);
     }

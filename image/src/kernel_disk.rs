@@ -240,7 +240,14 @@ fn assemble(
         stop,
         &mut |_| (),
     )?;
-    let parts = disk::Parts { pmbr: &pmbr, gptboot: &gptboot, root: &root, labels: LABELS, seed: key };
+    let parts = disk::Parts {
+        pmbr: &pmbr,
+        gptboot: &gptboot,
+        root: &root,
+        labels: LABELS,
+        size: disk::Size::Fitting,
+        seed: key,
+    };
     disk::assemble(&dir.join(image::DISK), &parts, stop, |_| ())?;
     fs::remove_file(&root).map_err(|error| ImageError::io("remove", &root, error))?;
     fs::remove_dir_all(tree.root()).map_err(|error| ImageError::io("remove", tree.root(), error))

@@ -13,6 +13,7 @@ mod config;
 mod digest;
 mod disk;
 mod error;
+mod export;
 mod extract;
 mod fetch;
 mod holes;
@@ -44,6 +45,11 @@ pub use cache::{Cache, CacheEntry};
 pub use cache_root::CacheRoot;
 pub use digest::{NotADigest, Sha256};
 pub use error::ImageError;
+pub use export::{
+    AuthorizedKeys, Console, DEFAULT_SIZE, Difference, ExportOptions, Exported, Format, KeysError,
+    LoaderModule, ModuleRecord, NotAName, PROVENANCE_SCHEMA, Provenance, QemuImg, export, host_name,
+    user_name,
+};
 pub use fetch::{
     AnyDigest, BASIC_CI, ChecksumError, Checksums, FetchError, FetchEvent, Fetched, FetchedFile, Fetcher,
     How, Interrupted, Limits, Pins, Sets, VmImages,

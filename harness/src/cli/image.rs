@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration};
 use nlproof_base::{ReleaseName, counted};
 use nlproof_image::{Cache, CacheEntry, Dists, Found, ImageError, Interrupted};
 
@@ -13,12 +13,12 @@ use super::default_cell::release_here;
 use super::directories::{cache_directory, places};
 use super::exit::{CliError, ExitCode};
 use super::fetch;
-use super::out::{is_watched, progress_target, say, tell};
+use super::image_export;
+use super::out::say;
 use super::project::Project;
+use super::stages::with_stages;
 use super::targets::{cache_limit, open_error, plain_guests};
-use crate::targets::{
-    BytesProgress, FreebsdTarget, Victim, over_limit, remove_victim, saved_guests, unwanted_guests,
-};
+use crate::targets::{FreebsdTarget, Victim, over_limit, remove_victim, saved_guests, unwanted_guests};
 
 /// Fewest digits of a key that may name an image; fewer match by accident.
 const SHORTEST_KEY: usize = 4;
@@ -31,6 +31,8 @@ pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, 
     match &args.command {
         ImageCommand::Fetch(args) => fetch::main(project, args),
         ImageCommand::Build { release, stock_rc, kmod } => build_one(project, release, *stock_rc, kmod),
+        ImageCommand::Export(args) => image_export::export_one(project, args),
+        ImageCommand::Check(args) => image_export::check(args),
         ImageCommand::List => list(),
         ImageCommand::Rm { images } => remove(images),
         ImageCommand::Gc { all, dry_run } => collect(project, *all, *dry_run),
@@ -49,28 +51,8 @@ fn build_one(
     let release = &release_here(&dists, release);
     dists.find_any(release).map_err(|error| CliError::Usage(error.to_string()))?;
     let started = Instant::now();
-    let bar = ProgressBar::with_draw_target(Some(0), progress_target());
-    if let Ok(style) =
-        ProgressStyle::with_template("{spinner} {elapsed:>4} {msg} [{bar:24}] {bytes}/{total_bytes}")
-    {
-        bar.set_style(style.progress_chars("=> "));
-    }
-    let live = is_watched();
-    // The archives are extracted side by side and take turns: a log gets one line a stage.
-    let mut shown = Vec::new();
-    let mut on_stage = |stage: &str, bytes: Option<BytesProgress>| {
-        if !live && !shown.iter().any(|other| other == stage) {
-            tell!("{stage}");
-            shown.push(stage.to_owned());
-        }
-        let BytesProgress { done, total } = bytes.unwrap_or(BytesProgress { done: 0, total: 0 });
-        bar.set_message(stage.to_owned());
-        bar.set_length(total);
-        bar.set_position(done);
-    };
-    let result = FreebsdTarget::image(release, &options, &mut on_stage).map_err(open_error);
-    bar.finish_and_clear();
-    let image = result?;
+    let image =
+        with_stages(|on_stage| FreebsdTarget::image(release, &options, on_stage)).map_err(open_error)?;
     let how = if image.cached { "found in the cache" } else { "built" };
     say!("{release}: {how} in {:.2} s", started.elapsed().as_secs_f64());
     say!("  disk    {} ({})", image.disk().display(), HumanBytes(image.info.disk_bytes));

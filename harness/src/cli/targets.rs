@@ -51,7 +51,7 @@ pub(super) fn cache_limit() -> Result<u64, CliError> {
 }
 
 /// Bytes of `500M`.
-fn size(text: &str) -> Option<u64> {
+pub(super) fn size(text: &str) -> Option<u64> {
     let units = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
     let unit = |(letter, shift): &(char, u32)| {
         Some((text.strip_suffix([*letter, letter.to_ascii_lowercase()])?, *shift))

@@ -3,6 +3,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::image_export::{CheckImageArgs, ImageExportArgs};
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImageArgs {
     #[command(subcommand)]
@@ -30,6 +32,15 @@ pub(in crate::cli) enum ImageCommand {
         #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = super::guest::kernel_module)]
         kmod: Vec<String>,
     },
+    /// Make an image to take away: it stands on its own, with the module inside from the first instant where that is asked
+    /// for.
+    ///
+    /// It asks for its address by DHCP, makes its host keys and grows its file system at the first boot, and holds no
+    /// key, agent or address of nlproof's. Nothing is booted to make it, and no root rights are needed. Exit code 102:
+    /// verification rejected the module.
+    Export(Box<ImageExportArgs>),
+    /// Hold an exported image against what was written down when it was made. Exit code 100: it is another.
+    Check(CheckImageArgs),
     /// List the releases that are here, and the images in the cache: sizes, and what each was built from.
     List,
     /// Remove images from the cache.
