@@ -46,6 +46,8 @@ const COMMANDS: &[(&str, i32)] = &[
     ("coverage --profile 15", 0),
     ("decode 1400000003000200000000000000000000000000", 0),
     ("import MESSAGE", 0),
+    ("reduce link/create-lo --keep newlink --release 15 -o NEW", 0),
+    ("export link/create-lo --c -", 0),
     ("verify --explain stack", 0),
     ("verify MODULE", 102),
     ("verify --format json MODULE", 102),

@@ -11,7 +11,7 @@ use super::datagrams::{is_empty, of_file, os_of};
 use super::exit::{CliError, ExitCode};
 use super::out::{say, say_text};
 use crate::import::{Direction, Reading, Seen, read};
-use crate::trace::{Role, decode_datagram, node_to_text};
+use crate::trace::{Role, decode_datagram, node_to_text, with_names};
 use crate::vector::hex;
 
 pub(super) fn main(args: &DecodeArgs) -> Result<ExitCode, CliError> {
@@ -41,7 +41,7 @@ fn show(os: Os, seen: &Seen) -> bool {
         say!("{place}{way}:");
     }
     for node in decode_datagram(os, role, data) {
-        say_text!(node_to_text(&node));
+        say_text!(with_names(&node_to_text(&node)));
     }
     let size = counted(data.len(), "byte");
     match strict::walk(os, data) {

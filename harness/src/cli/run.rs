@@ -12,7 +12,7 @@ use super::project::Project;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, sim_trace};
 use crate::matrix::{Cell, TargetKind, VectorRun};
 use crate::targets::{LinuxTarget, Target, TargetError};
-use crate::trace::{RawLine, Trace};
+use crate::trace::{RawLine, Trace, with_names};
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
@@ -79,7 +79,7 @@ pub(super) fn one(
             let Ended { run, seen, said, survived } = *ended;
             show(&run, os, raw);
             for line in said {
-                say!("{line}");
+                say!("{}", with_names(&line));
             }
             let Some(stated) = survived else { return Ok(seen.exit_code()) };
             say!("the guest was to be lost ({stated}), and lives");
@@ -103,9 +103,9 @@ fn show(vector_run: &VectorRun<'_>, os: nlproof_wire::Os, raw: bool) {
                 Err(error) => tell!("warning: a record could not be shown: {error}"),
             }
         }
-        say_text!(Trace::from_records(os, &vector_run.records, true).to_text());
+        say_text!(with_names(&Trace::from_records(os, &vector_run.records, true).to_text()));
     } else {
-        say_text!(vector_run.trace.to_text());
+        say_text!(with_names(&vector_run.trace.to_text()));
     }
 }
 

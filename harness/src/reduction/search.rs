@@ -10,6 +10,7 @@ use super::keep::{Keep, Verdict};
 use crate::draft::Draft;
 use crate::fuzz::{Answer, Crew, LaneError};
 use crate::reduce::{Bounds, reduce_side_by_side};
+use crate::trace::with_names;
 use crate::vector::{Vector, compile};
 
 const OS: Os = Os::FreeBsd;
@@ -260,5 +261,5 @@ fn said(answer: &Answer) -> String {
         Some((end, _)) => format!("{}... ({} letters)\n", &line[..end], line.chars().count()),
         None => format!("{line}\n"),
     };
-    text.lines().map(cut).collect::<String>().trim_end().to_owned()
+    with_names(&text.lines().map(cut).collect::<String>()).trim_end().to_owned()
 }

@@ -10,6 +10,7 @@ use super::facets::Facets;
 use crate::file::FileError;
 use crate::golden::{Compared, Golden, Origin, Store};
 use crate::matrix::{Outcome, RunResult, VectorResult};
+use crate::trace::with_names;
 
 /// Lines around a difference between two goldens.
 const AROUND: usize = 2;
@@ -71,7 +72,7 @@ pub(super) fn conversations(
             }
         };
         let origins = golden.origins.iter().map(ToString::to_string).collect();
-        Conversation { layer, origins, cells, text }
+        Conversation { layer, origins, cells, text: with_names(&text) }
     });
     Ok((shown.collect(), facets))
 }

@@ -16,6 +16,7 @@ use crate::file::FileError;
 use crate::matrix::{CellResult, CellStatus, ModuleKind, Outcome, VectorResult};
 use crate::report::problems::{Problem, is_trouble, problems, troubled};
 use crate::report::summary::{goldens, numbers};
+use crate::trace::with_names;
 use crate::vector::Vector;
 
 /// The page.
@@ -365,13 +366,14 @@ fn trouble(
         Some(layer) => goldens.read(layer, &vector.id)?,
         None => None,
     };
-    let (said, told) = (seen.run.trace.to_text(), seen.run.kernel.to_text());
+    let (said, told) = (with_names(&seen.run.trace.to_text()), seen.run.kernel.to_text());
     match (&vector.outcome, golden) {
         // Stock code passes a part of the probes only; the difference of that part is in the text.
         (Outcome::Failed(_), Some(_))
             if kernel && cell.cell.module == ModuleKind::Stock && cell.cell.release.is_some() => {}
         (Outcome::Failed(_), Some(golden)) => {
-            shown.rows = sides(&golden.body, if kernel { &told } else { &said })
+            shown.rows =
+                if kernel { sides(&golden.body, &told) } else { sides(&with_names(&golden.body), &said) }
         }
         (Outcome::Violated(_), _) => shown.alone = Some(told),
         _ => shown.alone = Some(said),

@@ -174,7 +174,7 @@ fn attrs_of(table: &'static AttrTable, list: Part<'_>) -> Option<(Vec<DraftAttr>
             break;
         }
         let inside = rest.to(len).from(4);
-        let nest = table.by_number(kind).and_then(|spec| spec.kind.table());
+        let nest = table.by_number(kind).and_then(|spec| spec.kind.in_list(list.bytes).table());
         let payload = match (inside.patch(0), nest.map(|table| attrs_of(table, inside))) {
             (Some(name), _) if inside.bytes.len() == 4 => Payload::Index(name),
             (_, Some(Some((attrs, taken)))) if taken == inside.bytes.len() => Payload::Nest(attrs),

@@ -135,13 +135,26 @@ fn message_tree(os: Os, draft: &DraftMessage) -> Value {
 }
 
 fn attrs_tree(os: Os, table: Option<&'static AttrTable>, attrs: &[DraftAttr]) -> Value {
-    list_tree(attrs.iter().map(|attr| attr_tree(os, table, attr)))
+    list_tree(attrs.iter().map(|attr| attr_tree(os, table, attrs, attr)))
 }
 
-fn attr_tree(os: Os, table: Option<&'static AttrTable>, attr: &DraftAttr) -> Value {
+/// What an attribute is in this list: what [`AttrKind::ByKind`] stands for there, else itself.
+fn kind_in(attrs: &[DraftAttr], kind: AttrKind) -> AttrKind {
+    let AttrKind::ByKind(by) = kind else { return kind };
+    let name = |attr: &DraftAttr| match &attr.payload {
+        Payload::Bytes(bytes) if attr.kind == by.number && attr.len.is_none() => {
+            bytes.strip_suffix(&[0]).map(<[u8]>::to_vec)
+        }
+        _ => None,
+    };
+    let chosen = attrs.iter().rev().find_map(name).and_then(|name| by.table(&name));
+    chosen.map_or(kind, AttrKind::Nested)
+}
+
+fn attr_tree(os: Os, table: Option<&'static AttrTable>, attrs: &[DraftAttr], attr: &DraftAttr) -> Value {
     let spec = table.and_then(|table| table.by_number(attr.kind));
     let key = spec.map_or_else(|| format!("#{}", attr.kind), |spec| spec.name.to_owned());
-    let kind = spec.map_or(AttrKind::Binary, |spec| spec.kind);
+    let kind = spec.map_or(AttrKind::Binary, |spec| kind_in(attrs, spec.kind));
     let named = match (&attr.payload, kind) {
         (Payload::Index(name), AttrKind::IfIndex) => Some(text(&format!("${name}"))),
         (Payload::Nest(inner), AttrKind::Nested(table)) => Some(attrs_tree(os, Some(table), inner)),

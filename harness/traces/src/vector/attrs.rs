@@ -18,7 +18,7 @@ use nlproof_wire::view::IfaCacheInfo;
 
 use super::datagram::Datagram;
 use super::place::SourceFile;
-use super::values::{flags, hex_node, hwaddr, ifname, number};
+use super::values::{capabilities, flags, hex_node, hwaddr, ifname, number};
 use crate::file::{FileError, Node, Value};
 
 /// What stands behind an attribute's name for NLA_F_NESTED and NLA_F_NET_BYTEORDER.
@@ -47,7 +47,7 @@ pub(super) fn put_attrs(
 }
 
 /// What a value is that depends on another attribute of its list; itself if that one chooses nothing that is known.
-fn chosen(table: Option<&'static AttrTable>, items: &[Node], kind: AttrKind) -> AttrKind {
+pub(super) fn chosen(table: Option<&'static AttrTable>, items: &[Node], kind: AttrKind) -> AttrKind {
     let AttrKind::ByKind(by) = kind else { return kind };
     let text = |item: &Node| {
         let Value::Map(entries) = &item.value else { return None };
@@ -210,6 +210,9 @@ fn put_payload(
         }
         (AttrKind::OperState, _) => out.put(&[unsigned(8)? as u8]),
         (AttrKind::CacheInfo, Value::Map(entries)) => put_cacheinfo(file, entries, out)?,
+        (AttrKind::BitWords, Value::Str(_) | Value::List(_) | Value::Int(_)) => {
+            out.put(&capabilities(file, node)?.to_le_bytes());
+        }
         (AttrKind::Nested(table), Value::List(_)) => put_attrs(file, os, Some(table), node, out)?,
         (AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary, _) => {
             return Err(file.expected(node, "bytes").help("{hex: \"0102\"}"));

@@ -316,6 +316,39 @@ mod tests {
     }
 
     #[test]
+    fn data_of_a_kind_and_capabilities_are_named() {
+        let text = "00000000 1000 0500 00000000 00000000 00000000 00000000 00000000 00000000
+             24001200 09000100 766c616e 00000000 14000200 06000100 16000000 06000500 a8880000
+             00000000 00000000 00000000 1b006000 00000080";
+        let mut bytes = hex(text).unwrap();
+        let freebsd = nlproof_wire::schema::message_by_name(Os::FreeBsd, "newlink").unwrap().attrs.unwrap();
+        let iflaf = freebsd.by_name("freebsd").unwrap();
+        let caps = iflaf.kind.table().unwrap().by_name("caps").unwrap();
+        let value = caps.kind.table().unwrap().by_name("value").unwrap();
+        let at = bytes.len() - 20;
+        for (offset, number) in [(2, iflaf.number), (6, caps.number), (10, value.number)] {
+            bytes[at + offset..at + offset + 2].copy_from_slice(&number.to_le_bytes());
+        }
+        for (offset, len) in [(0, 20_u16), (4, 16), (8, 12)] {
+            bytes[at + offset..at + offset + 2].copy_from_slice(&len.to_le_bytes());
+        }
+        bytes[0] = bytes.len() as u8;
+        let (sent, seen) = sent_and_seen(Os::FreeBsd, &bytes);
+        assert_eq!(sent, seen);
+        let yaml = drafted(Os::FreeBsd, &bytes, &[]).0.to_yaml();
+        for line in ["- kind: vlan\n", "- id: 22\n", "- protocol: 34984\n"] {
+            assert!(yaml.contains(line), "{line}: {yaml}");
+        }
+        let names =
+            "[rxcsum, txcsum, vlan_mtu, vlan_hwtagging, rxcsum_ipv6, txcsum_ipv6, 9223372036854775808]";
+        assert!(yaml.contains(&format!("- value: {names}\n")), "{yaml}");
+        let odd = yaml.replace("txcsum_ipv6", "txcsum_ipv7");
+        let odd = parse_vector("x/y", Path::new("x/y.yaml"), &odd).unwrap();
+        let error = compile(&odd, Os::FreeBsd, 0).unwrap_err().to_string();
+        assert!(error.contains("capability") && error.contains("txcsum_ipv6"), "{error}");
+    }
+
+    #[test]
     fn bytes_that_are_no_message_are_sent_as_they_are() {
         for text in ["", "01", "0102030405", "ffffffff 1000 0500 00000000 00000000 aabb", "05000000 1000"] {
             let (sent, seen) = sent_and_seen(Os::FreeBsd, &hex(text).unwrap());

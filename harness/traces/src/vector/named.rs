@@ -12,10 +12,10 @@ use nlproof_wire::schema::{
 use nlproof_wire::view::{AttrItem, IfaCacheInfo, MessageItem, NlMsgHdr, RawAttr, attrs, messages};
 use nlproof_wire::{Os, family_name};
 
-use super::attrs::{NESTED, NET_BYTEORDER};
+use super::attrs::{NESTED, NET_BYTEORDER, chosen};
 use super::numbering::SEQ_STEP;
 use super::write::{Entries, hex_text, list, pair, text};
-use crate::file::Value;
+use crate::file::{Node, Value};
 
 /// Indexes of interfaces whose names are known.
 pub(crate) type Interfaces = BTreeMap<u32, String>;
@@ -245,6 +245,16 @@ fn flag_word(table: &'static [Flag], word: u32) -> Value {
     }
 }
 
+/// Capabilities as values take them: one name, a list, or a number.
+fn capabilities(word: u64) -> Value {
+    let (names, rest) = schema::capability_names(word);
+    let mut parts: Vec<Value> = names.map(text).collect();
+    if rest != 0 || parts.is_empty() {
+        parts.push(Value::Int(rest.into()));
+    }
+    if parts.len() == 1 { parts.remove(0) } else { list(parts) }
+}
+
 /// The fields that are not zero, and the index whose interface is `known`, by its number and whether all its bytes are there.
 /// Bytes that are missing of the structure are zero.
 pub(crate) fn header_tree<'n>(
@@ -287,7 +297,7 @@ pub(crate) fn header_tree<'n>(
 
 /// Attributes as a vector's list.
 struct Listed {
-    attrs: Vec<crate::file::Node>,
+    attrs: Vec<Node>,
     /// Bytes of the list that they stand for.
     read: usize,
     /// Bytes that they compile to: more where padding is missing at the end.
@@ -296,23 +306,40 @@ struct Listed {
 
 /// The attributes from the front of a list, as far as names and plain padding go.
 fn attrs_tree(os: Os, table: &'static AttrTable, bytes: &[u8], interfaces: &Interfaces) -> Listed {
-    let mut values = Vec::new();
+    let mut found = Vec::new();
     let (mut read, mut sent) = (0, 0);
     for item in attrs(bytes) {
         let AttrItem::Attr(attr) = item else { break };
         if attr.padding.iter().any(|byte| *byte != 0) {
             break;
         }
-        values.push(attr_tree(os, table, &attr, interfaces));
         let size = NLA_HDRLEN + attr.payload.len();
         read += size + attr.padding.len();
         sent += size.next_multiple_of(4);
+        found.push(attr);
     }
-    let Value::List(attrs) = list(values) else { return Listed { attrs: Vec::new(), read: 0, sent: 0 } };
+    let Value::List(plain) = list(found.iter().map(|attr| attr_tree(os, table, attr, &[], interfaces)))
+    else {
+        return Listed { attrs: Vec::new(), read: 0, sent: 0 };
+    };
+    let mut attrs = plain.clone();
+    // What depends on another attribute is read when that one is.
+    for (node, attr) in attrs.iter_mut().zip(&found) {
+        let spec = table.by_number(attr.number());
+        if spec.is_some_and(|spec| matches!(spec.kind, AttrKind::ByKind(_))) {
+            node.value = attr_tree(os, table, attr, &plain, interfaces);
+        }
+    }
     Listed { attrs, read, sent }
 }
 
-fn attr_tree(os: Os, table: &'static AttrTable, attr: &RawAttr<'_>, interfaces: &Interfaces) -> Value {
+fn attr_tree(
+    os: Os,
+    table: &'static AttrTable,
+    attr: &RawAttr<'_>,
+    items: &[Node],
+    interfaces: &Interfaces,
+) -> Value {
     let spec = table.by_number(attr.number());
     let (key, kind) = match spec {
         Some(spec) => {
@@ -323,7 +350,7 @@ fn attr_tree(os: Os, table: &'static AttrTable, attr: &RawAttr<'_>, interfaces: 
                     key.push_str(word);
                 }
             }
-            (key, spec.kind)
+            (key, chosen(Some(table), items, spec.kind))
         }
         None => (format!("#{}", attr.type_field), AttrKind::Binary),
     };
@@ -397,10 +424,9 @@ pub(crate) fn payload_tree(
             // What is not all of it would have another length.
             (inner.read == payload.len() && inner.sent == payload.len()).then_some(Value::List(inner.attrs))
         }
-        AttrKind::Stats64
-        | AttrKind::BitWords
-        | AttrKind::Binary
-        | AttrKind::ByKind(_)
-        | AttrKind::EtherType => None,
+        AttrKind::EtherType => number(attr.as_u16()?.into()),
+        // Two words, as FreeBSD has them.
+        AttrKind::BitWords => attr.as_u64().map(capabilities),
+        AttrKind::Stats64 | AttrKind::Binary | AttrKind::ByKind(_) => None,
     }
 }

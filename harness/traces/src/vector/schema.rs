@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nlproof_wire::schema::{
-    AttrKind, AttrTable, FieldKind, Flag, groups, if_flags, ifa_flags, in6_flags, link_types, messages,
-    nlm_flags, operstates, scopes,
+    AttrKind, AttrTable, FieldKind, Flag, capabilities, groups, if_flags, ifa_flags, in6_flags, link_types,
+    messages, nlm_flags, operstates, scopes,
 };
 use nlproof_wire::{Os, families};
 use schemars::{Schema, SchemaGenerator, json_schema};
@@ -227,7 +227,12 @@ fn attr_value(kind: AttrKind) -> Value {
             let tables: Vec<_> = by.tables.iter().map(table).collect();
             json!({ "type": "array", "items": { "anyOf": tables } })
         }
+        AttrKind::BitWords => {
+            let name = names(capabilities().iter().copied());
+            let one = json!({ "anyOf": [name, { "type": "integer", "minimum": 0 }] });
+            json!({ "anyOf": [one, { "type": "array", "items": one }] })
+        }
         // Only as bytes.
-        AttrKind::Stats64 | AttrKind::BitWords | AttrKind::Binary => json!(false),
+        AttrKind::Stats64 | AttrKind::Binary => json!(false),
     }
 }

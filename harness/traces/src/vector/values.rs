@@ -2,7 +2,7 @@
 //! Scalars in vectors: numbers, names of flags, addresses, bytes in hex.
 
 use nlproof_base::counted;
-use nlproof_wire::schema::{Flag, flag_by_name};
+use nlproof_wire::schema::{self, Flag, capability, flag_by_name};
 
 use super::place::SourceFile;
 use crate::file::{FileError, Node, Value};
@@ -46,6 +46,20 @@ fn flag(
             .ok_or_else(|| file.unknown(node.place, what, name, table.iter().map(|flag| flag.name))),
         Value::Int(_) => Ok(number(file, node, 0, max.into())? as u32),
         _ => Err(file.expected(node, &format!("a {what} or a list of them"))),
+    }
+}
+
+/// Capabilities of an interface: a list of names, one name, or a number, in two words.
+pub(super) fn capabilities(file: SourceFile<'_>, node: &Node) -> Result<u64, FileError> {
+    let one = |node: &Node| match &node.value {
+        Value::Str(name) => capability(name).ok_or_else(|| {
+            file.unknown(node.place, "capability", name, schema::capabilities().iter().copied())
+        }),
+        _ => Ok(number(file, node, 0, u64::MAX.into())? as u64),
+    };
+    match &node.value {
+        Value::List(names) => names.iter().try_fold(0, |bits, name| Ok(bits | one(name)?)),
+        _ => one(node),
     }
 }
 

@@ -9,6 +9,7 @@
 mod ack;
 mod addr;
 mod attr;
+mod caps;
 mod flags;
 mod header;
 mod link;
@@ -18,6 +19,7 @@ mod values;
 mod vf;
 
 pub use attr::{AttrKind, AttrSpec, AttrTable, ByKind};
+pub use caps::{capabilities, capability, capability_names};
 pub use flags::{Flag, FlagPart, flag_by_name, flag_parts, if_flags, ifa_flags, in6_flags, nlm_flags};
 pub use header::{FieldKind, HeaderField, HeaderSpec};
 pub use message::{Layout, Message, message, message_by_name, messages};
