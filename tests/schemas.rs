@@ -9,7 +9,18 @@ use jsonschema::Validator;
 use nlproof::file::parse_yaml;
 use serde_json::Value;
 
-const KINDS: [&str; 7] = ["vector", "matrix", "releases", "divergences", "inventory", "policy", "report"];
+const KINDS: [&str; 10] = [
+    "vector",
+    "matrix",
+    "releases",
+    "divergences",
+    "inventory",
+    "policy",
+    "report",
+    "qualification",
+    "inputs",
+    "statement",
+];
 /// The kinds of which the project has one file.
 const TABLES: [&str; 5] = ["matrix", "releases", "divergences", "inventory", "policy"];
 

@@ -24,6 +24,7 @@ mod options;
 mod outputs;
 mod own;
 mod page;
+mod qualify;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;

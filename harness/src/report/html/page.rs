@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::HtmlReport;
 use super::conversation::{Conversation, Outcomes, about_kernel, conversations};
 use super::facets::Facets;
-use super::seen::{Seen, seen};
 use super::sides::{Row, sides};
 use super::since::{Since, since};
 use super::timeline::Timeline;
 use crate::file::FileError;
 use crate::matrix::{CellResult, CellStatus, ModuleKind, Outcome, VectorResult};
 use crate::report::problems::{Problem, is_trouble, problems, troubled};
+use crate::report::seen::{Seen, seen};
 use crate::report::summary::{goldens, numbers};
 use crate::vector::Vector;
 
