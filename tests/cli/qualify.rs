@@ -271,6 +271,19 @@ fn earlier_runs_are_taken_and_a_measurement_is_shown() {
     let page = fs::read_to_string(place.project.path("q/index.html")).unwrap();
     assert!(page.contains(line) && page.contains("not selected in the run of sim/15"), "{page}");
     assert_eq!(place.check(&[]).0, 0);
+    // A report that says otherwise than its raw trace is no evidence.
+    let file = place.project.path("report/report.json");
+    let true_one = fs::read_to_string(&file).unwrap();
+    let vector = "\"id\": \"link/create-epair\",\n          \"status\": ";
+    let false_one = true_one.replace(&format!("{vector}\"passed\""), &format!("{vector}\"inconclusive\""));
+    assert_ne!(true_one, false_one);
+    fs::write(&file, false_one).unwrap();
+    let (code, said) =
+        place.ask(&["qualify", "--baseline", &old, "--candidate", "sim/15", "-o", &place.path("r")]);
+    assert_eq!(code, 102, "{said}");
+    assert!(said.contains("the report says inconclusive, and its raw trace gives passed"), "{said}");
+    fs::write(&file, true_one).unwrap();
+    fs::remove_dir_all(place.project.path("r")).unwrap();
     // Which cell of a report is meant, and that there is one.
     let (code, said) =
         place.ask(&["qualify", "--baseline", &report, "--candidate", "sim/15", "-o", &place.path("r")]);

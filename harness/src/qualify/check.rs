@@ -115,7 +115,8 @@ impl Reports {
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = Told<'_>> {
+    /// Every cell of them.
+    pub fn all(&self) -> impl Iterator<Item = Told<'_>> {
         let each = [Some(&self.baseline), Some(&self.candidate), self.module.as_ref()];
         each.into_iter().flatten().map(|(result, directory)| Told { result, directory })
     }
@@ -172,7 +173,7 @@ impl Checker<'_> {
         let reports = Reports::read(into)?;
         let before = checked.problems.len();
         for told in reports.all() {
-            self.judge_again(told, &mut checked.problems)?;
+            checked.problems.extend(doubts(told, &self.tests)?);
         }
         let found = derive(&reports.sources(self.tests))?;
         let found = Qualification { nlproof: said.nlproof.clone(), ..found };
@@ -215,56 +216,6 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Judges every vector of a cell again, and holds the cell's status against it.
-    fn judge_again(&self, told: Told<'_>, problems: &mut Vec<String>) -> Result<(), FileError> {
-        let seen = seen_of(told, self.tests.vectors)?;
-        let Told { result, .. } = told;
-        let cell = result.cell.name();
-        let kernel = Fact::kernel_sha256(&result.facts);
-        let mut again = Vec::new();
-        for vector in &result.vectors {
-            let Some(seen) = seen.get(&vector.id) else {
-                if !matches!(vector.outcome, Outcome::NotRun(_) | Outcome::Lost(_) | Outcome::Inconclusive(_))
-                {
-                    let word = vector.outcome.word();
-                    problems.push(format!(
-                        "{cell}: {}: the report says {word}, and the raw trace has nothing of it",
-                        vector.id
-                    ));
-                }
-                again.push(vector.clone());
-                continue;
-            };
-            let judged =
-                rejudge(&result.cell, kernel, &seen.run, self.tests.goldens, self.tests.divergences)?;
-            if !alike(&vector.outcome, &judged.outcome) {
-                problems.push(format!(
-                    "{cell}: {}: the report says {}, and its raw trace gives {}",
-                    vector.id,
-                    vector.outcome.word(),
-                    judged.outcome.word()
-                ));
-            }
-            again.push(judged);
-        }
-        let lost = |id: &str| result.losses.iter().any(|lost| lost.vector == id);
-        let others: Vec<_> = again.iter().filter(|vector| !lost(&vector.id)).cloned().collect();
-        let follows = CellResult::status_of(&others);
-        let fits = match &result.status {
-            CellStatus::Passed => {
-                follows == CellStatus::Passed && result.losses.is_empty() && result.complaints.is_empty()
-            }
-            CellStatus::Failed => follows == CellStatus::Failed,
-            CellStatus::NotRun { .. } => !matches!(follows, CellStatus::Passed | CellStatus::Failed),
-            _ => true,
-        };
-        if !fits {
-            problems.push(format!("{cell}: the status in its report does not follow from its vectors"));
-        }
-        problems.extend(silenced(result, &seen));
-        Ok(())
-    }
-
     /// Makes again what is made of the rest.
     fn derived(
         &self,
@@ -290,6 +241,59 @@ impl Checker<'_> {
         }
         Ok(())
     }
+}
+
+/// What the report of a cell says otherwise than its raw trace: every vector is judged again, and the cell's status is held
+/// against that. One line each; none: the report follows from the raw trace.
+///
+/// # Errors
+/// The raw trace or a golden cannot be read.
+pub fn doubts(told: Told<'_>, tests: &Tests<'_>) -> Result<Vec<String>, FileError> {
+    let mut problems = Vec::new();
+    let seen = seen_of(told, tests.vectors)?;
+    let Told { result, .. } = told;
+    let cell = result.cell.name();
+    let kernel = Fact::kernel_sha256(&result.facts);
+    let mut again = Vec::new();
+    for vector in &result.vectors {
+        let Some(seen) = seen.get(&vector.id) else {
+            if !matches!(vector.outcome, Outcome::NotRun(_) | Outcome::Lost(_) | Outcome::Inconclusive(_)) {
+                let word = vector.outcome.word();
+                problems.push(format!(
+                    "{cell}: {}: the report says {word}, and the raw trace has nothing of it",
+                    vector.id
+                ));
+            }
+            again.push(vector.clone());
+            continue;
+        };
+        let judged = rejudge(&result.cell, kernel, &seen.run, tests.goldens, tests.divergences)?;
+        if !alike(&vector.outcome, &judged.outcome) {
+            problems.push(format!(
+                "{cell}: {}: the report says {}, and its raw trace gives {}",
+                vector.id,
+                vector.outcome.word(),
+                judged.outcome.word()
+            ));
+        }
+        again.push(judged);
+    }
+    let lost = |id: &str| result.losses.iter().any(|lost| lost.vector == id);
+    let others: Vec<_> = again.iter().filter(|vector| !lost(&vector.id)).cloned().collect();
+    let follows = CellResult::status_of(&others);
+    let fits = match &result.status {
+        CellStatus::Passed => {
+            follows == CellStatus::Passed && result.losses.is_empty() && result.complaints.is_empty()
+        }
+        CellStatus::Failed => follows == CellStatus::Failed,
+        CellStatus::NotRun { .. } => !matches!(follows, CellStatus::Passed | CellStatus::Failed),
+        _ => true,
+    };
+    if !fits {
+        problems.push(format!("{cell}: the status in its report does not follow from its vectors"));
+    }
+    problems.extend(silenced(result, &seen));
+    Ok(problems)
 }
 
 /// The error without the directory that the bundle was unpacked to.

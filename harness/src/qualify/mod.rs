@@ -24,7 +24,7 @@ mod write;
 
 pub use answers::Told;
 pub use bundle::BundleLimits;
-pub use check::{Checked, Checker, Reports, answered_otherwise};
+pub use check::{Checked, Checker, Reports, answered_otherwise, doubts};
 pub use derive::{Sources, Tests, derive};
 pub use finding::{
     Bench, Class, Comparison, Coverage, Difference, Known, Module, NotCompared, NotRun, Party, Qualification,

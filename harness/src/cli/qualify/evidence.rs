@@ -109,6 +109,12 @@ impl Evidence {
         Ok(Evidence { baseline, candidate, module })
     }
 
+    /// Whether a report of an earlier run is among it.
+    pub(super) fn has_reports(&self) -> bool {
+        let all = [Some(&self.baseline), Some(&self.candidate), self.module.as_ref()];
+        all.into_iter().flatten().any(|wanted| matches!(wanted, Wanted::Report(..)))
+    }
+
     /// Runs what is missing, and puts the reports of all below `directory`.
     pub(super) fn complete(
         self,

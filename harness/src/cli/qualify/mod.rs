@@ -24,7 +24,7 @@ use crate::golden::{Divergences, Store};
 use crate::matrix::ModuleKind;
 use crate::qualify::{
     BASELINE, BENCH, CANDIDATE, Class, Inputs, Qualification, Reports, Signer, Tests, WriteError, derive,
-    write,
+    doubts, write,
 };
 use crate::vector::Vector;
 use evidence::Evidence;
@@ -75,9 +75,14 @@ pub(super) fn main(project: &ProjectArgs, args: &QualifyArgs) -> Result<ExitCode
     let evidence = Evidence::gather(&project, [baseline, candidate], args.module == Some(ModuleKind::Rust))?;
     interrupt::flag();
     let output = Output::begin(&args.output)?;
+    let is_ours = !evidence.has_reports();
     let reports = evidence.complete(&project, &targets, &wanted, &output.directory, args)?;
     if let Some(text) = &bench {
         output.put(BENCH, text.as_bytes())?;
+    }
+    if !is_ours {
+        tell!("judge the vectors of earlier runs again");
+        demand_sound(&reports, loaded.tests())?;
     }
     tell!("compare");
     let reports = Reports { bench, ..reports };
@@ -91,6 +96,19 @@ pub(super) fn main(project: &ProjectArgs, args: &QualifyArgs) -> Result<ExitCode
     say!("bundle: {} ({size} bytes)", output.archive.display());
     output.keep();
     Ok(code_of(&found))
+}
+
+/// Rejects a report that does not follow from its raw traces: a qualification is signed for what these show.
+fn demand_sound(reports: &Reports, tests: Tests<'_>) -> Result<(), CliError> {
+    let mut doubted = Vec::new();
+    for told in reports.all() {
+        doubted.extend(doubts(told, &tests)?);
+    }
+    if doubted.is_empty() {
+        return Ok(());
+    }
+    let help = "run it again (nlproof test-matrix --report-dir DIR), with the vectors and goldens of now";
+    Err(CliError::Refused(format!("{}\n  help: {help}", doubted.join("\nerror: ")).into()))
 }
 
 /// The project with the kernels of one's own that the two sides name.
