@@ -397,3 +397,35 @@ fn doctor_tells_which_cards_a_kernel_sees() {
     assert_eq!(of("vmxnet3"), "vmxnet3 pci/vmx vmx0 yes yes active no");
     assert!(of("ne2k_pci").contains("FreeBSD has no driver"), "{said}");
 }
+
+/// epair(4) of 15.1 has a capability more, which nothing declares.
+#[test]
+fn a_release_is_qualified_against_another_one_with_the_module() {
+    let test = "a_release_is_qualified_against_another_one_with_the_module";
+    if !runs_here(test, "15.0-RELEASE", "stock") || !runs_here(test, "15.1-RELEASE", "rust") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name).display().to_string();
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &path("key")]).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return support::say(&format!("skipped: {test}: no ssh-keygen"));
+    }
+    let sides = ["--baseline", "15.0-RELEASE", "--candidate", "15.1-RELEASE", "--module", "rust"];
+    let vectors = ["--filter", "link/create-epair", "--filter", "link/create-lo"];
+    let (key, output) = (path("key"), path("q"));
+    let ran = nlproof(&[&["qualify", "--key", &key, "-o", &output], &sides[..], &vectors].concat());
+    let said = text(&ran);
+    assert_eq!(ran.status.code(), Some(100), "{said}");
+    assert!(said.contains("UNEXPLAINED: freebsd caps mask, freebsd caps value"), "{said}");
+    assert!(said.contains("module: 0 of ") && said.contains(" 1 unexplained; "), "{said}");
+    let key = fs::read_to_string(path("key.pub")).unwrap();
+    fs::write(path("signers"), format!("me@x {key}")).unwrap();
+    let (bundle, signers) = (path("q.tar.zst"), path("signers"));
+    let checked = nlproof(&["qualify", "check", &bundle, "--signers", &signers, "--rerun"]);
+    let said = text(&checked);
+    assert_eq!(checked.status.code(), Some(100), "{said}");
+    assert!(said.contains("right: signed by me@x") && !said.contains("REJECTED"), "{said}");
+    assert!(said.contains("rerun: everything comes out as in the bundle"), "{said}");
+}

@@ -9,8 +9,19 @@ use jsonschema::Validator;
 use nlproof::file::parse_yaml;
 use serde_json::Value;
 
-const KINDS: [&str; 8] =
-    ["vector", "matrix", "releases", "divergences", "inventory", "policy", "report", "unreached"];
+const KINDS: [&str; 11] = [
+    "vector",
+    "matrix",
+    "releases",
+    "divergences",
+    "inventory",
+    "policy",
+    "report",
+    "qualification",
+    "inputs",
+    "statement",
+    "unreached",
+];
 /// The kinds of which the project has one file.
 const TABLES: [&str; 5] = ["matrix", "releases", "divergences", "inventory", "policy"];
 

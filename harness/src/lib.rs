@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `nlproof` tests the netlink interface code of FreeBSD kernels. ARCHITECTURE.md says how.
 //!
-//! Rooms, from the top: `cli` → `report` → `matrix`, `stress`, `blocks` → `targets`, and `releases`, `kernels`,
+//! Rooms, from the top: `cli` → `qualify` → `report` → `matrix`, `stress`, `blocks` → `targets`, and `releases`, `kernels`,
 //! `microbench` and `out` below `cli` alone or below all. Vectors, traces and goldens are in `nlproof-traces`, guests
 //! in `nlproof-guest`. A room uses only rooms below it.
 
@@ -12,6 +12,7 @@ pub mod kernels;
 pub mod matrix;
 pub mod microbench;
 pub(crate) mod out;
+pub mod qualify;
 pub mod reduce;
 pub mod reduction;
 pub mod releases;

@@ -26,6 +26,7 @@ mod outputs;
 mod own;
 mod page;
 mod reduce;
+mod qualify;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -25,7 +25,7 @@ impl ExitCode {
     pub const COMPARISON: ExitCode = ExitCode(100);
     /// An image or a module could not be built.
     pub const BUILD: ExitCode = ExitCode(101);
-    /// Verification rejected a module or a vector.
+    /// Verification rejected a module, a vector or a bundle.
     pub const REFUSED: ExitCode = ExitCode(102);
     /// A guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved.
     pub const GUEST: ExitCode = ExitCode(103);
@@ -54,7 +54,7 @@ impl ExitCode {
         (ExitCode::USAGE, "the command line or an input file is wrong"),
         (ExitCode::COMPARISON, "a comparison failed"),
         (ExitCode::BUILD, "an image or a module could not be built"),
-        (ExitCode::REFUSED, "verification rejected a module or a vector"),
+        (ExitCode::REFUSED, "verification rejected a module, a vector or a bundle"),
         (
             ExitCode::GUEST,
             "a guest failed: it did not boot, panicked, hung, was lost, or its module misbehaved",

@@ -35,6 +35,7 @@ mod out;
 mod own;
 mod pager;
 mod project;
+mod qualify;
 mod record;
 mod reduce;
 mod report;
@@ -89,6 +90,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Fuzz(args) => fuzz::main(&cli.project, &args),
         Command::Matrix(args) => matrix::main(&cli.project, &args),
         Command::Report(args) => report::main(&cli.project, &args),
+        Command::Qualify(args) => qualify::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
         Command::Import(args) => import::main(&cli.project, &args),
         Command::Watch(args) => watch::main(&cli.project, &args),

@@ -11,6 +11,7 @@ use crate::coverage::inventory_schema;
 use crate::file::schema_of;
 use crate::golden::divergences_schema;
 use crate::matrix::matrix_schema;
+use crate::qualify::{inputs_schema, qualification_schema, statement_schema};
 use crate::releases::releases_schema;
 use crate::report::report_schema;
 use crate::vector::vector_schema;
@@ -24,6 +25,9 @@ pub(super) fn main(kind: SchemaKind) -> Result<ExitCode, CliError> {
         SchemaKind::Inventory => inventory_schema(),
         SchemaKind::Report => report_schema(),
         SchemaKind::Unreached => unreached_schema(),
+        SchemaKind::Qualification => qualification_schema(),
+        SchemaKind::Inputs => inputs_schema(),
+        SchemaKind::Statement => statement_schema(),
         SchemaKind::Policy => schema_of::<Policy>("What a kernel module may do, for nlproof verify"),
     };
     let text = serde_json::to_string_pretty(&schema)

@@ -13,6 +13,7 @@ mod interruption;
 mod judge;
 mod outcome;
 mod raw;
+mod rejudge;
 mod running;
 mod select;
 mod share;
@@ -32,6 +33,7 @@ pub use judge::{is_stated, may_hang, stated};
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };
+pub use rejudge::rejudge;
 pub use select::{Selection, VectorFilter};
 pub use slice::{Slice, selection_digest};
 pub use timings::Timings;

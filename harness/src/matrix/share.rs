@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::cell::ModuleKind;
+use super::cell::{Cell, ModuleKind};
 use super::dtrace_session::DtraceSession;
 use super::engine::Engine;
 use super::interruption::Interruption;
@@ -11,7 +11,7 @@ use super::judge::{Answerer, judge};
 use super::running::RunningCell;
 use super::vector_run::{VectorRun, VectorRunError, run_vectors};
 use crate::file::FileError;
-use crate::golden::Found;
+use crate::golden::{Divergences, Found, Store};
 use crate::ktrace::has_golden;
 use crate::targets::{Loss, Target, TargetError};
 use crate::vector::Vector;
@@ -92,16 +92,24 @@ impl Engine<'_> {
         running: &RunningCell<'_>,
         vector: &Vector,
     ) -> Result<Goldens, FileError> {
-        let profile = running.cell.profile;
-        let layers = running.cell.layers();
-        let mut golden = self.goldens.find(&layers, &vector.id)?;
-        if running.cell.module == ModuleKind::Rust {
-            golden = golden.map(|found| self.divergences.apply(profile, found)).transpose()?;
-        }
-        let kernel =
-            if has_golden(&vector.id) { self.goldens.kernel().find(&layers, &vector.id)? } else { None };
-        Ok((golden, kernel))
+        goldens_of(self.goldens, self.divergences, running.cell, vector)
     }
+}
+
+/// The goldens that hold for a vector in a cell.
+pub(super) fn goldens_of(
+    goldens: &Store,
+    divergences: &Divergences,
+    cell: &Cell,
+    vector: &Vector,
+) -> Result<Goldens, FileError> {
+    let layers = cell.layers();
+    let mut golden = goldens.find(&layers, &vector.id)?;
+    if cell.module == ModuleKind::Rust {
+        golden = golden.map(|found| divergences.apply(cell.profile, found)).transpose()?;
+    }
+    let kernel = if has_golden(&vector.id) { goldens.kernel().find(&layers, &vector.id)? } else { None };
+    Ok((golden, kernel))
 }
 
 /// The loss of a guest after which a fresh one can continue, or why none will.

@@ -16,6 +16,7 @@ use super::import::ImportArgs;
 use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
 use super::reduce::ReduceArgs;
+use super::qualify::QualifyArgs;
 use super::report::{MatrixArgs, ReportArgs};
 use super::run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 use super::verify::{DecodeArgs, VerifyArgs};
@@ -63,6 +64,12 @@ pub(in crate::cli) enum SchemaKind {
     Report,
     /// Blocks of a kernel that no vector reaches, tests/unreached.
     Unreached,
+    /// What a qualification found, qualification.json, which nlproof writes.
+    Qualification,
+    /// What went into a qualification, inputs.json, which nlproof writes.
+    Inputs,
+    /// The in-toto Statement about a qualification, statement.json, which nlproof writes and signs.
+    Statement,
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,6 +117,11 @@ pub(in crate::cli) enum Command {
     Matrix(MatrixArgs),
     /// Show, annotate and join the reports of runs.
     Report(ReportArgs),
+    /// Compare one kernel with another one, and write a page for deciding and a signed bundle of the evidence.
+    ///
+    /// Runs what is missing, or takes reports of earlier runs. Each difference on the wire is declared by the two profiles,
+    /// allowed by tests/divergences.yaml, or unexplained. Exit code 0: nothing is unexplained. 100: something is.
+    Qualify(Box<QualifyArgs>),
     /// Show which messages, attributes, flags, errors and events of tests/inventory.yaml the vectors reach.
     ///
     /// A row counts in a profile only where a golden of that profile holds it. Exit code 100: a row has no

@@ -7,7 +7,6 @@
 mod conversation;
 mod facets;
 mod page;
-mod seen;
 mod sides;
 mod since;
 mod timeline;
@@ -25,7 +24,8 @@ use crate::matrix::RunResult;
 use crate::vector::Vector;
 
 const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+/// The style that every page has.
+pub const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// What the page is made of.
@@ -75,6 +75,13 @@ impl HtmlReport<'_> {
 }
 
 fn render(page: &Page<'_>) -> Result<String, minijinja::Error> {
+    let mut environment = plain_environment();
+    environment.add_template("page", TEMPLATE)?;
+    environment.get_template("page")?.render(context! { page, style => STYLE, script => SCRIPT })
+}
+
+/// Templates of pages: whatever is filled in is text and never markup.
+pub fn plain_environment() -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_formatter(|out, _, value| match value.as_str() {
@@ -87,8 +94,8 @@ fn render(page: &Page<'_>) -> Result<String, minijinja::Error> {
     environment.add_filter("join", minijinja::filters::join);
     environment.add_filter("length", minijinja::filters::length);
     environment.add_filter("safe", minijinja::filters::safe);
-    environment.add_template("page", TEMPLATE)?;
-    environment.get_template("page")?.render(context! { page, style => STYLE, script => SCRIPT })
+    environment.add_test("none", minijinja::tests::is_none);
+    environment
 }
 
 /// Writes text as it may stand between tags and in quotes. minijinja's own escapes `/` too, of which a report has very many.

@@ -114,6 +114,17 @@ impl Blame {
     }
 }
 
+/// Complaints in lines that kernels printed, as raw traces keep them: `console[info]: TEXT`.
+pub fn complaints_in_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Complaint> {
+    let bare = lines.into_iter().map(|line| match line.split_once(": ") {
+        Some((mark, text)) if mark.starts_with("console") => text,
+        _ => line,
+    });
+    let (mut kernel, module) = Blame::default().told(&bare.collect::<Vec<_>>().join("\n"));
+    kernel.extend(module.into_iter().map(|text| Complaint { fingerprint: without_numbers(&text), text }));
+    kernel
+}
+
 /// What the kernel complained of in one program's records; `name` is the program's.
 pub fn complaints_in(name: &str, records: &[Record]) -> Vec<Complaint> {
     let line = |record: &Record| match &record.body {

@@ -23,7 +23,7 @@ mod snapshots;
 mod start;
 mod symbols;
 
-pub use console::complaints_in;
+pub use console::{complaints_in, complaints_in_lines};
 pub use guest_target::FreebsdTarget;
 pub use limit::{CACHE_LIMIT, Victim, over_limit, remove_victim};
 pub use lost::LostConsole;

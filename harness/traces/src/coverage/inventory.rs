@@ -195,6 +195,11 @@ impl Row {
         name
     }
 
+    /// Whether the row's attribute may have this value.
+    pub fn takes(&self, value: &str) -> bool {
+        self.value.as_deref().is_none_or(|wanted| like(wanted, value))
+    }
+
     /// Whether this message is what the row asks for.
     pub fn matches(&self, message: &Message<'_>) -> bool {
         let attr = |path: &str, value: Option<&str>| {

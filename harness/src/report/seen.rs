@@ -7,22 +7,26 @@ use std::path::Path;
 use nlproof_agent::{Body, Record};
 use nlproof_wire::Os;
 
+use super::kept::kept;
 use crate::file::{FileError, Position};
 use crate::matrix::{Cell, VectorRun, reread};
-use crate::report::kept::kept;
 use crate::trace::{PACKED, PLAIN, RawReader, RawWhat, read_raw};
 use crate::vector::Vector;
 
 /// One vector as a raw trace tells of it.
-pub(super) struct Seen<'v> {
-    pub(super) run: VectorRun<'v>,
+pub struct Seen<'v> {
+    /// The run, made again from the records.
+    pub run: VectorRun<'v>,
     /// What the kernel printed.
-    pub(super) console: Vec<String>,
+    pub console: Vec<String>,
 }
 
 /// Reads what a run kept of those vectors in a cell. A vector of which there is nothing is missing from the result: of a
 /// guest that was lost, or of a report that came without its raw traces.
-pub(super) fn seen<'v>(
+///
+/// # Errors
+/// A raw trace cannot be read, or is none; or a vector is not the one that ran.
+pub fn seen<'v>(
     directory: &Path,
     cell: &Cell,
     wanted: &BTreeMap<&str, &'v Vector>,
