@@ -31,6 +31,7 @@ mod source;
 #[path = "../support/mod.rs"]
 mod support;
 mod trace;
+mod watch;
 
 use std::fs;
 use std::path::Path;
