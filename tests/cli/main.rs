@@ -34,6 +34,7 @@ mod source;
 #[path = "../support/mod.rs"]
 mod support;
 mod trace;
+mod watch;
 
 use std::fs;
 use std::path::Path;

@@ -27,12 +27,13 @@ pub(super) struct Seen {
     pub(super) acts: Vec<Act>,
     /// Multicast events.
     pub(super) heard: Vec<Heard>,
-    /// Its outputs, and its status once it has ended: 128 + signal if one ended it.
+    /// Bytes that the program wrote, on standard output and on standard error.
     pub(super) output: [Vec<u8>; 2],
+    /// Status of the program once it has ended: 128 + signal if one ended it.
     pub(super) status: Option<i32>,
     /// Why not all of it was seen, a line each.
     pub(super) holes: Vec<String>,
-    /// Its time was over.
+    /// The program was ended because its time was over.
     timed_out: bool,
     /// Messages that the tables do not know.
     unknown: usize,
@@ -107,7 +108,7 @@ impl Screen {
             Body::Event { group, data } => self.event(*group, data),
             Body::Timeout => {
                 self.seen.timed_out = true;
-                say!("  ! still running after {}, ended", counted(self.timeout, "second"));
+                self.hole(format!("still running after {}, ended", counted(self.timeout, "second")));
             }
             Body::Exec { status, .. } => {
                 self.rest_of_lines();

@@ -8,6 +8,8 @@ mod draft;
 mod follow;
 mod processes;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use nlproof_wire::Os;
 
