@@ -15,6 +15,10 @@ pub(super) fn mutate(rng: &mut Rng, draft: &Draft, other: &Draft) -> Draft {
         change(rng, &mut changed, other);
     }
     changed.steps.truncate(STEPS + 4);
+    if rng.chance(3) {
+        let race = generate::race(rng, &World::behind(&changed.steps));
+        changed.steps.push(race);
+    }
     if changed.steps.is_empty() {
         changed.steps.push(generate::step(rng, &mut World::new()));
     }
@@ -119,7 +123,9 @@ fn with_datagram(
 ) {
     let at = rng.below(draft.steps.len());
     let world = World::behind(draft.steps.get(..=at).unwrap_or_default());
-    if let Some(DraftStep::Datagram(messages)) = draft.steps.get_mut(at) {
+    if let Some(DraftStep::Datagram(messages) | DraftStep::Race { sockets: messages, .. }) =
+        draft.steps.get_mut(at)
+    {
         change(rng, &world, messages);
     }
 }

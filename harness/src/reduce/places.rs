@@ -17,10 +17,10 @@ pub(super) struct AttrsAt {
     nests: Vec<usize>,
 }
 
-/// The messages of a step's datagram.
+/// The messages of a step's datagram or race.
 pub(super) fn datagram(draft: &mut Draft, step: usize) -> Option<&mut Vec<DraftMessage>> {
     match draft.steps.get_mut(step)? {
-        DraftStep::Datagram(messages) => Some(messages),
+        DraftStep::Datagram(messages) | DraftStep::Race { sockets: messages, .. } => Some(messages),
         DraftStep::Exec { .. } | DraftStep::Wait { .. } => None,
     }
 }
@@ -29,7 +29,7 @@ pub(super) fn datagram(draft: &mut Draft, step: usize) -> Option<&mut Vec<DraftM
 pub(super) fn messages(draft: &Draft) -> Vec<MessageAt> {
     let mut places = Vec::new();
     for (step, found) in draft.steps.iter().enumerate() {
-        if let DraftStep::Datagram(messages) = found {
+        if let DraftStep::Datagram(messages) | DraftStep::Race { sockets: messages, .. } = found {
             places.extend((0..messages.len()).map(|message| MessageAt { step, message }));
         }
     }
@@ -40,7 +40,8 @@ pub(super) fn messages(draft: &Draft) -> Vec<MessageAt> {
 pub(super) fn attr_lists(draft: &Draft) -> Vec<AttrsAt> {
     let mut places = Vec::new();
     for at in messages(draft) {
-        if let Some(DraftStep::Datagram(messages)) = draft.steps.get(at.step)
+        if let Some(DraftStep::Datagram(messages) | DraftStep::Race { sockets: messages, .. }) =
+            draft.steps.get(at.step)
             && let Some(message) = messages.get(at.message)
         {
             below(at, &message.attrs, &mut Vec::new(), &mut places);

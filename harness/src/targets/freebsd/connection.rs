@@ -130,7 +130,11 @@ impl Link {
         })?;
         let version = ask("sysctl -n kern.version")?;
         let version = version.lines().next().unwrap_or_default().to_owned();
-        Ok(RunningKernel { osreldate, version, modules: modules(&ask("kldstat -v")?) })
+        let modules = modules(&ask("kldstat -v")?);
+        // A kernel without netlink has no such node, which is no failure.
+        let settings = ask("sysctl -Nq net.netlink || true")?;
+        let settings = settings.lines().map(str::to_owned).collect();
+        Ok(RunningKernel { osreldate, version, modules, settings })
     }
 }
 

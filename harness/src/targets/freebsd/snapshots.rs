@@ -303,7 +303,8 @@ mod tests {
         for name in FILES.iter().chain(&["live.qcow2"]) {
             fs::write(making.snapshot.dir.join(name), name).unwrap();
         }
-        let kernel = RunningKernel { osreldate: 1, version: "FreeBSD".into(), modules: vec![] };
+        let kernel =
+            RunningKernel { osreldate: 1, version: "FreeBSD".into(), modules: vec![], settings: vec![] };
         making.keep(image, Saved { token: [7; TOKEN_LEN], kernel, module: None }).unwrap();
     }
 

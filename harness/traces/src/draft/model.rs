@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A draft's parts.
 
-use nlproof_agent::{Privilege, SocketOptions};
+use nlproof_agent::{Privilege, Setting, SocketOptions};
 
-/// A vector's requests, in parts that can be changed, left out, and put together anew. Vectors with a race are none.
+/// A vector's requests, in parts that can be changed, left out, and put together anew. Vectors with a race are none, unless it permits any
+/// answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// Who sends.
@@ -14,6 +15,8 @@ pub struct Draft {
     pub groups: Vec<String>,
     /// Kernel modules that the guest must have loaded.
     pub modules: Vec<String>,
+    /// Settings of the kernel while it runs.
+    pub sysctl: Vec<Setting>,
     /// What is done, one step after the other.
     pub steps: Vec<DraftStep>,
 }
@@ -23,6 +26,13 @@ pub struct Draft {
 pub enum DraftStep {
     /// Messages in one datagram.
     Datagram(Vec<DraftMessage>),
+    /// Messages of which each has a socket of its own, sent at once; so often.
+    Race {
+        /// How often.
+        rounds: u32,
+        /// A message a socket.
+        sockets: Vec<DraftMessage>,
+    },
     /// A command.
     Exec {
         /// Program and arguments.
@@ -96,10 +106,10 @@ pub enum Payload {
 }
 
 impl Draft {
-    /// The messages of all datagrams.
+    /// The messages of all datagrams and races.
     pub fn messages(&self) -> impl Iterator<Item = &DraftMessage> {
         self.steps.iter().flat_map(|step| match step {
-            DraftStep::Datagram(messages) => messages.as_slice(),
+            DraftStep::Datagram(messages) | DraftStep::Race { sockets: messages, .. } => messages.as_slice(),
             DraftStep::Exec { .. } | DraftStep::Wait { .. } => &[],
         })
     }
@@ -107,7 +117,9 @@ impl Draft {
     /// The same, to change them.
     pub fn messages_mut(&mut self) -> impl Iterator<Item = &mut DraftMessage> {
         self.steps.iter_mut().flat_map(|step| match step {
-            DraftStep::Datagram(messages) => messages.as_mut_slice(),
+            DraftStep::Datagram(messages) | DraftStep::Race { sockets: messages, .. } => {
+                messages.as_mut_slice()
+            }
             DraftStep::Exec { .. } | DraftStep::Wait { .. } => &mut [],
         })
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A draft of a vector, from the bytes that the vector becomes.
 
-use nlproof_agent::{Patch, ReplyEnd, Send, Step};
+use nlproof_agent::{Patch, Race, ReplyEnd, Send, Step};
 use nlproof_wire::Os;
 use nlproof_wire::schema::{self, AttrTable};
 use nlproof_wire::view::NlMsgHdr;
@@ -14,26 +14,41 @@ impl Draft {
     /// datagram is no sequence of messages.
     pub fn of(vector: &Vector, os: Os) -> Option<Draft> {
         let program = compile(vector, os, 0).ok()?;
-        let steps = program.steps.iter().map(|step| step_of(os, step)).collect::<Option<_>>()?;
+        let steps = program.steps.iter().enumerate();
+        let steps =
+            steps.map(|(at, step)| step_of(os, step, vector.permits_any(at))).collect::<Option<_>>()?;
         Some(Draft {
             privilege: program.privilege,
             socket: program.socket,
             groups: vector.groups.clone(),
             modules: vector.needs.modules.clone(),
+            sysctl: vector.needs.sysctl.clone(),
             steps,
         })
     }
 }
 
-fn step_of(os: Os, step: &Step) -> Option<DraftStep> {
+fn step_of(os: Os, step: &Step, any: bool) -> Option<DraftStep> {
     match step {
         Step::Send(send) => messages_of(os, send).map(DraftStep::Datagram),
         Step::Exec { argv, limit_ms } => Some(DraftStep::Exec { argv: argv.clone(), limit_ms: *limit_ms }),
         Step::Wait { quiet_ms, limit_ms } => {
             Some(DraftStep::Wait { quiet_ms: *quiet_ms, limit_ms: *limit_ms })
         }
+        Step::Race(race) if any => race_of(os, race),
         Step::Race(_) | Step::Count(_) | Step::Hardware(_) => None,
     }
+}
+
+/// A race in which each socket asks for one thing, if it is that.
+fn race_of(os: Os, race: &Race) -> Option<DraftStep> {
+    let plain = race.before.is_empty() && race.after.is_empty() && race.acts.is_empty() && race.for_ms == 0;
+    let message = |lane: &Vec<Send>| match lane.as_slice() {
+        [send] => messages_of(os, send)?.pop(),
+        _ => None,
+    };
+    let sockets = race.lanes.iter().map(message).collect::<Option<_>>()?;
+    plain.then_some(DraftStep::Race { rounds: race.rounds, sockets })
 }
 
 fn messages_of(os: Os, send: &Send) -> Option<Vec<DraftMessage>> {

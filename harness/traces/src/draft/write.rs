@@ -12,8 +12,9 @@ use nlproof_wire::view::RawAttr;
 use super::model::{Draft, DraftAttr, DraftMessage, DraftStep, Payload, Reply};
 use crate::file::{FileError, Value};
 use crate::vector::{
-    Entries, Interfaces, Malformation, Vector, exec_tree, header_tree, hex_text, list_tree, malformations,
-    pair, parse_vector, payload_tree, put_privilege, socket_tree, text, texts, wait_tree, yaml,
+    ANSWERED, Entries, Interfaces, Malformation, Vector, exec_tree, header_tree, hex_text, list_tree,
+    malformations, pair, parse_vector, payload_tree, put_privilege, settings_tree, socket_tree, text, texts,
+    wait_tree, yaml,
 };
 
 impl Draft {
@@ -39,6 +40,7 @@ impl Draft {
         put_privilege(&mut needs, self.privilege);
         needs.put("os", texts([os.name()]));
         needs.put_some("modules", texts(self.modules.iter().map(String::as_str)));
+        needs.put_some("sysctl", settings_tree(&self.sysctl));
         let mut file = Entries::default();
         file.put("about", text(about));
         file.put("needs", needs.map());
@@ -61,6 +63,16 @@ fn step_tree(os: Os, step: &DraftStep) -> Value {
             [message] => pair("send", message_tree(os, message)),
             messages => pair("datagram", list_tree(messages.iter().map(|message| message_tree(os, message)))),
         },
+        DraftStep::Race { rounds, sockets } => {
+            let mut race = Entries::default();
+            race.put("rounds", Value::Int((*rounds).into()));
+            race.put(
+                "sockets",
+                list_tree(sockets.iter().map(|message| list_tree([message_tree(os, message)]))),
+            );
+            race.put("permit", texts([vec![ANSWERED; sockets.len()].join(" ").as_str()]));
+            pair("race", race.map())
+        }
         DraftStep::Exec { argv, limit_ms } => pair("exec", exec_tree(argv, *limit_ms)),
         DraftStep::Wait { quiet_ms, limit_ms } => pair("wait", wait_tree(*quiet_ms, *limit_ms)),
     }

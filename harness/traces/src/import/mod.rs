@@ -8,11 +8,13 @@ mod array;
 mod call;
 mod calls;
 mod capture;
+mod conversation;
 mod dump;
 mod escape;
 mod kdump;
 mod reading;
 mod steps;
 
+pub use conversation::conversation;
 pub use reading::{Direction, Format, Reading, Seen, read};
 pub use steps::draft;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use nlproof_agent::{Card, Privilege, SocketOptions};
+use nlproof_agent::{Card, Privilege, Setting, SocketOptions};
 use nlproof_wire::Os;
 use serde_saphyr::Spanned;
 
@@ -13,6 +13,7 @@ use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
 use super::place::{SourceFile, place};
+use super::race::ANSWERED;
 use crate::file::{FileError, Limit, Position, files_below, nearest, parse_yaml, read_text};
 
 /// A vector, validated but for what only the lint can see.
@@ -40,6 +41,7 @@ pub struct Vector {
     pub(super) group_places: Vec<Position>,
     pub(super) malformed_place: Position,
     pub(super) module_places: Vec<Position>,
+    pub(super) sysctl_places: Vec<Position>,
     pub(super) steps: Vec<Spanned<RawStep>>,
 }
 
@@ -54,9 +56,19 @@ pub struct Needs {
     pub modules: Vec<String>,
     /// Network cards of its own.
     pub hardware: Vec<NeededCard>,
+    /// Settings of the kernel while it runs.
+    pub sysctl: Vec<Setting>,
 }
 
 impl Vector {
+    /// Whether its step is a race in which any answer of each request is permitted.
+    pub(crate) fn permits_any(&self, step: usize) -> bool {
+        let race = self.steps.get(step).and_then(|step| step.value.race.as_ref());
+        race.is_some_and(|race| {
+            race.permit.iter().any(|permit| permit.value.split(' ').all(|word| word == ANSWERED))
+        })
+    }
+
     /// The commands that it runs: program and arguments.
     pub fn commands(&self) -> impl Iterator<Item = &[String]> {
         self.steps.iter().filter_map(|step| Some(step.value.exec.as_ref()?.argv.value.as_slice()))
@@ -218,6 +230,9 @@ fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileErro
     };
     let (hardware, cards) = cards(SourceFile(path), &raw.needs.hardware, privilege)?;
     let module_places = raw.needs.modules.iter().map(place).collect();
+    let sysctl_places = raw.needs.sysctl.values().map(place).collect();
+    let sysctl =
+        raw.needs.sysctl.into_iter().map(|(name, value)| Setting { name, value: value.value }).collect();
     Ok(Vector {
         id,
         path: path.to_owned(),
@@ -225,11 +240,13 @@ fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileErro
         needs: Needs {
             privilege,
             hardware,
+            sysctl,
             os: systems(path, &raw.needs.os)?,
             modules: raw.needs.modules.into_iter().map(|module| module.value).collect(),
         },
         cards,
         module_places,
+        sysctl_places,
         group_places: raw.groups.iter().map(place).collect(),
         groups: raw.groups.into_iter().map(|group| group.value).collect(),
         socket: SocketOptions {
