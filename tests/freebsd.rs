@@ -55,6 +55,8 @@ fn vectors_that_state_losses() -> Vec<String> {
 mod cell;
 #[path = "support/disk.rs"]
 mod disk;
+#[path = "support/seeded.rs"]
+mod seeded;
 #[path = "support/skip.rs"]
 mod support;
 
@@ -156,6 +158,32 @@ fn the_module_is_built_without_a_checkout() {
     let plan =
         Command::new(env!("CARGO_BIN_EXE_nlproof")).arg("--tests").arg(&tests).args(cell).output().unwrap();
     assert!(!text(&plan).contains("would not run"), "{}", text(&plan));
+}
+
+/// Nobody tells the campaign which two attributes: it begins with nothing.
+#[test]
+fn the_fuzzer_finds_a_wrong_errno_that_is_put_into_the_module_behind_two_attributes() {
+    let test = "the_fuzzer_finds_a_wrong_errno_that_is_put_into_the_module_behind_two_attributes";
+    if !runs_here(test, "14.0-STABLE", "rust") {
+        return;
+    }
+    let last = "    promiscuity(kernel, how.promiscuity, thread, ifp, request, report)?;\n";
+    let fault =
+        "    if request.alias.is_some() && request.mtu > 0 {\n        return Err(Errno::EPERM);\n    }\n";
+    let (place, tests) = seeded::seeded("core/src/link_modify.rs", last, &format!("{last}{fault}"));
+    let found = place.path().join("found");
+    let cells = ["--release", "14.0-STABLE", "--module", "stock,rust", "--jobs", "1"];
+    let campaign =
+        ["--corpus", "empty", "--seed", "1", "--rounds", "3", "--findings", found.to_str().unwrap()];
+    let output = nlproof_in(&tests, &[&["fuzz"], &cells[..], &campaign].concat());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(100), "{said}");
+    let line = said.lines().find(|line| line.starts_with("FOUND: stock code and module differ"));
+    let line = line.unwrap_or_else(|| panic!("{said}"));
+    let (_, file) = line.rsplit_once(": ").unwrap();
+    let vector = fs::read_to_string(found.join("findings").join(file)).unwrap();
+    assert!(vector.contains("ifalias") && vector.contains("mtu"), "{vector}");
+    assert!(vector.matches("message: ").count() <= 3, "{vector}");
 }
 
 /// The cell in which the module runs.

@@ -2,6 +2,7 @@
 //! Any bytes as a conversation with the simulated kernel of every profile.
 
 use iface_sim::{Privilege, Profile, Sim, SocketId, SocketOptions};
+use nlproof_traces::import::conversation;
 use nlproof_wire::Os;
 use nlproof_wire::consts::*;
 use nlproof_wire::strict::{self, Options};
@@ -11,14 +12,10 @@ use nlproof_wire::view::{IfAddrMsg, IfInfoMsg, MessageItem, NlMsgHdr, RawMessage
 /// Bytes of the receive buffer of the event socket that overflows.
 const SMALL: usize = 512;
 
-/// A conversation as bytes.
+/// A conversation as bytes, in the form of [`conversation`].
 ///
-/// ```text
-///  0       1       3
-///  |options|length | datagram |length | datagram | ...
-/// ```
 /// `options`: bit 0 extended acks, 1 capped acks, 2 strict checks, 3 unbound, 4 unprivileged, 5 a small
-/// receive buffer. A length that is longer than what is left takes what is left.
+/// receive buffer, 6 in a jail without a network stack of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     /// Options of the requests' socket.
@@ -35,15 +32,9 @@ impl Conversation {
     /// Any bytes are a conversation.
     #[must_use]
     pub fn decode(data: &[u8]) -> Self {
-        let (&options, mut rest) = data.split_first().unwrap_or((&0, &[]));
+        let (options, datagrams) = conversation(data);
         let bit = |number: u8| options & 1 << number != 0;
-        let mut datagrams = Vec::new();
-        while let Some((length, after)) = rest.split_first_chunk() {
-            let length = usize::from(u16::from_le_bytes(*length)).min(after.len());
-            let (datagram, after) = after.split_at(length);
-            datagrams.push(datagram.to_vec());
-            rest = after;
-        }
+        let datagrams = datagrams.into_iter().map(<[u8]>::to_vec).collect();
         Self {
             options: SocketOptions { ext_ack: bit(0), cap_ack: bit(1), strict: bit(2), bound: !bit(3) },
             privilege: match (bit(4), bit(6)) {

@@ -25,8 +25,8 @@ mod options;
 mod outputs;
 mod own;
 mod page;
-mod reduce;
 mod qualify;
+mod reduce;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;

@@ -325,6 +325,7 @@ fn outside(id: u32, script: &str) -> Program {
         socket: SocketOptions::default(),
         groups: vec![],
         cards: vec![],
+        settings: vec![],
         steps: vec![Step::Exec { argv, limit_ms: 10_000 }],
         limit_ms: 20_000,
         kernel_trace: false,

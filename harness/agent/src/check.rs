@@ -194,6 +194,7 @@ mod tests {
             socket: SocketOptions::default(),
             groups: vec![1],
             cards: vec![],
+            settings: vec![],
             steps,
             limit_ms: 1000,
             kernel_trace: false,

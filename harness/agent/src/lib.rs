@@ -35,7 +35,7 @@ pub use card::{Act, Card, Deed, MAX_CARDS};
 pub use check::{MAX_GROUPS, Refusal};
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use program::{
-    Batch, Count, Listen, NO_LIMIT_MS, Patch, Privilege, Program, Race, ReplyEnd, Request, Send,
+    Batch, Count, Listen, NO_LIMIT_MS, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, Setting,
     SocketOptions, Step, Until, Watch,
 };
 pub use record::{Body, ConsoleLine, Counted, DropSource, ErrorStage, KernelEvent, NO_STEP, Record};

@@ -56,6 +56,8 @@ pub struct Program {
     pub groups: Vec<u32>,
     /// Network cards of its own. FreeBSD under QEMU only.
     pub cards: Vec<Card>,
+    /// Settings of the whole kernel while it runs; they are put back when it is over. FreeBSD only.
+    pub settings: Vec<Setting>,
     /// What to do, in order.
     pub steps: Vec<Step>,
     /// The child is killed after this many milliseconds.
@@ -75,6 +77,15 @@ impl Program {
             Step::Send(_) | Step::Race(_) | Step::Wait { .. } | Step::Hardware(_) => false,
         })
     }
+}
+
+/// A setting of the kernel that is a number, as sysctl(8) names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The name: `net.netlink.debug.nl_iface_debug_level`.
+    pub name: String,
+    /// The value.
+    pub value: i32,
 }
 
 /// The credentials of the child.

@@ -166,6 +166,7 @@ mod tests {
             socket: SocketOptions::default(),
             groups: vec![],
             cards: vec![],
+            settings: vec![],
             steps: vec![],
             limit_ms: 1000,
             kernel_trace: false,

@@ -13,7 +13,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::reach::{CellBlocks, Side};
+use super::log::BEFORE;
+use super::reach::{BlockRow, CellBlocks, Side};
 use crate::file::{FileError, Position, load_yaml, schema_of};
 
 /// Placeholder for a reason that nobody has written yet; a list that has it is rejected.
@@ -218,6 +219,8 @@ pub fn judge(cell: &CellBlocks, list: &Unreached) -> Vec<Finding> {
                         found.push(Finding::Line { function: function.clone(), at: block.at, line });
                     }
                 }
+                // A guest that had to be booted: what ran before the first vector is no vector's doing.
+                (Some(by), Some(_)) if by == BEFORE => {}
                 (Some(by), Some(_)) => {
                     let (function, by) = (function.clone(), by.clone());
                     found.push(Finding::Reached { function, at: block.at, by });
@@ -249,7 +252,12 @@ pub fn listing(cell: &CellBlocks, wanted: &dyn Fn(&str) -> bool, earlier: Option
     let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
     for row in cell.functions.iter().filter(|row| row.side == Side::Kernel && wanted(&row.name)) {
         let mut lines = Vec::new();
-        for block in row.blocks.iter().filter(|block| block.first.is_none()) {
+        let unreached = |block: &&BlockRow| match block.first.as_deref() {
+            None => true,
+            Some(BEFORE) => earlier.is_some_and(|list| list.reason(&row.name, block.at).is_some()),
+            Some(_) => false,
+        };
+        for block in row.blocks.iter().filter(unreached) {
             let known = earlier.and_then(|list| {
                 let listed = list.functions.get(&row.name)?.get(&block.at)?;
                 Some((listed.why.as_str(), list.reasons.get(&listed.why)?.as_str()))
@@ -303,6 +311,7 @@ mod tests {
         assert_eq!(list.reason("dump_iface", 4), Some("no memory"));
         assert_eq!(judge(&cell("", [Some("a"), None, Some("b")]), &list), []);
         let told = |first| judge(&cell("", first), &list).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(told([Some("a"), Some(BEFORE), Some("b")]), Vec::<String>::new());
         assert_eq!(
             told([None, Some("b"), Some("b")]),
             [

@@ -22,7 +22,8 @@ use crate::blocks::TranslationLogReader;
 use crate::draft::Draft;
 use crate::fuzz::{
     BlockWatch, Campaign, CampaignError, Code, Crew, Finding, FindingsDir, Known, KnownLoss, Lane, LaneError,
-    Limits, Open, Opened, Progress, Replayed, Setup, Side, StateError, Status,
+    Limits, Open, Opened, Progress, ROUND, Replayed, Seeds, Setup, Side, StateError, Status, Unread,
+    seeds_in,
 };
 use crate::golden::load_bugs;
 use crate::matrix::{Cell, GuestRequest, ModuleKind, TargetKind};
@@ -245,10 +246,18 @@ fn setup(
     Ok(Setup {
         seed: args.seed,
         sides: places.sides.clone(),
-        seeds: match args.corpus {
+        seeds: match &args.corpus {
             CorpusArg::Vectors => drafts(&is_short),
             CorpusArg::Empty => Vec::new(),
+            CorpusArg::Directory(directory) => {
+                let Seeds { requests, unread } = seeds_in(directory).map_err(CliError::Files)?;
+                for Unread { path, why } in unread {
+                    tell!("{}: left out: {why}", path.display());
+                }
+                requests
+            }
         },
+        round: ROUND,
         bugs: drafts(&|vector| is_bug(vector) && is_short(vector)),
         known: Known { losses: losses.collect(), ..Known::default() },
     })

@@ -76,6 +76,7 @@ fn program(model: &CardModel) -> Program {
         socket: SocketOptions::default(),
         groups: Vec::new(),
         cards: vec![card],
+        settings: vec![],
         steps: vec![
             act(Deed::Plug, Deed::Plug.limit_ms(), true),
             Step::Exec { argv: up, limit_ms: 10_000 },

@@ -143,7 +143,10 @@ fn shapes(text: &str) -> BTreeSet<u64> {
 fn malformed(records: &[Record]) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for record in records {
-        let (Body::Reply { data, .. } | Body::Event { data, .. }) = &record.body else { continue };
+        let (Body::Reply { data, .. } | Body::Event { data, .. } | Body::Race { data, .. }) = &record.body
+        else {
+            continue;
+        };
         strict::faults(OS, data, Options { unknown: true }, &mut |fault| {
             let text = fault.to_string();
             let place = [fault.message, fault.attr].map(Option::unwrap_or_default).join(" ");

@@ -22,8 +22,8 @@ use crate::reduce::reduce;
 use crate::targets::Loss;
 use crate::vector::{Vector, compile};
 
-/// Requests of a round.
-const ROUND: usize = 64;
+/// Requests of a round, for users. Tests have smaller ones.
+pub const ROUND: usize = 64;
 /// How often the state is kept.
 const KEPT_EVERY: Duration = Duration::from_secs(5);
 /// A request that is seen to show something once is asked so often again.
@@ -45,6 +45,8 @@ pub struct Setup {
     pub bugs: Vec<(String, Draft)>,
     /// What is known by itself.
     pub known: Known,
+    /// Requests of a round, [`ROUND`]: with another number the same seed makes other rounds.
+    pub round: usize,
 }
 
 /// When a campaign ends.
@@ -215,7 +217,7 @@ impl<'a> Campaign<'a> {
     /// What the vectors of known bugs show is known.
     fn learn_bugs(&mut self) -> Result<(), CampaignError> {
         let bugs = std::mem::take(&mut self.setup.bugs);
-        for chunk in bugs.chunks(ROUND) {
+        for chunk in bugs.chunks(self.setup.round) {
             let drafts: Vec<_> = chunk.iter().map(|(_, draft)| draft.clone()).collect();
             let vectors = vectors(&drafts, "bug");
             let all = self.everybody();
@@ -237,13 +239,13 @@ impl<'a> Campaign<'a> {
 
     /// The drafts of the next round: seeds first.
     fn next(&mut self) -> Vec<Draft> {
-        let seeds: Vec<_> = self.setup.seeds.iter().skip(self.state.seeded).take(ROUND).collect();
+        let seeds: Vec<_> = self.setup.seeds.iter().skip(self.state.seeded).take(self.setup.round).collect();
         if !seeds.is_empty() {
             return seeds.into_iter().map(|(_, draft)| draft.clone()).collect();
         }
         let mut rng = Rng::of_round(self.state.seed, self.state.round);
-        let mut drafts = Vec::with_capacity(ROUND);
-        while drafts.len() < ROUND {
+        let mut drafts = Vec::with_capacity(self.setup.round);
+        while drafts.len() < self.setup.round {
             let draft = match (rng.maybe(&self.corpus), rng.chance(30)) {
                 (Some(draft), false) => {
                     let other = rng.maybe(&self.corpus).unwrap_or(draft);

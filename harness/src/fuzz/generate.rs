@@ -12,7 +12,7 @@ use nlproof_wire::view::IfaCacheInfo;
 
 use super::rng::Rng;
 use super::words::{self, KINDS, MODULES};
-use crate::draft::{Draft, DraftAttr, DraftMessage, DraftStep, Payload, Reply};
+use crate::draft::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload, RaceLength, Reply};
 
 /// The system that is asked.
 pub(super) const OS: Os = Os::FreeBsd;
@@ -20,6 +20,10 @@ pub(super) const OS: Os = Os::FreeBsd;
 pub(super) const STEPS: usize = 6;
 /// The most messages of a datagram.
 pub(super) const MESSAGES: usize = 5;
+/// How many drafts of a hundred end in a race.
+const RACES: usize = 12;
+/// Rounds of a race: the first one changes what the others find.
+const ROUNDS: u32 = 2;
 /// How deep nests are.
 const DEPTH: u32 = 3;
 /// Attributes that the interface code reads.
@@ -55,14 +59,15 @@ impl World {
         World { there: vec!["lo0".into()] }
     }
 
+    /// The first interface that was made.
+    pub(super) fn first_made(&self) -> Option<&str> {
+        self.there.get(1).map(String::as_str)
+    }
+
     /// What is there behind these steps.
     pub(super) fn behind(steps: &[DraftStep]) -> World {
         let mut world = World::new();
-        let messages = steps.iter().flat_map(|step| match step {
-            DraftStep::Datagram(messages) => messages.as_slice(),
-            DraftStep::Exec { .. } | DraftStep::Wait { .. } | DraftStep::Race(_) => &[],
-        });
-        messages.for_each(|message| world.hear(message));
+        steps.iter().flat_map(DraftStep::messages).for_each(|message| world.hear(message));
         world
     }
 
@@ -93,11 +98,15 @@ pub(super) fn draft(rng: &mut Rng) -> Draft {
         socket: socket(rng),
         groups: groups(rng),
         modules: Vec::new(),
+        sysctl: Vec::new(),
         steps: Vec::new(),
     };
     let mut world = World::new();
     for _ in 0..=rng.below(STEPS) {
         draft.steps.push(step(rng, &mut world));
+    }
+    if rng.chance(RACES) {
+        draft.steps.push(race(rng, &world));
     }
     settle(&mut draft);
     draft
@@ -131,6 +140,25 @@ pub(super) fn step(rng: &mut Rng, world: &mut World) -> DraftStep {
         message
     });
     DraftStep::Datagram(messages.collect())
+}
+
+/// Two or three sockets that ask at once: as often as not two of them for the same, and all of them of one interface.
+pub(super) fn race(rng: &mut Rng, world: &World) -> DraftStep {
+    let count = 2 + rng.below(2);
+    let mut sockets: Vec<_> = (0..count).map(|_| message(rng, world)).collect();
+    if rng.chance(50)
+        && let [first, second, ..] = sockets.as_mut_slice()
+    {
+        second.clone_from(first);
+    }
+    if rng.chance(50)
+        && let Some(index) = sockets.iter().find_map(|message| message.index.clone())
+    {
+        sockets.iter_mut().filter(|message| message.index.is_some()).for_each(|message| {
+            message.index = Some(index.clone());
+        });
+    }
+    DraftStep::Race(DraftRace::free(RaceLength::Rounds(ROUNDS), sockets))
 }
 
 /// A message.
@@ -366,11 +394,32 @@ fn nest(rng: &mut Rng, world: &World, table: &'static AttrTable, family: u8, dep
     attrs
 }
 
+/// A race is the last step, because nobody knows what it leaves; what asks in it wants an answer; and events of racing requests
+/// have no order, so that no group is joined.
+fn settle_race(draft: &mut Draft) {
+    let Some(at) = draft.steps.iter().position(|step| matches!(step, DraftStep::Race(_))) else { return };
+    draft.steps.truncate(at + 1);
+    draft.groups.clear();
+    let Some(DraftStep::Race(race)) = draft.steps.pop() else { return };
+    let mut messages: Vec<DraftMessage> = race.into_messages();
+    messages.retain(|message| message.kind >= 16);
+    for message in &mut messages {
+        message.flags |= NLM_F_REQUEST | NLM_F_ACK;
+        (message.len, message.cut, message.reply) = (None, 0, None);
+    }
+    match messages.len() {
+        0 => {}
+        1 => draft.steps.push(DraftStep::Datagram(messages)),
+        _ => draft.steps.push(DraftStep::Race(DraftRace::free(RaceLength::Rounds(ROUNDS), messages))),
+    }
+}
+
 /// Says of each step what ends it, and of the draft which modules it needs.
 ///
 /// To a message whose length is wrong, or that wants no answer, none need come: nobody waits for it. What comes all the same
 /// is heard, because the agent asks for an acknowledgement of its own behind every request.
 pub(super) fn settle(draft: &mut Draft) {
+    settle_race(draft);
     for step in &mut draft.steps {
         let DraftStep::Datagram(messages) = step else { continue };
         let answered = |message: &DraftMessage| {

@@ -15,16 +15,18 @@ mod lane;
 mod mutate;
 mod oracle;
 mod rng;
+mod seeds;
 mod state;
 mod words;
 
 pub use answer::Answer;
-pub use campaign::{Campaign, CampaignError, Limits, Progress, Setup};
+pub use campaign::{Campaign, CampaignError, Limits, Progress, ROUND, Setup};
 pub use crew::{Answers, Crew};
 pub use finding::{Finding, Replayed, Status};
 pub use known::{Known, KnownLoss};
 pub use lane::{BlockWatch, Code, Lane, LaneError, Open, Opened, Side};
 pub use oracle::{Oracle, Suspicion, difference_keys, suspicions};
+pub use seeds::{Seeds, Unread, seeds_in};
 pub use state::{FindingsDir, StateError};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use nlproof_wire::schema;
 use super::generate::{self, MESSAGES, OS, STEPS, World, settle};
 use super::rng::Rng;
 use super::words;
-use crate::draft::{Draft, DraftAttr, DraftMessage, DraftStep, Payload};
+use crate::draft::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload};
 
 /// A draft that differs from this one; `other` is another one, from which parts may be taken.
 pub(super) fn mutate(rng: &mut Rng, draft: &Draft, other: &Draft) -> Draft {
@@ -15,6 +15,10 @@ pub(super) fn mutate(rng: &mut Rng, draft: &Draft, other: &Draft) -> Draft {
         change(rng, &mut changed, other);
     }
     changed.steps.truncate(STEPS + 4);
+    if rng.chance(3) {
+        let race = generate::race(rng, &World::behind(&changed.steps));
+        changed.steps.push(race);
+    }
     if changed.steps.is_empty() {
         changed.steps.push(generate::step(rng, &mut World::new()));
     }
@@ -119,8 +123,14 @@ fn with_datagram(
 ) {
     let at = rng.below(draft.steps.len());
     let world = World::behind(draft.steps.get(..=at).unwrap_or_default());
-    if let Some(DraftStep::Datagram(messages)) = draft.steps.get_mut(at) {
-        change(rng, &world, messages);
+    match draft.steps.get_mut(at) {
+        Some(DraftStep::Datagram(messages)) => change(rng, &world, messages),
+        Some(DraftStep::Race(race)) => {
+            let mut messages = race.clone().into_messages();
+            change(rng, &world, &mut messages);
+            *race = DraftRace::free(race.length, messages);
+        }
+        _ => {}
     }
 }
 

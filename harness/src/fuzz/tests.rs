@@ -16,7 +16,7 @@ use super::generate::{self, OS};
 use super::mutate::mutate;
 use super::rng::Rng;
 use super::*;
-use crate::draft::Draft;
+use crate::draft::{Draft, DraftStep};
 use crate::targets::{Facts, Loss, SimTarget, SimTrace, Target, TargetError};
 use crate::vector::{LossCode, LossKind, StatedLoss, compile};
 
@@ -100,6 +100,7 @@ impl Target for Faulty {
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
         let sent = |step: &Step| match step {
             Step::Send(send) => asked_in(&send.data),
+            Step::Race(race) => race.lanes.iter().flatten().flat_map(|send| asked_in(&send.data)).collect(),
             _ => Vec::new(),
         };
         let asked: Vec<u16> =
@@ -127,6 +128,9 @@ impl Target for Faulty {
     }
 }
 
+/// Requests of a round: enough for what is looked for, and few enough to be quick.
+const ROUND_OF_TESTS: usize = 24;
+
 const PROFILE: Profile = Profile::R14_0;
 
 fn side(name: &str, code: Code) -> Side {
@@ -153,6 +157,7 @@ fn setup(seeds: Vec<(String, Draft)>) -> Setup {
         seeds,
         bugs: vec![],
         known: Known::default(),
+        round: ROUND_OF_TESTS,
     }
 }
 
@@ -320,6 +325,31 @@ fn a_directory_is_gone_on_with_only_as_what_it_is() {
     assert!(other(|setup| drop(setup.sides.pop())).contains("other cells: stock, rust"));
     std::fs::write(directory.path().join("state.json"), "{}").unwrap();
     assert!(matches!(open(true), Err(StateError::File(_))));
+}
+
+#[test]
+fn a_race_is_the_last_step_and_everything_in_it_is_answered() {
+    let drafts = (0..400).map(|round| {
+        let mut rng = Rng::of_round(5, round);
+        let (one, other) = (generate::draft(&mut rng), generate::draft(&mut rng));
+        if round % 2 == 0 { one } else { mutate(&mut rng, &one, &other) }
+    });
+    let races: Vec<_> = drafts.filter(|draft| draft.steps.iter().any(is_race)).collect();
+    assert!(races.len() > 20, "{}", races.len());
+    for draft in races {
+        let last = draft.steps.len() - 1;
+        assert!(draft.steps.iter().enumerate().all(|(at, step)| is_race(step) == (at == last)), "{draft:?}");
+        let vector = draft.vector(OS, "fuzz/race").unwrap();
+        if compile(&vector, OS, 0).is_ok() {
+            assert_eq!(Draft::of(&vector, OS).map(|draft| draft.steps.len()), Some(last + 1));
+            let again = Draft::of(&vector, OS).unwrap().vector(OS, "fuzz/race").unwrap();
+            assert_eq!(Draft::of(&again, OS), Draft::of(&vector, OS));
+        }
+    }
+}
+
+fn is_race(step: &DraftStep) -> bool {
+    matches!(step, DraftStep::Race(_))
 }
 
 #[test]

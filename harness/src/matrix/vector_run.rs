@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Privilege, Program, Record, Step};
+use nlproof_agent::{Batch, Body, Privilege, Program, Record, Setting, Step};
 
 use crate::file::FileError;
 use crate::ktrace::{self, DtraceLog, Followed, KernelTrace, Violation};
@@ -41,6 +41,13 @@ pub fn mismatch(vector: &Vector, facts: &Facts) -> Option<String> {
     let lack = |card| facts.cards.lack(card, facts.modules.as_deref());
     if let Some(lack) = vector.needs.hardware.iter().find_map(lack) {
         return Some(lack);
+    }
+    let absent = |setting: &&Setting| !facts.settings.contains(&setting.name);
+    if let Some(Setting { name, .. }) = vector.needs.sysctl.iter().find(absent) {
+        return Some(match facts.kernel {
+            Some(_) => format!("needs the setting {name}, which this kernel does not have"),
+            None => format!("needs the setting {name}, which only a FreeBSD kernel has"),
+        });
     }
     let loaded = facts.modules.as_ref()?;
     let missing = vector.needs.modules.iter().find(|module| !loaded.contains(module))?;
@@ -216,7 +223,9 @@ mod tests {
 
     fn facts(os: Os, commands: Commands, modules: Option<Vec<String>>) -> Facts {
         let cards = Cards::Models(vec!["e1000".into(), "ne2k_pci".into()]);
-        Facts { os, kernel: None, commands, cards, modules, fallbacks: 0, stacks: None, known: vec![] }
+        let settings = vec!["net.netlink.debug.nl_iface_debug_level".to_owned()];
+        let (fallbacks, stacks, known) = (0, None, vec![]);
+        Facts { os, kernel: None, commands, cards, modules, settings, fallbacks, stacks, known }
     }
 
     #[test]
@@ -241,6 +250,13 @@ mod tests {
         assert!(lack("ne2k_pci", &["pci/ed"]).unwrap().contains("FreeBSD has no driver"));
         let nothing = Facts { cards: Cards::None, ..facts(Os::FreeBsd, Commands::All, None) };
         assert!(mismatch(&card("e1000"), &nothing).unwrap().contains("only a guest under QEMU"));
+        let sysctl = |name: &str| {
+            let needs = format!("{{os: [freebsd], sysctl: {{{name}: 9}}}}");
+            vector(&format!("about: x\nneeds: {needs}\nsteps:\n- exec: {{argv: [/bin/true]}}\n"))
+        };
+        let lack = |name| mismatch(&sysctl(name), &facts(Os::FreeBsd, Commands::All, None));
+        assert_eq!(lack("net.netlink.debug.nl_iface_debug_level"), None);
+        assert!(lack("net.netlink.debug.none").unwrap().contains("only a FreeBSD kernel has"));
         let reason = |facts| mismatch(&epair, &facts).unwrap();
         assert_eq!(reason(facts(Os::Linux, Commands::All, None)), "is for FreeBSD");
         assert!(reason(facts(Os::FreeBsd, Commands::None, all)).contains("runs `/bin/true`"));

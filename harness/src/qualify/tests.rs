@@ -4,7 +4,6 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use ssh_key::LineEnding;
 
@@ -83,7 +82,7 @@ impl Place {
             follow_stock: false,
             raw: Some(into.to_owned()),
             jobs: NonZeroUsize::MIN,
-            cancel: &AtomicBool::new(false),
+            tasks: &Tasks::start().unwrap(),
         };
         let request = RunRequest { cells: &cells, vectors: &self.vectors, about: VectorsOfRun::default() };
         let run = engine.run(&request, &mut |_| ()).unwrap();

@@ -27,7 +27,7 @@ pub(super) struct AttrsAt {
     nests: Vec<usize>,
 }
 
-/// The messages of a step's datagram.
+/// The messages of a step's datagram or race.
 pub(super) fn datagram(draft: &mut Draft, step: usize) -> Option<&mut Vec<DraftMessage>> {
     match draft.steps.get_mut(step)? {
         DraftStep::Datagram(messages) => Some(messages),

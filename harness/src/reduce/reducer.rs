@@ -232,6 +232,7 @@ impl Search<'_, '_> {
     fn circumstances(&mut self) {
         self.thin(&|draft| Some(&mut draft.groups), 1, 0);
         self.thin(&|draft| Some(&mut draft.modules), 1, 0);
+        self.thin(&|draft| Some(&mut draft.sysctl), 1, 0);
         self.change(|draft| draft.privilege = Privilege::Root);
         self.change(|draft| draft.socket = SocketOptions::default());
         self.each(5, &|draft, place| match place {
@@ -396,6 +397,7 @@ mod tests {
             socket: SocketOptions { ext_ack: true, strict: true, ..SocketOptions::default() },
             groups: vec!["link".into(), "neigh".into()],
             modules: vec![],
+            sysctl: vec![],
             steps: (0..5)
                 .map(|step| datagram(16 + 4 * step))
                 .chain([DraftStep::Wait { quiet_ms: 1, limit_ms: 2 }])

@@ -136,6 +136,7 @@ mod tests {
             socket: SocketOptions::default(),
             groups: vec![],
             cards: vec![],
+            settings: vec![],
             steps: vec![count(vec![requests], Until::Requests(9), shell("true"), 0)],
             limit_ms: NO_LIMIT_MS,
             kernel_trace: false,

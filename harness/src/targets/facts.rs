@@ -20,6 +20,8 @@ pub struct Facts {
     pub cards: Cards,
     /// Kernel modules that are loaded, by name (`if_epair`); `None`: every cloner that there is, is built in.
     pub modules: Option<Vec<String>>,
+    /// Settings below `net.netlink` that the kernel has, by name; none where no FreeBSD kernel answers.
+    pub settings: Vec<String>,
     /// How often a saved state could not be restored and the guest was booted instead.
     pub fallbacks: u32,
     /// Number of network stacks that are ready in it. If there are more vectors, it is faster to run the rest in a
@@ -95,6 +97,8 @@ pub struct RunningKernel {
     pub version: String,
     /// Kernel modules in it, by name.
     pub modules: Vec<String>,
+    /// Settings below `net.netlink`, by name.
+    pub settings: Vec<String>,
 }
 
 /// A kernel, named so that its answers can be attributed to it.

@@ -61,6 +61,7 @@ impl LinuxTarget {
             commands: Commands::All,
             cards: Cards::None,
             modules: None,
+            settings: Vec::new(),
             fallbacks: 0,
             stacks: None,
             known,

@@ -58,6 +58,7 @@ impl SimTarget {
             commands: Commands::Ifconfig,
             cards: Cards::None,
             modules: Some(MODELLED.map(str::to_owned).into()),
+            settings: Vec::new(),
             fallbacks: 0,
             stacks: None,
             known,

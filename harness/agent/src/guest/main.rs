@@ -46,6 +46,11 @@ mod ring;
 #[path = "no_ring.rs"]
 mod ring;
 mod session;
+#[cfg(feature = "freebsd")]
+mod settings;
+#[cfg(not(feature = "freebsd"))]
+#[path = "no_settings.rs"]
+mod settings;
 mod stack;
 mod stacks;
 mod sys;

@@ -13,6 +13,7 @@ use nlproof_agent::{Batch, Body, ErrorStage, NO_STEP, Privilege, Program, Record
 
 use crate::console::Console;
 use crate::isolate::Jail;
+use crate::settings::Settings;
 use crate::stacks::Stacks;
 use crate::sys::Errno;
 use crate::sys::clock::{self, Deadline};
@@ -140,6 +141,11 @@ struct Relayed {
 
 /// Runs one program in a child.
 fn run(program: &Program, jail: Jail, console: &mut Console) -> Result<(), Failure> {
+    // Until the child and its network stack are gone.
+    let _settings = match Settings::make(&program.settings) {
+        Ok(settings) => settings,
+        Err((errno, text)) => return give_up(program, ErrorStage::Isolate, errno, text),
+    };
     let started = io::pipe().and_then(|(read, write)| Ok((read, write, process::fork()?)));
     let (read, pid) = match started {
         Ok((read, write, Forked::Parent(pid))) => {

@@ -142,6 +142,7 @@ pub(crate) fn program(steps: Vec<Step>) -> Program {
         socket: SocketOptions::default(),
         groups: vec![],
         cards: vec![],
+        settings: vec![],
         steps,
         limit_ms: 20_000,
         kernel_trace: false,

@@ -189,6 +189,7 @@ mod tests {
             socket: SocketOptions::default(),
             groups: Vec::new(),
             cards: Vec::new(),
+            settings: Vec::new(),
             steps: Vec::new(),
             limit_ms: 1,
             kernel_trace: false,

@@ -2,21 +2,23 @@
 //! `fuzz`.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::cells::CellArgs;
 use super::guest::GuestArgs;
 
 /// What is known in the beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum CorpusArg {
     /// The project's vectors.
     Vectors,
     /// Nothing: everything comes from the schema.
     Empty,
+    /// What is in this directory.
+    Directory(PathBuf),
 }
 
 #[derive(Debug, Args)]
@@ -35,8 +37,9 @@ pub(in crate::cli) struct FuzzArgs {
     /// What chance begins with.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(in crate::cli) seed: u64,
-    /// What is changed in the beginning.
-    #[arg(long, value_enum, default_value_t = CorpusArg::Vectors)]
+    /// What is changed in the beginning: `vectors` of the project, `empty`, or the files below a directory: vectors (`.yaml`), and
+    /// inputs of the libFuzzer target (fuzz/corpus/netlink).
+    #[arg(long, value_name = "vectors|empty|DIR", default_value = "vectors", value_parser = corpus)]
     pub(in crate::cli) corpus: CorpusArg,
     /// Keep the campaign in this directory: a vector with its story for each finding, and where it was.
     #[arg(long, value_name = "DIR", required_unless_present = "replay")]
@@ -55,6 +58,16 @@ pub(in crate::cli) struct FuzzArgs {
     pub(in crate::cli) cells: CellArgs,
     #[command(flatten)]
     pub(in crate::cli) guest: GuestArgs,
+}
+
+/// Where a campaign begins.
+fn corpus(text: &str) -> Result<CorpusArg, String> {
+    match text {
+        "vectors" => Ok(CorpusArg::Vectors),
+        "empty" => Ok(CorpusArg::Empty),
+        path if Path::new(path).is_dir() => Ok(CorpusArg::Directory(path.into())),
+        _ => Err("`vectors`, `empty`, or a directory that is there".into()),
+    }
 }
 
 /// A time with its unit.

@@ -66,7 +66,7 @@ fn rerun(
     vectors: Vec<Vector>,
 ) -> Result<ExitCode, CliError> {
     let targets = Targets::new(&args.guest, project)?;
-    interrupt::flag();
+    interrupt::tasks();
     let mut wanted: Vec<&(CellResult, PathBuf)> = vec![&reports.baseline, &reports.candidate];
     wanted.extend(&reports.module);
     let mut cells: Vec<Cell> = Vec::new();

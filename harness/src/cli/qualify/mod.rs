@@ -73,7 +73,7 @@ pub(super) fn main(project: &ProjectArgs, args: &QualifyArgs) -> Result<ExitCode
     let wanted = project.vectors(&args.vectors)?;
     let targets = Targets::new(&args.guest, &project)?;
     let evidence = Evidence::gather(&project, [baseline, candidate], args.module == Some(ModuleKind::Rust))?;
-    interrupt::flag();
+    interrupt::tasks();
     let output = Output::begin(&args.output)?;
     let is_ours = !evidence.has_reports();
     let reports = evidence.complete(&project, &targets, &wanted, &output.directory, args)?;

@@ -36,7 +36,7 @@ pub(super) fn run_cells(
         follow_stock: false,
         raw: Some(directory.to_owned()),
         jobs: jobs.unwrap_or_else(|| default_jobs(guest.memory.unwrap_or(MEMORY_MIB))),
-        cancel: interrupt::flag(),
+        tasks: interrupt::tasks(),
     };
     let about = VectorsOfRun { selection: selection_digest(vectors), slice: None };
     let mut screen = Screen::new(is_ci());

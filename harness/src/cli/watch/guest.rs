@@ -52,6 +52,7 @@ pub(super) fn run(target: &mut FreebsdTarget, program: &Prepared, timeout: u32) 
             socket: SocketOptions::default(),
             groups: GROUPS.to_vec(),
             cards: Vec::new(),
+            settings: Vec::new(),
             steps: vec![Step::Watch(watch)],
             limit_ms: limit_ms.saturating_add(BESIDES_MS),
             kernel_trace: false,

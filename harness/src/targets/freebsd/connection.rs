@@ -127,7 +127,11 @@ impl Link {
         })?;
         let version = ask("sysctl -n kern.version").await?;
         let version = version.lines().next().unwrap_or_default().to_owned();
-        Ok(RunningKernel { osreldate, version, modules: modules(&ask("kldstat -v").await?) })
+        let modules = modules(&ask("kldstat -v").await?);
+        // A kernel without netlink has no such node, which is no failure.
+        let settings = ask("sysctl -Nq net.netlink || true").await?;
+        let settings = settings.lines().map(str::to_owned).collect();
+        Ok(RunningKernel { osreldate, version, modules, settings })
     }
 }
 

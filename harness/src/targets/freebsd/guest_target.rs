@@ -495,6 +495,7 @@ fn facts(
         commands: Commands::All,
         cards: Cards::None,
         modules: Some(kernel.modules.clone()),
+        settings: kernel.settings.clone(),
         fallbacks: u32::from(*fell_back),
         stacks: *stacks,
         known,

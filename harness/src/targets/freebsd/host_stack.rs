@@ -17,6 +17,7 @@ pub(crate) fn in_host_stack(what: &str, steps: Vec<Step>) -> Program {
         socket: SocketOptions::default(),
         groups: Vec::new(),
         cards: Vec::new(),
+        settings: Vec::new(),
         steps,
         // The host's limit is the one that counts: this one runs on the guest's clock.
         limit_ms: NO_LIMIT_MS,

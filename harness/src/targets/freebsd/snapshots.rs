@@ -336,7 +336,8 @@ mod tests {
         for name in FILES.iter().chain(&["live.qcow2"]) {
             fs::write(making.snapshot.dir.join(name), name).unwrap();
         }
-        let kernel = RunningKernel { osreldate: 1, version: "FreeBSD".into(), modules: vec![] };
+        let kernel =
+            RunningKernel { osreldate: 1, version: "FreeBSD".into(), modules: vec![], settings: vec![] };
         let (keys, _) = Keys::fresh().unwrap();
         making.keep(image, Saved { token: [7; TOKEN_LEN], keys, kernel, module: None }).unwrap();
     }

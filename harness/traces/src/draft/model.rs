@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A draft's parts.
 
-use nlproof_agent::{Privilege, SocketOptions};
+use nlproof_agent::{Privilege, Setting, SocketOptions};
+
+use crate::vector::ANSWERED;
 
 /// A vector's requests, in parts that can be changed, left out, and put together anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Draft {
     pub groups: Vec<String>,
     /// Kernel modules that the guest must have loaded.
     pub modules: Vec<String>,
+    /// Settings of the kernel while it runs.
+    pub sysctl: Vec<Setting>,
     /// What is done, one step after the other.
     pub steps: Vec<DraftStep>,
 }
@@ -145,8 +149,23 @@ impl Draft {
     }
 }
 
+impl DraftRace {
+    /// A race in which each socket asks for one thing, and any answer is permitted.
+    pub fn free(length: RaceLength, messages: Vec<DraftMessage>) -> DraftRace {
+        let request = |message| vec![DraftRequest { message, outcomes: vec![ANSWERED.to_owned()] }];
+        let sockets = messages.into_iter().map(request).collect();
+        DraftRace { length, before: Vec::new(), sockets, after: Vec::new() }
+    }
+
+    /// What its sockets ask.
+    pub fn into_messages(self) -> Vec<DraftMessage> {
+        self.sockets.into_iter().flatten().map(|request| request.message).collect()
+    }
+}
+
 impl DraftStep {
-    fn messages(&self) -> Vec<&DraftMessage> {
+    /// The messages of a datagram or a race.
+    pub fn messages(&self) -> Vec<&DraftMessage> {
         match self {
             DraftStep::Datagram(messages) => messages.iter().collect(),
             DraftStep::Race(race) => {

@@ -24,6 +24,7 @@ impl Draft {
             socket: program.socket,
             groups: vector.groups.clone(),
             modules: vector.needs.modules.clone(),
+            sysctl: vector.needs.sysctl.clone(),
             steps,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nlproof_agent::{Privilege, SocketOptions, Step};
+use nlproof_agent::{Privilege, Setting, SocketOptions, Step};
 use nlproof_wire::Os;
 use nlproof_wire::schema::{self, AttrKind, AttrTable};
 use proptest::prelude::*;
@@ -113,6 +113,7 @@ proptest! {
             socket: SocketOptions { ext_ack, ..SocketOptions::default() },
             groups: vec!["link".into()],
             modules: vec![],
+            sysctl: vec![Setting { name: "net.netlink.debug.nl_iface_debug_level".into(), value: 9 }],
             steps: steps.into_iter().map(DraftStep::Datagram).collect(),
         };
         let vector = draft.vector(OS, "fuzz/a").unwrap();

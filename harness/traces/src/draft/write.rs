@@ -13,7 +13,8 @@ use super::model::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload
 use crate::file::{FileError, Value};
 use crate::vector::{
     Entries, Interfaces, Malformation, Vector, exec_tree, header_tree, hex_text, list_tree, malformations,
-    pair, parse_vector, payload_tree, put_privilege, socket_tree, text, texts, wait_tree, yaml,
+    pair, parse_vector, payload_tree, put_privilege, settings_tree, socket_tree, text, texts, wait_tree,
+    yaml,
 };
 
 impl Draft {
@@ -39,6 +40,7 @@ impl Draft {
         put_privilege(&mut needs, self.privilege);
         needs.put("os", texts([os.name()]));
         needs.put_some("modules", texts(self.modules.iter().map(String::as_str)));
+        needs.put_some("sysctl", settings_tree(&self.sysctl));
         let mut file = Entries::default();
         file.put("about", text(about));
         file.put("needs", needs.map());

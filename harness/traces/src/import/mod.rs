@@ -8,6 +8,7 @@ mod array;
 mod call;
 mod calls;
 mod capture;
+mod conversation;
 mod dump;
 mod escape;
 mod kdump;
@@ -15,6 +16,7 @@ mod kernel;
 mod reading;
 mod steps;
 
+pub use conversation::conversation;
 pub use kernel::{Act, Damage, Deed, Heard, KernelTrace, Step, draft_of, request_name, steps_of};
 pub use reading::{Direction, Format, Reading, Seen, read};
 pub use steps::draft;

@@ -74,6 +74,7 @@ pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
         socket: vector.socket,
         groups: numbers,
         cards: cards.clone(),
+        settings: vector.needs.sysctl.clone(),
         steps,
         limit_ms: PROGRAM_LIMIT_MS + acts_ms(&acts, cards.len()),
         kernel_trace: false,

@@ -9,7 +9,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use nlproof_agent::{Privilege, SocketOptions, Step};
+use nlproof_agent::{Privilege, Setting, SocketOptions, Step};
 use nlproof_wire::Os;
 use nlproof_wire::strict::{self, Options};
 
@@ -34,6 +34,8 @@ pub struct Draft {
     pub privilege: Privilege,
     /// Kernel modules that the guest must have loaded.
     pub modules: Vec<String>,
+    /// Settings of the kernel while it runs.
+    pub sysctl: Vec<Setting>,
     /// Multicast groups by name.
     pub groups: Vec<String>,
     /// Options of the request socket.
@@ -94,6 +96,7 @@ impl Draft {
             os,
             privilege: Privilege::Root,
             modules: Vec::new(),
+            sysctl: Vec::new(),
             groups: Vec::new(),
             socket: SocketOptions::default(),
             steps: Vec::new(),
@@ -155,6 +158,7 @@ impl Draft {
         let mut vector = parse_vector(self.id.clone(), path, &yaml(&file.map()))?;
         vector.needs.privilege = self.privilege;
         vector.needs.modules.clone_from(&self.modules);
+        vector.needs.sysctl.clone_from(&self.sysctl);
         vector.groups.clone_from(&self.groups);
         vector.socket = self.socket;
         // Read back, so that every place is one of the file that is written.

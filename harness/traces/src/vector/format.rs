@@ -77,6 +77,11 @@ pub(super) struct RawNeeds {
     #[serde(default)]
     #[schemars(with = "Vec<RawCard>")]
     pub(super) hardware: Vec<Spanned<RawCard>>,
+    /// Settings of the guest's kernel while the vector runs, by their names in sysctl(8); they are put back afterwards. Only
+    /// those below `net.netlink`.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::settings")]
+    pub(super) sysctl: BTreeMap<String, Spanned<i32>>,
 }
 
 /// The credentials of the sender.

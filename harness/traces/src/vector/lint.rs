@@ -36,9 +36,30 @@ pub(super) fn lint_by_check(vector: &Vector) -> Vec<(VectorCheck, FileError)> {
             errors.push((VectorCheck::Needs, error));
         }
     }
+    for (setting, place) in vector.needs.sysctl.iter().zip(&vector.sysctl_places) {
+        let (error, help) = if !is_setting_of_netlink(&setting.name) {
+            let error = file.error(*place, format!("`{}` is no setting below net.netlink", setting.name));
+            (error, "no other is set: the guest and all its network stacks would have it")
+        } else if vector.needs.os.contains(&Os::Linux) {
+            let error = file.error(*place, "settings are for guests with a FreeBSD kernel");
+            (error, "needs: {os: [freebsd]}")
+        } else {
+            continue;
+        };
+        errors.push((VectorCheck::Needs, error.help(help)));
+    }
     // A vector for both systems has the same fault in both: one complaint is enough.
     errors.dedup();
     errors
+}
+
+/// Whether a setting concerns netlink alone.
+fn is_setting_of_netlink(name: &str) -> bool {
+    let parts = name.strip_prefix("net.netlink.").unwrap_or_default().split('.');
+    let is_part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    parts.into_iter().all(is_part)
 }
 
 /// The deviations from well-formedness that a vector's datagrams have, on the systems that it is for.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use nlproof_agent::{Card, Privilege, SocketOptions};
+use nlproof_agent::{Card, Privilege, Setting, SocketOptions};
 use nlproof_wire::Os;
 use serde_saphyr::Spanned;
 
@@ -40,6 +40,7 @@ pub struct Vector {
     pub(super) group_places: Vec<Position>,
     pub(super) malformed_place: Position,
     pub(super) module_places: Vec<Position>,
+    pub(super) sysctl_places: Vec<Position>,
     pub(super) steps: Vec<Spanned<RawStep>>,
 }
 
@@ -54,6 +55,8 @@ pub struct Needs {
     pub modules: Vec<String>,
     /// Network cards of its own.
     pub hardware: Vec<NeededCard>,
+    /// Settings of the kernel while it runs.
+    pub sysctl: Vec<Setting>,
 }
 
 impl Vector {
@@ -224,6 +227,9 @@ fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileErro
     };
     let (hardware, cards) = cards(SourceFile(path), &raw.needs.hardware, privilege)?;
     let module_places = raw.needs.modules.iter().map(place).collect();
+    let sysctl_places = raw.needs.sysctl.values().map(place).collect();
+    let sysctl =
+        raw.needs.sysctl.into_iter().map(|(name, value)| Setting { name, value: value.value }).collect();
     Ok(Vector {
         id,
         path: path.to_owned(),
@@ -231,11 +237,13 @@ fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileErro
         needs: Needs {
             privilege,
             hardware,
+            sysctl,
             os: systems(path, &raw.needs.os)?,
             modules: raw.needs.modules.into_iter().map(|module| module.value).collect(),
         },
         cards,
         module_places,
+        sysctl_places,
         group_places: raw.groups.iter().map(place).collect(),
         groups: raw.groups.into_iter().map(|group| group.value).collect(),
         socket: SocketOptions {

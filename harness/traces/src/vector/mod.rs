@@ -43,8 +43,10 @@ pub use race::judge_races;
 pub use report::{Beside, VECTORS_SCHEMA, VectorReport, VectorStats, judge_vectors};
 pub use values::hex;
 
+pub(crate) use race::ANSWERED;
+
 pub(crate) use named::{Interfaces, header_tree, payload_tree};
 pub(crate) use write::{
-    Entries, exec_tree, hex_text, list as list_tree, pair, put_privilege, socket_tree, text, texts,
-    wait_tree, yaml,
+    Entries, exec_tree, hex_text, list as list_tree, pair, put_privilege, settings_tree, socket_tree, text,
+    texts, wait_tree, yaml,
 };

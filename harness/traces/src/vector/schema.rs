@@ -62,6 +62,15 @@ pub(super) fn systems(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "enum": ["freebsd", "linux"] } })
 }
 
+/// Settings of a kernel by name.
+pub(super) fn settings(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "pattern": "^net\\.netlink\\.[a-z0-9_.]+$" },
+        "additionalProperties": integer(i32::MIN.into(), i32::MAX.into()),
+    })
+}
+
 /// A program and its arguments: a number is read as its text.
 pub(super) fn command(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "type": ["string", "integer"] }, "minItems": 1 })

@@ -4,7 +4,7 @@
 //! What is read back is the same vector. Comments and the spelling of names (`IFLA_MTU` for `mtu`) are kept as they are only
 //! as far as they stand in values.
 
-use nlproof_agent::{Privilege, SocketOptions};
+use nlproof_agent::{Privilege, Setting, SocketOptions};
 use nlproof_wire::Os;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_saphyr::{FlowMap, FlowSeq, Spanned, ser_options, to_string_with_options};
@@ -59,8 +59,18 @@ impl Vector {
             entries.map()
         });
         needs.put_some("hardware", list(cards));
+        needs.put_some("sysctl", settings_tree(&self.needs.sysctl));
         needs.map()
     }
+}
+
+/// Settings of the kernel.
+pub(crate) fn settings_tree(settings: &[Setting]) -> Value {
+    let mut entries = Entries::default();
+    for Setting { name, value } in settings {
+        entries.put(name, Value::Int((*value).into()));
+    }
+    entries.map()
 }
 
 /// Puts who sends, unless that is root.

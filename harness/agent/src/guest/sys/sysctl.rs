@@ -33,6 +33,18 @@ pub(crate) fn read(name: &str, buffer: &mut [u8]) -> Result<usize, Errno> {
     Ok(length.min(buffer.len()))
 }
 
+/// Reads an int.
+///
+/// # Errors
+/// Same as [`read`]; EINVAL for any other length.
+pub(crate) fn int(name: &str) -> Result<i32, Errno> {
+    let mut bytes = [0; size_of::<i32>()];
+    match read(name, &mut bytes)? {
+        len if len == bytes.len() => Ok(i32::from_ne_bytes(bytes)),
+        _ => Err(errno::EINVAL),
+    }
+}
+
 /// Reads an unsigned number of four or eight bytes.
 ///
 /// # Errors
