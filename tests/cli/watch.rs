@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::developer::{CELL, cannot_run};
 use crate::support::{Project, text};
@@ -40,9 +40,16 @@ fn what_cannot_be_watched_is_told_before_any_guest_is_started() {
     }
 }
 
+/// The program on a copy of the project, with this machine's releases.
+fn nlproof_on(project: &Project) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nlproof"));
+    command.arg("--tests").arg(project.path(""));
+    command
+}
+
 /// Watches a program in a guest.
 fn watch(project: &Project, arguments: &[&str]) -> (Option<i32>, String) {
-    let said: Output = project.nlproof().arg("watch").args(CELL).args(arguments).output().unwrap();
+    let said: Output = nlproof_on(project).arg("watch").args(CELL).args(arguments).output().unwrap();
     (said.status.code(), text(&said))
 }
 
@@ -83,10 +90,10 @@ fn a_program_is_shown_and_its_vector_passes_against_its_own_recording() {
     assert_ne!(fs::read_to_string(project.path("vectors/watched/route.yaml")).unwrap(), vector);
     project.write("vectors/watched/route.yaml", &vector);
     let filter = ["--filter", "watched/route", "--no-kernel-trace"];
-    let record = project.nlproof().arg("record").args(CELL).args(filter).output().unwrap();
+    let record = nlproof_on(&project).arg("record").args(CELL).args(filter).output().unwrap();
     assert_eq!(record.status.code(), Some(0), "{}", text(&record));
-    assert!(project.nlproof().args(["accept", "--all"]).status().unwrap().success());
-    let run = project.nlproof().args(["run", "watched/route"]).args(CELL).output().unwrap();
+    assert!(nlproof_on(&project).args(["accept", "--all"]).status().unwrap().success());
+    let run = nlproof_on(&project).args(["run", "watched/route"]).args(CELL).output().unwrap();
     assert_eq!(run.status.code(), Some(0), "{}", text(&run));
 }
 
@@ -105,8 +112,7 @@ fn a_program_that_is_not_there_does_not_end_or_reads_is_told_of() {
         said.contains("  out \"before\"\n") && said.contains("still running after 2 seconds, ended"),
         "{said}"
     );
-    let mut child = project
-        .nlproof()
+    let mut child = nlproof_on(&project)
         .arg("watch")
         .args(CELL)
         .args(["--stdin", "--", "tr a-z A-Z; ls -l /root"])
@@ -128,8 +134,7 @@ fn an_interrupted_program_leaves_nothing_and_a_kept_guest_stays() {
     for (options, command, awaited, code) in
         [(&["--keep"][..], "exit 7", "stays up", 7), (&[], "echo begun; sleep 1000", "begun", 130)]
     {
-        let mut child = project
-            .nlproof()
+        let mut child = nlproof_on(&project)
             .arg("watch")
             .args(CELL)
             .args(options)
@@ -146,7 +151,7 @@ fn an_interrupted_program_leaves_nothing_and_a_kept_guest_stays() {
         };
         assert!(lines.any(|line| shown(&line)), "{awaited}");
         let pid = child.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
 }
@@ -157,8 +162,7 @@ fn both_modules_say_the_same_of_a_program() {
         return;
     }
     let project = Project::copy();
-    let output = project
-        .nlproof()
+    let output = nlproof_on(&project)
         .args([
             "watch",
             "--release",
