@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::run::run_cells;
-use super::{Loaded, code_of, show};
+use super::{Loaded, code_of, show, shown};
 use crate::cli::args::{CheckArgs, ProjectArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
@@ -32,22 +32,22 @@ pub(super) fn main(project: &ProjectArgs, args: &CheckArgs) -> Result<ExitCode, 
         // A disk that is full, or a file that is not there, says nothing about the bundle.
         Err(error) if error.unwritable || !args.file.exists() => return Err(error.into()),
         Err(error) => {
-            say!("REJECTED: {error}");
+            say!("REJECTED: {}", shown(&error.to_string()));
             return Ok(ExitCode::REFUSED);
         }
     };
     for line in &checked.right {
-        say!("right: {line}");
+        say!("right: {}", shown(line));
     }
     for line in &checked.notes {
-        say!("note: {line}");
+        say!("note: {}", shown(line));
     }
     for line in &checked.problems {
-        say!("REJECTED: {line}");
+        say!("REJECTED: {}", shown(line));
     }
     let Some((found, reports)) = checked.found.zip(checked.reports) else { return Ok(ExitCode::REFUSED) };
     if !checked.problems.is_empty() {
-        say!("the raw traces give: {}", found.closing());
+        say!("the raw traces give: {}", shown(&found.closing()));
         return Ok(ExitCode::REFUSED);
     }
     show(&found);
@@ -96,7 +96,7 @@ fn rerun(
         };
         let old = Told { result, directory };
         for line in answered_otherwise(old, Told { result: again, directory: work.path() }, &vectors)? {
-            say!("otherwise here: {line}");
+            say!("otherwise here: {}", shown(&line));
             count += 1;
         }
     }

@@ -129,24 +129,37 @@ fn with_kernels(project: Project, args: &QualifyArgs, sides: [&Side; 2]) -> Resu
     project.with_kernels(&KernelArgs { own, source: args.source.clone() }, &[])
 }
 
+/// Text that somebody else may have made, for a terminal: control characters are escaped, but for the ends of lines.
+fn shown(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '\n' => out.push(c),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Shows a qualification on a terminal.
 fn show(found: &Qualification) {
     for (class, what) in [(Class::Unexplained, "UNEXPLAINED"), (Class::Allowed, "allowed")] {
         for one in found.differences().filter(|one| one.class == class) {
-            say!("{what}: {}", one.line());
+            say!("{what}: {}", shown(&one.line()));
             if class == Class::Unexplained {
-                say!("    {}", one.vectors.join(", "));
+                say!("    {}", shown(&one.vectors.join(", ")));
             }
         }
     }
     let told: Vec<_> = found.differences().map(|one| one.line()).collect();
     for line in found.unexplained().iter().filter(|line| !told.contains(line)) {
-        say!("UNEXPLAINED: {line}");
+        say!("UNEXPLAINED: {}", shown(line));
     }
     for one in &found.not_run {
         say!("not run: {}: {}", one.what, one.why);
     }
-    say!("qualify: {}", found.closing());
+    say!("qualify: {}", shown(&found.closing()));
 }
 
 /// The exit code of a qualification.
@@ -234,4 +247,21 @@ fn archive_of(directory: &Path) -> Result<PathBuf, CliError> {
     let mut name = name.to_owned();
     name.push(".tar.zst");
     Ok(directory.with_file_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_wrote_moves_no_cursor() {
+        assert_eq!(shown("a\u{1b}[2Jb\r\n\u{9b}c\u{e4}"), "a\\u{1b}[2Jb\\r\n\\u{9b}c\u{e4}");
+    }
+
+    #[test]
+    fn the_bundle_stands_beside_its_directory() {
+        assert_eq!(archive_of(Path::new("a/q")).unwrap(), Path::new("a/q.tar.zst"));
+        assert_eq!(archive_of(Path::new("q/")).unwrap(), Path::new("q.tar.zst"));
+        assert!(archive_of(Path::new("/")).is_err());
+    }
 }
