@@ -54,6 +54,23 @@ struct Info {
     saved: Saved,
 }
 
+/// Why a snapshot that is there cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadSnapshot {
+    /// What is known of it cannot be read.
+    #[error("{INFO}: {0}")]
+    Info(#[source] io::Error),
+    /// A file of it is gone.
+    #[error("a file is missing: {0}")]
+    Missing(#[source] io::Error),
+    /// A file of it was cut, or has grown.
+    #[error("{name} has not the size that it was saved with")]
+    Size {
+        /// Name of the file.
+        name: String,
+    },
+}
+
 /// The snapshots of one cache.
 pub(super) struct Snapshots {
     dir: PathBuf,
@@ -151,16 +168,16 @@ impl Snapshots {
     /// The snapshot of that key, if there is one.
     ///
     /// # Errors
-    /// There is one, and it is not whole: why.
-    pub(super) fn find(&self, key: &str) -> Result<Option<(Snapshot, Saved)>, String> {
+    /// There is one, and it is not whole.
+    pub(super) fn find(&self, key: &str) -> Result<Option<(Snapshot, Saved)>, BadSnapshot> {
         let snapshot = Snapshot { dir: self.dir.join(key) };
         if !snapshot.dir.exists() {
             return Ok(None);
         }
-        let info = info(&snapshot.dir).map_err(|error| format!("{INFO}: {error}"))?;
-        let sizes = snapshot.sizes().map_err(|error| format!("a file is missing: {error}"))?;
+        let info = info(&snapshot.dir).map_err(BadSnapshot::Info)?;
+        let sizes = snapshot.sizes().map_err(BadSnapshot::Missing)?;
         if let Some((name, _)) = info.files.iter().find(|(name, size)| sizes.get(*name) != Some(size)) {
-            return Err(format!("{name} has not the size that it was saved with"));
+            return Err(BadSnapshot::Size { name: name.clone() });
         }
         // For the choice of what stays; a cache that cannot be written to is still of use.
         drop(File::open(snapshot.dir.join(INFO)).and_then(|file| file.set_modified(SystemTime::now())));
@@ -339,7 +356,8 @@ mod tests {
         assert_eq!(mode & 0o077, 0, "others could read it in the guest's memory");
         assert!(!snapshot.live().exists());
         fs::write(snapshot.state(), "").unwrap();
-        assert!(store.find("k").err().unwrap().starts_with("state has not the size"));
+        let error = store.find("k").err().unwrap();
+        assert!(matches!(&error, BadSnapshot::Size { name } if name == "state"), "{error}");
         store.remove("k");
         assert!(store.find("k").unwrap().is_none());
         assert_eq!(names(&store), [""; 0]);
