@@ -32,7 +32,7 @@ pub(super) enum NoSlot {
 /// Why a saved state was not gone on from.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotRestored {
-    /// It is not whole.
+    /// The snapshot is not whole.
     #[error(transparent)]
     Snapshot(#[from] BadSnapshot),
     /// The console of the boot that it comes from cannot be read.
