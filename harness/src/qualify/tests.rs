@@ -5,6 +5,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use nlproof_guest::Tasks;
 use ssh_key::LineEnding;
 
 use super::bundle::pack;

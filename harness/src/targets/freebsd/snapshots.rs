@@ -58,6 +58,39 @@ struct Info {
     saved: Saved,
 }
 
+/// Why a snapshot that is there cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadSnapshot {
+    /// What is known of it cannot be read.
+    #[error("{INFO}: {0}")]
+    Info(#[source] io::Error),
+    /// A file of it is gone.
+    #[error("a file is missing: {0}")]
+    Missing(#[source] io::Error),
+    /// A file of it was cut, or has grown.
+    #[error("{name} has not the size that it was saved with")]
+    Size {
+        /// Name of the file.
+        name: String,
+    },
+    /// The state is another user's.
+    #[error("the state is another user's: {name} belongs to uid {uid}")]
+    NotOurs {
+        /// Name of the file.
+        name: String,
+        /// Who owns it.
+        uid: u32,
+    },
+    /// Others can look into it.
+    #[error("others can read the state: {name} has mode {mode:04o}")]
+    Exposed {
+        /// Name of the file.
+        name: String,
+        /// The file's mode.
+        mode: u32,
+    },
+}
+
 /// The snapshots of one cache.
 pub(super) struct Snapshots {
     dir: PathBuf,
@@ -166,18 +199,18 @@ impl Snapshots {
     /// The snapshot of that key, if there is one.
     ///
     /// # Errors
-    /// There is one, and it is not whole: why.
-    pub(super) fn find(&self, key: &str) -> Result<Option<(Snapshot, Saved)>, String> {
+    /// There is one, and it is not whole.
+    pub(super) fn find(&self, key: &str) -> Result<Option<(Snapshot, Saved)>, BadSnapshot> {
         let snapshot = Snapshot { dir: self.dir.join(key) };
         if !snapshot.dir.exists() {
             return Ok(None);
         }
         private(&snapshot.dir)?;
         private(&snapshot.dir.join(INFO))?;
-        let info = info(&snapshot.dir).map_err(|error| format!("{INFO}: {error}"))?;
-        let sizes = snapshot.sizes().map_err(|error| format!("a file is missing: {error}"))?;
+        let info = info(&snapshot.dir).map_err(BadSnapshot::Info)?;
+        let sizes = snapshot.sizes().map_err(BadSnapshot::Missing)?;
         if let Some((name, _)) = info.files.iter().find(|(name, size)| sizes.get(*name) != Some(size)) {
-            return Err(format!("{name} has not the size that it was saved with"));
+            return Err(BadSnapshot::Size { name: name.clone() });
         }
         // For the choice of what stays; a cache that cannot be written to is still of use.
         drop(File::open(snapshot.dir.join(INFO)).and_then(|file| file.set_modified(SystemTime::now())));
@@ -248,15 +281,15 @@ impl Snapshots {
 
 /// Whether this is ours, and nobody else can look into it: who has a state's token and keys has every guest that goes on
 /// from it.
-fn private(path: &Path) -> Result<(), String> {
-    let name = path.file_name().unwrap_or_default().display();
-    let data = fs::metadata(path).map_err(|error| format!("{name}: {error}"))?;
+fn private(path: &Path) -> Result<(), BadSnapshot> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let data = fs::metadata(path).map_err(BadSnapshot::Missing)?;
     if data.uid() != rustix::process::geteuid().as_raw() {
-        return Err(format!("the state is another user's: {name} belongs to uid {}", data.uid()));
+        return Err(BadSnapshot::NotOurs { name, uid: data.uid() });
     }
     match data.mode() & 0o077 {
         0 => Ok(()),
-        _ => Err(format!("others can read the state: {name} has mode {:04o}", data.mode() & 0o7777)),
+        _ => Err(BadSnapshot::Exposed { name, mode: data.mode() & 0o7777 }),
     }
 }
 
@@ -375,10 +408,12 @@ mod tests {
         assert!(!snapshot.live().exists());
         let open = fs::Permissions::from_mode(0o755);
         fs::set_permissions(store.dir.join("k"), open).unwrap();
-        assert_eq!(store.find("k").err().unwrap(), "others can read the state: k has mode 0755");
+        let error = store.find("k").err().unwrap();
+        assert_eq!(error.to_string(), "others can read the state: k has mode 0755");
         fs::set_permissions(store.dir.join("k"), fs::Permissions::from_mode(0o700)).unwrap();
         fs::write(snapshot.state(), "").unwrap();
-        assert!(store.find("k").err().unwrap().starts_with("state has not the size"));
+        let error = store.find("k").err().unwrap();
+        assert!(matches!(&error, BadSnapshot::Size { name } if name == "state"), "{error}");
         store.remove("k");
         assert!(store.find("k").unwrap().is_none());
         assert_eq!(names(&store), [""; 0]);

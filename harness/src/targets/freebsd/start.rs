@@ -20,10 +20,11 @@ use nlproof_image::{Image, KERNEL_LABEL};
 use super::connection::{Link, guest_failure, open_failure};
 use super::faulty_cards::FaultyCards;
 use super::keys::Keys;
-use super::late::{Unrestored, patiently};
+use super::late::patiently;
 use super::limit::{over_limit, remove_victim};
 use super::loaded_module::{Loaded, load};
 use super::module::Prepared;
+use super::not_started::{NoSlot, NotMade, NotRestored};
 use super::options::{FreebsdOptions, Start, machine, without_logs};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
 use crate::guest::{Ssh, agent_path, install_agent, start_listener};
@@ -158,20 +159,6 @@ pub(super) async fn start(
     result.map(|started| Started { fell_back: fell_back || started.fell_back, ..started })
 }
 
-/// Why there is no new snapshot.
-enum NotMade {
-    /// The guest does not start either way.
-    Guest(OpenError),
-    /// The state could not be saved.
-    Snapshot(String),
-}
-
-impl From<OpenError> for NotMade {
-    fn from(error: OpenError) -> Self {
-        Self::Guest(error)
-    }
-}
-
 struct Starter<'a> {
     request: &'a StartRequest<'a>,
     accelerator: &'a SelectedAccelerator,
@@ -179,12 +166,12 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    fn slot(&self) -> Result<SnapshotSlot, String> {
+    fn slot(&self) -> Result<SnapshotSlot, NoSlot> {
         let StartRequest { image, module, cards, options, tools } = self.request;
-        let directory = image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
-        let store = Snapshots::beside(&image.dir).ok_or("the image is in no cache")?;
+        let directory = image.dir.to_str().ok_or(NoSlot::Name)?;
+        let store = Snapshots::beside(&image.dir).ok_or(NoSlot::NoCache)?;
         let machine = machine_identity(&machine(&without_logs(options)), self.accelerator.kind, tools)
-            .map_err(|error| format!("{}: {error}", tools.qemu.display()))?;
+            .map_err(|cause| NoSlot::Qemu { path: tools.qemu.clone(), cause })?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let module = module.map_or(String::new(), Prepared::digest);
         let cards = cards.map_or(String::new(), FaultyCards::digest);
@@ -200,7 +187,7 @@ impl Starter<'_> {
         &self,
         slot: &SnapshotSlot,
         on_stage: &mut OnStage<'_>,
-    ) -> Result<Option<Started>, String> {
+    ) -> Result<Option<Started>, NotRestored> {
         match slot.store.find(&slot.key)? {
             Some((snapshot, saved)) => self.restore_patiently(&snapshot, &saved, on_stage).await.map(Some),
             None => Ok(None),
@@ -212,11 +199,11 @@ impl Starter<'_> {
         snapshot: &Snapshot,
         saved: &Saved,
         on_stage: &mut OnStage<'_>,
-    ) -> Result<Started, String> {
+    ) -> Result<Started, NotRestored> {
         let began = Instant::now();
         let mut told = (on_stage, String::new());
-        let on_late = |(on_stage, late): &mut (&mut OnStage<'_>, String), reason: &str| {
-            let reason = reason.lines().next().unwrap_or_default();
+        let on_late = |(on_stage, late): &mut (&mut OnStage<'_>, String), reason: &NotRestored| {
+            let reason = first_line(reason);
             on_stage(&format!("the restore took too long: {reason}; once more, with more time"), None);
             *late = format!(" after one that took too long: {reason}");
         };
@@ -232,7 +219,7 @@ impl Starter<'_> {
     fn fall_back(
         &self,
         slot: &SnapshotSlot,
-        reason: &str,
+        reason: &NotRestored,
         on_stage: &mut OnStage<'_>,
     ) -> Result<String, OpenError> {
         if self.request.options.tasks.is_cancelled() {
@@ -243,7 +230,7 @@ impl Starter<'_> {
             return Err(OpenError::Guest(format!("{reason}; {full}").into()));
         }
         slot.store.remove(&slot.key);
-        let why = format!("warm restore failed: {}", reason.lines().next().unwrap_or_default());
+        let why = format!("warm restore failed: {}", first_line(reason));
         on_stage(&why, None);
         Ok(why)
     }
@@ -254,7 +241,7 @@ impl Starter<'_> {
         saved: &Saved,
         patience: &Patience,
         on_stage: &mut OnStage<'_>,
-    ) -> Result<Started, Unrestored> {
+    ) -> Result<Started, NotRestored> {
         let StartRequest { image, options, tools, .. } = self.request;
         on_stage(&format!("restore under {}", self.accelerator.kind), None);
         let mut config = machine(options);
@@ -262,7 +249,7 @@ impl Starter<'_> {
         config.kernel_disk(image.kernel_disk()).seed(Seed::File(snapshot.seed()));
         if let Some(console) = &options.console {
             // The kept log begins with the boot that the state comes from.
-            let boot = fs::read(snapshot.console()).map_err(|error| format!("its console: {error}"))?;
+            let boot = fs::read(snapshot.console()).map_err(NotRestored::Console)?;
             let append = || OpenOptions::new().create(true).append(true).open(console)?.write_all(&boot);
             // No fault of the snapshot, which would go.
             if let Err(error) = append() {
@@ -272,9 +259,8 @@ impl Starter<'_> {
         }
         let mut vm = restore(&config, self.accelerator.kind, tools, patience, &snapshot.state()).await?;
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
-        let words = |error: OpenError| error.to_string();
-        let mut link = Link::new(&vm, &saved.keys, agent, patience).map_err(words)?;
-        link.use_direct(&vm, saved.token).map_err(words)?;
+        let mut link = Link::new(&vm, &saved.keys, agent, patience)?;
+        link.use_direct(&vm, saved.token)?;
         // Its greeting sets the guest's clock, which stands where it stood when the state was saved.
         let wait = Wait::new("the restored agent", ANSWER_LIMIT);
         link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ()).await?;
@@ -370,19 +356,18 @@ impl Starter<'_> {
     /// Boots the guest, saves it as soon as everything is ready in it, and ends it. What to say about it.
     async fn make(&self, slot: &SnapshotSlot, on_stage: &mut OnStage<'_>) -> Result<String, NotMade> {
         let StartRequest { image, tools, options, .. } = self.request;
-        let failed = |error: &dyn std::fmt::Display| NotMade::Snapshot(error.to_string());
         // Memory that is a file ends QEMU where the file finds no room.
         let needed = u64::from(options.memory_mib) * MIB + 2 * GUEST_WRITES;
-        require(&image.dir, needed, CACHE_REMEDY).map_err(|error| failed(&error))?;
-        let making = slot.store.begin(&slot.key).map_err(|error| failed(&error))?;
-        let making = making.ok_or_else(|| failed(&"another run is making it"))?;
+        require(&image.dir, needed, CACHE_REMEDY).map_err(NotMade::because)?;
+        let making = slot.store.begin(&slot.key).map_err(NotMade::because)?;
+        let making = making.ok_or_else(|| NotMade::because("another run is making it"))?;
         let snapshot = &making.snapshot;
-        create_overlay(tools, &image.root_disk(), &snapshot.live()).map_err(|error| failed(&error))?;
+        create_overlay(tools, &image.root_disk(), &snapshot.live()).map_err(NotMade::because)?;
         // The console of the boot belongs to the snapshot; the run's own gets it when it is restored.
         let mut config = machine(&without_logs(options));
         config.overlay_disk(snapshot.live(), DiskWrites::Keep).memory_file(snapshot.memory(), true);
         let (keys, seed) = Keys::fresh()?;
-        snapshot.keep_seed(&seed).map_err(|error| failed(&error))?;
+        snapshot.keep_seed(&seed).map_err(NotMade::because)?;
         config.kernel_disk(image.kernel_disk()).seed(Seed::File(snapshot.seed()));
         let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage).await?;
         let module = self.load(&mut vm, &mut link, on_stage).await?;
@@ -390,11 +375,11 @@ impl Starter<'_> {
         if options.stacks > 0 {
             on_stage("make network stacks", None);
         }
-        let token = token().map_err(|error| failed(&error))?;
+        let token = token().map_err(NotMade::because)?;
         let listen = Listen { address: ANY, port: AGENT_PORT, token, stacks: options.stacks };
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let wait = Wait::new("the agent to listen", LISTEN_LIMIT + STACK_LIMIT * options.stacks);
-        let ssh = link.ssh(&mut vm).await.map_err(|error| failed(&error))?;
+        let ssh = link.ssh(&mut vm).await.map_err(NotMade::because)?;
         if let Err(error) = start_listener(ssh, &agent, &listen, &wait, &mut vm).await {
             return Err(NotMade::Guest(self.not_listening(open_failure(error, &vm), &vm)));
         }
@@ -421,12 +406,12 @@ impl Starter<'_> {
         OpenError::Guest(Explained::behind(cause, more))
     }
 
-    async fn save(&self, vm: &mut Vm, making: Making, saved: Saved) -> Result<(), String> {
+    async fn save(&self, vm: &mut Vm, making: Making, saved: Saved) -> Result<(), Cause> {
         let snapshot = &making.snapshot;
         let copy = || fs::copy(snapshot.live(), snapshot.overlay()).map(drop);
-        save(vm, &snapshot.state(), copy).await.map_err(|error| error.to_string())?;
-        vm.copy_serial_log(&snapshot.console()).map_err(|error| error.to_string())?;
-        making.keep(&self.request.image.dir, saved).map_err(|error| error.to_string())
+        save(vm, &snapshot.state(), copy).await?;
+        vm.copy_serial_log(&snapshot.console())?;
+        Ok(making.keep(&self.request.image.dir, saved)?)
     }
 }
 
@@ -442,6 +427,11 @@ async fn mount_kernel(ssh: &Ssh, vm: &mut Vm) -> Result<(), OpenError> {
     Err(OpenError::Guest(
         format!("`{command}` in the guest ended with {}: {}", output.status, said.trim_end()).into(),
     ))
+}
+
+/// The first line of what an error says: the guest's console may follow.
+fn first_line(error: &NotRestored) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// Whether a guest's writes find room on this machine.
