@@ -93,7 +93,7 @@ pub(super) fn unpack(archive: &Path, into: &Path, limits: BundleLimits) -> Resul
         };
         wrong(why).help("fetch it again; nlproof qualify writes bundles, as DIR.tar.zst")
     };
-    let file = nlproof_base::open(archive).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let file = nlproof_base::open(archive).map_err(|error| wrong(error.to_string()))?;
     let size = file.metadata().map_err(damaged)?.len();
     if size > limits.packed {
         return Err(wrong(format!("has {size} bytes; at most {} are read", limits.packed)));

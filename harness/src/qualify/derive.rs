@@ -123,9 +123,13 @@ fn module_verdict(
     let wire = compare([(&names[0], stock), (&names[1], rust)], &mut |id, from, to| {
         Ok(module::explain(tests.divergences, result.cell.profile, id, from, to))
     })?;
-    let verification = result.facts.iter().find(|fact| fact.label() == VERIFICATION).map(Fact::text);
-    let verification = verification.unwrap_or_else(|| "not told: the module was not loaded".to_owned());
-    Ok(Module { party: party(result), verification, wire })
+    Ok(Module { party: party(result), verification: verification(result), wire })
+}
+
+/// The verdict of verification on the module of a cell.
+fn verification(result: &CellResult) -> String {
+    let verdict = result.facts.iter().find(|fact| fact.label() == VERIFICATION).map(Fact::text);
+    verdict.unwrap_or_else(|| "not told: the module was not loaded".to_owned())
 }
 
 /// What went wrong in a cell besides its answers. What the kernel in `known` complains of as well is nothing new.
@@ -192,10 +196,14 @@ fn troubles_of_module(result: &CellResult) -> Vec<Trouble> {
         }
         _ => None,
     };
-    troubled(result)
+    let told = troubled(result)
         .filter_map(|vector| Some((vector, bad(&vector.outcome)?)))
-        .map(|(vector, what)| Trouble { cell: cell.clone(), what: format!("{}: {what}", vector.id) })
-        .collect()
+        .map(|(vector, what)| Trouble { cell: cell.clone(), what: format!("{}: {what}", vector.id) });
+    // One that was loaded all the same (--unverified) is not the one to decide on.
+    let verdict = verification(result);
+    let rejected = (!verdict.starts_with("accepted"))
+        .then(|| Trouble { cell: cell.clone(), what: format!("verification: {verdict}") });
+    rejected.into_iter().chain(told).collect()
 }
 
 fn coverage(tests: &Tests<'_>, candidate: &CellResult, said: &Answers) -> Coverage {
@@ -308,5 +316,86 @@ impl Qualification {
         let verdict = if self.passed { "passed" } else { "not passed" };
         let unexplained = self.unexplained().len();
         format!("{}: {verdict}, {unexplained} unexplained; {wire}{module}", self.candidate.cell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use iface_core::Profile;
+
+    use super::*;
+    use crate::matrix::tests::cell;
+    use crate::matrix::{LostGuest, ModuleKind};
+    use crate::targets::Loss;
+
+    fn result(module: ModuleKind, status: CellStatus) -> CellResult {
+        CellResult {
+            cell: crate::matrix::Cell { module, ..cell(Some("15.1-RELEASE"), Profile::R15) },
+            status,
+            fallbacks: 0,
+            losses: vec![],
+            complaints: vec![],
+            facts: vec![],
+            vectors: vec![],
+            recorded: vec![],
+            duration: Duration::ZERO,
+            guest_time: Duration::ZERO,
+        }
+    }
+
+    fn told(result: &CellResult, known: Option<&CellResult>) -> String {
+        let troubles = troubles_of(result, known, &BTreeMap::new());
+        troubles.into_iter().map(|trouble| trouble.what).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn a_module_that_was_rejected_and_loaded_all_the_same_is_told() {
+        let mut rust = result(ModuleKind::Rust, CellStatus::Passed);
+        let told =
+            |rust: &CellResult| troubles_of_module(rust).into_iter().map(|one| one.what).collect::<Vec<_>>();
+        assert_eq!(told(&rust), ["verification: not told: the module was not loaded"]);
+        rust.facts = vec![Fact::line(VERIFICATION, "REJECTED (1 error) and loaded all the same: x")];
+        assert_eq!(told(&rust), ["verification: REJECTED (1 error) and loaded all the same: x"]);
+        rust.facts = vec![Fact::line(VERIFICATION, "accepted: 3 waived, 0 warnings")];
+        assert_eq!(told(&rust), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_baseline_complains_of_as_well_is_nothing_new() {
+        let complaint = |name: &str| Complaint { text: format!("says {name}"), fingerprint: name.into() };
+        let failed = || result(ModuleKind::Stock, CellStatus::GuestFailed("says a".into()));
+        let old = CellResult { complaints: vec![complaint("a")], ..failed() };
+        let new = |names: &[&str]| CellResult {
+            complaints: names.iter().map(|name| complaint(name)).collect(),
+            ..failed()
+        };
+        assert_eq!(told(&new(&["a"]), Some(&old)), "");
+        assert_eq!(told(&new(&["a", "b"]), Some(&old)), "says b");
+        assert_eq!(told(&old, None), "", "the baseline is what is known");
+        assert_eq!(told(&failed(), Some(&old)), "guest failed: says a", "nothing else explains it");
+    }
+
+    #[test]
+    fn lost_guests_and_cells_that_did_not_run_are_told() {
+        let loss =
+            Loss { kind: "hung".into(), fingerprint: "h".into(), calls: vec![], text: "hangs\nmore".into() };
+        let mut lost = result(ModuleKind::Stock, CellStatus::GuestFailed("x".into()));
+        lost.losses = vec![LostGuest { vector: "link/a".into(), loss }];
+        assert_eq!(told(&lost, None), "the guest was lost in link/a: hangs");
+        let not_run = CellStatus::NotRun { reason: "r".into(), remedy: "m".into() };
+        assert_eq!(told(&result(ModuleKind::Stock, not_run), None), "not run: r; to run it: m");
+        let broken = CellStatus::Refused("y".into());
+        assert_eq!(told(&result(ModuleKind::Rust, broken), None), "verification failed: y");
+    }
+
+    #[test]
+    fn lines_of_a_measurement_are_told_apart() {
+        let text = "loads  3 in  1.0 s   x, 1 deferred calls done\nFAILED: loads: y\nbench kmod: 1 complaint\n\
+                    dump of 9 links  9  1  2  1.100  1.00%  [at most 1.00: NOT KEPT]\none link 1 1 1 1.0 1.00% [no limit]\n";
+        let bench = read_bench(text);
+        assert_eq!((bench.endurance.len(), bench.speed.len(), bench.failed.len()), (2, 2, 2), "{bench:?}");
+        assert_eq!(read_bench(""), Bench { endurance: vec![], speed: vec![], failed: vec![] });
     }
 }
