@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use nlproof_agent::{Batch, Program, Record};
 use nlproof_files::require;
 use nlproof_image::{
-    BuildOptions, Found, Image, ImageError, Over, Progress, ReleaseDir, VmImageDir, build, kernel_disk,
+    BuildOptions, Found, Image, ImageError, LoaderModule, Over, Progress, ReleaseDir, VmImageDir, build,
+    kernel_disk,
 };
 use nlproof_kmod::kernel;
 use nlproof_wire::Os;
@@ -25,7 +26,7 @@ use super::console::{Blame, console, console_since};
 use super::keys::Keys;
 use super::loaded_module::Loaded;
 use super::lost::{LostConsole, loss};
-use super::module::{ModuleOptions, prepare_module};
+use super::module::{ModuleOptions, Prepared, prepare_module};
 use super::options::{FreebsdOptions, MEMORY_MIB, image_options};
 use super::own::OwnRelease;
 use super::provision::provisioned;
@@ -87,7 +88,7 @@ impl FreebsdTarget {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Image, OpenError> {
         let own = options.own_release(release);
-        image(&release_dir(release, options)?, own.map(Arc::as_ref), options, on_stage)
+        image(&release_dir(release, options)?, own.map(Arc::as_ref), options, None, on_stage)
     }
 
     /// Builds the image or finds it, boots it, puts the agent in place, and loads the module, if one is
@@ -110,6 +111,7 @@ impl FreebsdTarget {
         let directory = release_dir(release, options)?;
         let own = options.own_release(release).map(Arc::as_ref);
         // Before the image: what must not be loaded shall not cost a boot.
+        let by_loader = module.is_some_and(|module| module.by_loader);
         let module = match (module, &directory) {
             (None, _) => None,
             (Some(module), Found::Sets(sets)) => {
@@ -117,7 +119,8 @@ impl FreebsdTarget {
             }
             (Some(_), Found::Image(image)) => return Err(no_sources(image)),
         };
-        let image = image(&directory, own, options, on_stage)?;
+        let for_loader = module.as_ref().filter(|_| by_loader).map(Prepared::for_loader);
+        let image = image(&directory, own, options, for_loader, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
         let accelerator = remembered_accelerator(options.accelerator, &tools, &options.state)
@@ -127,7 +130,8 @@ impl FreebsdTarget {
         }
         let accelerator_kind = accelerator.kind;
         let booting = Instant::now();
-        let request = StartRequest { image: &image, module: module.as_ref(), options, tools: &tools };
+        let request =
+            StartRequest { image: &image, module: module.as_ref(), by_loader, options, tools: &tools };
         let (started, accelerator) = match start(&request, &accelerator, on_stage) {
             Err(OpenError::Guest(cause)) if options.may_fall_back(&accelerator_kind) => {
                 let text = cause.to_string();
@@ -353,6 +357,7 @@ fn image(
     directory: &Found,
     own: Option<&OwnRelease>,
     options: &FreebsdOptions,
+    loader_module: Option<LoaderModule>,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Image, OpenError> {
     let mut progress = |progress: Progress| {
@@ -367,6 +372,7 @@ fn image(
             let wanted = BuildOptions {
                 demanded: options.demanded.clone(),
                 free_mib: options.free_mib,
+                loader_module,
                 ..image_options(options.stock_rc, &options.modules)
             };
             build(sets, &wanted, &options.cache, &options.cancel, &mut progress)

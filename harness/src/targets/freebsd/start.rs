@@ -25,7 +25,7 @@ use super::connection::{Link, guest_failure, open_failure};
 use super::keys::Keys;
 use super::late::{Unrestored, patiently};
 use super::limit::{over_limit, remove_victim};
-use super::loaded_module::{Loaded, load};
+use super::loaded_module::{Loaded, load, loaded_by_loader};
 use super::module::Prepared;
 use super::options::{FreebsdOptions, Start, machine, without_logs};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
@@ -80,6 +80,8 @@ pub(super) struct Started {
 pub(super) struct StartRequest<'a> {
     pub(super) image: &'a Image,
     pub(super) module: Option<&'a Prepared>,
+    /// The image's loader loads it.
+    pub(super) by_loader: bool,
     pub(super) options: &'a FreebsdOptions,
     pub(super) tools: &'a Tools,
 }
@@ -182,7 +184,7 @@ struct Starter<'a> {
 
 impl Starter<'_> {
     fn slot(&self) -> Result<SnapshotSlot, String> {
-        let StartRequest { image, module, options, tools } = self.request;
+        let StartRequest { image, module, options, tools, .. } = self.request;
         let directory = image.dir.to_str().ok_or("the cache's name is not UTF-8")?;
         let store = Snapshots::beside(&image.dir).ok_or("the image is in no cache")?;
         let machine = machine_identity(&machine(&without_logs(options)), self.accelerator.kind, tools)
@@ -352,6 +354,11 @@ impl Starter<'_> {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Option<Loaded>, OpenError> {
         let Some(module) = self.request.module else { return Ok(None) };
+        if self.request.by_loader {
+            on_stage("ask the module that the loader loaded", None);
+            let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
+            return loaded_by_loader(module, ssh, vm).map(Some);
+        }
         on_stage("load the module", None);
         let ssh = link.ssh(vm).map_err(|error| OpenError::Guest(error.into()))?;
         load(module, ssh, vm).map(Some)
