@@ -24,6 +24,7 @@ use crate::{
     digest::Sha256,
     disk,
     error::ImageError,
+    export::LoaderModule,
     extract::{self, Archive},
     image::{self, Image, ImageInfo, Input, SCHEMA},
     kernel::{self, KernelInfo},
@@ -71,7 +72,7 @@ pub fn build(
 
 /// Digest of everything that goes into an image.
 fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
-    let BuildOptions { stock_rc, modules: _, demanded: _, free_mib, makefs: _ } = options;
+    let BuildOptions { stock_rc, modules: _, demanded: _, loader_module, free_mib, makefs: _ } = options;
     let mut hasher = sha2::Sha256::new();
     hasher.update(format!("nlproof-image {BUILDER} {SCHEMA}\n{}\n", release.name));
     for file in [BASE, KERNEL] {
@@ -79,6 +80,9 @@ fn key(release: &ReleaseDir, options: &BuildOptions) -> Result<Sha256, ImageErro
     }
     hasher.update(format!("stock_rc {stock_rc} free_mib {free_mib}\n"));
     hasher.update(format!("modules {:?}\n", options.module_names()));
+    if let Some(module) = loader_module {
+        hasher.update(format!("loader {} {}\n{}", module.name, Sha256::of(&module.bytes), module.settings));
+    }
     config::version(&mut hasher);
     skip::version(&mut hasher);
     Ok(Sha256(hasher.finalize().into()))
@@ -151,6 +155,7 @@ impl Build<'_> {
             kernel,
             stock_rc: self.options.stock_rc,
             modules: self.options.module_names().into_iter().map(str::to_owned).collect(),
+            loader_module: self.options.loader_module.as_ref().map(LoaderModule::input),
             inputs: self.inputs()?,
             disk_sha256: Sha256::of_file(&self.dir.join(image::DISK), self.stop)?,
             disk_bytes,

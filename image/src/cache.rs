@@ -312,6 +312,7 @@ mod tests {
             kernel: crate::KernelInfo { version: "v".into(), sha256: key },
             stock_rc: false,
             modules: vec![],
+            loader_module: None,
             inputs: vec![],
             disk_sha256: key,
             disk_bytes: 1,

@@ -7,6 +7,7 @@ use sha2::Digest as _;
 
 use crate::{
     error::ImageError,
+    export::{LoaderModule, put},
     modules,
     options::BuildOptions,
     path::TreePath,
@@ -89,8 +90,14 @@ pub(crate) const NEEDED: &[(&str, &str)] = &[
 /// Writes our files into `tree`.
 pub(crate) fn configure(tree: &mut Tree, options: &BuildOptions) -> Result<(), ImageError> {
     let modules = modules::to_load(tree, options.module_names())?;
+    let own = options.loader_module.as_ref();
+    let loader =
+        |text: &str| loader_conf(text, &modules) + &own.map_or_else(String::new, LoaderModule::loader_conf);
+    if let Some(module) = own {
+        put(tree, &module.path(), 0o555, &module.bytes)?;
+    }
     for (path, mode, body, _) in FILES {
-        let Some(contents) = contents(body, options, |text| loader_conf(text, &modules)) else {
+        let Some(contents) = contents(body, options, loader) else {
             continue;
         };
         tree.write(TreePath::known(path), Meta::ours(*mode), &contents)
@@ -227,6 +234,18 @@ mod tests {
         let conf = text(&tree, "boot/loader.conf");
         assert!(conf.contains("if_epair_load=\"YES\"\n"), "{conf}");
         assert!(!conf.contains("if_bridge"), "{conf}");
+    }
+
+    #[test]
+    fn a_module_for_the_loader_lies_beside_the_kernels_own_and_is_named_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tree = Tree::create(dir.path().join("root")).unwrap();
+        let module =
+            LoaderModule { name: "ours".into(), bytes: b"ko".to_vec(), settings: "a=\"b\"\n".into() };
+        let options = BuildOptions { loader_module: Some(module), ..BuildOptions::default() };
+        configure(&mut tree, &options).unwrap();
+        assert_eq!(text(&tree, "boot/modules/ours.ko"), "ko");
+        assert!(text(&tree, "boot/loader.conf").ends_with("ours_load=\"YES\"\na=\"b\"\n"));
     }
 
     #[test]

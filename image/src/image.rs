@@ -73,6 +73,9 @@ pub struct ImageInfo {
     /// an image of an older nlproof, which did not write them down.
     #[serde(default)]
     pub modules: Vec<String>,
+    /// The module that the loader loads beside the kernel's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loader_module: Option<Input>,
     /// The files of the release that went into it.
     pub inputs: Vec<Input>,
     /// Digest of the disk. The same inputs give the same on every machine, but for a ready image, which was booted once.

@@ -278,6 +278,7 @@ fn info(
         kernel: kernel.info.clone(),
         stock_rc: options.stock_rc,
         modules: options.module_names().into_iter().map(str::to_owned).collect(),
+        loader_module: None,
         inputs: std::iter::once(file).chain(others).collect(),
         disk_sha256: Sha256::of_file(&dir.join(image::DISK), stop)?,
         disk_bytes: size(&dir.join(image::DISK))?,

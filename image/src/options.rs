@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
 
+use crate::export::LoaderModule;
 use crate::modules::{self, INTERFACE_MODULES};
 
 /// The caller's options for an image. All but `makefs` and `demanded` is part of the image's key in the cache.
@@ -17,6 +18,8 @@ pub struct BuildOptions {
     /// Kernel modules among them that must be there: a kernel that has one neither in itself nor as a file is an
     /// error. They do not change what is built.
     pub demanded: Vec<String>,
+    /// A module that the loader loads, beside the kernel's own.
+    pub loader_module: Option<LoaderModule>,
     /// Free space in the guest's root file system, in MiB.
     pub free_mib: u32,
     /// The `makefs` program; `None` looks for it in `PATH` and in the usual system directories.
@@ -26,7 +29,7 @@ pub struct BuildOptions {
 impl Default for BuildOptions {
     fn default() -> Self {
         let modules = INTERFACE_MODULES.iter().map(|name| (*name).to_owned()).collect();
-        Self { stock_rc: false, modules, demanded: vec![], free_mib: 64, makefs: None }
+        Self { stock_rc: false, modules, demanded: vec![], loader_module: None, free_mib: 64, makefs: None }
     }
 }
 

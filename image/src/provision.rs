@@ -104,6 +104,7 @@ pub fn provision(
             kernel,
             stock_rc: options.stock_rc,
             modules: options.module_names().into_iter().map(str::to_owned).collect(),
+            loader_module: None,
             inputs: vec![Input { file: source.file.clone(), sha256: digests.sha256, bytes: digests.bytes }],
             disk_sha256: Sha256::of_file(&disk, stop)?,
             disk_bytes: fs::metadata(&disk).map_err(|error| ImageError::io("read", &disk, error))?.len(),
@@ -116,7 +117,8 @@ pub fn provision(
 
 /// Digest of everything that goes into an image.
 fn key(source: &VmImageDir, options: &BuildOptions) -> Result<Sha256, ImageError> {
-    let BuildOptions { stock_rc, modules: _, demanded: _, free_mib: _, makefs: _ } = options;
+    let BuildOptions { stock_rc, modules: _, demanded: _, loader_module: _, free_mib: _, makefs: _ } =
+        options;
     let mut hasher = sha2::Sha256::new();
     hasher.update(format!("nlproof-image from a vm image {PROVISIONER} {SCHEMA}\n{}\n", source.name));
     hasher.update(format!("{} {}\nstock_rc {stock_rc}\n", source.file, source.digest));

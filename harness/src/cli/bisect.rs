@@ -196,7 +196,8 @@ fn asked(
     let bases: Vec<String> = args.release.iter().cloned().collect();
     let project = Project::find(project)?.with_modules(&args.guest.kmod).with_kernels(&kernel, &bases)?;
     let targets = Targets::new(&args.guest, &project)?;
-    let cells = CellArgs { target: Vec::new(), release: bases, module: vec![args.module], kernel };
+    let cells =
+        CellArgs { target: Vec::new(), release: bases, module: vec![args.module], load: Vec::new(), kernel };
     let cell = default_cell(&project, &targets, &cells)?;
     let mut target = open_shown(&targets, &cell).map_err(open_error)?;
     let answer = ask(&project, target.as_mut(), Some(&cell), vector)?;

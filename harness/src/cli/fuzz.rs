@@ -26,7 +26,7 @@ use crate::fuzz::{
     seeds_in,
 };
 use crate::golden::load_bugs;
-use crate::matrix::{Cell, GuestRequest, ModuleKind, TargetKind};
+use crate::matrix::{Cell, GuestRequest, LoadKind, ModuleKind, TargetKind};
 use crate::targets::{MEMORY_MIB, OnStage, SimTarget, SimTrace, Target};
 use crate::vector::{LossCode, StatedLoss, Vector};
 use crate::vm::TranslationLog;
@@ -59,6 +59,9 @@ pub(super) fn main(project: &ProjectArgs, args: &FuzzArgs) -> Result<ExitCode, C
 /// The cells that were asked for: guests, or simulators alone.
 fn cells(project: &Project, args: &FuzzArgs) -> Result<Vec<Cell>, CliError> {
     let mut cells = project.weighed_cells(&args.cells)?;
+    if args.cells.load.is_empty() {
+        cells.retain(|cell| cell.load == LoadKind::Kldload);
+    }
     let everything = args.cells.target.is_empty() && args.cells.release.is_empty();
     if everything {
         let text = "a campaign needs its cells\n  help: --release 15.1-RELEASE --module stock,rust; nlproof matrix lists \

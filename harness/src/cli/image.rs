@@ -80,6 +80,9 @@ fn list() -> Result<ExitCode, CliError> {
         if !entry.image.info.modules.is_empty() {
             say!("{:<20} {:>10}  modules {}", "", "", entry.image.info.modules.join(" "));
         }
+        if let Some(module) = &entry.image.info.loader_module {
+            say!("{:<20} {:>10}  loads {} sha256:{:.12}", "", "", module.file, module.sha256.to_string());
+        }
         for input in &entry.image.info.inputs {
             say!("{:<20} {:>10}  from {} sha256:{:.12}", "", "", input.file, input.sha256.to_string());
         }
@@ -160,9 +163,10 @@ fn collect(project: &ProjectArgs, all: bool, dry_run: bool) -> Result<ExitCode, 
         if let Some(base) = &info.base {
             return !entries.iter().any(|other| other.key == *base) || unused(entry);
         }
-        let is_further = ordinary.as_ref().is_some_and(|modules| {
-            !info.modules.is_empty() && info.modules.iter().any(|name| !modules.contains(name))
-        });
+        let is_further = info.loader_module.is_some()
+            || ordinary.as_ref().is_some_and(|modules| {
+                !info.modules.is_empty() && info.modules.iter().any(|name| !modules.contains(name))
+            });
         match dists.find_any(&info.release) {
             _ if is_further && unused(entry) => true,
             Ok(Found::Sets(release)) => info.inputs.iter().any(|input| {

@@ -34,7 +34,7 @@ struct Job {
 
 pub(super) fn main(project: &ProjectArgs, args: &MatrixArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?.with_kernels(&args.cells.kernel, &args.cells.release)?;
-    let cells = project.cells(&args.cells)?;
+    let cells = project.all_cells(&args.cells)?;
     if args.needs {
         let mut parts: Vec<_> = cells.iter().map(needs).collect();
         parts.sort_unstable();
@@ -79,7 +79,8 @@ fn needs(cell: &Cell) -> &'static str {
 fn selecting(cell: &Cell) -> String {
     let module = match (cell.target, cell.module) {
         (TargetKind::Sim, ModuleKind::Stock) => String::new(),
-        (_, module) => format!(" --module {module}"),
+        (_, ModuleKind::Stock) => " --module stock".to_owned(),
+        (_, ModuleKind::Rust) => format!(" --module rust --load {}", cell.load),
     };
     format!("--target {} --release {}{module}", cell.target, cell.release_or_profile())
 }

@@ -15,7 +15,7 @@ use super::exit::CliError;
 use super::out::tell;
 use super::source::{FromTree, from_tree};
 use crate::golden::{nearest_profile, profile_of};
-use crate::matrix::{Cell, Matrix, ModuleKind, TargetKind};
+use crate::matrix::{Cell, LoadKind, Matrix, ModuleKind, TargetKind};
 use crate::targets::OwnRelease;
 
 /// The line of facts that says that a profile is a guess.
@@ -147,6 +147,7 @@ pub(super) fn cells_of(
             profile,
             profile_is_meant,
             module,
+            load: LoadKind::Kldload,
             without: listed.map_or_else(Vec::new, |cell| cell.without.clone()),
             build_of: listed.and_then(|cell| cell.release.clone()),
             layer: listed.and_then(|cell| cell.layer.clone()),

@@ -17,7 +17,9 @@ use super::own::{OwnCells, one_profile, own_cells, profile_for};
 use super::unknown::{unknown_selection, unknown_vector};
 use crate::file::{FileError, nearest};
 use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
-use crate::matrix::{Cell, Matrix, ModuleKind, Selection, Soft, TargetKind, VectorFilter, load_matrix};
+use crate::matrix::{
+    Cell, LoadKind, Matrix, ModuleKind, Selection, Soft, TargetKind, VectorFilter, load_matrix,
+};
 use crate::releases::{Releases, load_releases};
 use crate::targets::{ModuleOptions, OwnRelease};
 use crate::vector::{Listing, Vector, lint, list, load_suite, load_vector};
@@ -116,6 +118,7 @@ impl Project {
             profile,
             profile_is_meant,
             module,
+            load: LoadKind::Kldload,
             without: Vec::new(),
             build_of: None,
             layer: None,
@@ -160,8 +163,18 @@ impl Project {
         Ok(load_releases(&self.root.join("releases.yaml"))?)
     }
 
-    /// The selected cells.
+    /// The selected cells, but those that only repeat others in another way: with the module loaded by the loader. Whoever
+    /// wants these says so.
     pub(super) fn cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
+        let mut cells = self.all_cells(args)?;
+        if args.load.is_empty() {
+            cells.retain(|cell| cell.load == LoadKind::Kldload);
+        }
+        Ok(cells)
+    }
+
+    /// The selected cells.
+    pub(super) fn all_cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
         let mut matrix = self.matrix()?;
         let profile = one_profile(&args.kernel.own)?;
         for release in &args.release {
@@ -172,6 +185,7 @@ impl Project {
             targets: args.target.clone(),
             releases: args.release.clone(),
             modules: args.module.clone(),
+            loads: args.load.clone(),
         };
         if !self.own.is_empty() {
             // What is named beside them is the userland.
@@ -207,7 +221,7 @@ impl Project {
 
     /// The selected cells, with those whose release no golden was recorded from: there is no answer to hold them to.
     pub(super) fn weighed_cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
-        let mut cells = self.cells(args)?;
+        let mut cells = self.all_cells(args)?;
         // Whoever runs a kernel of their own wants to know what it changes.
         let real = |cell: &Cell| cell.release.is_some() && cell.soft.is_none() && !self.is_own(cell);
         if cells.iter().any(real) {
@@ -360,6 +374,7 @@ impl Project {
             cache: cache_directory()?.join("kmod"),
             policy: self.root.join("fixtures/verify/nlproof_iface.yaml"),
             unverified,
+            by_loader: false,
             faults: false,
         })
     }

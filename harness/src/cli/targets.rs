@@ -11,7 +11,7 @@ use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::interrupt;
 use super::project::Project;
-use crate::matrix::{Cell, Event, GuestRequest, ModuleKind, TargetKind};
+use crate::matrix::{Cell, Event, GuestRequest, LoadKind, ModuleKind, TargetKind};
 use crate::releases::Releases;
 use crate::report::Screen;
 use crate::targets::{
@@ -286,7 +286,9 @@ impl Targets {
         if request.restore_only {
             options.start = Start::Saved;
         }
-        let module = (cell.module == ModuleKind::Rust).then_some(&self.module);
+        let by_loader = cell.load == LoadKind::Boot;
+        let module = ModuleOptions { by_loader, ..self.module.clone() };
+        let module = (cell.module == ModuleKind::Rust).then_some(&module);
         let target = FreebsdTarget::open(&cell.release_or_profile(), &options, module, on_stage)?;
         if let Some(kernel) = &target.facts().kernel {
             cell.suits(kernel.osreldate).map_err(|error| OpenError::Guest(error.into()))?;

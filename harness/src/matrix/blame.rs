@@ -143,6 +143,7 @@ mod tests {
             profile: Profile::R14_0,
             profile_is_meant: false,
             module,
+            load: crate::matrix::LoadKind::Kldload,
             without: vec![],
             build_of: None,
             layer: None,

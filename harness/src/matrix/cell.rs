@@ -28,6 +28,25 @@ pub enum ModuleKind {
     Rust,
 }
 
+/// How the module comes into a kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+pub enum LoadKind {
+    /// Into one that runs.
+    #[default]
+    Kldload,
+    /// By the loader, before the kernel looks for devices.
+    Boot,
+}
+
+impl fmt::Display for LoadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LoadKind::Kldload => "kldload",
+            LoadKind::Boot => "boot",
+        })
+    }
+}
+
 /// One cell: target × release × module, with the profile whose goldens hold for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
@@ -41,6 +60,8 @@ pub struct Cell {
     pub profile_is_meant: bool,
     /// Whose code answers.
     pub module: ModuleKind,
+    /// How the module comes into the kernel, where it is the module.
+    pub load: LoadKind,
     /// Vectors that this kernel cannot be asked.
     pub without: Vec<Without>,
     /// The release that this kernel is another build of: it should answer as that release does.
@@ -116,9 +137,13 @@ impl fmt::Display for Stated<'_> {
 }
 
 impl Cell {
-    /// The cell's name in reports and on the command line: `sim/14.0`, `freebsd/14.0-STABLE/stock`.
+    /// The cell's name in reports and on the command line: `sim/14.0`, `freebsd/14.0-STABLE/stock`; with the module loaded
+    /// by the loader `freebsd/14.0-STABLE/rust-boot`.
     pub fn name(&self) -> String {
         match &self.release {
+            Some(release) if self.load == LoadKind::Boot => {
+                format!("{}/{release}/{}-{}", self.target, self.module, self.load)
+            }
             Some(release) => format!("{}/{release}/{}", self.target, self.module),
             None => format!("{}/{}", self.target, self.release_or_profile()),
         }
@@ -245,6 +270,7 @@ pub(crate) mod tests {
             profile,
             profile_is_meant: false,
             module: ModuleKind::Stock,
+            load: LoadKind::Kldload,
             without: Vec::new(),
             build_of: None,
             layer: None,

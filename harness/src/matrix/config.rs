@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::cell::{Cell, ModuleKind, TargetKind, Without};
+use super::cell::{Cell, LoadKind, ModuleKind, TargetKind, Without};
 use crate::file::{FileError, Position, load_yaml, nearest, profile, schema_of};
 use crate::golden::layers;
 
@@ -43,6 +43,9 @@ struct RawCell {
     /// Which code answers in a real kernel.
     #[serde(default)]
     module: RawModule,
+    /// How the module comes into the kernel.
+    #[serde(default)]
+    load: RawLoad,
     /// The release of which this kernel is another build.
     #[schemars(with = "Option<String>")]
     build_of: Option<Spanned<String>>,
@@ -89,6 +92,17 @@ enum RawModule {
     Stock,
     /// The Rust-backed module, loaded into that kernel.
     Rust,
+}
+
+/// How the module comes into the kernel.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum RawLoad {
+    /// Into one that runs, by kldload(8).
+    #[default]
+    Kldload,
+    /// By the loader, before the kernel looks for devices.
+    Boot,
 }
 
 /// The schema of `matrix.yaml`.
@@ -200,6 +214,14 @@ fn validated(path: &Path, place: Position, raw: RawCell) -> Result<Cell, FileErr
         (RawTarget::Freebsd, RawModule::Stock) => (TargetKind::Freebsd, ModuleKind::Stock),
         (RawTarget::Freebsd, RawModule::Rust) => (TargetKind::Freebsd, ModuleKind::Rust),
     };
+    if raw.load == RawLoad::Boot && module == ModuleKind::Stock {
+        return Err(FileError::at(path, place, "`load: boot` without a module")
+            .help("it says how `module: rust` comes into the kernel"));
+    }
+    let load = match raw.load {
+        RawLoad::Kldload => LoadKind::Kldload,
+        RawLoad::Boot => LoadKind::Boot,
+    };
     match (target, &release) {
         (TargetKind::Sim, Some(release)) => Err(FileError::at(
             path,
@@ -214,6 +236,7 @@ fn validated(path: &Path, place: Position, raw: RawCell) -> Result<Cell, FileErr
             release,
             profile,
             module,
+            load,
             without,
             build_of,
             layer,
@@ -297,6 +320,18 @@ mod tests {
         let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
         assert_eq!(names, ["sim/14.0", "freebsd/14.0-STABLE/stock"]);
         assert_eq!(matrix.lines()["freebsd/14.0-STABLE/stock"], 3);
+    }
+
+    #[test]
+    fn a_module_may_be_loaded_by_the_loader_and_nothing_else_may() {
+        let cell = |rest: &str| {
+            load(&format!("cells:\n- {{target: freebsd, release: a, profile: '14.0', {rest}}}\n"))
+        };
+        let boot = cell("module: rust, load: boot").unwrap().cells.remove(0);
+        assert_eq!((boot.name().as_str(), boot.load), ("freebsd/a/rust-boot", LoadKind::Boot));
+        assert_eq!(cell("module: rust, load: kldload").unwrap().cells[0].name(), "freebsd/a/rust");
+        let error = cell("load: boot").unwrap_err();
+        assert!(error.contains("`load: boot` without a module"), "{error}");
     }
 
     #[test]

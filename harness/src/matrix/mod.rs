@@ -24,7 +24,7 @@ mod work_queue;
 mod wrong_profile;
 
 pub use blame::settle;
-pub use cell::{Cell, ModuleKind, Soft, Stated, TargetKind, Without};
+pub use cell::{Cell, LoadKind, ModuleKind, Soft, Stated, TargetKind, Without};
 pub use config::{Matrix, load_matrix, matrix_schema};
 pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest};
 pub use event::Event;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The selection of cells and vectors for a run.
 
-use super::cell::{Cell, ModuleKind, TargetKind};
+use super::cell::{Cell, LoadKind, ModuleKind, TargetKind};
 use super::config::Matrix;
 use crate::vector::Vector;
 
@@ -16,6 +16,8 @@ pub struct Selection {
     pub releases: Vec<String>,
     /// The modules that are wanted.
     pub modules: Vec<ModuleKind>,
+    /// The ways in which the module comes into the kernel; it is the module's cells alone that have one.
+    pub loads: Vec<LoadKind>,
 }
 
 impl Selection {
@@ -44,6 +46,7 @@ impl Selection {
         };
         (self.targets.is_empty() || self.targets.contains(&cell.target))
             && (self.modules.is_empty() || self.modules.contains(&cell.module))
+            && (self.loads.is_empty() || (cell.module == ModuleKind::Rust && self.loads.contains(&cell.load)))
             && (self.releases.is_empty() || self.releases.iter().any(by_release))
     }
 }

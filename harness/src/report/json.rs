@@ -9,7 +9,7 @@ use nlproof_files::write_whole;
 
 use super::schema::{Cell, Complaint, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
 use crate::golden::{Compared, Origin};
-use crate::matrix::{CellResult, CellStatus, LostGuest, Outcome, RunResult};
+use crate::matrix::{CellResult, CellStatus, LoadKind, LostGuest, Outcome, RunResult};
 use crate::targets::Loss;
 
 /// Writes `report.json`; it appears whole or not at all.
@@ -50,6 +50,7 @@ fn cell(result: &CellResult) -> Cell {
         release: result.cell.release_or_profile(),
         profile: result.cell.profile.to_string(),
         module: result.cell.module.to_string(),
+        load: (result.cell.load != LoadKind::Kldload).then(|| result.cell.load.to_string()),
         build_of: result.cell.build_of.as_ref().map(ToString::to_string),
         layer: result.cell.layer.clone(),
         soft: result.cell.soft.is_some(),

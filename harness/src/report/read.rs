@@ -12,8 +12,8 @@ use super::schema::{self, OLDEST_SCHEMA, REPORT_SCHEMA, Report};
 use crate::file::{FileError, Limit, parse_json, read_any};
 use crate::golden::{Compared, Divergence, Origin, Standing};
 use crate::matrix::{
-    Cell, CellResult, CellStatus, LostGuest, ModuleKind, Outcome, RunResult, Slice, Soft, TargetKind,
-    VectorResult, VectorsOfRun,
+    Cell, CellResult, CellStatus, LoadKind, LostGuest, ModuleKind, Outcome, RunResult, Slice, Soft,
+    TargetKind, VectorResult, VectorsOfRun,
 };
 use crate::targets::{Complaint, Fact, Loss};
 
@@ -60,6 +60,9 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
         |what: &str, word: &str| serde_json::Error::custom(format!("{}: no {what} `{word}`", cell.name));
     let target = TargetKind::from_str(&cell.target, false).map_err(|_| unknown("target", &cell.target))?;
     let module = ModuleKind::from_str(&cell.module, false).map_err(|_| unknown("module", &cell.module))?;
+    let load = cell.load.as_deref().map_or(Ok(LoadKind::Kldload), |word| {
+        LoadKind::from_str(word, false).map_err(|_| unknown("way to load", word))
+    })?;
     let profile = cell.profile.parse().map_err(|_| unknown("profile", &cell.profile))?;
     let reason = cell.reason.clone().unwrap_or_default();
     let status = match (cell.status.as_str(), cell.failure.as_deref()) {
@@ -104,6 +107,7 @@ fn cell(cell: schema::Cell) -> Result<CellResult, serde_json::Error> {
             profile,
             profile_is_meant: false,
             module,
+            load,
             without: Vec::new(),
             build_of,
             layer,

@@ -84,6 +84,9 @@ pub(super) struct Cell {
     pub(super) profile: String,
     /// `stock` or `rust`.
     pub(super) module: String,
+    /// `boot`, where the loader loads the module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) load: Option<String>,
     /// The release of which its kernel is another build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) build_of: Option<String>,

@@ -111,6 +111,7 @@ pub(super) mod tests {
                 profile: Profile::R14_0,
                 profile_is_meant: false,
                 module: ModuleKind::Stock,
+                load: crate::matrix::LoadKind::Kldload,
                 without: vec![],
                 build_of: None,
                 layer: None,

@@ -128,8 +128,8 @@ pub(super) fn configure(tree: &mut Tree, options: &ExportOptions<'_>) -> Result<
         console.loader()
     );
     if let Some(module) = module {
-        loader += &format!("{}_load=\"YES\"\n{}", module.name, module.settings);
-        put(tree, &format!("boot/modules/{}.ko", module.name), 0o555, &module.bytes)?;
+        loader += &module.loader_conf();
+        put(tree, &module.path(), 0o555, &module.bytes)?;
     }
     put(tree, "boot/loader.conf", 0o644, loader.as_bytes())?;
     if let Some(text) = console.boot_config() {
@@ -166,7 +166,7 @@ fn dir(tree: &mut Tree, path: &'static str, mode: u32) -> Result<(), ImageError>
 }
 
 /// Writes a file of root's.
-pub(super) fn put(tree: &mut Tree, path: &str, mode: u32, bytes: &[u8]) -> Result<(), ImageError> {
+pub(crate) fn put(tree: &mut Tree, path: &str, mode: u32, bytes: &[u8]) -> Result<(), ImageError> {
     let place = TreePath::from_archive(path.as_bytes())
         .map_err(|reason| refused(path, TreeError::Refused(reason.to_owned())))?;
     tree.write(place, Meta::ours(mode), bytes).map_err(|error| refused(path, error))

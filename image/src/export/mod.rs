@@ -16,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use configure::put;
 pub use configure::{Console, NotAName, host_name, user_name};
 pub use format::{Format, QemuImg};
 pub use keys::{AuthorizedKeys, KeysError};
@@ -56,6 +57,27 @@ pub struct LoaderModule {
     pub bytes: Vec<u8>,
     /// Further lines of `loader.conf`.
     pub settings: String,
+}
+
+impl LoaderModule {
+    /// The file, as an input of an image.
+    pub(crate) fn input(&self) -> Input {
+        Input {
+            file: format!("{}.ko", self.name),
+            sha256: Sha256::of(&self.bytes),
+            bytes: self.bytes.len() as u64,
+        }
+    }
+
+    /// Where it lies in the guest.
+    pub(crate) fn path(&self) -> String {
+        format!("boot/modules/{}.ko", self.name)
+    }
+
+    /// Its lines of `loader.conf`.
+    pub(crate) fn loader_conf(&self) -> String {
+        format!("{}_load=\"YES\"\n{}", self.name, self.settings)
+    }
 }
 
 /// The request for an exported image.
@@ -182,11 +204,7 @@ impl ExportOptions<'_> {
             inputs.push(Input { file: "kernel".to_owned(), sha256: kernel.info.sha256, bytes });
         }
         if let Some(module) = &self.module {
-            inputs.push(Input {
-                file: format!("{}.ko", module.name),
-                sha256: Sha256::of(&module.bytes),
-                bytes: module.bytes.len() as u64,
-            });
+            inputs.push(module.input());
         }
         Ok(inputs)
     }

@@ -4,7 +4,7 @@
 use clap::Args;
 
 use super::kernel::KernelArgs;
-use crate::matrix::{ModuleKind, TargetKind};
+use crate::matrix::{LoadKind, ModuleKind, TargetKind};
 
 /// Which cells.
 #[derive(Debug, Args)]
@@ -18,6 +18,9 @@ pub(in crate::cli) struct CellArgs {
     /// Only cells of this module.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(in crate::cli) module: Vec<ModuleKind>,
+    /// Only cells in which the module comes into the kernel in this way.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(in crate::cli) load: Vec<LoadKind>,
     #[command(flatten)]
     pub(in crate::cli) kernel: KernelArgs,
 }

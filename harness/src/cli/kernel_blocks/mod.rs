@@ -29,8 +29,8 @@ use crate::blocks::{
 };
 use crate::file::{FileError, Limit, parse_json, read};
 use crate::matrix::{
-    Cell, CellResult, Engine, GuestRequest, ModuleKind, Outcome, RunRequest, RunResult, TargetKind, Timings,
-    VectorsOfRun, selection_digest,
+    Cell, CellResult, Engine, GuestRequest, LoadKind, ModuleKind, Outcome, RunRequest, RunResult, TargetKind,
+    Timings, VectorsOfRun, selection_digest,
 };
 use crate::report::Screen;
 use crate::targets::{FreebsdTarget, MEMORY_MIB, OnStage, OpenError, Target};
@@ -54,6 +54,9 @@ pub(super) fn main(project: &Project, args: &CoverageArgs) -> Result<ExitCode, C
         return Err(CliError::Usage(text.into()));
     }
     let mut cells = project.weighed_cells(&args.blocks.cells)?;
+    if args.blocks.cells.load.is_empty() {
+        cells.retain(|cell| cell.load == LoadKind::Kldload);
+    }
     cells.retain(|cell| cell.target == TargetKind::Freebsd);
     if cells.is_empty() {
         let text = "blocks are those of a kernel, and no cell of a FreeBSD guest is selected\n  help: nlproof matrix \

@@ -2,7 +2,8 @@
 //! The image that a guest starts from: built of a release, or of a ready image, with a kernel of somebody's own beside it.
 
 use nlproof_image::{
-    BuildOptions, Found, Image, ImageError, Over, Progress, ReleaseDir, VmImageDir, build, kernel_disk,
+    BuildOptions, Found, Image, ImageError, LoaderModule, Over, Progress, ReleaseDir, VmImageDir, build,
+    kernel_disk,
 };
 
 use super::options::{FreebsdOptions, image_options};
@@ -36,6 +37,7 @@ pub(super) fn image(
     directory: &Found,
     own: Option<&OwnRelease>,
     options: &FreebsdOptions,
+    loader_module: Option<LoaderModule>,
     on_stage: &mut OnStage<'_>,
 ) -> Result<Image, OpenError> {
     let mut progress = |progress: Progress| {
@@ -50,6 +52,7 @@ pub(super) fn image(
             let wanted = BuildOptions {
                 demanded: options.demanded.clone(),
                 free_mib: options.free_mib,
+                loader_module,
                 ..image_options(options.stock_rc, &options.modules)
             };
             build(sets, &wanted, &options.cache, options.tasks.cancel(), &mut progress)

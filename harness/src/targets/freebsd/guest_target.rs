@@ -25,7 +25,7 @@ use super::guest_image::{image, no_sources, release_dir};
 use super::keys::Keys;
 use super::loaded_module::Loaded;
 use super::lost::{LostConsole, loss};
-use super::module::{ModuleOptions, prepare_module};
+use super::module::{ModuleOptions, Prepared, prepare_module};
 use super::options::{FreebsdOptions, MEMORY_MIB};
 use super::own::OwnRelease;
 use super::start::{StartRequest, Started, start};
@@ -85,7 +85,7 @@ impl FreebsdTarget {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Image, OpenError> {
         let own = options.own_release(release);
-        image(&release_dir(release, options)?, own.map(Arc::as_ref), options, on_stage)
+        image(&release_dir(release, options)?, own.map(Arc::as_ref), options, None, on_stage)
     }
 
     /// Builds the image or finds it, boots it, puts the agent in place, and loads the module, if one is
@@ -108,6 +108,7 @@ impl FreebsdTarget {
         let directory = release_dir(release, options)?;
         let own = options.own_release(release).map(Arc::as_ref);
         // Before the image: what must not be loaded shall not cost a boot.
+        let by_loader = module.is_some_and(|module| module.by_loader);
         let module = match (module, &directory) {
             (None, _) => None,
             (Some(module), Found::Sets(sets)) => {
@@ -122,7 +123,8 @@ impl FreebsdTarget {
             }
             _ => None,
         };
-        let image = image(&directory, own, options, on_stage)?;
+        let for_loader = module.as_ref().filter(|_| by_loader).map(Prepared::for_loader);
+        let image = image(&directory, own, options, for_loader, on_stage)?;
         let built = started.elapsed();
         on_stage("choose the accelerator", None);
         let accelerator = options
@@ -143,6 +145,7 @@ impl FreebsdTarget {
         let request = StartRequest {
             image: &image,
             module: module.as_ref(),
+            by_loader,
             cards: cards.as_ref(),
             options,
             tools: &tools,

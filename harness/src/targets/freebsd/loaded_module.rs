@@ -18,7 +18,7 @@ use crate::vm::{Vm, Wait};
 /// Where the module is put in the guest.
 pub(crate) const PLACE: &str = "/tmp/nlproof_iface.ko";
 /// The name under which the kernel knows it.
-const NAME: &str = "nlproof_iface";
+pub(super) const NAME: &str = "nlproof_iface";
 /// Limit for an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Settings below `net.netlink.nlproof` (kmod-src/shim); all others are counters.
@@ -32,13 +32,52 @@ pub(crate) const EPOCH_WAIT: &str = "net.netlink.nlproof.epoch_wait=1";
 pub(crate) struct Loaded {
     /// Verification rejected it.
     unverified: bool,
+    /// The interfaces whose arrival it announced while the kernel started, if the loader loaded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arrivals: Option<String>,
+}
+
+/// Interfaces that arrive in every guest before the network's protocols are there.
+const EARLY: [&str; 2] = ["lo0", "vtnet0"];
+
+/// Looks at a module that the loader loaded: it answers, and has announced the arrival of the first interfaces.
+pub(super) async fn loaded_by_loader(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, OpenError> {
+    let mut run = async |command: &str| run(ssh, vm, command).await.map_err(|error| open_failure(error, vm));
+    let listed = run(&format!("kldstat -q -n {NAME}")).await?;
+    let mode = run("sysctl -n net.netlink.nlproof.mode").await?;
+    let arrivals = run("sysctl -n net.netlink.nlproof.arrivals").await?;
+    let said = console_since(vm, 0);
+    let failed = |what: String| {
+        let why = said.lines().rfind(|line| line.contains(NAME) || line.contains("link_elf"));
+        let why = why.map_or("nothing about it", str::trim);
+        Err(OpenError::Load(format!("{what}; the console says: {why}")))
+    };
+    if !listed.status.is_success() {
+        return failed(format!("the loader did not load {NAME}"));
+    }
+    let mode = words(&mode.stdout);
+    if mode != "replace" {
+        return failed(format!("net.netlink.nlproof.mode is {mode:?} and not \"replace\""));
+    }
+    let arrivals = words(&arrivals.stdout);
+    match missing_arrival(&arrivals) {
+        Some(name) => {
+            failed(format!("the module did not announce the arrival of {name}, only of: {arrivals}"))
+        }
+        None => Ok(Loaded { unverified: !module.report.accepted, arrivals: Some(arrivals) }),
+    }
+}
+
+/// The first of [`EARLY`] that is not among these names.
+fn missing_arrival(arrivals: &str) -> Option<&'static str> {
+    EARLY.into_iter().find(|name| !arrivals.split_whitespace().any(|arrived| arrived == *name))
 }
 
 /// Uploads the module and loads it.
 pub(super) async fn load(module: &Prepared, ssh: &Ssh, vm: &mut Vm) -> Result<Loaded, OpenError> {
     let wait = Wait::new("the module's upload", LIMIT);
     ssh.upload(&module.bytes, PLACE, &wait, vm).await.map_err(|error| open_failure(error, vm))?;
-    let loaded = Loaded { unverified: !module.report.accepted };
+    let loaded = Loaded { unverified: !module.report.accepted, arrivals: None };
     let console_from = console(vm).len();
     let mut run = async |command: &str| run(ssh, vm, command).await.map_err(|error| open_failure(error, vm));
     let load = run(&format!("kldload {PLACE}")).await?;
@@ -82,6 +121,9 @@ impl Loaded {
         finish.counters = counters(&words(&sysctl.stdout));
         let kldstat = words(&kldstat.stdout).lines().last().unwrap_or_default().trim().to_owned();
         finish.lines.push(("kldstat".into(), kldstat));
+        if let Some(arrivals) = &self.arrivals {
+            finish.lines.push(("announced before the protocols".into(), arrivals.clone()));
+        }
         finish.complaints.extend(wrong_counters(&finish.counters));
         if left.status != 0 {
             let (status, stderr) = (left.status, words(&left.stderr));
@@ -190,6 +232,14 @@ mod tests {
             net.netlink.nlproof.trace: 1\n",
         );
         assert_eq!(counters, BTreeMap::from([("requests".to_owned(), 12)]));
+    }
+
+    #[test]
+    fn an_interface_that_was_not_announced_is_missed_by_its_whole_name() {
+        assert_eq!(missing_arrival("vtnet0 lo0"), None);
+        assert_eq!(missing_arrival("vtnet0"), Some("lo0"));
+        assert_eq!(missing_arrival("lo0 vtnet01"), Some("vtnet0"));
+        assert_eq!(missing_arrival(""), Some("lo0"));
     }
 
     #[test]

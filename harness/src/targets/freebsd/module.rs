@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use nlproof_base::counted;
-use nlproof_image::ReleaseDir;
+use nlproof_image::{LoaderModule, ReleaseDir};
 use nlproof_kmod::{
     Checkout, HeaderSource, KmodError, Options, ToolPaths, Toolchain, build, embedded_policy, kernel,
 };
@@ -12,6 +12,7 @@ use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use super::loaded_module::NAME;
 use super::own::OwnRelease;
 use crate::file::{self, Limit};
 use crate::targets::OnStage;
@@ -29,6 +30,8 @@ pub struct ModuleOptions {
     pub policy: PathBuf,
     /// Load a module even if verification rejects it.
     pub unverified: bool,
+    /// Have the loader load it, before the kernel looks for devices.
+    pub by_loader: bool,
     /// Build in faults that keep the module from being unloaded, for a test of that.
     pub faults: bool,
 }
@@ -59,6 +62,11 @@ impl Prepared {
             counted(self.imports, "import"),
             counted(self.report.stats.deepest_chain, "byte")
         )
+    }
+
+    /// The module for an image whose loader loads it.
+    pub(super) fn for_loader(&self) -> LoaderModule {
+        LoaderModule { name: NAME.to_owned(), bytes: self.bytes.clone(), settings: String::new() }
     }
 
     /// Where its sources come from, for reports.

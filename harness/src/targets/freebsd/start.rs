@@ -22,7 +22,7 @@ use super::faulty_cards::FaultyCards;
 use super::keys::Keys;
 use super::late::patiently;
 use super::limit::{over_limit, remove_victim};
-use super::loaded_module::{Loaded, load};
+use super::loaded_module::{Loaded, load, loaded_by_loader};
 use super::module::Prepared;
 use super::not_started::{NoSlot, NotMade, NotRestored};
 use super::options::{FreebsdOptions, Start, machine, without_logs};
@@ -78,6 +78,8 @@ pub(super) struct Started {
 pub(super) struct StartRequest<'a> {
     pub(super) image: &'a Image,
     pub(super) module: Option<&'a Prepared>,
+    /// The image's loader loads it.
+    pub(super) by_loader: bool,
     pub(super) cards: Option<&'a FaultyCards>,
     pub(super) options: &'a FreebsdOptions,
     pub(super) tools: &'a Tools,
@@ -167,7 +169,7 @@ struct Starter<'a> {
 
 impl Starter<'_> {
     fn slot(&self) -> Result<SnapshotSlot, NoSlot> {
-        let StartRequest { image, module, cards, options, tools } = self.request;
+        let StartRequest { image, module, cards, options, tools, .. } = self.request;
         let directory = image.dir.to_str().ok_or(NoSlot::Name)?;
         let store = Snapshots::beside(&image.dir).ok_or(NoSlot::NoCache)?;
         let machine = machine_identity(&machine(&without_logs(options)), self.accelerator.kind, tools)
@@ -348,6 +350,11 @@ impl Starter<'_> {
             }
         }
         let Some(module) = self.request.module else { return Ok(None) };
+        if self.request.by_loader {
+            on_stage("ask the module that the loader loaded", None);
+            let ssh = link.ssh(vm).await.map_err(|error| OpenError::Guest(error.into()))?;
+            return loaded_by_loader(module, ssh, vm).await.map(Some);
+        }
         on_stage("load the module", None);
         let ssh = link.ssh(vm).await.map_err(|error| OpenError::Guest(error.into()))?;
         load(module, ssh, vm).await.map(Some)
