@@ -174,7 +174,7 @@ fn the_fuzzer_finds_a_wrong_errno_that_is_put_into_the_module_behind_two_attribu
     let found = place.path().join("found");
     let cells = ["--release", "14.0-STABLE", "--module", "stock,rust", "--jobs", "1"];
     let campaign =
-        ["--corpus", "empty", "--seed", "1", "--rounds", "3", "--findings", found.to_str().unwrap()];
+        ["--corpus", "empty", "--seed", "1", "--rounds", "12", "--findings", found.to_str().unwrap()];
     let output = nlproof_in(&tests, &[&["fuzz"], &cells[..], &campaign].concat());
     let said = text(&output);
     assert_eq!(output.status.code(), Some(100), "{said}");

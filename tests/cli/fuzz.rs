@@ -40,6 +40,28 @@ fn a_campaign_is_kept_gone_on_with_and_run_again() {
 }
 
 #[test]
+fn a_campaign_begins_with_the_files_of_a_directory() {
+    let project = Project::small(&["link/create-lo"]);
+    let begin = project.path("begin");
+    fs::create_dir(&begin).unwrap();
+    let inputs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/netlink");
+    let mut inputs: Vec<_> = fs::read_dir(inputs).unwrap().map(|entry| entry.unwrap().path()).collect();
+    inputs.sort();
+    for input in inputs.iter().take(4) {
+        fs::copy(input, begin.join(input.file_name().unwrap())).unwrap();
+    }
+    fs::write(begin.join("nothing"), "").unwrap();
+    let found = project.path("found");
+    let found = found.to_str().unwrap();
+    let args = ["--corpus", begin.to_str().unwrap(), "--jobs", "1", "--findings", found, "--rounds", "1"];
+    let output = fuzz(&project, &args);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("nothing: left out: it holds no datagram"), "{said}");
+    assert!(fs::read_dir(project.path("found/corpus")).unwrap().count() > 0, "{said}");
+}
+
+#[test]
 fn what_a_campaign_needs_is_asked_for() {
     let project = Project::small(&["link/create-lo"]);
     let none = project.path("none");
@@ -47,6 +69,7 @@ fn what_a_campaign_needs_is_asked_for() {
     for (args, said) in [
         (&["--rounds", "1"][..], "--findings"),
         (&["--findings", none, "--time", "1d"], "20m"),
+        (&["--findings", none, "--corpus", "vector"], "`vectors`, `empty`, or a directory"),
         (&["--findings", none, "--resume"], "has no campaign in it"),
         (&["--replay", none], "has no campaign in it"),
         (&["--replay", none, "--rounds", "1"], "cannot be used with"),

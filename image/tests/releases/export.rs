@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Exported images of small releases, with the real `makefs`.
 
-use std::{fs, path::Path, process::Command, sync::atomic::AtomicBool};
+use std::{fs, path::Path, process::Command};
+
+use tokio_util::sync::CancellationToken;
 
 use nlproof_image::{
     AuthorizedKeys, Console, ExportOptions, Exported, Format, GuestKeys, ImageError, LoaderModule, QemuImg,
@@ -46,7 +48,7 @@ fn options<'a>(place: &Place, release: &'a ReleaseDir) -> ExportOptions<'a> {
 fn run(place: &Place, name: &str, options: &ExportOptions<'_>) -> Result<Exported, ImageError> {
     let dir = place.path().join(name);
     fs::create_dir(&dir).unwrap();
-    export(options, &dir, &AtomicBool::new(false), &mut |_| {})
+    export(options, &dir, &CancellationToken::new(), &mut |_| {})
 }
 
 fn holds(disk: &Path, what: &str) -> bool {
@@ -137,7 +139,7 @@ fn qcow2_and_boxes_are_the_same_every_time_and_hold_the_disk() {
     let place = Place::new();
     let disk = place.path().join("disk");
     fs::write(&disk, [7; 1 << 20]).unwrap();
-    let none = AtomicBool::new(false);
+    let none = CancellationToken::new();
     for format in Format::ALL.into_iter().filter(|format| *format != Format::Raw) {
         let [one, two] = ["one", "two"].map(|name| place.path().join(format!("{name}-{format}")));
         for file in [&one, &two] {
@@ -172,7 +174,7 @@ fn vagrant_adds_a_box() {
     let place = Place::new();
     let (disk, file) = (place.path().join("disk"), place.path().join("x.box"));
     fs::write(&disk, [7; 1 << 20]).unwrap();
-    tool.convert(&disk, Format::Box, "root", &file, &AtomicBool::new(false)).unwrap();
+    tool.convert(&disk, Format::Box, "root", &file, &CancellationToken::new()).unwrap();
     let output = Command::new("vagrant")
         .args(["box", "add", "--name", "nlproof-test", "--provider", "libvirt"])
         .arg(&file)
