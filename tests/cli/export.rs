@@ -141,3 +141,15 @@ fn an_image_is_held_against_its_provenance() {
     fs::remove_file(project.path("x.raw.provenance.json")).unwrap();
     assert!(said(&check(), 2).contains("keep both together"));
 }
+
+#[test]
+fn the_cells_of_the_loader_are_listed_and_can_be_chosen() {
+    let project = project();
+    let cells = |more: &[&str]| {
+        let output = project.nlproof().args(["matrix", "--module", "rust"]).args(more).output().unwrap();
+        said(&output, 0).lines().filter(|line| line.starts_with("freebsd/")).count()
+    };
+    let (all, boot, running) = (cells(&[]), cells(&["--load", "boot"]), cells(&["--load", "kldload"]));
+    assert!(boot >= 3 && running > 0, "{boot} {running}");
+    assert_eq!(boot + running, all);
+}
