@@ -29,7 +29,7 @@ pub(in crate::cli) struct CellArgs {
 pub(in crate::cli) struct LoadArgs {
     /// Only cells of the module in which it comes into the kernel in this way; without it `test-matrix` and `matrix` take
     /// both, all others `kldload`.
-    #[arg(long = "load", value_enum, value_delimiter = ',')]
+    #[arg(long = "load", value_name = "HOW", value_enum, value_delimiter = ',')]
     pub(in crate::cli) kinds: Vec<LoadKind>,
 }
 
