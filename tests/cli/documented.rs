@@ -14,7 +14,7 @@ use nlproof::cli::Cli;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Groups of options that one piece of code reads for all commands that have them: one command of them is enough.
-const READ_ONCE: [&str; 3] = ["GuestArgs", "OwnArgs", "SourceArgs"];
+const READ_ONCE: [&str; 4] = ["GuestArgs", "LoadArgs", "OwnArgs", "SourceArgs"];
 
 /// Options that no test runs, each with the reason. One that a test runs after all does not belong here.
 const NOT_RUN: &[(&str, &str, &str)] = &[];

@@ -11,7 +11,7 @@ use nlproof_files::write_whole;
 use similar::{ChangeTag, TextDiff};
 
 use super::answer::{Seen, ask};
-use super::args::{BisectArgs, CellArgs, KernelArgs, OwnArgs, ProjectArgs, Until};
+use super::args::{BisectArgs, CellArgs, KernelArgs, LoadArgs, OwnArgs, ProjectArgs, Until};
 use super::default_cell::default_cell;
 use super::exit::{CliError, ExitCode};
 use super::out::{say, say_text, tell};
@@ -196,8 +196,13 @@ fn asked(
     let bases: Vec<String> = args.release.iter().cloned().collect();
     let project = Project::find(project)?.with_modules(&args.guest.kmod).with_kernels(&kernel, &bases)?;
     let targets = Targets::new(&args.guest, &project)?;
-    let cells =
-        CellArgs { target: Vec::new(), release: bases, module: vec![args.module], load: Vec::new(), kernel };
+    let cells = CellArgs {
+        target: Vec::new(),
+        release: bases,
+        module: vec![args.module],
+        load: LoadArgs::default(),
+        kernel,
+    };
     let cell = default_cell(&project, &targets, &cells)?;
     let mut target = open_shown(&targets, &cell).map_err(open_error)?;
     let answer = ask(&project, target.as_mut(), Some(&cell), vector)?;

@@ -59,7 +59,7 @@ pub(super) fn main(project: &ProjectArgs, args: &FuzzArgs) -> Result<ExitCode, C
 /// The cells that were asked for: guests, or simulators alone.
 fn cells(project: &Project, args: &FuzzArgs) -> Result<Vec<Cell>, CliError> {
     let mut cells = project.weighed_cells(&args.cells)?;
-    if args.cells.load.is_empty() {
+    if args.cells.load.kinds.is_empty() {
         cells.retain(|cell| cell.load == LoadKind::Kldload);
     }
     let everything = args.cells.target.is_empty() && args.cells.release.is_empty();

@@ -167,7 +167,7 @@ impl Project {
     /// wants these says so.
     pub(super) fn cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
         let mut cells = self.all_cells(args)?;
-        if args.load.is_empty() {
+        if args.load.kinds.is_empty() {
             cells.retain(|cell| cell.load == LoadKind::Kldload);
         }
         Ok(cells)
@@ -185,7 +185,7 @@ impl Project {
             targets: args.target.clone(),
             releases: args.release.clone(),
             modules: args.module.clone(),
-            loads: args.load.clone(),
+            loads: args.load.kinds.clone(),
         };
         if !self.own.is_empty() {
             // What is named beside them is the userland.

@@ -3,13 +3,14 @@
 
 use std::{
     fmt, fs, io,
-    io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     str::FromStr,
     thread,
     time::Duration,
 };
+
+use nlproof_base::{Limit, read_from};
 
 use super::{configure::NotAName, vagrant};
 use tokio_util::sync::CancellationToken;
@@ -155,10 +156,8 @@ impl QemuImg {
         if status.success() {
             return Ok(());
         }
-        let mut words = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
-            stderr.take(4096).read_to_end(&mut words).map_err(program_error)?;
-        }
+        let said = child.stderr.take().and_then(|stderr| read_from(stderr, Limit::LISTING).ok());
+        let words = said.unwrap_or_default();
         let words = String::from_utf8_lossy(&words).trim().replace('\n', "; ");
         if words.contains("No space left on device") {
             return Err(program_error(io::Error::from(io::ErrorKind::StorageFull)));

@@ -74,7 +74,7 @@ impl LoaderModule {
         format!("boot/modules/{}.ko", self.name)
     }
 
-    /// Its lines of `loader.conf`.
+    /// Lines of `loader.conf` for it.
     pub(crate) fn loader_conf(&self) -> String {
         format!("{}_load=\"YES\"\n{}", self.name, self.settings)
     }

@@ -18,11 +18,19 @@ pub(in crate::cli) struct CellArgs {
     /// Only cells of this module.
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(in crate::cli) module: Vec<ModuleKind>,
-    /// Only cells in which the module comes into the kernel in this way.
-    #[arg(long, value_enum, value_delimiter = ',')]
-    pub(in crate::cli) load: Vec<LoadKind>,
+    #[command(flatten)]
+    pub(in crate::cli) load: LoadArgs,
     #[command(flatten)]
     pub(in crate::cli) kernel: KernelArgs,
+}
+
+/// How the module comes into the kernel.
+#[derive(Debug, Default, Args)]
+pub(in crate::cli) struct LoadArgs {
+    /// Only cells of the module in which it comes into the kernel in this way; without it `test-matrix` and `matrix` take
+    /// both, all others `kldload`.
+    #[arg(long = "load", value_name = "HOW", value_enum, value_delimiter = ',')]
+    pub(in crate::cli) kinds: Vec<LoadKind>,
 }
 
 /// Which vectors.

@@ -25,7 +25,7 @@ pub(super) use bench::{
     BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, SpeedArgs, TraceBenchArgs,
 };
 pub(super) use bisect::{BisectArgs, Until};
-pub(super) use cells::{CellArgs, TraceArgs, VectorArgs};
+pub(super) use cells::{CellArgs, LoadArgs, TraceArgs, VectorArgs};
 pub use command::Cli;
 pub(super) use command::{Command, ProjectArgs, SchemaKind};
 pub(super) use export::ExportArgs;

@@ -54,7 +54,7 @@ pub(super) fn main(project: &Project, args: &CoverageArgs) -> Result<ExitCode, C
         return Err(CliError::Usage(text.into()));
     }
     let mut cells = project.weighed_cells(&args.blocks.cells)?;
-    if args.blocks.cells.load.is_empty() {
+    if args.blocks.cells.load.kinds.is_empty() {
         cells.retain(|cell| cell.load == LoadKind::Kldload);
     }
     cells.retain(|cell| cell.target == TargetKind::Freebsd);
