@@ -76,15 +76,3 @@ fn what_only_runs_commands_becomes_a_script_and_nothing_else_does() {
         assert!(text(&output).contains(said), "{args:?}: {}", text(&output));
     }
 }
-
-#[test]
-fn the_cells_of_the_loader_are_listed_and_can_be_chosen() {
-    let project = project();
-    let cells = |more: &[&str]| {
-        let output = project.nlproof().args(["matrix", "--module", "rust"]).args(more).output().unwrap();
-        said(&output, 0).lines().filter(|line| line.starts_with("freebsd/")).count()
-    };
-    let (all, boot, running) = (cells(&[]), cells(&["--load", "boot"]), cells(&["--load", "kldload"]));
-    assert!(boot >= 3 && running > 0, "{boot} {running}");
-    assert_eq!(boot + running, all);
-}
