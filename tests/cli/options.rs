@@ -168,6 +168,30 @@ fn verify_vectors_reports_in_each_format() {
 }
 
 #[test]
+fn run_and_bench_show_where_the_time_goes() {
+    let asked = Asked::new();
+    let run = ["run", "link/create-lo", "--target", "sim", "--release", "15"];
+    let with = |more: &[&str]| asked.ask(&[&run[..], more].concat());
+    let said = asked.fine(&[&run[..], &["--timings"]].concat());
+    assert!(said.contains("> newlink ") && said.contains("\nvector "), "{said}");
+    let said = asked.fine(&[&run[..], &["--timings", "--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let ms = |value: &serde_json::Value| value["ms"].as_f64().unwrap();
+    let parts = ms(&json["start"]) + ms(&json["vector"]) + ms(&json["comparison"]);
+    assert!((parts - ms(&json)).abs() < 0.01, "{said}");
+    assert_eq!(json["cell"], "sim/15");
+    // The simulator does not tell phases, and none is made up for it.
+    assert_eq!(json["vector"]["parts"], serde_json::json!({}));
+    assert_eq!(with(&["--json"]).0, Some(2));
+    asked.damage("freebsd-15/link/create-lo.trace");
+    let (code, said) = with(&["--timings", "--json"]);
+    assert_eq!(code, Some(100), "{said}");
+    assert!(said.starts_with('{'), "{said}");
+    let (code, said) = asked.ask(&["bench", "guest", "--phases", "--json"]);
+    assert_eq!(code, Some(104), "no release is here: {said}");
+}
+
+#[test]
 fn bench_measures_tracing_and_verification_as_much_as_it_is_told() {
     let asked = Asked::new();
     let said = asked.fine(&["bench", "trace", "--seconds", "0.01"]);

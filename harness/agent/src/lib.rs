@@ -26,6 +26,7 @@ pub mod frame;
 mod frame_error;
 mod greeting;
 pub mod interfaces;
+mod phase;
 mod program;
 mod record;
 pub mod ring;
@@ -34,6 +35,7 @@ pub mod status;
 pub use card::{Act, Card, Deed, MAX_CARDS};
 pub use check::{MAX_GROUPS, Refusal};
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
+pub use phase::Phase;
 pub use program::{
     Batch, Count, Listen, NO_LIMIT_MS, Patch, Privilege, Program, Race, ReplyEnd, Request, Send, Setting,
     SocketOptions, Step, Until, Watch,

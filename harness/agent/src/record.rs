@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Deed;
+use crate::{Deed, Phase};
 
 /// [`Record::step`] outside any step.
 pub const NO_STEP: u32 = u32::MAX;
@@ -174,6 +174,9 @@ pub enum Body {
         /// A sentence for people.
         text: String,
     },
+    /// The time of one of the two processes of a program, by phases, in nanoseconds. What a process does not tell of is no
+    /// part of it; of a program that died or was rejected something is missing.
+    Spent(Vec<(Phase, u64)>),
     /// The program is over; nothing more comes for it. Always the last record of a program, whether it
     /// ran, was rejected, died or was killed.
     End {

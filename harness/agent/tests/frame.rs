@@ -3,7 +3,7 @@
 
 use nlproof_agent::console::{Lines, MAX_LINE};
 use nlproof_agent::frame::{FrameError, FrameReader, begun, encode_frame, encode_hello};
-use nlproof_agent::{Body, ConsoleLine, DropSource, ErrorStage, Record};
+use nlproof_agent::{Body, ConsoleLine, DropSource, ErrorStage, Phase, Record};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -40,6 +40,7 @@ fn body() -> impl Strategy<Value = Body> {
             errno,
             text
         }),
+        vec((proptest::sample::select(&Phase::ALL[..]), any::<u64>()), 0..9).prop_map(Body::Spent),
         any::<Option<i32>>().prop_map(|died| Body::End { died }),
     ]
 }

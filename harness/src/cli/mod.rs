@@ -42,6 +42,7 @@ mod report;
 mod repro;
 mod review;
 mod run;
+mod run_times;
 mod schema;
 mod shell;
 mod source;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `run VECTOR`: one vector in one cell, the conversation decoded.
 
+use std::time::Instant;
+
 use super::answer::{Answer, Ended, ask};
 use super::args::{ProjectArgs, RunArgs};
 use super::copies::Copies;
@@ -9,8 +11,10 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, say_text, tell};
 use super::project::Project;
+use super::run_times::RunTimes;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, sim_trace};
 use crate::matrix::{Cell, TargetKind, VectorRun};
+use crate::stress::Timed;
 use crate::targets::{LinuxTarget, Target, TargetError};
 use crate::trace::{RawLine, Trace, with_names};
 use crate::vector::Vector;
@@ -40,6 +44,7 @@ fn for_git(ended: Result<ExitCode, CliError>) -> Result<ExitCode, CliError> {
 }
 
 fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
+    let began = Instant::now();
     let copies = Copies::parse(&args.copy)?;
     let project = Project::find(project)?
         .with_modules(&args.guest.kmod)
@@ -49,19 +54,59 @@ fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     if args.linux {
         copies.demand_guest(None)?;
         let mut target = LinuxTarget::open(tasks.clone()).map_err(open_error)?;
-        return one(&project, &mut target, None, vector, args.raw);
+        return shown(&project, &mut target, None, vector, args, began);
     }
     let targets = copies.room_in(Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace)));
     let cell = default_cell(&project, &targets, &args.cells)?;
     copies.demand_guest(Some(&cell))?;
     if cell.target == TargetKind::Sim {
         let mut target = open_shown(&targets, &cell).map_err(open_error)?;
-        return one(&project, target.as_mut(), Some(&cell), vector, args.raw);
+        return shown(&project, target.as_mut(), Some(&cell), vector, args, began);
     }
     let mut target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
     copies.put(&mut target)?;
-    let code = one(&project, &mut target, Some(&cell), vector, args.raw)?;
+    let code = shown(&project, &mut target, Some(&cell), vector, args, began)?;
     copies.get(&mut target)?;
+    Ok(code)
+}
+
+/// Runs the vector and shows what was asked for.
+fn shown(
+    project: &Project,
+    target: &mut dyn Target,
+    cell: Option<&Cell>,
+    vector: &Vector,
+    args: &RunArgs,
+    began: Instant,
+) -> Result<ExitCode, CliError> {
+    if !args.timings {
+        return one(project, target, cell, vector, args.raw);
+    }
+    let opened = began.elapsed();
+    let mut target = Timed::new(target);
+    let code = if args.json {
+        match ask(project, &mut target, cell, vector)? {
+            Answer::Ended(ended) if ended.survived.is_some() => ExitCode::COMPARISON,
+            Answer::Ended(ended) => ended.seen.exit_code(),
+            Answer::Lost { stated: Some(_), .. } => ExitCode::OK,
+            Answer::Lost { loss, stated: None } => return Err(lost(TargetError::Guest(loss))),
+        }
+    } else {
+        one(project, &mut target, cell, vector, args.raw)?
+    };
+    let times = RunTimes {
+        cell: cell.map_or_else(|| "linux".to_owned(), Cell::name),
+        vector: vector.id.clone(),
+        opened,
+        parts: target.start_parts().to_vec(),
+        spent: target.spent().first().cloned(),
+        all: began.elapsed(),
+    };
+    if args.json {
+        say!("{}", times.json())
+    } else {
+        say_text!(times.text())
+    }
     Ok(code)
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Loads on a FreeBSD guest and its module: what must not load, endurance, and what answers and traces cost.
+//! Loads on a FreeBSD guest and its module: what must not load, endurance, what answers and traces cost, and where time goes.
 
 mod endurance;
 mod kernel_usage;
+mod phases;
 mod refusals;
 mod requests;
 mod speed;
@@ -10,6 +11,7 @@ mod tracing;
 
 pub use endurance::{Phase, PhaseResult};
 pub use kernel_usage::{Epoch, Memory, losses};
+pub use phases::{Spent, Timed, middle_parts};
 pub use refusals::{Attempt, Refused};
 pub use speed::{Question, Speed, middle};
 pub use tracing::{Sustained, TraceCost};

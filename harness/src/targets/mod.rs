@@ -24,6 +24,8 @@ pub use freebsd::{
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};
 
+use std::time::Duration;
+
 use nlproof_agent::{Batch, Record};
 
 /// How far a stage is, in bytes.
@@ -38,6 +40,9 @@ pub struct BytesProgress {
 /// Hears what an opening target is doing: a stage, and how far it is where that is known.
 pub type OnStage<'a> = dyn FnMut(&str, Option<BytesProgress>) + 'a;
 
+/// A part of a target's start, in words, and its time.
+pub type StartPart = (&'static str, Duration);
+
 /// What dtrace(1) said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DtraceOutput {
@@ -51,6 +56,11 @@ pub struct DtraceOutput {
 pub trait Target {
     /// What is known of it.
     fn facts(&self) -> &Facts;
+
+    /// The parts of its start that are told apart, in order. They need not be all of it.
+    fn start_parts(&self) -> &[StartPart] {
+        &[]
+    }
 
     /// Runs the programs in order. `on_record` gets every record as it comes.
     ///

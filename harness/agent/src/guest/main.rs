@@ -35,6 +35,7 @@ mod entry;
 #[cfg(panic = "abort")]
 mod heap;
 mod isolate;
+mod laps;
 mod listener;
 mod netlink;
 mod parent;

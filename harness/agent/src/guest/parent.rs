@@ -9,10 +9,11 @@ use core::fmt::{self, Write};
 
 use nlproof_agent::console::{self, Steps};
 use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
-use nlproof_agent::{Batch, Body, ErrorStage, NO_STEP, Privilege, Program, Record, Request, status};
+use nlproof_agent::{Batch, Body, ErrorStage, NO_STEP, Phase, Privilege, Program, Record, Request, status};
 
 use crate::console::Console;
 use crate::isolate::Jail;
+use crate::laps::Laps;
 use crate::settings::Settings;
 use crate::stacks::Stacks;
 use crate::sys::Errno;
@@ -90,6 +91,7 @@ fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
     let mut console = Console::begin();
     let mut seen = Vec::with_capacity(batch.programs.len());
     for (index, program) in batch.programs.iter().enumerate() {
+        let laps = Laps::begin();
         let refusal = if seen.contains(&program.id) {
             Some(format!("id {} belongs to an earlier program of the batch", program.id))
         } else {
@@ -98,10 +100,12 @@ fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
         seen.push(program.id);
         match refusal {
             Some(text) => give_up(program, ErrorStage::Refused, Errno(0), text)?,
-            None if program.privilege == Privilege::Outside => run(program, stacks.none(), &mut console)?,
+            None if program.privilege == Privilege::Outside => {
+                run(program, stacks.none(), &mut console, laps)?
+            }
             None => {
                 let left = batch.programs.len() - index;
-                run(program, stacks.next(left), &mut console)?;
+                run(program, stacks.next(left), &mut console, laps)?;
             }
         }
     }
@@ -137,15 +141,20 @@ struct Relayed {
     ended: bool,
     /// The child was killed because its time was over.
     killed: bool,
+    /// Since when nothing more came from it, in nanoseconds of CLOCK_MONOTONIC.
+    silent_since: u64,
 }
 
 /// Runs one program in a child.
-fn run(program: &Program, jail: Jail, console: &mut Console) -> Result<(), Failure> {
+fn run(program: &Program, jail: Jail, console: &mut Console, mut laps: Laps) -> Result<(), Failure> {
     // Until the child and its network stack are gone.
     let _settings = match Settings::make(&program.settings) {
         Ok(settings) => settings,
         Err((errno, text)) => return give_up(program, ErrorStage::Isolate, errno, text),
     };
+    laps.lap(Phase::Stack);
+    // Copied with the rest of this process; what the parent does until then is the child's making too.
+    let child_laps = Laps::begin();
     let started = io::pipe().and_then(|(read, write)| Ok((read, write, process::fork()?)));
     let (read, pid) = match started {
         Ok((read, write, Forked::Parent(pid))) => {
@@ -154,7 +163,7 @@ fn run(program: &Program, jail: Jail, console: &mut Console) -> Result<(), Failu
         }
         Ok((read, write, Forked::Child)) => {
             drop(read);
-            let alone = session::run(program, &jail, &write);
+            let alone = session::run(program, &jail, &write, child_laps);
             process::exit(if alone && !program.has_commands() {
                 status::STACK_MAY_STAY
             } else {
@@ -168,13 +177,14 @@ fn run(program: &Program, jail: Jail, console: &mut Console) -> Result<(), Failu
     // The child does the same: whoever comes first, the group exists before it is killed. An error says
     // that the child was first and is on its way.
     process::lead_group(pid).ok();
-    let Relayed { mut rest, steps, ended, killed } = match relay(&read, program.limit_ms, pid) {
+    let Relayed { mut rest, steps, ended, killed, silent_since } = match relay(&read, program.limit_ms, pid) {
         Ok(relayed) => relayed,
         Err(failure) => {
             reap(pid, &jail, true);
             return Err(failure);
         }
     };
+    laps.skip_to(silent_since);
     if killed {
         let text = format!("the program did not end within {} ms and was killed", program.limit_ms);
         rest.extend(record(program, Body::Error { stage: ErrorStage::Limit, errno: 0, text })?);
@@ -190,19 +200,30 @@ fn run(program: &Program, jail: Jail, console: &mut Console) -> Result<(), Failu
         // It cannot be had out of a system call: it is killed and will go, but this batch does not wait.
         None => Some(128 + 9),
     };
-    rest.extend(kernels_lines(program, &steps, console)?);
+    laps.lap(Phase::End);
+    rest.extend(kernels_lines(program, &steps, console, laps)?);
     rest.extend(record(program, Body::End { died })?);
     write(&rest)
 }
 
-/// What the kernel printed while a program ran and its network stack was taken apart.
-fn kernels_lines(program: &Program, steps: &Steps, console: &mut Console) -> Result<Vec<u8>, Failure> {
-    let look = match console.look() {
+/// The parent's time, and what the kernel printed while a program ran and its network stack was taken apart.
+fn kernels_lines(
+    program: &Program,
+    steps: &Steps,
+    console: &mut Console,
+    mut laps: Laps,
+) -> Result<Vec<u8>, Failure> {
+    let look = console.look();
+    laps.lap(Phase::Reading);
+    let mut frames = record(program, laps.told())?;
+    let look = match look {
         Ok(look) => look,
-        Err((Errno(errno), text)) => return record(program, Body::NoConsole { errno, text }),
+        Err((Errno(errno), text)) => {
+            frames.extend(record(program, Body::NoConsole { errno, text })?);
+            return Ok(frames);
+        }
     };
     let records = console::records(program.id, steps, look, clock::now());
-    let mut frames = Vec::new();
     for record in &records {
         frames.extend(encode_frame(record).map_err(Failure::Batch)?);
     }
@@ -217,10 +238,11 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
     let (mut rest, mut steps) = (Vec::new(), Steps::default());
     let mut deadline = Deadline::after_ms(limit_ms);
     let mut killed = false;
+    let mut silent_since = clock::now();
     loop {
         if deadline.passed() {
             if killed {
-                return Ok(Relayed { rest, steps, ended: false, killed });
+                return Ok(Relayed { rest, steps, ended: false, killed, silent_since });
             }
             kill_group(child);
             killed = true;
@@ -239,7 +261,7 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
             io::read(pipe.raw(), &mut buffer).map_err(|errno| Failure::System("reading a pipe", errno))?;
         if len == 0 {
             // What is left is less than a frame: the child died while it wrote.
-            return Ok(Relayed { rest, steps, ended: true, killed });
+            return Ok(Relayed { rest, steps, ended: true, killed, silent_since });
         }
         reader.push(buffer.get(..len).unwrap_or_default());
         while let Some(frame) = reader.next_frame().map_err(Failure::Batch)? {
@@ -252,6 +274,7 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
             write(&rest)?;
             rest.clear();
         }
+        silent_since = clock::now();
     }
 }
 

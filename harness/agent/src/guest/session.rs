@@ -8,13 +8,15 @@ use nlproof_agent::datagram::{ends, fence, without_fences};
 use nlproof_agent::interfaces::{Interface, newcomers};
 use nlproof_agent::ring::Fired;
 use nlproof_agent::{
-    Act, Body, DropSource, ErrorStage, NO_STEP, Privilege, Program, ReplyEnd, Send, SocketOptions, Step,
+    Act, Body, DropSource, ErrorStage, NO_STEP, Phase, Privilege, Program, ReplyEnd, Send, SocketOptions,
+    Step,
 };
 
 use crate::cards::Cards;
 use crate::collector::{Collector, Seen};
 use crate::command::Command;
 use crate::isolate::{self, Jail};
+use crate::laps::Laps;
 use crate::netlink::Netlink;
 use crate::reporter::Reporter;
 use crate::ring::{self, Ring};
@@ -59,12 +61,14 @@ pub(crate) struct Session<'a> {
     ring: Option<Ring>,
     /// Options of every socket that asks.
     pub(crate) options: SocketOptions,
+    /// Where the time goes.
+    laps: Laps,
 }
 
 /// Runs a program from isolation to end. What fails is reported. The caller keeps the pipe open until this process
 /// ends, because the parent takes its end for the end of the process. Whether the program ran and left nothing behind
 /// that other network stacks would notice.
-pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
+pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, mut laps: Laps) -> bool {
     let reporter = Reporter::new(pipe, program.id);
     // Only the guest's own root may switch it, and the ring is read from inside.
     let traced = match program.kernel_trace.then(ring::switch_on).transpose() {
@@ -80,11 +84,18 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
     };
     let isolated = stand_alone()
         .map_err(|errno| (errno, format!("cannot prepare the child ({errno})")))
-        .and_then(|()| Cards::begin(program, jail))
-        .and_then(|cards| match program.privilege {
-            Privilege::Outside => Ok(cards),
-            _ => isolate::enter(jail).map(|()| cards),
+        .and_then(|()| {
+            laps.lap(Phase::Child);
+            Cards::begin(program, jail)
+        })
+        .and_then(|cards| {
+            laps.lap(Phase::Cards);
+            match program.privilege {
+                Privilege::Outside => Ok(cards),
+                _ => isolate::enter(jail).map(|()| cards),
+            }
         });
+    laps.lap(Phase::Stack);
     let cards = match isolated {
         Ok(cards) => cards,
         Err((errno, text)) => {
@@ -96,10 +107,12 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
     if cards.as_ref().is_some_and(|cards| !cards.plug_all(&reporter)) {
         return false;
     }
+    laps.lap(Phase::Cards);
     if let Err((errno, text)) = isolate::take_privilege(program.privilege) {
         reporter.error(ErrorStage::Isolate, errno, text);
         return false;
     }
+    laps.lap(Phase::Stack);
     let opened = Netlink::request(&program.socket).and_then(|(request, pid)| {
         let groups = program
             .groups
@@ -126,6 +139,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
         }
     };
     reporter.report(Body::Start { pid });
+    laps.lap(Phase::Sockets);
     let late = program.socket.event_buffer.is_some();
     let options = program.socket;
     let outside = program.privilege == Privilege::Outside;
@@ -142,19 +156,24 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd) -> bool {
         seen_cards: Vec::new(),
         ring,
         options,
+        laps,
     };
     session.collector.held = late;
     session.name_interfaces(Which::New);
     for (index, step) in (0..).zip(&program.steps) {
         session.reporter.step = index;
         session.step(step);
+        session.laps.lap(Phase::Requests);
         session.report_kernel_trace();
+        session.laps.lap(Phase::Reading);
     }
     session.reporter.step = NO_STEP;
     session.reporter.report(Body::Begin);
     session.kernel_trace_ends();
     session.name_interfaces(Which::All);
     let gone = session.cards.as_ref().is_none_or(|cards| cards.unplug_all(&session.reporter));
+    session.laps.lap(Phase::Cards);
+    session.reporter.report(session.laps.told());
     gone && !session.devices
 }
 
@@ -211,21 +230,25 @@ impl Session<'_> {
                         self.reporter.error(ErrorStage::Exec, errno, text);
                     }
                 }
+                self.laps.lap(Phase::Command);
                 self.settle(0, 0);
                 self.name_interfaces(Which::New);
             }
             Step::Watch(watch) => {
                 self.watch(watch);
+                self.laps.lap(Phase::Command);
                 self.settle(0, 0);
                 self.name_interfaces(Which::New);
             }
             Step::Race(race) => {
                 self.race(race);
+                self.laps.lap(Phase::Requests);
                 self.settle(0, 0);
                 self.name_interfaces(Which::New);
             }
             Step::Count(count) => {
                 self.count(count);
+                self.laps.lap(Phase::Requests);
                 self.settle(0, 0);
                 self.name_interfaces(Which::New);
             }
@@ -251,6 +274,7 @@ impl Session<'_> {
             let seen = self.next(Deadline::after_ms(CARD_LOOK_MS), &mut []);
             self.record(seen);
         }
+        self.laps.lap(Phase::Cards);
         let quiet_ms = self.cards.as_ref().and_then(|cards| cards.card(act)).map_or(0, |card| card.settle_ms);
         self.settle(quiet_ms, CARD_SETTLE_MS);
         self.name_interfaces(Which::New);
@@ -305,6 +329,7 @@ impl Session<'_> {
             }
         }
         self.pass_fence(send.limit_ms.max(FENCE_MS));
+        self.laps.lap(Phase::Requests);
         // Also without groups: on Linux the rest of a dump comes only as it is read.
         let quiet = if self.collector.has_groups() { send.settle_ms } else { 0 };
         self.settle(quiet, send.limit_ms.max(send.settle_ms));
@@ -425,6 +450,7 @@ impl Session<'_> {
             }
         }
         self.collector.held = self.late;
+        self.laps.lap(Phase::Events);
     }
 
     /// Serves a command until it ends or its time is over.
@@ -519,6 +545,7 @@ impl Session<'_> {
         }
         self.devices |= now.iter().any(Interface::has_device);
         self.known = now;
+        self.laps.lap(Phase::Reading);
     }
 
     /// Reports one name, if it is new or has another index.

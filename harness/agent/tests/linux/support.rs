@@ -112,7 +112,7 @@ impl Run {
     pub(crate) fn of(&self, program: u32) -> Vec<&Body> {
         let of_program = self.records.iter().filter(|record| record.program == program);
         let bodies = of_program.map(|record| &record.body);
-        bodies.filter(|body| !matches!(body, Body::Begin | Body::NoConsole { .. })).collect()
+        bodies.filter(|body| !matches!(body, Body::Begin | Body::Spent(_) | Body::NoConsole { .. })).collect()
     }
 
     /// The bodies of one step of program 1, without names of interfaces.

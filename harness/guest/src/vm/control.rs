@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The control socket of a QEMU that starts, and the ports that it forwards.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
 
@@ -20,10 +20,11 @@ pub(super) async fn accept(
     listener: &UnixListener,
     port: Option<HostPort>,
     deadline: &Deadline,
-) -> Result<Qmp, VmError> {
+) -> Result<(Instant, Qmp), VmError> {
     let called = async {
         let (stream, _) = listener.accept().await?;
-        Qmp::negotiate(stream).await
+        let called = Instant::now();
+        Qmp::negotiate(stream).await.map(|qmp| (called, qmp))
     };
     let exit = tokio::select! {
         biased;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
 use tokio::time::timeout;
@@ -49,6 +49,18 @@ pub struct Vm {
     pub(super) patience: Patience,
     /// Where on this machine QEMU writes.
     pub(super) places: Vec<Place>,
+    launched: Launched,
+}
+
+/// The time until a guest runs, part by part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Launched {
+    /// Files, processes and QEMU's own start, until QEMU calls on its control socket.
+    pub process: Duration,
+    /// Devices, memory and firmware, until QEMU answers.
+    pub set_up: Duration,
+    /// A saved state is loaded; without one, next to nothing.
+    pub state: Duration,
 }
 
 impl Vm {
@@ -74,6 +86,7 @@ impl Vm {
         more: &[&str],
         make_ready: impl AsyncFnOnce(&mut Qmp) -> Result<(), VmError>,
     ) -> Result<Self, VmError> {
+        let began = Instant::now();
         let run_dir = RunDir::create().map_err(VmError::Prepare)?;
         let config = &config.with_seed_in(run_dir.path()).map_err(VmError::Prepare)?;
         let log = config.kept_serial_log().map_or_else(|| run_dir.serial_log(), Path::to_owned);
@@ -85,7 +98,7 @@ impl Vm {
         let listener = UnixListener::bind(&socket).map_err(VmError::Prepare)?;
         let qemu = Supervised::start(tools, run_dir, args).map_err(VmError::Supervisor)?;
         let deadline = Wait::new("qemu's control socket", QMP_LIMIT).begin(patience);
-        let mut qmp = accept(&qemu, &listener, config.ssh_port(), &deadline).await?;
+        let (called, mut qmp) = accept(&qemu, &listener, config.ssh_port(), &deadline).await?;
         let (ssh_port, agent_port) = match config.ssh_port() {
             Some(_) => {
                 let ssh = forwarded_port(&mut qmp, SSH).await?;
@@ -93,6 +106,7 @@ impl Vm {
             }
             None => (None, None),
         };
+        let answered = Instant::now();
         match make_ready(&mut qmp).await {
             // QEMU ends by itself when it cannot load a state, and says why on standard error.
             Err(VmError::Qmp(QmpError::Closed)) => {
@@ -104,6 +118,8 @@ impl Vm {
             other => other?,
         }
         qmp.cont().await?;
+        let launched =
+            Launched { process: called - began, set_up: answered - called, state: answered.elapsed() };
         Ok(Self {
             qemu,
             qmp,
@@ -118,6 +134,7 @@ impl Vm {
             agent_port,
             patience: patience.clone(),
             places: Place::all(config, &log),
+            launched,
         })
     }
 
@@ -164,6 +181,11 @@ impl Vm {
     /// Where sockets and logs of this VM are.
     pub fn run_dir(&self) -> PathBuf {
         self.qemu.run_dir().path().to_owned()
+    }
+
+    /// The time that its start took.
+    pub fn launched(&self) -> Launched {
+        self.launched
     }
 
     /// QEMU's process id.

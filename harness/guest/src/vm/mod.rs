@@ -41,7 +41,7 @@ pub use config::{
 pub use console::{Console, ConsoleEvent};
 pub use error::VmError;
 pub use hostdisk::{CACHE_REMEDY, HostDisk, TEMPORARY_REMEDY, overlay_directory};
-pub use machine::Vm;
+pub use machine::{Launched, Vm};
 pub use outcome::{Busy, GuestFailure, NoWatch, Watch};
 pub use panic::without_numbers;
 pub use panic::{Frame, Panic};

@@ -102,6 +102,12 @@ pub(in crate::cli) struct GuestBenchArgs {
     /// Only this release: the matrix is not run.
     #[arg(long)]
     pub(in crate::cli) no_matrix: bool,
+    /// Show instead where the time goes: of restores, and of the vectors in one guest after the other, by suites.
+    #[arg(long)]
+    pub(in crate::cli) phases: bool,
+    /// Print that as JSON.
+    #[arg(long, requires = "phases")]
+    pub(in crate::cli) json: bool,
     #[command(flatten)]
     pub(in crate::cli) kernel: KernelArgs,
     #[command(flatten)]

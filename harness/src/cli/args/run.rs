@@ -86,6 +86,12 @@ pub(in crate::cli) struct RunArgs {
     /// Show every message's bytes too, and values as they came instead of normalised.
     #[arg(long)]
     pub(in crate::cli) raw: bool,
+    /// Also show where the time went, from this command's start: the start of the guest, and the phases of the vector.
+    #[arg(long)]
+    pub(in crate::cli) timings: bool,
+    /// Print that as JSON, and nothing else.
+    #[arg(long, requires = "timings", conflicts_with = "raw")]
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -56,10 +56,20 @@ struct Bench {
 }
 
 /// The vectors that are measured: a guest that is lost, as some state, costs what losses cost.
-fn measured(project: &Project) -> Result<Vec<Vector>, CliError> {
+pub(super) fn measured(project: &Project) -> Result<Vec<Vector>, CliError> {
     let mut vectors = project.vectors(&EVERY)?;
     vectors.retain(|vector| vector.losses.is_empty());
     Ok(vectors)
+}
+
+/// At most so many vectors, evenly chosen.
+pub(super) fn some_of(mut vectors: Vec<Vector>, count: usize) -> Vec<Vector> {
+    let all = vectors.len();
+    let mut place = 0..all;
+    // One of each `all / count` neighbours.
+    let taken = |n: usize| count >= all || n * count / all != (n + 1) * count / all;
+    vectors.retain(|_| place.next().is_some_and(taken));
+    vectors
 }
 
 pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitCode, CliError> {
@@ -245,12 +255,7 @@ impl Bench {
     }
 
     fn run(&self, cells: &[Cell], count: usize, jobs: NonZeroUsize) -> Result<Ran, CliError> {
-        let all = self.vectors.len();
-        let mut place = 0..all;
-        // One of each `all / count` neighbours.
-        let taken = |n: usize| count >= all || n * count / all != (n + 1) * count / all;
-        let mut chosen = measured(&self.project)?;
-        chosen.retain(|_| place.next().is_some_and(taken));
+        let chosen = some_of(measured(&self.project)?, count);
         let goldens = self.project.goldens();
         let divergences = self.project.divergences()?;
         let engine = Engine {
@@ -280,7 +285,7 @@ impl Bench {
 }
 
 /// The load average of the last minute, in the light of which the numbers have to be read.
-fn load() -> String {
+pub(super) fn load() -> String {
     std::fs::read_to_string("/proc/loadavg").map_or_else(
         |_| "unknown".to_owned(),
         |text| {

@@ -3,6 +3,7 @@
 
 mod guest;
 mod kmod;
+mod phases;
 mod speed;
 mod trace;
 mod yardstick;
@@ -16,7 +17,8 @@ pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, 
     match &args.command {
         BenchCommand::Guest(args) => {
             let release = here(&args.release)?;
-            guest::main(project, &GuestBenchArgs { release, ..args.clone() })
+            let args = GuestBenchArgs { release, ..args.clone() };
+            if args.phases { phases::main(project, &args) } else { guest::main(project, &args) }
         }
         BenchCommand::Kmod(args) => {
             let release = here(&args.release)?;

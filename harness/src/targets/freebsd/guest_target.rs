@@ -34,7 +34,7 @@ use crate::guest::{ExecOutput, SshError};
 use crate::targets::fact::Fact;
 use crate::targets::facts::{Cards, Commands, Facts, Kernel};
 use crate::targets::{DtraceOutput, Finish, OnStage, Target};
-use crate::targets::{OpenError, TargetError};
+use crate::targets::{OpenError, StartPart, TargetError};
 use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, device_models,
     remembered_accelerator,
@@ -64,6 +64,7 @@ pub struct FreebsdTarget {
     /// Path at which the console is kept if the guest is lost.
     pub(super) lost_console: Option<LostConsole>,
     pub(super) tasks: Tasks,
+    parts: Vec<StartPart>,
 }
 
 /// Source of a kernel's file.
@@ -135,6 +136,7 @@ impl FreebsdTarget {
             say_once_why_slow(on_stage);
         }
         let accelerator_kind = accelerator.kind;
+        let chosen = started.elapsed() - built;
         let booting = Instant::now();
         let (cards, no_cards) = match cards {
             Some(Ok(cards)) => (Some(cards), None),
@@ -186,7 +188,9 @@ impl FreebsdTarget {
         if !options.demanded.is_empty() {
             facts.known.push(Fact::line("further modules", options.demanded.join(", ")));
         }
-        let Started { mut vm, link, keys, module: loaded, .. } = started;
+        let Started { mut vm, link, keys, module: loaded, parts: start_parts, .. } = started;
+        let mut parts = vec![("image", built), ("accelerator", chosen)];
+        parts.extend(start_parts);
         // A QEMU that does not tell has none.
         facts.cards = Cards::Models(options.tasks.drive(device_models(vm.qmp())).unwrap_or_default());
         if let Some(module) = module {
@@ -214,6 +218,7 @@ impl FreebsdTarget {
             keys,
             lost_console: options.lost_console.clone(),
             tasks,
+            parts,
         })
     }
 }
@@ -284,6 +289,10 @@ impl FreebsdTarget {
 impl Target for FreebsdTarget {
     fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    fn start_parts(&self) -> &[StartPart] {
+        &self.parts
     }
 
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {

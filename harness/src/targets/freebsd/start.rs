@@ -28,13 +28,13 @@ use super::not_started::{NoSlot, NotMade, NotRestored};
 use super::options::{FreebsdOptions, Start, machine, without_logs};
 use super::snapshots::{Making, Saved, Snapshot, Snapshots, key};
 use crate::guest::{Ssh, agent_path, install_agent, start_listener};
-use crate::targets::OnStage;
 use crate::targets::RunningKernel;
 use crate::targets::agents;
-use crate::targets::{Cause, Explained, OpenError};
+use crate::targets::{Cause, Explained, OnStage, OpenError, StartPart};
 use crate::vm::{
-    AGENT_PORT, CACHE_REMEDY, ConsoleEvent, DiskWrites, GuestFailure, Patience, Seed, SelectedAccelerator,
-    TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, machine_identity, overlay_directory, restore, save,
+    AGENT_PORT, CACHE_REMEDY, ConsoleEvent, DiskWrites, GuestFailure, Launched, Patience, Seed,
+    SelectedAccelerator, TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, machine_identity,
+    overlay_directory, restore, save,
 };
 
 /// Limit up to an authenticated command, under hardware virtualisation.
@@ -72,6 +72,8 @@ pub(super) struct Started {
     pub(super) stacks: Option<usize>,
     pub(super) kernel: RunningKernel,
     pub(super) module: Option<Loaded>,
+    /// The parts of the start that took place last: of the restore, or of the boot.
+    pub(super) parts: Vec<StartPart>,
 }
 
 /// Which guest is wanted.
@@ -136,10 +138,12 @@ pub(super) async fn start(
             true
         }
     };
-    let result = match starter.make(&slot, on_stage).await {
-        Ok(said) => match starter.find_and_restore(&slot, on_stage).await {
-            Ok(Some(started)) => {
+    let made = starter.make(&slot, on_stage).await.map(|said| (said, began.elapsed()));
+    let result = match made {
+        Ok((said, made)) => match starter.find_and_restore(&slot, on_stage).await {
+            Ok(Some(mut started)) => {
                 let how = format!("cold ({why}; {said}), {:.1} s", began.elapsed().as_secs_f64());
+                started.parts.insert(0, ("state made", made));
                 Ok(Started { how, ..started })
             }
             Ok(None) => starter.boot(&format!("{why}; its new snapshot is gone"), on_stage).await,
@@ -260,15 +264,18 @@ impl Starter<'_> {
             }
         }
         let mut vm = restore(&config, self.accelerator.kind, tools, patience, &snapshot.state()).await?;
+        let loaded = Instant::now();
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let mut link = Link::new(&vm, &saved.keys, agent, patience)?;
         link.use_direct(&vm, saved.token)?;
         // Its greeting sets the guest's clock, which stands where it stood when the state was saved.
         let wait = Wait::new("the restored agent", ANSWER_LIMIT);
         link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ()).await?;
+        let mut parts = launch_parts(&vm);
+        parts.push(("first answer", loaded.elapsed()));
         let Saved { kernel, keys, module, .. } = saved.clone();
         let stacks = usize::try_from(options.stacks).ok().filter(|stacks| *stacks > 0);
-        Ok(Started { vm, link, keys, how: String::new(), fell_back: false, stacks, kernel, module })
+        Ok(Started { vm, link, keys, how: String::new(), fell_back: false, stacks, kernel, module, parts })
     }
 
     /// Boots the guest to run vectors in it.
@@ -283,7 +290,10 @@ impl Starter<'_> {
         let module = self.load(&mut vm, &mut link, on_stage).await?;
         let kernel = link.ask(&mut vm).await?;
         let how = format!("cold ({why}), {:.1} s", started.elapsed().as_secs_f64());
-        Ok(Started { vm, link, keys, how, fell_back: false, stacks: None, kernel, module })
+        let mut parts = launch_parts(&vm);
+        let launched: Duration = parts.iter().map(|(_, time)| *time).sum();
+        parts.push(("boot", started.elapsed().saturating_sub(launched)));
+        Ok(Started { vm, link, keys, how, fell_back: false, stacks: None, kernel, module, parts })
     }
 
     async fn boot_machine(
@@ -434,6 +444,12 @@ async fn mount_kernel(ssh: &Ssh, vm: &mut Vm) -> Result<(), OpenError> {
     Err(OpenError::Guest(
         format!("`{command}` in the guest ended with {}: {}", output.status, said.trim_end()).into(),
     ))
+}
+
+/// The parts of a start up to a guest that runs.
+fn launch_parts(vm: &Vm) -> Vec<StartPart> {
+    let Launched { process, set_up, state } = vm.launched();
+    vec![("process", process), ("set-up", set_up), ("state", state)]
 }
 
 /// The first line of what an error says: the guest's console may follow.

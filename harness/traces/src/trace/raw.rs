@@ -20,6 +20,7 @@
 //! | `dtrace` | a probe that dtrace(1) told; without `probe`: how many were lost | as `kern` |
 //! | `cons` | a line that the kernel printed, in whole microseconds; without `raw`: how much is left out, or why they cannot be read | `priority`, `raw`, `text` |
 //! | `drop`, `timeout`, `error` | something is missing, and what | `group`, `text` |
+//! | `spent` | nanoseconds of one of the program's two processes, by phases | `text` |
 //! | `end` | nothing more comes | `text`: how it died, if it did |
 
 use nlproof_agent::{Body, Counted, DropSource, Record};
@@ -166,6 +167,11 @@ impl<'a> RawLine<'a> {
             Body::Error { stage, errno, text } => {
                 line.src = "error";
                 line.text = Some(format!("{stage:?} errno={errno}: {text}"));
+            }
+            Body::Spent(spent) => {
+                line.src = "spent";
+                let each = spent.iter().map(|(phase, ns)| format!("{}={ns}", phase.name()));
+                line.text = Some(each.collect::<Vec<_>>().join(" "));
             }
             Body::End { died } => {
                 line.src = "end";

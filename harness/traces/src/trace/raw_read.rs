@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use nlproof_agent::{Body, Counted, Deed, DropSource, ErrorStage, NO_STEP, Record};
+use nlproof_agent::{Body, Counted, Deed, DropSource, ErrorStage, NO_STEP, Phase, Record};
 use serde::Deserialize;
 use serde::de::Error as _;
 
@@ -125,6 +125,7 @@ fn body(line: &Line<'_>) -> Option<Body> {
             let (stage, _) = head.split_once(' ')?;
             Body::Error { stage: stage_named(stage)?, errno: field(head, "errno")?, text: told.to_owned() }
         }
+        "spent" => Body::Spent(text?.split_whitespace().map(spent).collect::<Option<_>>()?),
         "end" => Body::End {
             died: text.map(|text| field(text, "died")).map_or(Some(None), |died| died.map(Some))?,
         },
@@ -141,6 +142,12 @@ fn hardware(text: &str) -> Option<Body> {
     let mut words = text.split(' ');
     let (name, deed) = (words.next()?.to_owned(), Deed::by_name(words.next()?)?);
     Some(Body::Hardware { card: field(text, "card")?, name, deed, told: field(text, "told")? })
+}
+
+/// `PHASE=NANOSECONDS`.
+fn spent(word: &str) -> Option<(Phase, u64)> {
+    let (name, ns) = word.split_once('=')?;
+    Some((Phase::named(name)?, ns.parse().ok()?))
 }
 
 /// The number of the word `NAME=NUMBER` in a text.
@@ -268,6 +275,8 @@ mod tests {
             any::<(u32, u32)>().prop_map(|(rounds, acts)| Body::Raced { rounds, acts }),
             (proptest::sample::select(&STAGES[..]), any::<i32>(), ".{0,20}")
                 .prop_map(|(stage, errno, text)| Body::Error { stage, errno, text }),
+            proptest::collection::vec((proptest::sample::select(&Phase::ALL[..]), any::<u64>()), 0..9)
+                .prop_map(Body::Spent),
             any::<Option<i32>>().prop_map(|died| Body::End { died }),
             kernel(),
         ]

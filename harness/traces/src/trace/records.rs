@@ -39,7 +39,9 @@ fn kinds(os: Os, body: &Body) -> Vec<Kind> {
         // What a watched program writes is shown as it comes, and its calls by what reads the kernel's records.
         | Body::Output { .. }
         | Body::Traced { .. }
-        | Body::Counted(_) => Vec::new(),
+        | Body::Counted(_)
+        // When each thing happened is told by its own record.
+        | Body::Spent(_) => Vec::new(),
         // Kernel traces are looked at by themselves (`ktrace`).
         Body::Kernel(_) | Body::KernelLost { .. } => Vec::new(),
         Body::Console(line) => vec![Kind::Console(line.clone())],

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//! What a person looks at, in a real browser. Skipped by name where chromium and chromedriver are not installed.
+
+mod page;
+#[path = "../support/skip.rs"]
+mod skip;
+#[allow(dead_code, reason = "not every test program needs all of it")]
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../support/webdriver.rs"]
+mod webdriver;
