@@ -50,6 +50,9 @@ fn a_browser_shows_another_report_by_itself() {
         until(&browser, "return document.querySelector('.vector[open]')?.id === 'link/modify-mtu-71'")
             .await?;
         assert_eq!(console(&browser).await?, Vec::<String>::new());
-        Ok(())
+        // An open page does not hold up Ctrl-C, and says that it is the last one.
+        let output = serving.end();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        until(&browser, "return document.getElementById('live').textContent.includes('nothing serves')").await
     });
 }
