@@ -69,7 +69,7 @@ pub struct TranslationLog {
 /// A disk with what one run of a guest has for itself: keys, addresses. Nobody writes to it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Seed {
-    /// Its bytes, which are private: they are put into the machine's run directory and go with it.
+    /// Bytes, which are private: they are put into the machine's run directory and go with it.
     Bytes(Vec<u8>),
     /// A raw image that stays.
     File(PathBuf),
