@@ -2,7 +2,7 @@
 //! `nlproof` tests the netlink interface code of FreeBSD kernels. ARCHITECTURE.md says how.
 //!
 //! Rooms, from the top: `cli` → `qualify` → `report` → `matrix`, `stress`, `blocks` → `targets`, and `releases`, `kernels`,
-//! `microbench` and `out` below `cli` alone or below all. Vectors, traces and goldens are in `nlproof-traces`, guests
+//! `microbench`, `serve` and `out` below `cli` alone or below all. Vectors, traces and goldens are in `nlproof-traces`, guests
 //! in `nlproof-guest`. A room uses only rooms below it.
 
 pub mod blocks;
@@ -17,6 +17,7 @@ pub mod reduce;
 pub mod reduction;
 pub mod releases;
 pub mod report;
+pub mod serve;
 pub mod stress;
 pub mod targets;
 

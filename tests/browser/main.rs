@@ -2,6 +2,10 @@
 //! What a person looks at, in a real browser. Skipped by name where chromium and chromedriver are not installed.
 
 mod page;
+mod served;
+#[allow(dead_code, reason = "not every test program needs all of it")]
+#[path = "../support/serving.rs"]
+mod serving;
 #[path = "../support/skip.rs"]
 mod skip;
 #[allow(dead_code, reason = "not every test program needs all of it")]

@@ -45,7 +45,7 @@ async fn shown(browser: &WebDriver) -> WebDriverResult<serde_json::Value> {
 fn filter_search_and_links_work_and_nobody_is_asked() {
     let Some(driver) = Driver::start("filter_search_and_links_work_and_nobody_is_asked") else { return };
     let (_project, address) = small_page();
-    driver.with_browser(|browser| async move {
+    driver.with_browser(async |browser| {
         browser.goto(&address).await?;
         assert_eq!(browser.title().await?, "nlproof: not passed");
         assert_eq!(shown(&browser).await?, json!([["create-lo", "markup", "modify-mtu-71"], "3 of 3"]));
@@ -114,7 +114,7 @@ fn the_page_is_dark_where_the_reader_has_it_so_and_when_asked() {
     let test = "the_page_is_dark_where_the_reader_has_it_so_and_when_asked";
     let Some(driver) = Driver::start(test) else { return };
     let (_project, address) = small_page();
-    driver.with_browser(|browser| async move {
+    driver.with_browser(async |browser| {
         browser.goto(&address).await?;
         let ground = "return getComputedStyle(document.body).backgroundColor";
         let (dark, light) = ("rgb(13, 17, 23)", "rgb(255, 255, 255)");
@@ -139,7 +139,7 @@ fn a_page_that_asks_somebody_or_complains_is_found() {
     let page = "<!doctype html><img src='http://127.0.0.1:9/x'><script>console.error('ouch')</script>";
     project.write("bad.html", page);
     let address = format!("file://{}", project.path("bad.html").display());
-    driver.with_browser(|browser| async move {
+    driver.with_browser(async |browser| {
         browser.goto(&address).await?;
         let asked_for = requests(&browser).await?;
         assert!(asked_for.iter().any(|one| one == "http://127.0.0.1:9/x"), "{asked_for:?}");

@@ -28,6 +28,9 @@ mod own;
 mod page;
 mod qualify;
 mod reduce;
+mod serve;
+#[path = "../support/serving.rs"]
+mod serving;
 mod shell;
 #[path = "../support/skip.rs"]
 mod skip;
@@ -35,6 +38,7 @@ mod source;
 #[path = "../support/mod.rs"]
 mod support;
 mod trace;
+mod trend;
 mod watch;
 
 use std::fs;

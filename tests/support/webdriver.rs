@@ -48,10 +48,7 @@ impl Driver {
     }
 
     /// Does this with a browser that has no window, and ends the browser whatever comes of it.
-    pub(crate) fn with_browser<F: Future<Output = WebDriverResult<()>>>(
-        &self,
-        body: impl FnOnce(WebDriver) -> F,
-    ) {
+    pub(crate) fn with_browser(&self, body: impl AsyncFnOnce(WebDriver) -> WebDriverResult<()>) {
         let profile = tempfile::tempdir_in(self.profiles.path()).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         runtime.unwrap().block_on(async {
@@ -59,7 +56,7 @@ impl Driver {
             // The browser begins with a page of its own, which asks for much.
             browser.goto("about:blank").await.unwrap();
             requests(&browser).await.unwrap();
-            browser.run_and_quit(body).await.unwrap();
+            browser.run_and_quit(|browser| body(browser)).await.unwrap();
         });
     }
 }
@@ -106,4 +103,16 @@ pub(crate) async fn requests(browser: &WebDriver) -> WebDriverResult<Vec<String>
 /// What a script returns.
 pub(crate) async fn asked(browser: &WebDriver, script: &str) -> WebDriverResult<serde_json::Value> {
     Ok(browser.execute(script, vec![]).await?.json().clone())
+}
+
+/// Waits until a script returns true: what a page does by itself takes its time.
+pub(crate) async fn until(browser: &WebDriver, script: &str) -> WebDriverResult<()> {
+    // Far more than it needs: a page that does nothing must not hold up the tests for ever.
+    for _ in 0..1200 {
+        if asked(browser, script).await? == true {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("never: {script}");
 }

@@ -5,6 +5,8 @@
 
 pub mod ssh;
 mod tasks;
+mod told;
 pub mod vm;
 
 pub use tasks::Tasks;
+pub use told::{About, Told};

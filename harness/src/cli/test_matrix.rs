@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 
 use nlproof_base::counted;
 use nlproof_image::ImageError;
@@ -15,6 +16,7 @@ use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
 use super::report::html;
+use super::report::serve::LivePage;
 use super::targets::{Targets, sim_trace};
 use super::verdict::{closing_line, exit_code};
 use crate::matrix::{
@@ -37,6 +39,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     if let Some(slice) = args.partition {
         vectors.retain(|vector| slice.takes(&vector.id));
     }
+    let vectors: Arc<[Vector]> = vectors.into();
     let targets = Targets::new(&args.what.guest, &project)?.traced(sim_trace(args.what.trace));
     if args.list {
         list(&project, &cells, &vectors, &targets)?;
@@ -73,9 +76,17 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         jobs: args.jobs.unwrap_or_else(|| default_jobs(args.what.guest.memory.unwrap_or(MEMORY_MIB))),
         tasks: interrupt::tasks(),
     };
+    let page = if args.serve {
+        let with = (goldens.clone(), Arc::clone(&vectors));
+        Some(LivePage::open(&args.listen, about.clone(), with, args.report_dir.clone(), baseline.clone())?)
+    } else {
+        None
+    };
     let mut screen = Screen::new(is_ci());
-    let result = engine
-        .run(&RunRequest { cells: &cells, vectors: &vectors, about }, &mut |event| screen.consume(event))?;
+    let result = engine.run(&RunRequest { cells: &cells, vectors: &vectors, about }, &mut |event| {
+        screen.consume(event);
+        page.iter().for_each(|page| page.consume(event));
+    })?;
     screen.finish();
     if let Err(error) = timings.keep(&result.cells) {
         tell!("note: how long cells took is not kept: {error}");
@@ -89,6 +100,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
         None => ExitCode::OK,
     };
     say!("test-matrix: {}", closing_line(&result));
+    page.into_iter().for_each(LivePage::end);
     Ok(exit_code(&result, args.require_all).or(written))
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::cells::CellArgs;
+use crate::serve::Listen;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct MatrixArgs {
@@ -17,6 +18,22 @@ pub(in crate::cli) struct MatrixArgs {
     /// Print only what these cells need of a machine, as arguments of ci/install-debian: sim, guest, module.
     #[arg(long, conflicts_with = "json")]
     pub(in crate::cli) needs: bool,
+}
+
+/// Where a page is served.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ServeArgs {
+    /// Serve the page on this address or port, such as 192.0.2.1, [::1]:8080 or :8080 [default: a free port of
+    /// 127.0.0.1]. Others than this machine reach it only if the address is not one of loopback; nothing is encrypted.
+    #[arg(long, value_name = "[ADDRESS][:PORT]")]
+    pub(in crate::cli) listen: Option<Listen>,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(factor) if factor > 1.0 && factor <= 1000.0 => Ok(factor),
+        _ => Err("a number above 1 and up to 1000".into()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +61,38 @@ pub(in crate::cli) enum ReportCommand {
         /// Say what is new since this report.
         #[arg(long, value_name = "REPORT")]
         baseline: Option<PathBuf>,
+    },
+    /// Serve a report's page to a browser on this machine, and follow the report, until Ctrl-C.
+    ///
+    /// The address is printed; it holds a token, without which nothing is answered. A page that is open shows the report again
+    /// whenever a run has written it anew.
+    Serve {
+        /// A report directory, or its report.json.
+        report: PathBuf,
+        /// Say what is new since this report.
+        #[arg(long, value_name = "REPORT")]
+        baseline: Option<PathBuf>,
+        #[command(flatten)]
+        serve: ServeArgs,
+    },
+    /// Show several reports over time: vectors that change their mind, and times of cells.
+    ///
+    /// A vector is flaky if it came back to what it had been before. A cell is slower if the last report's time a vector is
+    /// more than --factor times the median of the others, and its time more than a second above it. Neither changes the exit
+    /// code.
+    Trend {
+        /// Report directories, or their report.json, the oldest first.
+        #[arg(required = true)]
+        reports: Vec<PathBuf>,
+        /// What is slower: more than so many times the median.
+        #[arg(long, value_name = "FACTOR", default_value_t = 1.5, value_parser = factor)]
+        factor: f64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Also write a page with a plot of each cell's times.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Print the problems of a report as GitHub Actions' workflow commands (`::error file=...`).
     Annotate {

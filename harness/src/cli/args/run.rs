@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::cells::{CellArgs, TraceArgs, VectorArgs};
 use super::guest::{CopyArgs, GuestArgs};
+use super::report::ServeArgs;
 use crate::matrix::Slice;
 
 // Which vectors run, where and how: all that `record` asks.
@@ -24,6 +25,7 @@ pub(in crate::cli) struct WhatArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("listen", |listen| listen.requires("serve")))]
 pub(in crate::cli) struct TestMatrixArgs {
     #[command(flatten)]
     pub(in crate::cli) what: WhatArgs,
@@ -46,6 +48,11 @@ pub(in crate::cli) struct TestMatrixArgs {
     /// Say in report.html what is new since this report.
     #[arg(long, value_name = "REPORT", requires = "report_dir")]
     pub(in crate::cli) baseline: Option<PathBuf>,
+    /// Serve the run's page to a browser on this machine while it runs, cell by cell. The address is printed.
+    #[arg(long)]
+    pub(in crate::cli) serve: bool,
+    #[command(flatten)]
+    pub(in crate::cli) listen: ServeArgs,
     /// Have dtrace(1) follow stock code in guests: the rules that apply are checked, and the probes that both can tell
     /// are compared with the module's golden. Slower; a cell whose guest has no dtrace(1) that works says so.
     #[arg(long, conflicts_with = "no_kernel_trace")]

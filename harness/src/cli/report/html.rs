@@ -10,6 +10,7 @@ use crate::cli::out::tell;
 use crate::cli::project::Project;
 use crate::cli::verdict::{closing_line, exit_code};
 use crate::file::FileError;
+use crate::golden::Store;
 use crate::matrix::RunResult;
 use crate::report::{HtmlError, HtmlReport, read_report};
 use crate::vector::Vector;
@@ -59,6 +60,26 @@ pub(in crate::cli) fn beside(
     }
 }
 
+/// A page of a run, without its raw traces.
+pub(super) fn report<'r>(
+    run: &'r RunResult,
+    closing: &'r str,
+    vectors: &'r [Vector],
+    goldens: &'r Store,
+    baseline: Option<&'r (String, RunResult)>,
+) -> HtmlReport<'r> {
+    HtmlReport {
+        run,
+        closing,
+        passed: exit_code(run, false) == ExitCode::OK,
+        vectors,
+        goldens,
+        directory: None,
+        baseline: baseline.map(|(name, run)| (name.as_str(), run)),
+        follows: None,
+    }
+}
+
 fn write(
     project: &Project,
     vectors: &[Vector],
@@ -67,15 +88,9 @@ fn write(
     run: &RunResult,
     baseline: Option<&(String, RunResult)>,
 ) -> Result<(), CliError> {
-    let page = HtmlReport {
-        run,
-        closing: &closing_line(run),
-        passed: exit_code(run, false) == ExitCode::OK,
-        vectors,
-        goldens: &project.goldens(),
-        directory: Some(directory),
-        baseline: baseline.map(|(name, run)| (name.as_str(), run)),
-    };
+    let (closing, goldens) = (closing_line(run), project.goldens());
+    let page =
+        HtmlReport { directory: Some(directory), ..report(run, &closing, vectors, &goldens, baseline) };
     let notes = page.write(file).map_err(|error| match error {
         HtmlError::Input(error) => CliError::from(error),
         HtmlError::Output(error) => CliError::Output { what: file.display().to_string(), error },

@@ -3,6 +3,8 @@
 
 pub(super) mod html;
 mod raw;
+pub(super) mod serve;
+mod trend;
 
 use std::fs::{self, File};
 use std::io;
@@ -35,6 +37,13 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode,
         ReportCommand::Html { report, output, baseline } => {
             let project = Project::find(project)?;
             html::main(&project, report, output.as_deref(), baseline.as_deref())
+        }
+        ReportCommand::Serve { report, baseline, serve } => {
+            let project = Project::find(project)?;
+            serve::main(&project, report, baseline.as_deref(), serve)
+        }
+        ReportCommand::Trend { reports, factor, json, output } => {
+            trend::main(reports, *factor, *json, output.as_deref())
         }
         ReportCommand::Annotate { report } => {
             let run = read_report(report)?;

@@ -16,6 +16,7 @@ use std::path::Path;
 
 use minijinja::{AutoEscape, Environment, Output, UndefinedBehavior, context};
 use nlproof_files::write_whole;
+use serde::Serialize;
 
 use self::page::Page;
 use crate::file::FileError;
@@ -27,6 +28,8 @@ const TEMPLATE: &str = include_str!("page.html");
 /// The style that every page has.
 pub const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+/// What a page that is served does besides.
+const LIVE: &str = include_str!("live.js");
 
 /// What the page is made of.
 #[derive(Clone, Copy)]
@@ -45,6 +48,17 @@ pub struct HtmlReport<'r> {
     pub directory: Option<&'r Path>,
     /// An earlier run and its name.
     pub baseline: Option<(&'r str, &'r RunResult)>,
+    /// The page is served, and followed by others; `None`: it is a file.
+    pub follows: Option<Follows>,
+}
+
+/// A page that is one of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Follows {
+    /// Number of the page.
+    pub page: u64,
+    /// The run goes on: nothing has passed yet.
+    pub runs: bool,
 }
 
 /// Why there is no page.
@@ -67,17 +81,27 @@ impl HtmlReport<'_> {
     /// # Errors
     /// A golden cannot be read, or the file not written.
     pub fn write(&self, path: &Path) -> Result<Vec<String>, HtmlError> {
-        let page = Page::of(self)?;
-        let text = render(&page)?;
+        let (text, notes) = self.text()?;
         write_whole(path, text.as_bytes()).map_err(HtmlError::Output)?;
-        Ok(page.notes)
+        Ok(notes)
+    }
+
+    /// The page, and what could not be read for it and is left out.
+    ///
+    /// # Errors
+    /// A golden cannot be read.
+    pub fn text(&self) -> Result<(String, Vec<String>), HtmlError> {
+        let page = Page::of(self)?;
+        Ok((render(&page)?, page.notes))
     }
 }
 
 fn render(page: &Page<'_>) -> Result<String, minijinja::Error> {
     let mut environment = plain_environment();
     environment.add_template("page", TEMPLATE)?;
-    environment.get_template("page")?.render(context! { page, style => STYLE, script => SCRIPT })
+    environment
+        .get_template("page")?
+        .render(context! { page, style => STYLE, script => SCRIPT, follower => LIVE })
 }
 
 /// Templates of pages: whatever is filled in is text and never markup.
@@ -93,6 +117,7 @@ pub fn plain_environment() -> Environment<'static> {
     environment.set_lstrip_blocks(true);
     environment.add_filter("join", minijinja::filters::join);
     environment.add_filter("length", minijinja::filters::length);
+    environment.add_filter("lower", minijinja::filters::lower);
     environment.add_filter("safe", minijinja::filters::safe);
     environment.add_test("none", minijinja::tests::is_none);
     environment
@@ -133,6 +158,7 @@ mod tests {
             goldens: &goldens,
             directory: Some(directory.path()),
             baseline,
+            follows: None,
         };
         assert_eq!(report.write(&path).unwrap(), Vec::<String>::new());
         std::fs::read_to_string(path).unwrap()
@@ -195,6 +221,7 @@ mod tests {
             goldens: &goldens,
             directory: None,
             baseline: None,
+            follows: None,
         };
         let error = report.write(Path::new("/nonexistent/report.html")).unwrap_err();
         assert!(matches!(error, HtmlError::Output(_)), "{error}");

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::HtmlReport;
 use super::conversation::{Conversation, Outcomes, about_kernel, conversations};
 use super::facets::Facets;
 use super::sides::{Row, sides};
 use super::since::{Since, since};
 use super::timeline::Timeline;
+use super::{Follows, HtmlReport};
 use crate::file::FileError;
 use crate::matrix::{CellResult, CellStatus, ModuleKind, Outcome, VectorResult};
 use crate::report::problems::{Problem, is_trouble, problems, troubled};
@@ -24,6 +24,7 @@ use crate::vector::Vector;
 pub(super) struct Page<'r> {
     nlproof: &'static str,
     passed: bool,
+    follows: Option<Follows>,
     closing: &'r str,
     missing: &'r [String],
     suites: Vec<&'r str>,
@@ -218,6 +219,7 @@ impl<'r> Page<'r> {
         Ok(Page {
             nlproof: env!("CARGO_PKG_VERSION"),
             passed: report.passed,
+            follows: report.follows,
             closing: report.closing,
             missing: &run.missing,
             cells: run.cells.iter().map(|cell| cell_shown(cell, &suites)).collect(),
