@@ -25,3 +25,20 @@ fn the_cell_is_the_newest_that_was_observed_and_not_the_oldest_or_a_prediction()
     let output = project.nlproof().args(["run", "link/create-lo"]).output().unwrap();
     assert!(text(&output).contains("sim/seed"), "{}", text(&output));
 }
+
+#[test]
+fn a_vectors_own_goldens_decide_and_only_where_they_name_no_kernel_all_do() {
+    let project = Project::small(&["link/create-lo", "link/create-lo0"]);
+    // Of this vector only 14.0 and 14.2 were observed, whatever was of the others.
+    fs::remove_file(project.path("golden/freebsd-15/link/create-lo.trace")).unwrap();
+    fs::remove_file(project.path("golden/freebsd-16/link/create-lo.trace")).unwrap();
+    let own = verdict(&project, &[]);
+    assert!(own.starts_with("sim/14.2: equal to the golden"), "{own}");
+    for layer in ["common", "freebsd-13"] {
+        let path = project.path("golden").join(layer).join("link/create-lo.trace");
+        fs::remove_file(path).unwrap();
+    }
+    let all = verdict(&project, &[]);
+    assert!(all.starts_with("no golden in sim/1"), "{all}");
+    assert_ne!(all, "no golden in sim/13");
+}

@@ -63,7 +63,9 @@ pub fn read(path: &Path, limit: Limit) -> Result<Vec<u8>, ReadError> {
         return Err(ReadError::TooLong { size: Some(metadata.len()), limit });
     }
     // Files of /proc have no size and yet something in them, and others grow.
-    read_from(File::open(path)?, limit)
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1));
+    read_into(&mut bytes, File::open(path)?, limit)?;
+    Ok(bytes)
 }
 
 /// Opens a regular file to read it a piece at a time, as what may be of any size is read.
@@ -105,11 +107,17 @@ pub fn read_any(path: &Path, limit: Limit) -> Result<Vec<u8>, ReadError> {
 /// [`ReadError::Io`] and [`ReadError::TooLong`].
 pub fn read_from(reader: impl Read, limit: Limit) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
-    reader.take(limit.get().saturating_add(1)).read_to_end(&mut bytes)?;
+    read_into(&mut bytes, reader, limit)?;
+    Ok(bytes)
+}
+
+/// Reads into an empty vector, whose room is a guess at what will come: without one it takes several calls.
+fn read_into(bytes: &mut Vec<u8>, reader: impl Read, limit: Limit) -> Result<(), ReadError> {
+    reader.take(limit.get().saturating_add(1)).read_to_end(bytes)?;
     if bytes.len() as u64 > limit.get() {
         return Err(ReadError::TooLong { size: None, limit });
     }
-    Ok(bytes)
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -203,7 +203,7 @@ fn asked(
         load: LoadArgs::default(),
         kernel,
     };
-    let cell = default_cell(&project, &targets, &cells)?;
+    let cell = default_cell(&project, &targets, &cells, &vector.id)?;
     let mut target = open_shown(&targets, &cell).map_err(open_error)?;
     let answer = ask(&project, target.as_mut(), Some(&cell), vector)?;
     if answer.seen() == Seen::NoGolden {

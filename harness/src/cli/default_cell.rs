@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The cell of a command that takes one, and the release of a command that takes one.
 
+use std::collections::BTreeSet;
+
 use nlproof_image::Dists;
 
 use super::args::CellArgs;
@@ -8,7 +10,7 @@ use super::exit::CliError;
 use super::out::tell;
 use super::project::Project;
 use super::targets::Targets;
-use crate::golden::Standing;
+use crate::golden::{Origin, Standing};
 use crate::matrix::Cell;
 use crate::releases::{Age, newest_of};
 
@@ -28,9 +30,14 @@ fn say_newest(wanted: &str, found: &str) {
     }
 }
 
-/// The selected cell that a command takes if the user names no other: see [`default_of`].
-pub(super) fn default_cell(project: &Project, targets: &Targets, args: &CellArgs) -> Result<Cell, CliError> {
-    default_of(project.cells(args)?, project, targets, args)
+/// The selected cell that a command about this vector takes if the user names no other: see [`default_of`].
+pub(super) fn default_cell(
+    project: &Project,
+    targets: &Targets,
+    args: &CellArgs,
+    vector: &str,
+) -> Result<Cell, CliError> {
+    default_of(project.cells(args)?, project, targets, args, Some(vector))
 }
 
 /// The one of these cells that a command takes; there is at least one. Of those that can run here: of the simulator's
@@ -41,6 +48,7 @@ pub(super) fn default_of(
     project: &Project,
     targets: &Targets,
     args: &CellArgs,
+    vector: Option<&str>,
 ) -> Result<Cell, CliError> {
     let runs = |cell: &Cell| targets.unavailable_reason(cell).is_none();
     let Some(first) = cells.iter().position(runs) else { return Ok(cells.swap_remove(0)) };
@@ -53,19 +61,31 @@ pub(super) fn default_of(
             say_newest(wanted, newest.unwrap_or(wanted));
             here.iter().find(|cell| cell.release.as_deref() == newest).copied()
         }
-        _ if here.len() > 1 => newest_observed(here, project)?,
+        _ if here.len() > 1 => newest_observed(&here, project, vector)?,
         _ => None,
     };
     Ok(found.unwrap_or(&cells[first]).clone())
 }
 
-/// Of cells that differ in their releases or profiles, the newest whose kernel was observed; `None` if none was.
+/// Of cells that differ in their releases or profiles, the newest whose kernel was observed; `None` if none was. The goldens
+/// of the vector say so, and only if they name none of these kernels, all goldens do: there are thousands of them.
 pub(super) fn newest_observed<'c>(
-    cells: impl IntoIterator<Item = &'c Cell>,
+    cells: &[&'c Cell],
     project: &Project,
+    vector: Option<&str>,
 ) -> Result<Option<&'c Cell>, CliError> {
-    let kernels: Vec<_> = project.goldens().kernels()?.into_iter().collect();
+    let goldens = project.goldens();
+    if let Some(vector) = vector
+        && let Some(cell) = newest_of_kernels(cells, goldens.kernels_of(vector)?)
+    {
+        return Ok(Some(cell));
+    }
+    Ok(newest_of_kernels(cells, goldens.kernels()?))
+}
+
+fn newest_of_kernels<'c>(cells: &[&'c Cell], kernels: BTreeSet<Origin>) -> Option<&'c Cell> {
+    let kernels: Vec<_> = kernels.into_iter().collect();
     let observed = |cell: &&Cell| cell.standing(&kernels, None).0 == Standing::Observed;
     let age = |cell: &&Cell| (cell.profile, cell.release.as_deref().and_then(Age::of));
-    Ok(cells.into_iter().filter(observed).max_by_key(age))
+    cells.iter().copied().filter(observed).max_by_key(age)
 }

@@ -23,7 +23,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ExportArgs) -> Result<ExitCode,
     }
     let program = compile(&vector, Os::FreeBsd, 0)?;
     let cells = project.cells(&args.cells)?;
-    let cell = match newest_observed(&cells, &project)? {
+    let cell = match newest_observed(&cells.iter().collect::<Vec<_>>(), &project, Some(&vector.id))? {
         Some(cell) => Some(cell),
         None => cells.first(),
     };

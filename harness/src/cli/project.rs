@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use iface_core::Profile;
 use nlproof_base::ReleaseName;
@@ -22,7 +22,7 @@ use crate::matrix::{
 };
 use crate::releases::{Releases, load_releases};
 use crate::targets::{ModuleOptions, OwnRelease};
-use crate::vector::{Listing, Vector, lint, list, load_suite, load_vector};
+use crate::vector::{Listing, Vector, lint, list, load_suite, load_vector, path_of};
 
 /// A loaded project.
 pub(super) struct Project {
@@ -32,13 +32,15 @@ pub(super) struct Project {
     pub(super) kmods: Vec<String>,
     /// Kernels that are no release's.
     pub(super) own: Vec<OwnCells>,
+    /// The matrix's own cells and what is known of releases, once they were read.
+    read: OnceLock<Matrix>,
 }
 
 impl Project {
     /// Finds the project's `tests` directory: where the user says, in the checkout that this is, or beside the program.
     pub(super) fn find(args: &ProjectArgs) -> Result<Project, CliError> {
         if let Some(root) = &args.tests {
-            return Ok(Project { root: root.clone(), kmods: Vec::new(), own: Vec::new() });
+            return Ok(Project::at(root.clone()));
         }
         let here = std::env::current_dir()
             .map_err(|error| CliError::Usage(format!("the current directory cannot be read: {error}")))?;
@@ -47,7 +49,7 @@ impl Project {
             .map(|directory| directory.join("tests"))
             .chain(installed.clone())
             .find(|tests| tests.join("matrix.yaml").is_file())
-            .map(|root| Project { root, kmods: Vec::new(), own: Vec::new() })
+            .map(Project::at)
             .ok_or_else(|| {
                 let installed = installed.as_deref().unwrap_or(Path::new("share/nlproof/tests")).display();
                 CliError::Usage(format!(
@@ -56,6 +58,10 @@ impl Project {
                     here.display()
                 ))
             })
+    }
+
+    fn at(root: PathBuf) -> Project {
+        Project { root, kmods: Vec::new(), own: Vec::new(), read: OnceLock::new() }
     }
 
     /// The same, with these kernel modules in guests beyond those of the matrix.
@@ -148,13 +154,24 @@ impl Project {
 
     /// The matrix, with the cells of soft releases marked.
     pub(super) fn matrix(&self) -> Result<Matrix, CliError> {
+        let mut matrix = match self.read.get() {
+            Some(matrix) => matrix.clone(),
+            None => {
+                let matrix = self.read_matrix()?;
+                self.read.get_or_init(|| matrix).clone()
+            }
+        };
+        matrix.cells.extend(self.own.iter().flat_map(|own| own.cells.clone()));
+        Ok(matrix)
+    }
+
+    fn read_matrix(&self) -> Result<Matrix, CliError> {
         let mut matrix = load_matrix(&self.root.join("matrix.yaml"))?;
         let releases = self.releases()?;
         for cell in &mut matrix.cells {
             let tried = cell.release.as_deref().is_some_and(|release| releases.is_soft(release));
             cell.soft = tried.then_some(Soft::Tried);
         }
-        matrix.cells.extend(self.own.iter().flat_map(|own| own.cells.clone()));
         Ok(matrix)
     }
 
@@ -287,11 +304,21 @@ impl Project {
 
     /// One vector, linted. The others are not read, so that one that is broken keeps nobody from this one.
     pub(super) fn vector(&self, id: &str) -> Result<Vector, CliError> {
-        let listing = self.listing()?;
-        let Some((_, path)) = listing.files.iter().find(|(other, _)| other == id) else {
-            return Err(CliError::Usage(unknown_vector(id, &listing)));
+        let root = self.root.join("vectors");
+        // Where it stands as its id says, no other file is even looked at.
+        let path = path_of(&root, id).ok().filter(|path| path.symlink_metadata().is_ok());
+        let path = match path {
+            Some(path) => path,
+            None => {
+                let listing = self.listing()?;
+                let found = listing.files.iter().find(|(other, _)| other == id);
+                let Some((_, path)) = found else {
+                    return Err(CliError::Usage(unknown_vector(id, &listing)));
+                };
+                path.clone()
+            }
         };
-        let vector = load_vector(&self.root.join("vectors"), path)?;
+        let vector = load_vector(&root, &path)?;
         let errors = lint(&vector);
         if !errors.is_empty() {
             return Err(CliError::Files(errors));

@@ -45,7 +45,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReduceArgs) -> Result<ExitCode,
     let targets = Targets::new(&args.guest, &project)?;
     let cell = match cell {
         Some(cell) => cell,
-        None => default_cell(&project, &targets, &args.cells)?,
+        None => default_cell(&project, &targets, &args.cells, &vector.id)?,
     };
     let mut cells = vec![cell];
     if keep == Keep::Differs {

@@ -42,7 +42,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, 
     let targets = copies.room_in(Targets::new(&guest, &project)?);
     let cell = match wanted.cell {
         Some(cell) => cell,
-        None => default_cell(&project, &targets, &args.cells)?,
+        None => default_cell(&project, &targets, &args.cells, &vector.id)?,
     };
     copies.demand_guest(Some(&cell))?;
     if cell.target == TargetKind::Sim {

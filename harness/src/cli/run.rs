@@ -57,7 +57,7 @@ fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
         return shown(&project, &mut target, None, vector, args, began);
     }
     let targets = copies.room_in(Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace)));
-    let cell = default_cell(&project, &targets, &args.cells)?;
+    let cell = default_cell(&project, &targets, &args.cells, &vector.id)?;
     copies.demand_guest(Some(&cell))?;
     if cell.target == TargetKind::Sim {
         let mut target = open_shown(&targets, &cell).map_err(open_error)?;

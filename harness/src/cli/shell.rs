@@ -75,7 +75,7 @@ pub(super) fn guest_cell(project: &Project, targets: &Targets, args: &CellArgs) 
     if cells.is_empty() {
         return Err(CliError::Usage("the simulator is no guest\n  help: leave out --target sim".into()));
     }
-    default_of(cells, project, targets, args)
+    default_of(cells, project, targets, args, None)
 }
 
 /// Why a command or a shell has no end of its own.

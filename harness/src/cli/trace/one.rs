@@ -29,7 +29,7 @@ pub(in crate::cli) fn main(project: &ProjectArgs, args: &ShowTraceArgs) -> Resul
     if [ModuleKind::Stock, ModuleKind::Rust].iter().all(|module| args.cells.module.contains(module)) {
         return side_by_side::main(&project, &targets, vector, args);
     }
-    let cell = default_cell(&project, &targets, &args.cells)?;
+    let cell = default_cell(&project, &targets, &args.cells, &vector.id)?;
     let wanted = Wanted::of(&args.probe, cell.target)?;
     let (vector_run, _) = followed(&targets, &cell, vector, &wanted.dtrace)?;
     show(&vector_run, args, &wanted)

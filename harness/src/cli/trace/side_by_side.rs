@@ -116,7 +116,8 @@ pub(in crate::cli) fn pair(
         targets.unavailable_reason(stock).or_else(|| targets.unavailable_reason(rust))
     };
     let mut here = pairs.iter().filter(|pair| unavailable_reason(**pair).is_none());
-    let newest = newest_observed(here.clone().map(|[stock, _]| *stock), project)?;
+    let stocks: Vec<&Cell> = here.clone().map(|[stock, _]| *stock).collect();
+    let newest = newest_observed(&stocks, project, None)?;
     let newest = pairs.iter().find(|[stock, _]| Some(*stock) == newest);
     match (newest.or_else(|| here.next()), pairs.first()) {
         (Some(&[stock, rust]), _) => Ok([stock.clone(), rust.clone()]),

@@ -45,7 +45,13 @@ impl Walk {
                 Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(b".") => {}
                 Ok(entry) => {
                     let path = entry.path();
-                    if path.is_dir() {
+                    // The directory tells mostly; of a link and where it does not, the file itself has to be asked.
+                    let is_directory = match entry.file_type() {
+                        Ok(kind) if kind.is_file() => false,
+                        Ok(kind) if kind.is_dir() => true,
+                        _ => path.is_dir(),
+                    };
+                    if is_directory {
                         self.directory(&path);
                     } else {
                         self.files.push(path);

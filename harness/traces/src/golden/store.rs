@@ -4,6 +4,7 @@
 //! stock kernel stay as they were.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use nlproof_files::write_whole;
@@ -140,6 +141,29 @@ impl Store {
         Ok(kernels)
     }
 
+    /// The kernels from which this vector's accepted goldens were recorded, as [`Store::kernels`].
+    ///
+    /// # Errors
+    /// The directory of the layers cannot be read.
+    pub fn kernels_of(&self, vector: &str) -> Result<BTreeSet<Origin>, FileError> {
+        let mut kernels = BTreeSet::new();
+        let failed =
+            |error: std::io::Error| FileError::whole(&self.root, format!("cannot be listed: {error}"));
+        let layers = match std::fs::read_dir(&self.root) {
+            Ok(layers) => layers,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(kernels),
+            Err(error) => return Err(failed(error)),
+        };
+        for layer in layers {
+            let layer = layer.map_err(failed)?.file_name();
+            let Some(layer) = layer.to_str().filter(|layer| !layer.starts_with('.')) else { continue };
+            if let Ok(Some(golden)) = self.read(layer, vector) {
+                kernels.extend(golden.origins.into_iter().filter(Origin::is_observed));
+            }
+        }
+        Ok(kernels)
+    }
+
     /// Everything that awaits review, sorted.
     ///
     /// # Errors
@@ -251,6 +275,11 @@ mod tests {
         store.accept(&store.pending().unwrap()[0]).unwrap();
         std::fs::write(directory.path().join("common/link/z.trace"), "rubbish\n").unwrap();
         assert_eq!(store.kernels().unwrap(), BTreeSet::from([kernel("15.1")]));
+        assert_eq!(store.kernels_of("link/y").unwrap(), BTreeSet::from([kernel("15.1")]));
+        assert_eq!(store.kernels_of("link/x").unwrap(), BTreeSet::new(), "predicted");
+        assert_eq!(store.kernels_of("link/z").unwrap(), BTreeSet::new());
+        let nowhere = Store::new(&directory.path().join("none"));
+        assert_eq!(nowhere.kernels_of("link/y").unwrap(), BTreeSet::new());
         assert_eq!(store.kernel().kernels().unwrap(), BTreeSet::new());
     }
 
