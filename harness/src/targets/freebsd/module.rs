@@ -2,6 +2,7 @@
 //! The Rust-backed module for a release: built, and verified before anything is loaded.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nlproof_base::counted;
 use nlproof_image::{LoaderModule, ReleaseDir};
@@ -112,6 +113,16 @@ pub(super) fn headers<'a>(release: &'a ReleaseDir, own: Option<&'a OwnRelease>) 
     }
 }
 
+/// The tools as they were found first: to ask them for their versions takes six processes, and each guest that is opened
+/// asks. What is missing is looked for again.
+fn found_tools() -> Result<Toolchain, Vec<KmodError>> {
+    static FOUND: OnceLock<Toolchain> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found.clone());
+    }
+    Toolchain::find(&ToolPaths::from_env()).inspect(|found| drop(FOUND.set(found.clone())))
+}
+
 /// The tools, if everything that a module needs is here.
 pub(super) fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, String)> {
     let mut missing = Vec::new();
@@ -120,7 +131,7 @@ pub(super) fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, Str
     {
         missing.push(KmodError::NoSource { path: release.path.clone() });
     }
-    match Toolchain::find(&ToolPaths::from_env()) {
+    match found_tools() {
         Ok(tools) if missing.is_empty() => return Ok(tools),
         Ok(_) => {}
         Err(errors) => missing.extend(errors),
