@@ -2,25 +2,24 @@
 //! From sources to `nlproof_iface.ko`.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nlproof_files::work_directory_in;
-
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::keep;
 use crate::c_part::{CPart, add_to_key};
-use crate::check::check;
 use crate::error::KmodError;
 use crate::flags;
 use crate::headers::{HeaderSource, Headers};
 use crate::key::Key;
+use crate::module::Module;
 use crate::parts::TREES;
 use crate::sysroot::{remap, rustc, sysroot};
 use crate::toolchain::Toolchain;
 use crate::work::run;
+
+/// The module's file.
+const FILE: &str = "nlproof_iface.ko";
 
 /// The module to build, and its sources.
 #[derive(Debug, Clone)]
@@ -64,22 +63,6 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A module that may be loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Module {
-    /// `nlproof_iface.ko`.
-    pub path: PathBuf,
-    /// Size of the module in bytes, debug information included.
-    pub bytes: u64,
-    /// `__FreeBSD_version` of the headers it was compiled against. It loads on kernels of this major from this
-    /// version on.
-    pub freebsd_version: u32,
-    /// Symbols that it imports from the kernel, sorted.
-    pub imports: Vec<String>,
-    /// The module was found in the cache.
-    pub cached: bool,
-}
-
 /// Builds the module for a release, or finds it in the cache.
 ///
 /// # Errors
@@ -101,30 +84,18 @@ fn find_or_make(
     let sources = Sources::in_checkout(checkout)?;
     on_stage(Stage::Headers);
     let headers = Headers::of(headers, cache)?;
-    let place = cache.join(format!("module-{}", key(tools, &sources, &headers, faults)?));
-    let cached = place.is_dir();
-    if !cached {
+    let directory = format!("module-{}", key(tools, &sources, &headers, faults)?);
+    Module::kept(cache, &directory, FILE, &headers, |out| {
         on_stage(Stage::Core);
         let sysroot = sysroot(tools, cache, cancel)?;
-        let work = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
-        let work_place =
-            Work { tools, sources: &sources, headers: &headers, out: work.path(), faults, cancel };
+        let work = Work { tools, sources: &sources, headers: &headers, out, faults, cancel };
         on_stage(Stage::Rust);
-        let rust = work_place.rust(&sysroot)?;
+        let rust = work.rust(&sysroot)?;
         on_stage(Stage::Shim);
-        let shim = work_place.shim()?;
+        let shim = work.shim()?;
         on_stage(Stage::Link);
-        let module = work_place.link(rust, shim)?;
-        check(&fs::read(&module).map_err(KmodError::io("read", &module))?)?;
-        let finished = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
-        let target = finished.path().join("nlproof_iface.ko");
-        fs::rename(&module, &target).map_err(KmodError::io("move", &module))?;
-        keep(finished, &place)?;
-    }
-    let path = place.join("nlproof_iface.ko");
-    let bytes = fs::read(&path).map_err(KmodError::io("read", &path))?;
-    let imports = check(&bytes)?;
-    Ok(Module { path, bytes: bytes.len() as u64, freebsd_version: headers.version, imports, cached })
+        work.link(rust, shim)
+    })
 }
 
 /// Where the module's sources stand in a checkout.
@@ -148,7 +119,8 @@ impl Sources {
 
 fn key(tools: &Toolchain, sources: &Sources, headers: &Headers, faults: bool) -> Result<String, KmodError> {
     let mut key = Key::default();
-    add_to_key(&mut key, tools, headers);
+    key.text(&tools.rustc_version);
+    add_to_key(&mut key, &tools.c, headers);
     key.text(flags::RUST_DEBUG);
     flags::RUST.iter().chain(flags::ENTRIES).for_each(|flag| key.text(flag));
     if faults {
@@ -211,7 +183,7 @@ impl Work<'_> {
     }
 
     fn c_part(&self) -> CPart<'_> {
-        CPart { tools: self.tools, headers: self.headers, out: self.out, cancel: self.cancel }
+        CPart { tools: &self.tools.c, headers: self.headers, out: self.out, cancel: self.cancel }
     }
 
     fn shim(&self) -> Result<Vec<PathBuf>, KmodError> {
@@ -220,6 +192,6 @@ impl Work<'_> {
 
     fn link(&self, rust: PathBuf, mut shim: Vec<PathBuf>) -> Result<PathBuf, KmodError> {
         shim.push(rust);
-        self.c_part().link("nlproof_iface.ko", &shim)
+        self.c_part().link(FILE, &shim)
     }
 }

@@ -11,12 +11,12 @@ use crate::error::KmodError;
 use crate::flags;
 use crate::headers::Headers;
 use crate::key::{Key, files};
-use crate::toolchain::Toolchain;
+use crate::toolchain::CTools;
 use crate::work::run;
 
 /// What C is compiled with and where to.
 pub(crate) struct CPart<'a> {
-    pub(crate) tools: &'a Toolchain,
+    pub(crate) tools: &'a CTools,
     pub(crate) headers: &'a Headers,
     /// Directory for the objects and the module.
     pub(crate) out: &'a Path,
@@ -24,7 +24,7 @@ pub(crate) struct CPart<'a> {
 }
 
 /// Everything but the sources that decides what comes of C.
-pub(crate) fn add_to_key(key: &mut Key, tools: &Toolchain, headers: &Headers) {
+pub(crate) fn add_to_key(key: &mut Key, tools: &CTools, headers: &Headers) {
     tools.versions.iter().for_each(|version| key.text(version));
     key.text(&headers.digest);
     flags::C.iter().chain(flags::OWN_C).for_each(|flag| key.text(flag));

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The module `nlproof_faultnic.ko`, whose network interfaces have faults: for tests only.
 
-use std::fs;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
-use nlproof_files::work_directory_in;
-
-use crate::archive::keep;
-use crate::build::Module;
 use crate::c_part::{CPart, add_to_key};
-use crate::check::check;
 use crate::error::KmodError;
 use crate::headers::{HeaderSource, Headers};
 use crate::key::Key;
+use crate::module::Module;
 use crate::parts::FAULTNIC as TREE;
-use crate::toolchain::Toolchain;
+use crate::toolchain::CTools;
 
 /// The name by which the kernel and vectors know the module.
 pub const FAULTNIC: &str = "nlproof_faultnic";
@@ -26,7 +21,7 @@ pub const FAULTNIC: &str = "nlproof_faultnic";
 /// # Errors
 /// See [`KmodError`].
 pub fn build_faultnic(
-    tools: &Toolchain,
+    tools: &CTools,
     headers: HeaderSource<'_>,
     checkout: &Path,
     cache: &Path,
@@ -36,7 +31,7 @@ pub fn build_faultnic(
 }
 
 fn find_or_make(
-    tools: &Toolchain,
+    tools: &CTools,
     headers: HeaderSource<'_>,
     checkout: &Path,
     cache: &Path,
@@ -52,20 +47,9 @@ fn find_or_make(
     key.text(FAULTNIC);
     add_to_key(&mut key, tools, &headers);
     key.tree(&tree, endings)?;
-    let place = cache.join(format!("faultnic-{}", key.finish()));
-    let file = format!("{FAULTNIC}.ko");
-    let cached = place.is_dir();
-    if !cached {
-        let work = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
-        let part = CPart { tools, headers: &headers, out: work.path(), cancel };
-        let objects = part.compile(&tree, "/faultnic", &[])?;
-        let module = part.link(&file, &objects)?;
-        let finished = work_directory_in(cache).map_err(KmodError::io("create", cache))?;
-        fs::rename(&module, finished.path().join(&file)).map_err(KmodError::io("move", &module))?;
-        keep(finished, &place)?;
-    }
-    let path = place.join(file);
-    let bytes = fs::read(&path).map_err(KmodError::io("read", &path))?;
-    let imports = check(&bytes)?;
-    Ok(Module { path, bytes: bytes.len() as u64, freebsd_version: headers.version, imports, cached })
+    let (directory, file) = (format!("faultnic-{}", key.finish()), format!("{FAULTNIC}.ko"));
+    Module::kept(cache, &directory, &file, &headers, |out| {
+        let part = CPart { tools, headers: &headers, out, cancel };
+        part.link(&file, &part.compile(&tree, "/faultnic", &[])?)
+    })
 }

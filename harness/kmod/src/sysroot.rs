@@ -31,7 +31,7 @@ pub(crate) fn rustc(tools: &Toolchain) -> Command {
 /// Where the sysroot of this compiler is kept.
 pub(crate) fn place(tools: &Toolchain, cache: &Path) -> PathBuf {
     let mut key = Key::default();
-    key.text(&tools.versions[0]);
+    key.text(&tools.rustc_version);
     flags::RUST.iter().for_each(|flag| key.text(flag));
     key.text(flags::COMPILER_BUILTINS);
     cache.join(format!("sysroot-{}", key.finish()))

@@ -53,19 +53,45 @@ impl ToolPaths {
     }
 }
 
-/// The tools, found and asked for their versions.
+/// What compiles C and links, found and asked for its versions.
 #[derive(Debug, Clone)]
-pub struct Toolchain {
-    /// rustc.
-    pub rustc: PathBuf,
-    /// The source of its standard library: the directory that holds `core`.
-    pub library: PathBuf,
+pub struct CTools {
     /// clang.
     pub clang: PathBuf,
     /// ld.lld.
     pub lld: PathBuf,
-    /// Output of each for `-vV` or `--version`, in this order.
-    pub versions: [String; 3],
+    /// Output of each for `--version`, in this order.
+    pub versions: [String; 2],
+}
+
+impl CTools {
+    /// Finds the two.
+    ///
+    /// # Errors
+    /// [`KmodError::NoTool`] with what was tried and how to install what is missing, for each that is.
+    pub fn find(paths: &ToolPaths) -> Result<Self, Vec<KmodError>> {
+        let clang = one(paths, paths.clang.as_ref(), "clang", Tool::Clang);
+        let lld = one(paths, paths.lld.as_ref(), "ld.lld", Tool::Lld);
+        match (clang, lld) {
+            (Ok((clang, clang_version)), Ok((lld, lld_version))) => {
+                Ok(Self { clang, lld, versions: [clang_version, lld_version] })
+            }
+            (clang, lld) => Err([clang.err(), lld.err()].into_iter().flatten().collect()),
+        }
+    }
+}
+
+/// All three tools, found and asked for their versions.
+#[derive(Debug, Clone)]
+pub struct Toolchain {
+    /// rustc.
+    pub rustc: PathBuf,
+    /// Output of rustc for `-vV`.
+    pub rustc_version: String,
+    /// The source of its standard library: the directory that holds `core`.
+    pub library: PathBuf,
+    /// What compiles the C part and links.
+    pub c: CTools,
 }
 
 impl Toolchain {
@@ -83,14 +109,9 @@ impl Toolchain {
             found.map(|(version, library)| (rustc, version, library))
         });
         let rustc = rustc.ok_or_else(|| no_tool(Tool::Rustc, paths, tried));
-        let clang = one(paths, paths.clang.as_ref(), "clang", Tool::Clang);
-        let lld = one(paths, paths.lld.as_ref(), "ld.lld", Tool::Lld);
-        match (rustc, clang, lld) {
-            (Ok((rustc, rustc_version, library)), Ok((clang, clang_version)), Ok((lld, lld_version))) => {
-                let versions = [rustc_version, clang_version, lld_version];
-                Ok(Self { rustc, library, clang, lld, versions })
-            }
-            (rustc, clang, lld) => Err([rustc.err(), clang.err(), lld.err()].into_iter().flatten().collect()),
+        match (rustc, CTools::find(paths)) {
+            (Ok((rustc, rustc_version, library)), Ok(c)) => Ok(Self { rustc, rustc_version, library, c }),
+            (rustc, c) => Err(rustc.err().into_iter().chain(c.err().into_iter().flatten()).collect()),
         }
     }
 }

@@ -62,7 +62,7 @@ fn modules_are_built_and_the_same_inputs_give_the_same_bytes() {
         let has = |text: &[u8]| bytes.windows(text.len()).any(|at| at == text);
         assert!(has(b"nlproof_mode") && !has(b"nlproof_faulty"), "{}", release.name);
         let faultnic = |cache: &Path| {
-            build_faultnic(&tools, HeaderSource::Release(release), &checkout, cache, &cancel).unwrap()
+            build_faultnic(&tools.c, HeaderSource::Release(release), &checkout, cache, &cancel).unwrap()
         };
         let cards = faultnic(first.path());
         assert!(!cards.cached && cards.imports.iter().any(|import| import == "ifc_attach_cloner"));

@@ -109,12 +109,14 @@ fn kernel_build() -> Result<String, String> {
 fn kmod_tools() -> Result<String, String> {
     let tools = Toolchain::find(&ToolPaths::from_env())
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    let [rustc, clang, lld] = tools.versions.map(|text| text.lines().next().unwrap_or_default().to_owned());
+    let [clang, lld] = &tools.c.versions;
+    let [rustc, clang, lld] =
+        [&tools.rustc_version, clang, lld].map(|text| text.lines().next().unwrap_or_default());
     Ok(format!(
         "{} ({rustc}), {} ({clang}), {} ({lld})",
         tools.rustc.display(),
-        tools.clang.display(),
-        tools.lld.display()
+        tools.c.clang.display(),
+        tools.c.lld.display()
     ))
 }
 

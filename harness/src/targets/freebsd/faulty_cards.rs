@@ -2,24 +2,19 @@
 //! Network interfaces with faults in a guest: the module `nlproof_faultnic` (kmod-src/faultnic), for vectors that name it
 //! under `needs.modules`.
 
-use std::time::Duration;
-
 use nlproof_image::ReleaseDir;
 use nlproof_kmod::{Checkout, FAULTNIC, build_faultnic};
 use sha2::{Digest as _, Sha256};
 
 use super::connection::open_failure;
-use super::loaded_module::words;
-use super::module::{failure, headers, tools};
+use super::loaded_module::{LIMIT, run, words};
+use super::module::{c_tools, failure, headers};
 use super::options::FreebsdOptions;
 use super::own::OwnRelease;
 use crate::file::{self, Limit};
 use crate::guest::Ssh;
 use crate::targets::OpenError;
 use crate::vm::{Vm, Wait};
-
-/// Limit for the upload of some 120 kB, or for one command.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// The module, ready to be loaded.
 pub(super) struct FaultyCards {
@@ -40,7 +35,7 @@ impl FaultyCards {
         options: &FreebsdOptions,
     ) -> Result<Self, OpenError> {
         let headers = headers(release, own);
-        let tools = tools(headers).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
+        let tools = c_tools(headers).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
         let cache = options.state.join("kmod");
         let sources = Checkout::find(&options.checkout, &cache).map_err(failure)?;
         let module = build_faultnic(&tools, headers, sources.root(), &cache, options.tasks.cancel())
@@ -61,8 +56,7 @@ impl FaultyCards {
         let wait = Wait::new("the upload of the faulty cards' module", LIMIT);
         ssh.upload(&self.bytes, &place, &wait, vm).await.map_err(|error| open_failure(error, vm))?;
         let command = format!("kldload {place}");
-        let wait = Wait::new(format!("the end of `{command}`"), LIMIT);
-        let load = ssh.run(&command, &wait, vm).await.map_err(|error| open_failure(error, vm))?;
+        let load = run(ssh, vm, &command).await.map_err(|error| open_failure(error, vm))?;
         let why = || format!("kldload ended with {}: {}", load.status, words(&load.stderr));
         Ok((!load.status.is_success()).then(why))
     }

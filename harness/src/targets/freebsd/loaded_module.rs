@@ -20,7 +20,7 @@ pub(crate) const PLACE: &str = "/tmp/nlproof_iface.ko";
 /// The name under which the kernel knows it.
 pub(super) const NAME: &str = "nlproof_iface";
 /// Limit for an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 /// Settings below `net.netlink.nlproof` (kmod-src/shim); all others are counters.
 const SETTINGS: [&str; 3] = ["mode", "trace", "epoch_wait"];
 /// Sysctl that returns when every thread has left the network epoch and deferred calls are done (kmod-src/shim).
@@ -177,7 +177,7 @@ async fn last_commands(link: &mut Link, vm: &mut Vm) -> Result<[Ended; 4], Strin
     }
 }
 
-async fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
+pub(super) async fn run(ssh: &Ssh, vm: &mut Vm, command: &str) -> Result<ExecOutput, SshError> {
     ssh.run(command, &Wait::new(format!("the end of `{command}`"), LIMIT), vm).await
 }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use nlproof_base::counted;
 use nlproof_image::{LoaderModule, ReleaseDir};
 use nlproof_kmod::{
-    Checkout, HeaderSource, KmodError, Options, ToolPaths, Toolchain, build, embedded_policy, kernel,
+    CTools, Checkout, HeaderSource, KmodError, Options, ToolPaths, Toolchain, build, embedded_policy, kernel,
 };
 use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
 use sha2::{Digest as _, Sha256};
@@ -113,25 +113,42 @@ pub(super) fn headers<'a>(release: &'a ReleaseDir, own: Option<&'a OwnRelease>) 
     }
 }
 
-/// The tools as they were found first: to ask them for their versions takes six processes, and each guest that is opened
-/// asks. What is missing is looked for again.
-fn found_tools() -> Result<Toolchain, Vec<KmodError>> {
+/// The tools, if everything that a module with Rust in it needs is here. They are asked for their versions once, which
+/// takes six processes.
+fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, String)> {
     static FOUND: OnceLock<Toolchain> = OnceLock::new();
-    if let Some(found) = FOUND.get() {
-        return Ok(found.clone());
-    }
-    Toolchain::find(&ToolPaths::from_env()).inspect(|found| drop(FOUND.set(found.clone())))
+    with_source(headers, found(&FOUND, Toolchain::find))
 }
 
-/// The tools, if everything that a module needs is here.
-pub(super) fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, String)> {
+/// The tools, if everything that a module in C needs is here.
+pub(super) fn c_tools(headers: HeaderSource<'_>) -> Result<CTools, (String, String)> {
+    static FOUND: OnceLock<CTools> = OnceLock::new();
+    with_source(headers, found(&FOUND, CTools::find))
+}
+
+/// Tools as they were found first. What is missing is looked for again.
+fn found<T: Clone>(
+    first: &OnceLock<T>,
+    find: impl FnOnce(&ToolPaths) -> Result<T, Vec<KmodError>>,
+) -> Result<T, Vec<KmodError>> {
+    match first.get() {
+        Some(found) => Ok(found.clone()),
+        None => find(&ToolPaths::from_env()).inspect(|found| drop(first.set(found.clone()))),
+    }
+}
+
+/// The tools, if the headers are here too; otherwise everything that is missing, with the remedies.
+fn with_source<T>(
+    headers: HeaderSource<'_>,
+    tools: Result<T, Vec<KmodError>>,
+) -> Result<T, (String, String)> {
     let mut missing = Vec::new();
     if let HeaderSource::Release(release) = headers
         && !release.path.join("src.txz").is_file()
     {
         missing.push(KmodError::NoSource { path: release.path.clone() });
     }
-    match found_tools() {
+    match tools {
         Ok(tools) if missing.is_empty() => return Ok(tools),
         Ok(_) => {}
         Err(errors) => missing.extend(errors),
