@@ -92,27 +92,14 @@ pub(super) fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::matrix::VectorsOfRun;
-    use crate::matrix::tests::cell;
+    use crate::matrix::tests::{cell, cell_result};
     use crate::targets::Fact;
 
     fn run(statuses: Vec<CellStatus>, interrupted: bool) -> RunResult {
         let cell = cell(None, iface_core::Profile::R15);
-        let result = |status| CellResult {
-            cell: cell.clone(),
-            status,
-            fallbacks: 0,
-            losses: vec![],
-            complaints: vec![],
-            facts: vec![],
-            vectors: vec![],
-            recorded: vec![],
-            duration: Duration::ZERO,
-            guest_time: Duration::ZERO,
-        };
+        let result = |status| cell_result(cell.clone(), status);
         RunResult {
             cells: statuses.into_iter().map(result).collect(),
             interrupted,

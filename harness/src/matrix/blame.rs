@@ -129,28 +129,14 @@ fn settled(mut result: CellResult, results: &[(usize, CellResult)]) -> CellResul
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use iface_core::Profile;
 
     use super::*;
-    use crate::matrix::{TargetKind, VectorResult};
+    use crate::matrix::VectorResult;
+    use crate::matrix::tests::{self, cell_result};
 
     fn cell(module: ModuleKind) -> Cell {
-        Cell {
-            target: TargetKind::Freebsd,
-            release: Some("r".parse().unwrap()),
-            profile: Profile::R14_0,
-            profile_is_meant: false,
-            module,
-            load: crate::matrix::LoadKind::Kldload,
-            without: vec![],
-            build_of: None,
-            layer: None,
-            kin: Vec::new(),
-            plays: None,
-            soft: None,
-        }
+        Cell { module, ..tests::cell(Some("r"), Profile::R14_0) }
     }
 
     fn complaint(name: &str) -> Complaint {
@@ -160,21 +146,12 @@ mod tests {
     /// A cell that ran and whose kernel said these.
     fn result(module: ModuleKind, said: &[&str]) -> CellResult {
         let complaints: Vec<_> = said.iter().map(|name| complaint(name)).collect();
-        CellResult {
-            cell: cell(module),
-            status: match complaints.is_empty() {
-                true => CellStatus::Passed,
-                false => CellStatus::GuestFailed(told(&complaints)),
-            },
-            fallbacks: 0,
-            losses: vec![],
-            complaints,
-            recorded: vec![],
-            facts: vec![],
-            vectors: vec![VectorResult::without("link/a", Outcome::Passed)],
-            duration: Duration::ZERO,
-            guest_time: Duration::ZERO,
-        }
+        let status = match complaints.is_empty() {
+            true => CellStatus::Passed,
+            false => CellStatus::GuestFailed(told(&complaints)),
+        };
+        let vectors = vec![VectorResult::without("link/a", Outcome::Passed)];
+        CellResult { complaints, vectors, ..cell_result(cell(module), status) }
     }
 
     #[test]

@@ -260,7 +260,10 @@ impl fmt::Display for ModuleKind {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::matrix::{CellResult, CellStatus};
 
     /// The stock cell of a release, or the simulator's of a profile.
     pub(crate) fn cell(release: Option<&str>, profile: Profile) -> Cell {
@@ -277,6 +280,22 @@ pub(crate) mod tests {
             kin: Vec::new(),
             plays: None,
             soft: None,
+        }
+    }
+
+    /// A cell that came to this, in no time and without vectors.
+    pub(crate) fn cell_result(cell: Cell, status: CellStatus) -> CellResult {
+        CellResult {
+            cell,
+            status,
+            fallbacks: 0,
+            losses: vec![],
+            complaints: vec![],
+            facts: vec![],
+            vectors: vec![],
+            recorded: vec![],
+            duration: Duration::ZERO,
+            guest_time: Duration::ZERO,
         }
     }
 

@@ -272,25 +272,14 @@ pub struct VectorsOfRun {
 mod tests {
     use super::*;
     use crate::golden::{Compared, Golden, compare};
-    use crate::matrix::cell::tests::cell;
+    use crate::matrix::tests::{cell, cell_result};
 
     fn vector(outcome: Outcome, standing: Option<Standing>) -> VectorResult {
         VectorResult { id: "v".into(), outcome, duration: Duration::ZERO, standing, golden_layer: None }
     }
 
     fn result(status: CellStatus, vectors: Vec<VectorResult>) -> CellResult {
-        CellResult {
-            cell: cell(Some("15.0-RELEASE"), iface_core::Profile::R15),
-            status,
-            fallbacks: 0,
-            losses: vec![],
-            complaints: vec![],
-            facts: vec![],
-            vectors,
-            recorded: vec![],
-            duration: Duration::ZERO,
-            guest_time: Duration::ZERO,
-        }
+        CellResult { vectors, ..cell_result(cell(Some("15.0-RELEASE"), iface_core::Profile::R15), status) }
     }
 
     #[test]

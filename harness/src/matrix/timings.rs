@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     fn cell(profile: Profile) -> Cell {
-        super::super::cell::tests::cell(None, profile)
+        crate::matrix::tests::cell(None, profile)
     }
 
     fn result(profile: Profile, seconds: u64, status: CellStatus) -> CellResult {
@@ -84,17 +84,12 @@ mod tests {
             standing: None,
             golden_layer: None,
         };
+        let time = Duration::from_secs(seconds);
         CellResult {
-            cell: cell(profile),
-            status,
-            fallbacks: 0,
-            losses: vec![],
-            complaints: vec![],
-            facts: vec![],
             vectors: vec![vector],
-            recorded: vec![],
-            duration: Duration::from_secs(seconds),
-            guest_time: Duration::from_secs(seconds),
+            duration: time,
+            guest_time: time,
+            ..crate::matrix::tests::cell_result(cell(profile), status)
         }
     }
 

@@ -321,28 +321,15 @@ impl Qualification {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use iface_core::Profile;
 
     use super::*;
-    use crate::matrix::tests::cell;
+    use crate::matrix::tests::{cell, cell_result};
     use crate::matrix::{LostGuest, ModuleKind};
     use crate::targets::Loss;
 
     fn result(module: ModuleKind, status: CellStatus) -> CellResult {
-        CellResult {
-            cell: crate::matrix::Cell { module, ..cell(Some("15.1-RELEASE"), Profile::R15) },
-            status,
-            fallbacks: 0,
-            losses: vec![],
-            complaints: vec![],
-            facts: vec![],
-            vectors: vec![],
-            recorded: vec![],
-            duration: Duration::ZERO,
-            guest_time: Duration::ZERO,
-        }
+        cell_result(crate::matrix::Cell { module, ..cell(Some("15.1-RELEASE"), Profile::R15) }, status)
     }
 
     fn told(result: &CellResult, known: Option<&CellResult>) -> String {

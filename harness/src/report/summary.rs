@@ -79,17 +79,11 @@ pub(super) mod tests {
 
     use super::*;
     use crate::golden::{Compared, Golden, Origin, compare};
-    use crate::matrix::{Cell, ModuleKind, Outcome, RunResult, TargetKind, VectorResult, VectorsOfRun};
+    use crate::matrix::tests::{self, cell, cell_result};
+    use crate::matrix::{Outcome, RunResult, VectorResult, VectorsOfRun};
 
     fn kernel(release: &str, digit: &str) -> Origin {
-        let kernel_sha256 = digit.repeat(64);
-        Origin::Observed {
-            release: release.into(),
-            osreldate: 1_400_507,
-            kernel_sha256,
-            module: None,
-            build: None,
-        }
+        tests::kernel(release, 1_400_507, digit)
     }
 
     /// A failed cell with one vector of every outcome, some with bytes that XML forbids.
@@ -105,24 +99,6 @@ pub(super) mod tests {
             golden_layer: standing.map(|_| "common".into()),
         };
         CellResult {
-            cell: Cell {
-                target: TargetKind::Freebsd,
-                release: Some("14.0-STABLE".parse().unwrap()),
-                profile: Profile::R14_0,
-                profile_is_meant: false,
-                module: ModuleKind::Stock,
-                load: crate::matrix::LoadKind::Kldload,
-                without: vec![],
-                build_of: None,
-                layer: None,
-                kin: Vec::new(),
-                plays: None,
-                soft: None,
-            },
-            status: CellStatus::Failed,
-            fallbacks: 0,
-            losses: vec![],
-            complaints: vec![],
             facts: vec![Fact::Kernel("GENERIC".into())],
             vectors: vec![
                 vector("link/a", Outcome::Passed, Some(Standing::ThisKernel)),
@@ -136,6 +112,7 @@ pub(super) mod tests {
             recorded: vec![kernel("14.0-STABLE", "a")],
             duration: Duration::from_secs(2),
             guest_time: Duration::from_secs(3),
+            ..cell_result(cell(Some("14.0-STABLE"), Profile::R14_0), CellStatus::Failed)
         }
     }
 
