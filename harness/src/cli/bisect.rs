@@ -21,10 +21,6 @@ use super::targets::{Targets, open_error, open_shown};
 use crate::kernels::{GitError, Worktree, git, git_says};
 use crate::vector::Vector;
 
-fn output(path: &Path, error: std::io::Error) -> CliError {
-    CliError::Output { what: path.display().to_string(), error }
-}
-
 fn no_git(error: GitError) -> CliError {
     match error {
         GitError::Start(_) => CliError::NothingRan(error.to_string()),
@@ -86,7 +82,7 @@ pub(super) fn main(project: &ProjectArgs, args: &BisectArgs) -> Result<ExitCode,
     let commit = |rev: &str| said(&repository, &["rev-parse", "--verify", &format!("{rev}^{{commit}}")]);
     let (good, bad) = (commit(&args.good)?, commit(&args.bad)?);
     let place = Worktree::of(&bisections()?, &repository);
-    let held = place.begin().map_err(|error| output(&place.seen(), error))?;
+    let held = place.begin().map_err(CliError::unwritten(&place.seen()))?;
     let Some(_held) = held else {
         let what = format!("another bisection runs in the worktree of {}", repository.display());
         return Err(CliError::NothingRan(what));
@@ -103,7 +99,7 @@ pub(super) fn main(project: &ProjectArgs, args: &BisectArgs) -> Result<ExitCode,
     conclude(&place, &first_bad, project, args, &vector)?;
     // Kept until it is told: an interruption before costs nothing.
     drop(git(&place.tree(), &["bisect", "reset"]));
-    fs::remove_file(place.question()).map_err(|error| output(&place.question(), error))?;
+    fs::remove_file(place.question()).map_err(CliError::unwritten(&place.question()))?;
     Ok(ExitCode::OK)
 }
 
@@ -149,10 +145,10 @@ fn begin(
     }
     drop(git(&place.tree(), &["bisect", "reset"]).map_err(no_git)?);
     for file in fs::read_dir(place.seen()).into_iter().flatten().flatten() {
-        fs::remove_file(file.path()).map_err(|error| output(&file.path(), error))?;
+        fs::remove_file(file.path()).map_err(CliError::unwritten(&file.path()))?;
     }
     said(&place.tree(), &["bisect", "start", bad, good])?;
-    write_whole(&place.question(), question.as_bytes()).map_err(|error| output(&place.question(), error))
+    write_whole(&place.question(), question.as_bytes()).map_err(CliError::unwritten(&place.question()))
 }
 
 /// Builds a commit's kernel, asks it, and keeps its answer.
@@ -175,7 +171,7 @@ fn judge(
     say!("{}: {subject}: {}", verdict.word(), what.join(" "));
     let file = place.seen().join(revision);
     write_whole(&file, format!("{}\n{text}", verdict.word()).as_bytes())
-        .map_err(|error| output(&file, error))?;
+        .map_err(CliError::unwritten(&file))?;
     Ok(verdict)
 }
 

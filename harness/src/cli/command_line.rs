@@ -24,6 +24,6 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Result<ExitCode, CliEr
 pub(super) fn man(directory: &Path) -> Result<ExitCode, CliError> {
     std::fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
-        .map_err(|error| CliError::Output { what: directory.display().to_string(), error })?;
+        .map_err(CliError::unwritten(directory))?;
     Ok(ExitCode::OK)
 }

@@ -2,6 +2,8 @@
 //! Exit codes, a promise to scripts, and the errors that end a command.
 
 use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
 
 use nlproof_image::ImageError;
 
@@ -147,6 +149,12 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// The error for a file or directory that cannot be written.
+    pub(super) fn unwritten(what: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let what = what.display().to_string();
+        move |error| CliError::Output { what, error }
+    }
+
     /// Whether a kernel is to blame: it does not build or boot, or cannot be asked. Another one may fare better.
     pub(super) fn is_the_kernels(&self) -> bool {
         match self {

@@ -23,6 +23,7 @@ use super::own::own_cells;
 use super::project::Project;
 use super::stages::with_stages;
 use super::targets::open_error;
+use crate::report::json_file;
 use crate::targets::{BytesProgress, OnStage, OwnRelease, prepare_module};
 
 /// Name of the module without `.ko`.
@@ -232,12 +233,10 @@ fn make(
         console: options.console.to_string(),
         small: options.small,
     };
-    let mut json = serde_json::to_vec_pretty(&provenance).map_err(|error| unwritten(error.into()))?;
-    json.push(b'\n');
+    let json = json_file(&provenance).map_err(|error| unwritten(error.into()))?;
     std::fs::rename(&file, target).map_err(unwritten)?;
     let beside = Provenance::beside(target);
-    write_whole(&beside, &json)
-        .map_err(|error| CliError::Output { what: beside.display().to_string(), error })?;
+    write_whole(&beside, &json).map_err(CliError::unwritten(&beside))?;
     Ok(provenance)
 }
 

@@ -32,8 +32,7 @@ pub(super) fn main(project: &ProjectArgs, args: &KmodArgs) -> Result<ExitCode, C
         Some(output) => {
             let bytes = std::fs::read(&module.path)
                 .map_err(|error| CliError::Build(Explained::before(module.path.display(), error)))?;
-            write_whole(output, &bytes)
-                .map_err(|error| CliError::Output { what: output.display().to_string(), error })?;
+            write_whole(output, &bytes).map_err(CliError::unwritten(output))?;
             output.clone()
         }
         None => module.path.clone(),

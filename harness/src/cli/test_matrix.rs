@@ -109,7 +109,7 @@ pub(super) fn fresh_report_dir(directory: &Path, cells: &[Cell]) -> Result<(), C
     let names: Vec<_> = cells.iter().map(Cell::file_name).collect();
     std::fs::create_dir_all(directory)
         .and_then(|()| forget(directory, &names))
-        .map_err(|error| CliError::Output { what: directory.display().to_string(), error })
+        .map_err(CliError::unwritten(directory))
 }
 
 /// Downloads what the cells lack. A release that cannot be had leaves its cells as not run, or ends the run if that is

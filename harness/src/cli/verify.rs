@@ -69,7 +69,7 @@ pub(super) fn main(project: &ProjectArgs, args: &VerifyArgs) -> Result<ExitCode,
     if let Some(path) = &args.write_baseline {
         if report.accepted {
             write_whole(path, Baseline::of(&report).to_json().as_bytes())
-                .map_err(|error| CliError::Output { what: path.display().to_string(), error })?;
+                .map_err(CliError::unwritten(path))?;
         } else {
             tell!("{}: not written, because the module is rejected", path.display());
         }

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::file::{FileError, Limit, parse_json, read, schema_of};
+use crate::report::json_file;
 
 /// Version of `qualification.json`. It rises when a reader would misread.
 pub(super) const QUALIFICATION_SCHEMA: u32 = 1;
@@ -228,9 +229,7 @@ impl Qualification {
     /// # Errors
     /// None that can occur: its types are plain.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut text = serde_json::to_vec_pretty(self)?;
-        text.push(b'\n');
-        Ok(text)
+        json_file(self)
     }
 
     /// Reads `qualification.json`.

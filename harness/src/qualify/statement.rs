@@ -14,6 +14,7 @@ use super::finding::{Class, Qualification};
 use super::inputs::Inputs;
 use super::manifest::MANIFEST;
 use crate::file::{FileError, Limit, parse_json, read, schema_of};
+use crate::report::json_file;
 
 /// Name of the file.
 pub(super) const STATEMENT: &str = "statement.json";
@@ -97,9 +98,7 @@ impl Statement {
     /// # Errors
     /// None that can occur: its types are plain.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut text = serde_json::to_vec_pretty(self)?;
-        text.push(b'\n');
-        Ok(text)
+        json_file(self)
     }
 
     /// Reads `statement.json`.

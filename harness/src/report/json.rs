@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nlproof_files::write_whole;
+use serde::Serialize;
 
 use super::schema::{Cell, Complaint, Counts, Divergence, Lost, REPORT_SCHEMA, Report, Vector};
 use crate::golden::{Compared, Origin};
@@ -26,9 +27,17 @@ pub fn write_json(path: &Path, run: &RunResult) -> io::Result<()> {
         missing: run.missing.clone(),
         cells: run.cells.iter().map(cell).collect(),
     };
-    let mut text = serde_json::to_vec_pretty(&report)?;
+    write_whole(path, &json_file(&report)?)
+}
+
+/// The bytes of a file with this value as JSON, as people read it.
+///
+/// # Errors
+/// None that can occur if its types are plain.
+pub(crate) fn json_file(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');
-    write_whole(path, &text)
+    Ok(text)
 }
 
 fn cell(result: &CellResult) -> Cell {

@@ -20,6 +20,7 @@ mod trend;
 
 pub use annotate::{Places, annotations};
 pub use html::{Follows, HtmlError, HtmlReport, STYLE, plain_environment};
+pub(crate) use json::json_file;
 pub use json::write_json;
 pub use junit::write_junit;
 pub use kept::{GuestFile, KINDS, forget, kept};

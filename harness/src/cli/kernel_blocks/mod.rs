@@ -33,6 +33,7 @@ use crate::matrix::{
     Timings, VectorsOfRun, selection_digest,
 };
 use crate::report::Screen;
+use crate::report::json_file;
 use crate::targets::{FreebsdTarget, MEMORY_MIB, OnStage, OpenError, Target};
 use crate::vector::Vector;
 use crate::vm::TranslationLog;
@@ -100,9 +101,7 @@ fn load(path: &Path) -> Result<BlockReport, FileError> {
 fn finish(project: &Project, args: &CoverageArgs, report: &BlockReport) -> Result<ExitCode, CliError> {
     // First: what was found shall not go with a list that cannot be read.
     if let Some(path) = &args.blocks.json {
-        let mut text =
-            serde_json::to_vec_pretty(report).map_err(|error| CliError::Usage(error.to_string()))?;
-        text.push(b'\n');
+        let text = json_file(report).map_err(|error| CliError::Usage(error.to_string()))?;
         write(path, &text)?;
     }
     if let Some(path) = &args.blocks.lcov {
@@ -143,8 +142,7 @@ fn finish(project: &Project, args: &CoverageArgs, report: &BlockReport) -> Resul
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let made =
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), std::fs::create_dir_all);
-    made.and_then(|()| write_whole(path, bytes))
-        .map_err(|error| CliError::Output { what: path.display().to_string(), error })
+    made.and_then(|()| write_whole(path, bytes)).map_err(CliError::unwritten(path))
 }
 
 /// The list of a release, if there is one. One that is being written anew may have reasons that are to be written.

@@ -23,8 +23,7 @@ pub(super) fn main(project: &ProjectArgs, args: &CheckArgs) -> Result<ExitCode, 
     };
     let loaded = Loaded::of(&project)?;
     let own = digests_of_tests(&project.root)?;
-    let work = tempfile::tempdir()
-        .map_err(|error| CliError::Output { what: std::env::temp_dir().display().to_string(), error })?;
+    let work = tempfile::tempdir().map_err(CliError::unwritten(&std::env::temp_dir()))?;
     let checker =
         Checker { tests: loaded.tests(), own: &own, signers: &signers, limits: BundleLimits::DEFAULT };
     let checked = match checker.check(&args.file, work.path()) {
@@ -86,8 +85,7 @@ fn rerun(
         wanted.iter().any(|(result, _)| result.vectors.iter().any(|one| one.id == vector.id))
     };
     let vectors: Vec<Vector> = vectors.into_iter().filter(of_them).collect();
-    let work = tempfile::tempdir()
-        .map_err(|error| CliError::Output { what: std::env::temp_dir().display().to_string(), error })?;
+    let work = tempfile::tempdir().map_err(CliError::unwritten(&std::env::temp_dir()))?;
     let run = run_cells(project, &targets, (&cells, &vectors), work.path(), (None, &args.guest))?;
     let mut count = 0;
     for (result, directory) in wanted {

@@ -133,7 +133,7 @@ impl Evidence {
                 Wanted::Report(..) => None,
             })
             .collect();
-        let work = nlproof_files::work_directory_in(directory).map_err(unwritable(directory))?;
+        let work = nlproof_files::work_directory_in(directory).map_err(CliError::unwritten(directory))?;
         let ran = match to_run.as_slice() {
             [] => Vec::new(),
             cells => {
@@ -178,15 +178,17 @@ fn module_of(project: &Project, stock: &Cell) -> Result<Cell, CliError> {
 
 /// Puts cells with their raw traces and consoles into a new report directory.
 fn place(cells: &[&(CellResult, PathBuf)], into: &Path) -> Result<(), CliError> {
-    fs::create_dir(into).map_err(unwritable(into))?;
+    fs::create_dir(into).map_err(CliError::unwritten(into))?;
     for (result, from) in cells {
         let name = result.cell.file_name();
         for kind in [PACKED, PLAIN].iter().chain(&KINDS) {
-            for file in
-                kept(from, kind).map_err(unwritable(from))?.iter().filter(|file| file.name.cell == name)
+            for file in kept(from, kind)
+                .map_err(CliError::unwritten(from))?
+                .iter()
+                .filter(|file| file.name.cell == name)
             {
                 let target = into.join(format!("{}.{kind}", file.name));
-                copy(&file.path, &target).map_err(unwritable(&target))?;
+                copy(&file.path, &target).map_err(CliError::unwritten(&target))?;
             }
         }
     }
@@ -197,15 +199,10 @@ fn place(cells: &[&(CellResult, PathBuf)], into: &Path) -> Result<(), CliError> 
         missing: Vec::new(),
     };
     let report = into.join("report.json");
-    write_json(&report, &run).map_err(unwritable(&report))
+    write_json(&report, &run).map_err(CliError::unwritten(&report))
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     io::copy(&mut nlproof_base::open(from).map_err(io::Error::other)?, &mut File::create_new(to)?)?;
     Ok(())
-}
-
-fn unwritable(what: &Path) -> impl FnOnce(io::Error) -> CliError {
-    let what = what.display().to_string();
-    move |error| CliError::Output { what, error }
 }

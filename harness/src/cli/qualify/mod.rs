@@ -211,8 +211,7 @@ impl Output {
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<(), CliError> {
         let path = self.directory.join(name);
-        write_whole(&path, bytes)
-            .map_err(|error| CliError::Output { what: path.display().to_string(), error })
+        write_whole(&path, bytes).map_err(CliError::unwritten(&path))
     }
 
     fn keep(&self) {

@@ -98,7 +98,7 @@ fn join(
         tell!("note: without --expect a cell that no report has is not missed");
     }
     let run = merge(&parts, expected.as_deref()).map_err(|error| CliError::Usage(error.to_string()))?;
-    fs::create_dir_all(into).map_err(written(into))?;
+    fs::create_dir_all(into).map_err(CliError::unwritten(into))?;
     for part in &parts {
         if same_directory(&directory_of(&part.path), into) {
             return Err(CliError::Usage(format!(
@@ -116,11 +116,6 @@ fn join(
     }
     show(&run);
     Ok(exit_code(&run, false).or(written).or(kept))
-}
-
-fn written(what: &Path) -> impl FnOnce(io::Error) -> CliError {
-    let what = what.display().to_string();
-    move |error| CliError::Output { what, error }
 }
 
 /// The cells of `matrix --json`.
@@ -144,7 +139,7 @@ fn keep_files(parts: &[Part], into: &Path) -> Result<(), CliError> {
     ordered.sort_by_key(|part| part.run.vectors.slice);
     raw::join(&ordered, into)?;
     for part in ordered {
-        keep_consoles(part, into).map_err(written(into))?;
+        keep_consoles(part, into).map_err(CliError::unwritten(into))?;
     }
     Ok(())
 }

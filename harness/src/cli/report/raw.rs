@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{directory_of, written};
+use super::directory_of;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::kept_cell::{kept_files, of_cell};
 use crate::cli::out::{say_text, tell};
@@ -71,7 +71,7 @@ fn vector_of(line: &[u8]) -> serde_json::Result<Cow<'_, str>> {
 /// goes, with a warning.
 pub(super) fn join(parts: &[&Part], into: &Path) -> Result<(), CliError> {
     // What an earlier joining left would be taken for this one's.
-    remove(parts, into).map_err(written(into))?;
+    remove(parts, into).map_err(CliError::unwritten(into))?;
     // Half of a trace would be taken for the whole.
     join_each(parts, into).inspect_err(|_| drop(remove(parts, into)))
 }
@@ -97,13 +97,13 @@ fn join_each(parts: &[&Part], into: &Path) -> Result<(), CliError> {
                 Some(to) => to,
                 None => File::create(&path)
                     .and_then(|file| RawWriter::new(&path, file))
-                    .map_err(written(&path))?,
+                    .map_err(CliError::unwritten(&path))?,
             };
             let to = append(source, to, &path)?;
             joined.insert(path, to);
         }
     }
-    joined.into_iter().try_for_each(|(path, to)| to.finish().map_err(written(&path)))
+    joined.into_iter().try_for_each(|(path, to)| to.finish().map_err(CliError::unwritten(&path)))
 }
 
 /// Appends the lines of one raw trace.
@@ -111,7 +111,7 @@ fn append(source: &Path, mut to: RawWriter<File>, path: &Path) -> Result<RawWrit
     let (mut reader, mut line) = (RawReader::open(source)?, Vec::new());
     loop {
         match reader.next_line(&mut line) {
-            Ok(true) => to.copy(&line).map_err(written(path))?,
+            Ok(true) => to.copy(&line).map_err(CliError::unwritten(path))?,
             Ok(false) => return Ok(to),
             Err(error) if reader.was_cut_off() => {
                 tell!("warning: {error}");

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use nlproof_files::write_whole;
 
 use super::html::read_baseline;
-use super::written;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::{say, tell};
 use crate::report::{CellTimes, Trend, trend_page};
@@ -41,15 +40,15 @@ pub(super) fn main(
     }
     let trend = Trend::of(&runs, factor);
     if json {
-        let text =
-            serde_json::to_string_pretty(&trend).map_err(|error| written(Path::new("JSON"))(error.into()))?;
+        let text = serde_json::to_string_pretty(&trend)
+            .map_err(|error| CliError::unwritten(Path::new("JSON"))(error.into()))?;
         say!("{text}");
     } else {
         show(&trend);
     }
     if let Some(file) = output {
-        let bug = |error| written(file)(io::Error::other(error));
-        write_whole(file, trend_page(&trend).map_err(bug)?.as_bytes()).map_err(written(file))?;
+        let bug = |error| CliError::unwritten(file)(io::Error::other(error));
+        write_whole(file, trend_page(&trend).map_err(bug)?.as_bytes()).map_err(CliError::unwritten(file))?;
         tell!("page: {}", file.display());
     }
     Ok(ExitCode::OK)

@@ -26,5 +26,5 @@ pub(super) fn write_raw(path: &Path, vector_run: &VectorRun<'_>) -> Result<(), C
 
 /// Writes the file whole or not at all.
 fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CliError> {
-    fill_whole(path, fill).map_err(|error| CliError::Output { what: path.display().to_string(), error })
+    fill_whole(path, fill).map_err(CliError::unwritten(path))
 }
