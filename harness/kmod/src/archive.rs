@@ -6,12 +6,12 @@ use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
 use liblzma::read::XzDecoder;
+use nlproof_base::hex;
 use nlproof_files::{require, work_directory_in};
 use nlproof_image::{ReleaseDir, UnpackError, UnpackLimits, each_entry};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{CACHE_REMEDY, KmodError};
-use crate::key::hex;
 
 /// Bytes that the largest part takes, with something over: the headers of 14.0-STABLE are 118 MiB.
 const UNPACKED: u64 = 160 * 1024 * 1024;

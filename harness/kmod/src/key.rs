@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nlproof_base::hex;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::KmodError;
@@ -35,10 +36,6 @@ impl Key {
     pub(crate) fn finish(self) -> String {
         hex(&self.0.finalize())
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Files below `root`, sorted.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use nlproof_base::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -90,7 +91,7 @@ impl Suspicion {
         hash.update(self.oracle.word());
         hash.update([0]);
         hash.update(&self.key);
-        hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize()[..6])
     }
 
     /// The sides that have to run a request for it to be seen.

@@ -78,7 +78,7 @@ pub(super) fn below(path: &Path) -> u64 {
 /// Where the objects of a tree and configuration are.
 pub(super) fn place(objects: &Path, tree: &Path, kernconf: &str) -> PathBuf {
     let digest = Sha256::digest(format!("{}\0{kernconf}", tree.display()).as_bytes());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = nlproof_base::hex(&digest);
     objects.join(&hex[..DIGITS])
 }
 

@@ -38,7 +38,7 @@ impl Worktree {
     /// The one of a repository, given without symbolic links; `bisections` is where all are kept.
     pub fn of(bisections: &Path, repository: &Path) -> Worktree {
         let digest = Sha256::digest(repository.as_os_str().as_bytes());
-        let key: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let key = nlproof_base::hex(&digest[..8]);
         Worktree { directory: bisections.join(&key), repository: repository.to_owned(), key }
     }
 

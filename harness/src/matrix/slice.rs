@@ -58,7 +58,7 @@ pub fn selection_digest(vectors: &[Vector]) -> String {
         hash.update(id.as_bytes());
         hash.update(b"\n");
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    nlproof_base::hex(&hash.finalize())
 }
 
 #[cfg(test)]

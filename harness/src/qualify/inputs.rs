@@ -6,13 +6,14 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use nlproof_base::counted;
+use nlproof_base::{counted, hex};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::finding::demand_schema;
 use crate::file::{FileError, Limit, files_below, parse_json, read, schema_of};
+use crate::report::json_file;
 
 /// Version of `inputs.json`.
 const INPUTS_SCHEMA: u32 = 1;
@@ -57,9 +58,7 @@ impl Inputs {
     /// # Errors
     /// None that can occur: its types are plain.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut text = serde_json::to_vec_pretty(self)?;
-        text.push(b'\n');
-        Ok(text)
+        json_file(self)
     }
 
     /// Reads `inputs.json`.
@@ -161,11 +160,6 @@ pub fn digest_of(path: &Path) -> io::Result<String> {
             count => hash.update(chunk.get(..count).unwrap_or_default()),
         }
     }
-}
-
-/// Bytes as hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

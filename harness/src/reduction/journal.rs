@@ -75,7 +75,7 @@ pub struct Journal {
 /// The digest of a draft.
 fn digest(draft: &Draft) -> String {
     let digest = Sha256::digest(format!("{draft:?}"));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    nlproof_base::hex(&digest[..16])
 }
 
 impl Journal {

@@ -2,8 +2,9 @@
 //! What nobody can guess, in the page's address.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
+
+use nlproof_base::{hex, random};
 
 /// Random bytes: 128 bits.
 const LENGTH: usize = 16;
@@ -18,9 +19,7 @@ impl Token {
     /// # Errors
     /// The system gives no random bytes.
     pub(super) fn random() -> io::Result<Self> {
-        let mut bytes = [0; LENGTH];
-        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(hex(&random::<LENGTH>()?)))
     }
 
     /// Whether this is it. How long that takes tells nothing of it.

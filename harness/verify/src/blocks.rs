@@ -403,7 +403,7 @@ fn build_id(bytes: &[u8]) -> Option<String> {
         let Ok(Some(mut notes)) = section.notes(Le, bytes) else { continue };
         while let Ok(Some(note)) = notes.next() {
             if note.name() == b"GNU" && note.n_type(Le) == elf::NT_GNU_BUILD_ID {
-                return Some(note.desc().iter().map(|byte| format!("{byte:02x}")).collect());
+                return Some(nlproof_base::hex(note.desc()));
             }
         }
     }

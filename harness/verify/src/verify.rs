@@ -124,7 +124,7 @@ fn kind(module: &Module<'_>) -> String {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    nlproof_base::hex(&Sha256::digest(bytes))
 }
 
 /// Names of undefined symbols, each once, sorted.

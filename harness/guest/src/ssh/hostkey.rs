@@ -3,6 +3,8 @@
 
 use ssh2::{CheckResult, HostKeyType, KnownHostFileKind, MethodType, Session};
 
+use nlproof_base::hex;
+
 use super::error::SshError;
 
 /// Name of the guest in libssh2's list of known hosts; guests have no name of their own.
@@ -101,7 +103,7 @@ fn type_name(kind: HostKeyType) -> &'static str {
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
 
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

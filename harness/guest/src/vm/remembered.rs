@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use nlproof_base::Limit;
+use nlproof_base::{Limit, hex};
 use nlproof_files::write_whole;
 use sha2::{Digest, Sha256};
 
@@ -97,7 +97,7 @@ fn circumstances(tools: &Tools) -> String {
         digest.update(part.len().to_le_bytes());
         digest.update(part);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest.finalize())
 }
 
 #[cfg(test)]

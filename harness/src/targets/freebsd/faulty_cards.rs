@@ -2,6 +2,7 @@
 //! Network interfaces with faults in a guest: the module `nlproof_faultnic` (kmod-src/faultnic), for vectors that name it
 //! under `needs.modules`.
 
+use nlproof_base::hex;
 use nlproof_image::ReleaseDir;
 use nlproof_kmod::{Checkout, FAULTNIC, build_faultnic};
 use sha2::{Digest as _, Sha256};
@@ -47,7 +48,7 @@ impl FaultyCards {
 
     /// Identity of the module: SHA-256 of its bytes.
     pub(super) fn digest(&self) -> String {
-        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(&self.bytes))
     }
 
     /// Uploads the module and loads it; `Some`: why the kernel does not take it.

@@ -81,7 +81,7 @@ impl Prepared {
     /// Identity of the module with its verdict: SHA-256 of its bytes.
     pub fn digest(&self) -> String {
         let digest = Sha256::digest(&self.bytes);
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = nlproof_base::hex(&digest);
         format!("{hex} {}", if self.report.accepted { "accepted" } else { "rejected" })
     }
 

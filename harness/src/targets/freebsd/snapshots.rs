@@ -140,7 +140,7 @@ pub(super) fn key(parts: &[&str]) -> String {
         digest.update(part.len().to_le_bytes());
         digest.update(part);
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    nlproof_base::hex(&digest.finalize())
 }
 
 /// A whole snapshot, or one that is being made.

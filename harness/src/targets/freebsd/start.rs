@@ -10,10 +10,11 @@
 //! long is restored once more first, with more time and alone.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use nlproof_agent::{Batch, Listen, TOKEN_LEN};
+use nlproof_base::random;
 use nlproof_files::require;
 use nlproof_image::{Image, KERNEL_LABEL};
 
@@ -392,7 +393,7 @@ impl Starter<'_> {
         if options.stacks > 0 {
             on_stage("make network stacks", None);
         }
-        let token = token().map_err(NotMade::because)?;
+        let token = random::<TOKEN_LEN>().map_err(NotMade::because)?;
         let listen = Listen { address: ANY, port: AGENT_PORT, token, stacks: options.stacks };
         let agent = agent_path(AGENT_DIRECTORY, agents::FREEBSD);
         let wait = Wait::new("the agent to listen", LISTEN_LIMIT + STACK_LIMIT * options.stacks);
@@ -460,11 +461,4 @@ fn first_line(error: &NotRestored) -> String {
 /// Whether a guest's writes find room on this machine.
 fn room_for_writes() -> Result<(), Cause> {
     require(&overlay_directory(), GUEST_WRITES, TEMPORARY_REMEDY).map_err(Cause::from)
-}
-
-/// Nobody can guess it.
-fn token() -> io::Result<[u8; TOKEN_LEN]> {
-    let mut token = [0; TOKEN_LEN];
-    fs::File::open("/dev/urandom")?.read_exact(&mut token)?;
-    Ok(token)
 }

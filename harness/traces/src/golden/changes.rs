@@ -61,7 +61,7 @@ pub(super) fn fingerprint_of(differences: impl Iterator<Item = [Option<String>; 
             hash.update("\n");
         }
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = nlproof_base::hex(&hash.finalize());
     hex[..FINGERPRINT].to_owned()
 }
 

@@ -95,8 +95,7 @@ mod tests {
 
     fn datagrams(text: &str) -> Vec<String> {
         let reading = read(Path::new("t"), text).unwrap();
-        let hex = |data: &[u8]| data.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        reading.seen.iter().map(|seen| hex(&seen.data)).collect()
+        reading.seen.iter().map(|seen| nlproof_base::hex(&seen.data)).collect()
     }
 
     #[test]

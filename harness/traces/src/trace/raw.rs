@@ -24,6 +24,7 @@
 //! | `end` | nothing more comes | `text`: how it died, if it did |
 
 use nlproof_agent::{Body, Counted, DropSource, Record};
+use nlproof_base::hex;
 use serde::Serialize;
 
 use super::console::{console_text, priority_name};
@@ -237,10 +238,6 @@ fn counted_text(counted: &Counted) -> String {
         "asked={asked} answered={answered} errors={errors} messages={messages} bytes={bytes} uneven={uneven} \
          events={events} ticks={ticks}"
     )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    super::text::hex(bytes).split_off(2)
 }
 
 #[cfg(test)]

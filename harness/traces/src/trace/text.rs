@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Words, numbers and lines as they stand in the text of a trace.
 
-use std::fmt::Write as _;
-
 use nlproof_wire::{Os, errno_name};
 
 /// Indentation of one level.
@@ -40,10 +38,5 @@ pub fn quoted(text: &str) -> String {
 
 /// Bytes as `0x...`; nothing is `0x`.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::from("0x");
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        write!(text, "{byte:02x}").unwrap_or_default();
-    }
-    text
+    format!("0x{}", nlproof_base::hex(bytes))
 }

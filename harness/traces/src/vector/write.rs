@@ -5,6 +5,7 @@
 //! as far as they stand in values.
 
 use nlproof_agent::{Privilege, Setting, SocketOptions};
+use nlproof_base::hex;
 use nlproof_wire::Os;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_saphyr::{FlowMap, FlowSeq, Spanned, ser_options, to_string_with_options};
@@ -270,7 +271,6 @@ pub(crate) fn list(values: impl IntoIterator<Item = Value>) -> Value {
 
 /// Bytes as the hex text of a vector; many bytes stand on lines of their own.
 pub(crate) fn hex_text(bytes: &[u8]) -> Value {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let lines: Vec<String> = bytes.chunks(HEX_LINE).map(hex).collect();
     Value::Str(lines.join("\n"))
 }
