@@ -23,11 +23,19 @@ const OURS: &str =
     "PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n";
 const THEIRS: &str = "PermitRootLogin yes\nPasswordAuthentication yes\nPermitEmptyPasswords yes\n";
 
-/// The disk, with root's door open.
+/// What our start-up does first: a run of ours has a seed disk.
+const OUR_START: &str =
+    "\tbsdtar -xpf /dev/gpt/nlproof-seed -C / || echo \"nlproof: failed: the seed disk\"\n";
+/// Theirs has an address without a seed disk.
+const THEIR_START: &str = "\tifconfig vtnet0 inet 10.0.2.15/24\n";
+
+/// The disk, with root's door open, as it starts on a machine that knows nothing of us.
 fn opened(mut disk: Vec<u8>) -> Vec<u8> {
-    let theirs = format!("{THEIRS}#{}\n", "-".repeat(OURS.len() - THEIRS.len() - 2));
-    let at = disk.windows(OURS.len()).position(|bytes| bytes == OURS.as_bytes()).unwrap();
-    disk[at..at + OURS.len()].copy_from_slice(theirs.as_bytes());
+    for (ours, theirs) in [(OURS, THEIRS), (OUR_START, THEIR_START)] {
+        let theirs = format!("{theirs}#{}\n", "-".repeat(ours.len() - theirs.len() - 2));
+        let at = disk.windows(ours.len()).position(|bytes| bytes == ours.as_bytes()).expect(ours);
+        disk[at..at + ours.len()].copy_from_slice(theirs.as_bytes());
+    }
     disk
 }
 
