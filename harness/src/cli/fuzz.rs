@@ -246,6 +246,10 @@ fn setup(
         let known = |stated: &StatedLoss| KnownLoss { vector: vector.id.clone(), stated: stated.clone() };
         vector.losses.iter().map(known)
     });
+    let named = bugs.iter().flat_map(|bug| &bug.findings).filter_map(|name| {
+        let (_, fingerprint) = name.rsplit_once('-')?;
+        Some((fingerprint.to_owned(), name.clone()))
+    });
     Ok(Setup {
         seed: args.seed,
         sides: places.sides.clone(),
@@ -262,7 +266,7 @@ fn setup(
         },
         round: ROUND,
         bugs: drafts(&|vector| is_bug(vector) && is_short(vector)),
-        known: Known { losses: losses.collect(), ..Known::default() },
+        known: Known { losses: losses.collect(), fingerprints: named.collect() },
     })
 }
 

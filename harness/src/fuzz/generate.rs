@@ -10,6 +10,7 @@ use nlproof_wire::consts::{
 use nlproof_wire::schema::{self, AttrKind, AttrSpec, AttrTable, FieldKind, HeaderField};
 use nlproof_wire::view::IfaCacheInfo;
 
+use super::no_index::{NO_INDEX, settle_index};
 use super::rng::Rng;
 use super::words::{self, KINDS, MODULES};
 use crate::draft::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload, RaceLength, Reply};
@@ -269,7 +270,7 @@ fn fill(rng: &mut Rng, world: &World, field: &HeaderField, family: u8, message: 
             }
             11..18 => 0,
             // No index that an interface has in one place and not in another.
-            _ => i64::from(rng.one(&[0x7777_u32, 0x7fff_ffff, u32::MAX])),
+            _ => i64::from(rng.one(&[NO_INDEX, 0x7fff_ffff, u32::MAX])),
         },
         FieldKind::U8 => match (family, rng.below(4)) {
             (AF_INET, 0) => 24,
@@ -361,7 +362,7 @@ fn payload(rng: &mut Rng, world: &World, spec: &AttrSpec, family: u8, depth: u32
         },
         AttrKind::IfIndex => match rng.maybe(&world.there) {
             Some(name) if rng.chance(75) => return Payload::Index(name.clone()),
-            _ => rng.one(&[0_u32, 0x7777, 0x7fff_ffff, u32::MAX]).to_le_bytes().to_vec(),
+            _ => rng.one(&[0_u32, NO_INDEX, 0x7fff_ffff, u32::MAX]).to_le_bytes().to_vec(),
         },
         AttrKind::CacheInfo => {
             let preferred = words::number(rng);
@@ -406,6 +407,7 @@ fn settle_race(draft: &mut Draft) {
     for message in &mut messages {
         message.flags |= NLM_F_REQUEST | NLM_F_ACK;
         (message.len, message.cut, message.reply) = (None, 0, None);
+        settle_index(message);
     }
     match messages.len() {
         0 => {}
@@ -428,24 +430,31 @@ pub(super) fn settle(draft: &mut Draft) {
         };
         let all = messages.iter().all(answered);
         messages.iter_mut().for_each(|message| message.reply = None);
+        messages.iter_mut().for_each(settle_index);
         if let Some(last) = messages.last_mut() {
             last.reply = (!all).then_some(Reply::Nothing);
         }
     }
     let mut modules = Vec::new();
-    let wants = |kind: &str| draft.messages().any(|message| names_kind(&message.attrs, kind));
+    let wants = |kind: &str| draft.messages().any(|message| names_one_of(&message.attrs, kind));
     for (kind, module) in MODULES {
-        if wants(kind) {
+        if wants(kind) && !modules.iter().any(|known| known == module) {
             modules.push(module.to_owned());
         }
     }
     draft.modules = modules;
 }
 
-fn names_kind(attrs: &[DraftAttr], kind: &str) -> bool {
+/// Whether an attribute holds the name of a driver, or of an interface that it makes: by the latter a cloner is found, whatever
+/// kind is asked for.
+fn names_one_of(attrs: &[DraftAttr], driver: &str) -> bool {
+    let is_unit = |rest: &[u8]| rest.iter().all(u8::is_ascii_digit);
     attrs.iter().any(|attr| match &attr.payload {
-        Payload::Bytes(bytes) => bytes.strip_suffix(&[0]) == Some(kind.as_bytes()),
-        Payload::Nest(inner) => names_kind(inner, kind),
+        Payload::Bytes(bytes) => bytes
+            .strip_suffix(&[0])
+            .and_then(|name| name.strip_prefix(driver.as_bytes()))
+            .is_some_and(is_unit),
+        Payload::Nest(inner) => names_one_of(inner, driver),
         Payload::Index(_) => false,
     })
 }

@@ -23,7 +23,8 @@ pub struct KnownLoss {
 pub struct Known {
     /// Losses that vectors state.
     pub losses: Vec<KnownLoss>,
-    /// Fingerprints of what vectors of `tests/bugs.md` show, each with the vector.
+    /// Fingerprints of what vectors of `tests/bugs.md` show, each with the vector; and those that it names itself, each with the
+    /// finding's name.
     pub fingerprints: BTreeMap<String, String>,
 }
 
@@ -37,7 +38,9 @@ impl Known {
             let same = |known: &&KnownLoss| {
                 known.stated.is_about(&side.release, code) && is_stated(&known.stated, loss)
             };
-            return self.losses.iter().find(same).map(|known| known.vector.as_str());
+            if let Some(known) = self.losses.iter().find(same) {
+                return Some(&known.vector);
+            }
         }
         self.fingerprints.get(&suspicion.fingerprint()).map(String::as_str)
     }

@@ -7,12 +7,14 @@
 
 mod answer;
 mod campaign;
+mod comparable;
 mod crew;
 mod finding;
 mod generate;
 mod known;
 mod lane;
 mod mutate;
+mod no_index;
 mod oracle;
 mod rng;
 mod seeds;

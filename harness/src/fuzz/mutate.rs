@@ -4,6 +4,7 @@
 use nlproof_wire::schema;
 
 use super::generate::{self, MESSAGES, OS, STEPS, World, settle};
+use super::no_index::NO_INDEX;
 use super::rng::Rng;
 use super::words;
 use crate::draft::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload};
@@ -166,7 +167,7 @@ fn with_attrs(rng: &mut Rng, draft: &mut Draft, change: impl FnOnce(&mut Rng, &m
 /// Another value of the same attribute.
 fn value(rng: &mut Rng, attr: &mut DraftAttr) {
     match &mut attr.payload {
-        Payload::Index(_) => attr.payload = Payload::Bytes(0x7777_u32.to_le_bytes().to_vec()),
+        Payload::Index(_) => attr.payload = Payload::Bytes(NO_INDEX.to_le_bytes().to_vec()),
         Payload::Nest(_) => {}
         Payload::Bytes(bytes) => match rng.below(6) {
             0 if bytes.len() == 4 => *bytes = words::number(rng).to_le_bytes().to_vec(),

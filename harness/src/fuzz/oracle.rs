@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, plain};
+use super::comparable::comparable;
 use super::lane::{Code, Side};
 use crate::golden::{Change, changes};
 use crate::vector::LossCode;
@@ -169,8 +170,9 @@ fn differ(oracle: Oracle, one: (usize, &Answer), two: (usize, &Answer), found: &
     if first == second || !one.1.malformed.is_empty() || !two.1.malformed.is_empty() {
         return;
     }
+    let (first, second) = (comparable(first), comparable(second));
     // What was sent is told otherwise, because an index is that of an interface here and not there.
-    let Some(key) = difference_keys(first, second).into_iter().next() else { return };
+    let Some(key) = difference_keys(&first, &second).into_iter().next() else { return };
     let diff = similar::TextDiff::from_lines(first.as_str(), second.as_str());
     let lines: Vec<String> = diff
         .iter_all_changes()

@@ -16,14 +16,21 @@ pub(super) const KINDS: [(&str, &str, &[&str]); 8] = [
     ("vlan", "vlan7", &["vlan7"]),
 ];
 
-/// The modules of those kinds.
-pub(super) const MODULES: [(&str, &str); 6] = [
+/// Beginnings of names that a cloner takes, and the modules that they are in. The simulator does not have all of them.
+pub(super) const MODULES: [(&str, &str); 13] = [
     ("epair", "if_epair"),
     ("bridge", "if_bridge"),
     ("disc", "if_disc"),
     ("gif", "if_gif"),
     ("tap", "if_tuntap"),
+    ("tun", "if_tuntap"),
     ("vlan", "if_vlan"),
+    ("lagg", "if_lagg"),
+    ("vxlan", "if_vxlan"),
+    ("gre", "if_gre"),
+    ("stf", "if_stf"),
+    ("wg", "if_wg"),
+    ("fault", "nlproof_faultnic"),
 ];
 
 const ODD_NAMES: [&str; 10] =

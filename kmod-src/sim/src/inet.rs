@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! IPv4 addresses (`netinet/in.c`).
 //!
-//! Of the routing table only this is kept: which address owns the route of its prefix. That decides
-//! whether adding, removing, and an interface going up or down are announced.
+//! Of the routing table only this is kept: which address owns the route of its prefix, and which addresses of the host have
+//! a route to itself. That decides whether adding fails, and whether adding, removing, and an interface going up or down are
+//! announced.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -27,6 +28,18 @@ fn route_of(ifa: &IfAddr) -> Option<(u32, u32)> {
         return Some((address, u32::MAX));
     }
     Some((address & ifa.mask, ifa.mask))
+}
+
+/// `ia_need_loopback_route`: whether the host gets a route to this address of its own.
+fn needs_own_route(ifa: &IfAddr) -> bool {
+    let (Some(owner), Some(address)) = (ifa.owner.upgrade(), ifa.inet()) else { return false };
+    let peer = match ifa.address.get().destination {
+        Some(SocketAddress::Inet(peer)) => u32::from_be_bytes(peer),
+        _ => 0,
+    };
+    let is_tunnel = owner.has(IFF_POINTOPOINT);
+    let is_own = if is_tunnel { peer == address } else { ifa.mask == u32::MAX };
+    !owner.has(IFF_LOOPBACK) && address != 0 && !is_own
 }
 
 impl Stack {
@@ -66,16 +79,51 @@ impl Stack {
         self.driver_address(thread, ifp);
         self.announce_address(ifp, &ifa, AddressEvent::Added);
         if self.prefix_has_route(&ifa) {
+            self.add_own_route(&ifa);
             return Ok(());
         }
-        // The routing table has a place of its own for 0.0.0.0 as a host, which is taken.
-        if route_of(&ifa) == Some((0, u32::MAX)) {
+        if self.host_is_taken(&ifa) {
             ifp.addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, &ifa));
             self.inet_addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, &ifa));
             return Err(Errno::EEXIST);
         }
         ifa.route.set(true);
+        self.add_own_route(&ifa);
         Ok(())
+    }
+
+    /// Whether the routing table has this address's route already, as somebody else's: a route to a host is one to 0.0.0.0, for
+    /// which it has a place of its own, or one of the host to itself.
+    fn host_is_taken(&self, ifa: &IfAddr) -> bool {
+        let is_own = |host: u32| !self.variant.own_route_yields && self.own_routes.borrow().contains(&host);
+        let is_taken = |host: u32| host == 0 || is_own(host);
+        matches!(route_of(ifa), Some((host, u32::MAX)) if is_taken(host))
+    }
+
+    /// `ifa_add_loopback_route`. Another address that is equal has it already.
+    fn add_own_route(&self, ifa: &Rc<IfAddr>) {
+        if needs_own_route(ifa)
+            && !self.has_another(ifa)
+            && let Some(address) = ifa.inet()
+        {
+            self.own_routes.borrow_mut().insert(address);
+        }
+    }
+
+    /// `ifa_del_loopback_route`, or `ifa_switch_loopback_route` where another address is equal.
+    fn remove_own_route(&self, ifa: &IfAddr) {
+        if needs_own_route(ifa)
+            && !self.has_another(ifa)
+            && let Some(address) = ifa.inet()
+        {
+            self.own_routes.borrow_mut().remove(&address);
+        }
+    }
+
+    /// `in_localip_more`: whether the host has this address on another interface as well.
+    fn has_another(&self, ifa: &IfAddr) -> bool {
+        let addresses = self.inet_addresses.borrow();
+        addresses.iter().any(|other| !std::ptr::eq(Rc::as_ptr(other), ifa) && other.inet() == ifa.inet())
     }
 
     /// SIOCDIFADDR.
@@ -94,6 +142,7 @@ impl Stack {
     pub(crate) fn inet_remove(&self, ifp: &IfRef, ifa: &Rc<IfAddr>) {
         ifp.addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, ifa));
         self.inet_addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, ifa));
+        self.remove_own_route(ifa);
         self.inet_scrub(ifp, ifa);
     }
 

@@ -2,6 +2,7 @@
 //! One network stack (vnet): its interfaces, addresses, sockets and clock.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use iface_core::{
@@ -28,6 +29,8 @@ pub(crate) struct Stack {
     pub(crate) interfaces: RefCell<Vec<IfRef>>,
     /// `V_in_ifaddrhead`: IPv4 addresses in the order in which they were added.
     pub(crate) inet_addresses: RefCell<Vec<Rc<IfAddr>>>,
+    /// Addresses of this host that have a route to themselves.
+    pub(crate) own_routes: RefCell<BTreeSet<u32>>,
     pub(crate) sockets: RefCell<Vec<Rc<Socket>>>,
     /// `time_uptime`: seconds since boot.
     pub(crate) uptime: Cell<u64>,
@@ -50,6 +53,7 @@ impl Stack {
             cloners: Cloners::default(),
             interfaces: RefCell::default(),
             inet_addresses: RefCell::default(),
+            own_routes: RefCell::default(),
             sockets: RefCell::default(),
             uptime: Cell::new(100),
             driver_report: RefCell::default(),

@@ -41,6 +41,8 @@ pub(crate) struct Variant {
     /// vlan(4) and gif(4) say of themselves what they are (their `dump_nl_f` is asked), and gif(4) reads
     /// IFLA_INFO_DATA. Up to 15.1 `ifc_attach_cloner` overwrites the first, and gif(4) has neither.
     pub(crate) drivers_describe: bool,
+    /// A route to a host takes the place of the one that this host has to an address of its own. Elsewhere it is EEXIST.
+    pub(crate) own_route_yields: bool,
 }
 
 pub(crate) const IFCAP_RXCSUM: u32 = 1;
@@ -78,6 +80,7 @@ impl Variant {
                 vlan_type_early: false,
                 jailed_sockets: true,
                 drivers_describe: false,
+                own_route_yields: false,
             },
             Profile::R15 => Self {
                 first_buffer: 128,
@@ -94,6 +97,7 @@ impl Variant {
                 vlan_type_early: true,
                 jailed_sockets: true,
                 drivers_describe: false,
+                own_route_yields: false,
             },
             Profile::R16 => Self { drivers_describe: true, ..Self::of(Profile::R15) },
         }
@@ -103,7 +107,11 @@ impl Variant {
     pub(crate) const fn of_release(release: Release) -> Self {
         let of_profile = Self::of(release.profile());
         match release {
-            Release::R14_2 => Self { tun_capabilities: IFCAP_LINKSTATE | IFCAP_MEXTPG, ..of_profile },
+            Release::R14_2 => Self {
+                tun_capabilities: IFCAP_LINKSTATE | IFCAP_MEXTPG,
+                own_route_yields: true,
+                ..of_profile
+            },
             Release::R15_0 => Self { epair_capabilities: CHECKSUMS | IFCAP_VLAN_MTU, ..of_profile },
         }
     }

@@ -90,7 +90,7 @@ fn a_debug_kernel_ends_at_the_debugger_prompt() {
     else {
         panic!("{events:?}")
     };
-    assert_eq!(panic.fingerprint(), "Assertion ifp != NULL failed at /usr/src/sys/net/if.c:N | modify_link");
+    assert_eq!(panic.fingerprint(), "Assertion ifp != NULL failed at sys/net/if.c:N | modify_link");
 }
 
 #[test]

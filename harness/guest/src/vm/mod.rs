@@ -43,7 +43,7 @@ pub use error::VmError;
 pub use hostdisk::{CACHE_REMEDY, HostDisk, TEMPORARY_REMEDY, overlay_directory};
 pub use machine::{Launched, Vm};
 pub use outcome::{Busy, GuestFailure, NoWatch, Watch};
-pub use panic::without_numbers;
+pub use panic::without_build;
 pub use panic::{Frame, Panic};
 pub use process::QemuExit;
 pub use qmp::{Qmp, QmpError, QmpEvent};

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::hostdisk::HostDisk;
-use super::panic::{FINGERPRINT_FRAMES, Panic, without_numbers};
+use super::panic::{FINGERPRINT_FRAMES, Panic, without_build};
 use super::process::QemuExit;
 use super::wait::{Expired, WaitError, write_console};
 
@@ -132,14 +132,14 @@ impl GuestFailure {
     pub fn fingerprint(&self) -> String {
         match self {
             Self::Panicked(panic) => panic.fingerprint(),
-            Self::BootFailed { reason, .. } => format!("{}: {}", self.kind(), without_numbers(reason)),
-            Self::Hung(expired) => format!("{}: {}", self.kind(), without_numbers(&expired.name)),
+            Self::BootFailed { reason, .. } => format!("{}: {}", self.kind(), without_build(reason)),
+            Self::Hung(expired) => format!("{}: {}", self.kind(), without_build(&expired.name)),
             Self::Busy(busy) => {
                 let does: Vec<_> = busy.does().take(FINGERPRINT_FRAMES).collect();
                 let place = if does.is_empty() { String::new() } else { format!(" | {}", does.join(" < ")) };
                 format!("{}: the guest's kernel is busy{place}", self.kind())
             }
-            Self::AgentDied { status, .. } => format!("{}: {}", self.kind(), without_numbers(status)),
+            Self::AgentDied { status, .. } => format!("{}: {}", self.kind(), without_build(status)),
             // Signals and statuses are names of their own.
             Self::QemuFailed { exit, .. } => format!("{}: {exit}", self.kind()),
             Self::ProcessorStopped { status, .. } => format!("{}: {status}", self.kind()),

@@ -55,8 +55,12 @@ impl Frame {
             }
             rest.split_once("/frame ").map_or(rest, |(place, _)| place)
         };
-        let (function, offset) = place.trim().rsplit_once("+0x")?;
-        let offset = offset.split(|c: char| !c.is_ascii_hexdigit()).next()?;
+        let (function, offset) = place.trim().rsplit_once('+')?;
+        // The kernel writes a zero without `0x`: the return address of a function that never returns is the next one's start.
+        let offset = match offset.strip_prefix("0x") {
+            Some(digits) => digits.split(|c: char| !c.is_ascii_hexdigit()).next()?,
+            None => Some(offset).filter(|offset| *offset == "0")?,
+        };
         Some(Self { function: function.to_owned(), offset: u64::from_str_radix(offset, 16).ok()? })
     }
 }
@@ -88,7 +92,7 @@ impl Panic {
     /// A name for this kind of panic: the message without numbers, and the innermost functions outside the
     /// panic machinery. Equal for the same fault in two builds.
     pub fn fingerprint(&self) -> String {
-        let mut text = without_numbers(&self.message);
+        let mut text = without_build(&self.message);
         for (n, function) in self.calls().take(FINGERPRINT_FRAMES).enumerate() {
             text.push_str(if n == 0 { " | " } else { " < " });
             text.push_str(function);
@@ -111,8 +115,18 @@ impl fmt::Display for Panic {
     }
 }
 
+/// The text without what another build of the same source says otherwise: addresses, line numbers and counts become `N`, and
+/// files are named from their tree's `sys`, wherever the tree lay.
+pub fn without_build(text: &str) -> String {
+    let from_sys = |word: &str| match word.find("/sys/") {
+        Some(at) if word.starts_with('/') => word[at + 1..].to_owned(),
+        _ => word.to_owned(),
+    };
+    without_numbers(&text.split(' ').map(from_sys).collect::<Vec<_>>().join(" "))
+}
+
 /// Addresses, line numbers and counts become `N`; digits inside names stay.
-pub fn without_numbers(text: &str) -> String {
+fn without_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut previous = ' ';
@@ -153,6 +167,13 @@ mod tests {
     }
 
     #[test]
+    fn a_zero_offset_has_no_prefix() {
+        let line = "#3 0xffffffff80c59540 at if_allmulti+0";
+        assert_eq!(Frame::parse(line), Some(frame("if_allmulti", 0)));
+        assert_eq!(Frame::parse("#3 0xffffffff80c59540 at if_allmulti+7"), None);
+    }
+
+    #[test]
     fn other_lines_are_not_frames() {
         for line in ["cpuid = 0", "#x 0x1 at a+0x1", "#1 12 at a+0x1", "look at a+0x1", "#3 0x1 at a", ""] {
             assert_eq!(Frame::parse(line), None, "{line}");
@@ -173,6 +194,13 @@ mod tests {
         };
         assert_eq!(panic(10, 3).fingerprint(), "mtx_lock() of spin mutex N @ if_vlan2.c:N | if_x < nl_y");
         assert_eq!(panic(10, 3).fingerprint(), panic(999, 70).fingerprint());
+        let tree = |tree: &str| without_build(&format!("Assertion x failed at {tree}/sys/net/if.c:12"));
+        assert_eq!(tree("/usr/src"), "Assertion x failed at sys/net/if.c:N");
+        assert_eq!(tree("/usr/src"), tree("/home/me/src-14.0"));
+        assert_eq!(
+            without_build("  1st 0x12 a /sys/b @ /usr/src/sys/b2.c:3"),
+            "  1st N a sys/b @ sys/b2.c:N"
+        );
     }
 
     #[test]

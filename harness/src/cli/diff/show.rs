@@ -158,6 +158,7 @@ mod tests {
             what: format!("{vector} lies"),
             releases: releases.iter().map(|release| (*release).to_owned()).collect(),
             vectors: vec![vector.into()],
+            findings: Vec::new(),
             reference: "fixed in 15.0".into(),
         }
     }

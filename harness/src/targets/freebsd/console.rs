@@ -7,7 +7,7 @@ use std::fs;
 use nlproof_agent::{Batch, Body, NO_STEP, Record};
 
 use crate::targets::Complaint;
-use crate::vm::{Vm, without_numbers};
+use crate::vm::{Vm, without_build};
 
 /// Texts of a kernel that checks itself when something is wrong (sys/kern/subr_witness.c, kern_malloc.c,
 /// vm/uma_core.c, kern_shutdown.c; ufs/ffs/ffs_alloc.c), and what the module says when it cannot do something.
@@ -106,7 +106,9 @@ impl Blame {
             if line.contains(MODULE) {
                 module.push(text);
             } else {
-                let fingerprint = [&[without_numbers(line)], details.as_slice()].concat().join(" | ");
+                let words = [&[line.to_owned()], details.as_slice()].concat();
+                let fingerprint =
+                    words.iter().map(|line| without_build(line)).collect::<Vec<_>>().join(" | ");
                 kernel.push(Complaint { text, fingerprint });
             }
         }
@@ -121,7 +123,7 @@ pub fn complaints_in_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<
         _ => line,
     });
     let (mut kernel, module) = Blame::default().told(&bare.collect::<Vec<_>>().join("\n"));
-    kernel.extend(module.into_iter().map(|text| Complaint { fingerprint: without_numbers(&text), text }));
+    kernel.extend(module.into_iter().map(|text| Complaint { fingerprint: without_build(&text), text }));
     kernel
 }
 
@@ -133,7 +135,7 @@ pub fn complaints_in(name: &str, records: &[Record]) -> Vec<Complaint> {
     };
     let said: Vec<_> = records.iter().filter_map(line).collect();
     let (mut kernel, module) = Blame::default().told(&said.join("\n"));
-    kernel.extend(module.into_iter().map(|text| Complaint { fingerprint: without_numbers(&text), text }));
+    kernel.extend(module.into_iter().map(|text| Complaint { fingerprint: without_build(&text), text }));
     for complaint in &mut kernel {
         complaint.text = format!("{name}: {}", complaint.text);
     }

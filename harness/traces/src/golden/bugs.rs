@@ -14,6 +14,8 @@ pub struct Bug {
     pub releases: Vec<String>,
     /// The vectors that show it.
     pub vectors: Vec<String>,
+    /// Names of findings of `nlproof fuzz` that show it, such as `malformed-cc37eae2ce43`: what no golden may hold has no vector.
+    pub findings: Vec<String>,
     /// Where it is reported, or the release that fixed it; may be empty.
     pub reference: String,
 }
@@ -53,10 +55,20 @@ pub fn load_bugs(path: &Path) -> Result<Vec<Bug>, FileError> {
             what: what.to_owned(),
             releases: releases.split(',').map(|release| release.trim().to_owned()).collect(),
             vectors: ids.collect(),
+            findings: vectors.split('`').filter(|name| is_finding(name)).map(str::to_owned).collect(),
             reference: reference.to_owned(),
         });
     }
     Ok(bugs)
+}
+
+/// Whether that is a finding's name: a word, and the twelve digits of its fingerprint.
+fn is_finding(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(word, digits)| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && digits.len() == 12
+            && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 #[cfg(test)]
@@ -72,10 +84,20 @@ mod tests {
         assert!(up.is_in("14.0-STABLE") && up.is_in("14.0") && !up.is_in("15.1-RELEASE"));
         let racing = bugs.iter().find(|bug| bug.what.contains("two processors")).unwrap();
         assert_eq!(racing.vectors[0], "race/address-and-destroy");
+        let leak = bugs.iter().find(|bug| bug.what.contains("the cookie of a creation stays")).unwrap();
+        assert!(leak.findings.contains(&"malformed-cc37eae2ce43".to_owned()) && leak.vectors.is_empty());
         let vectors = own.with_file_name("vectors");
         for vector in bugs.iter().flat_map(|bug| &bug.vectors) {
             assert!(vectors.join(format!("{vector}.yaml")).exists(), "{vector}");
         }
+    }
+
+    #[test]
+    fn findings_have_a_word_and_twelve_digits() {
+        assert!(is_finding("malformed-cc37eae2ce43") && is_finding("no-end-0123456789ab"));
+        let others =
+            ["malformed", "malformed-cc37eae2ce4", "malformed-CC37EAE2CE43", "-cc37eae2ce43", "npt_clear"];
+        assert!(!others.iter().any(|name| is_finding(name)));
     }
 
     #[test]
@@ -90,6 +112,7 @@ mod tests {
             what: "x".into(),
             releases: vec!["14.0".into()],
             vectors: vec![],
+            findings: vec![],
             reference: String::new(),
         };
         assert!(!bug.is_in("14.05-STABLE") && !bug.is_in("14"));
