@@ -7,6 +7,7 @@
 
 mod answer;
 mod campaign;
+mod confirm;
 mod crew;
 mod finding;
 mod generate;
@@ -16,8 +17,10 @@ mod mutate;
 mod oracle;
 mod rng;
 mod seeds;
+mod settle;
 mod state;
 mod words;
+mod world;
 
 pub use answer::Answer;
 pub use campaign::{Campaign, CampaignError, Limits, Progress, ROUND, Setup};
@@ -26,8 +29,10 @@ pub use finding::{Finding, Replayed, Status};
 pub use known::{Known, KnownLoss};
 pub use lane::{BlockWatch, Code, Lane, LaneError, Open, Opened, Side};
 pub use oracle::{Oracle, Suspicion, difference_keys, suspicions};
-pub use seeds::{Seeds, Unread, seeds_in};
+pub use seeds::{NoRequest, Seeds, Unread, seeds_in};
 pub use state::{FindingsDir, StateError};
 
+#[cfg(test)]
+mod faulty;
 #[cfg(test)]
 mod tests;
