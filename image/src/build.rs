@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{
         atomic::{AtomicU64, Ordering},
@@ -24,10 +24,10 @@ use crate::{
     digest::Sha256,
     disk,
     error::ImageError,
-    export::LoaderModule,
     extract::{self, Archive},
     image::{self, Image, ImageInfo, Input, SCHEMA},
     kernel::{self, KernelInfo},
+    loader_module::LoaderModule,
     makefs, modules, mtree,
     options::{BuildOptions, Progress, Stage},
     path::TreePath,
@@ -161,7 +161,7 @@ impl Build<'_> {
             disk_bytes,
             base: None,
         };
-        write_info(self.dir, &info)?;
+        info.write(self.dir)?;
         Ok(info)
     }
 
@@ -312,21 +312,6 @@ pub(crate) fn filesystem(
     }
     progress(Progress { stage: Stage::Filesystem, bytes_done: total, bytes_total: total });
     Ok(())
-}
-
-/// Writes `image.json`, last of all: it makes the image whole.
-pub(crate) fn write_info(dir: &Path, info: &ImageInfo) -> Result<(), ImageError> {
-    let path = dir.join(image::INFO);
-    let json =
-        serde_json::to_vec_pretty(info).map_err(|error| ImageError::io("write", &path, error.into()))?;
-    write_new(&path, &json)
-}
-
-fn write_new(path: &Path, contents: &[u8]) -> Result<(), ImageError> {
-    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    opened
-        .and_then(|mut file| std::io::Write::write_all(&mut file, contents))
-        .map_err(|error| ImageError::io("write", path, error))
 }
 
 /// The results in the order of the archives. Of several errors, the one that made the others give up.

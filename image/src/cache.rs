@@ -7,7 +7,7 @@
 //! killed build left behind is recognised by its lock being free.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File},
     io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -21,6 +21,7 @@ use crate::{
     digest::Sha256,
     error::ImageError,
     image::{INFO, Image, ImageInfo},
+    lock::Lock,
     options::{Progress, Stage},
     space,
     tree::make_dir,
@@ -196,46 +197,6 @@ impl Cache {
 const PARTIAL: &str = ".partial";
 /// Suffix of a lock file.
 const LOCK: &str = ".lock";
-
-/// The right to build the image of one key. Its file goes when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    path: PathBuf,
-    _file: File,
-}
-
-impl Lock {
-    /// Takes the lock in that file if nobody has it.
-    pub(crate) fn try_take(path: PathBuf) -> Result<Option<Self>, ImageError> {
-        let fail = |error| ImageError::io("lock", &path, error);
-        loop {
-            let file =
-                OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(fail)?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(fail(error)),
-            }
-            // Whoever had the lock may have removed the file between our opening and locking it.
-            let held = file.metadata().map_err(fail)?;
-            match fs::metadata(&path) {
-                Ok(named) if named.ino() == held.ino() && named.dev() == held.dev() => {
-                    return Ok(Some(Self { path, _file: file }));
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(fail(error)),
-            }
-        }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // An empty file that stays does no harm; the next build removes it.
-        fs::remove_file(&self.path).ok();
-    }
-}
 
 /// The directory in which an image is built. Unless it is kept, it goes when it is dropped.
 #[derive(Debug)]

@@ -7,13 +7,23 @@ use sha2::Digest as _;
 
 use crate::{
     error::ImageError,
-    export::{LoaderModule, put},
+    loader_module::LoaderModule,
     modules,
     options::BuildOptions,
     path::TreePath,
-    provision::GuestFile,
     tree::{Meta, Tree, TreeError},
 };
+
+/// A file of ours in the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestFile {
+    /// Absolute path of the file.
+    pub path: String,
+    /// Permissions of the file; the owner is root.
+    pub mode: u32,
+    /// What is in it.
+    pub contents: Vec<u8>,
+}
 
 /// Source of a file's contents.
 enum Body {
@@ -94,7 +104,7 @@ pub(crate) fn configure(tree: &mut Tree, options: &BuildOptions) -> Result<(), I
     let loader =
         |text: &str| loader_conf(text, &modules) + &own.map_or_else(String::new, LoaderModule::loader_conf);
     if let Some(module) = own {
-        put(tree, &module.path(), 0o555, &module.bytes)?;
+        tree.put(&module.path(), 0o555, &module.bytes)?;
     }
     for (path, mode, body, _) in FILES {
         let Some(contents) = contents(body, options, loader) else {

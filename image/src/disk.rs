@@ -12,19 +12,21 @@
 //! `pmbr` loads the whole freebsd-boot partition, at most 545 KiB (gpart(8)), and jumps to it.
 
 use std::{
-    collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, Read},
     os::unix::fs::FileExt as _,
     path::Path,
 };
 
-use gpt::{GptConfig, disk::LogicalBlockSize, mbr::ProtectiveMBR, partition::Partition, partition_types};
-use uuid::Uuid;
+use gpt::{partition::Partition, partition_types};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{digest::Sha256, error::ImageError};
+use crate::{
+    digest::Sha256,
+    error::ImageError,
+    partition_table::{self, guid},
+};
 
 /// Bytes in a sector.
 const SECTOR: u64 = 512;
@@ -97,8 +99,19 @@ pub(crate) fn assemble(
 
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(disk).map_err(write)?;
     file.set_len(size).map_err(write)?;
-    let file = write_table(file, size / SECTOR, root_sectors, parts)
-        .map_err(|reason| ImageError::PartitionTable { path: disk.to_owned(), reason })?;
+    let partition = |part_type_guid, name: &str, first_lba, sectors| Partition {
+        part_type_guid,
+        part_guid: guid(parts.seed, name),
+        first_lba,
+        last_lba: first_lba + sectors - 1,
+        flags: 0,
+        name: name.to_owned(),
+    };
+    let [boot_label, root_label] = parts.labels;
+    let boot = partition(partition_types::FREEBSD_BOOT, boot_label, BOOT_LBA, BOOT_SECTORS);
+    let system = partition(partition_types::FREEBSD_UFS, root_label, ROOT_LBA, root_sectors);
+    let file = partition_table::write(file, size / SECTOR, guid(parts.seed, "disk"), [boot, system])
+        .map_err(|error| ImageError::PartitionTable { path: disk.to_owned(), error })?;
     file.write_all_at(&parts.pmbr[..MBR_CODE.min(parts.pmbr.len())], 0).map_err(write)?;
     file.write_all_at(parts.gptboot, BOOT_LBA * SECTOR).map_err(write)?;
     copy_sparse(&mut root, &file, ROOT_LBA * SECTOR, stop, progress).map_err(|error| match error {
@@ -107,39 +120,6 @@ pub(crate) fn assemble(
         CopyError::Write(error) => write(error),
     })?;
     Ok(size)
-}
-
-fn write_table(mut file: File, sectors: u64, root_sectors: u64, parts: &Parts<'_>) -> Result<File, String> {
-    let Parts { seed, labels: [boot, root], .. } = parts;
-    let protective = ProtectiveMBR::with_lb_size(u32::try_from(sectors - 1).unwrap_or(u32::MAX));
-    protective.overwrite_lba0(&mut file).map_err(|error| error.to_string())?;
-    let mut table = GptConfig::new()
-        .writable(true)
-        .logical_block_size(LogicalBlockSize::Lb512)
-        .create_from_device(file, Some(guid(seed, "disk")))
-        .map_err(|error| error.to_string())?;
-    let partition = |part_type_guid, name: &str, first_lba, sectors| Partition {
-        part_type_guid,
-        part_guid: guid(seed, name),
-        first_lba,
-        last_lba: first_lba + sectors - 1,
-        flags: 0,
-        name: name.to_owned(),
-    };
-    let partitions = BTreeMap::from([
-        (1, partition(partition_types::FREEBSD_BOOT, boot, BOOT_LBA, BOOT_SECTORS)),
-        (2, partition(partition_types::FREEBSD_UFS, root, ROOT_LBA, root_sectors)),
-    ]);
-    table.update_partitions(partitions).map_err(|error| error.to_string())?;
-    table.write().map_err(|error| error.to_string())
-}
-
-/// The GUID of a part of what this seed stands for.
-pub(crate) fn guid(seed: &Sha256, what: &str) -> Uuid {
-    let digest = Sha256::of(format!("{seed} {what}").as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest.0[..16]);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 pub(crate) enum CopyError {
@@ -183,6 +163,8 @@ pub(crate) fn copy_sparse(
 #[cfg(test)]
 mod tests {
     use std::{fs, os::unix::fs::MetadataExt as _};
+
+    use gpt::GptConfig;
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::{
 
 use nlproof_base::{NotAReleaseName, ReadError, counted};
 
-use crate::{digest::Sha256, manifest::ManifestError};
+use crate::{digest::Sha256, manifest::ManifestError, partition_table::TableError};
 
 /// Why an image could not be built. Every message names the offender, the cause and, where there is
 /// one, the remedy.
@@ -240,16 +240,17 @@ pub enum ImageError {
         free: u64,
     },
     /// The partition table could not be written.
-    #[error("{}: cannot write the partition table: {reason}", path.display())]
+    #[error("{}: cannot write the partition table: {error}", path.display())]
     PartitionTable {
         /// The disk image.
         path: PathBuf,
-        /// What the `gpt` crate says.
-        reason: String,
+        /// What is wrong.
+        #[source]
+        error: TableError,
     },
     /// A key could not be generated or encoded.
     #[error("cannot make ssh keys: {0}")]
-    Keys(String),
+    Keys(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An operation on a file failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
@@ -272,6 +273,11 @@ pub enum ImageError {
 }
 
 impl ImageError {
+    /// Keys that could not be generated or encoded, with the cause.
+    pub(crate) fn keys(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Keys(Box::new(error))
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }

@@ -224,7 +224,7 @@ fn copy_contents<R: Read>(
     buffer: &mut [u8],
     failed: impl Fn(TreeError) -> Failure,
 ) -> Result<(), Failure> {
-    let sparse = pax.is_sparse().map_err(|reason| failed(TreeError::Refused(reason)))?;
+    let sparse = pax.is_sparse().map_err(|error| failed(TreeError::Refused(error.to_string())))?;
     let written = |error| failed(TreeError::Image(ImageError::io("write", host, error)));
     if !sparse {
         return copy(entry, None, file, buffer).map_err(|error| error.into_failure(written));

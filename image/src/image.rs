@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A finished image, and its description in `image.json`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use nlproof_base::Limit;
 
-use crate::{digest::Sha256, kernel::KernelInfo};
+use crate::{digest::Sha256, error::ImageError, kernel::KernelInfo};
 
 /// Version of `image.json`. An image with another one is built again.
 pub const SCHEMA: u32 = 2;
@@ -105,7 +110,16 @@ impl ImageInfo {
     pub(crate) fn read(dir: &Path) -> Option<Self> {
         let info: Self =
             serde_json::from_slice(&nlproof_base::read(&dir.join(INFO), Limit::REPORT).ok()?).ok()?;
-        let disk = std::fs::metadata(dir.join(DISK)).ok()?;
+        let disk = fs::metadata(dir.join(DISK)).ok()?;
         (info.schema == SCHEMA && disk.len() == info.disk_bytes).then_some(info)
+    }
+
+    /// Writes `image.json` into `dir`, last of all: it makes the image whole.
+    pub(crate) fn write(&self, dir: &Path) -> Result<(), ImageError> {
+        let path = dir.join(INFO);
+        let fail = |error| ImageError::io("write", &path, error);
+        let json = serde_json::to_vec_pretty(self).map_err(|error| fail(error.into()))?;
+        let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        opened.and_then(|mut file| file.write_all(&json)).map_err(fail)
     }
 }

@@ -17,7 +17,7 @@ use sha2::Digest as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    build::{filesystem, write_info},
+    build::filesystem,
     cache::Cache,
     config,
     digest::Sha256,
@@ -81,7 +81,7 @@ pub fn kernel_disk(
         let tree = tree(over, &modules, &boot, options, dir)?;
         assemble(over, tree, &key, options, dir, stop)?;
         let info = info(over, base, &modules, options, dir, stop)?;
-        write_info(dir, &info)?;
+        info.write(dir)?;
         Ok(info)
     })
 }

@@ -26,7 +26,7 @@ impl GuestKeys {
             Ok::<_, ssh_key::Error>(key)
         };
         let keys = || Ok(Self { host: pair("nlproof-guest")?, client: pair("nlproof")? });
-        keys().map_err(|error: ssh_key::Error| ImageError::Keys(error.to_string()))
+        keys().map_err(|error: ssh_key::Error| ImageError::keys(error))
     }
 
     /// The guest's private key, as `sshd` reads it.
@@ -68,12 +68,12 @@ impl fmt::Debug for GuestKeys {
 }
 
 fn private(key: &PrivateKey) -> Result<String, ImageError> {
-    let text = key.to_openssh(LineEnding::LF).map_err(|error| ImageError::Keys(error.to_string()))?;
+    let text = key.to_openssh(LineEnding::LF).map_err(ImageError::keys)?;
     Ok(text.as_str().to_owned())
 }
 
 fn public(key: &PrivateKey) -> Result<String, ImageError> {
-    key.public_key().to_openssh().map_err(|error| ImageError::Keys(error.to_string()))
+    key.public_key().to_openssh().map_err(ImageError::keys)
 }
 
 #[cfg(test)]

@@ -16,17 +16,21 @@ mod error;
 mod export;
 mod extract;
 mod fetch;
+mod file_digest;
 mod holes;
 mod image;
 mod kernel;
 mod kernel_disk;
 mod keys;
+mod loader_module;
+mod lock;
 mod makefs;
 mod manifest;
 mod modules;
 mod mtree;
 mod options;
 mod own_kernel;
+mod partition_table;
 mod path;
 mod provision;
 mod release;
@@ -43,27 +47,29 @@ mod vmimage;
 pub use build::build;
 pub use cache::{Cache, CacheEntry};
 pub use cache_root::CacheRoot;
+pub use config::GuestFile;
 pub use digest::{NotADigest, Sha256};
 pub use error::ImageError;
 pub use export::{
     AuthorizedKeys, Console, DEFAULT_SIZE, Difference, ExportOptions, Exported, Format, KeysError,
-    LoaderModule, ModuleRecord, NotAName, PROVENANCE_SCHEMA, Provenance, QemuImg, export, host_name,
-    user_name,
+    ModuleRecord, NotAName, PROVENANCE_SCHEMA, Provenance, QemuImg, export, host_name, user_name,
 };
 pub use fetch::{
-    AnyDigest, BASIC_CI, ChecksumError, Checksums, FetchError, FetchEvent, Fetched, FetchedFile, Fetcher,
-    How, Interrupted, Limits, Pins, Sets, VmImages,
+    AnyDigest, BASIC_CI, Broken, ChecksumError, Checksums, FetchError, FetchEvent, Fetched, FetchedFile,
+    Fetcher, How, Interrupted, Limits, Pins, Sets, VmImages,
 };
 pub use holes::punch_zeros;
 pub use image::{Image, ImageInfo, Input, SCHEMA};
 pub use kernel::KernelInfo;
 pub use kernel_disk::{KERNEL_LABEL, Over, kernel_disk};
 pub use keys::GuestKeys;
+pub use loader_module::LoaderModule;
 pub use manifest::{Manifest, ManifestEntry, ManifestError};
 pub use modules::INTERFACE_MODULES;
 pub use options::{BuildOptions, Progress, Stage};
 pub use own_kernel::OwnKernel;
-pub use provision::{GuestFile, Provisioned, Provisioning, provision};
+pub use partition_table::TableError;
+pub use provision::{Provisioned, Provisioning, provision};
 pub use release::{Dists, Found, ReleaseDir};
 pub use unpack::{Bounded, TooMuch, UnpackError, UnpackLimits, each_entry};
 pub use vmimage::VmImageDir;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
 
-use crate::export::LoaderModule;
+use crate::loader_module::LoaderModule;
 use crate::modules::{self, INTERFACE_MODULES};
 
 /// The caller's options for an image. All but `makefs` and `demanded` is part of the image's key in the cache.

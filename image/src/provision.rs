@@ -9,9 +9,8 @@ use sha2::Digest as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    build::write_info,
     cache::Cache,
-    config,
+    config::{self, GuestFile},
     digest::Sha256,
     error::ImageError,
     image::{self, Image, ImageInfo, Input, SCHEMA},
@@ -38,17 +37,6 @@ pub struct Provisioning<'a> {
     pub files: Vec<GuestFile>,
     /// Script that gives them their modes and does the rest once they are there.
     pub script: String,
-}
-
-/// A file of ours in the guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GuestFile {
-    /// Absolute path of the file.
-    pub path: String,
-    /// Permissions of the file; the owner is root.
-    pub mode: u32,
-    /// What is in it.
-    pub contents: Vec<u8>,
 }
 
 /// The guest's description of itself.
@@ -110,7 +98,7 @@ pub fn provision(
             disk_bytes: fs::metadata(&disk).map_err(|error| ImageError::io("read", &disk, error))?.len(),
             base: None,
         };
-        write_info(dir, &info)?;
+        info.write(dir)?;
         Ok(info)
     })
 }

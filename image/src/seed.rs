@@ -11,12 +11,17 @@
 //! The guest's start script unpacks the archive before it starts anything that needs a key or an address. So no image,
 //! and no cache of images, holds a private key.
 
-use std::{collections::BTreeMap, io::Cursor};
+use std::io::Cursor;
 
-use gpt::{GptConfig, disk::LogicalBlockSize, mbr::ProtectiveMBR, partition::Partition, partition_types};
+use gpt::{partition::Partition, partition_types};
 use sha2::Digest as _;
 
-use crate::{digest::Sha256, disk, error::ImageError, keys::GuestKeys};
+use crate::{
+    digest::Sha256,
+    error::ImageError,
+    keys::GuestKeys,
+    partition_table::{self, TableError, guid},
+};
 
 /// GPT label of the partition; the guest's start script names it.
 pub(crate) const SEED_LABEL: &str = "nlproof-seed";
@@ -66,7 +71,7 @@ impl GuestKeys {
     /// [`ImageError::Keys`] when a key cannot be written down.
     pub fn seed_disk(&self) -> Result<Vec<u8>, ImageError> {
         let archive = self.archive()?;
-        with_table(&archive).map_err(ImageError::Keys)
+        with_table(&archive).map_err(ImageError::keys)
     }
 
     fn archive(&self) -> Result<Vec<u8>, ImageError> {
@@ -78,7 +83,7 @@ impl GuestKeys {
             header.set_size(contents.len() as u64);
             archive.append_data(&mut header, path, contents)
         };
-        let failed = |error: std::io::Error| ImageError::Keys(error.to_string());
+        let failed = |error: std::io::Error| ImageError::keys(error);
         for (path, mode) in DIRECTORIES {
             append(path, tar::EntryType::Directory, *mode, &[]).map_err(failed)?;
         }
@@ -96,32 +101,24 @@ impl GuestKeys {
     }
 }
 
-fn with_table(archive: &[u8]) -> Result<Vec<u8>, String> {
+fn with_table(archive: &[u8]) -> Result<Vec<u8>, TableError> {
     let sectors = (archive.len() as u64).div_ceil(SECTOR);
     let size = ((FIRST_LBA + sectors + BACKUP_SECTORS) * SECTOR).next_multiple_of(ALIGNMENT);
-    let mut bytes = vec![0; usize::try_from(size).map_err(|error| error.to_string())?];
-    let begin = usize::try_from(FIRST_LBA * SECTOR).map_err(|error| error.to_string())?;
+    let mut bytes = vec![0; size as usize];
+    let begin = (FIRST_LBA * SECTOR) as usize;
     bytes[begin..begin + archive.len()].copy_from_slice(archive);
     // The keys are different in every run, and so are the names of disk and partition.
     let seed = Sha256::of(archive);
-    let mut device = Cursor::new(bytes);
-    let last = u32::try_from(size / SECTOR - 1).unwrap_or(u32::MAX);
-    ProtectiveMBR::with_lb_size(last).overwrite_lba0(&mut device).map_err(|error| error.to_string())?;
-    let mut table = GptConfig::new()
-        .writable(true)
-        .logical_block_size(LogicalBlockSize::Lb512)
-        .create_from_device(device, Some(disk::guid(&seed, "disk")))
-        .map_err(|error| error.to_string())?;
     let partition = Partition {
         part_type_guid: partition_types::FREEBSD_DATA,
-        part_guid: disk::guid(&seed, SEED_LABEL),
+        part_guid: guid(&seed, SEED_LABEL),
         first_lba: FIRST_LBA,
         last_lba: FIRST_LBA + sectors - 1,
         flags: 0,
         name: SEED_LABEL.to_owned(),
     };
-    table.update_partitions(BTreeMap::from([(1, partition)])).map_err(|error| error.to_string())?;
-    Ok(table.write().map_err(|error| error.to_string())?.into_inner())
+    let disk = partition_table::write(Cursor::new(bytes), size / SECTOR, guid(&seed, "disk"), [partition])?;
+    Ok(disk.into_inner())
 }
 
 /// Bytes that nobody can guess who does not have the host key: SHA-256 of it and a counter.
@@ -144,7 +141,9 @@ fn line(mut text: String) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
+    use std::{collections::BTreeMap, io::Read as _};
+
+    use gpt::GptConfig;
 
     use super::*;
 

@@ -20,6 +20,14 @@ pub(crate) struct PaxSparse {
     pub(crate) real_size: Option<u64>,
 }
 
+/// A sparse file in a form that is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it is a sparse file in version {major}.{minor} of the pax form, which is not supported")]
+pub(crate) struct UnknownSparse {
+    major: u64,
+    minor: u64,
+}
+
 impl PaxSparse {
     /// What the pax header of this entry says.
     pub(crate) fn of<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<Self> {
@@ -48,15 +56,11 @@ impl PaxSparse {
     }
 
     /// Whether the entry is a sparse file in this form, or why it cannot be read.
-    pub(crate) fn is_sparse(&self) -> Result<bool, String> {
+    pub(crate) fn is_sparse(&self) -> Result<bool, UnknownSparse> {
         match (self.major, self.minor) {
             (None, _) => Ok(false),
             (Some(1), Some(0)) if self.real_size.is_some() => Ok(true),
-            (major, minor) => Err(format!(
-                "it is a sparse file in version {}.{} of the pax form, which is not supported",
-                major.unwrap_or(0),
-                minor.unwrap_or(0)
-            )),
+            (major, minor) => Err(UnknownSparse { major: major.unwrap_or(0), minor: minor.unwrap_or(0) }),
         }
     }
 }
@@ -156,7 +160,7 @@ mod tests {
         let mut pax = PaxSparse::default();
         assert_eq!(pax.is_sparse(), Ok(false));
         pax.note(b"GNU.sparse.map", b"0,1");
-        assert!(pax.is_sparse().unwrap_err().contains("version 0.0"));
+        assert!(pax.is_sparse().unwrap_err().to_string().contains("version 0.0"));
         for (key, value) in [("major", "1"), ("minor", "0"), ("realsize", "10")] {
             pax.note(format!("GNU.sparse.{key}").as_bytes(), value.as_bytes());
         }

@@ -55,6 +55,16 @@ pub(crate) enum TreeError {
     Image(ImageError),
 }
 
+impl TreeError {
+    /// The error of a file of ours that the tree has no place for.
+    pub(crate) fn no_place(self, path: &str) -> ImageError {
+        match self {
+            Self::Image(error) => error,
+            Self::Refused(reason) => ImageError::NoPlace { file: path.to_owned(), reason },
+        }
+    }
+}
+
 impl From<ImageError> for TreeError {
     fn from(error: ImageError) -> Self {
         Self::Image(error)
@@ -119,6 +129,13 @@ impl Tree {
         let host = path.on_host(&self.root);
         let mut file = self.create_file(path, meta)?;
         Ok(file.write_all(contents).map_err(|error| ImageError::io("write", &host, error))?)
+    }
+
+    /// Writes a file of root's: one of ours.
+    pub(crate) fn put(&mut self, path: &str, mode: u32, contents: &[u8]) -> Result<(), ImageError> {
+        let place = TreePath::from_archive(path.as_bytes());
+        let place = place.map_err(|reason| TreeError::Refused(reason.to_owned()).no_place(path))?;
+        self.write(place, Meta::ours(mode), contents).map_err(|error| error.no_place(path))
     }
 
     /// Makes a symbolic link. Its target is text, for the guest alone.

@@ -27,7 +27,7 @@ const FROM_INSIDE: [(&str, &str); 29] = [
     ("harness/kmod/src/module.rs", "a module that was just built"),
     ("harness/kmod/src/headers.rs", "a header of an archive whose digest is right, of limited size"),
     ("harness/kmod/src/key.rs", "sources of this checkout"),
-    ("harness/src/kernels/build.rs", "what make(1) says of a build"),
+    ("harness/src/kernels/make.rs", "what make(1) says of a build"),
     ("harness/traces/src/trace/raw_file.rs", "a line of a raw trace, up to a limit"),
     ("harness/build.rs", "the agent that was just built"),
     ("image/src/build.rs", "files that were unpacked, of limited size"),

@@ -3,6 +3,7 @@
 //! terminal. Output word for word stands in tests/transcripts/goldens.trycmd.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::skip;
@@ -136,5 +137,91 @@ fn a_recording_of_a_real_kernel_that_nobody_accepted_is_not_overwritten() {
         let output = record("link/create-lo");
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
         assert!(fs::read_to_string(&awaiting).unwrap().contains("# predicted: profile 14.0"));
+    }
+}
+
+#[test]
+fn one_altered_byte_in_a_golden_fails_that_vector_and_no_other() {
+    let project = Project::copy();
+    let golden = project.path("golden/common/link/modify-without-target.trace");
+    let good = fs::read_to_string(&golden).unwrap();
+    let bad = good.replacen("error=EPERM", "error=EPERN", 1);
+    assert_ne!(good, bad);
+    fs::write(&golden, bad).unwrap();
+    let output =
+        project.nlproof().args(["test-matrix", "--target", "sim", "--release", "14.0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(100), "{}", text(&output));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let failed: Vec<_> = stderr.lines().filter(|line| line.starts_with("FAILED ")).collect();
+    let expected = "FAILED sim/14.0 link/modify-without-target (golden: common, observed)";
+    assert_eq!(failed, [expected], "{stderr}");
+    assert!(stderr.contains("error=EPERN") && stderr.contains("+   < error"), "{stderr}");
+}
+
+#[test]
+fn a_golden_of_another_schema_is_refused() {
+    let project = Project::copy();
+    let golden = project.path("golden/common/link/create-twice.trace");
+    let text_of = fs::read_to_string(&golden).unwrap().replacen("schema 1", "schema 9", 1);
+    fs::write(&golden, text_of).unwrap();
+    let output = project.nlproof().args(["test-matrix", "--target", "sim"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("a golden of schema 9; this nlproof reads schema 1"), "{}", text(&output));
+}
+
+#[test]
+fn what_awaits_review_is_refused_under_ci() {
+    let project = Project::copy();
+    let golden = project.path("golden/common/link/create-twice.trace");
+    fs::copy(&golden, project.path("golden/common/link/create-twice.trace.new")).unwrap();
+    let output =
+        project.nlproof().args(["test-matrix", "--target", "sim"]).env("CI", "true").output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let output = project.nlproof().args(["review", "--check"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(100), "{}", text(&output));
+    assert!(text(&output).contains("common/link/create-twice"), "{}", text(&output));
+}
+
+#[test]
+fn recording_the_simulator_predicts_and_never_overrules_an_observation() {
+    let project = Project::copy();
+    fs::remove_dir_all(project.path("golden")).unwrap();
+    let record = |release: &str| {
+        project
+            .nlproof()
+            .args(["record", "--target", "sim", "--release", release, "--filter", "link/create-lo"])
+            .output()
+            .unwrap()
+    };
+    let output = record("14.0");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let output = project.nlproof().args(["accept", "common/link/create-lo"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let golden = fs::read_to_string(project.path("golden/common/link/create-lo.trace")).unwrap();
+    assert!(golden.contains("# predicted: profile 14.0"), "{golden}");
+    assert!(text(&record("14.0")).contains("0 written for review, 2 unchanged"));
+    let output = project
+        .nlproof()
+        .args(["test-matrix", "--target", "sim", "--release", "14.0", "--filter", "link/create-lo"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("goldens predicted"), "{}", text(&output));
+}
+
+#[test]
+fn every_vector_of_the_project_has_a_golden_that_a_kernel_produced() {
+    let project = Project::copy();
+    let layers: Vec<_> =
+        fs::read_dir(project.path("golden")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for vector in project.vector_files() {
+        // Stock kernels are lost in it: what the module answers is only predicted.
+        if fs::read_to_string(project.path("vectors").join(&vector)).unwrap().contains("\nloses:") {
+            continue;
+        }
+        let goldens = layers.iter().map(|layer| layer.join(&vector).with_extension("trace"));
+        let observed =
+            |path: &Path| fs::read_to_string(path).is_ok_and(|text| text.contains("\n# observed: "));
+        assert!(goldens.into_iter().any(|path| observed(&path)), "{}", vector.display());
     }
 }

@@ -1,35 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `fuzz`: requests that nobody wrote, in guests.
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nlproof_base::counted;
 use nlproof_wire::Os;
 
-use super::args::{AccelArg, CorpusArg, FuzzArgs, ProjectArgs, VectorArgs};
+use super::args::{CorpusArg, FuzzArgs, ProjectArgs, VectorArgs};
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
-use super::kernel_blocks::{CellCode, Wanted, locate};
+use super::lanes::{Places, lane_error};
 use super::out::{say, tell};
 use super::project::Project;
-use super::targets::{Targets, open_error};
-use super::test_matrix::default_jobs;
-use crate::blocks::TranslationLogReader;
+use super::targets::Targets;
 use crate::draft::Draft;
 use crate::fuzz::{
-    BlockWatch, Campaign, CampaignError, Code, Crew, Finding, FindingsDir, Known, KnownLoss, Lane, LaneError,
-    Limits, Open, Opened, Progress, ROUND, Replayed, Seeds, Setup, Side, StateError, Status, Unread,
-    seeds_in,
+    Campaign, CampaignError, Crew, Finding, FindingsDir, Known, KnownLoss, Limits, Progress, ROUND, Replayed,
+    Seeds, Setup, StateError, Status, Unread, seeds_in,
 };
 use crate::golden::load_bugs;
-use crate::matrix::{Cell, GuestRequest, LoadKind, ModuleKind, TargetKind};
-use crate::targets::{MEMORY_MIB, OnStage, SimTarget, SimTrace, Target};
-use crate::vector::{LossCode, StatedLoss, Vector};
-use crate::vm::TranslationLog;
+use crate::matrix::{Cell, LoadKind, TargetKind};
+use crate::vector::{StatedLoss, Vector};
 
 /// How often it is told how far a campaign is.
 const TOLD_EVERY: Duration = Duration::from_secs(15);
@@ -76,150 +68,6 @@ fn cells(project: &Project, args: &FuzzArgs) -> Result<Vec<Cell>, CliError> {
         true => Err(CliError::Usage("no cell is selected\n  help: nlproof matrix lists them".into())),
         false => Ok(cells),
     }
-}
-
-/// Where requests run.
-struct Places<'a> {
-    sides: Vec<Side>,
-    /// Of each side what opens its targets, and whether it is a guest.
-    open: Vec<(Arc<Open<'a>>, bool)>,
-}
-
-impl<'a> Places<'a> {
-    fn of(
-        project: &Project,
-        args: &FuzzArgs,
-        targets: &'a Targets,
-        cells: Vec<Cell>,
-        logs: &'a Path,
-    ) -> Result<Places<'a>, CliError> {
-        let mut places = Places { sides: Vec::new(), open: Vec::new() };
-        let guests = Arc::new(AtomicUsize::new(0));
-        let sims = project.matrix()?.cells.into_iter().filter(|cell| cell.target == TargetKind::Sim);
-        let sims: Vec<Cell> = sims
-            .filter(|sim| cells.iter().any(|cell| (cell.profile, &cell.layer) == (sim.profile, &sim.layer)))
-            .collect();
-        for cell in cells.into_iter().filter(|cell| cell.target == TargetKind::Freebsd) {
-            let side = side(&cell);
-            let open: Arc<Open<'a>> = if args.guest.accel == AccelArg::Kvm {
-                unwatched(targets, cell)
-            } else {
-                let wanted = Wanted { debug: &args.debug, ..Wanted::default() };
-                let code = CellCode::of(project, wanted, targets, &cell, BTreeSet::new())?;
-                let blocks: usize = code.kernel.iter().map(|function| function.blocks.len()).sum();
-                tell!("{}: {} of the kernel are watched", side.name, counted(blocks, "block"));
-                logged(targets, cell, &code, logs, Arc::clone(&guests))
-            };
-            places.sides.push(side);
-            places.open.push((open, true));
-        }
-        for cell in sims {
-            places.sides.push(side(&cell));
-            places.open.push((unwatched(targets, cell), false));
-        }
-        Ok(places)
-    }
-
-    /// The lanes: of each simulator one, of each cell of guests as many as there is work for.
-    fn crew(&self, args: &FuzzArgs) -> Crew<'a> {
-        let jobs = args.jobs.unwrap_or_else(|| default_jobs(args.guest.memory.unwrap_or(MEMORY_MIB))).get();
-        let guests = self.open.iter().filter(|(_, guest)| *guest).count();
-        let each = jobs.checked_div(guests).unwrap_or(1).max(1);
-        let mut lanes = Vec::new();
-        for (place, (side, (open, guest))) in self.sides.iter().zip(&self.open).enumerate() {
-            let count = if *guest { each } else { 1 };
-            lanes.extend((0..count).map(|_| Lane::new(place, &side.name, Arc::clone(open))));
-        }
-        Crew::new(lanes, jobs)
-    }
-}
-
-/// Tells what the first guest of a cell is waited for: it may have to be built and booted. Others are restored.
-struct Stages {
-    name: String,
-    first: AtomicBool,
-}
-
-impl Stages {
-    fn new(cell: &Cell) -> Stages {
-        Stages { name: cell.name(), first: AtomicBool::new(true) }
-    }
-
-    fn told<T>(&self, open: impl FnOnce(&mut OnStage<'_>) -> T) -> T {
-        let first = self.first.swap(false, Ordering::SeqCst);
-        let mut last = String::new();
-        open(&mut |stage, _| {
-            if first && stage != last {
-                tell!("{}: {stage}", self.name);
-                stage.clone_into(&mut last);
-            }
-        })
-    }
-}
-
-/// Opens targets of a cell, whose blocks nobody watches.
-pub(super) fn unwatched(targets: &Targets, cell: Cell) -> Arc<Open<'_>> {
-    let stages = Stages::new(&cell);
-    Arc::new(move || {
-        let target: Box<dyn Target + Send> = match cell.target {
-            TargetKind::Sim => {
-                let sim = SimTarget::traced(cell.profile, SimTrace::Counted);
-                Box::new(match cell.plays {
-                    Some(release) => sim.playing(release),
-                    None => sim,
-                })
-            }
-            TargetKind::Freebsd => {
-                Box::new(stages.told(|on_stage| targets.open_freebsd(GuestRequest::first(&cell), on_stage))?)
-            }
-        };
-        Ok(Opened { target, watch: None })
-    })
-}
-
-fn side(cell: &Cell) -> Side {
-    let code = match (cell.target, cell.module) {
-        (TargetKind::Sim, _) => Code::Sim,
-        (TargetKind::Freebsd, ModuleKind::Stock) => Code::Kernel(LossCode::Stock),
-        (TargetKind::Freebsd, ModuleKind::Rust) => Code::Kernel(LossCode::Rust),
-    };
-    Side {
-        name: cell.name(),
-        release: cell.release_or_profile(),
-        profile: cell.profile,
-        layer: cell.layer.clone(),
-        code,
-    }
-}
-
-/// Opens guests under a log of the blocks that QEMU translates.
-fn logged<'a>(
-    targets: &'a Targets,
-    cell: Cell,
-    code: &CellCode,
-    logs: &'a Path,
-    guests: Arc<AtomicUsize>,
-) -> Arc<Open<'a>> {
-    let starts = |functions: &[nlproof_verify::BlockFunction]| -> Arc<BTreeSet<u64>> {
-        let blocks = functions.iter().flat_map(|function| &function.blocks);
-        Arc::new(blocks.map(|block| block.start).collect())
-    };
-    let (kernel, offsets) = (starts(&code.kernel), starts(code.module.as_deref().unwrap_or_default()));
-    let ranges = code.ranges();
-    let stages = Stages::new(&cell);
-    Arc::new(move || {
-        let path = logs.join(format!("{}.log", guests.fetch_add(1, Ordering::SeqCst)));
-        let log = TranslationLog { path: path.clone(), ranges: ranges.clone() };
-        let request = GuestRequest::first(&cell);
-        let mut target = stages.told(|on_stage| targets.logging(log).open_freebsd(request, on_stage))?;
-        let module = match cell.module {
-            ModuleKind::Stock => None,
-            ModuleKind::Rust => Some(locate(&mut target)?),
-        };
-        let reader = TranslationLogReader::new(&path);
-        let watch = BlockWatch { reader, module, kernel: Arc::clone(&kernel), offsets: Arc::clone(&offsets) };
-        Ok(Opened { target: Box::new(target), watch: Some(watch) })
-    })
 }
 
 fn setup(
@@ -375,18 +223,6 @@ fn campaign_error(error: CampaignError) -> CliError {
     match error {
         CampaignError::State(error) => state_error(error),
         CampaignError::Lane(error) => lane_error(error),
-    }
-}
-
-/// The error of a command whose lane cannot go on.
-pub(super) fn lane_error(error: LaneError) -> CliError {
-    match error {
-        LaneError::Interrupted => CliError::Interrupted,
-        LaneError::Open { name, error } => match open_error(error) {
-            CliError::Guest(cause) => CliError::Guest(crate::targets::Explained::before(name, cause)),
-            other => other,
-        },
-        error @ LaneError::Host { .. } => CliError::Guest(error.into()),
     }
 }
 

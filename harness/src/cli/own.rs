@@ -13,6 +13,7 @@ use super::default_cell::release_here;
 use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::out::tell;
+use super::project::{OwnCells, Project};
 use super::source::{FromTree, from_tree};
 use crate::golden::{nearest_profile, profile_of};
 use crate::matrix::{Cell, LoadKind, Matrix, ModuleKind, TargetKind};
@@ -24,11 +25,14 @@ const PROFILE: &str = "profile";
 /// Default name of a kernel from a source tree.
 const FROM_TREE: &str = "src";
 
-/// A kernel of one's own with its cells: the stock code's and the module's.
-#[derive(Debug, Clone)]
-pub(super) struct OwnCells {
-    pub(super) release: Arc<OwnRelease>,
-    pub(super) cells: Vec<Cell>,
+impl Project {
+    /// The same, with the cells of these kernels beyond those of the matrix; `bases` are the releases that the user names.
+    pub(super) fn with_kernels(mut self, args: &KernelArgs, bases: &[String]) -> Result<Project, CliError> {
+        if args.is_asked_for() {
+            self.own = own_cells(args, bases, &self.matrix()?, &self.modules()?)?;
+        }
+        Ok(self)
+    }
 }
 
 /// The requested kernels. `bases` are the releases that the user names: the one whose userland is wanted.

@@ -1,28 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The project on disk: matrix, vectors, goldens.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use iface_core::Profile;
-use nlproof_base::ReleaseName;
-use nlproof_image::{Dists, OwnKernel};
-
-use super::args::{CellArgs, KernelArgs, ProjectArgs, VectorArgs};
-use super::directories::{cache_directory, places};
+use super::args::{ProjectArgs, VectorArgs};
+use super::directories::cache_directory;
 use super::exit::CliError;
-use super::out::tell;
-use super::own::{OwnCells, one_profile, own_cells, profile_for};
 use super::unknown::{unknown_selection, unknown_vector};
-use crate::file::{FileError, nearest};
-use crate::golden::{Divergences, Origin, Store, profile_of_name, strays};
-use crate::matrix::{
-    Cell, LoadKind, Matrix, ModuleKind, Selection, Soft, TargetKind, VectorFilter, load_matrix,
-};
+use crate::file::FileError;
+use crate::golden::{Divergences, Store, strays};
+use crate::matrix::{Cell, Matrix, Soft, VectorFilter, load_matrix};
 use crate::releases::{Releases, load_releases};
 use crate::targets::{ModuleOptions, OwnRelease};
 use crate::vector::{Listing, Vector, lint, list, load_suite, load_vector, path_of};
+
+/// A kernel of one's own with its cells: the stock code's and the module's.
+#[derive(Debug, Clone)]
+pub(super) struct OwnCells {
+    pub(super) release: Arc<OwnRelease>,
+    pub(super) cells: Vec<Cell>,
+}
 
 /// A loaded project.
 pub(super) struct Project {
@@ -70,14 +68,6 @@ impl Project {
         self
     }
 
-    /// The same, with the cells of these kernels beyond those of the matrix; `bases` are the releases that the user names.
-    pub(super) fn with_kernels(mut self, args: &KernelArgs, bases: &[String]) -> Result<Project, CliError> {
-        if args.is_asked_for() {
-            self.own = own_cells(args, bases, &self.matrix()?, &self.modules()?)?;
-        }
-        Ok(self)
-    }
-
     /// The kernels that are no release's.
     pub(super) fn own_releases(&self) -> Vec<Arc<OwnRelease>> {
         self.own.iter().map(|own| Arc::clone(&own.release)).collect()
@@ -86,53 +76,6 @@ impl Project {
     /// The subject of a command about one release: the kernel given in its place, or the release itself.
     pub(super) fn subject(&self, release: &str) -> String {
         self.own.first().map_or_else(|| release.to_owned(), |own| own.release.name.to_string())
-    }
-
-    /// The one cell of this name: of the matrix, of a kernel of one's own, or of a release that is here.
-    pub(super) fn cell_named(&self, name: &str) -> Result<Option<Cell>, CliError> {
-        let mut matrix = self.matrix()?;
-        if let Some(release) = name.split('/').nth(1) {
-            let further = self.unlisted(release, None, &matrix)?;
-            matrix.cells.extend(further);
-        }
-        Ok(matrix.cells.into_iter().find(|cell| cell.name() == name))
-    }
-
-    /// The cells of a release that is here and that the matrix does not list.
-    fn unlisted(&self, name: &str, profile: Option<Profile>, matrix: &Matrix) -> Result<Vec<Cell>, CliError> {
-        let (dists, _) = places()?;
-        let is_listed = matrix.cells.iter().any(|cell| cell.release.as_deref() == Some(name));
-        let (false, Ok(release)) = (is_listed, name.parse::<ReleaseName>()) else { return Ok(Vec::new()) };
-        if !dists.list().iter().any(|here| here == name) {
-            return Ok(Vec::new());
-        }
-        let profile_is_meant = profile.is_some();
-        let profile = match profile.or_else(|| profile_of_name(name)) {
-            Some(profile) => profile,
-            None => {
-                let osreldate = osreldate(&dists, name)?;
-                let (profile, guess) = profile_for(osreldate, None);
-                if let Some(guess) = guess {
-                    tell!("note: {name}: {guess}");
-                }
-                profile
-            }
-        };
-        let cell = |module| Cell {
-            target: TargetKind::Freebsd,
-            release: Some(release.clone()),
-            profile,
-            profile_is_meant,
-            module,
-            load: LoadKind::Kldload,
-            without: Vec::new(),
-            build_of: None,
-            layer: None,
-            kin: matrix.kin(profile, None),
-            plays: None,
-            soft: None,
-        };
-        Ok([ModuleKind::Stock, ModuleKind::Rust].map(cell).into())
     }
 
     /// The kernel modules that guests have.
@@ -178,123 +121,6 @@ impl Project {
     /// The releases that are known and where they come from.
     pub(super) fn releases(&self) -> Result<Releases, CliError> {
         Ok(load_releases(&self.root.join("releases.yaml"))?)
-    }
-
-    /// The selected cells, but those that only repeat others in another way: with the module loaded by the loader. Whoever
-    /// wants these says so.
-    pub(super) fn cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
-        let mut cells = self.all_cells(args)?;
-        if args.load.kinds.is_empty() {
-            cells.retain(|cell| cell.load == LoadKind::Kldload);
-        }
-        Ok(cells)
-    }
-
-    /// The selected cells.
-    pub(super) fn all_cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
-        let mut matrix = self.matrix()?;
-        let profile = one_profile(&args.kernel.own)?;
-        for release in &args.release {
-            let further = self.unlisted(release, profile, &matrix)?;
-            matrix.cells.extend(further);
-        }
-        let mut selection = Selection {
-            targets: args.target.clone(),
-            releases: args.release.clone(),
-            modules: args.module.clone(),
-            loads: args.load.kinds.clone(),
-        };
-        if !self.own.is_empty() {
-            // What is named beside them is the userland.
-            selection.releases = self.own.iter().map(|own| own.release.name.to_string()).collect();
-        }
-        if let (true, Some(profile)) = (self.own.is_empty(), profile) {
-            // Given for a release of the matrix it overrules the matrix.
-            let named = |cell: &Cell| args.release.iter().any(|name| cell.release.as_deref() == Some(name));
-            if !matrix.cells.iter().any(named) {
-                return Err(CliError::Usage(
-                    "--profile is for a kernel or a release\n  help: name it: --kernel PATH, or --release RELEASE".into(),
-                ));
-            }
-            matrix.cells.iter_mut().filter(|cell| named(cell)).for_each(|cell| cell.profile = profile);
-        }
-        if let Some(unknown) = selection.unknown_release(&matrix) {
-            return Err(CliError::Usage(self.unknown_release(unknown, &matrix)?));
-        }
-        let mut cells = selection.cells(&matrix);
-        if args.module.is_empty() {
-            // The module is asked for by name: it takes minutes to build, and tools that a kernel's developer may not have.
-            cells.retain(|cell| cell.module == ModuleKind::Stock || !self.is_own(cell));
-        }
-        if cells.is_empty() {
-            let names: Vec<_> = matrix.cells.iter().map(Cell::name).collect();
-            return Err(CliError::Usage(format!(
-                "no cell matches all that is asked for\n  help: the cells are: {}",
-                names.join(", ")
-            )));
-        }
-        Ok(cells)
-    }
-
-    /// The selected cells, with those whose release no golden was recorded from: there is no answer to hold them to.
-    pub(super) fn weighed_cells(&self, args: &CellArgs) -> Result<Vec<Cell>, CliError> {
-        let mut cells = self.all_cells(args)?;
-        // Whoever runs a kernel of their own wants to know what it changes.
-        let real = |cell: &Cell| cell.release.is_some() && cell.soft.is_none() && !self.is_own(cell);
-        if cells.iter().any(real) {
-            let kernels = self.goldens().kernels()?;
-            let observed = |cell: &Cell| {
-                kernels
-                    .iter()
-                    .any(|origin| matches!(origin, Origin::Observed { release, .. } if cell.is_of(release)))
-            };
-            let matrix = self.matrix()?;
-            for cell in cells.iter_mut().filter(|cell| real(cell) && !observed(cell)) {
-                cell.soft = Some(Soft::NeverObserved);
-                cell.kin = matrix.kin(cell.profile, cell.layer.as_deref());
-            }
-        }
-        Ok(cells)
-    }
-
-    /// Whether a cell is one of a kernel that is no release's.
-    fn is_own(&self, cell: &Cell) -> bool {
-        let release = cell.release.as_deref();
-        self.own.iter().any(|own| Some(own.release.name.as_str()) == release)
-    }
-
-    /// The remedy for a release that no cell has: the one that was probably meant, or how to make a cell of it.
-    fn unknown_release(&self, wanted: &str, matrix: &Matrix) -> Result<String, CliError> {
-        let (dists, _) = places()?;
-        let cells: Vec<_> = matrix.cells.iter().map(Cell::release_or_profile).collect();
-        let mut names: Vec<_> = cells.iter().map(String::as_str).collect();
-        let mut seen = BTreeSet::new();
-        names.retain(|name| seen.insert(*name));
-        let what = format!("no cell of the matrix has the release `{wanted}`");
-        let here = dists.list().iter().any(|name| name == wanted);
-        let profile = profile_of_name(wanted);
-        // Of two versions a digit makes the difference: that is another release, no slip.
-        let meant = match (here, profile) {
-            (true, _) => None,
-            (false, Some(_)) => names.iter().copied().find(|name| name.eq_ignore_ascii_case(wanted)),
-            (false, None) => nearest(wanted, names.iter().copied()),
-        };
-        if let Some(meant) = meant {
-            return Ok(format!("{what}\n  help: did you mean `{meant}`?"));
-        }
-        if wanted.parse::<ReleaseName>().is_err() || !wanted.contains(['.', '-']) {
-            return Ok(format!("{what}\n  help: there are {}", names.join(", ")));
-        }
-        let profile = profile.map_or("PROFILE".to_owned(), |profile| profile.to_string());
-        let place = dists.search.first().map(|path| path.join(wanted)).unwrap_or_default();
-        Ok(format!(
-            "{what}\n  help: there are {}\n  to run it: put its MANIFEST, base.txz and kernel.txz into {}; to have it in every \
-             run, add to {}: `- {{target: freebsd, release: {wanted}, profile: \"{profile}\"}}`; for a kernel of your own \
-             --kernel PATH",
-            names.join(", "),
-            place.display(),
-            self.root.join("matrix.yaml").display()
-        ))
     }
 
     /// The vectors' files; none is read.
@@ -417,17 +243,6 @@ impl Project {
     pub(super) fn goldens(&self) -> Store {
         Store::new(&self.root.join("golden"))
     }
-}
-
-/// The version that a release's kernel file states. The kernel is unpacked for that.
-fn osreldate(dists: &Dists, name: &str) -> Result<u32, CliError> {
-    let usage = |error: &dyn std::fmt::Display| {
-        CliError::Usage(format!("{name}: {error}\n  help: --profile PROFILE"))
-    };
-    let release = dists.find(name).map_err(|error| usage(&error))?;
-    let cache = cache_directory()?.join("kmod");
-    let file = nlproof_kmod::kernel(&release, &cache).map_err(|error| usage(&error))?;
-    Ok(OwnKernel::open(&file, &cache).map_err(|error| usage(&error))?.osreldate)
 }
 
 /// Where the archive of a release has the tests: `PREFIX/share/nlproof/tests` of a program `PREFIX/bin/nlproof`.

@@ -13,7 +13,7 @@ use nlproof_wire::Os;
 use super::args::{ProjectArgs, ReduceArgs};
 use super::default_cell::default_cell;
 use super::exit::{CliError, ExitCode};
-use super::fuzz::{lane_error, unwatched};
+use super::lanes::{lane_error, unwatched};
 use super::out::{say, tell};
 use super::project::Project;
 use super::repro::{Wanted, wanted};

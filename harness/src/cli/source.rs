@@ -63,7 +63,7 @@ pub(super) fn from_tree(args: &SourceArgs, path: &Path, modules: &[String]) -> R
 fn failed(error: BuildError) -> CliError {
     match error {
         BuildError::Interrupted => CliError::Interrupted,
-        error @ BuildError::Tools { .. } => CliError::NothingRan(error.to_string()),
+        error @ (BuildError::Tools(_) | BuildError::Start(_)) => CliError::NothingRan(error.to_string()),
         error => CliError::Build(error.into()),
     }
 }

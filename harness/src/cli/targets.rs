@@ -11,6 +11,7 @@ use super::directories::{cache_directory, places};
 use super::exit::CliError;
 use super::interrupt;
 use super::project::Project;
+use super::size::size;
 use crate::matrix::{Cell, Event, GuestRequest, LoadKind, ModuleKind, TargetKind};
 use crate::releases::Releases;
 use crate::report::Screen;
@@ -48,16 +49,6 @@ pub(super) fn cache_limit() -> Result<u64, CliError> {
             ))
         }),
     }
-}
-
-/// Bytes of `500M`.
-pub(super) fn size(text: &str) -> Option<u64> {
-    let units = [('K', 10), ('M', 20), ('G', 30), ('T', 40)];
-    let unit = |(letter, shift): &(char, u32)| {
-        Some((text.strip_suffix([*letter, letter.to_ascii_lowercase()])?, *shift))
-    };
-    let (digits, shift) = units.iter().find_map(unit).unwrap_or((text, 0));
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 /// Guests with default options and the project's kernel modules.
@@ -359,20 +350,5 @@ pub(super) fn lost(error: TargetError) -> CliError {
         // What is to be copied is named on the command line.
         error @ TargetError::Copy(_) => CliError::Usage(error.to_string()),
         error => CliError::Guest(error.into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn a_size_has_a_unit_or_is_in_bytes() {
-        for (text, bytes) in [("0", 0), ("512", 512), ("2K", 2048), ("10G", 10 << 30), ("1t", 1 << 40)] {
-            assert_eq!(size(text), Some(bytes), "{text}");
-        }
-        for text in ["", "G", "10GB", "-1", "1.5G", "99999999999T"] {
-            assert_eq!(size(text), None, "{text}");
-        }
     }
 }

@@ -15,14 +15,13 @@ use super::fetch::{Freshness, NEEDED, Store, What};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
+use super::report::directory::write_reports;
 use super::report::html;
 use super::report::serve::LivePage;
 use super::targets::{Targets, sim_trace};
 use super::verdict::{closing_line, exit_code};
-use crate::matrix::{
-    Cell, Engine, ModuleKind, RunRequest, RunResult, Timings, VectorsOfRun, selection_digest,
-};
-use crate::report::{Screen, forget, write_json, write_junit};
+use crate::matrix::{Cell, Engine, ModuleKind, RunRequest, Timings, VectorsOfRun, selection_digest};
+use crate::report::{Screen, forget};
 use crate::targets::MEMORY_MIB;
 use crate::vector::Vector;
 
@@ -174,22 +173,6 @@ fn refuse_unreviewed(goldens: &crate::golden::Store) -> Result<(), CliError> {
 
 pub(super) fn is_ci() -> bool {
     std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false")
-}
-
-/// Writes report.json and junit.xml. What cannot be written is told, and only that is lost: the run goes on to its last
-/// line.
-pub(super) fn write_reports(directory: &Path, result: &RunResult) -> ExitCode {
-    let (json, junit) = (directory.join("report.json"), directory.join("junit.xml"));
-    let mut written = ExitCode::OK;
-    for (path, outcome) in [(&json, write_json(&json, result)), (&junit, write_junit(&junit, result))] {
-        if let Err(error) = outcome {
-            written = CliError::Output { what: path.display().to_string(), error }.told();
-        }
-    }
-    if written == ExitCode::OK {
-        tell!("report: {}", json.display());
-    }
-    written
 }
 
 fn list(project: &Project, cells: &[Cell], vectors: &[Vector], targets: &Targets) -> Result<(), CliError> {

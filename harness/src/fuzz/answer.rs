@@ -8,7 +8,7 @@ use nlproof_agent::{Body, Record};
 use nlproof_wire::strict::{self, Options};
 use sha2::{Digest as _, Sha256};
 
-use super::generate::OS;
+use super::world::OS;
 use crate::matrix::VectorRun;
 use crate::targets::{Complaint, Loss, complaints_in};
 use crate::trace::{Lossy, messages};

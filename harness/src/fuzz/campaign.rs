@@ -1,37 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The loop: draw, run, look, keep; and what is found is asked again, reduced, and told once.
+//! The loop: draw, run, look, keep.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use nlproof_base::counted;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::Answer;
-use super::crew::{Answers, Crew};
-use super::finding::{Finding, Replayed, Status};
-use super::generate::{self, OS};
+use super::crew::{Answers, Crew, answers_at};
+use super::finding::Finding;
+use super::generate;
 use super::known::Known;
 use super::lane::{LaneError, Side};
 use super::mutate::mutate;
-use super::oracle::{Oracle, Suspicion, suspicions};
+use super::oracle::{Suspicion, suspicions};
 use super::rng::Rng;
+use super::settle::{fits, vectors};
 use super::state::{FindingsDir, State, StateError};
 use crate::draft::Draft;
-use crate::reduce::reduce;
-use crate::targets::Loss;
-use crate::vector::{Vector, compile};
 
 /// Requests of a round, for users. Tests have smaller ones.
 pub const ROUND: usize = 64;
 /// How often the state is kept.
 const KEPT_EVERY: Duration = Duration::from_secs(5);
-/// A request that is seen to show something once is asked so often again.
-const ASKED_AGAIN: usize = 2;
-/// Drafts that a reduction looks at; fewer where each costs a guest.
-const REDUCTION: usize = 200;
-const REDUCTION_OF_LOSS: usize = 30;
-
 /// What a campaign is about.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -98,10 +88,10 @@ pub enum CampaignError {
 /// A campaign.
 #[derive(Debug)]
 pub struct Campaign<'a> {
-    setup: Setup,
-    crew: Crew<'a>,
-    dir: FindingsDir,
-    state: State,
+    pub(super) setup: Setup,
+    pub(super) crew: Crew<'a>,
+    pub(super) dir: FindingsDir,
+    pub(super) state: State,
     corpus: Vec<Draft>,
     saved: Instant,
     began: Instant,
@@ -130,9 +120,26 @@ impl<'a> Campaign<'a> {
                 (state, corpus)
             }
         };
+        Ok(Campaign::of(setup, crew, dir, state, corpus))
+    }
+
+    /// A campaign that goes on from this state.
+    pub(super) fn of(
+        setup: Setup,
+        crew: Crew<'a>,
+        dir: FindingsDir,
+        state: State,
+        corpus: Vec<Draft>,
+    ) -> Self {
         let now = Instant::now();
         let before = state.milliseconds;
-        Ok(Campaign { setup, crew, dir, state, corpus, saved: now, began: now, before })
+        Campaign { setup, crew, dir, state, corpus, saved: now, began: now, before }
+    }
+
+    /// Milliseconds since the campaign began, in all runs.
+    pub(super) fn milliseconds(&self) -> u64 {
+        let here = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.before.saturating_add(here)
     }
 
     /// The findings so far.
@@ -179,8 +186,7 @@ impl<'a> Campaign<'a> {
         while !over(self) {
             let drafts = self.next();
             self.round(drafts, cancel, on)?;
-            self.state.milliseconds =
-                self.before + u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.state.milliseconds = self.milliseconds();
             self.tell_notes(on);
             on(self.progress());
             if self.saved.elapsed() >= KEPT_EVERY {
@@ -190,7 +196,7 @@ impl<'a> Campaign<'a> {
         Ok(())
     }
 
-    fn save(&mut self) -> Result<(), StateError> {
+    pub(super) fn save(&mut self) -> Result<(), StateError> {
         self.saved = Instant::now();
         self.dir.save(&self.state)
     }
@@ -233,7 +239,7 @@ impl<'a> Campaign<'a> {
         Ok(())
     }
 
-    fn everybody(&self) -> Vec<usize> {
+    pub(super) fn everybody(&self) -> Vec<usize> {
         (0..self.setup.sides.len()).collect()
     }
 
@@ -327,154 +333,7 @@ impl<'a> Campaign<'a> {
         new
     }
 
-    fn judge(&self, first: &Answers, again: &Answers, at: usize) -> Vec<Suspicion> {
+    pub(super) fn judge(&self, first: &Answers, again: &Answers, at: usize) -> Vec<Suspicion> {
         suspicions(&self.setup.sides, &answers_at(first, at), &answers_at(again, at))
     }
-
-    /// Something looks wrong: it is counted if it is known, else asked again, reduced and kept.
-    fn met(
-        &mut self,
-        draft: &Draft,
-        suspicion: &Suspicion,
-        loss: Option<&Loss>,
-        cancel: &CancellationToken,
-        on: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), CampaignError> {
-        let cell = self.setup.sides.get(suspicion.side).map(|side| side.name.clone()).unwrap_or_default();
-        let fingerprint = suspicion.fingerprint();
-        let same = |finding: &&mut Finding| finding.fingerprint == fingerprint;
-        if let Some(finding) = self.state.findings.iter_mut().find(same) {
-            finding.met += 1;
-            if !finding.cells.contains(&cell) {
-                finding.cells.push(cell);
-            }
-            return Ok(());
-        }
-        on(Progress::Met(suspicion));
-        let mut finding = Finding {
-            vector: Finding::file_name(suspicion.oracle, &fingerprint),
-            fingerprint: fingerprint.clone(),
-            oracle: suspicion.oracle,
-            cells: vec![cell],
-            key: suspicion.key.clone(),
-            text: suspicion.text.clone(),
-            status: Status::NotReproduced,
-            messages: draft.messages().count(),
-            executions: self.state.executions,
-            seconds: (self.before + u64::try_from(self.began.elapsed().as_millis()).unwrap_or(0)) / 1000,
-            reduced_in: 0,
-            whole: false,
-            met: 1,
-        };
-        let mut kept = draft.clone();
-        let bug = self.setup.known.vector_of(&self.setup.sides, suspicion, loss).map(str::to_owned);
-        if let Some(vector) = bug {
-            // Its vector is there, and smaller than any that chance finds.
-            finding.status = Status::Known(vector);
-        } else if self.comes_again(draft, suspicion, ASKED_AGAIN)? {
-            finding.status = Status::New;
-            let budget = if suspicion.oracle == Oracle::Lost { REDUCTION_OF_LOSS } else { REDUCTION };
-            let mut failed = None;
-            let reduced = reduce(draft, budget, &mut |smaller| {
-                if cancel.is_cancelled() {
-                    return None;
-                }
-                self.comes_again(smaller, suspicion, 1).map_err(|error| failed = Some(error)).ok()
-            });
-            (finding.reduced_in, finding.whole) = (reduced.tests, reduced.whole);
-            finding.messages = reduced.draft.messages().count();
-            kept = reduced.draft;
-            if let Some(error) = failed.filter(|error| !matches!(error, LaneError::Interrupted)) {
-                self.keep_finding(finding, &kept, on)?;
-                return Err(error.into());
-            }
-        }
-        self.keep_finding(finding, &kept, on)
-    }
-
-    fn keep_finding(
-        &mut self,
-        finding: Finding,
-        draft: &Draft,
-        on: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(), CampaignError> {
-        self.dir.found(&finding, draft)?;
-        on(Progress::Found(&finding));
-        self.state.findings.push(finding);
-        self.save()?;
-        Ok(())
-    }
-
-    /// Whether a draft shows the same, when it is asked so often.
-    fn comes_again(&mut self, draft: &Draft, suspicion: &Suspicion, times: usize) -> Result<bool, LaneError> {
-        if !fits(draft) {
-            return Ok(false);
-        }
-        for _ in 0..times {
-            if self.shows(draft, &suspicion.sides(), suspicion.oracle)?.iter().any(|found| {
-                found.fingerprint() == suspicion.fingerprint() && found.sides() == suspicion.sides()
-            }) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// What a draft shows on these sides; twice, where it matters what went before.
-    fn shows(&mut self, draft: &Draft, sides: &[usize], oracle: Oracle) -> Result<Vec<Suspicion>, LaneError> {
-        let vectors = vectors(std::slice::from_ref(draft), "again");
-        let first = self.crew.run(sides, &vectors)?;
-        let again = match oracle {
-            Oracle::Unstable => self.crew.run(sides, &vectors)?,
-            _ => Answers::new(),
-        };
-        Ok(self.judge(&first, &again, 0))
-    }
-
-    /// Runs the findings of a directory again, each on every side.
-    ///
-    /// # Errors
-    /// A lane cannot go on.
-    pub fn replay(
-        setup: Setup,
-        crew: Crew<'a>,
-        dir: &FindingsDir,
-        on: &mut dyn FnMut(&Replayed),
-    ) -> Result<Vec<Replayed>, CampaignError> {
-        let findings = dir.findings()?;
-        let state = State::new(setup.seed, Vec::new());
-        let now = Instant::now();
-        let (corpus, dir) = (Vec::new(), dir.clone());
-        let mut campaign = Campaign { setup, crew, dir, state, corpus, saved: now, began: now, before: 0 };
-        let mut replayed = Vec::new();
-        for (finding, draft) in findings {
-            let all = campaign.everybody();
-            let shown = campaign.shows(&draft, &all, finding.oracle)?;
-            let name = |side: usize| campaign.setup.sides.get(side).map(|side| side.name.clone());
-            let same = |found: &&Suspicion| found.fingerprint() == finding.fingerprint;
-            let cells: BTreeSet<_> = shown.iter().filter(same).filter_map(|found| name(found.side)).collect();
-            let others = shown.iter().filter(|found| !same(found));
-            let others = others.map(|found| format!("{}: {}", found.oracle, found.key)).collect();
-            let result = Replayed { cells: cells.into_iter().collect(), others, finding };
-            on(&result);
-            replayed.push(result);
-        }
-        campaign.crew.retire();
-        Ok(replayed)
-    }
-}
-
-/// Whether a draft can be put into bytes.
-fn fits(draft: &Draft) -> bool {
-    draft.vector(OS, "fuzz/draft").is_ok_and(|vector| compile(&vector, OS, 0).is_ok())
-}
-
-fn vectors(drafts: &[Draft], round: &str) -> Vec<Vector> {
-    let numbered = drafts.iter().enumerate();
-    numbered.filter_map(|(at, draft)| draft.vector(OS, &format!("fuzz/{round}-{at}")).ok()).collect()
-}
-
-/// What each side answered to one of the requests.
-fn answers_at(answers: &Answers, at: usize) -> Vec<Option<&Answer>> {
-    answers.iter().map(|side| side.get(at)).collect()
 }

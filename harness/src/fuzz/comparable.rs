@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// What names a hardware address in a trace, with a number behind it.
 const MAC: &str = "$mac";
 /// What stands before the number of an interface in the kernel's texts.
-const BEFORE_INDEX: [&str; 2] = ["index ", "#"];
+const BEFORE_INDEX: [&str; 3] = ["index ", "#", "parent interface "];
 /// What stands before the number of a pointer. The module shows none, because it is an address of the kernel.
 const BEFORE_POINTER: [&str; 1] = ["Invalid attr p"];
 
@@ -88,6 +88,8 @@ mod tests {
         assert!(same(&index(298), &index(4)));
         let hash = |number: u32| format!("      msg \"unable to find interface #{number}\"\n");
         assert!(same(&hash(282), &hash(324)));
+        let parent = |number: u32| format!("      msg \"unable to find parent interface {number}\"\n");
+        assert!(same(&parent(304), &parent(103)));
         let pointer = |number, len| format!("      msg \"Invalid attr p{number} type 3 len: {len}\"\n");
         assert!(same(&pointer(0, 0), &pointer(1, 0)));
         assert!(!same(&pointer(0, 0), &pointer(0, 1)), "another length");

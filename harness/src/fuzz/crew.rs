@@ -17,6 +17,11 @@ pub struct Crew<'a> {
 /// What each side answers to each of the requests that it was asked.
 pub type Answers = Vec<Vec<Answer>>;
 
+/// What each side answered to one of the requests.
+pub(super) fn answers_at(answers: &Answers, at: usize) -> Vec<Option<&Answer>> {
+    answers.iter().map(|side| side.get(at)).collect()
+}
+
 /// What a lane has done: its place in the work, its side, and what came of it.
 type Done = (usize, usize, Result<Vec<Answer>, LaneError>);
 

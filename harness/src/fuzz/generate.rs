@@ -2,7 +2,6 @@
 //! Requests from the schema: every message and attribute that the tables have, in the order in which a client could send them.
 
 use nlproof_agent::{Privilege, SocketOptions};
-use nlproof_wire::Os;
 use nlproof_wire::consts::{
     IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
     NLM_F_REQUEST, RTM_DELADDR, RTM_DELLINK, RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_SETLINK,
@@ -10,21 +9,19 @@ use nlproof_wire::consts::{
 use nlproof_wire::schema::{self, AttrKind, AttrSpec, AttrTable, FieldKind, HeaderField};
 use nlproof_wire::view::IfaCacheInfo;
 
-use super::no_index::{NO_INDEX, settle_index};
+use super::no_index::NO_INDEX;
 use super::rng::Rng;
-use super::words::{self, KINDS, MODULES};
-use crate::draft::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload, RaceLength, Reply};
+use super::settle::{ROUNDS, settle};
+use super::words::{self, KINDS};
+use super::world::{OS, World};
+use crate::draft::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload, RaceLength};
 
-/// The system that is asked.
-pub(super) const OS: Os = Os::FreeBsd;
 /// The most steps of a draft.
 pub(super) const STEPS: usize = 6;
 /// The most messages of a datagram.
 pub(super) const MESSAGES: usize = 5;
 /// How many drafts of a hundred end in a race.
 const RACES: usize = 12;
-/// Rounds of a race: the first one changes what the others find.
-const ROUNDS: u32 = 2;
 /// How deep nests are.
 const DEPTH: u32 = 3;
 /// Attributes that the interface code reads.
@@ -47,46 +44,6 @@ const READ: [&str; 14] = [
 /// IPv4 and IPv6 as FreeBSD numbers them.
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 28;
-
-/// Interfaces that are there when a request is carried out, as far as those before it were.
-#[derive(Debug, Clone)]
-pub(super) struct World {
-    there: Vec<String>,
-}
-
-impl World {
-    /// A fresh network stack.
-    pub(super) fn new() -> World {
-        World { there: vec!["lo0".into()] }
-    }
-
-    /// The first interface that was made.
-    pub(super) fn first_made(&self) -> Option<&str> {
-        self.there.get(1).map(String::as_str)
-    }
-
-    /// What is there behind these steps.
-    pub(super) fn behind(steps: &[DraftStep]) -> World {
-        let mut world = World::new();
-        steps.iter().flat_map(DraftStep::messages).for_each(|message| world.hear(message));
-        world
-    }
-
-    /// A message is sent.
-    fn hear(&mut self, message: &DraftMessage) {
-        if message.kind != RTM_NEWLINK || message.flags & NLM_F_CREATE == 0 {
-            return;
-        }
-        let names = message.attrs.iter().filter(|attr| attr.kind == IFLA_IFNAME);
-        for name in names.filter_map(|attr| match &attr.payload {
-            Payload::Bytes(bytes) => std::str::from_utf8(bytes.strip_suffix(&[0])?).ok(),
-            Payload::Index(_) | Payload::Nest(_) => None,
-        }) {
-            let made = KINDS.iter().filter(|(_, known, _)| *known == name).flat_map(|(_, _, made)| *made);
-            self.there.extend(made.map(|name| (*name).to_owned()));
-        }
-    }
-}
 
 /// A new draft.
 pub(super) fn draft(rng: &mut Rng) -> Draft {
@@ -393,68 +350,4 @@ fn nest(rng: &mut Rng, world: &World, table: &'static AttrTable, family: u8, dep
         }
     }
     attrs
-}
-
-/// A race is the last step, because nobody knows what it leaves; what asks in it wants an answer; and events of racing requests
-/// have no order, so that no group is joined.
-fn settle_race(draft: &mut Draft) {
-    let Some(at) = draft.steps.iter().position(|step| matches!(step, DraftStep::Race(_))) else { return };
-    draft.steps.truncate(at + 1);
-    draft.groups.clear();
-    let Some(DraftStep::Race(race)) = draft.steps.pop() else { return };
-    let mut messages: Vec<DraftMessage> = race.into_messages();
-    messages.retain(|message| message.kind >= 16);
-    for message in &mut messages {
-        message.flags |= NLM_F_REQUEST | NLM_F_ACK;
-        (message.len, message.cut, message.reply) = (None, 0, None);
-        settle_index(message);
-    }
-    match messages.len() {
-        0 => {}
-        1 => draft.steps.push(DraftStep::Datagram(messages)),
-        _ => draft.steps.push(DraftStep::Race(DraftRace::free(RaceLength::Rounds(ROUNDS), messages))),
-    }
-}
-
-/// Says of each step what ends it, and of the draft which modules it needs.
-///
-/// To a message whose length is wrong, or that wants no answer, none need come: nobody waits for it. What comes all the same
-/// is heard, because the agent asks for an acknowledgement of its own behind every request.
-pub(super) fn settle(draft: &mut Draft) {
-    settle_race(draft);
-    for step in &mut draft.steps {
-        let DraftStep::Datagram(messages) = step else { continue };
-        let answered = |message: &DraftMessage| {
-            let wanted = NLM_F_REQUEST | NLM_F_ACK;
-            message.is_whole() && message.kind >= 16 && message.flags & wanted == wanted
-        };
-        let all = messages.iter().all(answered);
-        messages.iter_mut().for_each(|message| message.reply = None);
-        messages.iter_mut().for_each(settle_index);
-        if let Some(last) = messages.last_mut() {
-            last.reply = (!all).then_some(Reply::Nothing);
-        }
-    }
-    let mut modules = Vec::new();
-    let wants = |kind: &str| draft.messages().any(|message| names_one_of(&message.attrs, kind));
-    for (kind, module) in MODULES {
-        if wants(kind) && !modules.iter().any(|known| known == module) {
-            modules.push(module.to_owned());
-        }
-    }
-    draft.modules = modules;
-}
-
-/// Whether an attribute holds the name of a driver, or of an interface that it makes: by the latter a cloner is found, whatever
-/// kind is asked for.
-fn names_one_of(attrs: &[DraftAttr], driver: &str) -> bool {
-    let is_unit = |rest: &[u8]| rest.iter().all(u8::is_ascii_digit);
-    attrs.iter().any(|attr| match &attr.payload {
-        Payload::Bytes(bytes) => bytes
-            .strip_suffix(&[0])
-            .and_then(|name| name.strip_prefix(driver.as_bytes()))
-            .is_some_and(is_unit),
-        Payload::Nest(inner) => names_one_of(inner, driver),
-        Payload::Index(_) => false,
-    })
 }

@@ -8,6 +8,7 @@
 mod answer;
 mod campaign;
 mod comparable;
+mod confirm;
 mod crew;
 mod finding;
 mod generate;
@@ -18,8 +19,10 @@ mod no_index;
 mod oracle;
 mod rng;
 mod seeds;
+mod settle;
 mod state;
 mod words;
+mod world;
 
 pub use answer::Answer;
 pub use campaign::{Campaign, CampaignError, Limits, Progress, ROUND, Setup};
@@ -28,8 +31,10 @@ pub use finding::{Finding, Replayed, Status};
 pub use known::{Known, KnownLoss};
 pub use lane::{BlockWatch, Code, Lane, LaneError, Open, Opened, Side};
 pub use oracle::{Oracle, Suspicion, difference_keys, suspicions};
-pub use seeds::{Seeds, Unread, seeds_in};
+pub use seeds::{NoRequest, Seeds, Unread, seeds_in};
 pub use state::{FindingsDir, StateError};
 
+#[cfg(test)]
+mod faulty;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,12 @@
 
 use nlproof_wire::schema;
 
-use super::generate::{self, MESSAGES, OS, STEPS, World, settle};
+use super::generate::{self, MESSAGES, STEPS};
 use super::no_index::NO_INDEX;
 use super::rng::Rng;
+use super::settle::settle;
 use super::words;
+use super::world::{OS, World};
 use crate::draft::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload};
 
 /// A draft that differs from this one; `other` is another one, from which parts may be taken.

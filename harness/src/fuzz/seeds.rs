@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nlproof_agent::{Privilege, SocketOptions};
 
-use super::generate::{OS, World};
+use super::world::{OS, World};
 use crate::draft::Draft;
 use crate::file::{FileError, Limit, files_below, read, read_text};
 use crate::import::conversation;
@@ -22,7 +22,24 @@ pub struct Unread {
     /// The file.
     pub path: PathBuf,
     /// Why not.
-    pub why: String,
+    pub why: NoRequest,
+}
+
+/// Why a file is no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoRequest {
+    /// A vector that does other things than to ask.
+    #[error("it runs a command, or a kernel is lost in it")]
+    CommandOrLoss,
+    /// A vector without parts.
+    #[error("it is no request that could be changed")]
+    Unchangeable,
+    /// An input that is empty.
+    #[error("it holds no datagram")]
+    NoDatagram,
+    /// An input of other bytes.
+    #[error("a datagram is no sequence of messages")]
+    NoMessages,
 }
 
 /// The files of a directory.
@@ -54,23 +71,23 @@ pub fn seeds_in(directory: &Path) -> Result<Seeds, Vec<FileError>> {
 }
 
 /// A request, or why there is none.
-type Seed = Result<Draft, String>;
+type Seed = Result<Draft, NoRequest>;
 
 fn vector(path: &Path) -> Result<Seed, FileError> {
     let vector = parse_vector("fuzz/seed", path, &read_text(path, Limit::YAML)?)?;
     if vector.commands().next().is_some() || !vector.losses.is_empty() {
-        return Ok(Err("it runs a command, or a kernel is lost in it".into()));
+        return Ok(Err(NoRequest::CommandOrLoss));
     }
     // What a race permits holds for its own requests.
     let draft = Draft::of(&vector, OS).filter(|draft| !draft.has_race());
-    Ok(draft.ok_or_else(|| "it is no request that could be changed".into()))
+    Ok(draft.ok_or(NoRequest::Unchangeable))
 }
 
 fn input(path: &Path) -> Result<Seed, FileError> {
     let bytes = read(path, Limit::YAML)?;
     let (options, datagrams) = conversation(&bytes);
     if datagrams.is_empty() {
-        return Ok(Err("it holds no datagram".into()));
+        return Ok(Err(NoRequest::NoDatagram));
     }
     let bit = |number: u8| options & 1 << number != 0;
     let mut draft = Bytes::new("fuzz/seed", "an input of libFuzzer", OS);
@@ -90,7 +107,7 @@ fn input(path: &Path) -> Result<Seed, FileError> {
     };
     let mut interfaces = BTreeMap::from([(LO0, "lo0".to_owned())]);
     let Some(first) = with(&interfaces) else {
-        return Ok(Err("a datagram is no sequence of messages".into()));
+        return Ok(Err(NoRequest::NoMessages));
     };
     if let Some(name) = World::behind(&first.steps).first_made() {
         interfaces.insert(FIRST, name.to_owned());

@@ -15,7 +15,7 @@ use nlproof_files::write_whole;
 use serde::{Deserialize, Serialize};
 
 use super::finding::Finding;
-use super::generate::OS;
+use super::world::OS;
 use crate::draft::Draft;
 use crate::file::{FileError, Limit, parse_json, read, read_text};
 use crate::vector::parse_vector;

@@ -14,6 +14,20 @@ pub struct Compilers {
     pub python: PathBuf,
 }
 
+/// A tool of the build that is not here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoTool {
+    /// The compilers, in one directory.
+    #[error("no {} together in {searched}", NEEDED.join(", "))]
+    Compilers {
+        /// Where they were looked for.
+        searched: String,
+    },
+    /// What runs `tools/build/make.py`.
+    #[error("no python3 in $PATH")]
+    Python,
+}
+
 /// What make.py looks for in that directory.
 const NEEDED: [&str; 4] = ["clang", "clang++", "clang-cpp", "ld.lld"];
 /// Versions of LLVM that are looked for below /usr/lib, the first one first: what FreeBSD's branches themselves use.
@@ -67,8 +81,8 @@ impl Compilers {
     /// Looks for them: in `llvm` (`$NLPROOF_LLVM`) if that is given, else in the system's places and in `path` (`$PATH`).
     ///
     /// # Errors
-    /// What is missing.
-    pub fn find(llvm: Option<&OsStr>, path: &OsStr) -> Result<Self, String> {
+    /// See [`NoTool`].
+    pub fn find(llvm: Option<&OsStr>, path: &OsStr) -> Result<Self, NoTool> {
         let whole = |directory: &PathBuf| NEEDED.iter().all(|program| directory.join(program).is_file());
         let given = llvm.filter(|llvm| !llvm.is_empty()).map(PathBuf::from);
         let system = VERSIONS.iter().map(|version| PathBuf::from(format!("/usr/lib/llvm-{version}/bin")));
@@ -77,20 +91,20 @@ impl Compilers {
             None => system.chain(std::env::split_paths(path)).find(whole),
         };
         let directory = directory.ok_or_else(|| {
-            let where_to = given.as_deref().unwrap_or(Path::new("/usr/lib/llvm-*/bin and $PATH")).display();
-            format!("no {} together in {where_to}", NEEDED.join(", "))
+            let searched = given.as_deref().unwrap_or(Path::new("/usr/lib/llvm-*/bin and $PATH")).display();
+            NoTool::Compilers { searched: searched.to_string() }
         })?;
         let python = std::env::split_paths(path)
             .map(|directory| directory.join("python3"))
             .find(|file| file.is_file());
-        Ok(Self { directory, python: python.ok_or("no python3 in $PATH")? })
+        Ok(Self { directory, python: python.ok_or(NoTool::Python)? })
     }
 
     /// The same, from the environment.
     ///
     /// # Errors
     /// Same as [`Compilers::find`].
-    pub fn from_env() -> Result<Self, String> {
+    pub fn from_env() -> Result<Self, NoTool> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         Self::find(std::env::var_os("NLPROOF_LLVM").as_deref(), &path)
     }

@@ -4,10 +4,9 @@
 use nlproof_agent::Batch;
 
 use super::engine::Engine;
-use super::interruption::Interruption;
+use super::interruption::{Interruption, NoFurther, loss_of};
 use super::judge::{Answerer, judge, may_hang};
 use super::running::RunningCell;
-use super::share::loss_of;
 use super::vector_run::{VectorRunError, run_vectors};
 use crate::file::FileError;
 use crate::targets::Target;
@@ -45,7 +44,7 @@ impl Engine<'_> {
                 running.ended((place, &vector_run), judged);
                 return Ok(None);
             }
-            (Ok(()), None) => Err("the target ended without a word about it".to_owned()),
+            (Ok(()), None) => Err(NoFurther::Silent),
             (Err(VectorRunError::Vector(error)), _) => return Err(error),
             (Err(VectorRunError::Target(error)), _) => loss_of(error),
         };

@@ -7,108 +7,12 @@ use std::path::Path;
 use iface_core::Profile;
 use iface_sim::Release;
 use nlproof_base::{NotAReleaseName, ReleaseName};
-use nlproof_image::INTERFACE_MODULES;
-use schemars::{JsonSchema, Schema};
-use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::cell::{Cell, LoadKind, ModuleKind, TargetKind, Without};
-use crate::file::{FileError, Position, load_yaml, nearest, profile, schema_of};
+use super::format::{RawCell, RawLoad, RawMatrix, RawModule, RawTarget};
+use crate::file::{FileError, Position, load_yaml, nearest};
 use crate::golden::layers;
-
-/// The matrix: where vectors run, and by whose goldens they are judged.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawMatrix {
-    /// Kernel modules that every guest has loaded, where its kernel has them as files.
-    #[serde(default = "interface_modules")]
-    modules: Vec<String>,
-    /// The cells.
-    #[schemars(with = "Vec<RawCell>", length(min = 1))]
-    cells: Vec<Spanned<RawCell>>,
-}
-
-/// One cell.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawCell {
-    /// What answers.
-    target: RawTarget,
-    /// The release directory of a real kernel, such as 14.0-STABLE. The simulator has none.
-    #[schemars(with = "Option<String>")]
-    release: Option<Spanned<String>>,
-    /// The branch whose goldens hold.
-    #[schemars(schema_with = "profile")]
-    profile: Spanned<String>,
-    /// Which code answers in a real kernel.
-    #[serde(default)]
-    module: RawModule,
-    /// How the module comes into the kernel.
-    #[serde(default)]
-    load: RawLoad,
-    /// The release of which this kernel is another build.
-    #[schemars(with = "Option<String>")]
-    build_of: Option<Spanned<String>>,
-    /// A layer of goldens of its own.
-    #[schemars(with = "Option<String>")]
-    layer: Option<Spanned<String>>,
-    /// A release of the profile for the simulator to play, such as 15.0, where it is not the one that stands for the
-    /// profile.
-    #[schemars(with = "Option<String>")]
-    plays: Option<Spanned<String>>,
-    /// Vectors that are left out, each with the reason.
-    #[serde(default)]
-    #[schemars(with = "Vec<RawWithout>")]
-    without: Vec<Spanned<RawWithout>>,
-}
-
-/// A vector that is left out of a cell.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawWithout {
-    /// The vector, such as link/create-lo; with a `*` at its end every vector whose id begins so.
-    vector: String,
-    /// Why it is left out; reports say so.
-    #[schemars(length(min = 1))]
-    reason: String,
-}
-
-/// What answers in a cell.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum RawTarget {
-    /// The embedded simulator.
-    Sim,
-    /// A real kernel in a guest.
-    Freebsd,
-}
-
-/// Which code answers in a real kernel.
-#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum RawModule {
-    /// The kernel's own.
-    #[default]
-    Stock,
-    /// The Rust-backed module, loaded into that kernel.
-    Rust,
-}
-
-/// How the module comes into the kernel.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum RawLoad {
-    /// Into one that runs, by kldload(8).
-    #[default]
-    Kldload,
-    /// By the loader, before the kernel looks for devices.
-    Boot,
-}
-
-/// The schema of `matrix.yaml`.
-pub fn matrix_schema() -> Schema {
-    schema_of::<RawMatrix>("The cells of nlproof's matrix")
-}
 
 /// The matrix as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,10 +40,6 @@ impl Matrix {
     pub fn lines(&self) -> BTreeMap<String, u64> {
         self.cells.iter().map(Cell::name).zip(self.lines.iter().copied()).collect()
     }
-}
-
-fn interface_modules() -> Vec<String> {
-    INTERFACE_MODULES.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// Loads `matrix.yaml`.

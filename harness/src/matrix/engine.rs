@@ -311,9 +311,9 @@ impl Engine<'_> {
                 String::new()
             }
             (Ok(loss), None) => loss.text,
-            (Err(reason), _) => {
+            (Err(why), _) => {
                 queue.put_back(cell, &left);
-                reason
+                why.to_string()
             }
         };
         queue.give_up(cell);

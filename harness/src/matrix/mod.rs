@@ -8,6 +8,7 @@ mod config;
 mod dtrace_session;
 mod engine;
 mod event;
+mod format;
 mod guest_file_name;
 mod interruption;
 mod judge;
@@ -25,9 +26,10 @@ mod wrong_profile;
 
 pub use blame::settle;
 pub use cell::{Cell, LoadKind, ModuleKind, Soft, Stated, TargetKind, Without};
-pub use config::{Matrix, load_matrix, matrix_schema};
+pub use config::{Matrix, load_matrix};
 pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest};
 pub use event::Event;
+pub use format::matrix_schema;
 pub use guest_file_name::GuestFileName;
 pub use judge::{is_stated, may_hang, stated};
 pub use outcome::{

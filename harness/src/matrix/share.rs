@@ -6,14 +6,14 @@ use std::collections::{HashMap, HashSet};
 use super::cell::{Cell, ModuleKind};
 use super::dtrace_session::DtraceSession;
 use super::engine::Engine;
-use super::interruption::Interruption;
+use super::interruption::{Interruption, NoFurther, loss_of};
 use super::judge::{Answerer, judge};
 use super::running::RunningCell;
 use super::vector_run::{VectorRun, VectorRunError, run_vectors};
 use crate::file::FileError;
 use crate::golden::{Divergences, Found, Store};
 use crate::ktrace::has_golden;
-use crate::targets::{Loss, Target, TargetError};
+use crate::targets::{Target, TargetError};
 use crate::vector::Vector;
 
 /// The golden that a vector's trace is compared with, and that of the kernel's part.
@@ -79,7 +79,7 @@ impl Engine<'_> {
         let unfinished = share.iter().filter(|(_, vector)| !ended.contains(vector.id.as_str()));
         let left: Vec<_> = unfinished.map(|(place, _)| *place).collect();
         let loss = match run {
-            Ok(()) => Err("the target ended without a word about it".to_owned()),
+            Ok(()) => Err(NoFurther::Silent),
             Err(VectorRunError::Vector(error)) => return Err(error),
             Err(VectorRunError::Target(error)) => loss_of(error),
         };
@@ -110,12 +110,4 @@ pub(super) fn goldens_of(
     }
     let kernel = if has_golden(&vector.id) { goldens.kernel().find(&layers, &vector.id)? } else { None };
     Ok((golden, kernel))
-}
-
-/// The loss of a guest after which a fresh one can continue, or why none will.
-pub(super) fn loss_of(error: TargetError) -> Result<Loss, String> {
-    match error {
-        TargetError::Guest(loss) => Ok(loss),
-        error => Err(error.to_string()),
-    }
 }

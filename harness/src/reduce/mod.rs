@@ -6,6 +6,8 @@
 
 mod places;
 mod reducer;
+mod search;
 mod words;
 
-pub use reducer::{Ask, Bounds, Reduced, reduce, reduce_side_by_side};
+pub use reducer::{Reduced, reduce, reduce_side_by_side};
+pub use search::{Ask, Bounds};

@@ -19,7 +19,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{News, Source, Token};
+use super::news::{News, Source};
+use super::token::Token;
 
 /// Between two news for one reader: whoever looks cannot read faster.
 const PAUSE: Duration = Duration::from_millis(200);

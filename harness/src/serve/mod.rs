@@ -5,6 +5,7 @@
 
 mod answers;
 mod listen;
+mod news;
 mod token;
 
 use std::io;
@@ -15,7 +16,6 @@ use std::time::Duration;
 
 use axum::serve as serve_http;
 use nlproof_guest::Tasks;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,24 +24,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::answers::{State, router};
 pub use self::listen::Listen;
+pub use self::news::{News, Source};
 use self::token::Token;
 
 /// How long a reader may take for what was begun, when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// What a reader hears of the page.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct News {
-    /// Number of the page: a higher one is another page.
-    pub page: u64,
-    /// How far it is, in a line.
-    pub line: String,
-    /// The page does not change any more.
-    pub over: bool,
-}
-
-/// Makes the page for these news; or says why there is none.
-pub type Source = Box<dyn Fn(&News) -> Result<String, String> + Send + Sync>;
 
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]

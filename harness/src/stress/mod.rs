@@ -3,15 +3,17 @@
 
 mod endurance;
 mod kernel_usage;
-mod phases;
+mod phase;
 mod refusals;
 mod requests;
 mod speed;
+mod spent;
 mod tracing;
 
-pub use endurance::{Phase, PhaseResult};
+pub use endurance::PhaseResult;
 pub use kernel_usage::{Epoch, Memory, losses};
-pub use phases::{Spent, Timed, middle_parts};
+pub use phase::Phase;
 pub use refusals::{Attempt, Refused};
 pub use speed::{Question, Speed, middle};
+pub use spent::{Spent, Timed, middle_parts};
 pub use tracing::{Sustained, TraceCost};

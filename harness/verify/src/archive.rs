@@ -8,7 +8,9 @@ use object::elf;
 use object::read::archive::ArchiveFile;
 
 use crate::check::Check;
-use crate::elf::{Home, IntakeError, MAX_BYTES, Member, Module};
+use crate::elf::{Home, Member, Module};
+use crate::intake_error::{Damage, IntakeError, Unsuitable};
+use crate::limits::MAX_BYTES;
 use crate::policy::shorten;
 use crate::report::Finding;
 
@@ -21,8 +23,7 @@ const THIN: &[u8] = b"!<thin>\n";
 /// Same as [`Module::parse`], with the member's name; or an archive that cannot be taken apart, or holds no object.
 pub(crate) fn read<'d>(data: &'d [u8], findings: &mut Vec<Finding>) -> Result<Module<'d>, IntakeError> {
     if data.starts_with(THIN) {
-        let what = "a thin archive: its members are other files; make it with `ar` without T";
-        return Err(IntakeError::Unsuitable(what.to_owned()));
+        return Err(Unsuitable::Thin.into());
     }
     if !data.starts_with(MAGIC) {
         return Module::parse(data);
@@ -30,13 +31,12 @@ pub(crate) fn read<'d>(data: &'d [u8], findings: &mut Vec<Finding>) -> Result<Mo
     if data.len() > MAX_BYTES {
         return Err(IntakeError::TooLong(data.len()));
     }
-    let damaged = |error: object::Error| IntakeError::Damaged(format!("the archive: {error}"));
-    let archive = ArchiveFile::parse(data).map_err(damaged)?;
+    let archive = ArchiveFile::parse(data).map_err(Damage::Archive)?;
     let mut all: Option<Module<'d>> = None;
     for member in archive.members() {
-        let member = member.map_err(damaged)?;
+        let member = member.map_err(Damage::Archive)?;
         let name = shorten(String::from_utf8_lossy(member.name()).into_owned());
-        let bytes = member.data(data).map_err(damaged)?;
+        let bytes = member.data(data).map_err(Damage::Archive)?;
         if !bytes.starts_with(&elf::ELFMAG) {
             findings.push(
                 Finding::warning(
@@ -67,7 +67,7 @@ pub(crate) fn read<'d>(data: &'d [u8], findings: &mut Vec<Finding>) -> Result<Mo
         });
         append(all, module, name);
     }
-    let mut all = all.ok_or_else(|| IntakeError::Unsuitable("an archive without any object".to_owned()))?;
+    let mut all = all.ok_or(Unsuitable::NoObject)?;
     resolve(&mut all, findings);
     Ok(all)
 }

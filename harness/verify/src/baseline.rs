@@ -28,11 +28,11 @@ pub struct Baseline {
 }
 
 /// A baseline that a module cannot be compared with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
     /// Not JSON, or not with exactly these keys.
     #[error("not a baseline: {0}\n  help: `--write-baseline FILE` writes one")]
-    Unreadable(String),
+    Unreadable(#[source] serde_json::Error),
     /// Another version of the file.
     #[error(
         "a baseline of schema {0}; this nlproof reads schema {SCHEMA}\n  help: write it anew with `--write-baseline`"
@@ -65,8 +65,7 @@ impl Baseline {
     /// # Errors
     /// Not JSON, unknown or missing keys, another schema.
     pub fn parse(text: &str) -> Result<Self, BaselineError> {
-        let baseline: Self =
-            serde_json::from_str(text).map_err(|error| BaselineError::Unreadable(error.to_string()))?;
+        let baseline: Self = serde_json::from_str(text).map_err(BaselineError::Unreadable)?;
         if baseline.schema != SCHEMA {
             return Err(BaselineError::Schema(baseline.schema));
         }

@@ -1,31 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Basic blocks of a kernel's functions, and of a module's, with the source lines that debug information has for them.
+//! Basic blocks of functions, and those of a module, with the source lines that debug information has for them.
 //!
 //! A block begins at a function's start, at the target of a branch or jump table, and behind a branch, a return or a trap.
 //! A call does not end one: it comes back. Padding that nothing branches to is no block.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register};
-use object::LittleEndian as Le;
-use object::elf::{self, FileHeader64};
-use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
+use iced_x86::{FlowControl, Mnemonic};
 
-use crate::code::{Code, Function, Goes, Insn};
-use crate::dwarf::{DebugSections, sources};
+use crate::code::{Code, Function, Goes};
+use crate::dwarf::{DebugError, DebugSections, sources};
 use crate::elf::Module;
-use crate::limits::LONGEST_NAME;
+use crate::intake_error::IntakeError;
 use crate::report::Source;
-
-/// Entries of one jump table of a kernel that are looked at.
-const LONGEST_TABLE: usize = 4096;
 
 /// Why there are no blocks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlocksError {
     /// Not ELF, or damaged.
     #[error("is not a readable amd64 ELF file: {0}")]
-    NotElf(String),
+    NotElf(#[source] NotElf),
     /// Nothing says where functions begin.
     #[error("has no symbols of functions (`strip` took them)")]
     NoSymbols,
@@ -39,7 +33,32 @@ pub enum BlocksError {
     },
     /// The debug information lacks what is needed.
     #[error("has no source lines: {0}")]
-    NoLines(String),
+    NoLines(#[source] NoLines),
+}
+
+/// What keeps a file from being read as ELF.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotElf {
+    /// A kernel's file.
+    #[error(transparent)]
+    Kernel(#[from] object::Error),
+    /// A module's file.
+    #[error(transparent)]
+    Module(#[from] IntakeError),
+}
+
+/// What is missing for source lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoLines {
+    /// Debug information that cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] DebugError),
+    /// No lines at all.
+    #[error("no .debug_line")]
+    NoSection,
+    /// Lines of other things.
+    #[error("none of a function")]
+    OfNoFunction,
 }
 
 /// A function as blocks.
@@ -68,211 +87,13 @@ pub struct Block {
     pub source: Option<Source>,
 }
 
-/// The functions of a linked kernel, not yet taken apart.
-pub struct KernelCode<'d> {
-    functions: Vec<(String, u64, u64)>,
-    /// Sections with contents, by address.
-    sections: Vec<(u64, &'d [u8])>,
-    build_id: Option<String>,
-    end: u64,
-    files: BTreeMap<u64, String>,
-    lines: Option<DebugSections<'d>>,
-}
-
-impl<'d> KernelCode<'d> {
-    /// Reads symbols and sections of `boot/kernel/kernel`.
-    ///
-    /// # Errors
-    /// [`BlocksError::NotElf`], [`BlocksError::NoSymbols`].
-    pub fn read(bytes: &'d [u8]) -> Result<Self, BlocksError> {
-        let bad = |error: object::Error| BlocksError::NotElf(error.to_string());
-        let header = FileHeader64::<Le>::parse(bytes).map_err(bad)?;
-        let table = header.sections(Le, bytes).map_err(bad)?;
-        let symbols = table.symbols(Le, bytes, elf::SHT_SYMTAB).map_err(bad)?;
-        let mut found: BTreeMap<u64, (u64, u8, String)> = BTreeMap::new();
-        for symbol in symbols.iter() {
-            let wanted = symbol.st_type() == elf::STT_FUNC && symbol.st_size(Le) > 0;
-            let name = symbol.name(Le, symbols.strings()).unwrap_or_default();
-            if !wanted || name.is_empty() || name.len() > LONGEST_NAME {
-                continue;
-            }
-            let entry = (symbol.st_size(Le), symbol.st_bind().0, String::from_utf8_lossy(name).into_owned());
-            // Of several names for one place the longest function, then a global one.
-            found
-                .entry(symbol.st_value(Le))
-                .and_modify(|known| *known = known.clone().max(entry.clone()))
-                .or_insert(entry);
-        }
-        if found.is_empty() {
-            return Err(BlocksError::NoSymbols);
-        }
-        let functions =
-            found.into_iter().map(|(start, (size, _, name))| (name, start, start.saturating_add(size)));
-        let loaded = |section: &&elf::SectionHeader64<Le>| section.sh_flags(Le).0 & elf::SHF_ALLOC.0 != 0;
-        let ends = table
-            .iter()
-            .filter(loaded)
-            .map(|section| section.sh_addr(Le).saturating_add(section.sh_size(Le)));
-        let end = ends.max().unwrap_or(0);
-        let sections = table.iter().filter(loaded);
-        let sections =
-            sections.filter_map(|section| Some((section.sh_addr(Le), section.data(Le, bytes).ok()?)));
-        Ok(Self {
-            functions: functions.collect(),
-            sections: sections.filter(|(_, data)| !data.is_empty()).collect(),
-            build_id: build_id(bytes),
-            end,
-            files: BTreeMap::new(),
-            lines: None,
-        })
-    }
-
-    /// The build id of the kernel in hex, if its maker gave it one.
-    pub fn build_id(&self) -> Option<&str> {
-        self.build_id.as_deref()
-    }
-
-    /// The address behind everything that the kernel's file has loaded.
-    pub fn end(&self) -> u64 {
-        self.end
-    }
-
-    /// Source files of its functions, as far as debug information was added.
-    pub fn files(&self) -> BTreeSet<String> {
-        self.files.values().cloned().collect()
-    }
-
-    /// Names of all functions.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.functions.iter().map(|(name, ..)| name.as_str())
-    }
-
-    /// Whether `bytes` are a file of the same build.
-    ///
-    /// # Errors
-    /// [`BlocksError::OtherBuild`], [`BlocksError::NotElf`].
-    pub fn is_debug(&self, bytes: &[u8]) -> Result<(), BlocksError> {
-        if let Err(error) = FileHeader64::<Le>::parse(bytes) {
-            return Err(BlocksError::NotElf(error.to_string()));
-        }
-        let debug = build_id(bytes);
-        if debug.is_none() || debug != self.build_id {
-            let word = |id: &Option<String>| id.clone().unwrap_or_else(|| "none".into());
-            return Err(BlocksError::OtherBuild { debug: word(&debug), kernel: word(&self.build_id) });
-        }
-        Ok(())
-    }
-
-    /// Takes source files and lines from `kernel.debug` of the same build.
-    ///
-    /// # Errors
-    /// [`BlocksError::OtherBuild`], [`BlocksError::NoLines`], [`BlocksError::NotElf`].
-    pub fn add_debug(&mut self, bytes: &'d [u8]) -> Result<(), BlocksError> {
-        self.is_debug(bytes)?;
-        let sections = DebugSections::of_linked(bytes).map_err(BlocksError::NoLines)?;
-        if sections.get(".debug_line").is_empty() {
-            return Err(BlocksError::NoLines("no .debug_line".into()));
-        }
-        let starts: BTreeSet<u64> = self.functions.iter().map(|(_, start, _)| *start).collect();
-        let (found, why) = sources(&sections, starts);
-        if found.is_empty() {
-            return Err(BlocksError::NoLines(why.unwrap_or_else(|| "none of a function".into())));
-        }
-        self.files = found.into_iter().map(|(start, source)| (start, in_tree(&source.file))).collect();
-        self.lines = Some(sections);
-        Ok(())
-    }
-
-    /// Source files of the functions of these names.
-    pub fn files_of(&self, names: &BTreeSet<String>) -> BTreeSet<String> {
-        let named = self.functions.iter().filter(|(name, ..)| names.contains(name));
-        named.filter_map(|(_, start, _)| self.files.get(start).cloned()).collect()
-    }
-
-    /// The functions that `wanted` takes by name and file, as blocks.
-    pub fn blocks(&self, wanted: &dyn Fn(&str, Option<&str>) -> bool) -> Vec<BlockFunction> {
-        let mut taken = Vec::new();
-        for (name, start, end) in &self.functions {
-            let file = self.files.get(start);
-            if !wanted(name, file.map(String::as_str)) {
-                continue;
-            }
-            let Some(function) = self.decode(name, *start, *end) else { continue };
-            let (start, end) = (*start, *end);
-            taken.push(BlockFunction {
-                name: name.clone(),
-                file: file.cloned(),
-                start,
-                end,
-                blocks: split(&function),
-            });
-        }
-        if let Some(debug) = &self.lines {
-            let found = sources(debug, bytes_of(&taken).collect()).0;
-            place(&mut taken, &found, Some);
-        }
-        taken
-    }
-
-    fn bytes(&self, start: u64, end: u64) -> Option<&'d [u8]> {
-        self.sections.iter().find_map(|(at, data)| {
-            let from = usize::try_from(start.checked_sub(*at)?).ok()?;
-            data.get(from..from.checked_add(usize::try_from(end.checked_sub(start)?).ok()?)?)
-        })
-    }
-
-    fn decode(&self, name: &str, start: u64, end: u64) -> Option<Function> {
-        let decoder = Decoder::with_ip(64, self.bytes(start, end)?, start, DecoderOptions::NONE);
-        let insns: Vec<Insn> = decoder.into_iter().map(|ins| Insn { ins, goes: Goes::On }).collect();
-        let mut function = Function {
-            name: name.to_owned(),
-            aliases: Vec::new(),
-            section: 0,
-            start,
-            end,
-            insns,
-            address_taken: false,
-            global: false,
-        };
-        for number in 0..function.insns.len() {
-            let ins = function.insns[number].ins;
-            function.insns[number].goes = match ins.flow_control() {
-                FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch => {
-                    function.at(ins.near_branch_target()).map_or(Goes::Astray, Goes::Inside)
-                }
-                FlowControl::IndirectBranch => {
-                    self.table(&function, &ins).map_or(Goes::Indirect, Goes::Table)
-                }
-                _ => Goes::On,
-            };
-        }
-        Some(function)
-    }
-
-    /// `jmp *table(,%reg,8)` of a kernel whose addresses are final; the table ends at the first entry that leads elsewhere.
-    fn table(&self, function: &Function, ins: &iced_x86::Instruction) -> Option<Vec<usize>> {
-        let shape = ins.op0_kind() == OpKind::Memory
-            && ins.memory_base() == Register::None
-            && ins.memory_index() != Register::None
-            && ins.memory_index_scale() == 8;
-        let first = shape.then(|| ins.memory_displacement64())?;
-        let entries = (0..LONGEST_TABLE as u64).map_while(|number| {
-            let at = first.checked_add(number * 8)?;
-            let word = self.bytes(at, at.checked_add(8)?)?;
-            function.at(u64::from_le_bytes(word.try_into().ok()?))
-        });
-        let entries: BTreeSet<usize> = entries.collect();
-        (!entries.is_empty()).then(|| entries.into_iter().collect())
-    }
-}
-
 /// The functions of a module as blocks, with addresses counted from where the kernel loads it. The loader puts sections
 /// one behind the other in the file's order, each at its alignment (`sys/kern/link_elf_obj.c`).
 ///
 /// # Errors
 /// [`BlocksError::NotElf`], [`BlocksError::NoSymbols`].
 pub fn module_blocks(bytes: &[u8]) -> Result<Vec<BlockFunction>, BlocksError> {
-    let module = Module::parse(bytes).map_err(|error| BlocksError::NotElf(error.to_string()))?;
+    let module = Module::parse(bytes).map_err(|error| BlocksError::NotElf(error.into()))?;
     let code = Code::read(&module, &mut Vec::new());
     if code.functions.is_empty() {
         return Err(BlocksError::NoSymbols);
@@ -320,12 +141,12 @@ pub fn module_blocks(bytes: &[u8]) -> Result<Vec<BlockFunction>, BlocksError> {
 }
 
 /// Every address in the blocks.
-fn bytes_of(functions: &[BlockFunction]) -> impl Iterator<Item = u64> {
+pub(crate) fn bytes_of(functions: &[BlockFunction]) -> impl Iterator<Item = u64> {
     functions.iter().flat_map(|function| &function.blocks).flat_map(|block| block.start..block.end)
 }
 
 /// Gives blocks their sources: that of the first instruction for which the compiler has a line.
-fn place(
+pub(crate) fn place(
     functions: &mut [BlockFunction],
     found: &BTreeMap<u64, Source>,
     address: impl Fn(u64) -> Option<u64>,
@@ -337,12 +158,12 @@ fn place(
 }
 
 /// The path of a source file in its tree, without the directory in which the kernel was built.
-fn in_tree(path: &str) -> String {
+pub(crate) fn in_tree(path: &str) -> String {
     path.rfind("/sys/").map_or(path, |at| &path[at + 1..]).to_owned()
 }
 
 /// The blocks of a function.
-fn split(function: &Function) -> Vec<Block> {
+pub(crate) fn split(function: &Function) -> Vec<Block> {
     let mut leaders = BTreeSet::from([0_usize]);
     let mut targets = BTreeSet::new();
     for (number, insn) in function.insns.iter().enumerate() {
@@ -393,19 +214,4 @@ fn falls_into(function: &Function, first: usize) -> bool {
                 | FlowControl::IndirectCall
         )
     })
-}
-
-/// The build id of an ELF file in hex.
-fn build_id(bytes: &[u8]) -> Option<String> {
-    let header = FileHeader64::<Le>::parse(bytes).ok()?;
-    let sections = header.sections(Le, bytes).ok()?;
-    for section in sections.iter() {
-        let Ok(Some(mut notes)) = section.notes(Le, bytes) else { continue };
-        while let Ok(Some(note)) = notes.next() {
-            if note.name() == b"GNU" && note.n_type(Le) == elf::NT_GNU_BUILD_ID {
-                return Some(nlproof_base::hex(note.desc()));
-            }
-        }
-    }
-    None
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use miniz_oxide::inflate::TINFLStatus;
 use object::LittleEndian as Le;
 use object::elf::FileHeader64;
 use object::read::elf::{FileHeader as _, SectionHeader as _};
@@ -29,6 +30,32 @@ const VOLATILE: u32 = 11;
 const CONST: u32 = 12;
 const RESTRICT: u32 = 13;
 
+/// Why a kernel's types cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CtfError {
+    /// Not ELF, or damaged.
+    #[error(transparent)]
+    Elf(#[from] object::Error),
+    /// The section is not in the file.
+    #[error(".SUNW_ctf lies outside the file")]
+    Outside,
+    /// Not CTF.
+    #[error(".SUNW_ctf does not begin as CTF does")]
+    NotCtf,
+    /// A version of another FreeBSD.
+    #[error(".SUNW_ctf is of version {0}; 2 and 3 are known")]
+    Version(u8),
+    /// The packed part is damaged, or longer than any kernel's.
+    #[error(".SUNW_ctf cannot be unpacked: {0:?}")]
+    Packed(TINFLStatus),
+    /// The header names bytes that are not there.
+    #[error(".SUNW_ctf has tables outside of its contents")]
+    Tables,
+    /// A type whose rest is missing, by its place in bytes.
+    #[error(".SUNW_ctf has a type at {0:#x} that is cut")]
+    Cut(usize),
+}
+
 /// Types, unpacked.
 #[derive(Debug)]
 pub(crate) struct Ctf {
@@ -43,12 +70,12 @@ pub(crate) struct Ctf {
 /// The types of a linked file; `None` if it has none.
 ///
 /// # Errors
-/// In words: no ELF file, or types that cannot be read.
-pub(crate) fn of_elf(bytes: &[u8]) -> Result<Option<Ctf>, String> {
-    let header = FileHeader64::<Le>::parse(bytes).map_err(|error| error.to_string())?;
-    let sections = header.sections(Le, bytes).map_err(|error| error.to_string())?;
+/// No ELF file, or types that cannot be read.
+pub(crate) fn of_elf(bytes: &[u8]) -> Result<Option<Ctf>, CtfError> {
+    let header = FileHeader64::<Le>::parse(bytes)?;
+    let sections = header.sections(Le, bytes)?;
     let Some((_, section)) = sections.section_by_name(Le, b".SUNW_ctf") else { return Ok(None) };
-    let data = section.data(Le, bytes).map_err(|_| ".SUNW_ctf lies outside the file".to_owned())?;
+    let data = section.data(Le, bytes).map_err(|_| CtfError::Outside)?;
     if data.is_empty() {
         return Ok(None);
     }
@@ -56,13 +83,7 @@ pub(crate) fn of_elf(bytes: &[u8]) -> Result<Option<Ctf>, String> {
 }
 
 /// The layouts of the structures in `wanted`; `None` stands for one that cannot be followed.
-///
-/// # Errors
-/// None now; types are read when the file is.
-pub(crate) fn structures(
-    ctf: &Ctf,
-    wanted: &BTreeSet<String>,
-) -> Result<BTreeMap<String, Vec<Option<Layout>>>, String> {
+pub(crate) fn structures(ctf: &Ctf, wanted: &BTreeSet<String>) -> BTreeMap<String, Vec<Option<Layout>>> {
     let mut found: BTreeMap<String, Vec<Option<Layout>>> = BTreeMap::new();
     for id in 1..=ctf.places.len() {
         let Some(entry) = ctf.entry(id) else { continue };
@@ -86,7 +107,7 @@ pub(crate) fn structures(
             list.push(layout);
         }
     }
-    Ok(found)
+    found
 }
 
 /// A type's fixed part.
@@ -102,32 +123,31 @@ struct Entry {
 }
 
 impl Ctf {
-    fn parse(data: &[u8]) -> Result<Self, String> {
-        let bad = |what: &str| format!(".SUNW_ctf {what}");
+    fn parse(data: &[u8]) -> Result<Self, CtfError> {
         if data.len() < HEADER || u16::from_le_bytes([data[0], data[1]]) != MAGIC {
-            return Err(bad("does not begin as CTF does"));
+            return Err(CtfError::NotCtf);
         }
         let (version, flags) = (data[2], data[3]);
         if version != 2 && version != 3 {
-            return Err(format!(".SUNW_ctf is of version {version}; 2 and 3 are known"));
+            return Err(CtfError::Version(version));
         }
         let body = if flags & COMPRESSED != 0 {
             miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&data[HEADER..], LARGEST)
-                .map_err(|error| format!(".SUNW_ctf cannot be unpacked: {:?}", error.status))?
+                .map_err(|error| CtfError::Packed(error.status))?
         } else {
             data[HEADER..].to_vec()
         };
         let word = |at: usize| word(data, at).map(|word| word as usize).unwrap_or(usize::MAX);
         let (types, strings, length) = (word(24), word(28), word(32));
         let end = strings.checked_add(length).filter(|end| *end <= body.len() && types <= strings);
-        let Some(end) = end else { return Err(bad("has tables outside of its contents")) };
+        let Some(end) = end else { return Err(CtfError::Tables) };
         let mut ctf = Self { version, body, places: Vec::new(), strings: (strings, end) };
         let mut at = types;
         while at < strings {
             let Some(next) =
                 ctf.entry_at(at).and_then(|entry| ctf.end_of(&entry)).filter(|next| *next <= strings)
             else {
-                return Err(format!(".SUNW_ctf has a type at {at:#x} that is cut"));
+                return Err(CtfError::Cut(at));
             };
             ctf.places.push(at);
             at = next;

@@ -6,40 +6,12 @@
 //! checks see less than the kernel does (sections that overlap in the file, cut tables), are
 //! rejected here.
 
-use nlproof_base::counted;
 use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _, Sym as _};
 
-use crate::limits::LONGEST_NAME;
-
-/// Longest file that is looked at, in bytes. GENERIC itself is below 40 MiB.
-pub const MAX_BYTES: usize = 256 << 20;
-
-/// Why bytes are not a module that can be analysed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IntakeError {
-    /// Longer than [`MAX_BYTES`].
-    #[error("{0} bytes are more than the limit of {MAX_BYTES}")]
-    TooLong(usize),
-    /// A member of an archive.
-    #[error("member `{name}`: {error}")]
-    Member {
-        /// The member.
-        name: String,
-        /// What is wrong with it.
-        error: Box<IntakeError>,
-    },
-    /// Not ELF, or a header that does not fit into the file.
-    #[error("not a readable ELF file: {0}")]
-    NotElf(String),
-    /// ELF, but not what the amd64 module loader takes.
-    #[error("{0}")]
-    Unsuitable(String),
-    /// A table or a name that lies outside the file or overlaps another.
-    #[error("damaged: {0}")]
-    Damaged(String),
-}
+use crate::intake_error::{Damage, IntakeError, Unsuitable};
+use crate::limits::{LONGEST_NAME, MAX_BYTES};
 
 /// A section of the module. Its index is the place in [`Module::sections`].
 #[derive(Debug, Clone)]
@@ -162,15 +134,14 @@ impl<'d> Module<'d> {
         if data.len() > MAX_BYTES {
             return Err(IntakeError::TooLong(data.len()));
         }
-        let not_elf = |error: object::Error| IntakeError::NotElf(error.to_string());
-        let header = FileHeader64::<Le>::parse(data).map_err(not_elf)?;
+        let header = FileHeader64::<Le>::parse(data).map_err(IntakeError::NotElf)?;
         if header.e_ident.data != elf::ELFDATA2LSB || header.e_machine.get(Le) != elf::EM_X86_64 {
-            return Err(unsuitable("not an amd64 file (ELF64, little-endian, EM_X86_64)"));
+            return Err(Unsuitable::Machine.into());
         }
         if header.e_type.get(Le) != elf::ET_REL {
-            return Err(unsuitable("not ET_REL: FreeBSD/amd64 modules are relocatable files (`ld -r`)"));
+            return Err(Unsuitable::Linked.into());
         }
-        let table = header.sections(Le, data).map_err(not_elf)?;
+        let table = header.sections(Le, data).map_err(IntakeError::NotElf)?;
         let mut names = NameBudget::new(data.len());
         let mut sections = Vec::with_capacity(table.len());
         let mut in_file = 0_u64;
@@ -179,13 +150,11 @@ impl<'d> Module<'d> {
             let bytes = if index == 0 {
                 &[][..]
             } else {
-                section
-                    .data(Le, data)
-                    .map_err(|_| damaged(format!("section {index} lies outside the file")))?
+                section.data(Le, data).map_err(|_| Damage::Section(index))?
             };
             in_file = in_file.saturating_add(bytes.len() as u64);
             if in_file > data.len() as u64 {
-                return Err(damaged("sections overlap in the file".into()));
+                return Err(Damage::Overlap.into());
             }
             let name = table.section_name(Le, section).unwrap_or_default();
             sections.push(Section {
@@ -199,7 +168,7 @@ impl<'d> Module<'d> {
         }
         let symbol_tables = table.iter().filter(|s| s.sh_type(Le) == elf::SHT_SYMTAB && s.sh_size(Le) > 0);
         if symbol_tables.count() != 1 {
-            return Err(unsuitable("not exactly one symbol table: the loader refuses the file"));
+            return Err(Unsuitable::SymbolTables.into());
         }
         let symbols = read_symbols(&table, data, sections.len(), &mut names)?;
         let mut relocs: Vec<Vec<Reloc>> = vec![Vec::new(); sections.len()];
@@ -210,18 +179,13 @@ impl<'d> Module<'d> {
             let alloc =
                 sections.get(target).is_some_and(|target| target.is_alloc() || target.name == ".stack_sizes");
             if section.sh_type(Le) == elf::SHT_REL && section.sh_size(Le) > 0 && alloc {
-                return Err(unsuitable(&format!(
-                    "section {index} has relocations without addends (SHT_REL)"
-                )));
+                return Err(Unsuitable::Rel(index).into());
             }
-            let Some((entries, _)) = section
-                .rela(Le, data)
-                .map_err(|_| damaged(format!("relocation section {index} cannot be read")))?
-            else {
+            let Some((entries, _)) = section.rela(Le, data).map_err(|_| Damage::Relocations(index))? else {
                 continue;
             };
             let Some(list) = relocs.get_mut(target).filter(|_| target != 0) else {
-                return Err(damaged(format!("relocation section {index} has no target section {target}")));
+                return Err(Damage::Target { section: index, target }.into());
             };
             if !alloc {
                 if sections.get(target).is_some_and(|target| target.name.starts_with(".debug_")) {
@@ -232,9 +196,7 @@ impl<'d> Module<'d> {
             for entry in entries {
                 let symbol = entry.r_sym(Le, false) as usize;
                 if symbol >= symbols.len() {
-                    return Err(damaged(format!(
-                        "a relocation in section {index} names symbol {symbol}, which is not there"
-                    )));
+                    return Err(Damage::Relocation { section: index, symbol }.into());
                 }
                 let (offset, addend) = (entry.r_offset(Le), entry.r_addend(Le));
                 list.push(Reloc { offset, kind: entry.r_type(Le, false).0, symbol, addend });
@@ -281,19 +243,15 @@ fn read_symbols(
     sections: usize,
     names: &mut NameBudget,
 ) -> Result<Vec<Symbol>, IntakeError> {
-    let found = table
-        .symbols(Le, data, elf::SHT_SYMTAB)
-        .map_err(|error| damaged(format!("the symbol table: {error}")))?;
+    let found = table.symbols(Le, data, elf::SHT_SYMTAB).map_err(Damage::Symbols)?;
     let mut symbols = Vec::with_capacity(found.len());
     for (index, symbol) in found.iter().enumerate() {
-        let name = symbol
-            .name(Le, found.strings())
-            .map_err(|_| damaged(format!("symbol {index} has a name outside the string table")))?;
+        let name = symbol.name(Le, found.strings()).map_err(|_| Damage::SymbolName(index))?;
         let shndx = symbol.st_shndx(Le);
         let place = match shndx {
             elf::SHN_XINDEX => found
                 .symbol_section(Le, symbol, object::SymbolIndex(index))
-                .map_err(|_| damaged(format!("symbol {index} has a bad extended section index")))?
+                .map_err(|_| Damage::SymbolIndex(index))?
                 .map(|section| section.0),
             elf::SHN_UNDEF => None,
             reserved if reserved.0 >= elf::SHN_LORESERVE => None,
@@ -301,7 +259,7 @@ fn read_symbols(
         };
         let home = match place {
             Some(section) if section >= sections => {
-                return Err(damaged(format!("symbol {index} is in section {section}, which is not there")));
+                return Err(Damage::SymbolSection { symbol: index, section }.into());
             }
             Some(section) => Home::Section { section, offset: symbol.st_value(Le) },
             None if shndx == elf::SHN_UNDEF => Home::Undefined,
@@ -329,23 +287,9 @@ impl NameBudget {
 
     fn take(&mut self, name: &[u8]) -> Result<String, IntakeError> {
         if name.len() > LONGEST_NAME {
-            return Err(damaged(format!(
-                "a name has {}; {LONGEST_NAME} are the limit",
-                counted(name.len(), "byte")
-            )));
+            return Err(Damage::LongName(name.len()).into());
         }
-        self.0 = self
-            .0
-            .checked_sub(name.len())
-            .ok_or_else(|| damaged("names overlap to many times the file's length".into()))?;
+        self.0 = self.0.checked_sub(name.len()).ok_or(Damage::Names)?;
         Ok(String::from_utf8_lossy(name).into_owned())
     }
-}
-
-fn damaged(what: String) -> IntakeError {
-    IntakeError::Damaged(what)
-}
-
-fn unsuitable(what: &str) -> IntakeError {
-    IntakeError::Unsuitable(what.to_owned())
 }

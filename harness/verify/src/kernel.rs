@@ -7,7 +7,8 @@ use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
 
-use crate::dwarf::{DebugSections, Language, structures};
+use crate::ctf::{self, CtfError};
+use crate::dwarf::{DebugError, DebugSections, Language, structures};
 use crate::layout::Layout;
 use crate::limits::LONGEST_NAME;
 use crate::policy::Policy;
@@ -37,7 +38,20 @@ pub(crate) struct Layouts {
 /// A kernel or module file whose symbols cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the kernel's symbols cannot be read: {0}")]
-pub struct KernelError(String);
+pub struct KernelError(#[source] Unreadable);
+
+/// What keeps a kernel's symbols or types from being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Unreadable {
+    #[error(transparent)]
+    Elf(object::Error),
+    #[error("no symbol table")]
+    NoTable,
+    #[error(transparent)]
+    Debug(DebugError),
+    #[error(transparent)]
+    Types(CtfError),
+}
 
 impl KernelSymbols {
     /// A list made elsewhere, for instance from `nm`: every name is global.
@@ -65,12 +79,12 @@ impl KernelSymbols {
     /// # Errors
     /// Same as [`Self::from_elf`].
     pub fn add_elf(&mut self, bytes: &[u8]) -> Result<(), KernelError> {
-        let bad = |error: object::Error| KernelError(error.to_string());
+        let bad = |error| KernelError(Unreadable::Elf(error));
         let header = FileHeader64::<Le>::parse(bytes).map_err(bad)?;
         let sections = header.sections(Le, bytes).map_err(bad)?;
         let table = sections.symbols(Le, bytes, elf::SHT_SYMTAB).map_err(bad)?;
         if table.is_empty() {
-            return Err(KernelError("no symbol table".into()));
+            return Err(KernelError(Unreadable::NoTable));
         }
         let mut osreldate = None;
         for symbol in table.iter().filter(|symbol| symbol.st_shndx(Le) != elf::SHN_UNDEF) {
@@ -109,18 +123,20 @@ impl KernelSymbols {
         if wanted.is_empty() {
             return Ok(());
         }
-        let debug = DebugSections::of_linked(bytes).map_err(KernelError)?;
+        let unreadable = |error| KernelError(Unreadable::Debug(error));
+        let debug = DebugSections::of_linked(bytes).map_err(unreadable)?;
         let mut layouts = Layouts::default();
         if !debug.get(".debug_info").is_empty() {
             layouts.from = Some("DWARF");
-            let found =
-                structures(&debug, Language::C, &wanted).map_err(|error| KernelError(error.to_string()))?;
+            let found = structures(&debug, Language::C, &wanted).map_err(unreadable)?;
             let bare =
                 |list: Vec<(String, Option<Layout>)>| list.into_iter().map(|(_, layout)| layout).collect();
             layouts.found = found.into_iter().map(|(name, list)| (name, bare(list))).collect();
-        } else if let Some(types) = crate::ctf::of_elf(bytes).map_err(KernelError)? {
+        } else if let Some(types) =
+            ctf::of_elf(bytes).map_err(|error| KernelError(Unreadable::Types(error)))?
+        {
             layouts.from = Some("CTF");
-            layouts.found = crate::ctf::structures(&types, &wanted).map_err(KernelError)?;
+            layouts.found = ctf::structures(&types, &wanted);
         }
         self.layouts = Some(layouts);
         Ok(())

@@ -27,7 +27,9 @@ mod elf;
 mod facts;
 mod flow;
 mod graph;
+mod intake_error;
 mod kernel;
+mod kernel_code;
 mod layout;
 mod limits;
 mod policy;
@@ -39,10 +41,14 @@ mod text;
 mod verify;
 
 pub use baseline::{Baseline, BaselineError};
-pub use blocks::{Block, BlockFunction, BlocksError, KernelCode, module_blocks};
+pub use blocks::{Block, BlockFunction, BlocksError, NoLines, NotElf, module_blocks};
 pub use check::{Check, explain};
-pub use elf::{IntakeError, MAX_BYTES};
+pub use ctf::CtfError;
+pub use dwarf::DebugError;
+pub use intake_error::{Damage, IntakeError, Unsuitable};
 pub use kernel::{KernelError, KernelSymbols};
+pub use kernel_code::KernelCode;
+pub use limits::MAX_BYTES;
 pub use policy::{DEFAULT_CHAIN, DEFAULT_FRAME, Kernels, Policy, Resource, Shared, Waiver};
 pub use report::{
     Finding, FunctionRow, Inlined, Report, Row, SCHEMA, Severity, Source, Stats, Step, Verdict, counts,

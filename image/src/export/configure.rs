@@ -7,7 +7,7 @@ use super::ExportOptions;
 use crate::{
     error::ImageError,
     path::TreePath,
-    tree::{Meta, Tree, TreeError},
+    tree::{Meta, Tree},
 };
 
 /// GPT label of the root partition.
@@ -129,17 +129,17 @@ pub(super) fn configure(tree: &mut Tree, options: &ExportOptions<'_>) -> Result<
     );
     if let Some(module) = module {
         loader += &module.loader_conf();
-        put(tree, &module.path(), 0o555, &module.bytes)?;
+        tree.put(&module.path(), 0o555, &module.bytes)?;
     }
-    put(tree, "boot/loader.conf", 0o644, loader.as_bytes())?;
+    tree.put("boot/loader.conf", 0o644, loader.as_bytes())?;
     if let Some(text) = console.boot_config() {
-        put(tree, "boot.config", 0o644, text.as_bytes())?;
+        tree.put("boot.config", 0o644, text.as_bytes())?;
     }
-    put(tree, "etc/fstab", 0o644, format!("/dev/gpt/{ROOT_LABEL}\t/\tufs\trw\t1\t1\n").as_bytes())?;
+    tree.put("etc/fstab", 0o644, format!("/dev/gpt/{ROOT_LABEL}\t/\tufs\trw\t1\t1\n").as_bytes())?;
     let rc = format!("hostname=\"{hostname}\"\n{}", include_str!("../../guest/export/rc.conf"));
-    put(tree, "etc/rc.conf", 0o644, rc.as_bytes())?;
+    tree.put("etc/rc.conf", 0o644, rc.as_bytes())?;
     // rc(8) removes it when the first boot is over.
-    put(tree, "firstboot", 0o644, b"")?;
+    tree.put("firstboot", 0o644, b"")?;
     let root = if user == "root" { "prohibit-password" } else { "no" };
     // The first mention of a keyword counts.
     let theirs = match tree.file("etc/ssh/sshd_config") {
@@ -149,34 +149,20 @@ pub(super) fn configure(tree: &mut Tree, options: &ExportOptions<'_>) -> Result<
     };
     let sshd =
         format!("{}PermitRootLogin {root}\n\n{theirs}", include_str!("../../guest/export/sshd_config"));
-    put(tree, "etc/ssh/sshd_config", 0o644, sshd.as_bytes())?;
+    tree.put("etc/ssh/sshd_config", 0o644, sshd.as_bytes())?;
     if user == "root" {
         // sshd takes no keys from a directory that others may write to.
         dir(tree, "root/.ssh", 0o700)?;
-        put(tree, "root/.ssh/authorized_keys", 0o600, keys.to_string().as_bytes())
+        tree.put("root/.ssh/authorized_keys", 0o600, keys.to_string().as_bytes())
     } else {
         let script = include_str!("../../guest/export/first_user").replace("@USER@", user);
-        put(tree, "etc/rc.d/first_user", 0o755, script.as_bytes())?;
-        put(tree, "etc/first_user.keys", 0o644, keys.to_string().as_bytes())
+        tree.put("etc/rc.d/first_user", 0o755, script.as_bytes())?;
+        tree.put("etc/first_user.keys", 0o644, keys.to_string().as_bytes())
     }
 }
 
 fn dir(tree: &mut Tree, path: &'static str, mode: u32) -> Result<(), ImageError> {
-    tree.dir(TreePath::known(path), Meta::ours(mode)).map_err(|error| refused(path, error))
-}
-
-/// Writes a file of root's.
-pub(crate) fn put(tree: &mut Tree, path: &str, mode: u32, bytes: &[u8]) -> Result<(), ImageError> {
-    let place = TreePath::from_archive(path.as_bytes())
-        .map_err(|reason| refused(path, TreeError::Refused(reason.to_owned())))?;
-    tree.write(place, Meta::ours(mode), bytes).map_err(|error| refused(path, error))
-}
-
-fn refused(path: &str, error: TreeError) -> ImageError {
-    match error {
-        TreeError::Image(error) => error,
-        TreeError::Refused(reason) => ImageError::NoPlace { file: path.to_owned(), reason },
-    }
+    tree.dir(TreePath::known(path), Meta::ours(mode)).map_err(|error| error.no_place(path))
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use configure::put;
 pub use configure::{Console, NotAName, host_name, user_name};
 pub use format::{Format, QemuImg};
 pub use keys::{AuthorizedKeys, KeysError};
@@ -31,6 +30,7 @@ use crate::{
     error::ImageError,
     image::Input,
     kernel::KernelInfo,
+    loader_module::LoaderModule,
     options::{BuildOptions, Progress, Stage},
     own_kernel::OwnKernel,
     path::TreePath,
@@ -47,38 +47,6 @@ const FREE_MIB: u32 = 128;
 const LABELS: [&str; 2] = ["gptboot0", configure::ROOT_LABEL];
 /// A disk's size in bytes where none is asked for, if the system fits.
 pub const DEFAULT_SIZE: u64 = 4 << 30;
-
-/// A module that the loader loads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoaderModule {
-    /// Name without `.ko`.
-    pub name: String,
-    /// The file.
-    pub bytes: Vec<u8>,
-    /// Further lines of `loader.conf`.
-    pub settings: String,
-}
-
-impl LoaderModule {
-    /// The file, as an input of an image.
-    pub(crate) fn input(&self) -> Input {
-        Input {
-            file: format!("{}.ko", self.name),
-            sha256: Sha256::of(&self.bytes),
-            bytes: self.bytes.len() as u64,
-        }
-    }
-
-    /// Where it lies in the guest.
-    pub(crate) fn path(&self) -> String {
-        format!("boot/modules/{}.ko", self.name)
-    }
-
-    /// Lines of `loader.conf` for it.
-    pub(crate) fn loader_conf(&self) -> String {
-        format!("{}_load=\"YES\"\n{}", self.name, self.settings)
-    }
-}
 
 /// The request for an exported image.
 #[derive(Debug, Clone)]
@@ -229,8 +197,7 @@ fn replace_kernel(tree: &mut Tree, kernel: &OwnKernel) -> Result<(), ImageError>
         .map(|(path, ..)| path.clone())
         .collect();
     theirs.iter().try_for_each(|path| tree.remove_file(path))?;
-    let mut put =
-        |name: &str, bytes: &[u8]| configure::put(tree, &format!("boot/kernel/{name}"), 0o555, bytes);
+    let mut put = |name: &str, bytes: &[u8]| tree.put(&format!("boot/kernel/{name}"), 0o555, bytes);
     put("kernel", &kernel.bytes()?)?;
     for (name, path) in &kernel.modules {
         let bytes = nlproof_base::read(path, nlproof_base::Limit::OBJECT)

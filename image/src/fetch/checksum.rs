@@ -13,6 +13,9 @@ use crate::digest::Sha256;
 /// Part of the name of images that let root in over ssh with an empty password, with a serial console.
 pub const BASIC_CI: &str = "-amd64-BASIC-CI";
 
+/// The CHECKSUM files that are asked for, the better one first.
+pub(crate) const CHECKSUM_FILES: [&str; 2] = ["CHECKSUM.SHA512", "CHECKSUM.SHA256"];
+
 /// A digest by either of the two algorithms that FreeBSD publishes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AnyDigest {

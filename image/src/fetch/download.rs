@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use nlproof_base::counted;
 use tokio::{
     sync::mpsc::Receiver,
     time::{sleep, timeout},
@@ -16,6 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    broken::Broken,
     checksum::{AnyDigest, Digests},
     error::FetchError,
     http::{Head, Http, Piece},
@@ -92,7 +92,7 @@ pub(super) struct Want<'a> {
 enum Stopped {
     /// Another one may do better.
     Again {
-        cause: String,
+        cause: Broken,
         after: Option<Duration>,
     },
     Final(Box<FetchError>),
@@ -207,7 +207,7 @@ impl<'a> Fetcher<'a> {
                     file = Some(open(want.part, have)?);
                 }
                 Some(Piece::Data(bytes)) => {
-                    let Some(file) = &mut file else { return Err(again("data before its head")) };
+                    let Some(file) = &mut file else { return Err(again(Broken::NoHead)) };
                     let needed = total.unwrap_or(0).saturating_sub(have);
                     file.write_all(&bytes).map_err(|error| full_or(want.part, error, needed))?;
                     have += bytes.len() as u64;
@@ -215,10 +215,7 @@ impl<'a> Fetcher<'a> {
                 }
                 Some(Piece::End) if total.is_none_or(|total| have == total) => return Ok(()),
                 Some(Piece::End) => {
-                    return Err(again(format!(
-                        "the connection ended after {have} of {} bytes",
-                        total.unwrap_or(0)
-                    )));
+                    return Err(again(Broken::Short { have, total: total.unwrap_or(0) }));
                 }
                 None => return Err(Stopped::Final(Box::new(cancelled(want)))),
             }
@@ -226,7 +223,7 @@ impl<'a> Fetcher<'a> {
     }
 
     /// What the server sends next; `None`: the user has interrupted.
-    async fn next(&self, pieces: &mut Receiver<Result<Piece, String>>) -> Result<Option<Piece>, Stopped> {
+    async fn next(&self, pieces: &mut Receiver<Result<Piece, Broken>>) -> Result<Option<Piece>, Stopped> {
         let next = tokio::select! {
             biased;
             () = self.cancel.cancelled() => return Ok(None),
@@ -235,8 +232,8 @@ impl<'a> Fetcher<'a> {
         };
         match next {
             Ok(Some(piece)) => piece.map(Some).map_err(again),
-            Ok(None) => Err(again("the connection ended")),
-            Err(_) => Err(again("the server says nothing")),
+            Ok(None) => Err(again(Broken::Ended)),
+            Err(_) => Err(again(Broken::Silent)),
         }
     }
 
@@ -297,10 +294,7 @@ impl<'a> Fetcher<'a> {
                     return Ok(bytes);
                 }
                 Some(Piece::End) => {
-                    return Err(again(format!(
-                        "the connection ended after {}",
-                        counted(bytes.len(), "byte")
-                    )));
+                    return Err(again(Broken::ShortText(bytes.len())));
                 }
                 None => return Err(Stopped::Final(Box::new(FetchError::Image(ImageError::Cancelled)))),
             }
@@ -322,18 +316,16 @@ fn begin(want: &Want<'_>, head: Head, have: u64) -> Result<(u64, Option<u64>), S
     let (from, total) = match head.status {
         206 => match head.from {
             Some(from) if from == have => (have, head.of.or(head.length.map(|length| have + length))),
-            other => {
+            from => {
                 // Nothing of ours fits to it.
                 remove(want.part)?;
-                return Err(again(format!(
-                    "asked for the bytes from {have} on, the server sends others ({other:?})"
-                )));
+                return Err(again(Broken::OtherRange { have, from }));
             }
         },
         // Nothing behind what is there: it is whole, or it is of another file.
         416 if have > 0 => {
             remove(want.part)?;
-            return Err(again(format!("the server has no byte {have}")));
+            return Err(again(Broken::NoByte(have)));
         }
         _ => {
             demand_ok(want.url, head)?;
@@ -365,15 +357,13 @@ fn demand_ok(url: &str, head: Head) -> Result<(), Stopped> {
     };
     let status = format!("{} ({meaning})", head.status);
     match head.status {
-        408 | 429 | 500.. => {
-            Err(Stopped::Again { cause: format!("the server says {status}"), after: head.retry_after })
-        }
+        408 | 429 | 500.. => Err(Stopped::Again { cause: Broken::NotNow(status), after: head.retry_after }),
         _ => Err(Stopped::Final(Box::new(FetchError::Refused { url: url.to_owned(), status }))),
     }
 }
 
-fn again(cause: impl Into<String>) -> Stopped {
-    Stopped::Again { cause: cause.into(), after: None }
+fn again(cause: Broken) -> Stopped {
+    Stopped::Again { cause, after: None }
 }
 
 /// The part, to be appended to behind its first `from` bytes.

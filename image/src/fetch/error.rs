@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use nlproof_base::counted;
 
+use super::broken::Broken;
 use crate::{error::ImageError, manifest::ManifestError};
 
 /// Why a release could not be fetched. Every message names the address, the cause and, where there is one, the
@@ -31,7 +32,8 @@ pub enum FetchError {
         /// Tries since the last byte.
         tries: u32,
         /// What ended the last one.
-        cause: String,
+        #[source]
+        cause: Broken,
     },
     /// The file is not the one that is vouched for. It has been removed.
     #[error(

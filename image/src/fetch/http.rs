@@ -13,6 +13,8 @@ use ureq::{
     tls::{RootCerts, TlsConfig, TlsProvider},
 };
 
+use super::broken::Broken;
+
 /// Bytes read and handed over at a time, and how many such pieces may wait.
 const CHUNK: usize = 1 << 17;
 const CHUNKS: usize = 16;
@@ -66,7 +68,7 @@ impl Http {
 
     /// Begins a GET of the bytes of `url` from `from` on. `fresh`: no cache on the way may answer. An error says why
     /// nothing more comes.
-    pub(super) fn get(&self, url: &str, from: u64, fresh: bool) -> Receiver<Result<Piece, String>> {
+    pub(super) fn get(&self, url: &str, from: u64, fresh: bool) -> Receiver<Result<Piece, Broken>> {
         let (sender, receiver) = channel(CHUNKS);
         let mut request = self.agent.get(url).header(header::ACCEPT_ENCODING, "identity");
         if from > 0 {
@@ -87,9 +89,9 @@ impl Http {
 
 fn read(
     request: ureq::RequestBuilder<ureq::typestate::WithoutBody>,
-    to: &Sender<Result<Piece, String>>,
-) -> Result<(), String> {
-    let response = request.call().map_err(|error| error.to_string())?;
+    to: &Sender<Result<Piece, Broken>>,
+) -> Result<(), Broken> {
+    let response = request.call().map_err(Box::new)?;
     let head = Head::of(response.status().as_u16(), response.headers());
     if to.blocking_send(Ok(Piece::Head(head))).is_err() {
         return Ok(());
@@ -97,7 +99,7 @@ fn read(
     let mut body = response.into_body().into_reader();
     loop {
         let mut chunk = vec![0; CHUNK];
-        let n = body.read(&mut chunk).map_err(|error| error.to_string())?;
+        let n = body.read(&mut chunk)?;
         chunk.truncate(n);
         let piece = if n == 0 { Piece::End } else { Piece::Data(chunk) };
         if to.blocking_send(Ok(piece)).is_err() || n == 0 {

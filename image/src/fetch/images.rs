@@ -4,15 +4,12 @@
 use std::path::Path;
 
 use super::{
-    checksum::{AnyDigest, BASIC_CI, Checksums},
+    checksum::{AnyDigest, BASIC_CI, CHECKSUM_FILES, Checksums},
     download::Fetcher,
     error::FetchError,
     pins::Pins,
     release_lock::{Fetched, Item, ReleaseLock, addresses, one_or_many},
 };
-
-/// The CHECKSUM files that are asked for, the better one first.
-pub(crate) const CHECKSUM_FILES: [&str; 2] = ["CHECKSUM.SHA512", "CHECKSUM.SHA256"];
 
 /// A ready VM image that is wanted.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{cache::Lock, error::ImageError, release::Dists};
+use crate::{error::ImageError, lock::Lock, release::Dists};
 
 const PARTIAL: &str = ".partial";
 

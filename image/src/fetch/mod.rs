@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Release directories from http(s) mirrors in FreeBSD's layout: verified, resumed, retried, shared.
 
+mod broken;
 mod checksum;
 mod download;
 mod error;
@@ -11,11 +12,11 @@ mod pins;
 mod release_lock;
 mod sets;
 
-pub(crate) use checksum::Digests;
+pub use broken::Broken;
 pub use checksum::{AnyDigest, BASIC_CI, ChecksumError, Checksums};
+pub(crate) use checksum::{CHECKSUM_FILES, Digests};
 pub use download::{FetchEvent, Fetcher, Limits};
 pub use error::FetchError;
-pub(crate) use images::CHECKSUM_FILES;
 pub use images::VmImages;
 pub use interrupted::Interrupted;
 pub use pins::Pins;

@@ -18,7 +18,7 @@ use super::{
     download::{FetchEvent, Fetcher, Want, remove},
     error::FetchError,
 };
-use crate::{cache::Lock, digest::Sha256, error::ImageError};
+use crate::{digest::Sha256, error::ImageError, lock::Lock};
 
 /// What came of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]

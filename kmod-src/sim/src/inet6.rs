@@ -60,7 +60,8 @@ impl Stack {
         alias: &Inet6Alias,
     ) -> Result<(), Errno> {
         self.inet6_update(thread, ifp, alias)?;
-        if alias.vhid > 0 {
+        // `ifra_vhid` is an int here: what is more than it holds is below 0, and not looked at.
+        if i32::try_from(alias.vhid).is_ok_and(|vhid| vhid > 0) {
             // carp(4) has no such host on the interface; the address stays.
             return Err(Errno::ENOPROTOOPT);
         }

@@ -9,7 +9,7 @@ use super::console::ConsoleEvent;
 use super::machine::Vm;
 use super::outcome::{GuestFailure, Watch};
 use super::process::QemuExit;
-use super::qmp::QmpEvent;
+use super::qmp_event::QmpEvent;
 use super::wait::Wait;
 
 /// Limit from the first line of a panic to the end of its backtrace.

@@ -75,6 +75,5 @@ pub(in crate::cli) struct CheckImageArgs {
 
 /// A size in bytes, with a unit or without.
 fn size(text: &str) -> Result<u64, String> {
-    crate::cli::targets::size(text)
-        .ok_or_else(|| "a size is a number of bytes, or one with K, M, G or T".into())
+    crate::cli::size::size(text).ok_or_else(|| "a size is a number of bytes, or one with K, M, G or T".into())
 }

@@ -9,7 +9,7 @@ use crate::cli::default_cell::release_here;
 use crate::cli::directories::places;
 use crate::cli::exit::CliError;
 use crate::cli::project::Project;
-use crate::cli::report::directory_of;
+use crate::cli::report::directory::directory_of;
 use crate::matrix::{Cell, CellResult, ModuleKind, RunResult};
 use crate::report::read_report;
 

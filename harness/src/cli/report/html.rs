@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::directory_of;
+use super::directory::directory_of;
 use crate::cli::args::VectorArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::tell;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `report`: report directories of runs, shown, annotated and joined.
 
+pub(super) mod directory;
 pub(super) mod html;
 mod raw;
 pub(super) mod serve;
@@ -12,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use self::directory::{directory_of, same_directory, write_reports};
 use crate::cli::args::{ProjectArgs, ReportArgs, ReportCommand, VectorArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::{say, tell};
 use crate::cli::project::Project;
-use crate::cli::test_matrix::write_reports;
 use crate::cli::verdict::{closing_line, exit_code};
 use crate::file::{FileError, Limit, parse_json, read_any};
 use crate::matrix::{GuestFileName, RunResult};
@@ -160,17 +161,4 @@ fn keep_consoles(part: &Part, into: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Where a report's other files are.
-pub(super) fn directory_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        _ if path.is_dir() => path.to_owned(),
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-fn same_directory(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::directory_of;
+use super::directory::directory_of;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::kept_cell::{kept_files, of_cell};
 use crate::cli::out::{say_text, tell};

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use nlproof_guest::{About, Tasks, Told};
 use tokio::time::sleep;
 
-use super::directory_of;
+use super::directory::directory_of;
 use super::html::{self, read_baseline};
 use crate::cli::args::{ServeArgs, VectorArgs};
 use crate::cli::exit::{CliError, ExitCode};

@@ -26,9 +26,6 @@ use super::trace::pair;
 use crate::import::draft_of;
 use crate::matrix::{Cell, ModuleKind};
 
-/// What timeout(1) exits with when the time is over.
-const TIMED_OUT: ExitCode = ExitCode::TIMED_OUT;
-
 pub(super) fn main(project: &ProjectArgs, args: &WatchArgs) -> Result<ExitCode, CliError> {
     let copies = Copies::parse(&args.copy)?;
     let program = Prepared::of(args)?;

@@ -6,7 +6,6 @@ use nlproof_base::counted;
 use nlproof_wire::Os;
 use nlproof_wire::schema::group_name;
 
-use super::TIMED_OUT;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::{say, say_text};
 use crate::import::{Act, Deed, Heard, KernelTrace};
@@ -43,7 +42,7 @@ impl Seen {
     /// How the command ends: as the program did, if all of it was seen.
     pub(super) fn code(&self) -> ExitCode {
         match (self.status, self.timed_out) {
-            (_, true) => TIMED_OUT,
+            (_, true) => ExitCode::TIMED_OUT,
             _ if !self.holes.is_empty() => ExitCode::GUEST,
             (Some(status), _) => ExitCode::of_command(status),
             (None, _) => ExitCode::GUEST,

@@ -10,11 +10,11 @@ use nlproof_wire::schema::{self, AttrKind, AttrTable, FlagPart, flag_parts, nlm_
 use nlproof_wire::view::RawAttr;
 
 use super::model::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload, RaceLength, Reply};
+use crate::file::tree::{Entries, hex_text, list, pair, text, texts, yaml};
 use crate::file::{FileError, Value};
 use crate::vector::{
-    Entries, Interfaces, Malformation, Vector, exec_tree, header_tree, hex_text, list_tree, malformations,
-    pair, parse_vector, payload_tree, put_privilege, settings_tree, socket_tree, text, texts, wait_tree,
-    yaml,
+    Interfaces, Malformation, Vector, exec_tree, header_tree, malformations, parse_vector, payload_tree,
+    put_privilege, settings_tree, socket_tree, wait_tree,
 };
 
 impl Draft {
@@ -47,7 +47,7 @@ impl Draft {
         file.put_some("groups", texts(self.groups.iter().map(String::as_str)));
         file.put_some("socket", socket_tree(&self.socket));
         file.put_some("malformed", texts(malformed.iter().map(|word| word.name())));
-        file.put("steps", list_tree(self.steps.iter().map(|step| step_tree(os, step))));
+        file.put("steps", list(self.steps.iter().map(|step| step_tree(os, step))));
         let mut said = String::from("# SPDX-License-Identifier: BSD-2-Clause\n");
         for line in story.iter().flat_map(|line| line.lines()) {
             // A write to a String does not fail.
@@ -61,7 +61,7 @@ fn step_tree(os: Os, step: &DraftStep) -> Value {
     match step {
         DraftStep::Datagram(messages) => match messages.as_slice() {
             [message] => pair("send", message_tree(os, message)),
-            messages => pair("datagram", list_tree(messages.iter().map(|message| message_tree(os, message)))),
+            messages => pair("datagram", list(messages.iter().map(|message| message_tree(os, message)))),
         },
         DraftStep::Exec { argv, limit_ms } => pair("exec", exec_tree(argv, *limit_ms)),
         DraftStep::Wait { quiet_ms, limit_ms } => pair("wait", wait_tree(*quiet_ms, *limit_ms)),
@@ -70,8 +70,7 @@ fn step_tree(os: Os, step: &DraftStep) -> Value {
 }
 
 fn race_tree(os: Os, race: &DraftRace) -> Value {
-    let messages =
-        |messages: &[DraftMessage]| list_tree(messages.iter().map(|message| message_tree(os, message)));
+    let messages = |messages: &[DraftMessage]| list(messages.iter().map(|message| message_tree(os, message)));
     let mut entries = Entries::default();
     let (unit, count) = match race.length {
         RaceLength::Rounds(rounds) => ("rounds", rounds),
@@ -82,8 +81,8 @@ fn race_tree(os: Os, race: &DraftRace) -> Value {
     let sockets = race
         .sockets
         .iter()
-        .map(|requests| list_tree(requests.iter().map(|request| message_tree(os, &request.message))));
-    entries.put("sockets", list_tree(sockets));
+        .map(|requests| list(requests.iter().map(|request| message_tree(os, &request.message))));
+    entries.put("sockets", list(sockets));
     entries.put_some("after", messages(&race.after));
     let requests = || race.sockets.iter().flatten();
     let lines = requests().map(|request| request.outcomes.len()).max().unwrap_or_default();
@@ -109,7 +108,7 @@ fn message_tree(os: Os, draft: &DraftMessage) -> Value {
         FlagPart::Named(flag) => text(flag.name),
         FlagPart::Unnamed(bits) => text(&format!("{bits:#x}")),
     });
-    entries.put_some("flags", list_tree(flags));
+    entries.put_some("flags", list(flags));
     if let Some(message) = message {
         let known = |_, _| draft.index.as_deref();
         entries.put_some("header", header_tree(os, message, &draft.header, known));
@@ -137,7 +136,7 @@ fn message_tree(os: Os, draft: &DraftMessage) -> Value {
 }
 
 fn attrs_tree(os: Os, table: Option<&'static AttrTable>, attrs: &[DraftAttr]) -> Value {
-    list_tree(attrs.iter().map(|attr| attr_tree(os, table, attrs, attr)))
+    list(attrs.iter().map(|attr| attr_tree(os, table, attrs, attr)))
 }
 
 /// What an attribute is in this list: what [`AttrKind::ByKind`] stands for there, else itself.

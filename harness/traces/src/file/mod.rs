@@ -4,6 +4,7 @@
 mod json;
 mod read;
 mod schema;
+pub(crate) mod tree;
 mod value;
 mod walk;
 mod yaml;

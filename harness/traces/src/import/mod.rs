@@ -14,9 +14,11 @@ mod escape;
 mod kdump;
 mod kernel;
 mod reading;
+mod recognise;
 mod steps;
 
 pub use conversation::conversation;
 pub use kernel::{Act, Damage, Deed, Heard, KernelTrace, Step, draft_of, request_name, steps_of};
-pub use reading::{Direction, Format, Reading, Seen, read};
+pub use reading::{Direction, Format, Reading, Seen};
+pub use recognise::read;
 pub use steps::draft;

@@ -18,7 +18,8 @@ use super::lint::malformation;
 use super::load::{Vector, parse_vector};
 use super::named::{Segment, segments};
 use super::numbering::seqs_of;
-use super::write::{Entries, exec_tree, list, pair, text, texts, wait_tree, yaml};
+use super::write::{exec_tree, wait_tree};
+use crate::file::tree::{Entries, list, pair, text, texts, yaml};
 use crate::file::{FileError, Value};
 
 /// A vector that is to be.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
-use super::cards::{self, RawCard};
+use super::card_model::{self, RawCard};
 use super::loss::RawLoss;
 use super::schema;
 use crate::file::{Node, schema_of};
@@ -135,7 +135,7 @@ pub(super) struct RawStep {
     pub(super) race: Option<RawRace>,
     /// Something that is done with a network card.
     #[serde(default)]
-    #[schemars(schema_with = "cards::deeds")]
+    #[schemars(schema_with = "card_model::deeds")]
     pub(super) hardware: Option<Node>,
 }
 
@@ -153,7 +153,7 @@ pub(super) struct RawRace {
     pub(super) seconds: Option<Spanned<u32>>,
     /// What is done with network cards meanwhile, one after the other and then from the first again.
     #[serde(default)]
-    #[schemars(schema_with = "cards::deed_list")]
+    #[schemars(schema_with = "card_model::deed_list")]
     pub(super) hardware: Vec<Node>,
     /// What is sent before each round; all of it must succeed.
     #[serde(default)]

@@ -6,6 +6,7 @@
 //! be, [`judge_vectors`] is the lint of all of them as a report.
 
 mod attrs;
+mod card_model;
 mod cards;
 mod check;
 mod compile;
@@ -28,7 +29,8 @@ mod schema;
 mod values;
 mod write;
 
-pub use cards::{CARD_MODELS, CardModel, NeededCard};
+pub use card_model::{CARD_MODELS, CardModel};
+pub use cards::NeededCard;
 pub use check::VectorCheck;
 pub use compile::compile;
 pub use draft::{Draft, DraftStep, Replaced};
@@ -46,7 +48,4 @@ pub use values::hex;
 pub(crate) use race::ANSWERED;
 
 pub(crate) use named::{Interfaces, header_tree, payload_tree};
-pub(crate) use write::{
-    Entries, exec_tree, hex_text, list as list_tree, pair, put_privilege, settings_tree, socket_tree, text,
-    texts, wait_tree, yaml,
-};
+pub(crate) use write::{exec_tree, put_privilege, settings_tree, socket_tree, wait_tree};

@@ -14,7 +14,7 @@ use nlproof_wire::{Os, family_name};
 
 use super::attrs::{NESTED, NET_BYTEORDER, chosen};
 use super::numbering::SEQ_STEP;
-use super::write::{Entries, hex_text, list, pair, text};
+use crate::file::tree::{Entries, hex_text, list, pair, text};
 use crate::file::{Node, Value};
 
 /// Indexes of interfaces whose names are known.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use nlproof_base::counted;
 
 use crate::check::Check;
-use crate::dwarf::{DebugSections, Language, structures};
+use crate::dwarf::{DebugError, DebugSections, Language, structures};
 use crate::facts::Facts;
 use crate::layout::{Layout, differences, place};
 use crate::policy::Shared;
@@ -69,7 +69,7 @@ pub(crate) fn abi(facts: &Facts<'_>, findings: &mut Vec<Finding>) -> (String, St
 type Found = std::collections::BTreeMap<String, Vec<(String, Option<Layout>)>>;
 
 /// The structures of the module, as C and as Rust has them.
-fn of_module(facts: &Facts<'_>) -> Result<(Found, Found), String> {
+fn of_module(facts: &Facts<'_>) -> Result<(Found, Found), DebugError> {
     let table = &facts.policy.abi;
     let names = |pick: fn(&Shared) -> Option<&String>| table.iter().filter_map(pick).cloned();
     let c: BTreeSet<String> = names(|shared| shared.c.as_ref()).collect();
@@ -90,7 +90,7 @@ fn of_module(facts: &Facts<'_>) -> Result<(Found, Found), String> {
             if wanted.is_empty() {
                 continue;
             }
-            let more = structures(&debug, language, wanted).map_err(|error| error.to_string())?;
+            let more = structures(&debug, language, wanted)?;
             for (name, layouts) in more {
                 let list: &mut Vec<_> = list.entry(name).or_default();
                 // One of each kind is enough to say that they differ.
@@ -102,7 +102,7 @@ fn of_module(facts: &Facts<'_>) -> Result<(Found, Found), String> {
             }
         }
     }
-    if any { Ok(found) } else { Err("the module has no .debug_info".to_owned()) }
+    if any { Ok(found) } else { Err(DebugError::NoInfo) }
 }
 
 /// The layout of one side of the module; its definitions must agree among themselves.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gimli::{AttributeValue, RangeLists, RangeListsOffset, constants};
 
+use super::error::DebugError;
 use super::lines;
 use super::sections::DebugSections;
-use super::units::{Die, Units, UnitsError};
+use super::units::{Die, Units};
 use crate::policy::short_name;
 use crate::report::{Inlined, Source};
 
@@ -19,7 +20,7 @@ const DEEPEST: usize = 16;
 pub(crate) fn inlined(
     debug: &DebugSections<'_>,
     wanted: &BTreeSet<u64>,
-) -> Result<BTreeMap<u64, Vec<Inlined>>, UnitsError> {
+) -> Result<BTreeMap<u64, Vec<Inlined>>, DebugError> {
     let mut found: BTreeMap<u64, Vec<Inlined>> = BTreeMap::new();
     let mut units = Units::read(debug)?;
     for unit in 0..units.list.len() {
@@ -62,7 +63,7 @@ pub(crate) fn inlined(
 }
 
 /// The name behind `DW_AT_abstract_origin`.
-fn function<'a>(units: &mut Units<'a>, unit: usize, die: &Die<'a>) -> Result<String, UnitsError> {
+fn function<'a>(units: &mut Units<'a>, unit: usize, die: &Die<'a>) -> Result<String, DebugError> {
     let mut next = units.target(unit, die.value(constants::DW_AT_abstract_origin));
     for _ in 0..4 {
         let Some((unit, at)) = next else { break };
@@ -79,7 +80,7 @@ fn function<'a>(units: &mut Units<'a>, unit: usize, die: &Die<'a>) -> Result<Str
 }
 
 /// Addresses of an entry, from and to.
-fn ranges<'a>(units: &mut Units<'a>, unit: usize, die: &Die<'a>) -> Result<Vec<(u64, u64)>, UnitsError> {
+fn ranges<'a>(units: &mut Units<'a>, unit: usize, die: &Die<'a>) -> Result<Vec<(u64, u64)>, DebugError> {
     let here = &units.list[unit];
     if let Some(low) = units.address(here, die.value(constants::DW_AT_low_pc)) {
         let high = die.value(constants::DW_AT_high_pc);

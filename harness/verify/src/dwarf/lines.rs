@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gimli::{AttributeValue, ColumnType, DebugLine, DebugLineOffset, LineProgramHeader};
 
+use super::error::DebugError;
 use super::sections::{DebugSections, Reader};
 use crate::report::Source;
 
@@ -19,7 +20,7 @@ const ADDRESS: u8 = 8;
 pub(crate) fn sources(
     debug: &DebugSections<'_>,
     mut wanted: BTreeSet<u64>,
-) -> (BTreeMap<u64, Source>, Option<String>) {
+) -> (BTreeMap<u64, Source>, Option<DebugError>) {
     let mut found = BTreeMap::new();
     let section = debug.reader(".debug_line");
     let lines = DebugLine::from(section);
@@ -27,7 +28,7 @@ pub(crate) fn sources(
     while at < section.len() && !wanted.is_empty() {
         let program = match lines.program(DebugLineOffset(at), ADDRESS, None, None) {
             Ok(program) => program,
-            Err(error) => return (found, Some(format!(".debug_line at {at:#x}: {error}"))),
+            Err(error) => return (found, Some(DebugError::LineHeader { at, error })),
         };
         let header = program.header();
         let length = usize::from(header.format().initial_length_size()).saturating_add(header.unit_length());
@@ -39,7 +40,7 @@ pub(crate) fn sources(
             let (header, row) = match rows.next_row() {
                 Ok(Some(row)) => row,
                 Ok(None) => break,
-                Err(error) => return (found, Some(format!(".debug_line before {at:#x}: {error}"))),
+                Err(error) => return (found, Some(DebugError::Line { at, error })),
             };
             if let Some((start, file, line, column)) = before.filter(|(start, ..)| *start < row.address()) {
                 let here: Vec<u64> = wanted.range(start..row.address()).copied().collect();

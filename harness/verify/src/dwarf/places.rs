@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::error::DebugError;
 use super::inlines::inlined;
 use super::lines::sources;
 use super::sections::DebugSections;
@@ -51,10 +52,10 @@ fn of_member(
 ) -> Option<String> {
     let debug = match DebugSections::of_member(module, member) {
         Ok(debug) => debug,
-        Err(why) => return Some(why),
+        Err(why) => return Some(why.to_string()),
     };
     if debug.get(".debug_line").is_empty() {
-        return Some("the module has no .debug_line: compile with -g, and keep it".to_owned());
+        return Some(DebugError::NoLines.to_string());
     }
     let address = |place: &(usize, u64)| debug.address(place.0, place.1);
     let wanted: BTreeSet<u64> = places.iter().filter_map(address).collect();
@@ -63,7 +64,7 @@ fn of_member(
         BTreeMap::new()
     } else {
         inlined(&debug, &wanted).unwrap_or_else(|error| {
-            why.get_or_insert_with(|| error.to_string());
+            why.get_or_insert(error);
             BTreeMap::new()
         })
     };
@@ -73,7 +74,7 @@ fn of_member(
         known.insert(*place, Known { source: found.get(&address).cloned(), inlined });
     }
     let without = wanted.len().saturating_sub(found.len());
-    why.or_else(|| {
+    why.map(|error| error.to_string()).or_else(|| {
         (without > 0).then(|| format!(".debug_line has nothing for {without} of the places shown"))
     })
 }

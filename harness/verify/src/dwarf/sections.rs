@@ -9,6 +9,7 @@ use object::LittleEndian as Le;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, Rela as _, SectionHeader as _};
 
+use super::error::DebugError;
 use crate::elf::{Home, Member, Module};
 
 /// Bytes of a debug section.
@@ -45,8 +46,8 @@ impl<'d> DebugSections<'d> {
     /// other, so that an address names one place.
     ///
     /// # Errors
-    /// A relocation or a section that cannot be read, in words.
-    pub(crate) fn of_member(module: &Module<'d>, member: &Member) -> Result<Self, String> {
+    /// A relocation or a section that cannot be read.
+    pub(crate) fn of_member(module: &Module<'d>, member: &Member) -> Result<Self, DebugError> {
         let mut bases = vec![0_u64; member.sections.len()];
         let mut next = FIRST;
         for (base, index) in bases.iter_mut().zip(member.sections.clone()) {
@@ -65,7 +66,8 @@ impl<'d> DebugSections<'d> {
                 continue;
             };
             if section.flags & elf::SHF_COMPRESSED.0 != 0 {
-                return Err(format!("{name} is compressed (link without --compress-debug-sections)"));
+                let remedy = " (link without --compress-debug-sections)";
+                return Err(DebugError::Compressed { section: name, remedy });
             }
             let mut data = Cow::Borrowed(section.data);
             for (_, relocs) in module.debug.iter().filter(|(target, _)| *target == index) {
@@ -78,7 +80,7 @@ impl<'d> DebugSections<'d> {
                         elf::R_X86_64_32 | elf::R_X86_64_32S => 4,
                         // Addresses of thread-local variables; nothing here asks for them.
                         elf::R_X86_64_DTPOFF64 | elf::R_X86_64_DTPOFF32 => continue,
-                        other => return Err(format!("{name} has a relocation of type {}", other.0)),
+                        other => return Err(DebugError::RelocationType { section: name, kind: other.0 }),
                     };
                     let value = match module.symbols.get(symbol).map(|symbol| symbol.home) {
                         Some(Home::Section { section, offset }) => {
@@ -86,12 +88,12 @@ impl<'d> DebugSections<'d> {
                             base.wrapping_add(offset).wrapping_add_signed(reloc.r_addend(Le))
                         }
                         Some(Home::Undefined | Home::Other) => 0,
-                        None => return Err(format!("{name} has a relocation against symbol {symbol}")),
+                        None => return Err(DebugError::RelocationSymbol { section: name, symbol }),
                     };
                     let place = usize::try_from(reloc.r_offset(Le)).ok();
                     let range = place.and_then(|at| Some(at..at.checked_add(width)?));
                     let Some(field) = range.and_then(|range| data.to_mut().get_mut(range)) else {
-                        return Err(format!("{name} has a relocation outside of its contents"));
+                        return Err(DebugError::RelocationPlace(name));
                     };
                     field.copy_from_slice(&value.to_le_bytes()[..width]);
                 }
@@ -104,18 +106,18 @@ impl<'d> DebugSections<'d> {
     /// The debug sections of a linked file, such as a kernel: its addresses are final.
     ///
     /// # Errors
-    /// No ELF file, or a section that cannot be read, in words.
-    pub(crate) fn of_linked(bytes: &'d [u8]) -> Result<Self, String> {
-        let header = FileHeader64::<Le>::parse(bytes).map_err(|error| error.to_string())?;
-        let sections = header.sections(Le, bytes).map_err(|error| error.to_string())?;
+    /// No ELF file, or a section that cannot be read.
+    pub(crate) fn of_linked(bytes: &'d [u8]) -> Result<Self, DebugError> {
+        let header = FileHeader64::<Le>::parse(bytes)?;
+        let sections = header.sections(Le, bytes)?;
         let mut found = Self::default();
         for section in sections.iter() {
             let name = sections.section_name(Le, section).unwrap_or_default();
             let Some(name) = std::str::from_utf8(name).ok().and_then(known) else { continue };
             if section.sh_flags(Le).0 & elf::SHF_COMPRESSED.0 != 0 {
-                return Err(format!("{name} is compressed"));
+                return Err(DebugError::Compressed { section: name, remedy: "" });
             }
-            let data = section.data(Le, bytes).map_err(|_| format!("{name} lies outside the file"))?;
+            let data = section.data(Le, bytes).map_err(|_| DebugError::Outside(name))?;
             found.data.entry(name).or_insert(Cow::Borrowed(data));
         }
         Ok(found)

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gimli::{AttributeValue, constants};
 
+use super::error::DebugError;
 use super::sections::DebugSections;
-use super::units::{Die, Units, UnitsError};
+use super::units::{Die, Units};
 use crate::layout::{Layout, Member, Shape, Types, layout};
 
 /// Whose structures.
@@ -27,7 +28,7 @@ pub(crate) fn structures(
     debug: &DebugSections<'_>,
     language: Language,
     wanted: &BTreeSet<String>,
-) -> Result<Found, UnitsError> {
+) -> Result<Found, DebugError> {
     let mut units = Units::read(debug)?;
     let mut found = Found::new();
     for unit in 0..units.list.len() {
@@ -103,7 +104,7 @@ type Members = Vec<Member<TypeRef>>;
 
 struct DwarfTypes<'u, 'a> {
     units: &'u mut Units<'a>,
-    failed: Option<UnitsError>,
+    failed: Option<DebugError>,
 }
 
 impl Types for DwarfTypes<'_, '_> {
@@ -121,7 +122,7 @@ impl Types for DwarfTypes<'_, '_> {
 }
 
 impl<'a> DwarfTypes<'_, 'a> {
-    fn read(&mut self, id: TypeRef) -> Result<Option<Shape<TypeRef>>, UnitsError> {
+    fn read(&mut self, id: TypeRef) -> Result<Option<Shape<TypeRef>>, DebugError> {
         let (unit, at) = id;
         let Some(die) = self.units.entry(unit, at)? else { return Ok(None) };
         let of = self.units.target(unit, die.value(constants::DW_AT_type));
@@ -155,7 +156,7 @@ impl<'a> DwarfTypes<'_, 'a> {
     }
 
     /// How many elements an array has: the product of its dimensions; one without a bound has none.
-    fn count(&mut self, unit: usize, die: &Die<'a>) -> Result<Option<u64>, UnitsError> {
+    fn count(&mut self, unit: usize, die: &Die<'a>) -> Result<Option<u64>, DebugError> {
         let mut count = Some(1_u64);
         let at = die.at;
         self.units.walk(unit, Some(at), &|_| true, &mut |_, child| {
@@ -171,7 +172,7 @@ impl<'a> DwarfTypes<'_, 'a> {
         Ok(count)
     }
 
-    fn members(&mut self, unit: usize, die: &Die<'a>) -> Result<Option<Members>, UnitsError> {
+    fn members(&mut self, unit: usize, die: &Die<'a>) -> Result<Option<Members>, DebugError> {
         let mut members = Some(Vec::new());
         if !die.has_children {
             return Ok(members);

@@ -9,6 +9,7 @@ use gimli::{
     DebugInfo, DebugStrOffsets, DebugStrOffsetsBase, DwAt, DwTag, UnitHeader, UnitOffset, constants,
 };
 
+use super::error::DebugError;
 use super::sections::{DebugSections, Reader};
 
 /// A unit: what one compilation made.
@@ -59,18 +60,9 @@ pub(crate) struct Units<'a> {
     budget: usize,
 }
 
-/// Why reading ended early.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum UnitsError {
-    #[error(".debug_info cannot be read: {0}")]
-    Damaged(#[from] gimli::Error),
-    #[error(".debug_info refers to more than its length allows")]
-    Spent,
-}
-
 impl<'a> Units<'a> {
     /// Reads the headers of all units and the first entry of each.
-    pub(crate) fn read(debug: &'a DebugSections<'a>) -> Result<Self, UnitsError> {
+    pub(crate) fn read(debug: &'a DebugSections<'a>) -> Result<Self, DebugError> {
         let info = debug.reader(".debug_info");
         let abbrev = debug.get(".debug_abbrev");
         let mut headers = Vec::new();
@@ -145,17 +137,17 @@ impl<'a> Units<'a> {
         Ok(units)
     }
 
-    pub(crate) fn spend(&mut self, amount: usize) -> Result<(), UnitsError> {
-        self.budget = self.budget.checked_sub(amount).ok_or(UnitsError::Spent)?;
+    pub(crate) fn spend(&mut self, amount: usize) -> Result<(), DebugError> {
+        self.budget = self.budget.checked_sub(amount).ok_or(DebugError::Spent)?;
         Ok(())
     }
 
-    fn entry_of(&mut self, unit: &Unit<'a>, at: usize) -> Result<Option<Die<'a>>, UnitsError> {
+    fn entry_of(&mut self, unit: &Unit<'a>, at: usize) -> Result<Option<Die<'a>>, DebugError> {
         self.read_entry(unit.header, &Rc::clone(&unit.abbreviations), at)
     }
 
     /// The entry at an offset of a unit.
-    pub(crate) fn entry(&mut self, unit: usize, at: usize) -> Result<Option<Die<'a>>, UnitsError> {
+    pub(crate) fn entry(&mut self, unit: usize, at: usize) -> Result<Option<Die<'a>>, DebugError> {
         let Some(unit) = self.list.get(unit) else { return Ok(None) };
         let (header, abbreviations) = (unit.header, Rc::clone(&unit.abbreviations));
         self.read_entry(header, &abbreviations, at)
@@ -166,7 +158,7 @@ impl<'a> Units<'a> {
         header: UnitHeader<Reader<'a>>,
         abbreviations: &Abbreviations,
         at: usize,
-    ) -> Result<Option<Die<'a>>, UnitsError> {
+    ) -> Result<Option<Die<'a>>, DebugError> {
         let mut raw = header.entries_raw(abbreviations, Some(UnitOffset(at)))?;
         let Some(abbreviation) = raw.read_abbreviation()? else { return Ok(None) };
         self.spend(abbreviation.attributes().len().saturating_add(1))?;
@@ -187,8 +179,8 @@ impl<'a> Units<'a> {
         unit: usize,
         from: Option<usize>,
         wants: &dyn Fn(DwTag) -> bool,
-        each: &mut dyn FnMut(&mut Self, Die<'a>) -> Result<(), UnitsError>,
-    ) -> Result<(), UnitsError> {
+        each: &mut dyn FnMut(&mut Self, Die<'a>) -> Result<(), DebugError>,
+    ) -> Result<(), DebugError> {
         let Some(here) = self.list.get(unit) else { return Ok(()) };
         let (header, abbreviations) = (here.header, Rc::clone(&here.abbreviations));
         let mut raw = header.entries_raw(&abbreviations, from.map(UnitOffset))?;
