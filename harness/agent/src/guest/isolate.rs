@@ -53,18 +53,18 @@ fn jail_failed(name: &core::ffi::CStr, (errno, words): (Errno, String)) -> (Errn
     (errno, format!("no jail `{name}` with a network stack of its own ({cause}); {remedy}"))
 }
 
-/// Puts this process into a network stack that nobody has used.
+/// Puts this process into a network stack that nobody has used and in which nothing happens by itself.
 ///
 /// # Errors
 /// The kernel's number and what could not be done.
 #[cfg(feature = "freebsd")]
 pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
+    let failed = |failed| jail_failed(jail.name(), failed);
     match jail {
-        Jail::Fresh(name) => crate::sys::jail::enter_fresh(name),
-        Jail::Waiting(_, jid) => crate::sys::jail::enter_waiting(*jid),
+        Jail::Fresh(name) => crate::sys::jail::enter_fresh(name).map_err(failed).and_then(|()| still()),
+        // `prepare` has made its settings.
+        Jail::Waiting(_, jid) => crate::sys::jail::enter_waiting(*jid).map_err(failed),
     }
-    .map_err(|failed| jail_failed(jail.name(), failed))?;
-    still()
 }
 
 /// Makes a jail that waits, with a network stack in which nothing happens by itself.
