@@ -10,6 +10,7 @@ use crate::collector::Seen;
 use crate::command::Command;
 use crate::session::Session;
 use crate::sys::clock::Deadline;
+use crate::sys::process;
 
 /// How long to wait at a time for a command whose outputs are open: their end tells that it ends, unless it left a process
 /// behind that holds them. In milliseconds.
@@ -32,6 +33,10 @@ impl Session<'_> {
     fn attend(&mut self, mut command: Command, limit_ms: u32) {
         let limit = Deadline::after_ms(limit_ms);
         let status = loop {
+            if command.silent() {
+                // It was about to end when the end of its outputs was told, which interrupted it.
+                process::give_way();
+            }
             match command.status() {
                 Ok(None) if limit.passed() => break command.kill(),
                 Ok(None) => {}

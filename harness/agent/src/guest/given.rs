@@ -11,18 +11,22 @@ pub(crate) struct Given {
     pub(crate) quiet: Quiet,
     /// `/dev/null`, as input and output of the children.
     pub(crate) null: Fd,
+    /// Records are passed on before the kernel is asked for anything that a program is about: whoever asks for one program
+    /// may want to see how far it came. Of several, only those are of use that came to their end.
+    pub(crate) prompt: bool,
     /// Pages of memory.
     #[cfg(feature = "freebsd")]
     pages: u64,
 }
 
 impl Given {
-    /// Looks.
+    /// Looks, for so many programs.
     ///
     /// # Errors
     /// The kernel's number: there is no `/dev/null`.
-    pub(crate) fn look() -> Result<Self, Errno> {
+    pub(crate) fn look(programs: usize) -> Result<Self, Errno> {
         Ok(Self {
+            prompt: programs == 1,
             quiet: Quiet::here(),
             null: io::open(c"/dev/null", Access::Both)?,
             #[cfg(feature = "freebsd")]

@@ -63,7 +63,9 @@ pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
     match jail {
         Jail::Fresh(name) => crate::sys::jail::enter_fresh(name).map_err(failed).and_then(|()| still()),
         // `prepare` has made its settings.
-        Jail::Waiting(_, jid) => crate::sys::jail::enter_waiting(*jid).map_err(failed),
+        Jail::Waiting(_, jid) => {
+            crate::sys::jail::enter_waiting(*jid).map_err(|errno| failed((errno, String::new())))
+        }
     }
 }
 
@@ -78,7 +80,7 @@ pub(crate) fn prepare(name: CString) -> Result<Jail, (Errno, String)> {
     // A process that has entered a jail cannot leave it.
     match process::fork().map_err(system)? {
         process::Forked::Child => {
-            let result = crate::sys::jail::enter_waiting(jid).map_err(|(errno, _)| errno);
+            let result = crate::sys::jail::enter_waiting(jid);
             let result = result.and_then(|()| still().map_err(|(errno, _)| errno));
             // An error number fits into an exit status.
             process::exit(result.map_or_else(|errno| errno.0, |()| 0))

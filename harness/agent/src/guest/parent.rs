@@ -91,7 +91,8 @@ fn serve_request(stacks: Stacks) -> Result<(), Failure> {
 }
 
 fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
-    let given = Given::look().map_err(|errno| Failure::System("opening /dev/null", errno))?;
+    let given =
+        Given::look(batch.programs.len()).map_err(|errno| Failure::System("opening /dev/null", errno))?;
     // Used again and again: after a fork each page that is written is copied first.
     let mut buffer = vec![0; CHUNK];
     let mut console = Console::begin();

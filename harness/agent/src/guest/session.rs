@@ -60,7 +60,7 @@ pub(crate) struct Session<'a> {
 /// ends, because the parent takes its end for the end of the process. Whether the program ran and left nothing behind
 /// that other network stacks would notice.
 pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut laps: Laps) -> bool {
-    let reporter = Reporter::new(pipe, program.id);
+    let reporter = Reporter::new(pipe, program.id, given.prompt);
     // Only the guest's own root may switch it, and the ring is read from inside.
     let traced = match program.kernel_trace.then(ring::switch_on).transpose() {
         Ok(traced) => traced.unwrap_or(false),
@@ -181,8 +181,10 @@ fn stand_alone(null: &Fd) -> Result<(), Errno> {
 
 impl Session<'_> {
     fn step(&mut self, step: &Step) {
-        self.reporter.pass_on();
         self.reporter.report(Body::Begin);
+        if !matches!(step, Step::Send(_)) {
+            self.reporter.before_asking();
+        }
         match step {
             Step::Send(send) => self.send(send),
             Step::Exec { argv, limit_ms } => {
@@ -217,7 +219,7 @@ impl Session<'_> {
     fn send(&mut self, send: &Send) {
         let Some(data) = self.patched(send) else { return };
         self.reporter.report(Body::Sent { data: data.clone() });
-        self.reporter.pass_on();
+        self.reporter.before_asking();
         let deadline = Deadline::after_ms(send.limit_ms);
         if !self.transmit(&data, "the datagram") {
             return;
