@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What all programs of a batch find as it is: asked for once.
 
+use nlproof_agent::Program;
+
 use crate::quiet::Quiet;
 use crate::sys::Errno;
 use crate::sys::io::{self, Access, Fd};
@@ -11,9 +13,8 @@ pub(crate) struct Given {
     pub(crate) quiet: Quiet,
     /// `/dev/null`, as input and output of the children.
     pub(crate) null: Fd,
-    /// Records are passed on before the kernel is asked for anything that a program is about: whoever asks for one program
-    /// may want to see how far it came. Of several, only those are of use that came to their end.
-    pub(crate) prompt: bool,
+    /// There is one program.
+    alone: bool,
     /// Pages of memory.
     #[cfg(feature = "freebsd")]
     pages: u64,
@@ -26,12 +27,19 @@ impl Given {
     /// The kernel's number: there is no `/dev/null`.
     pub(crate) fn look(programs: usize) -> Result<Self, Errno> {
         Ok(Self {
-            prompt: programs == 1,
+            alone: programs == 1,
             quiet: Quiet::here(),
             null: io::open(c"/dev/null", Access::Both)?,
             #[cfg(feature = "freebsd")]
             pages: crate::sys::sysctl::number("vm.stats.vm.v_page_count").unwrap_or_default(),
         })
+    }
+
+    /// Whether the records of a program are passed on before the kernel is asked for anything that the program is about.
+    /// Whoever asks for one program may want to see how far it came, and of one with network cards the harness has to hear
+    /// what is to be done with them. Of all others only those are of use that came to their end.
+    pub(crate) fn prompt(&self, program: &Program) -> bool {
+        self.alone || !program.cards.is_empty()
     }
 
     /// Whether an eighth of the guest's memory is free. A kernel that does not tell has little.

@@ -191,7 +191,8 @@ fn run(
     // The child does the same: whoever comes first, the group exists before it is killed. An error says
     // that the child was first and is on its way.
     process::lead_group(pid).ok();
-    let relayed = relay(&read, program.limit_ms, pid, buffer);
+    let prompt = given.prompt(program);
+    let relayed = relay(&read, program.limit_ms, prompt, pid, buffer);
     let Relayed { mut rest, steps, ended, killed, silent_since } = match relayed {
         Ok(relayed) => relayed,
         Err(failure) => {
@@ -204,7 +205,7 @@ fn run(
         let text = format!("the program did not end within {} ms and was killed", program.limit_ms);
         rest.extend(record(program, Body::Error { stage: ErrorStage::Limit, errno: 0, text })?);
     }
-    if killed || program.has_commands() {
+    if prompt && (killed || program.has_commands()) {
         // To take a network stack apart is a lot of work for the kernel, and it may die of it.
         write(&rest)?;
         rest.clear();
@@ -246,8 +247,8 @@ fn kernels_lines(
 }
 
 /// Passes whole frames on until the child has closed its pipe; kills it when its time is over. As many as are there are
-/// written at once, for each write is a segment on the way to the harness.
-fn relay(pipe: &Fd, limit_ms: u32, child: Pid, buffer: &mut [u8]) -> Result<Relayed, Failure> {
+/// written at once, for each write is a segment on the way to the harness; if nobody waits for them, more are waited for.
+fn relay(pipe: &Fd, limit_ms: u32, prompt: bool, child: Pid, buffer: &mut [u8]) -> Result<Relayed, Failure> {
     let mut reader = FrameReader::without_hello();
     let (mut rest, mut steps) = (Vec::new(), Steps::default());
     let mut deadline = Deadline::after_ms(limit_ms);
@@ -281,14 +282,19 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid, buffer: &mut [u8]) -> Result<Rela
             steps.hear(frame).map_err(Failure::Batch)?;
             rest.extend_from_slice(frame);
         }
-        let mut more = [PollFd::readable(pipe.raw())];
-        io::poll(&mut more, 0).map_err(|errno| Failure::System("poll", errno))?;
-        if rest.len() >= AT_ONCE || !more.iter().any(|pipe| pipe.ready()) {
+        if rest.len() >= AT_ONCE || prompt && !is_ready(pipe)? {
             write(&rest)?;
             rest.clear();
         }
         silent_since = clock::now();
     }
+}
+
+/// Whether more can be read.
+fn is_ready(pipe: &Fd) -> Result<bool, Failure> {
+    let mut more = [PollFd::readable(pipe.raw())];
+    io::poll(&mut more, 0).map_err(|errno| Failure::System("poll", errno))?;
+    Ok(more.iter().any(|pipe| pipe.ready()))
 }
 
 /// Ends what is left of a child and gives its exit status; `None` if it is not gone and `block` is false.
