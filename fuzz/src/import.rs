@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use nlproof_traces::import::{draft, read};
+use nlproof_traces::import::{read, replica};
 use nlproof_traces::vector::lint;
 use nlproof_wire::Os;
 
@@ -14,12 +14,12 @@ use nlproof_wire::Os;
 pub fn import(data: &[u8]) {
     let Ok(reading) = read(Path::new("file"), data) else { return };
     for os in Os::ALL {
-        let draft = draft("suite/name", "file", os, &reading);
-        if draft.steps.is_empty() {
+        let replica = replica("suite/name", "file", os, &reading);
+        if replica.steps.is_empty() {
             continue;
         }
-        // The draft holds the vector's bytes against those that were read.
-        match draft.vector(Path::new("suite/name.yaml")) {
+        // The replica holds the vector's bytes against those that were read.
+        match replica.vector(Path::new("suite/name.yaml")) {
             Ok((vector, _)) => assert_eq!(lint(&vector), [], "{}", vector.to_yaml()),
             Err(error) => panic!("{error}"),
         }

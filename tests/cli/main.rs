@@ -9,13 +9,13 @@ mod developer;
 #[path = "../support/disk.rs"]
 mod disk;
 mod documented;
-mod export;
+mod export_image;
+mod export_vector;
 mod fetch;
 mod further;
 mod fuzz;
 mod goldens;
 mod here;
-mod image_export;
 mod images;
 mod jobs;
 #[path = "../support/kernel.rs"]

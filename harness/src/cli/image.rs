@@ -12,8 +12,8 @@ use super::args::{ImageArgs, ImageCommand, ProjectArgs};
 use super::default_cell::release_here;
 use super::directories::{cache_directory, places};
 use super::exit::{CliError, ExitCode};
+use super::export_image;
 use super::fetch;
-use super::image_export;
 use super::out::say;
 use super::project::Project;
 use super::stages::with_stages;
@@ -31,8 +31,8 @@ pub(super) fn main(project: &ProjectArgs, args: &ImageArgs) -> Result<ExitCode, 
     match &args.command {
         ImageCommand::Fetch(args) => fetch::main(project, args),
         ImageCommand::Build { release, stock_rc, kmod } => build_one(project, release, *stock_rc, kmod),
-        ImageCommand::Export(args) => image_export::export_one(project, args),
-        ImageCommand::Check(args) => image_export::check(args),
+        ImageCommand::Export(args) => export_image::export_one(project, args),
+        ImageCommand::Check(args) => export_image::check(args),
         ImageCommand::List => list(),
         ImageCommand::Rm { images } => remove(images),
         ImageCommand::Gc { all, dry_run } => collect(project, *all, *dry_run),

@@ -12,7 +12,7 @@ use super::exit::{CliError, ExitCode};
 use super::new_vector::write_new;
 use super::out::{say_text, tell};
 use crate::file::Limit;
-use crate::import::{Reading, draft};
+use crate::import::{Reading, replica};
 use crate::vector::Replaced;
 
 /// The most that a trace or a capture has that somebody reports.
@@ -30,14 +30,14 @@ pub(super) fn main(project: &ProjectArgs, args: &ImportArgs) -> Result<ExitCode,
     let file =
         Path::new(&args.file).file_name().map_or(args.file.as_str().into(), |name| name.to_string_lossy());
     let id = args.as_vector.as_deref().unwrap_or(SHOWN);
-    let draft = draft(id, &file, os, &reading);
-    if draft.steps.is_empty() {
+    let replica = replica(id, &file, os, &reading);
+    if replica.steps.is_empty() {
         return Err(CliError::Usage(format!(
             "{}: everything in it comes from the kernel, and a vector sends\n  help: `decode` shows it",
             args.file
         )));
     }
-    let (vector, replaced) = draft.vector(Path::new(&format!("{id}.yaml")))?;
+    let (vector, replaced) = replica.vector(Path::new(&format!("{id}.yaml")))?;
     for line in &replaced {
         tell!("replaced: {line}");
     }

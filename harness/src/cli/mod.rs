@@ -18,11 +18,11 @@ mod diff;
 mod directories;
 mod doctor;
 mod exit;
-mod export;
+mod export_image;
+mod export_vector;
 mod fetch;
 mod fuzz;
 mod image;
-mod image_export;
 mod import;
 mod interrupt;
 mod kept_cell;
@@ -98,7 +98,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Decode(args) => decode::main(&args),
         Command::Import(args) => import::main(&cli.project, &args),
         Command::Watch(args) => watch::main(&cli.project, &args),
-        Command::Export(args) => export::main(&cli.project, &args),
+        Command::Export(args) => export_vector::main(&cli.project, &args),
         Command::Reduce(args) => reduce::main(&cli.project, &args),
         Command::Verify(args) => verify::main(&cli.project, &args),
         Command::Bisect(args) => bisect::main(&cli.project, &args),

@@ -2,8 +2,9 @@
 //! Requests from the schema: every message and attribute that the tables have, in the order in which a client could send them.
 
 use nlproof_agent::{Privilege, SocketOptions};
+use nlproof_wire::consts::freebsd::AF_INET6;
 use nlproof_wire::consts::{
-    IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
+    AF_INET, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINKINFO, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
     NLM_F_REQUEST, RTM_DELADDR, RTM_DELLINK, RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_SETLINK,
 };
 use nlproof_wire::schema::{self, AttrKind, AttrSpec, AttrTable, FieldKind, HeaderField};
@@ -41,9 +42,6 @@ const READ: [&str; 14] = [
     "master",
     "mtu",
 ];
-/// IPv4 and IPv6 as FreeBSD numbers them.
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 28;
 
 /// A new draft.
 pub(super) fn draft(rng: &mut Rng) -> Draft {

@@ -10,7 +10,7 @@ use super::world::{OS, World};
 use crate::draft::Draft;
 use crate::file::{FileError, Limit, files_below, read, read_text};
 use crate::import::conversation;
-use crate::vector::{Draft as Bytes, DraftStep as BytesStep, parse_vector};
+use crate::vector::{Replica, ReplicaStep, parse_vector};
 
 /// The indexes of lo0 and of the first interface that is made, where the simulator answers to which those inputs were made.
 const LO0: u32 = 3;
@@ -90,19 +90,19 @@ fn input(path: &Path) -> Result<Seed, FileError> {
         return Ok(Err(NoRequest::NoDatagram));
     }
     let bit = |number: u8| options & 1 << number != 0;
-    let mut draft = Bytes::new("fuzz/seed", "an input of libFuzzer", OS);
-    draft.socket =
+    let mut replica = Replica::new("fuzz/seed", "an input of libFuzzer", OS);
+    replica.socket =
         SocketOptions { ext_ack: bit(0), cap_ack: bit(1), strict: bit(2), ..SocketOptions::default() };
-    draft.privilege = match (bit(4), bit(6)) {
+    replica.privilege = match (bit(4), bit(6)) {
         (true, _) => Privilege::Unprivileged,
         (false, true) => Privilege::Jailed,
         (false, false) => Privilege::Root,
     };
     let mut with = |interfaces: &BTreeMap<u32, String>| {
         let step =
-            |datagram: &&[u8]| BytesStep::Send { data: datagram.to_vec(), interfaces: interfaces.clone() };
-        draft.steps = datagrams.iter().map(step).collect();
-        let (vector, _) = draft.vector(path).ok()?;
+            |datagram: &&[u8]| ReplicaStep::Send { data: datagram.to_vec(), interfaces: interfaces.clone() };
+        replica.steps = datagrams.iter().map(step).collect();
+        let (vector, _) = replica.vector(path).ok()?;
         Draft::of(&vector, OS)
     };
     let mut interfaces = BTreeMap::from([(LO0, "lo0".to_owned())]);

@@ -10,29 +10,14 @@ use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, verify};
 use object::elf::{R_X86_64_32S, R_X86_64_GOTPCREL, R_X86_64_REX_GOTPCRELX};
 use support::*;
 
-fn policy(text: &str) -> Policy {
-    Policy::parse(Path::new("p.yaml"), text).unwrap()
-}
-
-fn default() -> Policy {
-    Policy::default()
-}
-
-fn leaf(a: &mut CodeAssembler) {
-    a.push(rbp).unwrap();
-    a.mov(rbp, rsp).unwrap();
-    a.pop(rbp).unwrap();
-    a.ret().unwrap();
-}
-
 #[test]
 fn elf_takes_a_module_and_no_cut_one() {
     let mut fixture = Fixture::new();
     fixture.function("f", leaf);
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
     let bytes = fixture.build();
     for bytes in [&bytes[..bytes.len() - 1], b"", b"!<arch>\nx", b"\x7fELF"] {
-        let report = verify(&ObjectBytes { name: "cut.ko", bytes }, &default(), None);
+        let report = verify(&ObjectBytes { name: "cut.ko", bytes }, &Policy::default(), None);
         assert!(!report.accepted);
         assert_eq!(report.findings[0].check, Check::Elf, "{report}");
     }
@@ -42,7 +27,7 @@ fn elf_takes_a_module_and_no_cut_one() {
 fn code_needs_functions_with_sizes() {
     let mut fixture = Fixture::new();
     fixture.bytes("f", &[0xc3], 0);
-    let what = rejects(&fixture, &default(), Check::Code, "f");
+    let what = rejects(&fixture, &Policy::default(), Check::Code, "f");
     assert!(what.contains("without a size"), "{what}");
 }
 
@@ -50,20 +35,20 @@ fn code_needs_functions_with_sizes() {
 fn code_that_no_symbol_names_is_refused_and_padding_is_not() {
     let mut fixture = Fixture::new();
     fixture.bytes("f", &[0xc3, 0xcc, 0x90, 0x0f, 0x1f, 0x00], 1);
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
     fixture.bytes("g", &[0xc3, 0x31, 0xc0, 0xc3], 1);
-    rejects(&fixture, &default(), Check::Code, ".text");
+    rejects(&fixture, &Policy::default(), Check::Code, ".text");
 }
 
 #[test]
 fn code_that_is_no_instruction_or_runs_past_the_end_is_refused() {
     let mut fixture = Fixture::new();
     fixture.bytes("f", &[0xc3, 0x06], 2);
-    let what = rejects(&fixture, &default(), Check::Code, "f");
+    let what = rejects(&fixture, &Policy::default(), Check::Code, "f");
     assert!(what.contains("no instruction"), "{what}");
     let mut fixture = Fixture::new();
     fixture.bytes("f", &[0x31, 0xc0], 2);
-    let what = rejects(&fixture, &default(), Check::Code, "f");
+    let what = rejects(&fixture, &Policy::default(), Check::Code, "f");
     assert!(what.contains("past its end"), "{what}");
 }
 
@@ -72,7 +57,7 @@ fn code_must_not_jump_into_an_instruction_or_be_changed_by_a_relocation() {
     let mut fixture = Fixture::new();
     // jmp +1 into the middle of a five-byte mov.
     fixture.bytes("f", &[0xeb, 0x01, 0xb8, 0, 0, 0, 0, 0xc3], 8);
-    let what = rejects(&fixture, &default(), Check::Code, "f");
+    let what = rejects(&fixture, &Policy::default(), Check::Code, "f");
     assert!(what.contains("branches at +0x0"), "{what}");
     let mut fixture = Fixture::new();
     let f = fixture.function("f", |a| {
@@ -82,7 +67,7 @@ fn code_must_not_jump_into_an_instruction_or_be_changed_by_a_relocation() {
         a.ret().unwrap();
     });
     fixture.reloc(fixture.text(), fixture.start_of(f), f, 0, R_X86_64_32S);
-    let what = rejects(&fixture, &default(), Check::Code, "f");
+    let what = rejects(&fixture, &Policy::default(), Check::Code, "f");
     assert!(what.contains("changes an instruction"), "{what}");
 }
 
@@ -96,12 +81,12 @@ fn imports_must_be_allowed_and_global_in_the_kernel() {
     assert!(what.contains("not in the policy's list"), "{what}");
     let strange = fixture.import("if_sideways");
     fixture.caller("g", &[strange]);
-    let what = rejects(&fixture, &default(), Check::Imports, "if_sideways");
+    let what = rejects(&fixture, &Policy::default(), Check::Imports, "if_sideways");
     assert!(what.contains("nowhere in the kernel"), "{what}");
     let mut fixture = Fixture::new();
     let float = fixture.import("__muldf3");
     fixture.caller("f", &[float]);
-    let what = rejects(&fixture, &default(), Check::Imports, "__muldf3");
+    let what = rejects(&fixture, &Policy::default(), Check::Imports, "__muldf3");
     assert!(what.contains("floating point"), "{what}");
 }
 
@@ -118,7 +103,7 @@ fn imports_of_local_kernel_symbols_are_refused() {
         let mut module = Fixture::new();
         let import = module.import(name);
         module.caller("f", &[import]);
-        verify(&ObjectBytes { name: "m.ko", bytes: &module.build() }, &default(), Some(&symbols))
+        verify(&ObjectBytes { name: "m.ko", bytes: &module.build() }, &Policy::default(), Some(&symbols))
     };
     assert!(importing("shown").accepted);
     let report = importing("hidden");
@@ -142,7 +127,7 @@ fn relocations_outside_the_loaders_types_are_refused_with_the_cause() {
     let f = fixture.bytes("f", &[0x48, 0x8b, 0x05, 0, 0, 0, 0, 0xc3], 8);
     let place = fixture.start_of(f) + 3;
     fixture.reloc(fixture.text(), place, guard, -4, R_X86_64_REX_GOTPCRELX);
-    let what = rejects(&fixture, &default(), Check::Relocs, "__stack_chk_guard");
+    let what = rejects(&fixture, &Policy::default(), Check::Relocs, "__stack_chk_guard");
     assert!(what.contains("type 42 (REX_GOTPCRELX)"), "{what}");
     assert!(what.contains("module was compiled with stack protector by an unpatched clang"), "{what}");
 
@@ -151,7 +136,7 @@ fn relocations_outside_the_loaders_types_are_refused_with_the_cause() {
     let f = fixture.bytes("f", &[0x48, 0x8b, 0x05, 0, 0, 0, 0, 0xc3], 8);
     let place = fixture.start_of(f) + 3;
     fixture.reloc(fixture.text(), place, up, -4, R_X86_64_GOTPCREL);
-    let what = rejects(&fixture, &default(), Check::Relocs, "if_up");
+    let what = rejects(&fixture, &Policy::default(), Check::Relocs, "if_up");
     assert!(what.contains("type 9 (GOTPCREL)") && what.contains("no global offset table"), "{what}");
 }
 
@@ -161,7 +146,7 @@ fn relocations_of_sections_that_are_not_loaded_are_free() {
     let f = fixture.function("f", leaf);
     let debug = fixture.section(".debug_info", object::elf::SectionFlags(0), &[0; 8], 1);
     fixture.reloc(debug, 0, f, 0, object::elf::R_X86_64_32);
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
 }
 
 #[test]
@@ -172,18 +157,18 @@ fn fpu_is_refused_and_fences_are_not() {
         a.mfence().unwrap();
         a.ret().unwrap();
     });
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
     fixture.function("g", |a| {
         a.xorps(xmm0, xmm0).unwrap();
         a.ret().unwrap();
     });
-    rejects(&fixture, &default(), Check::Fpu, "g");
+    rejects(&fixture, &Policy::default(), Check::Fpu, "g");
     let mut fixture = Fixture::new();
     fixture.function("x87", |a| {
         a.fld1().unwrap();
         a.ret().unwrap();
     });
-    rejects(&fixture, &default(), Check::Fpu, "x87");
+    rejects(&fixture, &Policy::default(), Check::Fpu, "x87");
 }
 
 #[test]
@@ -198,12 +183,12 @@ fn red_zone_is_refused_and_locals_above_the_stack_pointer_are_not() {
         a.leave().unwrap();
         a.ret().unwrap();
     });
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
     fixture.function("g", |a| {
         a.mov(qword_ptr(rsp - 8), rax).unwrap();
         a.ret().unwrap();
     });
-    rejects(&fixture, &default(), Check::RedZone, "g");
+    rejects(&fixture, &Policy::default(), Check::RedZone, "g");
     let mut fixture = Fixture::new();
     fixture.function("h", |a| {
         a.push(rbp).unwrap();
@@ -212,7 +197,7 @@ fn red_zone_is_refused_and_locals_above_the_stack_pointer_are_not() {
         a.pop(rbp).unwrap();
         a.ret().unwrap();
     });
-    rejects(&fixture, &default(), Check::RedZone, "h");
+    rejects(&fixture, &Policy::default(), Check::RedZone, "h");
 }
 
 #[test]
@@ -221,7 +206,7 @@ fn privileged_instructions_are_refused() {
     for body in bodies {
         let mut fixture = Fixture::new();
         fixture.bytes("f", body, body.len() as u64);
-        rejects(&fixture, &default(), Check::Insn, "f");
+        rejects(&fixture, &Policy::default(), Check::Insn, "f");
         accepts(&fixture, &policy("waivers: [{symbol: f, check: insn, reason: a test}]"));
     }
 }

@@ -4,8 +4,6 @@
 
 mod support;
 
-use std::path::Path;
-
 use iced_x86::code_asm::*;
 use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, verify};
 use object::SymbolKind;
@@ -13,21 +11,6 @@ use object::elf::{
     R_X86_64_32S, R_X86_64_64, R_X86_64_PC32, R_X86_64_PLT32, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS, SHF_WRITE,
 };
 use support::*;
-
-fn policy(text: &str) -> Policy {
-    Policy::parse(Path::new("p.yaml"), text).unwrap()
-}
-
-fn default() -> Policy {
-    Policy::default()
-}
-
-fn leaf(a: &mut CodeAssembler) {
-    a.push(rbp).unwrap();
-    a.mov(rbp, rsp).unwrap();
-    a.pop(rbp).unwrap();
-    a.ret().unwrap();
-}
 
 fn framed(fixture: &mut Fixture, name: &str, bytes: i32) -> object::write::SymbolId {
     fixture.function(name, |a| {
@@ -43,7 +26,7 @@ fn stack_sums_the_deepest_chain_and_shows_its_path() {
     let small = framed(&mut fixture, "small", 8);
     let large = framed(&mut fixture, "large", 1000);
     fixture.caller("entry", &[small, large]);
-    let report = accepts(&fixture, &default());
+    let report = accepts(&fixture, &Policy::default());
     // 8 for the return address and 8 for rbp; 1000 + 8.
     assert_eq!(report.stats.deepest_chain, 16 + 1008);
     assert_eq!((report.functions[0].name.as_str(), report.functions[0].frame), ("entry", Some(16)));
@@ -69,7 +52,7 @@ fn stack_pointers_that_depend_on_data_or_loops_are_refused() {
         a.leave().unwrap();
         a.ret().unwrap();
     });
-    let what = rejects(&fixture, &default(), Check::Stack, "alloca");
+    let what = rejects(&fixture, &Policy::default(), Check::Stack, "alloca");
     assert!(what.contains("depends on data"), "{what}");
     let mut fixture = Fixture::new();
     fixture.function("probe", |a| {
@@ -83,14 +66,14 @@ fn stack_pointers_that_depend_on_data_or_loops_are_refused() {
         a.leave().unwrap();
         a.ret().unwrap();
     });
-    let what = rejects(&fixture, &default(), Check::Stack, "probe");
+    let what = rejects(&fixture, &Policy::default(), Check::Stack, "probe");
     assert!(what.contains("how often a loop runs"), "{what}");
     let mut fixture = Fixture::new();
     fixture.function("leaky", |a| {
         a.push(rax).unwrap();
         a.ret().unwrap();
     });
-    let what = rejects(&fixture, &default(), Check::Stack, "leaky");
+    let what = rejects(&fixture, &Policy::default(), Check::Stack, "leaky");
     assert!(what.contains("not back"), "{what}");
 }
 
@@ -102,7 +85,7 @@ fn stack_sizes_count_if_they_are_more() {
     record.extend([0xa0, 0x1f]);
     let sizes = fixture.section(".stack_sizes", object::elf::SectionFlags(0), &record, 1);
     fixture.reloc(sizes, 0, f, 0, R_X86_64_64);
-    let what = rejects(&fixture, &default(), Check::Stack, "f");
+    let what = rejects(&fixture, &Policy::default(), Check::Stack, "f");
     assert!(what.contains("frame of 4008 bytes"), "{what}");
     let report = accepts(&fixture, &policy("frame-bytes: 4008"));
     assert_eq!(report.functions[0].frame, Some(4008));
@@ -113,7 +96,7 @@ fn recursion_names_every_member_of_the_cycle() {
     let mut fixture = Fixture::new();
     let leaf = fixture.function("leaf", leaf);
     fixture.caller("a", &[leaf]);
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
     let mut fixture = Fixture::new();
     // b is known by its import until both are there: call through symbols made first.
     let a = fixture.caller("a", &[]);
@@ -122,7 +105,7 @@ fn recursion_names_every_member_of_the_cycle() {
     let start = fixture.start_of(c);
     fixture.reloc(fixture.text(), start + 1, b, -4, R_X86_64_PLT32);
     fixture.reloc(fixture.text(), start + 6, c, -4, R_X86_64_PLT32);
-    rejects(&fixture, &default(), Check::Recursion, "c");
+    rejects(&fixture, &Policy::default(), Check::Recursion, "c");
     let report = accepts(&fixture, &policy("waivers: [{symbol: c, check: recursion, reason: depth is one}]"));
     assert_eq!(report.counts(), (0, 1, 0));
 }
@@ -133,7 +116,7 @@ fn recursion_is_found_across_functions() {
     let a = fixture.bytes("a", &[0xe8, 0, 0, 0, 0, 0xc3], 6);
     let b = fixture.caller("b", &[a]);
     fixture.reloc(fixture.text(), fixture.start_of(a) + 1, b, -4, R_X86_64_PLT32);
-    let what = rejects(&fixture, &default(), Check::Recursion, "a");
+    let what = rejects(&fixture, &Policy::default(), Check::Recursion, "a");
     assert!(what.contains("a cycle of 2: a, b"), "{what}");
     // One waiver is not enough for a cycle of two.
     rejects(&fixture, &policy("waivers: [{symbol: a, check: recursion, reason: x}]"), Check::Recursion, "b");
@@ -149,7 +132,7 @@ fn indirect_calls_need_a_waiver_whose_targets_are_then_followed() {
         a.pop(rbp).unwrap();
         a.ret().unwrap();
     });
-    rejects(&fixture, &default(), Check::Indirect, "f");
+    rejects(&fixture, &Policy::default(), Check::Indirect, "f");
     let waived =
         policy("waivers: [{symbol: f, check: indirect, reason: the only method, targets: [target]}]");
     assert_eq!(accepts(&fixture, &waived).stats.deepest_chain, 16 + 2008);
@@ -175,9 +158,9 @@ fn switch(read_only: bool) -> Fixture {
 
 #[test]
 fn jump_tables_in_constant_memory_are_resolved() {
-    let report = accepts(&switch(true), &default());
+    let report = accepts(&switch(true), &Policy::default());
     assert_eq!(report.functions[0].indirect, 0);
-    let report = switch(false).verify(&default());
+    let report = switch(false).verify(&Policy::default());
     assert!(report.findings.iter().any(|finding| finding.check == Check::Indirect), "{report}");
     // What only the table reaches is not seen, and that is said.
     assert!(report.findings.iter().any(|finding| finding.check == Check::Code), "{report}");
@@ -188,12 +171,12 @@ fn panic_paths_are_shown_from_the_entry() {
     let mut fixture = Fixture::new();
     let up = fixture.import("if_up");
     fixture.caller("f", &[up]);
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
     let mut fixture = Fixture::new();
     let panic = fixture.import("panic");
     let inner = fixture.caller("inner", &[panic]);
     fixture.caller("outer", &[inner]);
-    let report = fixture.verify(&default());
+    let report = fixture.verify(&Policy::default());
     let outer = report.findings.iter().find(|finding| finding.subject == "outer").unwrap();
     let path: Vec<_> = outer.path.iter().map(|step| format!("{}: {}", step.function, step.text)).collect();
     assert_eq!(path, ["outer: call inner", "inner: call panic"]);
@@ -210,7 +193,7 @@ fn long_ways_to_a_panic_are_shortened_and_keep_their_end() {
     for number in 0..200 {
         callee = fixture.caller(&format!("f{number}"), &[callee]);
     }
-    let report = fixture.verify(&default());
+    let report = fixture.verify(&Policy::default());
     let top = report.findings.iter().find(|finding| finding.subject == "f199").unwrap();
     assert_eq!(top.path.len(), 65);
     assert_eq!((top.path[64].function.as_str(), top.path[64].text.as_str()), ("f0", "call panic"));
@@ -224,9 +207,9 @@ fn ud2_is_a_panic_where_it_can_be_reached() {
         a.ret().unwrap();
         a.ud2().unwrap();
     });
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
     fixture.function("live", |a| a.ud2().unwrap());
-    rejects(&fixture, &default(), Check::Panic, "live");
+    rejects(&fixture, &Policy::default(), Check::Panic, "live");
 }
 
 #[test]
@@ -255,12 +238,12 @@ fn sections_that_the_loader_would_not_honour_are_refused() {
         fixture.section(name, flags, &[0; 8], 4096);
         fixture
     };
-    accepts(&with(".data", SHF_ALLOC | SHF_WRITE), &default());
-    rejects(&with(".init_array", SHF_ALLOC | SHF_WRITE), &default(), Check::Sections, ".init_array");
-    rejects(&with(".ctors.1", SHF_ALLOC | SHF_WRITE), &default(), Check::Sections, ".ctors.1");
-    rejects(&with(".tbss", SHF_ALLOC | SHF_WRITE | SHF_TLS), &default(), Check::Sections, ".tbss");
-    rejects(&with(".llvmbc", object::elf::SectionFlags(0)), &default(), Check::Sections, ".llvmbc");
-    let report = accepts(&with(".eh_frame", SHF_ALLOC), &default());
+    accepts(&with(".data", SHF_ALLOC | SHF_WRITE), &Policy::default());
+    rejects(&with(".init_array", SHF_ALLOC | SHF_WRITE), &Policy::default(), Check::Sections, ".init_array");
+    rejects(&with(".ctors.1", SHF_ALLOC | SHF_WRITE), &Policy::default(), Check::Sections, ".ctors.1");
+    rejects(&with(".tbss", SHF_ALLOC | SHF_WRITE | SHF_TLS), &Policy::default(), Check::Sections, ".tbss");
+    rejects(&with(".llvmbc", object::elf::SectionFlags(0)), &Policy::default(), Check::Sections, ".llvmbc");
+    let report = accepts(&with(".eh_frame", SHF_ALLOC), &Policy::default());
     assert_eq!(report.counts(), (0, 0, 1));
 }
 
@@ -268,17 +251,17 @@ fn sections_that_the_loader_would_not_honour_are_refused() {
 fn module_metadata_must_be_there_and_fit_the_kernel() {
     let mut fixture = Fixture::bare();
     fixture.function("f", leaf);
-    rejects(&fixture, &default(), Check::Modmeta, "set_modmetadata_set");
+    rejects(&fixture, &Policy::default(), Check::Modmeta, "set_modmetadata_set");
     accepts(&fixture, &policy("metadata: false"));
     let mut fixture = Fixture::bare();
     fixture.metadata(VERSION + 1, VERSION + 9);
     fixture.function("f", leaf);
-    let what = rejects(&fixture, &default(), Check::Modmeta, "kernel");
+    let what = rejects(&fixture, &Policy::default(), Check::Modmeta, "kernel");
     assert!(what.contains("1400507; the module wants 1400508..1400516"), "{what}");
     let mut fixture = Fixture::bare();
     fixture.metadata(VERSION, VERSION - 1);
     fixture.function("f", leaf);
-    let what = rejects(&fixture, &default(), Check::Modmeta, "kernel");
+    let what = rejects(&fixture, &Policy::default(), Check::Modmeta, "kernel");
     assert!(what.contains("no order"), "{what}");
 }
 
@@ -291,7 +274,7 @@ fn traced_functions_need_prologue_and_return() {
     rejects(&fixture, &policy("traced: [f, g]"), Check::Traceable, "g");
     let mut fixture = Fixture::new();
     fixture.function("f", |a| a.ret().unwrap());
-    accepts(&fixture, &default());
+    accepts(&fixture, &Policy::default());
     let what = rejects(&fixture, &traced, Check::Traceable, "f");
     assert!(what.contains("does not start with"), "{what}");
     let mut fixture = Fixture::new();
@@ -348,7 +331,7 @@ fn calls_by_section_and_addend_find_their_function() {
     let section = fixture.section_symbol(text);
     let (place, to) = (fixture.start_of(f) + 1, fixture.start_of(second) as i64);
     fixture.reloc(text, place, section, to - 4, R_X86_64_PC32);
-    assert_eq!(accepts(&fixture, &default()).stats.deepest_chain, 8 + 808);
+    assert_eq!(accepts(&fixture, &Policy::default()).stats.deepest_chain, 8 + 808);
 }
 
 #[test]
@@ -364,6 +347,7 @@ fn functions_that_never_return_end_the_path_of_their_callers() {
     fixture.reloc(fixture.text(), fixture.start_of(f) + 2, never, -4, R_X86_64_PLT32);
     let symbols = KernelSymbols::from_globals(["kern_reboot"], Some(VERSION));
     fixture.pad_text();
-    let report = verify(&ObjectBytes { name: "m.ko", bytes: &fixture.build() }, &default(), Some(&symbols));
+    let report =
+        verify(&ObjectBytes { name: "m.ko", bytes: &fixture.build() }, &Policy::default(), Some(&symbols));
     assert!(!report.findings.iter().any(|finding| finding.check == Check::Code), "{report}");
 }

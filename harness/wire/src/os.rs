@@ -52,15 +52,6 @@ impl Os {
         }
     }
 
-    /// `IFF_LOWER_UP`: the interface's lower layer is up.
-    #[must_use]
-    pub const fn iff_lower_up(self) -> u32 {
-        match self {
-            Self::FreeBsd => freebsd::IFF_LOWER_UP,
-            Self::Linux => linux::IFF_LOWER_UP,
-        }
-    }
-
     /// The value of `nlmsgerr.error` for a positive error number: FreeBSD sends it as it is, Linux
     /// negated. The same function reads it back.
     #[must_use]

@@ -11,20 +11,10 @@ use nlproof_wire::write::Writer;
 use nlproof_wire::{Os, strict};
 
 /// One RTM_NEWLINK of a 14.0-STABLE GENERIC kernel: lo10 with a description, counters and three levels of
-/// attributes.
-const NEWLINK: &[&str] = &[
-    "5801000010000303070000000000000000001800040000000880000000000000",
-    "090003006c6f3130000000000500100002000000050021000000000008000400",
-    "7805000012001400676f6c64656e2067726f756e640000002800400024000300",
-    "08000200220000000c00050003006800000000000c0004000300680000000000",
-    "c400170000000000000000000000000000000000000000000000000000000000",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0000000008001e00000000000c001200070001006c6f0000",
-];
+/// attributes. The second message of a dump.
+fn newlink() -> Vec<u8> {
+    hex::bytes(&[include_str!("hex/getlink-dump.hex")])[320..][..344].to_vec()
+}
 
 /// Attributes of a list and of the nests in it, every value read.
 fn read(list: Attrs<'_>, table: &'static AttrTable) -> usize {
@@ -56,7 +46,7 @@ fn decode(datagram: &[u8]) -> usize {
 
 #[test]
 fn the_view_layer_does_not_allocate() {
-    let bytes = hex::bytes(NEWLINK).repeat(8);
+    let bytes = newlink().repeat(8);
     let mut attributes = 0;
     let info = measure(|| attributes = decode(&bytes));
     assert_eq!((attributes, info.count_total), (8 * 14, 0), "{info:?}");
@@ -64,7 +54,7 @@ fn the_view_layer_does_not_allocate() {
 
 #[test]
 fn the_strict_walk_does_not_allocate_with_or_without_a_fault() {
-    let sound = hex::bytes(NEWLINK);
+    let sound = newlink();
     let cut = &sound[..sound.len() - 4];
     let mut walks = (Ok(()), Ok(()));
     let info = measure(|| walks = (strict::walk(Os::FreeBsd, &sound), strict::walk(Os::FreeBsd, cut)));
@@ -87,7 +77,7 @@ fn writing_into_a_buffer_does_not_allocate() {
 /// The counter counts: the owned tree of the same bytes does allocate.
 #[test]
 fn the_owned_tree_is_seen_to_allocate() {
-    let bytes = hex::bytes(NEWLINK);
+    let bytes = newlink();
     let info = measure(|| drop(std::hint::black_box(Datagram::decode(Os::FreeBsd, &bytes))));
     assert!(info.count_total > 14, "{info:?}");
 }

@@ -66,20 +66,33 @@ static ABI_NOTE: AbiNote =
     AbiNote { name_len: 8, descriptor_len: 4, kind: 1, name: *b"FreeBSD\0", version: 1_400_000 };
 
 // The compiler calls these by name. They are written with string instructions because it would turn a
-// loop back into a call of the very function.
+// loop back into a call of the very function. Eight bytes go at a time: an emulator takes each repetition for an
+// instruction of its own.
 
 /// # Safety
 /// `to` and `from` are valid for `len` bytes and do not overlap (C11 7.24.2.1).
 // SAFETY: no other definition of the name exists, there is no libc.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
-    // SAFETY: the caller vouches for both ranges; the direction flag is clear at function entry (System V
-    // ABI 3.2.1).
+    // SAFETY: the caller vouches for both ranges, which the two instructions walk through once, `len` bytes together; the
+    // direction flag is clear at function entry (System V ABI 3.2.1).
+    unsafe { forward(to, from, len) };
+    to
+}
+
+/// # Safety
+/// `to` and `from` are valid for `len` bytes, and `to` does not begin within `from`, unless at its first byte.
+unsafe fn forward(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: the caller vouches for both ranges. The words and the bytes that are left over are `len` bytes together, and
+    // the direction flag is clear, as at the entry of the only callers, which are functions of the C ABI.
     unsafe {
-        asm!("rep movsb", inout("rcx") len => _, inout("rdi") to => _, inout("rsi") from => _,
+        asm!("rep movsq",
+            "mov ecx, {rest:e}",
+            "rep movsb",
+            rest = in(reg) len & 7,
+            inout("rcx") len >> 3 => _, inout("rdi") to => _, inout("rsi") from => _,
             options(nostack, preserves_flags));
     }
-    to
 }
 
 /// # Safety
@@ -88,12 +101,9 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
     if (to as usize).wrapping_sub(from as usize) >= len {
-        // SAFETY: `to` begins before `from` or after its end: copying forward reads each byte before it is
-        // overwritten.
-        unsafe {
-            asm!("rep movsb", inout("rcx") len => _, inout("rdi") to => _, inout("rsi") from => _,
-                options(nostack, preserves_flags));
-        }
+        // SAFETY: the caller vouches for both ranges, and `to` begins before `from` or after its end: copying forward, by
+        // bytes or by words, reads each byte before it is overwritten.
+        unsafe { forward(to, from, len) };
     } else {
         // SAFETY: backward, from the last byte, for the same reason; `len` is not 0 here. The direction
         // flag is cleared again.
@@ -115,7 +125,12 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
     // SAFETY: the caller vouches for the range.
     unsafe {
-        asm!("rep stosb", inout("rcx") len => _, inout("rdi") to => _, in("al") byte as u8,
+        asm!("rep stosq",
+            "mov ecx, {rest:e}",
+            "rep stosb",
+            rest = in(reg) len & 7,
+            inout("rcx") len >> 3 => _, inout("rdi") to => _,
+            in("rax") u64::from(byte as u8) * 0x0101_0101_0101_0101,
             options(nostack, preserves_flags));
     }
     to

@@ -86,6 +86,18 @@ unsafe impl GlobalAlloc for Heap {
         block
     }
 
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same.
+        let block = unsafe { self.alloc(layout) };
+        // A mapping of its own is fresh pages of the kernel's, zeroed already: to write them again would have the kernel
+        // find a page for each, of buffers that mostly stay empty.
+        if !block.is_null() && class(layout).is_some() {
+            // SAFETY: the block has at least the layout's size, and nobody else has it.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        block
+    }
+
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some((class, _)) = class(layout) else {
             // SAFETY: such a layout was mapped by `alloc`, and the caller uses it no more.

@@ -53,18 +53,20 @@ fn jail_failed(name: &core::ffi::CStr, (errno, words): (Errno, String)) -> (Errn
     (errno, format!("no jail `{name}` with a network stack of its own ({cause}); {remedy}"))
 }
 
-/// Puts this process into a network stack that nobody has used.
+/// Puts this process into a network stack that nobody has used and in which nothing happens by itself.
 ///
 /// # Errors
 /// The kernel's number and what could not be done.
 #[cfg(feature = "freebsd")]
 pub(crate) fn enter(jail: &Jail) -> Result<(), (Errno, String)> {
+    let failed = |failed| jail_failed(jail.name(), failed);
     match jail {
-        Jail::Fresh(name) => crate::sys::jail::enter_fresh(name),
-        Jail::Waiting(_, jid) => crate::sys::jail::enter_waiting(*jid),
+        Jail::Fresh(name) => crate::sys::jail::enter_fresh(name).map_err(failed).and_then(|()| still()),
+        // `prepare` has made its settings.
+        Jail::Waiting(_, jid) => {
+            crate::sys::jail::enter_waiting(*jid).map_err(|errno| failed((errno, String::new())))
+        }
     }
-    .map_err(|failed| jail_failed(jail.name(), failed))?;
-    still()
 }
 
 /// Makes a jail that waits, with a network stack in which nothing happens by itself.
@@ -78,7 +80,7 @@ pub(crate) fn prepare(name: CString) -> Result<Jail, (Errno, String)> {
     // A process that has entered a jail cannot leave it.
     match process::fork().map_err(system)? {
         process::Forked::Child => {
-            let result = crate::sys::jail::enter_waiting(jid).map_err(|(errno, _)| errno);
+            let result = crate::sys::jail::enter_waiting(jid);
             let result = result.and_then(|()| still().map_err(|(errno, _)| errno));
             // An error number fits into an exit status.
             process::exit(result.map_or_else(|errno| errno.0, |()| 0))

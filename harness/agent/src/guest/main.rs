@@ -32,13 +32,19 @@ mod console;
 mod count;
 #[cfg(panic = "abort")]
 mod entry;
+mod exec;
+mod given;
+mod hardware;
 #[cfg(panic = "abort")]
 mod heap;
 mod isolate;
+mod kernel_trace;
 mod laps;
 mod listener;
+mod names;
 mod netlink;
 mod parent;
+mod quiet;
 mod race;
 mod reporter;
 #[cfg(feature = "freebsd")]
@@ -55,6 +61,7 @@ mod settings;
 mod stack;
 mod stacks;
 mod sys;
+mod waiting;
 #[cfg(feature = "freebsd")]
 mod watch;
 #[cfg(not(feature = "freebsd"))]

@@ -12,6 +12,7 @@ use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
 use nlproof_agent::{Batch, Body, ErrorStage, NO_STEP, Phase, Privilege, Program, Record, Request, status};
 
 use crate::console::Console;
+use crate::given::Given;
 use crate::isolate::Jail;
 use crate::laps::Laps;
 use crate::settings::Settings;
@@ -27,6 +28,8 @@ const REAP_MS: u32 = 5000;
 
 /// Bytes of frames that are gathered at most before they are written.
 const AT_ONCE: usize = 32 * 1024;
+/// Bytes that are read from a child at a time.
+const CHUNK: usize = 64 * 1024;
 
 /// What ends the agent before its batch is done.
 pub(crate) enum Failure {
@@ -88,6 +91,10 @@ fn serve_request(stacks: Stacks) -> Result<(), Failure> {
 }
 
 fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
+    let given =
+        Given::look(batch.programs.len()).map_err(|errno| Failure::System("opening /dev/null", errno))?;
+    // Used again and again: after a fork each page that is written is copied first.
+    let mut buffer = vec![0; CHUNK];
     let mut console = Console::begin();
     let mut seen = Vec::with_capacity(batch.programs.len());
     for (index, program) in batch.programs.iter().enumerate() {
@@ -101,11 +108,11 @@ fn run_batch(batch: &Batch, mut stacks: Stacks) -> Result<(), Failure> {
         match refusal {
             Some(text) => give_up(program, ErrorStage::Refused, Errno(0), text)?,
             None if program.privilege == Privilege::Outside => {
-                run(program, stacks.none(), &mut console, laps)?
+                run(program, stacks.none(), &given, &mut console, &mut buffer, laps)?
             }
             None => {
                 let left = batch.programs.len() - index;
-                run(program, stacks.next(left), &mut console, laps)?;
+                run(program, stacks.next(left), &given, &mut console, &mut buffer, laps)?;
             }
         }
     }
@@ -146,7 +153,14 @@ struct Relayed {
 }
 
 /// Runs one program in a child.
-fn run(program: &Program, jail: Jail, console: &mut Console, mut laps: Laps) -> Result<(), Failure> {
+fn run(
+    program: &Program,
+    jail: Jail,
+    given: &Given,
+    console: &mut Console,
+    buffer: &mut [u8],
+    mut laps: Laps,
+) -> Result<(), Failure> {
     // Until the child and its network stack are gone.
     let _settings = match Settings::make(&program.settings) {
         Ok(settings) => settings,
@@ -163,7 +177,7 @@ fn run(program: &Program, jail: Jail, console: &mut Console, mut laps: Laps) -> 
         }
         Ok((read, write, Forked::Child)) => {
             drop(read);
-            let alone = session::run(program, &jail, &write, child_laps);
+            let alone = session::run(program, &jail, &write, given, child_laps);
             process::exit(if alone && !program.has_commands() {
                 status::STACK_MAY_STAY
             } else {
@@ -177,10 +191,12 @@ fn run(program: &Program, jail: Jail, console: &mut Console, mut laps: Laps) -> 
     // The child does the same: whoever comes first, the group exists before it is killed. An error says
     // that the child was first and is on its way.
     process::lead_group(pid).ok();
-    let Relayed { mut rest, steps, ended, killed, silent_since } = match relay(&read, program.limit_ms, pid) {
+    let prompt = given.prompt(program);
+    let relayed = relay(&read, program.limit_ms, prompt, pid, buffer);
+    let Relayed { mut rest, steps, ended, killed, silent_since } = match relayed {
         Ok(relayed) => relayed,
         Err(failure) => {
-            reap(pid, &jail, true);
+            reap(pid, &jail, given, true);
             return Err(failure);
         }
     };
@@ -189,12 +205,12 @@ fn run(program: &Program, jail: Jail, console: &mut Console, mut laps: Laps) -> 
         let text = format!("the program did not end within {} ms and was killed", program.limit_ms);
         rest.extend(record(program, Body::Error { stage: ErrorStage::Limit, errno: 0, text })?);
     }
-    if killed || program.has_commands() {
+    if prompt && (killed || program.has_commands()) {
         // To take a network stack apart is a lot of work for the kernel, and it may die of it.
         write(&rest)?;
         rest.clear();
     }
-    let died = match reap(pid, &jail, ended) {
+    let died = match reap(pid, &jail, given, ended) {
         Some(status::DONE | status::STACK_MAY_STAY) => None,
         Some(status) => Some(status),
         // It cannot be had out of a system call: it is killed and will go, but this batch does not wait.
@@ -231,10 +247,9 @@ fn kernels_lines(
 }
 
 /// Passes whole frames on until the child has closed its pipe; kills it when its time is over. As many as are there are
-/// written at once, for each write is a segment on the way to the harness.
-fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
+/// written at once, for each write is a segment on the way to the harness; if nobody waits for them, more are waited for.
+fn relay(pipe: &Fd, limit_ms: u32, prompt: bool, child: Pid, buffer: &mut [u8]) -> Result<Relayed, Failure> {
     let mut reader = FrameReader::without_hello();
-    let mut buffer = vec![0; 64 << 10];
     let (mut rest, mut steps) = (Vec::new(), Steps::default());
     let mut deadline = Deadline::after_ms(limit_ms);
     let mut killed = false;
@@ -257,8 +272,7 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
         if !readable {
             continue;
         }
-        let len =
-            io::read(pipe.raw(), &mut buffer).map_err(|errno| Failure::System("reading a pipe", errno))?;
+        let len = io::read(pipe.raw(), buffer).map_err(|errno| Failure::System("reading a pipe", errno))?;
         if len == 0 {
             // What is left is less than a frame: the child died while it wrote.
             return Ok(Relayed { rest, steps, ended: true, killed, silent_since });
@@ -268,9 +282,7 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
             steps.hear(frame).map_err(Failure::Batch)?;
             rest.extend_from_slice(frame);
         }
-        let mut more = [PollFd::readable(pipe.raw())];
-        io::poll(&mut more, 0).map_err(|errno| Failure::System("poll", errno))?;
-        if rest.len() >= AT_ONCE || !more.iter().any(|pipe| pipe.ready()) {
+        if rest.len() >= AT_ONCE || prompt && !is_ready(pipe)? {
             write(&rest)?;
             rest.clear();
         }
@@ -278,14 +290,21 @@ fn relay(pipe: &Fd, limit_ms: u32, child: Pid) -> Result<Relayed, Failure> {
     }
 }
 
+/// Whether more can be read.
+fn is_ready(pipe: &Fd) -> Result<bool, Failure> {
+    let mut more = [PollFd::readable(pipe.raw())];
+    io::poll(&mut more, 0).map_err(|errno| Failure::System("poll", errno))?;
+    Ok(more.iter().any(|pipe| pipe.ready()))
+}
+
 /// Ends what is left of a child and gives its exit status; `None` if it is not gone and `block` is false.
-fn reap(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
+fn reap(child: Pid, jail: &Jail, given: &Given, block: bool) -> Option<i32> {
     kill_group(child);
     #[cfg(feature = "freebsd")]
-    return reap_with_jail(child, jail, block);
+    return reap_with_jail(child, jail, given, block);
     #[cfg(not(feature = "freebsd"))]
     {
-        let _: &core::ffi::CStr = jail.name();
+        let _: (&core::ffi::CStr, &Given) = (jail.name(), given);
         process::wait(child, block).ok().flatten()
     }
 }
@@ -294,12 +313,12 @@ fn reap(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
 /// the guest. Taking it apart costs a quarter of a second of the processor that the next program needs, and much more
 /// where a thousand interfaces are left. Memory alone bounds how many stay.
 #[cfg(feature = "freebsd")]
-fn reap_with_jail(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
+fn reap_with_jail(child: Pid, jail: &Jail, given: &Given, block: bool) -> Option<i32> {
     use crate::sys::jail::{let_go, remove, remove_named};
 
     if let Jail::Waiting(_, jid) = jail {
         let ended = process::peek(child, block).ok().flatten();
-        if ended == Some(status::STACK_MAY_STAY) && enough_memory() {
+        if ended == Some(status::STACK_MAY_STAY) && given.enough_memory() {
             return process::wait(child, block).ok().flatten();
         }
         // While the child is not waited for.
@@ -314,14 +333,6 @@ fn reap_with_jail(child: Pid, jail: &Jail, block: bool) -> Option<i32> {
     }
     .ok();
     status
-}
-
-/// Whether an eighth of the guest's memory is free. A kernel that does not tell has little.
-#[cfg(feature = "freebsd")]
-fn enough_memory() -> bool {
-    let pages = |name| crate::sys::sysctl::number(name).unwrap_or_default();
-    let all = pages("vm.stats.vm.v_page_count");
-    all > 0 && pages("vm.stats.vm.v_free_count") >= all / 8
 }
 
 /// Kills a child and all that it started; itself alone while it does not lead its group yet.

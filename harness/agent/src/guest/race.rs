@@ -101,7 +101,7 @@ impl Session<'_> {
                 lane.requests.push((send.clone(), data));
             }
         }
-        self.reporter.pass_on();
+        self.reporter.before_asking();
         start(lanes, round)?;
         self.finish(lanes, round, race, meanwhile)?;
         for send in &race.after {

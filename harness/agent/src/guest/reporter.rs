@@ -14,20 +14,22 @@ use crate::sys::{Errno, clock, process};
 /// Bytes of frames that are gathered at most before they are written.
 const AT_ONCE: usize = 16 * 1024;
 
-/// Writes the records of one program: many with one system call, each of which wakes the parent, but none later than
-/// something happens that could be the end of the guest.
+/// Writes the records of one program, many with one system call: each of them wakes the parent, which goes before the
+/// child then.
 pub(crate) struct Reporter<'a> {
     pipe: &'a Fd,
     program: u32,
     /// Frames that are not yet written.
     gathered: RefCell<Vec<u8>>,
+    /// None is later than something that could be the end of the guest.
+    prompt: bool,
     /// The step that runs.
     pub(crate) step: u32,
 }
 
 impl<'a> Reporter<'a> {
-    pub(crate) fn new(pipe: &'a Fd, program: u32) -> Self {
-        Self { pipe, program, gathered: RefCell::new(Vec::new()), step: NO_STEP }
+    pub(crate) fn new(pipe: &'a Fd, program: u32, prompt: bool) -> Self {
+        Self { pipe, program, gathered: RefCell::new(Vec::new()), prompt, step: NO_STEP }
     }
 
     /// Reports what is seen now.
@@ -58,8 +60,15 @@ impl<'a> Reporter<'a> {
         !self.gathered.borrow().is_empty()
     }
 
-    /// Writes what was gathered: to be called before the kernel is asked for anything that a vector is about, and before
-    /// a long wait.
+    /// Writes what was gathered, if records are to be prompt: to be called before the kernel is asked for anything that a
+    /// vector is about.
+    pub(crate) fn before_asking(&self) {
+        if self.prompt {
+            self.pass_on();
+        }
+    }
+
+    /// Writes what was gathered: to be called before a long wait, and before something that the harness has to do.
     pub(crate) fn pass_on(&self) {
         let mut gathered = self.gathered.borrow_mut();
         if !gathered.is_empty() && write_all(self.pipe.raw(), &gathered).is_err() {

@@ -10,10 +10,11 @@ use core::ffi::CStr;
 use nlproof_agent::{Body, ErrorStage, Watch};
 
 use crate::command::Command;
-use crate::session::{Recorded, Session};
+use crate::session::Session;
 use crate::sys::clock::Deadline;
 use crate::sys::io::{self, Access, Fd, PollFd, STDIN};
 use crate::sys::{Errno, ktrace, process};
+use crate::waiting::Recorded;
 
 /// Bytes of the trace that one record has at most.
 const CHUNK: usize = 256 << 10;

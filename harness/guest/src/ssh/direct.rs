@@ -24,6 +24,9 @@ use crate::vm::{Deadline, Expired, GuestFailure, Patience, Wait, WaitError, Watc
 /// How long no byte may come before somebody looks whether the guest is still there; the look is repeated at this
 /// interval.
 const SILENCE: Duration = Duration::from_secs(4);
+/// The same where it is known beforehand that the guest hangs. A look that comes too early costs nothing but itself: it
+/// reports a guest only if nothing in it answers and its processor is never seen halted, for more than a second.
+const SHORT_SILENCE: Duration = Duration::from_secs(1);
 /// The agent ends a program after its own limit, of one and a half minute; then at the latest it says so.
 const SILENT_FOR_EVER: Duration = Duration::from_secs(180);
 /// A guest in which nobody answers is lost at the second look only: one that has much to do on a host that has much to
@@ -120,7 +123,7 @@ impl Direct {
                 },
                 () = watch.changed() => watch.check().await.map_err(SshError::Guest)?,
                 error = deadline.over() => return Err(over(error, watch)),
-                () = sleep_until(silence.looked + SILENCE) => silence.look(watch).await?,
+                () = sleep_until(silence.next_look()) => silence.look(watch).await?,
             }
         }
     }
@@ -144,6 +147,11 @@ impl Silence {
     fn begin(foreknown: bool) -> Self {
         let now = Instant::now();
         Self { began: now, looked: now, unreachable: 0, foreknown }
+    }
+
+    /// When somebody looks next.
+    fn next_look(&self) -> Instant {
+        self.looked + if self.foreknown { SHORT_SILENCE } else { SILENCE }
     }
 
     /// Looks at the guest.

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bench::BenchArgs;
 use super::bisect::BisectArgs;
-use super::export::ExportArgs;
+use super::export_vector::ExportArgs;
 use super::fuzz::FuzzArgs;
 use super::golden::{AcceptArgs, CoverageArgs, DiffArgs, ReviewArgs};
 use super::guest::{ConsoleArgs, DoctorArgs, ShellArgs};

@@ -3,7 +3,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::image_export::{CheckImageArgs, ImageExportArgs};
+use super::export_image::{CheckImageArgs, ImageExportArgs};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImageArgs {

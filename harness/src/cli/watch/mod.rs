@@ -23,7 +23,7 @@ use super::repro::hold;
 use super::shell::guest_cell;
 use super::targets::{Targets, open_error, open_freebsd_shown};
 use super::trace::pair;
-use crate::import::draft_of;
+use crate::import::replica_of;
 use crate::matrix::{Cell, ModuleKind};
 
 pub(super) fn main(project: &ProjectArgs, args: &WatchArgs) -> Result<ExitCode, CliError> {
@@ -112,15 +112,15 @@ fn write(
     seen: &Seen,
     cell: &Cell,
 ) -> Result<(), CliError> {
-    let (draft, left) = draft_of(id, &format!("what {} says", program.shown()), &seen.acts, &seen.heard);
-    if draft.steps.is_empty() {
+    let (replica, left) = replica_of(id, &format!("what {} says", program.shown()), &seen.acts, &seen.heard);
+    if replica.steps.is_empty() {
         return Err(CliError::Usage(format!(
             "{} says nothing on netlink sockets for routes and interfaces, and makes no interface: there is no vector \
              to write",
             program.shown()
         )));
     }
-    let (vector, replaced) = draft.vector(Path::new(&format!("{id}.yaml")))?;
+    let (vector, replaced) = replica.vector(Path::new(&format!("{id}.yaml")))?;
     let mut head = format!("Watched: {}, in {}.\n", program.shown(), cell.name());
     for hole in &seen.holes {
         head.push_str(&format!("Incomplete: {hole}\n"));

@@ -6,15 +6,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use nlproof_wire::Os;
-use nlproof_wire::schema::{self, AttrKind, AttrTable, FlagPart, flag_parts, nlm_flags};
+use nlproof_wire::schema::{self, AttrKind, AttrTable};
 use nlproof_wire::view::RawAttr;
 
 use super::model::{Draft, DraftAttr, DraftMessage, DraftRace, DraftStep, Payload, RaceLength, Reply};
 use crate::file::tree::{Entries, hex_text, list, pair, text, texts, yaml};
 use crate::file::{FileError, Value};
 use crate::vector::{
-    Interfaces, Malformation, Vector, exec_tree, header_tree, malformations, parse_vector, payload_tree,
-    put_privilege, settings_tree, socket_tree, wait_tree,
+    Interfaces, Malformation, Vector, exec_tree, flags_tree, header_tree, malformations, parse_vector,
+    payload_tree, put_privilege, settings_tree, socket_tree, wait_tree,
 };
 
 impl Draft {
@@ -104,11 +104,7 @@ fn message_tree(os: Os, draft: &DraftMessage) -> Value {
     let mut entries = Entries::default();
     let message = schema::message(os, draft.kind);
     entries.put("message", message.map_or(Value::Int(draft.kind.into()), |message| text(message.name)));
-    let flags = flag_parts(nlm_flags(os, draft.kind), draft.flags.into()).map(|part| match part {
-        FlagPart::Named(flag) => text(flag.name),
-        FlagPart::Unnamed(bits) => text(&format!("{bits:#x}")),
-    });
-    entries.put_some("flags", list(flags));
+    entries.put_some("flags", flags_tree(os, draft.kind, draft.flags));
     if let Some(message) = message {
         let known = |_, _| draft.index.as_deref();
         entries.put_some("header", header_tree(os, message, &draft.header, known));

@@ -18,7 +18,7 @@ mod recognise;
 mod steps;
 
 pub use conversation::conversation;
-pub use kernel::{Act, Damage, Deed, Heard, KernelTrace, Step, draft_of, request_name, steps_of};
+pub use kernel::{Act, Damage, Deed, Heard, KernelTrace, Step, replica_of, request_name, steps_of};
 pub use reading::{Direction, Format, Reading, Seen};
 pub use recognise::read;
-pub use steps::draft;
+pub use steps::replica;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! What was read as the draft of a vector.
+//! What was read as a replica.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use nlproof_wire::schema;
 use nlproof_wire::view::{IfInfoMsg, MessageItem, find_attr, messages};
 
 use super::reading::{Direction, Reading};
-use crate::vector::{Draft, DraftStep};
+use crate::vector::{Replica, ReplicaStep};
 
 /// The most names of messages that the sentence of a vector lists.
 const NAMED: usize = 4;
 
-/// A draft that sends what was sent, one datagram a step. Interfaces whose names the kernel told are named.
-pub fn draft(id: &str, from: &str, os: Os, reading: &Reading) -> Draft {
-    let mut draft = Draft::new(id, about(os, from, reading), os);
-    draft.socket = reading.socket;
+/// A replica that sends what was sent, one datagram a step. Interfaces whose names the kernel told are named.
+pub fn replica(id: &str, from: &str, os: Os, reading: &Reading) -> Replica {
+    let mut replica = Replica::new(id, about(os, from, reading), os);
+    replica.socket = reading.socket;
     // A name that is told later is better than none; what holds when a request is sent is better than that.
     let mut interfaces = BTreeMap::new();
     for seen in reading.seen.iter().rev().filter(|seen| seen.direction == Direction::FromKernel) {
@@ -28,11 +28,11 @@ pub fn draft(id: &str, from: &str, os: Os, reading: &Reading) -> Draft {
             Direction::FromKernel => learn(&seen.data, &mut interfaces),
             Direction::ToKernel | Direction::Unknown => {
                 let (data, interfaces) = (seen.data.clone(), interfaces.clone());
-                draft.steps.push(DraftStep::Send { data, interfaces });
+                replica.steps.push(ReplicaStep::Send { data, interfaces });
             }
         }
     }
-    draft
+    replica
 }
 
 /// Takes names and indexes of interfaces from what the kernel told of them.

@@ -23,7 +23,7 @@ pub use console::{Console, ConsoleStatus};
 pub use decode::{Role, decode_datagram, decode_message};
 pub use item::{Item, Kind, Lossy, Trace};
 pub use message::{Message, messages};
-pub use names::{capability_word, with_names};
+pub use names::with_names;
 pub use node::{Node, Val};
 pub use passes::normalise;
 pub use raw::RawLine;

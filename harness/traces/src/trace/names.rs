@@ -30,20 +30,20 @@ fn names(word: u64) -> String {
     if parts.is_empty() { "-".to_owned() } else { parts.join("|") }
 }
 
-/// The word that these names make; `None`: one of them names nothing.
-pub fn capability_word(text: &str) -> Option<u64> {
-    let bit = |part: &str| match part.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => capability(part),
-    };
-    text.split('|').filter(|part| *part != "-").try_fold(0, |word, part| Some(word | bit(part)?))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The word that these names make; `None`: one of them names nothing.
+    fn capability_word(text: &str) -> Option<u64> {
+        let bit = |part: &str| match part.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16).ok(),
+            None => capability(part),
+        };
+        text.split('|').filter(|part| *part != "-").try_fold(0, |word, part| Some(word | bit(part)?))
+    }
 
     #[test]
     fn capabilities_are_named_and_nothing_else_is_touched() {

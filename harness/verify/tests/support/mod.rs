@@ -2,7 +2,9 @@
 //! Modules made from instructions: no compiler or linker for FreeBSD is needed.
 #![expect(dead_code, reason = "each test file uses its part")]
 
-use iced_x86::code_asm::CodeAssembler;
+use std::path::Path;
+
+use iced_x86::code_asm::{CodeAssembler, rbp, rsp};
 use nlproof_verify::{Check, KernelSymbols, ObjectBytes, Policy, Report, Verdict, verify};
 use object::elf;
 use object::write::{Object, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
@@ -15,6 +17,19 @@ use object::elf::{R_X86_64_64, R_X86_64_PLT32};
 
 /// The `__FreeBSD_version` of the kernel of these tests.
 pub(crate) const VERSION: i32 = 1_400_507;
+
+/// A policy from its text.
+pub(crate) fn policy(text: &str) -> Policy {
+    Policy::parse(Path::new("p.yaml"), text).unwrap()
+}
+
+/// The code of a function that does nothing.
+pub(crate) fn leaf(a: &mut CodeAssembler) {
+    a.push(rbp).unwrap();
+    a.mov(rbp, rsp).unwrap();
+    a.pop(rbp).unwrap();
+    a.ret().unwrap();
+}
 
 /// A module under construction.
 pub(crate) struct Fixture {

@@ -36,7 +36,9 @@ pub(super) mod number {
     pub(crate) const POLL: usize = 209;
     pub(crate) const CLOCK_GETTIME: usize = 232;
     pub(crate) const CLOCK_SETTIME: usize = 233;
+    pub(crate) const SCHED_YIELD: usize = 331;
     pub(crate) const SIGACTION: usize = 416;
+    pub(crate) const JAIL_ATTACH: usize = 436;
     pub(crate) const MMAP: usize = 477;
     pub(crate) const JAIL_GET: usize = 506;
     pub(crate) const JAIL_SET: usize = 507;

@@ -12,6 +12,7 @@ pub(super) mod number {
     pub(crate) const MUNMAP: usize = 11;
     pub(crate) const SIGACTION: usize = 13;
     pub(crate) const IOCTL: usize = 16;
+    pub(crate) const SCHED_YIELD: usize = 24;
     pub(crate) const DUP2: usize = 33;
     pub(crate) const GETPID: usize = 39;
     pub(crate) const SOCKET: usize = 41;

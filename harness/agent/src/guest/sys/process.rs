@@ -113,6 +113,12 @@ fn wait_with(pid: Pid, options: usize) -> Result<Option<i32>, Errno> {
     }
 }
 
+/// Lets others run that are ready to.
+pub(crate) fn give_way() {
+    // SAFETY: no pointers. It cannot fail.
+    unsafe { syscall(number::SCHED_YIELD, [0; 6]) }.ok();
+}
+
 /// SIGKILL to a process or, negative, a process group; whether there was one.
 pub(crate) fn kill(pid: Pid) -> bool {
     // SAFETY: no pointers; only processes of this agent are named.

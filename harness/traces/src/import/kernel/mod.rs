@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The file that ktrace(2) writes: the netlink conversations of every process in it.
 //!
-//! [`KernelTrace`] takes the file in any pieces, while it grows. [`read`] reads a whole one. [`draft_of`] makes a vector of
+//! [`KernelTrace`] takes the file in any pieces, while it grows. [`read`] reads a whole one. [`replica_of`] makes a vector of
 //! what was followed, with the multicast events that were heard meanwhile.
 
-mod draft;
 mod follow;
 mod processes;
 mod record;
+mod replica;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +15,9 @@ use nlproof_wire::Os;
 
 use super::reading::{Direction, Format, Reading, Seen};
 
-pub use draft::{Heard, Step, draft_of, request_name, steps_of};
 pub use follow::{Act, Deed, KernelTrace};
 pub use record::Damage;
+pub use replica::{Heard, Step, replica_of, request_name, steps_of};
 
 /// Whether these bytes begin as such a file does.
 pub(super) fn is(bytes: &[u8]) -> bool {

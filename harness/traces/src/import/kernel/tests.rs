@@ -8,8 +8,8 @@ use nlproof_wire::Os;
 use proptest::prelude::*;
 
 use super::*;
-use crate::import::{draft, read as read_any};
-use crate::vector::{DraftStep, lint};
+use crate::import::{read as read_any, replica};
+use crate::vector::{ReplicaStep, lint};
 
 const OBSERVED: &[u8] = include_bytes!("../../../../../tests/fixtures/import/say.ktrace");
 const PRINTED: &[u8] = include_bytes!("../../../../../tests/fixtures/import/say.kdump");
@@ -75,8 +75,8 @@ fn the_file_and_what_kdump_prints_of_it_are_read_alike() {
     assert_eq!(datagrams(&file).len(), 7);
     assert_eq!(datagrams(&file), datagrams(&text));
     assert_eq!(file.socket, text.socket);
-    let drafted = draft("a/b", "f", Os::FreeBsd, &file);
-    assert_eq!(drafted.steps.len(), 3);
+    let made = replica("a/b", "f", Os::FreeBsd, &file);
+    assert_eq!(made.steps.len(), 3);
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn a_vector_of_it_joins_the_groups_that_were_heard_and_waits_where_the_program_w
         _ => None,
     });
     let heard = [Heard { group: 1, data: event.unwrap() }];
-    let (drafted, left) = draft_of("a/b", "what say says", &acts, &heard);
+    let (made, left) = replica_of("a/b", "what say says", &acts, &heard);
     assert_eq!(left, [""; 0]);
-    let (vector, _) = drafted.vector(Path::new("a/b.yaml")).unwrap();
+    let (vector, _) = made.vector(Path::new("a/b.yaml")).unwrap();
     assert_eq!(lint(&vector), []);
     assert_eq!(
         vector.to_yaml().replace('"', "'"),
@@ -253,12 +253,12 @@ fn what_ioctl_makes_a_vector_makes_by_ifconfig_and_the_rest_is_told() {
             Heard { group: 1, data }
         })
         .collect();
-    let (drafted, left) = draft_of("a/b", "x", &acts, &heard);
-    let commands: Vec<String> = drafted
+    let (made, left) = replica_of("a/b", "x", &acts, &heard);
+    let commands: Vec<String> = made
         .steps
         .iter()
         .map(|step| match step {
-            DraftStep::Exec { argv, .. } => argv.join(" "),
+            ReplicaStep::Exec { argv, .. } => argv.join(" "),
             step => panic!("{step:?}"),
         })
         .collect();
@@ -266,9 +266,9 @@ fn what_ioctl_makes_a_vector_makes_by_ifconfig_and_the_rest_is_told() {
         commands,
         ["/sbin/ifconfig epair0 create", "/sbin/ifconfig lo10 create", "/sbin/ifconfig lo10 destroy"]
     );
-    assert_eq!(drafted.modules, ["if_epair"]);
+    assert_eq!(made.modules, ["if_epair"]);
     assert_eq!(left, ["ioctl(2) SIOCSIFFLAGS"]);
-    let (_, left) = draft_of("a/b", "x", &acts, &[]);
+    let (_, left) = replica_of("a/b", "x", &acts, &[]);
     assert_eq!(left.len(), 3, "{left:?}");
 }
 
@@ -309,9 +309,9 @@ proptest! {
         }
         bytes.truncate(len);
         let (acts, ..) = acts_of(&[&bytes]);
-        let (drafted, _) = draft_of("a/b", "x", &acts, &[]);
-        if !drafted.steps.is_empty() {
-            let (vector, _) = drafted.vector(Path::new("a/b.yaml")).unwrap();
+        let (made, _) = replica_of("a/b", "x", &acts, &[]);
+        if !made.steps.is_empty() {
+            let (vector, _) = made.vector(Path::new("a/b.yaml")).unwrap();
             prop_assert_eq!(lint(&vector), []);
         }
     }

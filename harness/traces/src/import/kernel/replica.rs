@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The draft of a vector from what was followed, and what was heard meanwhile.
+//! A replica of what was followed, and of what was heard meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use nlproof_wire::view::{IfInfoMsg, MessageItem, RawMessage, find_attr, messages
 use super::super::steps::learn;
 use super::follow::{Act, Deed};
 use super::set_option;
-use crate::vector::{Draft, DraftStep};
+use crate::vector::{Replica, ReplicaStep};
 
 /// RTNLGRP_LINK.
 const LINK: u32 = 1;
@@ -101,14 +101,14 @@ pub fn steps_of(acts: &[Act], heard: &[Heard]) -> (Vec<Step>, Vec<String>) {
 
 /// The vector that says what a program said. Its groups are those of which events were heard, its waits stand where the
 /// program waited for events; the second is what it leaves out, a line each.
-pub fn draft_of(id: &str, about: &str, acts: &[Act], heard: &[Heard]) -> (Draft, Vec<String>) {
+pub fn replica_of(id: &str, about: &str, acts: &[Act], heard: &[Heard]) -> (Replica, Vec<String>) {
     let os = Os::FreeBsd;
-    let mut draft = Draft::new(id, about, os);
+    let mut replica = Replica::new(id, about, os);
     let groups: BTreeSet<u32> = heard.iter().map(|event| event.group).collect();
-    draft.groups = groups.iter().filter_map(|group| group_name(os, *group)).map(str::to_owned).collect();
+    replica.groups = groups.iter().filter_map(|group| group_name(os, *group)).map(str::to_owned).collect();
     for act in acts {
         if let Deed::Option { number, route: true } = act.deed {
-            set_option(&mut draft.socket, number);
+            set_option(&mut replica.socket, number);
         }
     }
     let (steps, left) = steps_of(acts, heard);
@@ -126,30 +126,30 @@ pub fn draft_of(id: &str, about: &str, acts: &[Act], heard: &[Heard]) -> (Draft,
     for step in steps {
         match step {
             Step::Send(data) => {
-                draft.steps.push(DraftStep::Send { data, interfaces: interfaces.clone() });
+                replica.steps.push(ReplicaStep::Send { data, interfaces: interfaces.clone() });
             }
             Step::Answer(data) => learn(&data, &mut interfaces),
             Step::Event(data) => {
                 learn(&data, &mut interfaces);
-                let wait = DraftStep::Wait { quiet_ms: QUIET_MS, limit_ms: LIMIT_MS };
-                if draft.steps.last() != Some(&wait) {
-                    draft.steps.push(wait);
+                let wait = ReplicaStep::Wait { quiet_ms: QUIET_MS, limit_ms: LIMIT_MS };
+                if replica.steps.last() != Some(&wait) {
+                    replica.steps.push(wait);
                 }
             }
             Step::Create(unit) => {
                 modules.extend(module_of(&unit));
-                draft.steps.push(ifconfig(&unit, "create"));
+                replica.steps.push(ifconfig(&unit, "create"));
             }
-            Step::Destroy(unit) => draft.steps.push(ifconfig(&unit, "destroy")),
+            Step::Destroy(unit) => replica.steps.push(ifconfig(&unit, "destroy")),
         }
     }
-    draft.modules = modules.into_iter().map(str::to_owned).collect();
-    (draft, left)
+    replica.modules = modules.into_iter().map(str::to_owned).collect();
+    (replica, left)
 }
 
-fn ifconfig(unit: &str, what: &str) -> DraftStep {
+fn ifconfig(unit: &str, what: &str) -> ReplicaStep {
     let argv = ["/sbin/ifconfig", unit, what].map(str::to_owned).to_vec();
-    DraftStep::Exec { argv, limit_ms: COMMAND_MS }
+    ReplicaStep::Exec { argv, limit_ms: COMMAND_MS }
 }
 
 /// The kernel module that has the interfaces of that name.
