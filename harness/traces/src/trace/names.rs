@@ -32,6 +32,7 @@ fn names(word: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nlproof_wire::schema::capability;
     use proptest::prelude::*;
 
     use super::*;
