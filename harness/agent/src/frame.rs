@@ -105,6 +105,17 @@ pub fn begun(frame: &[u8]) -> Result<Option<(u32, u64)>, FrameError> {
     Ok((kind == Body::Begin).then_some((step, t_ns)))
 }
 
+/// The time, in nanoseconds, of a frame with its prefix that holds a record, of which no more is decoded.
+///
+/// # Errors
+/// [`FrameError::Decode`]: it holds no record.
+pub fn time_of(frame: &[u8]) -> Result<u64, FrameError> {
+    let body = frame.get(PREFIX_LEN..).unwrap_or_default();
+    let decode = |cause| FrameError::Decode { len: body.len(), cause };
+    let ((_, _, t_ns), _) = postcard::take_from_bytes::<(u32, u32, u64)>(body).map_err(decode)?;
+    Ok(t_ns)
+}
+
 /// Takes a stream in whatever pieces it comes and gives its frames.
 #[derive(Debug, Clone)]
 pub struct FrameReader {

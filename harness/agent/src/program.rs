@@ -221,7 +221,8 @@ pub struct Send {
     /// and the program goes on.
     pub limit_ms: u32,
     /// When groups are joined: after the reply, wait until no event has come for this many
-    /// milliseconds. 0 only takes what is there already.
+    /// milliseconds. 0 only takes what is there already, and so does any other value where the agent knows that no event is
+    /// on its way (FreeBSD on one processor).
     pub settle_ms: u32,
 }
 

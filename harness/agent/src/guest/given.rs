@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What all programs of a batch find as it is: asked for once.
 
+use core::cell::RefCell;
+
 use nlproof_agent::Program;
 
 use crate::quiet::Quiet;
 use crate::sys::Errno;
 use crate::sys::io::{self, Access, Fd};
+use crate::sys::memory::SharedBytes;
+
+/// Bytes of frames that can be gathered.
+const ROOM: usize = 64 * 1024;
 
 /// The machine, as a batch's parent sees it and its children inherit it.
 pub(crate) struct Given {
@@ -15,6 +21,8 @@ pub(crate) struct Given {
     pub(crate) null: Fd,
     /// There is one program.
     alone: bool,
+    /// Frames that a child has gathered. What one leaves there at its end the parent finds.
+    pub(crate) gathered: RefCell<SharedBytes>,
     /// Pages of memory.
     #[cfg(feature = "freebsd")]
     pages: u64,
@@ -24,10 +32,11 @@ impl Given {
     /// Looks, for so many programs.
     ///
     /// # Errors
-    /// The kernel's number: there is no `/dev/null`.
+    /// The kernel's number: there is no `/dev/null`, or no memory.
     pub(crate) fn look(programs: usize) -> Result<Self, Errno> {
         Ok(Self {
             alone: programs == 1,
+            gathered: RefCell::new(SharedBytes::new(ROOM)?),
             quiet: Quiet::here(),
             null: io::open(c"/dev/null", Access::Both)?,
             #[cfg(feature = "freebsd")]

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use nlproof_agent::console::{self, Steps};
-use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello};
+use nlproof_agent::frame::{FrameError, FrameReader, encode_frame, encode_hello, time_of};
 use nlproof_agent::{Batch, Body, ErrorStage, NO_STEP, Phase, Privilege, Program, Record, Request, status};
 
 use crate::console::Console;
@@ -152,6 +152,20 @@ struct Relayed {
     silent_since: u64,
 }
 
+impl Relayed {
+    /// With the frames that the child had gathered and written to nobody.
+    fn with_the_rest(mut self, gathered: &[u8]) -> Result<Self, Failure> {
+        let mut reader = FrameReader::without_hello();
+        reader.push(gathered);
+        while let Some(frame) = reader.next_frame().map_err(Failure::Batch)? {
+            self.steps.hear(frame).map_err(Failure::Batch)?;
+            self.silent_since = time_of(frame).map_err(Failure::Batch)?.max(self.silent_since);
+            self.rest.extend_from_slice(frame);
+        }
+        Ok(self)
+    }
+}
+
 /// Runs one program in a child.
 fn run(
     program: &Program,
@@ -192,7 +206,8 @@ fn run(
     // that the child was first and is on its way.
     process::lead_group(pid).ok();
     let prompt = given.prompt(program);
-    let relayed = relay(&read, program.limit_ms, prompt, pid, buffer);
+    let relayed = relay(&read, program.limit_ms, prompt, pid, buffer)
+        .and_then(|relayed| relayed.with_the_rest(given.gathered.borrow_mut().take()));
     let Relayed { mut rest, steps, ended, killed, silent_since } = match relayed {
         Ok(relayed) => relayed,
         Err(failure) => {

@@ -2,25 +2,23 @@
 //! The child's way to its parent: records as frames into a pipe.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use nlproof_agent::frame::encode_frame;
-use nlproof_agent::{Body, ErrorStage, NO_STEP, Record, status};
+use nlproof_agent::{Body, ErrorStage, NO_STEP, Program, Record, status};
 
+use crate::given::Given;
 use crate::sys::io::{Fd, write_all};
+use crate::sys::memory::SharedBytes;
 use crate::sys::{Errno, clock, process};
 
-/// Bytes of frames that are gathered at most before they are written.
-const AT_ONCE: usize = 16 * 1024;
-
 /// Writes the records of one program, many with one system call: each of them wakes the parent, which goes before the
-/// child then.
+/// child then. What is left at the end is written by nobody: the parent finds it where it is gathered.
 pub(crate) struct Reporter<'a> {
     pipe: &'a Fd,
     program: u32,
     /// Frames that are not yet written.
-    gathered: RefCell<Vec<u8>>,
+    gathered: &'a RefCell<SharedBytes>,
     /// None is later than something that could be the end of the guest.
     prompt: bool,
     /// The step that runs.
@@ -28,8 +26,9 @@ pub(crate) struct Reporter<'a> {
 }
 
 impl<'a> Reporter<'a> {
-    pub(crate) fn new(pipe: &'a Fd, program: u32, prompt: bool) -> Self {
-        Self { pipe, program, gathered: RefCell::new(Vec::new()), prompt, step: NO_STEP }
+    pub(crate) fn new(pipe: &'a Fd, program: &Program, given: &'a Given) -> Self {
+        let (gathered, prompt) = (&given.gathered, given.prompt(program));
+        Self { pipe, program: program.id, gathered, prompt, step: NO_STEP }
     }
 
     /// Reports what is seen now.
@@ -48,16 +47,19 @@ impl<'a> Reporter<'a> {
         for (t_ns, body) in seen {
             let record = Record { program: self.program, step: self.step, t_ns, body };
             let Ok(frame) = encode_frame(&record) else { process::exit(status::SYSTEM) };
-            self.gathered.borrow_mut().extend_from_slice(&frame);
-            if self.gathered.borrow().len() >= AT_ONCE {
+            if !self.gathered.borrow_mut().append(&frame) {
                 self.pass_on();
+                if !self.gathered.borrow_mut().append(&frame) {
+                    // One that is longer than all the room.
+                    self.write(&frame);
+                }
             }
         }
     }
 
-    /// Whether anything waits to be written.
-    pub(crate) fn has_gathered(&self) -> bool {
-        !self.gathered.borrow().is_empty()
+    /// Whether anything is gathered that somebody waits for.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.prompt && self.gathered.borrow().count() > 0
     }
 
     /// Writes what was gathered, if records are to be prompt: to be called before the kernel is asked for anything that a
@@ -71,20 +73,20 @@ impl<'a> Reporter<'a> {
     /// Writes what was gathered: to be called before a long wait, and before something that the harness has to do.
     pub(crate) fn pass_on(&self) {
         let mut gathered = self.gathered.borrow_mut();
-        if !gathered.is_empty() && write_all(self.pipe.raw(), &gathered).is_err() {
+        let frames = gathered.take();
+        if !frames.is_empty() {
+            self.write(frames);
+        }
+    }
+
+    fn write(&self, frames: &[u8]) {
+        if write_all(self.pipe.raw(), frames).is_err() {
             process::exit(status::LOST);
         }
-        gathered.clear();
     }
 
     /// Reports that something failed.
     pub(crate) fn error(&self, stage: ErrorStage, errno: Errno, text: String) {
         self.report(Body::Error { stage, errno: errno.0, text });
-    }
-}
-
-impl Drop for Reporter<'_> {
-    fn drop(&mut self) {
-        self.pass_on();
     }
 }

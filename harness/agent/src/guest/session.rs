@@ -60,7 +60,7 @@ pub(crate) struct Session<'a> {
 /// ends, because the parent takes its end for the end of the process. Whether the program ran and left nothing behind
 /// that other network stacks would notice.
 pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut laps: Laps) -> bool {
-    let reporter = Reporter::new(pipe, program.id, given.prompt(program));
+    let reporter = Reporter::new(pipe, program, given);
     // Only the guest's own root may switch it, and the ring is read from inside.
     let traced = match program.kernel_trace.then(ring::switch_on).transpose() {
         Ok(traced) => traced.unwrap_or(false),

@@ -83,7 +83,7 @@ impl Session<'_> {
 
     /// Waits as [`Collector::next`] does, and passes on what was seen before if nothing follows it soon.
     pub(crate) fn next(&mut self, until: Deadline, further: &mut [PollFd]) -> Seen {
-        if self.reporter.has_gathered() {
+        if self.reporter.is_waited_for() {
             let seen = self.collector.next(Deadline::after_ms(GATHER_MS).min(until), further);
             if !matches!(seen, Seen::Quiet) || until.passed() {
                 return seen;

@@ -19,8 +19,8 @@ use crate::file::{FileError, Position};
 /// How long no event must come after the reply for a step to end. Events that a request causes
 /// directly are queued before its reply; link-state changes come from a taskqueue a little later.
 ///
-/// A FreeBSD guest has one processor, on which that thread goes before the agent: whatever is ready to run has
-/// run when the agent looks again. Linux takes its time on another processor.
+/// On one processor that thread goes before a FreeBSD agent, which then waits for nothing: whatever is ready to run has
+/// run when the agent looks again. With several it may run beside the agent, and Linux takes its time.
 const fn settle_ms(os: Os) -> u32 {
     match os {
         Os::FreeBsd => 10,

@@ -57,6 +57,7 @@ pub(crate) mod errno {
 pub(super) const CLOCK_MONOTONIC: usize = 1;
 /// linux/mman.h, asm-generic/mman-common.h.
 pub(super) const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
+pub(super) const MAP_SHARED_ANONYMOUS: usize = 0x21;
 /// asm-generic/fcntl.h.
 pub(super) const O_CLOEXEC: usize = 0o2_000_000;
 
