@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Values of a trace as people read them. Goldens hold capabilities as the bytes that came; what is shown has their names.
 
-use nlproof_wire::schema::{capability, capability_names};
+use nlproof_wire::schema::capability_names;
 
 /// A text of a trace, or of a difference between two, with the names of capabilities in the place of their bits.
 pub fn with_names(text: &str) -> String {
@@ -32,6 +32,7 @@ fn names(word: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use nlproof_wire::schema::capability;
     use proptest::prelude::*;
 
     use super::*;
