@@ -21,6 +21,7 @@ mod panic;
 mod process;
 mod qmp;
 mod remembered;
+mod rest;
 mod rundir;
 mod serial;
 mod silence;
