@@ -38,7 +38,7 @@ use crate::{
 
 /// Version of the builder. Raise it when the same inputs give other bytes than before, unless only a
 /// table in `config` or `skip` changed.
-const BUILDER: u32 = 3;
+const BUILDER: u32 = 4;
 
 /// How often progress of the two extractions is reported.
 const TICK: Duration = Duration::from_millis(100);

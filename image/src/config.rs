@@ -92,7 +92,7 @@ pub(crate) const NEEDED: &[(&str, &str)] = &[
     ("bin/sh", "init runs /etc/rc with it"),
     ("boot/loader", "gptboot starts it"),
     ("usr/sbin/sshd", "the harness talks to it"),
-    ("usr/bin/bsdtar", "the guest unpacks its seed disk with it"),
+    ("bin/pax", "the guest unpacks its seed disk with it"),
     ("etc/pwd.db", "root could not log in without the password database"),
     ("etc/spwd.db", "root could not log in without the password database"),
 ];

@@ -4,12 +4,13 @@
 //! ```text
 //! LBA 0      protective MBR, its first 446 bytes from /boot/pmbr
 //! LBA 1      GPT header and entries
-//! LBA 40     freebsd-boot, 512 KiB: /boot/gptboot
+//! LBA 40     freebsd-boot, 512 KiB or as much as it takes: /boot/gptboot
 //! LBA 2048   freebsd-ufs `nlproof-root`: the file system
 //! the end    backup GPT
 //! ```
 //!
-//! `pmbr` loads the whole freebsd-boot partition, at most 545 KiB (gpart(8)), and jumps to it.
+//! `pmbr` loads the whole freebsd-boot partition, at most 545 KiB (gpart(8)), sector by sector, and jumps to it. A disk that
+//! is to be as small as possible has no sector there that need not be loaded.
 
 use std::{
     fs::{File, OpenOptions},
@@ -30,7 +31,7 @@ use crate::{
 
 /// Bytes in a sector.
 const SECTOR: u64 = 512;
-/// First sector and size of the boot partition, in sectors.
+/// First sector and largest size of the boot partition, in sectors.
 const BOOT_LBA: u64 = 40;
 const BOOT_SECTORS: u64 = 1024;
 /// First sector of the root partition: 1 MiB, aligned for any disk below.
@@ -108,7 +109,7 @@ pub(crate) fn assemble(
         name: name.to_owned(),
     };
     let [boot_label, root_label] = parts.labels;
-    let boot = partition(partition_types::FREEBSD_BOOT, boot_label, BOOT_LBA, BOOT_SECTORS);
+    let boot = partition(partition_types::FREEBSD_BOOT, boot_label, BOOT_LBA, boot_sectors(parts));
     let system = partition(partition_types::FREEBSD_UFS, root_label, ROOT_LBA, root_sectors);
     let file = partition_table::write(file, size / SECTOR, guid(parts.seed, "disk"), [boot, system])
         .map_err(|error| ImageError::PartitionTable { path: disk.to_owned(), error })?;
@@ -120,6 +121,14 @@ pub(crate) fn assemble(
         CopyError::Write(error) => write(error),
     })?;
     Ok(size)
+}
+
+/// Sectors of the boot partition. One that somebody keeps has room for another gptboot.
+fn boot_sectors(parts: &Parts<'_>) -> u64 {
+    match parts.size {
+        Size::Fitting => (parts.gptboot.len() as u64).div_ceil(SECTOR).max(1),
+        Size::AtLeast(_) | Size::Exactly(_) => BOOT_SECTORS,
+    }
 }
 
 pub(crate) enum CopyError {
@@ -198,6 +207,7 @@ mod tests {
         assert_eq!(table.partitions().len(), 2);
         let boot = &table.partitions()[&1];
         assert_eq!(boot.part_type_guid, partition_types::FREEBSD_BOOT);
+        assert_eq!(boot.sectors_len().unwrap(), 1, "pmbr loads every sector of it");
         let at = usize::try_from(boot.first_lba * SECTOR).unwrap();
         assert_eq!(&bytes[at..at + 7], b"gptboot");
         let ufs = &table.partitions()[&2];
@@ -208,6 +218,18 @@ mod tests {
         let at = usize::try_from(ufs.first_lba * SECTOR).unwrap();
         assert_eq!(bytes[at..at + contents.len()], contents);
         assert!(fs::metadata(&disk).unwrap().blocks() * 512 < 1 << 20, "zeros were written out");
+    }
+
+    #[test]
+    fn a_disk_that_somebody_keeps_has_room_for_another_boot_code() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, disk) = (dir.path().join("root"), dir.path().join("disk"));
+        fs::write(&root, [1; 4096]).unwrap();
+        let (seed, size) = (&Sha256::of(b""), Size::AtLeast(4 << 20));
+        let parts = Parts { pmbr: &[0; 512], gptboot: b"gptboot", root: &root, labels: LABELS, size, seed };
+        assemble(&disk, &parts, &CancellationToken::new(), |_| {}).unwrap();
+        let table = GptConfig::new().open(&disk).unwrap();
+        assert_eq!(table.partitions()[&1].sectors_len().unwrap(), BOOT_SECTORS);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod kernel;
 mod key;
 mod module;
 mod parts;
+mod remembered;
 mod sources;
 mod sysroot;
 mod tool;

@@ -3,9 +3,9 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::error::KmodError;
+use crate::remembered::Answers;
 use crate::tool::Tool;
 
 /// Where tools are looked for: what the user named, and the directories of `PATH`.
@@ -19,6 +19,7 @@ pub struct ToolPaths {
     pub lld: Option<PathBuf>,
     /// Directories to search, the first one first.
     pub search: Vec<PathBuf>,
+    answers: Answers,
 }
 
 impl ToolPaths {
@@ -35,7 +36,14 @@ impl ToolPaths {
             clang: path("NLPROOF_KMOD_CLANG").map(PathBuf::from),
             lld: path("NLPROOF_KMOD_LLD").map(PathBuf::from),
             search,
+            answers: Answers::default(),
         }
+    }
+
+    /// The same, and what tools say of themselves is kept in this cache: a tool whose file is the same is not asked again.
+    #[must_use]
+    pub fn remembering(self, cache: &Path) -> Self {
+        Self { answers: Answers::kept_in(cache), ..self }
     }
 
     fn candidates(&self, named: Option<&PathBuf>, program: &str) -> Vec<PathBuf> {
@@ -102,7 +110,7 @@ impl Toolchain {
     pub fn find(paths: &ToolPaths) -> Result<Self, Vec<KmodError>> {
         let mut tried = Vec::new();
         let rustc = paths.candidates(paths.rustc.as_ref(), "rustc").into_iter().find_map(|rustc| {
-            let found = say(&rustc, "-vV").zip(library(&rustc));
+            let found = paths.answers.of(Tool::Rustc, &rustc, &["-vV"]).zip(library(paths, &rustc));
             if found.is_none() {
                 tried.push(rustc.display().to_string());
             }
@@ -126,7 +134,7 @@ fn one(
     let tried = candidates.iter().map(|path| path.display().to_string()).collect();
     candidates
         .into_iter()
-        .find_map(|path| say(&path, "--version").map(|version| (path, version)))
+        .find_map(|path| paths.answers.of(tool, &path, &["--version"]).map(|version| (path, version)))
         .ok_or_else(|| no_tool(tool, paths, tried))
 }
 
@@ -138,16 +146,9 @@ fn no_tool(tool: Tool, paths: &ToolPaths, mut tried: Vec<String>) -> KmodError {
     KmodError::NoTool { tool, tried }
 }
 
-/// Output of a program for one argument, if it runs and succeeds.
-fn say(program: &Path, argument: &str) -> Option<String> {
-    let output = Command::new(program).arg(argument).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn library(rustc: &Path) -> Option<PathBuf> {
-    let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
-    let sysroot = String::from_utf8(output.stdout).ok()?;
-    let library = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
+fn library(paths: &ToolPaths, rustc: &Path) -> Option<PathBuf> {
+    let sysroot = paths.answers.of(Tool::Rustc, rustc, &["--print", "sysroot"])?;
+    let library = Path::new(&sysroot).join("lib/rustlib/src/rust/library");
     library.join("core/src/lib.rs").is_file().then_some(library)
 }
 

@@ -150,7 +150,9 @@ impl Targets {
         let tools = Tools::find(&self.freebsd.supervisor).err();
         let tools = tools.map(|error| (error.to_string(), "nlproof doctor shows what is missing".to_owned()));
         let module = match directory {
-            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => module_unavailable_reason(&sets, own),
+            Ok(Found::Sets(sets)) if cell.module == ModuleKind::Rust => {
+                module_unavailable_reason(&sets, own, &self.freebsd.state.join("kmod"))
+            }
             Ok(Found::Image(_)) if cell.module == ModuleKind::Rust => Some((
                 format!("{release} is here as a ready image, and the module is built from src.txz"),
                 format!("nlproof image fetch --release {release}"),

@@ -16,6 +16,8 @@ use super::bootsector::DEBUG_EXIT_PORT;
 pub enum DiskWrites {
     /// Lost when the VM ends; the image is opened read-only.
     Discard,
+    /// Into an image that is this VM's alone and goes with it: nothing of it has to reach the disk of this machine.
+    Scratch,
     /// Kept in the image.
     Keep,
 }
@@ -29,6 +31,13 @@ pub struct Disk {
     pub format: &'static str,
     /// What happens to writes.
     pub writes: DiskWrites,
+}
+
+impl Disk {
+    /// Whether machines that run at once start from it, each with writes of its own. Only an overlay is small.
+    pub(super) fn is_shared_overlay(&self) -> bool {
+        self.format == "qcow2" && self.writes == DiskWrites::Discard
+    }
 }
 
 /// The port on 127.0.0.1 that leads to the guest's sshd.
@@ -190,6 +199,21 @@ impl VmConfig {
         Ok(config)
     }
 
+    /// The same machine, and what it writes to an overlay that stays goes into a copy of its own in this directory. QEMU
+    /// would put another overlay over it (`snapshot=on`), and wait three times until that is on this machine's disk.
+    ///
+    /// # Errors
+    /// The overlay cannot be copied.
+    pub(super) fn with_overlay_in(&self, directory: &Path) -> io::Result<Self> {
+        let mut config = self.clone();
+        if let Some(disk) = config.disk.as_mut().filter(|disk| disk.is_shared_overlay()) {
+            let path = directory.join("disk.qcow2");
+            std::fs::copy(&disk.path, &path)?;
+            *disk = Disk { path, writes: DiskWrites::Scratch, ..disk.clone() };
+        }
+        Ok(config)
+    }
+
     /// A network card on QEMU's user network. The guest reaches nothing (`restrict=on`); the host reaches
     /// the guest's sshd at 10.0.2.15 through this port on 127.0.0.1, and an agent that stayed ([`AGENT_PORT`])
     /// through one that the host's kernel picks.
@@ -304,11 +328,12 @@ impl VmConfig {
             args.flag("-S");
         }
         if let Some(disk) = &self.disk {
-            let snapshot = match disk.writes {
-                DiskWrites::Discard => "on",
-                DiskWrites::Keep => "off",
+            let writes = match disk.writes {
+                DiskWrites::Discard => "snapshot=on",
+                DiskWrites::Scratch => "cache=unsafe",
+                DiskWrites::Keep => "snapshot=off",
             };
-            let tail = format!(",format={},if=none,id=disk0,snapshot={snapshot}", disk.format);
+            let tail = format!(",format={},if=none,id=disk0,{writes}", disk.format);
             args.path_option("-drive", "file=", &disk.path, &tail);
             let index = u8::from(self.kernel_disk.is_some());
             args.option("-device", format!("virtio-blk-pci,drive=disk0,bootindex={index}"));
@@ -467,6 +492,31 @@ mod tests {
         assert!(text.contains("file=/img/x.qcow2,format=qcow2,if=none,id=disk0,snapshot=off"), "{text}");
         assert!(text.contains("hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22"), "{text}");
         assert!(text.ends_with("isa-debug-exit,iobase=0xf4,iosize=0x01"), "{text}");
+    }
+
+    #[test]
+    fn each_machine_has_its_own_copy_of_an_overlay_that_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let overlay = directory.path().join("overlay.qcow2");
+        std::fs::write(&overlay, "saved").unwrap();
+        let run = tempfile::tempdir().unwrap();
+        let mut config = VmConfig::default();
+        config.overlay_disk(&overlay, DiskWrites::Discard);
+        let own = config.with_overlay_in(run.path()).unwrap();
+        let disk = own.boot_disk().unwrap();
+        assert_eq!((disk.path.parent(), disk.writes), (Some(run.path()), DiskWrites::Scratch));
+        assert_eq!(std::fs::read(&disk.path).unwrap(), b"saved");
+        let text = arguments(&own, AcceleratorKind::Tcg);
+        assert!(text.contains("disk.qcow2,format=qcow2,if=none,id=disk0,cache=unsafe"), "{text}");
+        for other in [
+            config.overlay_disk(&overlay, DiskWrites::Keep).clone(),
+            config.raw_disk(&overlay, DiskWrites::Discard).clone(),
+        ] {
+            assert_eq!(other.with_overlay_in(run.path()).unwrap(), other);
+        }
+        assert!(
+            config.overlay_disk("/nonexistent", DiskWrites::Discard).with_overlay_in(run.path()).is_err()
+        );
     }
 
     #[test]

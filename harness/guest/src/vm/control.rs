@@ -45,11 +45,18 @@ pub(super) async fn accept(
     })
 }
 
-/// The port that the host's kernel picked, from lines such as
+/// The ports that the host's kernel picked for these of the guest, from lines such as
 /// `  TCP[HOST_FORWARD]   3       127.0.0.1 44089       10.0.2.15    22     0     0`.
-pub(super) async fn forwarded_port(qmp: &mut Qmp, guest: u16) -> Result<u16, VmError> {
+pub(super) async fn forwarded_ports<const N: usize>(
+    qmp: &mut Qmp,
+    guest: [u16; N],
+) -> Result<[u16; N], VmError> {
     let shown = qmp.human("info usernet", QMP_LIMIT).await?;
-    parse_forward(&shown, guest).ok_or(VmError::NoForward { shown })
+    let ports = guest.map(|port| parse_forward(&shown, port));
+    if ports.contains(&None) {
+        return Err(VmError::NoForward { shown });
+    }
+    Ok(ports.map(Option::unwrap_or_default))
 }
 
 /// The host's port of the forward to this port of the guest.

@@ -71,8 +71,11 @@ impl Place {
     /// Where a machine like this writes: first to its disk.
     pub(super) fn all(config: &VmConfig, serial_log: &Path) -> Vec<Place> {
         let parent = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+        // The run directory is nobody's to make room in.
+        let base = |path: &Path| parent(&parent(path));
         let disk = config.boot_disk().map(|disk| match disk.writes {
             DiskWrites::Discard => Place { directory: overlay_directory(), remedy: TEMPORARY_REMEDY },
+            DiskWrites::Scratch => Place { directory: base(&disk.path), remedy: TEMPORARY_REMEDY },
             DiskWrites::Keep => Place { directory: parent(&disk.path), remedy: CACHE_REMEDY },
         });
         let memory = config.kept_memory().filter(|memory| memory.shared);
@@ -92,7 +95,7 @@ impl Place {
     }
 }
 
-/// Where QEMU puts what a guest writes to a disk that is not kept.
+/// Where what a guest writes to a disk that is not kept is put, by QEMU and by nlproof.
 pub fn overlay_directory() -> PathBuf {
     overlay_directory_of(std::env::var_os("TMPDIR").as_deref())
 }
@@ -145,5 +148,7 @@ mod tests {
         assert_eq!(directories(&config), ["/images", "/cache", "/report"].map(PathBuf::from));
         config.raw_disk("/images/disk.raw", DiskWrites::Discard).memory_file("/cache/memory", false);
         assert_eq!(directories(&config), [overlay_directory(), PathBuf::from("/report")]);
+        config.overlay_disk("/var/tmp/nlproof-vm-1/disk.qcow2", DiskWrites::Scratch);
+        assert_eq!(directories(&config), ["/var/tmp", "/report"].map(PathBuf::from));
     }
 }

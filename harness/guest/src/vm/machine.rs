@@ -10,11 +10,11 @@ use tokio::net::UnixListener;
 use tokio::time::timeout;
 
 use super::accelerator_kind::AcceleratorKind;
-use super::config::{AGENT_PORT, CommandLine, VmConfig};
+use super::config::{AGENT_PORT, CommandLine, DiskWrites, VmConfig};
 use super::console::{Console, ConsoleEvent};
-use super::control::{QMP_LIMIT, accept, forwarded_port};
+use super::control::{QMP_LIMIT, accept, forwarded_ports};
 use super::error::VmError;
-use super::hostdisk::Place;
+use super::hostdisk::{Place, overlay_directory};
 use super::outcome::{GuestFailure, Watch as _};
 use super::process::{QemuExit, Supervised};
 use super::qmp::{Qmp, QmpError};
@@ -74,7 +74,7 @@ impl Vm {
         tools: &Tools,
         patience: &Patience,
     ) -> Result<Self, VmError> {
-        Self::launch(config, accelerator, tools, patience, &[], async |_| Ok(())).await
+        Self::launch(config, accelerator, tools, patience, &[], async |_, _| Ok(())).await
     }
 
     /// Starts QEMU with `more` arguments, has the stopped machine made ready, and lets the guest run.
@@ -84,11 +84,17 @@ impl Vm {
         tools: &Tools,
         patience: &Patience,
         more: &[&str],
-        make_ready: impl AsyncFnOnce(&mut Qmp) -> Result<(), VmError>,
+        make_ready: impl AsyncFnOnce(&mut Qmp, &RunDir) -> Result<(), VmError>,
     ) -> Result<Self, VmError> {
         let began = Instant::now();
-        let run_dir = RunDir::create().map_err(VmError::Prepare)?;
-        let config = &config.with_seed_in(run_dir.path()).map_err(VmError::Prepare)?;
+        let run_dir = match config.boot_disk() {
+            // The copy is in it, which grows with the guest's writes.
+            Some(disk) if disk.is_shared_overlay() => RunDir::create_below(Some(overlay_directory())),
+            _ => RunDir::create(),
+        };
+        let run_dir = run_dir.map_err(VmError::Prepare)?;
+        let own = |config: &VmConfig| config.with_seed_in(run_dir.path())?.with_overlay_in(run_dir.path());
+        let config = &own(config).map_err(VmError::Prepare)?;
         let log = config.kept_serial_log().map_or_else(|| run_dir.serial_log(), Path::to_owned);
         let serial = SerialLog::follow_from_end(&log).map_err(VmError::Prepare)?;
         let socket = run_dir.qmp_socket();
@@ -101,13 +107,13 @@ impl Vm {
         let (called, mut qmp) = accept(&qemu, &listener, config.ssh_port(), &deadline).await?;
         let (ssh_port, agent_port) = match config.ssh_port() {
             Some(_) => {
-                let ssh = forwarded_port(&mut qmp, SSH).await?;
-                (Some(ssh), Some(forwarded_port(&mut qmp, AGENT_PORT).await?))
+                let [ssh, agent] = forwarded_ports(&mut qmp, [SSH, AGENT_PORT]).await?;
+                (Some(ssh), Some(agent))
             }
             None => (None, None),
         };
         let answered = Instant::now();
-        match make_ready(&mut qmp).await {
+        match make_ready(&mut qmp, qemu.run_dir()).await {
             // QEMU ends by itself when it cannot load a state, and says why on standard error.
             Err(VmError::Qmp(QmpError::Closed)) => {
                 return Err(match timeout(END_LIMIT, qemu.ended()).await {
@@ -118,6 +124,10 @@ impl Vm {
             other => other?,
         }
         qmp.cont().await?;
+        if let Some(disk) = config.boot_disk().filter(|disk| disk.writes == DiskWrites::Scratch) {
+            // QEMU has it open for good once it runs, and its room is free as soon as QEMU has ended, whoever ends it.
+            drop(fs::remove_file(&disk.path));
+        }
         let launched =
             Launched { process: called - began, set_up: answered - called, state: answered.elapsed() };
         Ok(Self {

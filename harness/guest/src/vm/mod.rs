@@ -22,6 +22,7 @@ mod process;
 mod qmp;
 mod qmp_event;
 mod remembered;
+mod rest;
 mod rundir;
 mod serial;
 mod silence;

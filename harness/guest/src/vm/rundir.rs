@@ -38,9 +38,17 @@ impl RunDir {
     /// # Errors
     /// None of the places can be written to, or has room: why, of each.
     pub fn create() -> io::Result<Self> {
-        let mut reasons = Vec::new();
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute());
-        for base in runtime.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]) {
+        Self::create_below(runtime)
+    }
+
+    /// The same with this place in front, in place of `$XDG_RUNTIME_DIR`, which may be memory.
+    ///
+    /// # Errors
+    /// Same as [`create`](Self::create).
+    pub(super) fn create_below(first: Option<PathBuf>) -> io::Result<Self> {
+        let mut reasons = Vec::new();
+        for base in first.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]) {
             match Self::create_in(&base) {
                 Ok(dir) => return Ok(dir),
                 Err(reason) if reasons.contains(&reason) => {}
@@ -73,6 +81,11 @@ impl RunDir {
     /// Where QEMU listens for QMP.
     pub fn qmp_socket(&self) -> PathBuf {
         self.path().join("qmp.sock")
+    }
+
+    /// Where QEMU listens for a state that it is to go on from.
+    pub(super) fn state_socket(&self) -> PathBuf {
+        self.path().join("in.sock")
     }
 
     /// The serial log of a VM whose log is not kept elsewhere.

@@ -5,12 +5,12 @@
 //! shares it, one that is restored maps it privately. So nothing is copied, only what the guest touches is read, and
 //! machines that run at once have those pages in common. The disk is an overlay over an image that nobody writes
 //! to; its copy of the moment in which the machine stood still belongs to the state. Each machine that is restored
-//! writes to a temporary overlay of its own (`snapshot=on`), so any number of them can start from one state at
-//! once. `savevm` would need a writable disk for each: `-loadvm` does not go together with `snapshot=on`.
+//! writes to a copy of that copy, which is small, so any number of them can start from one state at once. `savevm` would
+//! need a writable disk for each: `-loadvm` does not go together with `snapshot=on`.
 //!
-//! QEMU's `exec:` is used because it works in every version (`file:` came with 8.2). Its status can be
-//! `completed` before the program at the other end of the pipe has written everything; the file therefore
-//! gets its name last.
+//! A state is saved through QEMU's `exec:` because it works in every version (`file:` came with 8.2). Its status can be
+//! `completed` before the program at the other end of the pipe has written everything; the file therefore gets its name
+//! last. It is loaded through a socket, which needs no shell.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -19,7 +19,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nlproof_base::Limit;
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
 use tokio::time::sleep;
 
 use super::accelerator_kind::AcceleratorKind;
@@ -27,6 +30,7 @@ use super::config::{CommandLine, VmConfig};
 use super::error::VmError;
 use super::machine::Vm;
 use super::qmp::{Qmp, QmpError};
+use super::rundir::RunDir;
 use super::tools::Tools;
 use super::wait::{Deadline, Patience, Wait, WaitError};
 
@@ -195,15 +199,24 @@ pub async fn restore(
     patience: &Patience,
     state: &Path,
 ) -> Result<Vm, VmError> {
-    let word = shell_word(state).map_err(|error| VmError::State { reason: error.to_string() })?;
-    let uri = format!("exec:cat {word}");
+    let bytes = nlproof_base::read(state, Limit::OBJECT)
+        .map_err(|error| VmError::State { reason: format!("{}: {error}", state.display()) })?;
     let deadline = Wait::new("the machine's state to be loaded", STATE_LIMIT).begin(patience);
-    let load = async |qmp: &mut Qmp| {
+    let load = async |qmp: &mut Qmp, run_dir: &RunDir| {
         prepare_migration(qmp, config.kept_memory().is_some()).await?;
-        qmp.execute("migrate-incoming", json!({ "uri": uri })).await?;
+        let socket = run_dir.state_socket();
+        qmp.execute("migrate-incoming", json!({ "uri": format!("unix:{}", socket.display()) })).await?;
+        deadline.bound(pour(&bytes, &socket)).await?;
         deadline.bound(migrated(qmp)).await??.map_err(|reason| VmError::State { reason })
     };
     Vm::launch(config, accelerator, tools, patience, &["-incoming", "defer"], load).await
+}
+
+/// Sends a state to the QEMU that listens here. What goes wrong at this end QEMU finds out, and tells better.
+async fn pour(state: &[u8], socket: &Path) {
+    if let Ok(mut stream) = UnixStream::connect(socket).await {
+        drop(stream.write_all(state).await);
+    }
 }
 
 /// Waits until a state is saved or loaded; the inner error says why it never will be.

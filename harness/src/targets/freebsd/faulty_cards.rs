@@ -36,8 +36,9 @@ impl FaultyCards {
         options: &FreebsdOptions,
     ) -> Result<Self, OpenError> {
         let headers = headers(release, own);
-        let tools = c_tools(headers).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
         let cache = options.state.join("kmod");
+        let tools =
+            c_tools(headers, &cache).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
         let sources = Checkout::find(&options.checkout, &cache).map_err(failure)?;
         let module = build_faultnic(&tools, headers, sources.root(), &cache, options.tasks.cancel())
             .map_err(failure)?;

@@ -36,8 +36,7 @@ use crate::targets::facts::{Cards, Commands, Facts, Kernel};
 use crate::targets::{DtraceOutput, Finish, OnStage, Target};
 use crate::targets::{OpenError, StartPart, TargetError};
 use crate::vm::{
-    Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, device_models,
-    remembered_accelerator,
+    Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, remembered_accelerator,
 };
 
 /// Limit for a batch, beside the time of each of its programs.
@@ -188,11 +187,10 @@ impl FreebsdTarget {
         if !options.demanded.is_empty() {
             facts.known.push(Fact::line("further modules", options.demanded.join(", ")));
         }
-        let Started { mut vm, link, keys, module: loaded, parts: start_parts, .. } = started;
+        let Started { vm, link, keys, module: loaded, models, parts: start_parts, .. } = started;
         let mut parts = vec![("image", built), ("accelerator", chosen)];
         parts.extend(start_parts);
-        // A QEMU that does not tell has none.
-        facts.cards = Cards::Models(options.tasks.drive(device_models(vm.qmp())).unwrap_or_default());
+        facts.cards = Cards::Models(models);
         if let Some(module) = module {
             facts.known.push(Fact::line("module", module.measures()));
             facts.known.push(Fact::line("verification", module.verdict()));

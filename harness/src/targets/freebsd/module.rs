@@ -101,8 +101,13 @@ impl Prepared {
 }
 
 /// Everything that a module needs and that is missing here, with the remedies; `None` if nothing is missing.
-pub fn module_unavailable_reason(release: &ReleaseDir, own: Option<&OwnRelease>) -> Option<(String, String)> {
-    tools(headers(release, own)).err()
+/// `cache` is that of modules.
+pub fn module_unavailable_reason(
+    release: &ReleaseDir,
+    own: Option<&OwnRelease>,
+    cache: &Path,
+) -> Option<(String, String)> {
+    tools(headers(release, own), cache).err()
 }
 
 /// The headers that the module for a kernel is compiled against.
@@ -115,25 +120,28 @@ pub(super) fn headers<'a>(release: &'a ReleaseDir, own: Option<&'a OwnRelease>) 
 
 /// The tools, if everything that a module with Rust in it needs is here. They are asked for their versions once, which
 /// takes six processes.
-fn tools(headers: HeaderSource<'_>) -> Result<Toolchain, (String, String)> {
+fn tools(headers: HeaderSource<'_>, cache: &Path) -> Result<Toolchain, (String, String)> {
     static FOUND: OnceLock<Toolchain> = OnceLock::new();
-    with_source(headers, found(&FOUND, Toolchain::find))
+    with_source(headers, found(&FOUND, cache, Toolchain::find))
 }
 
 /// The tools, if everything that a module in C needs is here.
-pub(super) fn c_tools(headers: HeaderSource<'_>) -> Result<CTools, (String, String)> {
+pub(super) fn c_tools(headers: HeaderSource<'_>, cache: &Path) -> Result<CTools, (String, String)> {
     static FOUND: OnceLock<CTools> = OnceLock::new();
-    with_source(headers, found(&FOUND, CTools::find))
+    with_source(headers, found(&FOUND, cache, CTools::find))
 }
 
 /// Tools as they were found first. What is missing is looked for again.
 fn found<T: Clone>(
     first: &OnceLock<T>,
+    cache: &Path,
     find: impl FnOnce(&ToolPaths) -> Result<T, Vec<KmodError>>,
 ) -> Result<T, Vec<KmodError>> {
     match first.get() {
         Some(found) => Ok(found.clone()),
-        None => find(&ToolPaths::from_env()).inspect(|found| drop(first.set(found.clone()))),
+        None => {
+            find(&ToolPaths::from_env().remembering(cache)).inspect(|found| drop(first.set(found.clone())))
+        }
     }
 }
 
@@ -171,8 +179,9 @@ pub fn prepare_module(
     on_stage: &mut OnStage<'_>,
 ) -> Result<Prepared, OpenError> {
     let headers = headers(release, own);
-    let tools = tools(headers).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
     let ModuleOptions { cache, faults, .. } = options;
+    let tools =
+        tools(headers, cache).map_err(|(reason, remedy)| OpenError::Unavailable { reason, remedy })?;
     let sources = Checkout::find(&options.checkout, cache).map_err(failure)?;
     let policy_path = match options.policy.is_file() {
         true => options.policy.clone(),

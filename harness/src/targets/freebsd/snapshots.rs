@@ -22,7 +22,7 @@ use super::loaded_module::Loaded;
 use crate::targets::RunningKernel;
 
 /// Version of what is kept and how; part of every key.
-const FORMAT: &str = "nlproof snapshot 3";
+const FORMAT: &str = "nlproof snapshot 4";
 const PARTIAL: &str = ".partial";
 const LOCK: &str = ".lock";
 const INFO: &str = "snapshot.json";
@@ -46,6 +46,8 @@ pub(super) struct Saved {
     pub(super) kernel: RunningKernel,
     /// The module that was loaded before.
     pub(super) module: Option<Loaded>,
+    /// The models of devices that this QEMU has, which loads all of its own modules to tell them. The key names the QEMU.
+    pub(super) models: Vec<String>,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -372,7 +374,9 @@ mod tests {
         let kernel =
             RunningKernel { osreldate: 1, version: "FreeBSD".into(), modules: vec![], settings: vec![] };
         let (keys, _) = Keys::fresh().unwrap();
-        making.keep(image, Saved { token: [7; TOKEN_LEN], keys, kernel, module: None }).unwrap();
+        making
+            .keep(image, Saved { token: [7; TOKEN_LEN], keys, kernel, module: None, models: vec![] })
+            .unwrap();
     }
 
     fn names(store: &Snapshots) -> Vec<String> {

@@ -34,7 +34,7 @@ use crate::targets::agents;
 use crate::targets::{Cause, Explained, OnStage, OpenError, StartPart};
 use crate::vm::{
     AGENT_PORT, CACHE_REMEDY, ConsoleEvent, DiskWrites, GuestFailure, Launched, Patience, Seed,
-    SelectedAccelerator, TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, machine_identity,
+    SelectedAccelerator, TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, device_models, machine_identity,
     overlay_directory, restore, save,
 };
 
@@ -44,6 +44,10 @@ const BOOT_LIMIT: Duration = Duration::from_secs(60);
 const READY_LIMIT: Duration = Duration::from_secs(20);
 /// Limit from a loaded state to the agent's answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// For what the guest has not written to its disk yet.
+const SYNC_LIMIT: Duration = Duration::from_secs(5);
+/// For a guest that is about to be saved; sshd(8) clears up in a fraction of a second.
+const REST_LIMIT: Duration = Duration::from_secs(2);
 /// For the agent to listen.
 const LISTEN_LIMIT: Duration = Duration::from_secs(5);
 /// Limit for each network stack that is made before the state is saved.
@@ -73,6 +77,8 @@ pub(super) struct Started {
     pub(super) stacks: Option<usize>,
     pub(super) kernel: RunningKernel,
     pub(super) module: Option<Loaded>,
+    /// The models of devices that can be plugged.
+    pub(super) models: Vec<String>,
     /// The parts of the start that took place last: of the restore, or of the boot.
     pub(super) parts: Vec<StartPart>,
 }
@@ -270,13 +276,23 @@ impl Starter<'_> {
         let mut link = Link::new(&vm, &saved.keys, agent, patience)?;
         link.use_direct(&vm, saved.token)?;
         // Its greeting sets the guest's clock, which stands where it stood when the state was saved.
-        let wait = Wait::new("the restored agent", ANSWER_LIMIT);
-        link.run(&Batch { programs: Vec::new() }, &wait, &mut vm, &mut |_| ()).await?;
+        link.run(&Batch { programs: Vec::new() }, &answer(), &mut vm, &mut |_| ()).await?;
         let mut parts = launch_parts(&vm);
         parts.push(("first answer", loaded.elapsed()));
-        let Saved { kernel, keys, module, .. } = saved.clone();
+        let Saved { kernel, keys, module, models, .. } = saved.clone();
         let stacks = usize::try_from(options.stacks).ok().filter(|stacks| *stacks > 0);
-        Ok(Started { vm, link, keys, how: String::new(), fell_back: false, stacks, kernel, module, parts })
+        Ok(Started {
+            vm,
+            link,
+            keys,
+            how: String::new(),
+            fell_back: false,
+            stacks,
+            kernel,
+            module,
+            models,
+            parts,
+        })
     }
 
     /// Boots the guest to run vectors in it.
@@ -294,7 +310,8 @@ impl Starter<'_> {
         let mut parts = launch_parts(&vm);
         let launched: Duration = parts.iter().map(|(_, time)| *time).sum();
         parts.push(("boot", started.elapsed().saturating_sub(launched)));
-        Ok(Started { vm, link, keys, how, fell_back: false, stacks: None, kernel, module, parts })
+        let models = models(&mut vm).await;
+        Ok(Started { vm, link, keys, how, fell_back: false, stacks: None, kernel, module, models, parts })
     }
 
     async fn boot_machine(
@@ -401,11 +418,29 @@ impl Starter<'_> {
         if let Err(error) = start_listener(ssh, &agent, &listen, &wait, &mut vm).await {
             return Err(NotMade::Guest(self.not_listening(open_failure(error, &vm), &vm)));
         }
-        link.disconnect();
+        self.settle(&mut vm, &mut link, token).await?;
+        let models = models(&mut vm).await;
         on_stage("save the guest's state", None);
         let saving = Instant::now();
-        self.save(&mut vm, making, Saved { token, keys, kernel, module }).await.map_err(NotMade::Snapshot)?;
+        let saved = Saved { token, keys, kernel, module, models };
+        self.save(&mut vm, making, saved).await.map_err(NotMade::Snapshot)?;
         Ok(format!("state saved in {:.1} s", saving.elapsed().as_secs_f64()))
+    }
+
+    /// Ends the connection, has the agent answer as it will answer once the guest is restored, and lets the guest finish
+    /// whatever that leaves to do: otherwise each restore does it again.
+    async fn settle(&self, vm: &mut Vm, link: &mut Link, token: [u8; TOKEN_LEN]) -> Result<(), NotMade> {
+        let ssh = link.ssh(vm).await.map_err(NotMade::because)?;
+        let wait = Wait::new("the guest's buffers to be written", SYNC_LIMIT);
+        ssh.run("sync", &wait, vm).await.map_err(NotMade::because)?;
+        link.disconnect();
+        link.use_direct(vm, token)?;
+        link.run(&Batch { programs: Vec::new() }, &answer(), vm, &mut |_| ())
+            .await
+            .map_err(NotMade::because)?;
+        // One that never rests is as good, and slower.
+        let wait = Wait::new("the guest to come to rest", REST_LIMIT);
+        vm.rests(&wait).await.map(drop).map_err(NotMade::because)
     }
 
     /// The error for an agent that does not listen in a guest: of the two things that it needs, memory may be short.
@@ -445,6 +480,16 @@ async fn mount_kernel(ssh: &Ssh, vm: &mut Vm) -> Result<(), OpenError> {
     Err(OpenError::Guest(
         format!("`{command}` in the guest ended with {}: {}", output.status, said.trim_end()).into(),
     ))
+}
+
+/// The wait for the agent in a guest that goes on from its state.
+fn answer() -> Wait {
+    Wait::new("the restored agent", ANSWER_LIMIT)
+}
+
+/// The models of devices that this machine's QEMU has; one that does not tell has none.
+async fn models(vm: &mut Vm) -> Vec<String> {
+    device_models(vm.qmp()).await.unwrap_or_default()
 }
 
 /// The parts of a start up to a guest that runs.
