@@ -65,5 +65,6 @@ pub use options::{BuildOptions, Progress, Stage};
 pub use own_kernel::OwnKernel;
 pub use provision::{GuestFile, Provisioned, Provisioning, provision};
 pub use release::{Dists, Found, ReleaseDir};
+pub use seed::SeedCard;
 pub use unpack::{Bounded, TooMuch, UnpackError, UnpackLimits, each_entry};
 pub use vmimage::VmImageDir;

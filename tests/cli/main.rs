@@ -28,6 +28,7 @@ mod own;
 mod page;
 mod qualify;
 mod reduce;
+mod replay;
 mod serve;
 #[path = "../support/serving.rs"]
 mod serving;
