@@ -160,6 +160,36 @@ fn the_module_is_built_without_a_checkout() {
     assert!(!text(&plan).contains("would not run"), "{}", text(&plan));
 }
 
+/// A kernel dies of one message; each replay comes to the very instruction, and an earlier one is looked at.
+#[test]
+fn a_panic_is_recorded_and_replayed_to_the_same_instruction() {
+    let test = "a_panic_is_recorded_and_replayed_to_the_same_instruction";
+    if !runs_here(test, "14.0-STABLE", "stock") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("recording");
+    let recording = recording.to_str().unwrap();
+    let cell = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "stock"];
+    let recorded = nlproof(&[&["run", "limits/kind-of-1120", "--record", recording], &cell[..]].concat());
+    let said = text(&recorded);
+    assert_eq!(recorded.status.code(), Some(0), "{said}");
+    assert!(said.contains(", _nl_store_ifp_cookie+0x74, and entered trap_fatal at "), "{said}");
+    let replayed = nlproof(&["replay", recording, "--times", "2"]);
+    let said = text(&replayed);
+    assert_eq!(replayed.status.code(), Some(0), "{said}");
+    let visits: Vec<_> = said.lines().filter_map(|line| line.split_once(": instruction ")).collect();
+    let visits: Vec<_> = visits.iter().filter(|(head, _)| head.starts_with("replay ")).collect();
+    assert!(visits.len() == 2 && visits[0].1 == visits[1].1, "{said}");
+    assert!(visits[0].1.contains(", _nl_store_ifp_cookie+0x74, "), "{said}");
+    assert_eq!(said.matches("to the end of the log: the same console").count(), 2, "{said}");
+    let back = nlproof(&["replay", recording, "--back", "1000"]);
+    assert_eq!(back.status.code(), Some(0), "{}", text(&back));
+    assert!(text(&back).contains("RIP="), "{}", text(&back));
+    let again = nlproof(&[&["run", "limits/kind-of-1120", "--record", recording], &cell[..]].concat());
+    assert_eq!(again.status.code(), Some(2), "{}", text(&again));
+}
+
 /// Nobody tells the campaign which two attributes: it begins with nothing.
 #[test]
 fn the_fuzzer_finds_a_wrong_errno_that_is_put_into_the_module_behind_two_attributes() {
@@ -174,7 +204,7 @@ fn the_fuzzer_finds_a_wrong_errno_that_is_put_into_the_module_behind_two_attribu
     let found = place.path().join("found");
     let cells = ["--release", "14.0-STABLE", "--module", "stock,rust", "--jobs", "1"];
     let campaign =
-        ["--corpus", "empty", "--seed", "1", "--rounds", "12", "--findings", found.to_str().unwrap()];
+        ["--corpus", "empty", "--seed", "1", "--rounds", "4", "--findings", found.to_str().unwrap()];
     let output = nlproof_in(&tests, &[&["fuzz"], &cells[..], &campaign].concat());
     let said = text(&output);
     assert_eq!(output.status.code(), Some(100), "{said}");

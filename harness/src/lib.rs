@@ -16,6 +16,7 @@ pub mod qualify;
 pub mod reduce;
 pub mod reduction;
 pub mod releases;
+pub mod replay;
 pub mod report;
 pub mod serve;
 pub mod stress;

@@ -71,5 +71,6 @@ pub use own_kernel::OwnKernel;
 pub use partition_table::TableError;
 pub use provision::{Provisioned, Provisioning, provision};
 pub use release::{Dists, Found, ReleaseDir};
+pub use seed::SeedCard;
 pub use unpack::{Bounded, TooMuch, UnpackError, UnpackLimits, each_entry};
 pub use vmimage::VmImageDir;

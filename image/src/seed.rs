@@ -38,9 +38,29 @@ const ALIGNMENT: u64 = 1 << 16;
 /// Bytes of entropy that the stock `/etc/rc.d/random` keeps in `/boot/entropy`.
 const ENTROPY_BYTES: usize = 4096;
 
+/// The card with which a guest is on QEMU's user network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SeedCard {
+    /// QEMU's `virtio-net-pci`.
+    #[default]
+    Virtio,
+    /// QEMU's `e1000`, which gets the other one's name in the guest.
+    E1000,
+}
+
+impl SeedCard {
+    /// What a guest's start script reads.
+    fn network(self) -> &'static str {
+        match self {
+            Self::Virtio => include_str!("../guest/network"),
+            Self::E1000 => concat!(include_str!("../guest/network"), include_str!("../guest/network.e1000")),
+        }
+    }
+}
+
 /// Contents of a file on the seed disk.
 enum Body {
-    Text(&'static str),
+    Network,
     HostKey,
     HostPublicKey,
     AuthorizedKeys,
@@ -52,7 +72,7 @@ const FILES: &[(&str, u32, Body, &str)] = &[
     (
         "etc/rc.conf.d/network",
         0o644,
-        Body::Text(include_str!("../guest/network")),
+        Body::Network,
         "the addresses that QEMU's user network has for a guest; netif and routing of the stock rc read it too",
     ),
     ("etc/ssh/ssh_host_ed25519_key", 0o600, Body::HostKey, "the harness knows whom it talks to"),
@@ -69,12 +89,12 @@ impl GuestKeys {
     ///
     /// # Errors
     /// [`ImageError::Keys`] when a key cannot be written down.
-    pub fn seed_disk(&self) -> Result<Vec<u8>, ImageError> {
-        let archive = self.archive()?;
+    pub fn seed_disk(&self, card: SeedCard) -> Result<Vec<u8>, ImageError> {
+        let archive = self.archive(card)?;
         with_table(&archive).map_err(ImageError::keys)
     }
 
-    fn archive(&self) -> Result<Vec<u8>, ImageError> {
+    fn archive(&self, card: SeedCard) -> Result<Vec<u8>, ImageError> {
         let mut archive = tar::Builder::new(Vec::new());
         let mut append = |path: &str, kind, mode, contents: &[u8]| {
             let mut header = tar::Header::new_ustar();
@@ -89,7 +109,7 @@ impl GuestKeys {
         }
         for (path, mode, body, _) in FILES {
             let contents = match body {
-                Body::Text(text) => text.as_bytes().to_vec(),
+                Body::Network => card.network().as_bytes().to_vec(),
                 Body::HostKey => self.host_private()?.into_bytes(),
                 Body::HostPublicKey => line(self.host_public()?),
                 Body::AuthorizedKeys => line(self.client_public()?),
@@ -150,9 +170,10 @@ mod tests {
     #[test]
     fn the_disk_has_one_partition_with_the_runs_files_in_it() {
         let keys = GuestKeys::generate().unwrap();
-        let disk = keys.seed_disk().unwrap();
+        let disk = keys.seed_disk(SeedCard::Virtio).unwrap();
         assert_eq!(disk.len() as u64 % ALIGNMENT, 0);
-        assert_eq!(disk, keys.seed_disk().unwrap(), "the same keys give the same disk");
+        assert_eq!(disk, keys.seed_disk(SeedCard::Virtio).unwrap(), "the same keys give the same disk");
+        assert_ne!(disk, keys.seed_disk(SeedCard::E1000).unwrap(), "another card has another name");
         let table =
             GptConfig::new().only_valid_headers(true).open_from_device(Cursor::new(disk.clone())).unwrap();
         assert!(table.primary_header().is_ok() && table.backup_header().is_ok());

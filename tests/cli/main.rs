@@ -29,6 +29,7 @@ mod own;
 mod page;
 mod qualify;
 mod reduce;
+mod replay;
 mod serve;
 #[path = "../support/serving.rs"]
 mod serving;

@@ -42,7 +42,7 @@ async fn boot(test: &str, release: &str) -> Option<Guest> {
     let mut config = VmConfig::default();
     let keys = GuestKeys::generate().unwrap();
     config.raw_disk(image.disk(), DiskWrites::Discard).ssh(HostPort::Any);
-    config.seed(Seed::Bytes(keys.seed_disk().unwrap()));
+    config.seed(Seed::Bytes(keys.seed_disk(nlproof_image::SeedCard::Virtio).unwrap()));
     let mut vm = Vm::start(&config, accelerator.kind, &tools, &patience).await.unwrap();
     let target = SshTarget {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, vm.ssh_port().unwrap())),

@@ -39,7 +39,9 @@ mod pager;
 mod project;
 mod qualify;
 mod record;
+mod recording;
 mod reduce;
+mod replay;
 mod report;
 mod repro;
 mod review;
@@ -84,6 +86,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Run(args) => run::main(&cli.project, &args),
         Command::Trace(args) => trace::main(&cli.project, &args),
         Command::Repro(args) => repro::main(&cli.project, &args),
+        Command::Replay(args) => replay::main(&args),
         Command::Shell(args) => shell::main(&cli.project, &args),
         Command::Console(args) => console::main(&args),
         Command::Record(args) => record::main(&cli.project, &args),

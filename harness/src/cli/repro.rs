@@ -11,6 +11,7 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::say;
 use super::project::Project;
+use super::recording::{ToRecord, place_in_report};
 use super::run::one;
 use super::targets::{Targets, open_error, open_freebsd_shown, open_shown};
 use crate::guest::{LiveInput, Stdin as _};
@@ -44,6 +45,11 @@ pub(super) fn main(project: &ProjectArgs, args: &ReproArgs) -> Result<ExitCode, 
         Some(cell) => cell,
         None => default_cell(&project, &targets, &args.cells, &vector.id)?,
     };
+    if args.record {
+        let directory = place_in_report(&args.what, &cell, &vector.id)?;
+        let what = ToRecord { project: &project, targets: &targets, guest: &args.guest, raw: args.raw };
+        return what.record(&cell, vector, &directory);
+    }
     copies.demand_guest(Some(&cell))?;
     if cell.target == TargetKind::Sim {
         if args.keep || args.gdb {

@@ -11,6 +11,7 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, say_text, tell};
 use super::project::Project;
+use super::recording::ToRecord;
 use super::run_times::RunTimes;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, sim_trace};
 use crate::matrix::{Cell, TargetKind, VectorRun};
@@ -58,6 +59,10 @@ fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     }
     let targets = copies.room_in(Targets::new(&args.guest, &project)?.traced(sim_trace(args.trace)));
     let cell = default_cell(&project, &targets, &args.cells, &vector.id)?;
+    if let Some(directory) = &args.record {
+        let what = ToRecord { project: &project, targets: &targets, guest: &args.guest, raw: args.raw };
+        return what.record(&cell, vector, directory);
+    }
     copies.demand_guest(Some(&cell))?;
     if cell.target == TargetKind::Sim {
         let mut target = open_shown(&targets, &cell).map_err(open_error)?;

@@ -17,8 +17,8 @@ use crate::releases::Releases;
 use crate::report::Screen;
 use crate::targets::{
     CACHE_LIMIT, FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OnStage, OpenError,
-    Prepared, STACKS, SimTarget, SimTrace, Start, Target, TargetError, module_unavailable_reason,
-    prepare_module,
+    Prepared, RecordingPlace, STACKS, SimTarget, SimTrace, Start, Target, TargetError,
+    module_unavailable_reason, prepare_module,
 };
 use crate::vm::{Accelerator, AcceleratorKind, Tools, TranslationLog};
 
@@ -74,6 +74,7 @@ pub(super) fn plain_guests(stock_rc: bool, project: &Project) -> Result<FreebsdO
         stacks: STACKS,
         instruction_clock: false,
         translation_log: None,
+        recording: None,
         patience_factor: 1.0,
         kernel_trace: true,
         console: None,
@@ -247,6 +248,16 @@ impl Targets {
         targets
     }
 
+    /// The same, under TCG with one processor whose every instruction can be come to again: what comes to the guest is logged in
+    /// this place.
+    pub(super) fn recorded_in(&self, place: RecordingPlace) -> Targets {
+        let mut targets = self.cold();
+        targets.freebsd.accelerator = Accelerator::Forced(AcceleratorKind::Tcg);
+        targets.freebsd.console = Some(place.console());
+        targets.freebsd.recording = Some(place);
+        targets
+    }
+
     /// The kernel's file of a release, and its debug information if that lies beside.
     pub(super) fn kernel_files(&self, release: &str) -> Result<(PathBuf, Option<PathBuf>), CliError> {
         let directory = self.freebsd.dists.find(release).map_err(|error| {
@@ -269,10 +280,8 @@ impl Targets {
             return Err(OpenError::Unavailable { reason, remedy });
         }
         let mut options = self.freebsd.clone();
-        options.console = self
-            .consoles
-            .as_ref()
-            .map(|directory| directory.join(format!("{}.console", request.file_name())));
+        let kept = |directory: &PathBuf| directory.join(format!("{}.console", request.file_name()));
+        options.console = self.consoles.as_ref().map(kept).or(options.console);
         if options.console.is_none() {
             options.lost_console = Some(lost_console(&options.state, &cell.name()));
         }

@@ -42,6 +42,8 @@ const READ: [&str; 14] = [
     "master",
     "mtu",
 ];
+/// Attributes that change one interface together: what one of them does may be wrong behind another one alone.
+const CHANGE: [&str; 2] = ["ifalias", "mtu"];
 
 /// A new draft.
 pub(super) fn draft(rng: &mut Rng) -> Draft {
@@ -167,15 +169,17 @@ pub(super) fn message(rng: &mut Rng, world: &World) -> DraftMessage {
     message
 }
 
-/// An attribute of a table: as often as not one that the interface code reads.
+/// An attribute of a table: as often as not one that the interface code reads, and often one that changes an interface.
 pub(super) fn attr_spec(rng: &mut Rng, table: &'static AttrTable) -> Option<&'static AttrSpec> {
-    let read = || table.attrs.iter().filter(|spec| READ.contains(&spec.name));
-    match rng.chance(50).then(|| rng.below(read().count())) {
-        Some(at) => read().nth(at).or_else(|| table.attrs.first()),
-        None => {
-            let at = rng.below(table.attrs.len());
-            table.attrs.get(at)
-        }
+    let names: &[&str] = match rng.below(4) {
+        0 => &CHANGE,
+        1 => &READ,
+        _ => &[],
+    };
+    let some: Vec<_> = table.attrs.iter().filter(|spec| names.contains(&spec.name)).collect();
+    match rng.maybe(&some) {
+        Some(spec) => Some(spec),
+        None => rng.maybe(table.attrs),
     }
 }
 

@@ -273,3 +273,19 @@ fn drafts_are_the_same_for_a_seed_and_nearly_all_of_them_can_be_sent() {
     }
     assert!(sendable > 590, "{sendable} of 600");
 }
+
+/// What is wrong behind two attributes is found by messages that have both.
+#[test]
+fn attributes_that_change_an_interface_are_joined_in_every_round() {
+    let both = |draft: &Draft| {
+        let has =
+            |kind: u16| move |attrs: &[crate::draft::DraftAttr]| attrs.iter().any(|attr| attr.kind == kind);
+        draft.messages().any(|message| has(IFLA_MTU)(&message.attrs) && has(IFLA_IFALIAS)(&message.attrs))
+    };
+    for (seed, round) in [(1, 0), (1, 1), (2, 0), (3, 0)] {
+        let mut rng = Rng::of_round(seed, round);
+        let drafts: Vec<Draft> = (0..64).map(|_| generate::draft(&mut rng)).collect();
+        let count = drafts.iter().filter(|draft| both(draft)).count();
+        assert!(count >= 3, "seed {seed}, round {round}: {count} of 64");
+    }
+}

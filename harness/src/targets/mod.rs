@@ -18,8 +18,9 @@ pub use facts::{Cards, Commands, Facts, Kernel, OwnBuild, RunningKernel};
 pub use finish::{Complaint, Finish};
 pub use freebsd::{
     CACHE_LIMIT, FreebsdOptions, FreebsdTarget, LostConsole, MEMORY_MIB, ModuleOptions, OwnRelease, Prepared,
-    STACKS, Start, Victim, complaints_in, complaints_in_lines, image_options, module_unavailable_reason,
-    over_limit, prepare_module, remove_victim, saved_guests, unwanted_guests,
+    RecordingPlace, ReplayedMachine, STACKS, Start, Victim, complaints_in, complaints_in_lines,
+    image_options, module_unavailable_reason, over_limit, prepare_module, remove_victim, saved_guests,
+    unwanted_guests,
 };
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};

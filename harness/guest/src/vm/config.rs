@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::accelerator_kind::AcceleratorKind;
 use super::bootsector::DEBUG_EXIT_PORT;
+use super::record::{CLOCK_SHIFT, EventLog, SWITCHED_ON};
 
 /// Fate of the guest's writes to its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,7 @@ pub struct VmConfig {
     memory_file: Option<MemoryFile>,
     instruction_clock: bool,
     translation_log: Option<TranslationLog>,
+    event_log: Option<EventLog>,
 }
 
 impl Default for VmConfig {
@@ -126,6 +128,7 @@ impl Default for VmConfig {
             memory_file: None,
             instruction_clock: false,
             translation_log: None,
+            event_log: None,
         }
     }
 }
@@ -259,6 +262,13 @@ impl VmConfig {
         self
     }
 
+    /// Has QEMU log everything that comes to the machine, or live through such a log. TCG and one CPU only. The network
+    /// card is an e1000, because virtio's stands still in a replay.
+    pub fn event_log(&mut self, log: EventLog) -> &mut Self {
+        self.event_log = Some(log);
+        self
+    }
+
     /// The boot disk, if there is one.
     pub fn boot_disk(&self) -> Option<&Disk> {
         self.disk.as_ref()
@@ -311,6 +321,11 @@ impl VmConfig {
         if self.instruction_clock {
             args.option("-icount", "shift=0");
         }
+        if let Some(log) = &self.event_log {
+            let head = format!("shift={CLOCK_SHIFT},rr={},rrfile=", log.verb());
+            args.path_option("-icount", &head, &log.path, "");
+            args.option("-rtc", format!("base={SWITCHED_ON},clock=vm"));
+        }
         if let Some(log) = &self.translation_log {
             let ranges = log.ranges.iter().map(|(start, length)| format!("{start:#x}+{length:#x}"));
             args.option("-d", "in_asm").option("-dfilter", ranges.collect::<Vec<_>>().join(","));
@@ -327,19 +342,19 @@ impl VmConfig {
             // The guest waits for `cont`, so that no event is missed before somebody listens.
             args.flag("-S");
         }
+        let logged = self.event_log.is_some();
         if let Some(disk) = &self.disk {
             let writes = match disk.writes {
                 DiskWrites::Discard => "snapshot=on",
                 DiskWrites::Scratch => "cache=unsafe",
                 DiskWrites::Keep => "snapshot=off",
             };
-            let tail = format!(",format={},if=none,id=disk0,{writes}", disk.format);
-            args.path_option("-drive", "file=", &disk.path, &tail);
+            args.drive(&disk.path, disk.format, "disk0", &format!(",{writes}"), logged);
             let index = u8::from(self.kernel_disk.is_some());
             args.option("-device", format!("virtio-blk-pci,drive=disk0,bootindex={index}"));
         }
         if let Some(path) = &self.kernel_disk {
-            args.path_option("-drive", "file=", path, ",format=raw,if=none,id=disk1,readonly=on");
+            args.drive(path, "raw", "disk1", ",readonly=on", logged);
             args.option("-device", "virtio-blk-pci,drive=disk1,bootindex=0");
         }
         if let Some(port) = self.ssh {
@@ -355,13 +370,18 @@ impl VmConfig {
                 ),
             );
             // No option ROM: nobody boots from the network, and loading it costs boot time.
-            args.option("-device", "virtio-net-pci,netdev=net0,romfile=");
+            if logged {
+                args.option("-device", "e1000,netdev=net0,romfile=");
+                args.option("-object", "filter-replay,id=replay0,netdev=net0");
+            } else {
+                args.option("-device", "virtio-net-pci,netdev=net0,romfile=");
+            }
             // sshd waits for the guest's random device to be seeded.
             args.option("-device", "virtio-rng-pci");
         }
         // Behind the others: what they are called does not depend on it.
         if let Some(Seed::File(path)) = &self.seed {
-            args.path_option("-drive", "file=", path, ",format=raw,if=none,id=seed0,readonly=on");
+            args.drive(path, "raw", "seed0", ",readonly=on", logged);
             args.option("-device", "virtio-blk-pci,drive=seed0");
         }
         if self.debug_exit {
@@ -387,6 +407,16 @@ impl Arguments {
         self
     }
 
+    /// A drive without a device. In a machine whose events are logged the ends of its reads and writes are among them.
+    fn drive(&mut self, path: &Path, format: &str, id: &str, more: &str, logged: bool) {
+        let file = if logged { format!("{id}-file") } else { id.to_owned() };
+        self.path_option("-drive", "file=", path, &format!(",format={format},if=none,id={file}{more}"));
+        if logged {
+            let read_only = if more == ",readonly=on" { more } else { "" };
+            self.option("-drive", format!("driver=blkreplay,if=none,image={file},id={id}{read_only}"));
+        }
+    }
+
     /// In QEMU's option syntax a comma ends a value; two commas are one.
     fn path_option(&mut self, name: &str, head: &str, path: &Path, tail: &str) -> &mut Self {
         // Without a directory in front, `nbd:…` or `json:…` would not be a file.
@@ -410,6 +440,7 @@ fn split_commas(text: &std::ffi::OsStr) -> Vec<&std::ffi::OsStr> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::LogUse;
     use super::*;
 
     fn arguments(config: &VmConfig, accelerator: AcceleratorKind) -> String {
@@ -482,6 +513,28 @@ mod tests {
         let text = arguments(&config, AcceleratorKind::Tcg);
         let wanted = "-d in_asm -dfilter 0xffffffff80d70000+0x18000,0xffffffff82000000+0x10 -D /log/a,b -m";
         assert!(text.contains(wanted), "{text}");
+    }
+
+    #[test]
+    fn what_comes_to_a_machine_is_logged_and_lived_through_by_the_same_machine() {
+        let mut config = VmConfig::default();
+        config.raw_disk("/img/x.raw", DiskWrites::Discard).ssh(HostPort::Any);
+        config.seed(Seed::File("/seed".into()));
+        let mut with = |how| {
+            config.event_log(EventLog { path: "/log,a".into(), how });
+            arguments(&config, AcceleratorKind::Tcg)
+        };
+        let (recorded, replayed) = (with(LogUse::Record), with(LogUse::Replay));
+        for part in [
+            "-icount shift=5,rr=record,rrfile=/log,,a -rtc base=2026-01-01T00:00:00,clock=vm",
+            "-drive file=/img/x.raw,format=raw,if=none,id=disk0-file,snapshot=on \
+             -drive driver=blkreplay,if=none,image=disk0-file,id=disk0 -device virtio-blk-pci,drive=disk0,",
+            "-device e1000,netdev=net0,romfile= -object filter-replay,id=replay0,netdev=net0",
+            "-drive driver=blkreplay,if=none,image=seed0-file,id=seed0,readonly=on",
+        ] {
+            assert!(recorded.contains(part), "{part}: {recorded}");
+        }
+        assert_eq!(recorded.replace("rr=record", "rr=replay"), replayed);
     }
 
     #[test]

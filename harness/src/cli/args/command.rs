@@ -17,6 +17,7 @@ use super::kernel::KernelsArgs;
 use super::kmod::KmodArgs;
 use super::qualify::QualifyArgs;
 use super::reduce::ReduceArgs;
+use super::replay::ReplayArgs;
 use super::report::{MatrixArgs, ReportArgs};
 use super::run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 use super::verify::{DecodeArgs, VerifyArgs};
@@ -97,6 +98,12 @@ pub(in crate::cli) enum Command {
     Bisect(BisectArgs),
     /// Run a vector again in the cell in which it failed, and keep the guest for a look.
     Repro(ReproArgs),
+    /// Live through a recorded run again, to the same instruction, and look at the guest there or earlier.
+    ///
+    /// `run VECTOR --record DIR` and `repro REPORT#N --record` record. Each replay boots the guest anew, which takes as long
+    /// as it did, and is held against the recording: its instruction, what the guest printed. Exit code 100: a replay was
+    /// another one.
+    Replay(ReplayArgs),
     /// Log in to a guest of the matrix; it is started for this and gone afterwards.
     Shell(ShellArgs),
     /// Show the log of a guest's console, if a run kept it.

@@ -16,6 +16,7 @@ mod kernel;
 mod kmod;
 mod qualify;
 mod reduce;
+mod replay;
 mod report;
 mod run;
 mod verify;
@@ -39,6 +40,7 @@ pub(super) use kernel::{KernelArgs, KernelCommand, KernelsArgs, OwnArgs, SourceA
 pub(super) use kmod::{KmodArgs, KmodCommand};
 pub(super) use qualify::{CheckArgs, QualifyArgs, QualifyCommand};
 pub(super) use reduce::ReduceArgs;
+pub(super) use replay::ReplayArgs;
 pub(super) use report::{MatrixArgs, ReportArgs, ReportCommand, ServeArgs};
 pub(super) use run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 pub(super) use verify::{DecodeArgs, FormatArg, OsArg, VerifyArgs, VerifyCommand};

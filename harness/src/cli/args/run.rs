@@ -85,6 +85,10 @@ pub(in crate::cli) struct RunArgs {
     /// Run on this machine's own Linux kernel, in a network namespace, to compare with FreeBSD.
     #[arg(long, conflicts_with_all = ["target", "release", "module"])]
     pub(in crate::cli) linux: bool,
+    /// Record everything that comes to the guest in this new directory, so that `nlproof replay` comes to each of its
+    /// instructions again. The guest is booted, under TCG and with one processor.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["linux", "timings", "copy", "copy_out"])]
+    pub(in crate::cli) record: Option<PathBuf>,
     /// Exit as `git bisect run` wants it: 0 if the vector is answered as before, 1 if it is not, 125 if that cannot be told,
     /// because the kernel does not build or boot, or the answer has a hole, and 128, which ends the search, if something else
     /// is wrong.
@@ -143,6 +147,10 @@ pub(in crate::cli) struct ReproArgs {
     /// Show every message's bytes too, and values as they came instead of normalised.
     #[arg(long)]
     pub(in crate::cli) raw: bool,
+    /// Record everything that comes to the guest, so that `nlproof replay` comes to each of its instructions again: in
+    /// the directory `recorded` of the report. The guest is booted, under TCG and with one processor.
+    #[arg(long, conflicts_with_all = ["keep", "gdb", "copy", "copy_out"])]
+    pub(in crate::cli) record: bool,
     /// Leave the guest up afterwards, until Ctrl-C, and print the command that logs in.
     #[arg(long)]
     pub(in crate::cli) keep: bool,

@@ -63,6 +63,8 @@ pub struct FreebsdTarget {
     /// Path at which the console is kept if the guest is lost.
     pub(super) lost_console: Option<LostConsole>,
     pub(super) tasks: Tasks,
+    /// The image that it was booted from.
+    pub(super) image: Image,
     parts: Vec<StartPart>,
 }
 
@@ -216,6 +218,7 @@ impl FreebsdTarget {
             keys,
             lost_console: options.lost_console.clone(),
             tasks,
+            image,
             parts,
         })
     }
@@ -275,12 +278,17 @@ impl FreebsdTarget {
         }
     }
 
+    /// Path of the kernel's file, if there is one.
+    pub(super) fn kernel_path(&self) -> Option<PathBuf> {
+        match self.kernel_file.as_ref()? {
+            KernelFile::Release(release, cache) => kernel(release, cache).ok(),
+            KernelFile::Own(path) => Some(path.clone()),
+        }
+    }
+
     /// The kernel's file. Without it a loss is told without the names of functions.
     fn kernel(&self) -> Option<Vec<u8>> {
-        match self.kernel_file.as_ref()? {
-            KernelFile::Release(release, cache) => std::fs::read(kernel(release, cache).ok()?).ok(),
-            KernelFile::Own(path) => std::fs::read(path).ok(),
-        }
+        std::fs::read(self.kernel_path()?).ok()
     }
 }
 

@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use nlproof_image::{GuestKeys, ImageError};
+use nlproof_image::{GuestKeys, ImageError, SeedCard};
 
 use crate::guest::{HostKey, SshError, SshKey};
 use crate::targets::OpenError;
@@ -38,12 +38,12 @@ impl fmt::Debug for Keys {
 
 impl Keys {
     /// Fresh keys, and the bytes of the seed disk that brings them to the guest.
-    pub(super) fn fresh() -> Result<(Self, Vec<u8>), OpenError> {
+    pub(super) fn fresh(card: SeedCard) -> Result<(Self, Vec<u8>), OpenError> {
         let failed = |error: ImageError| OpenError::Build(error.into());
         let keys = GuestKeys::generate().map_err(failed)?;
         let client = keys.client_private().map_err(failed)?;
         let host = keys.host_public().map_err(failed)?;
-        Ok((Self { client, host }, keys.seed_disk().map_err(failed)?))
+        Ok((Self { client, host }, keys.seed_disk(card).map_err(failed)?))
     }
 
     /// The key to log in with.
@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn each_guest_has_keys_of_its_own_which_are_not_shown() {
-        let ((one, seed), (other, _)) = (Keys::fresh().unwrap(), Keys::fresh().unwrap());
+        let ((one, seed), (other, _)) =
+            (Keys::fresh(SeedCard::Virtio).unwrap(), Keys::fresh(SeedCard::Virtio).unwrap());
         assert_ne!((&one.client, &one.host), (&other.client, &other.host));
         assert!(one.host().is_ok() && one.client.contains("PRIVATE KEY"));
         assert!(!format!("{one:?}").contains("PRIVATE"));
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn ssh_gets_the_key_in_a_file_for_its_owner_alone() {
         let directory = tempfile::tempdir().unwrap();
-        let (keys, _) = Keys::fresh().unwrap();
+        let (keys, _) = Keys::fresh(SeedCard::Virtio).unwrap();
         let path = keys.client_file(directory.path()).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(

@@ -21,9 +21,10 @@ mod options;
 mod own;
 pub(crate) mod programs;
 mod provision;
+mod recorded;
 mod snapshots;
 mod start;
-mod symbols;
+pub(crate) mod symbols;
 
 pub use console::{complaints_in, complaints_in_lines};
 pub use guest_target::FreebsdTarget;
@@ -32,4 +33,5 @@ pub use lost::LostConsole;
 pub use module::{ModuleOptions, Prepared, module_unavailable_reason, prepare_module};
 pub use options::{FreebsdOptions, MEMORY_MIB, STACKS, Start, image_options};
 pub use own::OwnRelease;
+pub use recorded::{RecordingPlace, ReplayedMachine};
 pub use snapshots::{saved_guests, unwanted_guests};

@@ -10,6 +10,7 @@ use nlproof_kmod::FAULTNIC;
 
 use super::lost::LostConsole;
 use super::own::OwnRelease;
+use super::recorded::RecordingPlace;
 use crate::vm::{Accelerator, AcceleratorKind, HostPort, TranslationLog, VmConfig};
 
 /// Default memory of a guest, in MiB: enough for 14 and 15 with all modules of the image.
@@ -70,6 +71,9 @@ pub struct FreebsdOptions {
     /// Have QEMU log which blocks of instructions it translates, from the moment on in which the guest is restored or
     /// booted (TCG only).
     pub translation_log: Option<TranslationLog>,
+    /// Where everything that comes to the guest is logged, so that each of its instructions can be come to again (TCG, one
+    /// processor, a guest that is booted).
+    pub recording: Option<RecordingPlace>,
     /// Every limit is multiplied by this.
     pub patience_factor: f64,
     /// Have the module, where one is loaded, record which probes fire while vectors run.

@@ -373,7 +373,7 @@ mod tests {
         }
         let kernel =
             RunningKernel { osreldate: 1, version: "FreeBSD".into(), modules: vec![], settings: vec![] };
-        let (keys, _) = Keys::fresh().unwrap();
+        let (keys, _) = Keys::fresh(nlproof_image::SeedCard::Virtio).unwrap();
         making
             .keep(image, Saved { token: [7; TOKEN_LEN], keys, kernel, module: None, models: vec![] })
             .unwrap();

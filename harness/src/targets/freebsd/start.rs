@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nlproof_agent::{Batch, Listen, TOKEN_LEN};
 use nlproof_base::random;
 use nlproof_files::require;
-use nlproof_image::{Image, KERNEL_LABEL};
+use nlproof_image::{Image, KERNEL_LABEL, SeedCard};
 
 use super::connection::{Link, guest_failure, open_failure};
 use super::faulty_cards::FaultyCards;
@@ -116,7 +116,8 @@ pub(super) async fn start(
     // A guest whose writes find no room is stopped by QEMU in the middle of whatever it does.
     room_for_writes().map_err(OpenError::Guest)?;
     if options.start == Start::Cold {
-        return starter.boot("warm start is off", on_stage).await;
+        let why = if options.recording.is_some() { "it is recorded" } else { "warm start is off" };
+        return starter.boot(why, on_stage).await;
     }
     let slot = match starter.slot() {
         Ok(slot) => slot,
@@ -301,8 +302,13 @@ impl Starter<'_> {
         let mut config = machine(self.request.options);
         let image = self.request.image;
         config.raw_disk(image.root_disk(), DiskWrites::Discard).kernel_disk(image.kernel_disk());
-        let (keys, seed) = Keys::fresh()?;
-        config.seed(Seed::Bytes(seed));
+        let recording = self.request.options.recording.as_ref();
+        let card = if recording.is_some() { SeedCard::E1000 } else { SeedCard::Virtio };
+        let (keys, seed) = Keys::fresh(card)?;
+        match recording {
+            Some(place) => place.record(&mut config, &seed)?,
+            None => drop(config.seed(Seed::Bytes(seed))),
+        }
         let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage).await?;
         let module = self.load(&mut vm, &mut link, on_stage).await?;
         let kernel = link.ask(&mut vm).await?;
@@ -401,7 +407,7 @@ impl Starter<'_> {
         // The console of the boot belongs to the snapshot; the run's own gets it when it is restored.
         let mut config = machine(&without_logs(options));
         config.overlay_disk(snapshot.live(), DiskWrites::Keep).memory_file(snapshot.memory(), true);
-        let (keys, seed) = Keys::fresh()?;
+        let (keys, seed) = Keys::fresh(SeedCard::Virtio)?;
         snapshot.keep_seed(&seed).map_err(NotMade::because)?;
         config.kernel_disk(image.kernel_disk()).seed(Seed::File(snapshot.seed()));
         let (mut vm, mut link) = self.boot_machine(&config, &keys, on_stage).await?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Names for addresses of a kernel, from its own symbol table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use object::{Object as _, ObjectSymbol as _, SymbolKind};
 
@@ -10,14 +10,14 @@ const UNKNOWN: &str = "?";
 
 /// Functions of a kernel file by address. Those of modules are not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Functions {
+pub(crate) struct Functions {
     /// Address, size and name, by address.
     functions: Vec<(u64, u64, String)>,
 }
 
 impl Functions {
     /// The functions of a kernel file in which these addresses are; none if it is no kernel.
-    pub(super) fn around(kernel: &[u8], addresses: impl IntoIterator<Item = u64>) -> Functions {
+    pub(crate) fn around(kernel: &[u8], addresses: impl IntoIterator<Item = u64>) -> Functions {
         let addresses: BTreeSet<u64> = addresses.into_iter().collect();
         let file = object::File::parse(kernel).ok();
         let symbols = file.iter().flat_map(|file| file.symbols());
@@ -33,11 +33,21 @@ impl Functions {
         Functions { functions }
     }
 
+    /// The function that this address is in, and how far behind its beginning: `rtnl_handle_newlink+0x1e5`.
+    pub(crate) fn place(&self, address: u64) -> Option<String> {
+        let (start, ..) = self.at(address)?;
+        Some(format!("{}+{:#x}", self.name(address)?, address - start))
+    }
+
     /// The function that this address is in.
     fn name(&self, address: u64) -> Option<&str> {
+        self.at(address).map(|(_, _, name)| name.as_str())
+    }
+
+    fn at(&self, address: u64) -> Option<&(u64, u64, String)> {
         let behind = self.functions.partition_point(|(start, _, _)| *start <= address);
-        let (start, size, name) = self.functions.get(behind.checked_sub(1)?)?;
-        (address - start < *size).then_some(name)
+        let function = self.functions.get(behind.checked_sub(1)?)?;
+        (address - function.0 < function.1).then_some(function)
     }
 
     /// The calls in which more than half of these stacks agree, innermost first: where a processor stays whatever else it
@@ -68,6 +78,15 @@ impl Functions {
     }
 }
 
+/// Addresses of these symbols of a kernel file, of those that it has.
+pub(crate) fn addresses<'n>(kernel: &[u8], names: &[&'n str]) -> BTreeMap<&'n str, u64> {
+    let file = object::File::parse(kernel).ok();
+    let symbols = file.iter().flat_map(|file| file.symbols());
+    let known =
+        |symbol: &object::Symbol<'_, '_>| names.iter().find(|name| symbol.name() == Ok(**name)).copied();
+    symbols.filter_map(|symbol| Some((known(&symbol)?, symbol.address()))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +110,9 @@ mod tests {
         assert_eq!(functions.name(0x23f), Some("vlan_ioctl"));
         assert_eq!(functions.name(0x240), None);
         assert_eq!(functions.name(0x50), None);
+        assert_eq!(functions.place(0x23f).as_deref(), Some("vlan_ioctl+0x3f"));
+        assert_eq!(functions.place(0x240), None);
+        assert!(addresses(b"no kernel", &["vlan_ioctl"]).is_empty());
         assert_eq!(Functions::around(b"no kernel", [0x200]).functions, []);
     }
 
