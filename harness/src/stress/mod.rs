@@ -4,6 +4,7 @@
 mod endurance;
 mod kernel_usage;
 mod phases;
+mod played;
 mod refusals;
 mod requests;
 mod speed;
@@ -12,6 +13,7 @@ mod tracing;
 pub use endurance::{Phase, PhaseResult};
 pub use kernel_usage::{Epoch, Memory, losses};
 pub use phases::{Spent, Timed, middle_parts};
+pub use played::Played;
 pub use refusals::{Attempt, Refused};
 pub use speed::{Question, Speed, middle};
 pub use tracing::{Sustained, TraceCost};

@@ -35,6 +35,7 @@ use crate::targets::fact::Fact;
 use crate::targets::facts::{Cards, Commands, Facts, Kernel};
 use crate::targets::{DtraceOutput, Finish, OnStage, Target};
 use crate::targets::{OpenError, StartPart, TargetError};
+use crate::vector::CARD_MODELS;
 use crate::vm::{
     Accelerator, AcceleratorKind, GuestFailure, SelectedAccelerator, Tools, Vm, Wait, device_models,
     remembered_accelerator,
@@ -179,6 +180,7 @@ impl FreebsdTarget {
             let first = first.lines().next().unwrap_or_default();
             facts.known.push(Fact::line("faulty cards", format!("none: {first}")));
         }
+        facts.processors = Some(options.cpus);
         if options.cpus != 1 {
             facts.known.push(Fact::line("processors", options.cpus.to_string()));
         }
@@ -192,7 +194,9 @@ impl FreebsdTarget {
         let mut parts = vec![("image", built), ("accelerator", chosen)];
         parts.extend(start_parts);
         // A QEMU that does not tell has none.
-        facts.cards = Cards::Models(options.tasks.drive(device_models(vm.qmp())).unwrap_or_default());
+        let models: Vec<_> = CARD_MODELS.iter().map(|model| model.name).collect();
+        facts.cards =
+            Cards::Models(options.tasks.drive(device_models(vm.qmp(), &models)).unwrap_or_default());
         if let Some(module) = module {
             facts.known.push(Fact::line("module", module.measures()));
             facts.known.push(Fact::line("verification", module.verdict()));
@@ -402,6 +406,7 @@ fn facts(
         kernel: Some(Kernel { release: release.to_owned(), osreldate: kernel.osreldate, sha256, build }),
         commands: Commands::All,
         cards: Cards::None,
+        processors: None,
         modules: Some(kernel.modules.clone()),
         settings: kernel.settings.clone(),
         fallbacks: u32::from(*fell_back),

@@ -28,7 +28,7 @@ mod schema;
 mod values;
 mod write;
 
-pub use cards::{CARD_MODELS, CardModel, NeededCard};
+pub use cards::{CARD_MODELS, CardModel, FAULT_MODEL, NeededCard};
 pub use check::VectorCheck;
 pub use compile::compile;
 pub use draft::{Draft, DraftStep, Replaced};
