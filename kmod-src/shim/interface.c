@@ -218,8 +218,7 @@ struct devclass	*devclass_find(const char *);
  *
  * ether_ifattach() announces the interface before it gives the link-level address its length. That is so for cloned
  * interfaces too, whose drivers may be asked at any time: they have no device class, and answer as in the stock code.
- * Classes are never freed. The look at IFF_DYING narrows the race with a detach on another processor, and does not
- * close it: the lock that would, ifnet_detach_sxlock, is held while the link-state task is drained, which asks too.
+ * Classes are never freed.
  */
 static bool
 in_transit(struct ifnet *ifp)
@@ -228,21 +227,58 @@ in_transit(struct ifnet *ifp)
 	bool attaching = nlproof_if_address(ifp, &address) && address.len == 0;
 	bool going = (if_getflags(ifp) & IFF_DYING) != 0;
 
-	return ((attaching || going) && devclass_find(if_getdname(ifp)) != NULL);
+	return (attaching || going);
 }
 
-int
-nlproof_if_media(struct ifnet *ifp, struct nlproof_media *out)
+static int
+no_media(struct nlproof_media *out)
+{
+	*out = (struct nlproof_media){};
+	return (ENXIO);
+}
+
+static int
+driver_media(struct ifnet *ifp, struct nlproof_media *out)
 {
 	struct ifmediareq ifmr = {};
-
-	if (in_transit(ifp)) {
-		*out = (struct nlproof_media){};
-		return (ENXIO);
-	}
 	int error = if_ioctl(ifp, SIOCGIFMEDIA, (void *)&ifmr);
 
 	out->ethernet = IFM_TYPE(ifmr.ifm_active) == IFM_ETHER;
 	out->active = (ifmr.ifm_status & IFM_ACTIVE) != 0;
+	return (error);
+}
+
+/* What the kernel itself keeps of a link, if its driver ever told. */
+static int
+kept_media(struct ifnet *ifp, struct nlproof_media *out)
+{
+	int link = if_getlinkstate(ifp);
+
+	if (link == LINK_STATE_UNKNOWN)
+		return (no_media(out));
+	out->ethernet = 1;
+	out->active = link == LINK_STATE_UP;
+	return (0);
+}
+
+/*
+ * A detach marks the interface first (IFF_DYING) and then takes ifnet_detach_sxlock exclusively, before anything of its
+ * driver goes. Whoever holds the lock shared and sees no mark keeps the driver where it is. It must not be waited for: a
+ * detach that holds it drains the link-state task, which asks too. While one is under way on another processor a device
+ * is not asked, and what the kernel keeps is said.
+ */
+int
+nlproof_if_media(struct ifnet *ifp, struct nlproof_media *out)
+{
+	int error;
+
+	if (devclass_find(if_getdname(ifp)) == NULL)
+		return (driver_media(ifp, out));
+	if (sx_xlocked(&ifnet_detach_sxlock))
+		return (in_transit(ifp) ? no_media(out) : driver_media(ifp, out));
+	if (!sx_try_slock(&ifnet_detach_sxlock))
+		return (in_transit(ifp) ? no_media(out) : kept_media(ifp, out));
+	error = in_transit(ifp) ? no_media(out) : driver_media(ifp, out);
+	sx_sunlock(&ifnet_detach_sxlock);
 	return (error);
 }

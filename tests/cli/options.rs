@@ -191,6 +191,17 @@ fn run_and_bench_show_where_the_time_goes() {
     assert_eq!(code, Some(104), "no release is here: {said}");
 }
 
+/// A race by time takes network cards, and so a guest: what is said without one.
+#[test]
+fn run_plays_races_for_as_long_as_it_is_told() {
+    let asked = Asked::new();
+    let run = ["run", "link/create-lo", "--target", "sim", "--release", "15", "--race-seconds"];
+    let (code, said) = asked.ask(&[&run[..], &["60"]].concat());
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("--race-seconds: link/create-lo has no race by time"), "{said}");
+    assert_eq!(asked.ask(&[&run[..], &["0"]].concat()).0, Some(2));
+}
+
 #[test]
 fn bench_measures_tracing_and_verification_as_much_as_it_is_told() {
     let asked = Asked::new();

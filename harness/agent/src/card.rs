@@ -3,15 +3,21 @@
 //!
 //! The agent moves a card's interface into the program's network stack. What only the machine can do (plugging, the
 //! link) the agent asks the harness for by a [`Body::Hardware`](crate::Body::Hardware) record, and waits until the kernel
-//! has noticed; what devctl(8) does it does itself.
+//! has noticed; what devctl(8) does it does itself. A card of the model [`FAULTS`] is no hardware: its driver is a kernel
+//! module for tests, and everything is done in the program's network stack.
 
 use alloc::format;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Fault;
+
 /// The most cards of one program.
 pub const MAX_CARDS: usize = 4;
+
+/// The model of cards that are interfaces of the module `nlproof_faultnic`.
+pub const FAULTS: &str = "fault";
 
 /// A card of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +41,12 @@ impl Card {
     #[must_use]
     pub fn selector(&self) -> String {
         format!("pci0:0:{}:0", self.slot)
+    }
+
+    /// Whether the machine has it. Otherwise it is an interface of a driver without hardware.
+    #[must_use]
+    pub fn is_hardware(&self) -> bool {
+        self.model != FAULTS
     }
 
     /// The machine's identifier of the card.
@@ -61,12 +73,24 @@ pub enum Deed {
     Attach,
     /// The device is reset (devctl(8) `reset -d`): its driver lets it go and takes it again.
     Reset,
+    /// Nothing is done: the kernel is waited for until it has the link for up.
+    Rest,
+    /// The driver without hardware gets a fault.
+    Fault(Fault),
 }
 
 impl Deed {
-    /// Every deed.
-    pub const ALL: [Self; 7] =
-        [Self::LinkDown, Self::LinkUp, Self::Plug, Self::Unplug, Self::Detach, Self::Attach, Self::Reset];
+    /// Everything that is done with hardware.
+    pub const ALL: [Self; 8] = [
+        Self::LinkDown,
+        Self::LinkUp,
+        Self::Plug,
+        Self::Unplug,
+        Self::Detach,
+        Self::Attach,
+        Self::Reset,
+        Self::Rest,
+    ];
 
     /// The word in vectors and traces.
     #[must_use]
@@ -79,19 +103,26 @@ impl Deed {
             Self::Detach => "detach",
             Self::Attach => "attach",
             Self::Reset => "reset",
+            Self::Rest => "rest",
+            Self::Fault(fault) => fault.name(),
         }
     }
 
     /// The deed of that name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|deed| deed.name() == name)
+        let faults = Fault::ALL.into_iter().map(Self::Fault);
+        Self::ALL.into_iter().chain(faults).find(|deed| deed.name() == name)
     }
 
-    /// Whether the machine does it and not the guest itself.
+    /// Whether it can be done with this card.
     #[must_use]
-    pub const fn is_the_machines(self) -> bool {
-        matches!(self, Self::LinkDown | Self::LinkUp | Self::Plug | Self::Unplug)
+    pub fn suits(self, card: &Card) -> bool {
+        match self {
+            Self::Plug | Self::Unplug => true,
+            Self::Fault(_) => !card.is_hardware(),
+            _ => card.is_hardware(),
+        }
     }
 
     /// How long the kernel may take to notice, in milliseconds, where nothing else is said. Measured under emulation were
@@ -99,7 +130,7 @@ impl Deed {
     #[must_use]
     pub const fn limit_ms(self) -> u32 {
         match self {
-            Self::LinkDown | Self::LinkUp => 10_000,
+            Self::LinkDown | Self::LinkUp | Self::Rest => 10_000,
             _ => 60_000,
         }
     }
@@ -109,12 +140,13 @@ impl Deed {
     pub fn wait(self, card: &Card) -> String {
         let what = match self {
             Self::LinkDown => "loss of link",
-            Self::LinkUp => "link",
+            Self::LinkUp | Self::Rest => "link",
             Self::Plug => "arrival",
             Self::Unplug => "removal",
             Self::Detach => "detachment",
             Self::Attach => "attachment",
             Self::Reset => "return from reset",
+            Self::Fault(fault) => fault.name(),
         };
         format!("the {what} of {} ({})", card.name, card.interface)
     }
@@ -139,7 +171,7 @@ mod tests {
 
     #[test]
     fn deeds_have_names_and_cards_have_places() {
-        for deed in Deed::ALL {
+        for deed in Deed::ALL.into_iter().chain(Fault::ALL.map(Deed::Fault)) {
             assert_eq!(Deed::by_name(deed.name()), Some(deed));
         }
         assert_eq!(Deed::by_name("pull"), None);
@@ -147,5 +179,9 @@ mod tests {
         let card = Card { name, model, interface, slot: 28, plugged: true, settle_ms: 100 };
         assert_eq!(card.selector(), "pci0:0:28:0");
         assert_eq!(Deed::LinkDown.wait(&card), "the loss of link of nic1 (em0)");
+        let fault = Deed::Fault(Fault::MediaEnxio);
+        assert!(card.is_hardware() && Deed::Rest.suits(&card) && !fault.suits(&card));
+        let faulty = Card { model: FAULTS.into(), ..card };
+        assert!(fault.suits(&faulty) && Deed::Plug.suits(&faulty) && !Deed::LinkUp.suits(&faulty));
     }
 }

@@ -22,6 +22,7 @@ mod card;
 mod check;
 pub mod console;
 pub mod datagram;
+mod fault;
 pub mod frame;
 mod frame_error;
 mod greeting;
@@ -32,8 +33,9 @@ mod record;
 pub mod ring;
 pub mod status;
 
-pub use card::{Act, Card, Deed, MAX_CARDS};
+pub use card::{Act, Card, Deed, FAULTS, MAX_CARDS};
 pub use check::{MAX_GROUPS, Refusal};
+pub use fault::Fault;
 pub use greeting::{GREETING_LEN, Greeting, TOKEN_LEN};
 pub use phase::Phase;
 pub use program::{

@@ -15,7 +15,7 @@ use super::recording::ToRecord;
 use super::run_times::RunTimes;
 use super::targets::{Targets, lost, open_error, open_freebsd_shown, open_shown, sim_trace};
 use crate::matrix::{Cell, TargetKind, VectorRun};
-use crate::stress::Timed;
+use crate::stress::{Played, Timed};
 use crate::targets::{LinuxTarget, Target, TargetError};
 use crate::trace::{RawLine, Trace, with_names};
 use crate::vector::Vector;
@@ -50,7 +50,14 @@ fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?
         .with_modules(&args.guest.kmod)
         .with_kernels(&args.cells.kernel, &args.cells.release)?;
-    let vector = &project.vector(&args.vector)?;
+    let mut vector = project.vector(&args.vector)?;
+    if let Some(seconds) = args.race_seconds {
+        if !vector.races_by_time() {
+            return Err(CliError::Usage(format!("--race-seconds: {} has no race by time", vector.id)));
+        }
+        vector.race_seconds = Some(seconds);
+    }
+    let vector = &vector;
     let tasks = interrupt::tasks();
     if args.linux {
         copies.demand_guest(None)?;
@@ -77,6 +84,23 @@ fn run(project: &ProjectArgs, args: &RunArgs) -> Result<ExitCode, CliError> {
 
 /// Runs the vector and shows what was asked for.
 fn shown(
+    project: &Project,
+    target: &mut dyn Target,
+    cell: Option<&Cell>,
+    vector: &Vector,
+    args: &RunArgs,
+    began: Instant,
+) -> Result<ExitCode, CliError> {
+    let mut target = Played::new(target);
+    let code = timed(project, &mut target, cell, vector, args, began);
+    // Whatever became of the guest.
+    if let Some(words) = target.words().filter(|_| args.race_seconds.is_some() && !args.json) {
+        say!("{words}");
+    }
+    code
+}
+
+fn timed(
     project: &Project,
     target: &mut dyn Target,
     cell: Option<&Cell>,

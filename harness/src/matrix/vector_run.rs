@@ -42,6 +42,10 @@ pub fn mismatch(vector: &Vector, facts: &Facts) -> Option<String> {
     if let Some(lack) = vector.needs.hardware.iter().find_map(lack) {
         return Some(lack);
     }
+    let needed = vector.needs.processors;
+    if needed > 1 && facts.processors.is_none_or(|there| there < needed) {
+        return Some(format!("needs a guest with {needed} processors (--cpus {needed})"));
+    }
     let absent = |setting: &&Setting| !facts.settings.contains(&setting.name);
     if let Some(Setting { name, .. }) = vector.needs.sysctl.iter().find(absent) {
         return Some(match facts.kernel {
@@ -225,7 +229,8 @@ mod tests {
         let cards = Cards::Models(vec!["e1000".into(), "ne2k_pci".into()]);
         let settings = vec!["net.netlink.debug.nl_iface_debug_level".to_owned()];
         let (fallbacks, stacks, known) = (0, None, vec![]);
-        Facts { os, kernel: None, commands, cards, modules, settings, fallbacks, stacks, known }
+        let processors = Some(1);
+        Facts { os, kernel: None, commands, cards, processors, modules, settings, fallbacks, stacks, known }
     }
 
     #[test]
@@ -248,8 +253,17 @@ mod tests {
         assert!(lack("e1000", &[]).unwrap().contains("pci/em, which this kernel does not have"));
         assert!(lack("igb", &["pci/igb"]).unwrap().contains("this QEMU does not have"));
         assert!(lack("ne2k_pci", &["pci/ed"]).unwrap().contains("FreeBSD has no driver"));
+        assert_eq!(lack("fault", &["nlproof_faultnic"]), None);
+        assert!(lack("fault", &[]).unwrap().contains("nlproof_faultnic, which this kernel does not have"));
         let nothing = Facts { cards: Cards::None, ..facts(Os::FreeBsd, Commands::All, None) };
         assert!(mismatch(&card("e1000"), &nothing).unwrap().contains("only a guest under QEMU"));
+        assert!(mismatch(&card("fault"), &nothing).unwrap().contains("only a FreeBSD guest has"));
+        let two = vector("about: x\nneeds: {processors: 2}\nsteps:\n- exec: {argv: [/bin/true]}\n");
+        let with = |processors| Facts { processors, ..facts(Os::FreeBsd, Commands::All, None) };
+        assert_eq!(mismatch(&two, &with(Some(2))), None);
+        for too_few in [None, Some(1)] {
+            assert!(mismatch(&two, &with(too_few)).unwrap().contains("--cpus 2"));
+        }
         let sysctl = |name: &str| {
             let needs = format!("{{os: [freebsd], sysctl: {{{name}: 9}}}}");
             vector(&format!("about: x\nneeds: {needs}\nsteps:\n- exec: {{argv: [/bin/true]}}\n"))

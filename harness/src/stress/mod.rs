@@ -4,6 +4,7 @@
 mod endurance;
 mod kernel_usage;
 mod phase;
+mod played;
 mod refusals;
 mod requests;
 mod speed;
@@ -13,6 +14,7 @@ mod tracing;
 pub use endurance::PhaseResult;
 pub use kernel_usage::{Epoch, Memory, losses};
 pub use phase::Phase;
+pub use played::Played;
 pub use refusals::{Attempt, Refused};
 pub use speed::{Question, Speed, middle};
 pub use spent::{Spent, Timed, middle_parts};

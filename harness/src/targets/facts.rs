@@ -5,7 +5,7 @@ use iface_sim::Ifconfig;
 use nlproof_wire::Os;
 
 use super::fact::Fact;
-use crate::vector::{CardModel, NeededCard};
+use crate::vector::{CardModel, FAULT_MODEL, NeededCard};
 
 /// What is known of an open target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Facts {
     pub commands: Commands,
     /// Which network cards it can be given.
     pub cards: Cards,
+    /// How many processors it has; `None`: not the number of any guest.
+    pub processors: Option<u32>,
     /// Kernel modules that are loaded, by name (`if_epair`); `None`: every cloner that there is, is built in.
     pub modules: Option<Vec<String>>,
     /// Settings below `net.netlink` that the kernel has, by name; none where no FreeBSD kernel answers.
@@ -63,8 +65,13 @@ impl Cards {
     pub fn lack(&self, card: &NeededCard, modules: Option<&[String]>) -> Option<String> {
         let CardModel { name, driver, .. } = card.model;
         match (self, driver) {
+            (Cards::None, Some(driver)) if name == FAULT_MODEL.name => {
+                Some(format!("needs interfaces of {driver}, which only a FreeBSD guest has"))
+            }
             (Cards::None, _) => Some("needs a network card, which only a guest under QEMU is given".into()),
-            (Cards::Models(models), _) if !models.iter().any(|model| model == name) => {
+            (Cards::Models(models), _)
+                if name != FAULT_MODEL.name && !models.iter().any(|model| model == name) =>
+            {
                 Some(format!("needs the network card {name}, which this QEMU does not have"))
             }
             (_, None) => Some(format!("needs the network card {name}, for which FreeBSD has no driver")),

@@ -60,6 +60,7 @@ impl LinuxTarget {
             kernel: None,
             commands: Commands::All,
             cards: Cards::None,
+            processors: None,
             modules: None,
             settings: Vec::new(),
             fallbacks: 0,

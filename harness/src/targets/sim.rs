@@ -57,6 +57,7 @@ impl SimTarget {
             kernel: None,
             commands: Commands::Ifconfig,
             cards: Cards::None,
+            processors: None,
             modules: Some(MODELLED.map(str::to_owned).into()),
             settings: Vec::new(),
             fallbacks: 0,

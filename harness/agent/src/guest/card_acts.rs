@@ -65,15 +65,20 @@ impl Cards {
         }
     }
 
+    /// What has come of it, if anything, or that it is too late: the process outside may be held by the kernel, in a
+    /// devctl(8) that does not come back, and then says nothing any more.
+    pub(crate) fn outcome_in_time(&self, act: &Act, until: Deadline) -> Option<Outcome> {
+        let late = || until.passed_by_ms(SLACK_MS).then_some(Outcome::Unnoticed);
+        self.outcome(act, until).or_else(late)
+    }
+
     /// Does it while nobody looks. Whether the kernel has noticed.
     fn quietly(&self, reporter: &Reporter<'_>, act: &Act) -> bool {
         self.announce(reporter, act, false);
         let Some(until) = self.begin_act(reporter, act, true) else { return false };
-        let late = Deadline::after_ms(act.limit_ms.saturating_add(SLACK_MS));
         loop {
-            match self.outcome(act, until) {
+            match self.outcome_in_time(act, until) {
                 Some(outcome) => return self.tell(reporter, act, outcome),
-                None if late.passed() => return self.tell(reporter, act, Outcome::Unnoticed),
                 None => io::poll(&mut [], LOOK_MS).ok(),
             };
         }
@@ -82,19 +87,13 @@ impl Cards {
     /// Plugs the cards that are there from the beginning. Whether all came.
     pub(crate) fn plug_all(&self, reporter: &Reporter<'_>) -> bool {
         let cards = (0..).zip(&self.cards).filter(|(_, card)| card.plugged);
-        let came = cards.map(|(card, _)| act(card, Deed::Plug)).all(|act| self.quietly(reporter, &act));
-        // The link of some comes a little later.
-        let settle_ms = self.cards.iter().filter(|card| card.plugged).map(|card| card.settle_ms).max();
-        let until = Deadline::after_ms(settle_ms.unwrap_or(0));
-        while came && !until.passed() {
-            io::poll(&mut [], until.poll_ms()).ok();
-        }
-        came
+        cards.map(|(card, _)| act(card, Deed::Plug)).all(|act| self.quietly(reporter, &act))
     }
 
-    /// Pulls all cards, whatever became of them. Whether their interfaces are gone.
+    /// Pulls all cards, whatever became of them. Whether their interfaces are gone. Those without hardware go with the network
+    /// stack.
     pub(crate) fn unplug_all(&self, reporter: &Reporter<'_>) -> bool {
-        let cards = (0..).zip(&self.cards);
+        let cards = (0..).zip(&self.cards).filter(|(_, card)| card.is_hardware());
         cards.fold(true, |gone, (card, _)| self.quietly(reporter, &act(card, Deed::Unplug)) && gone)
     }
 }
@@ -129,7 +128,7 @@ impl Meanwhile {
         let Some(cards) = cards.filter(|_| !self.broken && !self.acts.is_empty()) else { return };
         match self.waiting {
             Some((act, until)) => {
-                if let Some(outcome) = cards.outcome(&act, until) {
+                if let Some(outcome) = cards.outcome_in_time(&act, until) {
                     self.broken = !cards.tell(reporter, &act, outcome);
                     self.waiting = None;
                 }

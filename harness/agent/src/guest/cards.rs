@@ -5,21 +5,23 @@
 //!
 //! No driver is asked for anything: the link is read from what the kernel keeps of it, the state of a device from
 //! `hw.bus`.
+//!
+//! A card without hardware is an interface of a cloner: it is made, destroyed and given its faults inside the jail.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use nlproof_agent::interfaces::{from_iflist, link_state};
-use nlproof_agent::{Act, Card, Deed, Program};
+use nlproof_agent::interfaces::link_state;
+use nlproof_agent::{Act, Card, Deed, Fault, Program};
 
 use crate::card_acts::Outcome;
 use crate::command::Command;
 use crate::isolate::Jail;
 use crate::sys::clock::Deadline;
 use crate::sys::io::{self, Fd, PollFd};
-use crate::sys::{Errno, device, interface, jail, process, socket};
+use crate::sys::{Errno, device, errno, interface, jail, process, socket, sysctl};
 
 /// Between two looks, in milliseconds.
 const LOOK_MS: i32 = 10;
@@ -32,6 +34,11 @@ const LINK_UP: u8 = 2;
 /// The cards of one program.
 pub(crate) struct Cards {
     pub(crate) cards: Vec<Card>,
+    /// The pipes to the process outside; `None`: no card is hardware.
+    outside: Option<Outside>,
+}
+
+struct Outside {
     ask: Fd,
     answer: Fd,
 }
@@ -39,8 +46,12 @@ pub(crate) struct Cards {
 impl Cards {
     /// Starts the process that stays outside; to be called before the program enters its jail. `None`: no cards.
     pub(crate) fn begin(program: &Program, jail: &Jail) -> Result<Option<Self>, (Errno, String)> {
-        if program.cards.is_empty() {
+        let cards = program.cards.clone();
+        if cards.is_empty() {
             return Ok(None);
+        }
+        if !cards.iter().any(Card::is_hardware) {
+            return Ok(Some(Self { cards, outside: None }));
         }
         let failed = |errno| (errno, format!("no process to look after network cards ({errno})"));
         let (asked, ask) = io::pipe().map_err(failed)?;
@@ -53,7 +64,7 @@ impl Cards {
                 }
                 process::exit(0)
             }
-            process::Forked::Parent(_) => Ok(Some(Self { cards: program.cards.clone(), ask, answer })),
+            process::Forked::Parent(_) => Ok(Some(Self { cards, outside: Some(Outside { ask, answer }) })),
         }
     }
 
@@ -64,30 +75,36 @@ impl Cards {
 
     /// Begins what the guest itself does. What the machine does has been asked for.
     pub(crate) fn start(&self, act: &Act, rest: bool) -> Result<(), Errno> {
-        if seen_inside(act.deed) {
+        if self.is_seen_inside(act) {
             return Ok(());
         }
+        let Some(outside) = &self.outside else { return Ok(()) };
+        let deed = Deed::ALL.iter().position(|deed| *deed == act.deed).unwrap_or(usize::MAX) as u8;
         let [a, b, c, d] = act.limit_ms.to_le_bytes();
-        io::write_all(self.ask.raw(), &[act.deed as u8, act.card as u8, u8::from(rest), a, b, c, d])
+        io::write_all(outside.ask.raw(), &[deed, act.card as u8, u8::from(rest), a, b, c, d])
+    }
+
+    /// Whether what is done is done and noticed in the program's own network stack.
+    fn is_seen_inside(&self, act: &Act) -> bool {
+        let is_hardware = self.card(act).is_some_and(Card::is_hardware);
+        !is_hardware || matches!(act.deed, Deed::LinkDown | Deed::LinkUp | Deed::Rest)
     }
 
     /// What has come of it, if anything: to be asked again until something has.
     pub(crate) fn outcome(&self, act: &Act, until: Deadline) -> Option<Outcome> {
         let Some(card) = self.card(act) else { return Some(Outcome::Failed("no such card".into())) };
-        if !seen_inside(act.deed) {
+        if !card.is_hardware() {
+            return Some(without_hardware(card, act.deed));
+        }
+        if !self.is_seen_inside(act) {
             return self.answered();
         }
         let answer = match interface::list() {
             Ok(answer) => answer,
             Err(errno) => return Some(Outcome::Failed(format!("interfaces cannot be listed ({errno})"))),
         };
-        let state = link_state(&answer, &card.interface);
-        let noticed = match act.deed {
-            Deed::LinkDown => state == Some(LINK_DOWN),
-            Deed::LinkUp => state == Some(LINK_UP),
-            _ => state.is_none(),
-        };
-        match noticed {
+        let wanted = if act.deed == Deed::LinkDown { LINK_DOWN } else { LINK_UP };
+        match link_state(&answer, &card.interface) == Some(wanted) {
             true => Some(Outcome::Noticed),
             false => until.passed().then_some(Outcome::Unnoticed),
         }
@@ -95,12 +112,13 @@ impl Cards {
 
     /// The answer of the process outside, if there is one.
     fn answered(&self) -> Option<Outcome> {
-        let mut answer = [PollFd::readable(self.answer.raw())];
+        let outside = self.outside.as_ref()?;
+        let mut answer = [PollFd::readable(outside.answer.raw())];
         if io::poll(&mut answer, 0).is_err() || !answer.iter().any(|fd| fd.ready()) {
             return None;
         }
         let mut text = vec![0; 512];
-        let outcome = match io::read(self.answer.raw(), &mut text) {
+        let outcome = match io::read(outside.answer.raw(), &mut text) {
             Ok(len) => text.get(..len).unwrap_or_default(),
             Err(_) => &[],
         };
@@ -113,9 +131,32 @@ impl Cards {
     }
 }
 
-/// Whether what is done is noticed in the program's own network stack.
-fn seen_inside(deed: Deed) -> bool {
-    matches!(deed, Deed::LinkDown | Deed::LinkUp | Deed::Unplug)
+/// Does something with an interface of a cloner.
+fn without_hardware(card: &Card, deed: Deed) -> Outcome {
+    let done = match deed {
+        Deed::Plug => {
+            socket::open_for_ioctls().and_then(|socket| interface::create(&socket, &card.interface))
+        }
+        Deed::Unplug => {
+            match socket::open_for_ioctls().and_then(|socket| interface::destroy(&socket, &card.interface)) {
+                // The program has done so itself.
+                Err(errno::ENXIO) => Ok(()),
+                done => done,
+            }
+        }
+        Deed::Fault(fault) => set(fault),
+        _ => Err(errno::EINVAL),
+    };
+    match done {
+        Ok(()) => Outcome::Noticed,
+        Err(errno) => Outcome::Failed(format!("{}: {} could not be had ({errno})", card.name, deed.name())),
+    }
+}
+
+/// Gives a fault to the driver's interfaces in this network stack.
+fn set(fault: Fault) -> Result<(), Errno> {
+    let (name, value) = fault.setting();
+    sysctl::set(&format!("net.link.faultnic.{name}"), value.as_bytes())
 }
 
 /// Serves the program until its end of the pipe is closed. An answer is one write, less than a pipe takes at once.
@@ -124,7 +165,7 @@ fn serve(asked: &Fd, answers: &Fd, cards: &[Card], jail: &Jail) {
     while io::read(asked.raw(), &mut request) == Ok(REQUEST) {
         let [deed, card, rest, limit @ ..] = request;
         let until = Deadline::after_ms(u32::from_le_bytes(limit));
-        let deed = Deed::ALL.into_iter().find(|known| *known as u8 == deed);
+        let deed = Deed::ALL.get(usize::from(deed)).copied();
         let outcome = match (deed, cards.get(usize::from(card))) {
             (Some(deed), Some(card)) => act(deed, card, jail, rest != 0, until),
             _ => Outcome::Failed("asked for nothing known".into()),
@@ -151,6 +192,7 @@ fn act(deed: Deed, card: &Card, jail: &Jail, rest: bool, until: Deadline) -> Out
     };
     match (deed, done) {
         (Deed::Plug | Deed::Attach | Deed::Reset, Outcome::Noticed) => arrive(card, jail, rest, until),
+        (Deed::Unplug, _) => leave(card, until),
         (_, done) => done,
     }
 }
@@ -189,17 +231,34 @@ fn devctl(arguments: &[&str], until: Deadline) -> Outcome {
     }
 }
 
+/// What failed, for a kernel's number.
+fn failed(what: &'static str) -> impl Fn(Errno) -> Outcome {
+    move |errno| Outcome::Failed(format!("{what} ({errno})"))
+}
+
+/// Waits until a card is gone. A driver says whatever it says before its device is.
+fn leave(card: &Card, until: Deadline) -> Outcome {
+    loop {
+        match device::state(&card.interface) {
+            Ok(None) => return Outcome::Noticed,
+            Ok(Some(_)) if until.passed() => return Outcome::Unnoticed,
+            Ok(Some(_)) => {}
+            Err(errno) => return failed("hw.bus cannot be read")(errno),
+        }
+        io::poll(&mut [], LOOK_MS).ok();
+    }
+}
+
 /// Waits until a card's driver has taken it, and moves the interface into the jail. A driver that is still attaching makes
 /// its interface first and is not ready for anything then.
 fn arrive(card: &Card, jail: &Jail, rest: bool, until: Deadline) -> Outcome {
-    let failed = |what: &str| {
-        let what = String::from(what);
-        move |errno: Errno| Outcome::Failed(format!("{what} ({errno})"))
+    let link = || -> Result<Option<u8>, Outcome> {
+        let answer = interface::list().map_err(failed("interfaces cannot be listed"))?;
+        Ok(link_state(&answer, &card.interface))
     };
     let ready = || -> Result<bool, Outcome> {
-        let answer = interface::list().map_err(failed("interfaces cannot be listed"))?;
-        let there = from_iflist(&answer).iter().any(|interface| interface.name == card.interface);
-        Ok(there && device::is_attached(&card.interface).map_err(failed("hw.bus cannot be read"))?)
+        let state = device::state(&card.interface).map_err(failed("hw.bus cannot be read"))?;
+        Ok(state == Some(device::ATTACHED) && link()?.is_some())
     };
     loop {
         match ready() {
@@ -210,10 +269,16 @@ fn arrive(card: &Card, jail: &Jail, rest: bool, until: Deadline) -> Outcome {
         }
         io::poll(&mut [], LOOK_MS).ok();
     }
-    // Some find their link later, and whether they have when they are moved would be chance.
+    // Some find their link later, and whether they have when they are moved would be chance. That it is up is the last that
+    // they find; of those that do not say so nothing is known but how long any was seen to take.
     let rested = Deadline::after_ms(if rest { card.settle_ms } else { 0 });
     while !rested.passed() {
-        io::poll(&mut [], rested.poll_ms()).ok();
+        match link() {
+            Ok(Some(LINK_UP)) => break,
+            Ok(_) => {}
+            Err(outcome) => return outcome,
+        }
+        io::poll(&mut [], LOOK_MS).ok();
     }
     let jid = match jail {
         Jail::Waiting(_, jid) => Ok(*jid),

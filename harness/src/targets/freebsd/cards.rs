@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Body, Deed, ErrorStage, Program, Record, Step};
+use nlproof_agent::{Batch, Body, Card, Deed, ErrorStage, Program, Record, Step};
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::Link;
@@ -13,9 +13,9 @@ use crate::vm::{CardJob, CardRack, Vm, Wait, Watch as _, WithCards};
 /// For the cards of a batch to be gone after it.
 const GONE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Whether any of the programs has cards.
+/// Whether any of the programs has cards that are plugged in.
 pub(super) fn has_cards(batch: &Batch) -> bool {
-    batch.programs.iter().any(|program| !program.cards.is_empty())
+    batch.programs.iter().flat_map(|program| &program.cards).any(Card::is_hardware)
 }
 
 /// How long the programs may wait for their cards, beside what programs may take anyway.
@@ -40,13 +40,13 @@ fn job(batch: &Batch, record: &Record) -> Option<CardJob> {
     let program = batch.programs.iter().find(|program| program.id == record.program)?;
     match &record.body {
         Body::Hardware { card, deed, .. } => {
-            let card = program.cards.get(*card as usize)?;
+            let card = program.cards.get(*card as usize).filter(|card| card.is_hardware())?;
             let id = card.id();
             match deed {
                 Deed::LinkDown | Deed::LinkUp => Some(CardJob::Link { id, up: *deed == Deed::LinkUp }),
                 Deed::Plug => Some(CardJob::Plug { id, model: card.model.clone(), slot: card.slot }),
                 Deed::Unplug => Some(CardJob::Unplug { id }),
-                Deed::Detach | Deed::Attach | Deed::Reset => None,
+                Deed::Detach | Deed::Attach | Deed::Reset | Deed::Rest | Deed::Fault(_) => None,
             }
         }
         // Whatever became of it: the next program begins without cards.
@@ -89,7 +89,7 @@ pub(super) async fn run_with_cards(
 
 #[cfg(test)]
 mod tests {
-    use nlproof_agent::{Act, Card, NO_STEP};
+    use nlproof_agent::{Act, NO_STEP};
 
     use super::super::host_stack::in_host_stack;
     use super::*;

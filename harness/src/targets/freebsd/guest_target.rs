@@ -180,6 +180,7 @@ impl FreebsdTarget {
             let first = first.lines().next().unwrap_or_default();
             facts.known.push(Fact::line("faulty cards", format!("none: {first}")));
         }
+        facts.processors = Some(options.cpus);
         if options.cpus != 1 {
             facts.known.push(Fact::line("processors", options.cpus.to_string()));
         }
@@ -408,6 +409,7 @@ fn facts(
         kernel: Some(Kernel { release: release.to_owned(), osreldate: kernel.osreldate, sha256, build }),
         commands: Commands::All,
         cards: Cards::None,
+        processors: None,
         modules: Some(kernel.modules.clone()),
         settings: kernel.settings.clone(),
         fallbacks: u32::from(*fell_back),

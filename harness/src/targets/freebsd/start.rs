@@ -495,7 +495,8 @@ fn answer() -> Wait {
 
 /// The models of devices that this machine's QEMU has; one that does not tell has none.
 async fn models(vm: &mut Vm) -> Vec<String> {
-    device_models(vm.qmp()).await.unwrap_or_default()
+    let models: Vec<_> = CARD_MODELS.iter().map(|model| model.name).collect();
+    device_models(vm.qmp(), &models).await.unwrap_or_default()
 }
 
 /// The parts of a start up to a guest that runs.

@@ -195,7 +195,7 @@ fn unhex(digits: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use nlproof_agent::{ConsoleLine, KernelEvent};
+    use nlproof_agent::{ConsoleLine, Fault, KernelEvent};
     use proptest::prelude::*;
 
     use super::*;
@@ -268,7 +268,7 @@ mod tests {
                 errno
             }),
             any::<u64>().prop_map(|count| Body::KernelLost { count }),
-            (any::<u32>(), "[a-z0-9]{1,9}", proptest::sample::select(&Deed::ALL[..]), any::<bool>())
+            (any::<u32>(), "[a-z0-9]{1,9}", deed(), any::<bool>())
                 .prop_map(|(card, name, deed, told)| Body::Hardware { card, name, deed, told }),
             ("[a-z0-9= ]{1,20}", any::<u32>(), any::<bool>())
                 .prop_map(|(wait, limit_ms, foreknown)| Body::Unnoticed { wait, limit_ms, foreknown }),
@@ -280,6 +280,11 @@ mod tests {
             any::<Option<i32>>().prop_map(|died| Body::End { died }),
             kernel(),
         ]
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        let faults = Fault::ALL.map(Deed::Fault);
+        proptest::sample::select([&Deed::ALL[..], &faults[..]].concat())
     }
 
     proptest! {

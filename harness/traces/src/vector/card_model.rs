@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The models of network cards, and how a vector names one.
 
-use nlproof_agent::{Card, Deed};
+use nlproof_agent::{Card, Deed, FAULTS, Fault};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -70,6 +70,14 @@ pub const CARD_MODELS: &[CardModel] = &[
     model("vmxnet3", "pci/vmx", "vmx"),
 ];
 
+/// Interfaces of the module `nlproof_faultnic`, which QEMU and the kernel know nothing of.
+pub const FAULT_MODEL: CardModel = model(FAULTS, "nlproof_faultnic", "fault");
+
+/// Every model, those without hardware last.
+pub(super) fn all_models() -> impl Iterator<Item = &'static CardModel> + Clone {
+    CARD_MODELS.iter().chain([&FAULT_MODEL])
+}
+
 /// A card, as it is written.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -91,12 +99,12 @@ fn yes() -> bool {
 }
 
 fn models(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    crate::file::one_of(CARD_MODELS.iter().map(|model| model.name))
+    crate::file::one_of(all_models().map(|model| model.name))
 }
 
 /// What a step may do with a card.
 pub(super) fn deeds(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    let deeds = crate::file::one_of(Deed::ALL.map(Deed::name));
+    let deeds = crate::file::one_of(Deed::ALL.into_iter().chain(Fault::ALL.map(Deed::Fault)).map(Deed::name));
     schemars::json_schema!({
         "type": "object",
         "description": "A card by its name, and what is done with it.",

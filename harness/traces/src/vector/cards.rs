@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use nlproof_agent::{Act, Card, Deed, MAX_CARDS, Privilege};
+use nlproof_agent::{Act, Card, Deed, FAULTS, Fault, MAX_CARDS, Privilege};
 use serde_saphyr::Spanned;
 
-use super::card_model::{CARD_MODELS, CardModel, FIRST_SLOT, MOST_MS, RawCard};
+use super::card_model::{CardModel, FIRST_SLOT, MOST_MS, RawCard, all_models};
 use super::format::{RawMessage, RawStep};
 use super::place::{SourceFile, place};
 use crate::file::{FileError, Node, Position, Value};
@@ -32,13 +32,20 @@ pub(super) fn cards(
     if let (Some(card), Privilege::Outside) = (raw.first(), privilege) {
         return Err(file.error(place(card), "a card is moved into a network stack of its own"));
     }
+    let mut faulty = raw.iter().filter(|card| card.value.nic.value == FAULTS);
+    if let (Some(card), false) = (faulty.next(), privilege == Privilege::Root) {
+        return Err(file.error(place(card), "only root makes an interface and sets its faults"));
+    }
+    if let Some(second) = faulty.next() {
+        return Err(file
+            .error(place(second), "the faults of one card are those of its whole network stack")
+            .help("have the steps make further interfaces of the kind `fault`: they share them"));
+    }
     for (slot, card) in (FIRST_SLOT..).zip(raw) {
         let RawCard { nic, name, plugged } = &card.value;
-        let known = || CARD_MODELS.iter().map(|model| model.name);
-        let model = CARD_MODELS
-            .iter()
+        let model = all_models()
             .find(|model| model.name == nic.value)
-            .ok_or_else(|| file.unknown(place(nic), "model", &nic.value, known()))?;
+            .ok_or_else(|| file.unknown(place(nic), "model", &nic.value, all_models().map(|it| it.name)))?;
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         if name.value.is_empty() || !name.value.chars().all(plain) || name.value.len() > 15 {
             return Err(file
@@ -73,9 +80,12 @@ pub(super) fn act(file: SourceFile<'_>, cards: &[Card], node: &Node) -> Result<A
                 if done.is_some() {
                     return Err(file.error(key.place, "a step does something with one card"));
                 }
-                let deed = Deed::by_name(word)
-                    .ok_or_else(|| file.unknown(value.place, "deed", word, Deed::ALL.map(Deed::name)))?;
-                done = Some((card_of(file, cards, key.place, name)?, deed));
+                let number = card_of(file, cards, key.place, name)?;
+                let deed = match cards.get(number as usize) {
+                    Some(card) => deed_with(file, card, value.place, word)?,
+                    None => return Err(file.expected(key, "a card's name")),
+                };
+                done = Some((number, deed));
             }
             _ => return Err(file.expected(value, "what is done with the card")),
         }
@@ -84,6 +94,23 @@ pub(super) fn act(file: SourceFile<'_>, cards: &[Card], node: &Node) -> Result<A
         return Err(file.error(node.place, "nothing is done with any card").help("such as nic1: link-down"));
     };
     Ok(Act { card, deed, limit_ms: limit_ms.unwrap_or(deed.limit_ms()), unnoticed })
+}
+
+/// What the word says is done with this card.
+fn deed_with(file: SourceFile<'_>, card: &Card, at: Position, word: &str) -> Result<Deed, FileError> {
+    let suits = |deed: &Deed| deed.suits(card);
+    let all = || Deed::ALL.into_iter().chain(Fault::ALL.map(Deed::Fault));
+    match Deed::by_name(word) {
+        Some(deed) if deed.suits(card) => Ok(deed),
+        Some(_) => {
+            let Card { name, model, .. } = card;
+            let possible: Vec<_> = all().filter(suits).map(Deed::name).collect();
+            let error = file
+                .error(at, format!("`{word}` is nothing for {name}, which is a card of the model {model}"));
+            Err(error.help(format!("one of: {}", possible.join(", "))))
+        }
+        None => Err(file.unknown(at, "deed", word, all().filter(suits).map(Deed::name))),
+    }
 }
 
 fn card_of(file: SourceFile<'_>, cards: &[Card], at: Position, name: &str) -> Result<u32, FileError> {
@@ -115,6 +142,10 @@ pub(super) fn check_order(
             else {
                 continue;
             };
+            // Steps make and destroy it too.
+            if !card.is_hardware() {
+                continue;
+            }
             let wrong = match act.deed {
                 Deed::Plug if *there => Some("is plugged already"),
                 Deed::Plug => None,
@@ -132,7 +163,7 @@ pub(super) fn check_order(
                 Deed::Unplug => (*there, *taken) = (false, false),
                 Deed::Detach => *taken = false,
                 Deed::Attach => *taken = true,
-                Deed::LinkDown | Deed::LinkUp | Deed::Reset => {}
+                Deed::LinkDown | Deed::LinkUp | Deed::Reset | Deed::Rest | Deed::Fault(_) => {}
             }
         }
     }
@@ -214,6 +245,31 @@ mod tests {
     }
 
     const ONE: &str = "[{nic: e1000, as: nic1}]";
+    const FAULTY: &str = "[{nic: fault, as: fault1, plugged: false}]";
+
+    #[test]
+    fn a_card_without_hardware_has_faults_in_any_order() {
+        let steps = "- hardware: {fault1: address-none}\n- hardware: {fault1: plug}\n- hardware: {fault1: media-enxio}\n";
+        let program = program(FAULTY, steps).unwrap();
+        let deeds: Vec<_> = program
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Hardware(act) => act.deed,
+                step => panic!("{step:?}"),
+            })
+            .collect();
+        assert_eq!(deeds, [Deed::Fault(Fault::AddressNone), Deed::Plug, Deed::Fault(Fault::MediaEnxio)]);
+        assert_eq!(program.cards[0].interface, "fault0");
+    }
+
+    #[test]
+    fn faults_are_for_root() {
+        let text = "about: x\nneeds: {os: [freebsd], privilege: unprivileged, hardware: [{nic: fault, as: a}]}\n\
+                    steps:\n- hardware: {a: media-none}\n";
+        let error = super::super::parse_vector("a/b", Path::new("v.yaml"), text).unwrap_err();
+        assert!(error.to_string().contains("only root makes an interface"), "{error}");
+    }
 
     #[test]
     fn cards_have_interfaces_and_slots_of_their_own() {
@@ -263,6 +319,22 @@ mod tests {
                 "two cards are called `a`",
             ),
             (ONE, "- hardware: {nic1: pull}", "unknown deed `pull`"),
+            (
+                ONE,
+                "- hardware: {nic1: media-none}",
+                "`media-none` is nothing for nic1, which is a card of the model e1000",
+            ),
+            (FAULTY, "- hardware: {fault1: link-up}", "one of: plug, unplug, media-active, "),
+            (
+                FAULTY,
+                "- hardware: {fault1: media-enxo}",
+                "unknown deed `media-enxo`\n  help: did you mean `media-enxio`?",
+            ),
+            (
+                "[{nic: fault, as: a}, {nic: fault, as: b}]",
+                "- hardware: {a: media-none}",
+                "the faults of one card are those of its whole network stack",
+            ),
             (ONE, "- hardware: {nic2: unplug}", "unknown card `nic2`\n  help: did you mean `nic1`?"),
             (ONE, "- hardware: {vtnet0: unplug}", "vtnet0 is the card that the guest itself is reached by"),
             ("[]", "- hardware: {nic1: unplug}", "name it under needs.hardware first"),

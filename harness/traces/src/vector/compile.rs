@@ -47,21 +47,29 @@ pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
             .error(place(step), "network cards are for guests under QEMU")
             .help("needs: {os: [freebsd]}"));
     }
-    let (mut steps, mut acts) = (Vec::new(), Vec::new());
+    let (mut steps, mut acts, mut racing_ms) = (Vec::new(), Vec::new(), 0_u32);
     for (index, step) in (0..).zip(&vector.steps) {
         if step.value.race.is_some() && !numbers.is_empty() {
             return Err(file
                 .error(place(step), "a vector with a race joins no groups")
                 .help("events of racing requests have no one order: leave out `groups`"));
         }
-        let compiled = match &step.value.hardware {
+        let mut compiled = match &step.value.hardware {
             Some(node) => Step::Hardware(act(file, cards, node)?),
             None => compile_step(file, os, index, place(step), cards, &with_interfaces(cards, &step.value))?,
         };
+        if let (Step::Race(race), Some(seconds)) = (&mut compiled, vector.race_seconds)
+            && race.for_ms > 0
+        {
+            race.for_ms = seconds.saturating_mul(1000);
+        }
         match &compiled {
             Step::Hardware(act) => acts.push((place(step), vec![*act])),
             // Twice: a turn ends as it began.
-            Step::Race(race) => acts.push((place(step), [race.acts.clone(), race.acts.clone()].concat())),
+            Step::Race(race) => {
+                racing_ms = racing_ms.saturating_add(race.for_ms);
+                acts.push((place(step), [race.acts.clone(), race.acts.clone()].concat()));
+            }
             _ => {}
         }
         steps.push(compiled);
@@ -76,12 +84,12 @@ pub fn compile(vector: &Vector, os: Os, id: u32) -> Result<Program, FileError> {
         cards: cards.clone(),
         settings: vector.needs.sysctl.clone(),
         steps,
-        limit_ms: PROGRAM_LIMIT_MS + acts_ms(&acts, cards.len()),
+        limit_ms: PROGRAM_LIMIT_MS.saturating_add(racing_ms).saturating_add(acts_ms(&acts, cards.len())),
         kernel_trace: false,
     })
 }
 
-/// What a program may take beside its ordinary limit: for what is done with its cards, and for races by time.
+/// What a program may take beside its ordinary limit for what is done with its cards.
 fn acts_ms(acts: &[(Position, Vec<Act>)], cards: usize) -> u32 {
     let ends = Deed::Plug.limit_ms() + Deed::Unplug.limit_ms();
     let all = acts.iter().flat_map(|(_, acts)| acts).map(|act| act.limit_ms);

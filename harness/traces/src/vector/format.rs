@@ -77,6 +77,10 @@ pub(super) struct RawNeeds {
     #[serde(default)]
     #[schemars(with = "Vec<RawCard>")]
     pub(super) hardware: Vec<Spanned<RawCard>>,
+    /// Processors that a guest must have at least; one without it.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::processors")]
+    pub(super) processors: Option<Spanned<u32>>,
     /// Settings of the guest's kernel while the vector runs, by their names in sysctl(8); they are put back afterwards. Only
     /// those below `net.netlink`.
     #[serde(default)]

@@ -37,6 +37,8 @@ pub struct Vector {
     /// Kernels whose guest is lost in it.
     pub losses: Vec<StatedLoss>,
     pub(super) cards: Vec<Card>,
+    /// How long races by time take instead of what they say, in seconds.
+    pub race_seconds: Option<u32>,
     pub(super) group_places: Vec<Position>,
     pub(super) malformed_place: Position,
     pub(super) module_places: Vec<Position>,
@@ -55,15 +57,25 @@ pub struct Needs {
     pub modules: Vec<String>,
     /// Network cards of its own.
     pub hardware: Vec<NeededCard>,
+    /// Processors that a guest must have at least.
+    pub processors: u32,
     /// Settings of the kernel while it runs.
     pub sysctl: Vec<Setting>,
 }
+
+/// QEMU's machine takes more; nobody has tested more.
+pub(super) const MOST_PROCESSORS: u32 = 16;
 
 impl Vector {
     /// The permitted outcomes of a step, if that is a race.
     pub(crate) fn permits(&self, step: usize) -> Vec<&str> {
         let race = self.steps.get(step).and_then(|step| step.value.race.as_ref());
         race.iter().flat_map(|race| &race.permit).map(|permit| permit.value.as_str()).collect()
+    }
+
+    /// Whether it has a race that takes a time and not a number of rounds.
+    pub fn races_by_time(&self) -> bool {
+        self.steps.iter().filter_map(|step| step.value.race.as_ref()).any(|race| race.seconds.is_some())
     }
 
     /// The commands that it runs: program and arguments.
@@ -226,6 +238,14 @@ fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileErro
         RawPrivilege::Jailed => Privilege::Jailed,
     };
     let (hardware, cards) = cards(SourceFile(path), &raw.needs.hardware, privilege)?;
+    let processors = match &raw.needs.processors {
+        None => 1,
+        Some(number) if (2..=MOST_PROCESSORS).contains(&number.value) => number.value,
+        Some(number) => {
+            let what = format!("2 to {MOST_PROCESSORS} processors are expected");
+            return Err(FileError::at(path, place(number), what).help("every guest has one"));
+        }
+    };
     let module_places = raw.needs.modules.iter().map(place).collect();
     let sysctl_places = raw.needs.sysctl.values().map(place).collect();
     let sysctl =
@@ -237,11 +257,13 @@ fn validated(id: String, path: &Path, raw: RawVector) -> Result<Vector, FileErro
         needs: Needs {
             privilege,
             hardware,
+            processors,
             sysctl,
             os: systems(path, &raw.needs.os)?,
             modules: raw.needs.modules.into_iter().map(|module| module.value).collect(),
         },
         cards,
+        race_seconds: None,
         module_places,
         sysctl_places,
         group_places: raw.groups.iter().map(place).collect(),

@@ -29,7 +29,7 @@ mod schema;
 mod values;
 mod write;
 
-pub use card_model::{CARD_MODELS, CardModel};
+pub use card_model::{CARD_MODELS, CardModel, FAULT_MODEL};
 pub use cards::NeededCard;
 pub use check::VectorCheck;
 pub use compile::compile;

@@ -176,7 +176,7 @@ pub fn judge_races(
         });
         let fine = || {
             if race.for_ms > 0 {
-                return timed(race, rounds, acts);
+                return timed(race, raw.seconds.as_ref().map_or(0, |seconds| seconds.value), rounds, acts);
             }
             let rounds = counted(race.rounds, "round");
             format!("race of {sockets} sockets, {rounds}: what came of each is permitted")
@@ -187,10 +187,10 @@ pub fn judge_races(
 }
 
 /// What a race by time came to. How often it was played differs from run to run and stands in the raw trace; that it was
-/// played at all does not.
-fn timed(race: &Race, rounds: u32, acts: u32) -> String {
+/// played at all does not. The seconds are
+/// those of the vector, also where it was played for longer.
+fn timed(race: &Race, seconds: u32, rounds: u32, acts: u32) -> String {
     let sockets = race.lanes.len();
-    let seconds = race.for_ms / 1000;
     if rounds == 0 || (!race.acts.is_empty() && acts == 0) {
         return format!("race of {sockets} sockets, {seconds} s: nothing came of it");
     }

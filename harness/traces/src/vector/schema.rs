@@ -12,6 +12,7 @@ use nlproof_wire::{Os, families};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+use super::load::MOST_PROCESSORS;
 use super::malformed::Malformation;
 use crate::file::one_of;
 
@@ -60,6 +61,11 @@ pub(super) fn malformations(_: &mut SchemaGenerator) -> Schema {
 
 pub(super) fn systems(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "enum": ["freebsd", "linux"] } })
+}
+
+/// Processors of a guest.
+pub(super) fn processors(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": 2, "maximum": MOST_PROCESSORS })
 }
 
 /// Settings of a kernel by name.

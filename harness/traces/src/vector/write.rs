@@ -52,6 +52,9 @@ impl Vector {
             entries.map()
         });
         needs.put_some("hardware", list(cards));
+        if self.needs.processors > 1 {
+            needs.put("processors", Value::Int(self.needs.processors.into()));
+        }
         needs.put_some("sysctl", settings_tree(&self.needs.sysctl));
         needs.map()
     }

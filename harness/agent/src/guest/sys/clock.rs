@@ -61,6 +61,11 @@ impl Deadline {
         now() >= self.0
     }
 
+    /// Whether it came that many milliseconds ago or before.
+    pub(crate) fn passed_by_ms(self, ms: u32) -> bool {
+        now() >= self.0.saturating_add(u64::from(ms) * 1_000_000)
+    }
+
     /// Milliseconds until it comes, rounded up, as poll(2) takes them.
     pub(crate) fn poll_ms(self) -> i32 {
         self.0.saturating_sub(now()).div_ceil(1_000_000).min(i32::MAX as u64) as i32

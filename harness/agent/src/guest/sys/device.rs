@@ -8,8 +8,8 @@ use super::abi::number;
 use super::raw::syscall;
 use super::{Errno, errno, sysctl};
 
-/// `DS_ATTACHED` (sys/sys/bus.h).
-const DS_ATTACHED: u32 = 30;
+/// The state of a device with which its driver has done attaching: `DS_ATTACHED` (sys/sys/bus.h).
+pub(crate) const ATTACHED: u32 = 30;
 /// Offsets in `struct u_device` (sys/sys/bus.h): two pointers, flags of four and two bytes, the state, then the name as
 /// the first of the texts.
 const DV_STATE: usize = 24;
@@ -17,11 +17,11 @@ const DV_FIELDS: usize = 28;
 /// Size of the structure: the texts have 3 KiB.
 const U_DEVICE: usize = DV_FIELDS + 3 * 1024 + 4;
 
-/// Whether the device of that name is there, and its driver has done with attaching to it.
+/// The state of the device of that name; `None`: there is none.
 ///
 /// # Errors
 /// The kernel's number.
-pub(crate) fn is_attached(name: &str) -> Result<bool, Errno> {
+pub(crate) fn state(name: &str) -> Result<Option<u32>, Errno> {
     let mut devices = [0i32; 6];
     let depth = number_of("hw.bus.devices", &mut devices)?;
     let mut buffer = vec![0; U_DEVICE];
@@ -39,13 +39,13 @@ pub(crate) fn is_attached(name: &str) -> Result<bool, Errno> {
                 Ok(_) => {}
                 // The tree has changed.
                 Err(errno::EINVAL) => continue 'again,
-                Err(errno::ENOENT) => return Ok(false),
+                Err(errno::ENOENT) => return Ok(None),
                 Err(errno) => return Err(errno),
             }
             let fields = buffer.get(DV_FIELDS..).unwrap_or_default();
             if fields.split(|byte| *byte == 0).next() == Some(name.as_bytes()) {
                 let state = buffer.get(DV_STATE..).and_then(<[u8]>::first_chunk).copied();
-                return Ok(state.map(u32::from_le_bytes) == Some(DS_ATTACHED));
+                return Ok(state.map(u32::from_le_bytes));
             }
         }
     }

@@ -58,6 +58,7 @@ pub(crate) mod errno {
     pub(crate) const ENOMEM: Errno = Errno(12);
     pub(crate) const EACCES: Errno = Errno(13);
     pub(crate) const EBUSY: Errno = Errno(16);
+    pub(crate) const ENXIO: Errno = Errno(6);
     pub(crate) const EINVAL: Errno = Errno(22);
     pub(crate) const EAGAIN: Errno = Errno(35);
     pub(crate) const ENOBUFS: Errno = Errno(55);
@@ -91,6 +92,9 @@ pub(super) const FIONWRITE: usize = 0x4004_6677;
 pub(super) const SIOCGIFINDEX: usize = 0xc020_6920;
 /// `_IOWR('i', 90, struct ifreq)` (sys/sys/sockio.h).
 pub(super) const SIOCSIFVNET: usize = 0xc020_695a;
+/// sys/sockio.h: an interface of a cloner is made, or destroyed.
+pub(super) const SIOCIFCREATE: usize = 0xc020_697a;
+pub(super) const SIOCIFDESTROY: usize = 0x8020_6979;
 
 /// `struct sockaddr_nl`, sys/netlink/netlink.h: 12 bytes.
 #[repr(C)]

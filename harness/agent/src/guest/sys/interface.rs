@@ -31,6 +31,31 @@ pub(crate) fn index(socket: &Fd, name: &str) -> Result<u32, Errno> {
 /// The kernel's number: ENXIO where there is no such interface.
 #[cfg(feature = "freebsd")]
 pub(crate) fn move_to(socket: &Fd, name: &str, jid: super::jail::Jid) -> Result<(), Errno> {
+    // `ifr_jid`, an int.
+    ask(socket, super::abi::SIOCSIFVNET, name, jid.to_ne_bytes())
+}
+
+/// Has a cloner make an interface.
+///
+/// # Errors
+/// The kernel's number: EINVAL where there is no cloner, EEXIST where there is such an interface.
+#[cfg(feature = "freebsd")]
+pub(crate) fn create(socket: &Fd, name: &str) -> Result<(), Errno> {
+    ask(socket, super::abi::SIOCIFCREATE, name, [0; 4])
+}
+
+/// Has a cloner destroy an interface of its own.
+///
+/// # Errors
+/// The kernel's number: ENXIO where there is no such interface.
+#[cfg(feature = "freebsd")]
+pub(crate) fn destroy(socket: &Fd, name: &str) -> Result<(), Errno> {
+    ask(socket, super::abi::SIOCIFDESTROY, name, [0; 4])
+}
+
+/// An ioctl(2) whose argument is an ifreq with a name and four bytes.
+#[cfg(feature = "freebsd")]
+fn ask(socket: &Fd, what: usize, name: &str, value: [u8; 4]) -> Result<(), Errno> {
     // SAFETY: all zeroes is a valid ifreq.
     let mut request: IfReq = unsafe { core::mem::zeroed() };
     // The last byte stays NUL.
@@ -39,11 +64,10 @@ pub(crate) fn move_to(socket: &Fd, name: &str, jid: super::jail::Jid) -> Result<
             *place = byte;
         }
     }
-    // `ifr_jid`, an int.
-    for (place, byte) in request.value.iter_mut().zip(jid.to_ne_bytes()) {
+    for (place, byte) in request.value.iter_mut().zip(value) {
         *place = byte;
     }
-    let arguments = [socket.raw() as usize, super::abi::SIOCSIFVNET, &raw mut request as usize, 0, 0, 0];
+    let arguments = [socket.raw() as usize, what, &raw mut request as usize, 0, 0, 0];
     // SAFETY: the kernel reads and writes one ifreq.
     unsafe { syscall(number::IOCTL, arguments).map(drop) }
 }

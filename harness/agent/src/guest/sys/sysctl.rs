@@ -11,12 +11,19 @@ use super::{Errno, errno};
 /// # Errors
 /// The kernel's number: ENOENT where there is no such setting.
 pub(crate) fn set_int(name: &str, value: i32) -> Result<(), Errno> {
-    let new = &raw const value as usize;
-    // SAFETY: the kernel reads `name.len()` bytes of the name and the four of the value; both outlive the call, and
+    set(name, &value.to_ne_bytes())
+}
+
+/// Sets a value to these bytes: of a text without its NUL.
+///
+/// # Errors
+/// The kernel's number: ENOENT where there is no such setting, EINVAL where that is no value of it.
+pub(crate) fn set(name: &str, value: &[u8]) -> Result<(), Errno> {
+    let new = value.as_ptr() as usize;
+    // SAFETY: the kernel reads `name.len()` bytes of the name and `value.len()` of the value; both outlive the call, and
     // nothing is written, because the old value is not asked for.
     unsafe {
-        syscall(number::SYSCTLBYNAME, [name.as_ptr() as usize, name.len(), 0, 0, new, size_of::<i32>()])
-            .map(drop)
+        syscall(number::SYSCTLBYNAME, [name.as_ptr() as usize, name.len(), 0, 0, new, value.len()]).map(drop)
     }
 }
 
