@@ -2,9 +2,10 @@
 //! `nlproof` tests the netlink interface code of FreeBSD kernels. ARCHITECTURE.md says how.
 //!
 //! Rooms, from the top: `cli` → `qualify` → `report` → `matrix`, `stress`, `blocks` → `targets`, and `releases`, `kernels`,
-//! `microbench`, `serve` and `out` below `cli` alone or below all. Vectors, traces and goldens are in `nlproof-traces`, guests
+//! `microbench`, `serve`, `atf` and `out` below `cli` alone or below all. Vectors, traces and goldens are in `nlproof-traces`, guests
 //! in `nlproof-guest`. A room uses only rooms below it.
 
+pub mod atf;
 pub mod blocks;
 pub mod cli;
 pub mod fuzz;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The program as its users meet it: right and wrong input, exit codes, and what is printed.
 
+mod atf;
 mod blocks;
 mod bounded;
 mod branches;

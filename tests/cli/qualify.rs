@@ -310,6 +310,7 @@ fn mistakes_are_told_before_anything_runs() {
     );
     told(&["--baseline", "sim/14.0", "--candidate", "freebsd/15.1-RELEASE/rust"], "is a cell of the module");
     told(&["--baseline", "sim/14.0", "--candidate", "sim/15", "--bench", "/nonexistent"], "/nonexistent");
+    told(&["--baseline", "sim/14.0", "--candidate", "sim/15", "--atf", "/nonexistent"], "/nonexistent");
     told(
         &["--baseline", "sim/14.0", "--candidate", "sim/15", "--key", "/nonexistent"],
         "ssh-keygen -t ed25519",

@@ -4,6 +4,7 @@
 mod accept;
 mod answer;
 mod args;
+mod atf;
 mod bench;
 mod bisect;
 mod cells;
@@ -98,6 +99,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
         Command::Matrix(args) => matrix::main(&cli.project, &args),
         Command::Report(args) => report::main(&cli.project, &args),
         Command::Qualify(args) => qualify::main(&cli.project, &args),
+        Command::Atf(args) => atf::main(&cli.project, &args),
         Command::Decode(args) => decode::main(&args),
         Command::Import(args) => import::main(&cli.project, &args),
         Command::Watch(args) => watch::main(&cli.project, &args),

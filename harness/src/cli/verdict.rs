@@ -3,6 +3,7 @@
 
 use nlproof_base::counted;
 
+use super::atf::verdict as atf;
 use super::exit::ExitCode;
 use crate::matrix::{CellResult, CellStatus, RunResult, Soft};
 
@@ -53,13 +54,26 @@ pub(super) fn closing_line(result: &RunResult) -> String {
     let interrupted = if result.interrupted { "; interrupted" } else { "" };
     let [passed, ran, skipped] =
         [(passed, "vector"), (ran, "cell"), (skipped, "cell")].map(|(number, noun)| counted(number, noun));
+    let tests = atf::line(&result.atf);
+    if result.cells.is_empty() && !tests.is_empty() {
+        return tests;
+    }
+    let tests = if tests.is_empty() { tests } else { format!("; {tests}") };
     format!(
-        "{passed} passed, {bad} did not, in {ran}; {skipped} not run{missing}{lost}{tried}{unseen}{fallbacks}{unkept}{interrupted}"
+        "{passed} passed, {bad} did not, in {ran}; {skipped} not run{missing}{lost}{tried}{unseen}{fallbacks}{unkept}{interrupted}{tests}"
     )
 }
 
 /// The worst of what happened decides: a lost guest hides comparisons, so it comes before them.
 pub(super) fn exit_code(result: &RunResult, require_all: bool) -> ExitCode {
+    // A report of FreeBSD's own tests alone has no cells, and lacks none.
+    match result.cells.is_empty() && !result.atf.is_empty() {
+        true => atf::code(&result.atf),
+        false => code_of_cells(result, require_all).or(atf::code(&result.atf)),
+    }
+}
+
+fn code_of_cells(result: &RunResult, require_all: bool) -> ExitCode {
     let counts = |cell: &&CellResult| cell.forgiven().is_none();
     let any =
         |wanted: fn(&CellStatus) -> bool| result.cells.iter().filter(counts).any(|cell| wanted(&cell.status));
@@ -105,6 +119,7 @@ mod tests {
             interrupted,
             vectors: VectorsOfRun::default(),
             missing: vec![],
+            atf: vec![],
         }
     }
 

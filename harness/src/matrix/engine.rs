@@ -164,6 +164,7 @@ impl Engine<'_> {
             interrupted: self.cancelled(),
             vectors: request.about.clone(),
             missing: Vec::new(),
+            atf: Vec::new(),
         };
         say(&Event::RunFinished { result: &result });
         Ok(result)

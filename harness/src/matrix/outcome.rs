@@ -257,6 +257,8 @@ pub struct RunResult {
     /// Parts of a run of several jobs whose reports are not there, each in a few words; only where reports were
     /// joined.
     pub missing: Vec<String>,
+    /// FreeBSD's own tests, a run a cell; those that were added to the report of a run.
+    pub atf: Vec<crate::atf::Run>,
 }
 
 /// The vectors that a run was about.

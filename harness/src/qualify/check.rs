@@ -15,10 +15,12 @@ use super::derive::{Sources, Tests, derive};
 use super::finding::Qualification;
 use super::inputs::{Input, Inputs, digest_of};
 use super::manifest::{MANIFEST, differences, manifest};
+use super::own_tests::read_runs;
 use super::sign::{NAMESPACE, SIGNATURE, signer_of};
 use super::signers::{Signers, fingerprint};
 use super::statement::{STATEMENT, Statement};
-use super::write::{BASELINE, BENCH, CANDIDATE, FINDING, INPUTS, PAGE, made};
+use super::write::{ATF, BASELINE, BENCH, CANDIDATE, FINDING, INPUTS, PAGE, made};
+use crate::atf::Run;
 use crate::file::{FileError, Limit, read, read_text};
 use crate::matrix::{CellResult, CellStatus, ModuleKind, Outcome, RunResult, rejudge};
 use crate::report::{Seen, read_report};
@@ -63,6 +65,8 @@ pub struct Reports {
     pub module: Option<(CellResult, PathBuf)>,
     /// What `nlproof bench kmod` printed.
     pub bench: Option<String>,
+    /// FreeBSD's own tests.
+    pub atf: Vec<Run>,
 }
 
 impl Reports {
@@ -92,12 +96,13 @@ impl Reports {
         if stock.cell.module != ModuleKind::Stock || module.as_ref().is_some_and(|module| !is_its(module)) {
             return Err(wrong(&candidate, &run));
         }
-        let bench = directory.join(BENCH);
+        let [bench, atf] = [BENCH, ATF].map(|name| directory.join(name));
         Ok(Reports {
             baseline: of_baseline,
             candidate: (stock, candidate.clone()),
             module: module.map(|module| (module, candidate)),
             bench: bench.exists().then(|| read_text(&bench, Limit::YAML)).transpose()?,
+            atf: if atf.exists() { read_runs(&atf)? } else { Vec::new() },
         })
     }
 
@@ -112,6 +117,7 @@ impl Reports {
             candidate: told(&self.candidate),
             module: self.module.as_ref().map(told),
             bench: self.bench.as_deref(),
+            atf: &self.atf,
         }
     }
 

@@ -13,6 +13,8 @@ use super::finding::{
     Trouble,
 };
 use super::module;
+use super::own_tests::OwnTests;
+use crate::atf::Run;
 use crate::coverage::Inventory;
 use crate::file::FileError;
 use crate::golden::{Divergences, Store};
@@ -53,6 +55,8 @@ pub struct Sources<'a> {
     pub module: Option<Told<'a>>,
     /// What `nlproof bench kmod` printed, if somebody kept it.
     pub bench: Option<&'a str>,
+    /// FreeBSD's own tests, if somebody ran them.
+    pub atf: &'a [Run],
 }
 
 /// Compares the kernels.
@@ -60,7 +64,7 @@ pub struct Sources<'a> {
 /// # Errors
 /// A raw trace or a golden cannot be read, or a vector is not the one that ran.
 pub fn derive(sources: &Sources<'_>) -> Result<Qualification, FileError> {
-    let Sources { tests, baseline, candidate, module, bench } = *sources;
+    let Sources { tests, baseline, candidate, module, bench, atf } = *sources;
     let (old_seen, new_seen) = (seen_of(baseline, tests.vectors)?, seen_of(candidate, tests.vectors)?);
     let old = answers(baseline.result, &old_seen);
     let new = answers(candidate.result, &new_seen);
@@ -81,6 +85,7 @@ pub fn derive(sources: &Sources<'_>) -> Result<Qualification, FileError> {
         verdict = Some(module_verdict(&tests, candidate.result, &new, (told.result, &rust))?);
     }
     let bench = bench.map(read_bench);
+    let own_tests = OwnTests::of(atf, candidate.result);
     let mut found = Qualification {
         schema: QUALIFICATION_SCHEMA,
         nlproof: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,11 +93,12 @@ pub fn derive(sources: &Sources<'_>) -> Result<Qualification, FileError> {
         baseline: party(baseline.result),
         candidate: party(candidate.result),
         coverage: coverage(&tests, candidate.result, &new),
-        not_run: not_run(sources, &wire, bench.as_ref()),
+        not_run: not_run(sources, &wire, bench.as_ref(), own_tests.as_ref()),
         wire,
         module: verdict,
         troubles,
         bench,
+        own_tests,
     };
     found.passed = found.unexplained().is_empty() && !found.wire.compared.is_empty();
     Ok(found)
@@ -245,7 +251,12 @@ fn read_bench(text: &str) -> Bench {
     }
 }
 
-fn not_run(sources: &Sources<'_>, wire: &Comparison, bench: Option<&Bench>) -> Vec<NotRun> {
+fn not_run(
+    sources: &Sources<'_>,
+    wire: &Comparison,
+    bench: Option<&Bench>,
+    own_tests: Option<&OwnTests>,
+) -> Vec<NotRun> {
     let candidate = sources.candidate.result;
     let release = candidate.cell.release.as_deref();
     let mut left: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -292,6 +303,23 @@ fn not_run(sources: &Sources<'_>, wire: &Comparison, bench: Option<&Bench>) -> V
         if lines.is_none_or(Vec::is_empty) {
             found.push(NotRun { what: format!("{part} of the module"), why: why.into(), how: how(part) });
         }
+    }
+    let what = match own_tests {
+        None => Some("FreeBSD's own tests"),
+        Some(tests) if tests.compared.is_none() && sources.module.is_some() => {
+            Some("FreeBSD's own tests with both, the kernel's own code and the module")
+        }
+        Some(_) => None,
+    };
+    if let Some(what) = what {
+        let why = match release {
+            Some(_) => "no result was given (--atf REPORT)",
+            None => "the simulator runs no programs",
+        };
+        let how = release.map_or_else(String::new, |release| {
+            format!("nlproof atf --release {release} --report-dir REPORT")
+        });
+        found.push(NotRun { what: what.into(), why: why.into(), how });
     }
     found
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
+use super::own_tests::OwnTests;
 use crate::file::{FileError, Limit, parse_json, read, schema_of};
 use crate::report::json_file;
 
@@ -36,6 +37,8 @@ pub struct Qualification {
     pub coverage: Coverage,
     /// What `nlproof bench kmod` printed; null: it was not run, which `not_run` says.
     pub bench: Option<Bench>,
+    /// FreeBSD's own tests; null: they were not run, which `not_run` says.
+    pub own_tests: Option<OwnTests>,
     /// What was not run, and why.
     pub not_run: Vec<NotRun>,
 }
@@ -221,7 +224,8 @@ impl Qualification {
         let troubles = self.troubles.iter().map(|trouble| format!("{}: {}", trouble.cell, trouble.what));
         let bench = self.bench.iter().flat_map(|bench| &bench.failed);
         let bench = bench.map(|line| format!("bench kmod: {line}"));
-        differences.chain(holes).chain(troubles).chain(bench).collect()
+        let own_tests = self.own_tests.iter().flat_map(OwnTests::unexplained);
+        differences.chain(holes).chain(troubles).chain(bench).chain(own_tests).collect()
     }
 
     /// The bytes of `qualification.json`.

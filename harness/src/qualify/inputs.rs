@@ -2,8 +2,7 @@
 //! `inputs.json`: what went into a qualification, each with its digest.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use nlproof_base::{counted, hex};
@@ -17,8 +16,6 @@ use crate::report::json_file;
 
 /// Version of `inputs.json`.
 const INPUTS_SCHEMA: u32 = 1;
-/// Bytes that are hashed at once.
-const CHUNK: usize = 1 << 20;
 
 /// What went into a qualification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -152,14 +149,7 @@ pub fn tests(root: &Path) -> Result<Vec<Input>, FileError> {
 /// # Errors
 /// The file cannot be read.
 pub fn digest_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let (mut hash, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
-    loop {
-        match file.read(&mut chunk)? {
-            0 => return Ok(hex(&hash.finalize())),
-            count => hash.update(chunk.get(..count).unwrap_or_default()),
-        }
-    }
+    Ok(nlproof_image::Sha256::of_whole_file(path)?.to_string())
 }
 
 #[cfg(test)]

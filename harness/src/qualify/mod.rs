@@ -14,6 +14,7 @@ mod finding;
 mod inputs;
 mod manifest;
 mod module;
+mod own_tests;
 mod page;
 mod sign;
 mod signers;
@@ -31,7 +32,8 @@ pub use finding::{
     Trouble, qualification_schema,
 };
 pub use inputs::{Input, Inputs, digest_of, inputs_schema, tests as digests_of_tests};
+pub use own_tests::OwnTests;
 pub use sign::{NAMESPACE, SignError, Signer};
 pub use signers::Signers;
 pub use statement::{Resource, Statement, TestResult, statement_schema};
-pub use write::{BASELINE, BENCH, CANDIDATE, WriteError, write};
+pub use write::{ATF, BASELINE, BENCH, CANDIDATE, WriteError, write};

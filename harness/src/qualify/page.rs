@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::finding::{Class, Comparison, Difference, Module, Party, Qualification};
 use super::inputs::Inputs;
-use crate::report::{STYLE, plain_environment};
+use crate::report::{STYLE, plain_page};
 
 const TEMPLATE: &str = include_str!("page.html");
 const OWN_STYLE: &str = include_str!("page.css");
@@ -93,13 +93,13 @@ pub(super) fn page(found: &Qualification, inputs: &Inputs) -> Result<String, Err
     }
     let parties = parties(found);
     let facts = facts(&parties);
-    let mut environment = plain_environment();
-    environment.add_template("qualification", TEMPLATE)?;
-    environment.get_template("qualification")?.render(context! {
+    let verdict = if found.passed { "Passed" } else { "Not passed" };
+    let data = context! {
+        title => format!("{verdict}: {} against {}", found.candidate.cell, found.baseline.cell),
         found, comparisons, parties, facts, inputs,
         closing => found.closing(),
         unexplained => found.unexplained(),
-        style => STYLE,
-        own_style => OWN_STYLE,
-    })
+        style => format!("{STYLE}{OWN_STYLE}"),
+    };
+    plain_page(TEMPLATE, data)
 }

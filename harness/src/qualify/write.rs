@@ -23,6 +23,8 @@ pub(super) const FINDING: &str = "qualification.json";
 pub(super) const INPUTS: &str = "inputs.json";
 /// What `nlproof bench kmod` printed, if it was given.
 pub const BENCH: &str = "bench.txt";
+/// The runs of FreeBSD's own tests, if they were given.
+pub const ATF: &str = "atf.json";
 /// Directory of the baseline's report.
 pub const BASELINE: &str = "baseline";
 /// Directory of the candidate's report.

@@ -26,6 +26,7 @@ pub fn write_json(path: &Path, run: &RunResult) -> io::Result<()> {
         slice: run.vectors.slice.map(|slice| slice.to_string()),
         missing: run.missing.clone(),
         cells: run.cells.iter().map(cell).collect(),
+        atf: run.atf.clone(),
     };
     write_whole(path, &json_file(&report)?)
 }

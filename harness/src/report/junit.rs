@@ -4,11 +4,13 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use nlproof_files::write_whole;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::summary::goldens;
+use crate::atf;
 use crate::golden::Compared;
 use crate::matrix::{CellResult, CellStatus, Outcome, RunResult, Soft, VectorResult};
 
@@ -28,6 +30,7 @@ pub fn write_junit(path: &Path, run: &RunResult) -> io::Result<()> {
         );
         report.add_test_suite(suite);
     }
+    report.add_test_suites(run.atf.iter().map(|one| own_tests(one, &run.atf)));
     let mut text = Vec::new();
     report.serialize(&mut text).map_err(io::Error::other)?;
     write_whole(path, &text)
@@ -77,6 +80,44 @@ fn suite(result: &CellResult) -> TestSuite {
             case.set_system_out(format!("the guest was lost, as the vector states: {how}"));
         }
         suite.add_test_case(case);
+    }
+    suite
+}
+
+/// FreeBSD's own tests in one cell. What the release's own code does not pass either is skipped, as the exit code does not
+/// count it.
+fn own_tests(run: &atf::Run, all: &[atf::Run]) -> TestSuite {
+    let name = format!("FreeBSD's own tests: {}", run.cell);
+    let mut suite = TestSuite::new(name.clone());
+    let failure = run.failure.as_ref().map(|failure| broken("cell", failure.reason()));
+    let complaints = run.complaints.iter().map(|one| broken("complaint", &one.text));
+    for status in failure.into_iter().chain(complaints) {
+        suite.add_test_case(TestCase::new("cell", status));
+    }
+    for case in &run.cases {
+        let reason = case.outcome.reason();
+        let mut skipped = TestCaseStatus::skipped();
+        let status = match &case.outcome {
+            atf::Outcome::Passed | atf::Outcome::ExpectedFailure(_) => TestCaseStatus::success(),
+            bad if bad.is_bad() && !atf::is_counted(case, run, all) => {
+                let word = case.outcome.word();
+                skipped.set_message(format!("not counted, with both: {word}: {reason}"));
+                skipped
+            }
+            atf::Outcome::Skipped(_) | atf::Outcome::NotRun(_) => {
+                skipped.set_message(reason);
+                skipped
+            }
+            atf::Outcome::Failed(_) => {
+                let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                status.set_type(case.outcome.word()).set_message(reason).set_description(case.said.clone());
+                status
+            }
+            atf::Outcome::Broken(_) | atf::Outcome::GuestLost(_) => broken(case.outcome.word(), reason),
+        };
+        let mut test = TestCase::new(case.name.clone(), status);
+        test.set_classname(name.clone()).set_time(Duration::from_millis(case.duration_ms));
+        suite.add_test_case(test);
     }
     suite
 }
@@ -155,6 +196,36 @@ fn broken(kind: &str, reason: &str) -> TestCaseStatus {
 mod tests {
     use super::*;
     use crate::report::summary::tests::sample_run;
+
+    #[test]
+    fn of_freebsds_own_tests_only_what_the_module_does_otherwise_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("junit.xml");
+        let case = |name: &str, outcome| atf::CaseRun {
+            name: name.into(),
+            outcome,
+            duration_ms: 1,
+            said: String::new(),
+        };
+        let failed = || atf::Outcome::Failed("no".into());
+        let of = |module: &str, second| atf::Run {
+            cell: format!("freebsd/14.0-STABLE/{module}"),
+            release: "14.0-STABLE".into(),
+            module: module.into(),
+            tests_sha256: String::new(),
+            kernel_sha256: None,
+            asked: None,
+            interrupted: false,
+            failure: None,
+            complaints: vec![],
+            cases: vec![case("a:alike", failed()), case("a:other", second)],
+        };
+        let atf = vec![of("stock", atf::Outcome::Passed), of("rust", failed())];
+        write_junit(&path, &RunResult { cells: vec![], atf, ..sample_run() }).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("tests=\"4\" failures=\"1\" errors=\"0\""), "{text}");
+        assert_eq!(text.matches("not counted, with both: failed: no").count(), 2, "{text}");
+    }
 
     #[test]
     fn the_file_is_xml_without_forbidden_bytes_and_a_soft_cell_fails_nothing() {

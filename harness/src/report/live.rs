@@ -27,7 +27,7 @@ struct Running {
 impl Live {
     /// A run that is about these vectors, before it begins.
     pub fn of(vectors: VectorsOfRun) -> Self {
-        let run = RunResult { cells: vec![], interrupted: false, vectors, missing: vec![] };
+        let run = RunResult { cells: vec![], interrupted: false, vectors, missing: vec![], atf: vec![] };
         Self { run, cells: 0, vectors: 0, running: BTreeMap::new() }
     }
 

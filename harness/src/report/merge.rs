@@ -94,6 +94,7 @@ pub fn merge(parts: &[Part], expected: Option<&[String]>) -> Result<RunResult, M
             slice: None,
         },
         missing: parts.iter().flat_map(|part| part.run.missing.iter().cloned()).collect(),
+        atf: parts.iter().flat_map(|part| part.run.atf.iter().cloned()).collect(),
     };
     for name in names {
         match cells.get_mut(&name) {

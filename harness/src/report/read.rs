@@ -52,6 +52,7 @@ fn run(report: Report) -> Result<RunResult, serde_json::Error> {
         interrupted: report.interrupted,
         vectors: VectorsOfRun { selection: report.selection, slice },
         missing: report.missing,
+        atf: report.atf,
     })
 }
 

@@ -68,6 +68,9 @@ pub(super) struct Report {
     pub(super) missing: Vec<String>,
     /// The cells, in the order of the matrix.
     pub(super) cells: Vec<Cell>,
+    /// FreeBSD's own tests, a run a cell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) atf: Vec<crate::atf::Run>,
 }
 
 /// A cell of the matrix.

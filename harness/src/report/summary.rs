@@ -119,7 +119,7 @@ pub(super) mod tests {
     /// A run of that cell alone.
     pub(in crate::report) fn sample_run() -> RunResult {
         let vectors = VectorsOfRun { selection: "5e1ec7".into(), slice: None };
-        RunResult { cells: vec![sample()], interrupted: false, vectors, missing: vec![] }
+        RunResult { cells: vec![sample()], interrupted: false, vectors, missing: vec![], atf: vec![] }
     }
 
     #[test]

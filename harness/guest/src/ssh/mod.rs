@@ -27,4 +27,4 @@ pub use hostkey::HostKey;
 pub use input::{LiveInput, Stdin};
 pub use login::Login;
 pub use session::Ssh;
-pub use words::{for_login_shell, script};
+pub use words::{for_login_shell, quoted, script};

@@ -23,7 +23,7 @@ pub fn for_login_shell(script: &str) -> String {
 }
 
 /// A word as sh(1) reads it as itself.
-pub(super) fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:@,+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::atf::AtfArgs;
 use super::bench::BenchArgs;
 use super::bisect::BisectArgs;
 use super::export_vector::ExportArgs;
@@ -129,6 +130,14 @@ pub(in crate::cli) enum Command {
     /// Runs what is missing, or takes reports of earlier runs. Each difference on the wire is declared by the two profiles,
     /// allowed by tests/divergences.yaml, or unexplained. Exit code 0: nothing is unexplained. 100: something is.
     Qualify(Box<QualifyArgs>),
+    /// Run FreeBSD's own tests (tests.txz of the release) in guests, with the release's own code and with the module.
+    ///
+    /// Each case is run as its Kyuafile and its program say. What becomes of it is compared case by case; what stock code does
+    /// not pass either is no difference. A case that needs a program or another thing that the guest does not have is not run,
+    /// and says so. Without --release the guests are those of the newest release here that has tests.txz. Exit code 100: a case
+    /// ends otherwise with the module; or, of one cell alone, a case fails. 103: a guest was lost in one, or its kernel
+    /// complains. 104: nothing ran, or not all.
+    Atf(AtfArgs),
     /// Show which messages, attributes, flags, errors and events of tests/inventory.yaml the vectors reach.
     ///
     /// A row counts in a profile only where a golden of that profile holds it. Exit code 100: a row has no

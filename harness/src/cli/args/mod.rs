@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! The command line as clap parses it, a file for each kind of command.
 
+mod atf;
 mod bench;
 mod bisect;
 mod cells;
@@ -22,6 +23,7 @@ mod run;
 mod verify;
 mod watch;
 
+pub(super) use atf::AtfArgs;
 pub(super) use bench::{
     BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, SpeedArgs, TraceBenchArgs,
 };

@@ -45,6 +45,10 @@ pub(in crate::cli) struct QualifyArgs {
     /// Add what `nlproof bench kmod` printed: the module's endurance and speed, which are else told as not run.
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) bench: Option<PathBuf>,
+    /// Add FreeBSD's own tests in the candidate's kernel, from the report that `nlproof atf --report-dir` left; they are else told
+    /// as not run. A case that ends otherwise with the module is unexplained.
+    #[arg(long, value_name = "REPORT")]
+    pub(in crate::cli) atf: Option<PathBuf>,
     /// Run at most this many guests side by side [default: one a processor].
     #[arg(long, short, value_name = "N")]
     pub(in crate::cli) jobs: Option<NonZeroUsize>,

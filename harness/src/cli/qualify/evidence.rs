@@ -197,6 +197,7 @@ fn place(cells: &[&(CellResult, PathBuf)], into: &Path) -> Result<(), CliError> 
         interrupted: false,
         vectors: VectorsOfRun::default(),
         missing: Vec::new(),
+        atf: Vec::new(),
     };
     let report = into.join("report.json");
     write_json(&report, &run).map_err(CliError::unwritten(&report))

@@ -18,14 +18,16 @@ use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
 use super::targets::Targets;
+use crate::atf::Run;
 use crate::coverage::Inventory;
 use crate::file::{Limit, read_text};
 use crate::golden::{Divergences, Store};
 use crate::matrix::ModuleKind;
 use crate::qualify::{
-    BASELINE, BENCH, CANDIDATE, Class, Inputs, Qualification, Reports, Signer, Tests, WriteError, derive,
-    doubts, write,
+    ATF, BASELINE, BENCH, CANDIDATE, Class, Inputs, Qualification, Reports, Signer, Tests, WriteError,
+    derive, doubts, write,
 };
+use crate::report::read_report;
 use crate::vector::Vector;
 use evidence::Evidence;
 use side::Side;
@@ -69,6 +71,7 @@ pub(super) fn main(project: &ProjectArgs, args: &QualifyArgs) -> Result<ExitCode
     let signer = Signer::find(args.key.as_deref(), home.as_deref())
         .map_err(|error| CliError::Usage(error.to_string()))?;
     let bench = args.bench.as_deref().map(|path| read_text(path, Limit::YAML)).transpose()?;
+    let atf = args.atf.as_deref().map(own_tests).transpose()?.unwrap_or_default();
     let loaded = Loaded::of(&project)?;
     let wanted = project.vectors(&args.vectors)?;
     let targets = Targets::new(&args.guest, &project)?;
@@ -80,12 +83,16 @@ pub(super) fn main(project: &ProjectArgs, args: &QualifyArgs) -> Result<ExitCode
     if let Some(text) = &bench {
         output.put(BENCH, text.as_bytes())?;
     }
+    if !atf.is_empty() {
+        let bytes = serde_json::to_vec_pretty(&atf);
+        output.put(ATF, &bytes.map_err(|error| CliError::unwritten(ATF.as_ref())(error.into()))?)?;
+    }
     if !is_ours {
         tell!("judge the vectors of earlier runs again");
         demand_sound(&reports, loaded.tests())?;
     }
     tell!("compare");
-    let reports = Reports { bench, ..reports };
+    let reports = Reports { bench, atf, ..reports };
     let found = derive(&reports.sources(loaded.tests()))?;
     tell!("digests of what went into it");
     let inputs = Inputs::new(inputs::all(&project, &targets, &reports)?);
@@ -96,6 +103,18 @@ pub(super) fn main(project: &ProjectArgs, args: &QualifyArgs) -> Result<ExitCode
     say!("bundle: {} ({size} bytes)", output.archive.display());
     output.keep();
     Ok(code_of(&found))
+}
+
+/// FreeBSD's own tests of a report.
+fn own_tests(path: &Path) -> Result<Vec<Run>, CliError> {
+    let runs = read_report(path)?.atf;
+    if runs.is_empty() {
+        return Err(CliError::Usage(format!(
+            "--atf {}: the report has none of FreeBSD's own tests\n  help: nlproof atf --report-dir DIR adds them",
+            path.display()
+        )));
+    }
+    Ok(runs)
 }
 
 /// Rejects a report that does not follow from its raw traces: a qualification is signed for what these show.

@@ -6,6 +6,7 @@
 
 mod conversation;
 mod facets;
+mod own_tests;
 mod page;
 mod sides;
 mod since;
@@ -104,8 +105,20 @@ fn render(page: &Page<'_>) -> Result<String, minijinja::Error> {
         .render(context! { page, style => STYLE, script => SCRIPT, follower => LIVE })
 }
 
+/// What every page without scripts begins with.
+const HEAD: &str = include_str!("head.html");
+
+/// A page without scripts: `body` is the template of what follows its head, and the data have the page's `title` and
+/// `style` too.
+///
+/// # Errors
+/// The template does not fit the data: a bug.
+pub fn plain_page(body: &str, data: minijinja::Value) -> Result<String, minijinja::Error> {
+    plain_environment().render_named_str("page", &format!("{HEAD}{body}"), data)
+}
+
 /// Templates of pages: whatever is filled in is text and never markup.
-pub fn plain_environment() -> Environment<'static> {
+fn plain_environment() -> Environment<'static> {
     let mut environment = Environment::empty();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_formatter(|out, _, value| match value.as_str() {
@@ -143,6 +156,7 @@ fn escape(out: &mut Output<'_>, text: &str) -> Result<(), minijinja::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::atf::{CaseRun, Outcome as Tests, Run};
     use crate::matrix::Outcome;
     use crate::report::summary::tests::sample_run;
 
@@ -195,6 +209,43 @@ mod tests {
         assert!(text.contains(&format!("<pre>{escaped}</pre>")), "{text}");
         assert!(!text.contains("<script>alert"));
         assert_eq!(text.matches("<script").count(), 1, "the page's own");
+    }
+
+    #[test]
+    fn freebsds_own_tests_are_a_section_and_what_they_say_is_text() {
+        assert!(!page(&sample_run(), None).contains("FreeBSD&#39;s own tests"));
+        let case = |name: &str, outcome| CaseRun {
+            name: name.into(),
+            outcome,
+            duration_ms: 1,
+            said: "<i>stderr</i>".into(),
+        };
+        let of = |module: &str, second| Run {
+            cell: format!("freebsd/14.0-STABLE/{module}"),
+            release: "14.0-STABLE".into(),
+            module: module.into(),
+            tests_sha256: String::new(),
+            kernel_sha256: None,
+            asked: None,
+            interrupted: false,
+            failure: None,
+            complaints: vec![],
+            cases: vec![
+                case("sys/net/if_clone_test:a", Tests::Passed),
+                case("sys/net/if_clone_test:b", second),
+            ],
+        };
+        let atf = vec![of("stock", Tests::Passed), of("rust", Tests::Failed("<b>".into()))];
+        let text = page(&RunResult { cells: vec![], atf, ..sample_run() }, None);
+        for part in [
+            "14.0-STABLE: 1 case ended alike with both, 1 otherwise",
+            "<td>passed</td><td>failed: &lt;b&gt;</td>",
+            "&lt;i&gt;stderr&lt;/i&gt;",
+            "2 cases: 1 passed, 1 failed",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("<i>stderr"));
     }
 
     #[test]

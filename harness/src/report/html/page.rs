@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::conversation::{Conversation, Outcomes, about_kernel, conversations};
 use super::facets::Facets;
+use super::own_tests::OwnTests;
 use super::sides::{Row, sides};
 use super::since::{Since, since};
 use super::timeline::Timeline;
@@ -32,6 +33,7 @@ pub(super) struct Page<'r> {
     since: Option<Since>,
     problems: Vec<ProblemShown<'r>>,
     vectors: Vec<VectorShown<'r>>,
+    own_tests: Option<OwnTests>,
     /// What could not be read for it, and is left out.
     pub(super) notes: Vec<String>,
 }
@@ -227,6 +229,7 @@ impl<'r> Page<'r> {
             since: report.baseline.map(|(name, baseline)| since(name, baseline, run)),
             problems: problems(run).iter().map(problem).collect(),
             vectors,
+            own_tests: OwnTests::of(&run.atf),
             notes,
         })
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::plot::Plot;
 use super::{CellTimes, Trend};
-use crate::report::html::{STYLE, plain_environment};
+use crate::report::html::{STYLE, plain_page};
 
 const TEMPLATE: &str = include_str!("page.html");
 
@@ -24,12 +24,9 @@ struct CellShown<'t> {
 /// The template does not fit the data: a bug.
 pub fn trend_page(trend: &Trend) -> Result<String, minijinja::Error> {
     let cells: Vec<_> = trend.cells.iter().map(|times| shown(times, &trend.reports)).collect();
-    let mut environment = plain_environment();
-    environment.add_template("trend", TEMPLATE)?;
     let (nlproof, headline, bad) = (env!("CARGO_PKG_VERSION"), trend.headline(), trend.slower() > 0);
-    environment
-        .get_template("trend")?
-        .render(context! { trend, cells, nlproof, headline, bad, style => STYLE })
+    let title = format!("nlproof: trend of {} reports", trend.reports.len());
+    plain_page(TEMPLATE, context! { title, trend, cells, nlproof, headline, bad, style => STYLE })
 }
 
 fn shown<'t>(times: &'t CellTimes, reports: &[String]) -> CellShown<'t> {

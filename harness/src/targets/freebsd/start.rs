@@ -32,6 +32,7 @@ use crate::guest::{Ssh, agent_path, install_agent, start_listener};
 use crate::targets::RunningKernel;
 use crate::targets::agents;
 use crate::targets::{Cause, Explained, OnStage, OpenError, StartPart};
+use crate::vector::CARD_MODELS;
 use crate::vm::{
     AGENT_PORT, CACHE_REMEDY, ConsoleEvent, DiskWrites, GuestFailure, Launched, Patience, Seed,
     SelectedAccelerator, TEMPORARY_REMEDY, Tools, Vm, Wait, create_overlay, device_models, machine_identity,
