@@ -109,7 +109,7 @@ fn next(place: &Worktree, arguments: &[&str]) -> Result<Option<String>, CliError
     let text = String::from_utf8_lossy(&next.stdout).into_owned();
     let first_bad = text.lines().find_map(|line| line.strip_suffix(" is the first bad commit"));
     if first_bad.is_none() && !next.status.success() {
-        let text = text.clone() + &String::from_utf8_lossy(&next.stderr);
+        let text = format!("{text}{}", String::from_utf8_lossy(&next.stderr));
         return Err(CliError::NothingRan(format!("git bisect cannot go on:\n{}", text.trim_end())));
     }
     Ok(first_bad.map(str::to_owned))

@@ -23,7 +23,8 @@ use super::error::VmError;
 use super::gdbstub::{GdbStub, Registers, StubError};
 use super::machine::Vm;
 use super::process::QemuExit;
-use super::qmp::{QmpError, QmpEvent};
+use super::qmp::QmpError;
+use super::qmp_event::QmpEvent;
 use super::record::instructions;
 use super::tools::Tools;
 use super::wait::{Deadline, Patience, Wait, WaitError};
@@ -152,7 +153,7 @@ impl Replay {
         patience: &Patience,
         until: Option<u64>,
     ) -> Result<Self, ReplayError> {
-        let ready = async |qmp: &mut super::qmp::Qmp| {
+        let ready = async |qmp: &mut super::qmp::Qmp, _: &super::rundir::RunDir| {
             if let Some(icount) = until.map(|until| until.saturating_sub(1)).filter(|before| *before > 0) {
                 qmp.execute("replay-break", json!({ "icount": icount })).await?;
             }
