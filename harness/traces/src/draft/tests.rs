@@ -29,6 +29,10 @@ fn the_projects_vectors_are_the_same_after_a_way_through_a_draft() {
     let suite = load_suite(&root).unwrap();
     let (mut same, mut other) = (0, Vec::new());
     for vector in suite.vectors.iter().filter(|vector| vector.needs.os.contains(&OS)) {
+        if !vector.needs.hardware.is_empty() {
+            assert_eq!(Draft::of(vector, OS), None, "{}", vector.id);
+            continue;
+        }
         let Some(draft) = Draft::of(vector, OS) else {
             other.push(&vector.id);
             continue;
