@@ -120,6 +120,7 @@ pub(crate) fn options(test: &str, release: &str, directory: &Path) -> Option<Fre
         console: Some(directory.join("console")),
         lost_console: None,
         translation_log: None,
+        recording: None,
         supervisor: env!("CARGO_BIN_EXE_nlproof").into(),
         tasks: Tasks::start().unwrap(),
     })

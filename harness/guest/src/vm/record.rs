@@ -97,9 +97,10 @@ pub enum BadLog {
 /// See [`BadLog`].
 pub fn log_version(path: &Path) -> Result<u32, BadLog> {
     let unreadable = |source| BadLog::Unreadable { path: path.to_owned(), source };
-    let mut head = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(HEADER as u64 + 1).read_to_end(&mut head).map_err(unreadable)?;
+    // A piece of a file is there as a whole.
+    let mut head = [0; HEADER + 1];
+    let length = File::open(path).and_then(|mut file| file.read(&mut head)).map_err(unreadable)?;
+    let head = &head[..length];
     match head.first_chunk::<4>() {
         Some(version) if head.len() > HEADER => match u32::from_be_bytes(*version) {
             0 => Err(BadLog::NoHeader { path: path.to_owned() }),
