@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 
 use iface_core::Profile;
 use iface_sim::Fault;
+use nlproof_wire::consts::{IFLA_IFALIAS, IFLA_MTU};
 use tokio_util::sync::CancellationToken;
 
 use super::faulty::{Faulty, Seeded};

@@ -7,8 +7,8 @@ use crate::atf::Run;
 use crate::cli::args::VectorArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::project::Project;
-use crate::cli::report::html;
 use crate::cli::report::directory::write_reports;
+use crate::cli::report::html;
 use crate::matrix::{RunResult, VectorsOfRun};
 use crate::report::read_report;
 
