@@ -25,7 +25,7 @@ const THEIRS: &str = "PermitRootLogin yes\nPasswordAuthentication yes\nPermitEmp
 
 /// What our start-up does first: a run of ours has a seed disk.
 const OUR_START: &str =
-    "\tbsdtar -xpf /dev/gpt/nlproof-seed -C / || echo \"nlproof: failed: the seed disk\"\n";
+    "\t(cd / && pax -r -p e -f /dev/gpt/nlproof-seed) || echo \"nlproof: failed: the seed disk\"\n";
 /// Theirs has an address without a seed disk.
 const THEIR_START: &str = "\tifconfig vtnet0 inet 10.0.2.15/24\n";
 

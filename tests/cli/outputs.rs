@@ -69,7 +69,7 @@ const COMMANDS: &[(&str, i32)] = &[
 ];
 /// Commands that print nothing on standard output, or nothing before there is a guest or a compiler for it; `qualify`, which
 /// needs a signed bundle, fills a disk in a test of its own (qualify.rs).
-const SILENT: [&str; 7] = ["repro", "shell", "kmod", "man", "bisect", "qualify", "watch"];
+const SILENT: [&str; 9] = ["repro", "shell", "kmod", "man", "bisect", "qualify", "watch", "replay", "atf"];
 
 /// Number of the next directory that is not there yet.
 static NEW: AtomicUsize = AtomicUsize::new(0);

@@ -12,11 +12,11 @@ const DEPTH: usize = 16;
 /// How a test program talks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {
-    /// It lists its cases and runs one at a time (atf-test-program(1)).
+    /// A program that lists its cases and runs one at a time (atf-test-program(1)).
     Atf,
-    /// It is one case; its exit status tells the outcome.
+    /// A program that is one case; its exit status tells the outcome.
     Plain,
-    /// It prints lines of the Test Anything Protocol.
+    /// A program that prints lines of the Test Anything Protocol.
     Tap,
 }
 

@@ -9,9 +9,9 @@ const CONTENT_TYPE: &str = "Content-Type: application/X-atf-tp; version=\"1\"";
 /// A case that a program lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedCase {
-    /// Its name.
+    /// The case's name.
     pub ident: String,
-    /// Its other properties: `descr`, `require.user`, `timeout`, `has.cleanup`, ...
+    /// The case's other properties: `descr`, `require.user`, `timeout`, `has.cleanup`, ...
     pub metadata: BTreeMap<String, String>,
 }
 

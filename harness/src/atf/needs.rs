@@ -20,9 +20,9 @@ pub struct Needs {
     pub modules: Vec<String>,
     /// Time for its body, and for its cleanup.
     pub timeout: Duration,
-    /// It has something to run afterwards.
+    /// The case has something to run afterwards.
     pub cleanup: bool,
-    /// It runs in a jail with these parameters.
+    /// Parameters of the jail in which the case runs.
     pub jail: Option<String>,
     /// What no guest gives it; it is not run for this reason.
     pub unmet: Option<String>,

@@ -11,7 +11,7 @@ pub enum Ended {
     Exit(i32),
     /// By this signal.
     Signal(i32),
-    /// It was ended because its time was over.
+    /// The program was ended because its time was over.
     TimedOut,
 }
 
@@ -19,17 +19,17 @@ pub enum Ended {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", content = "reason", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Outcome {
-    /// It passed.
+    /// The case passed.
     Passed,
-    /// It failed, and says why.
+    /// The case failed, and says why.
     Failed(String),
-    /// It looked around and did not want to run, for this reason.
+    /// The case looked around and did not want to run, for this reason.
     Skipped(String),
-    /// It failed as it expects to.
+    /// The case failed as it expects to.
     ExpectedFailure(String),
-    /// It did not keep to its protocol: it died, took too long, or its cleanup failed.
+    /// The case did not keep to its protocol: it died, took too long, or its cleanup failed.
     Broken(String),
-    /// It was not started, for this reason.
+    /// The case was not started, for this reason.
     NotRun(String),
     /// The guest was lost while it ran.
     GuestLost(String),

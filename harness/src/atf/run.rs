@@ -60,7 +60,7 @@ pub enum Failure {
     Verification(String),
     /// A guest did not come up, or too many were lost.
     Guest(String),
-    /// It cannot run here.
+    /// The cell cannot run here.
     NotRun(String),
 }
 

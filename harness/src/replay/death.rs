@@ -23,7 +23,7 @@ const HANDLERS: [(&str, bool); 6] =
 pub struct Died {
     /// How many instructions had been run: the next one is that of interest.
     pub instruction: u64,
-    /// Its address, in hex.
+    /// The instruction's address, in hex.
     pub address: String,
     /// The same by the kernel's symbols: `rtnl_handle_newlink+0x1e5`.
     pub place: Option<String>,

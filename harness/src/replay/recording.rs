@@ -72,7 +72,7 @@ impl Kept {
 pub struct Disk {
     /// The image.
     pub path: PathBuf,
-    /// Its contents.
+    /// The file's contents.
     pub contents: Kept,
 }
 
@@ -80,7 +80,7 @@ pub struct Disk {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QemuKept {
-    /// Its version in its own words.
+    /// The version in QEMU's own words.
     pub version: String,
     /// The version of its log's format.
     pub log_version: u32,

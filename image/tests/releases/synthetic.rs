@@ -40,7 +40,7 @@ pub(crate) const BASE: &[Entry<'static>] = &[
     ("./sbin/init", EntryType::Regular, 0o500, 0, b"init"),
     ("./tmp", EntryType::Directory, 0o1777, 0, b""),
     ("./sys", EntryType::Symlink, 0o755, 0, b"usr/src/sys"),
-    ("./usr/bin/bsdtar", EntryType::Regular, 0o555, 0, b"tar"),
+    ("./bin/pax", EntryType::Regular, 0o555, 0, b"pax"),
     ("./usr/bin/su", EntryType::Regular, 0o4555, 66, b"setuid"),
     ("./usr/include/sys/param.h", EntryType::Regular, 0o444, 0, b"#define __FreeBSD_version 1400507\n"),
     ("./usr/sbin/sshd", EntryType::Regular, 0o555, 0, b"sshd"),

@@ -234,7 +234,7 @@ async fn peripherals(qmp: &mut Qmp) -> Result<Vec<String>, QmpError> {
     Ok(names(&list))
 }
 
-/// Those of these models of devices that this QEMU has. Each is asked for alone: for a list of all, QEMU loads every module that
+/// The models, among these, that this QEMU has. Each is asked for alone: for a list of all, QEMU loads every module that
 /// it has, which takes a tenth of a second and more.
 ///
 /// # Errors

@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn packets_are_summed_and_found_behind_acknowledgements() {
         assert_eq!(framed("g"), "$g#67");
-        assert_eq!(framed("Z1,ffffffff80b7f0d0,1"), "$Z1,ffffffff80b7f0d0,1#47");
+        assert_eq!(framed("Z1,ffffffff80b7f0d0,1"), "$Z1,ffffffff80b7f0d0,1#6f");
         assert_eq!(take_packet(b"+$OK#9a+$T05#b9"), Some(("OK".to_owned(), 7)));
         assert_eq!(take_packet(b"++"), None);
         for cut in 1..6 {
@@ -235,7 +235,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut heard = String::new();
             for (wanted, answer) in
-                [("#47", "+$OK#9a"), ("#63", "+"), ("", "$T05thread:01;#07"), ("#67", "+$00ff#2c")]
+                [("#6f", "+$OK#9a"), ("#63", "+"), ("", "$T05thread:01;#07"), ("#67", "+$00ff#2c")]
             {
                 while !heard.ends_with(wanted) || (wanted.is_empty() && !heard.ends_with('3')) {
                     let mut bytes = [0; 64];
@@ -244,6 +244,8 @@ mod tests {
                 }
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
+            // The last answer is acknowledged, which a stub that has gone would make an error.
+            assert_eq!(stream.read_u8().await.unwrap(), b'+');
             heard
         });
         let mut gdb = GdbStub::connect(&socket).await.unwrap();
@@ -251,7 +253,7 @@ mod tests {
         gdb.go_on().await.unwrap();
         gdb.stopped().await.unwrap();
         assert_eq!(gdb.registers().await.unwrap().bytes, [0, 0xff]);
-        assert!(stub.await.unwrap().starts_with("$Z1,ffffffff80b7f0d0,1#47+$c#63"));
+        assert!(stub.await.unwrap().starts_with("$Z1,ffffffff80b7f0d0,1#6f+$c#63"));
         assert!(matches!(gdb.registers().await, Err(StubError::Io(_))), "the stub has ended");
     }
 }

@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(tree("/usr/src"), tree("/home/me/src-14.0"));
         assert_eq!(
             without_build("  1st 0x12 a /sys/b @ /usr/src/sys/b2.c:3"),
-            "  1st N a sys/b @ sys/b2.c:N"
+            "  Nst N a sys/b @ sys/b2.c:N"
         );
     }
 

@@ -66,7 +66,7 @@ impl EventLog {
 /// Why nothing can be replayed from a log.
 #[derive(Debug, thiserror::Error)]
 pub enum BadLog {
-    /// It cannot be read.
+    /// The log cannot be read.
     #[error("{}: {source}", path.display())]
     Unreadable {
         /// The log.
@@ -75,7 +75,7 @@ pub enum BadLog {
         #[source]
         source: io::Error,
     },
-    /// It ends before its first event.
+    /// The log ends before its first event.
     #[error("{}: {bytes} bytes are no log of QEMU's; a header alone has {HEADER}", path.display())]
     Short {
         /// The log.
@@ -147,14 +147,14 @@ impl Vm {
 /// A QEMU that records and replays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorder {
-    /// Its version in its own words: `7.2.22 (Debian 1:7.2+dfsg-7)`.
+    /// The version in QEMU's own words: `7.2.22 (Debian 1:7.2+dfsg-7)`.
     pub version: String,
 }
 
 /// Why a QEMU does not record.
 #[derive(Debug, thiserror::Error)]
 pub enum NoRecorder {
-    /// It does not start.
+    /// The program does not start.
     #[error("{}: {source}", program.display())]
     NotStarted {
         /// The program.
@@ -163,12 +163,12 @@ pub enum NoRecorder {
         #[source]
         source: io::Error,
     },
-    /// It lacks a part.
+    /// The program lacks a part.
     #[error("{} (QEMU {version}) has no {part}, without which nothing is recorded", program.display())]
     Lacks {
         /// The program.
         program: PathBuf,
-        /// Its version.
+        /// The program's version.
         version: String,
         /// What it lacks.
         part: &'static str,

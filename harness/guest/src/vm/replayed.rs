@@ -52,7 +52,7 @@ pub enum ReplayError {
     /// The gdb stub failed.
     #[error(transparent)]
     Stub(#[from] StubError),
-    /// It was interrupted.
+    /// The replay was interrupted.
     #[error(transparent)]
     Wait(#[from] WaitError),
     /// QEMU opened no stub.
@@ -76,7 +76,7 @@ pub enum ReplayError {
         /// The instruction.
         at: u64,
     },
-    /// It stopped elsewhere.
+    /// The replay stopped elsewhere.
     #[error("the replay stopped at instruction {at} and not at {wanted}")]
     Elsewhere {
         /// Where it stands.
@@ -91,7 +91,7 @@ pub enum ReplayError {
 pub struct Stop {
     /// How many instructions it has run.
     pub instruction: u64,
-    /// Its registers in QEMU's words.
+    /// The processor's registers in QEMU's words.
     pub registers: String,
 }
 
@@ -121,7 +121,7 @@ pub struct Death {
 pub struct Exception {
     /// The number of instructions that were run before it.
     pub instruction: u64,
-    /// Its address.
+    /// The instruction's address.
     pub address: u64,
 }
 

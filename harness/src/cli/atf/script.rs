@@ -72,7 +72,7 @@ pub(super) fn list(program: &TestProgram, needs: &Needs) -> String {
 /// What a program has.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Listed {
-    /// These cases.
+    /// The cases that it has.
     Cases(Vec<ListedCase>),
     /// Cases that nobody knows, and the outcome of all.
     Unknown(Outcome),
