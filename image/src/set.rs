@@ -29,7 +29,7 @@ const MOST: u64 = 1 << 20;
 pub struct SetFiles {
     /// The archive.
     pub archive: PathBuf,
-    /// Its digest, which is that of the `MANIFEST`.
+    /// The digest, which is that of the `MANIFEST`.
     pub sha256: Sha256,
     /// Bytes of everything in it, unpacked.
     pub bytes: u64,
