@@ -3,6 +3,7 @@
 
 mod endurance;
 mod kernel_usage;
+mod overheard;
 mod phase;
 mod played;
 mod refusals;

@@ -4,25 +4,23 @@
 use nlproof_agent::{Batch, Body, Record};
 use nlproof_base::counted;
 
-use crate::targets::{DtraceOutput, Facts, Finish, StartPart, Target, TargetError};
+use super::overheard::{Listener, Overheard};
+use crate::targets::Target;
 
 /// A target whose races are counted.
-pub struct Played<'t> {
-    target: &'t mut dyn Target,
-    count: Count,
-}
+pub type Played<'t> = Overheard<'t, Count>;
 
 /// What was heard of races.
 #[derive(Debug, Default)]
-struct Count {
+pub struct Count {
     rounds: u32,
     deeds: u32,
     first_ns: Option<u64>,
     last_ns: u64,
 }
 
-impl Count {
-    fn hear(&mut self, record: &Record) {
+impl Listener for Count {
+    fn hear(&mut self, _: &Batch, record: &Record) {
         let Some(_) = record.in_step() else { return };
         match &record.body {
             Body::Race { round, .. } => self.rounds = self.rounds.max(round.saturating_add(1)),
@@ -38,52 +36,18 @@ impl Count {
 impl<'t> Played<'t> {
     /// Counts what this target plays from now on.
     pub fn new(target: &'t mut dyn Target) -> Self {
-        Self { target, count: Count::default() }
+        Self::by(Count::default(), target)
     }
 
     /// What was played, in words; `None`: no race.
     pub fn words(&self) -> Option<String> {
-        let Count { rounds, deeds, first_ns, last_ns } = &self.count;
+        let Count { rounds, deeds, first_ns, last_ns } = &self.listener;
         let seconds = last_ns.saturating_sub(first_ns.filter(|_| *rounds > 0)?) as f64 / 1e9;
         let rounds = counted(*rounds, "round");
         Some(format!(
             "played: {rounds} of requests, {} with cards, in {seconds:.1} s",
             counted(*deeds, "deed")
         ))
-    }
-}
-
-impl Target for Played<'_> {
-    fn facts(&self) -> &Facts {
-        self.target.facts()
-    }
-
-    fn start_parts(&self) -> &[StartPart] {
-        self.target.start_parts()
-    }
-
-    fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
-        let count = &mut self.count;
-        self.target.run(batch, &mut |record| {
-            count.hear(&record);
-            on_record(record);
-        })
-    }
-
-    fn expect_hang(&mut self) {
-        self.target.expect_hang();
-    }
-
-    fn begin_dtrace(&mut self, script: &str) -> Result<(), TargetError> {
-        self.target.begin_dtrace(script)
-    }
-
-    fn end_dtrace(&mut self) -> Result<DtraceOutput, TargetError> {
-        self.target.end_dtrace()
-    }
-
-    fn finish(&mut self) -> Finish {
-        self.target.finish()
     }
 }
 
@@ -99,6 +63,7 @@ mod tests {
         let mut sim = SimTarget::traced(iface_core::Profile::R15, SimTrace::Off);
         let mut played = Played::new(&mut sim);
         assert_eq!(played.words(), None);
+        let batch = Batch { programs: Vec::new() };
         let deed = || Body::Hardware { card: 0, name: "nic1".into(), deed: Deed::Detach, told: false };
         let round = |round| Body::Race { round, lane: 0, data: vec![] };
         for (step, t_ns, body) in [
@@ -107,7 +72,7 @@ mod tests {
             (1, 2_000_000_000, deed()),
             (1, 3_500_000_000, round(6)),
         ] {
-            played.count.hear(&Record { program: 0, step, t_ns, body });
+            played.listener.hear(&batch, &Record { program: 0, step, t_ns, body });
         }
         let words = "played: 7 rounds of requests, 1 deed with cards, in 2.5 s";
         assert_eq!(played.words().as_deref(), Some(words));

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use nlproof_agent::{Batch, Body, Phase, Program, Record};
+use nlproof_agent::{Batch, Body, Phase, Record};
 
-use crate::targets::{DtraceOutput, Facts, Finish, StartPart, Target, TargetError};
+use super::overheard::{Listener, Overheard};
+use crate::targets::{StartPart, Target};
 
 /// The time of one program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,80 +57,57 @@ impl Spent {
 }
 
 /// A target whose programs are timed.
-pub struct Timed<'t> {
-    target: &'t mut dyn Target,
-    spent: Vec<Spent>,
+pub type Timed<'t> = Overheard<'t, Times>;
+
+/// What was heard of the time of programs.
+#[derive(Debug)]
+pub struct Times {
+    /// The end of the last program, or the batch's start.
+    since: Instant,
+    open: Spent,
+    ended: Vec<Spent>,
 }
 
 impl<'t> Timed<'t> {
     /// Times what this target runs from now on.
     pub fn new(target: &'t mut dyn Target) -> Self {
-        Self { target, spent: Vec::new() }
+        Self::by(Times::from(Instant::now()), target)
     }
 
     /// The times of the programs that have ended, in the order of their ends.
     pub fn spent(&self) -> &[Spent] {
-        &self.spent
+        &self.listener.ended
     }
 }
 
-/// Puts the records of a batch together.
-struct Heard<'p> {
-    programs: &'p [Program],
-    since: Instant,
-    open: Spent,
-}
+impl Times {
+    fn from(since: Instant) -> Self {
+        Self { since, open: Spent::default(), ended: Vec::new() }
+    }
 
-impl Heard<'_> {
-    /// The time of the program that ends with this record.
-    fn hear(&mut self, record: &Record, now: Instant) -> Option<Spent> {
+    /// Hears a record that came at this moment.
+    fn hear_at(&mut self, batch: &Batch, record: &Record, now: Instant) {
         match &record.body {
             Body::Spent(spent) => self.open.hear(spent),
             Body::End { .. } => {
-                let named = self.programs.iter().find(|program| program.id == record.program);
+                let named = batch.programs.iter().find(|program| program.id == record.program);
                 let all = now.saturating_duration_since(self.since);
                 self.since = now;
                 let name = named.map_or_else(String::new, |program| program.name.clone());
-                return Some(Spent { name, all, ..std::mem::take(&mut self.open) });
+                self.ended.push(Spent { name, all, ..std::mem::take(&mut self.open) });
             }
             _ => {}
         }
-        None
     }
 }
 
-impl Target for Timed<'_> {
-    fn facts(&self) -> &Facts {
-        self.target.facts()
+impl Listener for Times {
+    fn begins(&mut self) {
+        (self.since, self.open) = (Instant::now(), Spent::default());
     }
 
-    fn start_parts(&self) -> &[StartPart] {
-        self.target.start_parts()
-    }
-
-    fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError> {
-        let mut heard = Heard { programs: &batch.programs, since: Instant::now(), open: Spent::default() };
-        let spent = &mut self.spent;
-        self.target.run(batch, &mut |record| {
-            spent.extend(heard.hear(&record, Instant::now()));
-            on_record(record);
-        })
-    }
-
-    fn expect_hang(&mut self) {
-        self.target.expect_hang();
-    }
-
-    fn begin_dtrace(&mut self, script: &str) -> Result<(), TargetError> {
-        self.target.begin_dtrace(script)
-    }
-
-    fn end_dtrace(&mut self) -> Result<DtraceOutput, TargetError> {
-        self.target.end_dtrace()
-    }
-
-    fn finish(&mut self) -> Finish {
-        self.target.finish()
+    fn hear(&mut self, batch: &Batch, record: &Record) {
+        self.hear_at(batch, record, Instant::now());
     }
 }
 
@@ -167,9 +145,12 @@ mod tests {
 
     fn hear(records: Vec<(u32, Body)>) -> Vec<Spent> {
         let since = Instant::now();
-        let mut heard = Heard { programs: &[], since, open: Spent::default() };
+        let (mut times, batch) = (Times::from(since), Batch { programs: Vec::new() });
         let at = |ms: u32| since + MS * ms;
-        records.into_iter().filter_map(|(ms, body)| heard.hear(&record(0, body), at(ms))).collect()
+        for (ms, body) in records {
+            times.hear_at(&batch, &record(0, body), at(ms));
+        }
+        times.ended
     }
 
     #[test]
