@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `recording.json`: what was recorded, and what a replay needs.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use nlproof_files::write_whole;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::death::Died;
 use crate::file::{FileError, Limit, parse_json, read};
@@ -17,9 +16,6 @@ use crate::vm::log_version;
 pub const RECORDING: &str = "recording.json";
 /// Version of its contents.
 pub const SCHEMA: &str = "nlproof-recording-1";
-
-/// Bytes that are read of a file at a time.
-const PIECE: usize = 1 << 20;
 
 /// A file of a recording, or beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,16 +34,8 @@ impl Kept {
     /// It cannot be read.
     pub fn of(path: &Path) -> Result<Self, FileError> {
         let hashed = || -> io::Result<Self> {
-            let mut file = nlproof_base::open(path).map_err(io::Error::other)?;
-            let (mut digest, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; PIECE]);
-            loop {
-                let length = file.read(&mut piece)?;
-                if length == 0 {
-                    return Ok(Self { bytes, sha256: nlproof_base::hex(&digest.finalize()) });
-                }
-                digest.update(&piece[..length]);
-                bytes += length as u64;
-            }
+            let bytes = nlproof_base::open(path).map_err(io::Error::other)?.metadata()?.len();
+            Ok(Self { bytes, sha256: nlproof_image::Sha256::of_whole_file(path)?.to_string() })
         };
         hashed().map_err(|error| FileError::whole(path, format!("cannot be read: {error}")))
     }
