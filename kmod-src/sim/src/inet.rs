@@ -102,22 +102,21 @@ impl Stack {
 
     /// `ifa_add_loopback_route`. Another address that is equal has it already.
     fn add_own_route(&self, ifa: &Rc<IfAddr>) {
-        if needs_own_route(ifa)
-            && !self.has_another(ifa)
-            && let Some(address) = ifa.inet()
-        {
-            self.own_routes.borrow_mut().insert(address);
+        if let Some(host) = self.own_route_of(ifa) {
+            self.own_routes.borrow_mut().insert(host);
         }
     }
 
     /// `ifa_del_loopback_route`, or `ifa_switch_loopback_route` where another address is equal.
     fn remove_own_route(&self, ifa: &IfAddr) {
-        if needs_own_route(ifa)
-            && !self.has_another(ifa)
-            && let Some(address) = ifa.inet()
-        {
-            self.own_routes.borrow_mut().remove(&address);
+        if let Some(host) = self.own_route_of(ifa) {
+            self.own_routes.borrow_mut().remove(&host);
         }
+    }
+
+    /// The host to which there is a route for this address alone.
+    fn own_route_of(&self, ifa: &IfAddr) -> Option<u32> {
+        ifa.inet().filter(|_| needs_own_route(ifa) && !self.has_another(ifa))
     }
 
     /// `in_localip_more`: whether the host has this address on another interface as well.
