@@ -190,7 +190,7 @@ fn kept(
         cell: cell.name(),
         outcome: String::new(),
         kernel_sha256: facts.kernel.as_ref().map(|kernel| kernel.sha256.clone()).unwrap_or_default(),
-        kernel_file: target.kernel_symbols(),
+        kernel_file: target.kernel_path(),
         module: fact("module"),
         qemu,
         memory_mib: guest.memory.unwrap_or(crate::targets::MEMORY_MIB),

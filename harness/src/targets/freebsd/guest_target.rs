@@ -280,7 +280,7 @@ impl FreebsdTarget {
     }
 
     /// Path of the kernel's file, if there is one.
-    pub(super) fn kernel_path(&self) -> Option<PathBuf> {
+    pub fn kernel_path(&self) -> Option<PathBuf> {
         match self.kernel_file.as_ref()? {
             KernelFile::Release(release, cache) => kernel(release, cache).ok(),
             KernelFile::Own(path) => Some(path.clone()),

@@ -109,11 +109,6 @@ impl FreebsdTarget {
     pub fn disks(&self) -> (PathBuf, Option<PathBuf>) {
         (self.image.root_disk(), self.image.kernel_disk())
     }
-
-    /// Path of the kernel's file, with its symbols; a ready image has none.
-    pub fn kernel_symbols(&self) -> Option<PathBuf> {
-        self.kernel_path()
-    }
 }
 
 #[cfg(test)]
