@@ -46,7 +46,8 @@ pub(super) struct Saved {
     pub(super) kernel: RunningKernel,
     /// The module that was loaded before.
     pub(super) module: Option<Loaded>,
-    /// The models of devices that this QEMU has, which loads all of its own modules to tell them. The key names the QEMU.
+    /// The models of cards that this QEMU has: to ask it for each takes longer than to read them here. The key names the QEMU
+    /// and all models.
     pub(super) models: Vec<String>,
 }
 

@@ -194,6 +194,8 @@ impl Starter<'_> {
         let parts: Vec<&str> = [directory, agent.as_str(), module.as_str(), cards.as_str(), stacks.as_str()]
             .into_iter()
             .chain(machine.iter().map(String::as_str))
+            // Which of them this QEMU has is saved.
+            .chain(CARD_MODELS.iter().map(|model| model.name))
             .collect();
         Ok(SnapshotSlot { store, key: key(&parts) })
     }
