@@ -15,5 +15,7 @@ pub use kyuafile::{Interface, KyuafileError, TestProgram, programs};
 pub use listing::{ListedCase, listing};
 pub use needs::Needs;
 pub use outcome::{Ended, Outcome};
+#[cfg(test)]
+pub(crate) use run::tests;
 pub use run::{CaseRun, Complained, Counts, Failure, Run, is_counted};
 pub use select::{DEFAULT, SelectError, Selected, select};

@@ -50,6 +50,24 @@ pub struct Run {
     pub cases: Vec<CaseRun>,
 }
 
+impl Run {
+    /// A run of this module's cell of a release (`stock`, `rust`), of which nothing is known yet.
+    pub fn new(cell: String, release: String, module: String) -> Self {
+        Self {
+            cell,
+            release,
+            module,
+            tests_sha256: String::new(),
+            kernel_sha256: None,
+            asked: None,
+            interrupted: false,
+            failure: None,
+            complaints: Vec::new(),
+            cases: Vec::new(),
+        }
+    }
+}
+
 /// Why a cell came to an early end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "what", content = "reason", rename_all = "kebab-case", deny_unknown_fields)]
@@ -147,30 +165,23 @@ pub fn is_counted(case: &CaseRun, run: &Run, all: &[Run]) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
+    /// Cases that took a millisecond each and said nothing, in a cell of this release.
+    pub(crate) fn run_of(release: &str, module: &str, cases: &[(&str, Outcome)]) -> Run {
+        let case = |(name, outcome): &(&str, Outcome)| CaseRun {
+            name: (*name).into(),
+            outcome: outcome.clone(),
+            duration_ms: 1,
+            said: String::new(),
+        };
+        let cell = format!("freebsd/{release}/{module}");
+        Run { cases: cases.iter().map(case).collect(), ..Run::new(cell, release.into(), module.into()) }
+    }
+
     pub(in crate::atf) fn run(module: &str, cases: &[(&str, Outcome)]) -> Run {
-        Run {
-            cell: format!("freebsd/15.1-RELEASE/{module}"),
-            release: "15.1-RELEASE".into(),
-            module: module.into(),
-            tests_sha256: "00".into(),
-            kernel_sha256: None,
-            asked: None,
-            interrupted: false,
-            failure: None,
-            complaints: vec![],
-            cases: cases
-                .iter()
-                .map(|(name, outcome)| CaseRun {
-                    name: (*name).into(),
-                    outcome: outcome.clone(),
-                    duration_ms: 1,
-                    said: String::new(),
-                })
-                .collect(),
-        }
+        Run { tests_sha256: "00".into(), ..run_of("15.1-RELEASE", module, cases) }
     }
 
     #[test]

@@ -67,22 +67,15 @@ pub(super) fn read_runs(path: &Path) -> Result<Vec<Run>, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::atf::{CaseRun, Outcome};
+    use crate::atf::Outcome;
+    use crate::atf::tests::run_of;
     use crate::matrix::CellStatus;
     use crate::matrix::tests::{cell, cell_result};
 
     fn run(module: &str, outcome: Outcome) -> Run {
         Run {
-            cell: format!("freebsd/15.1-RELEASE/{module}"),
-            release: "15.1-RELEASE".into(),
-            module: module.into(),
-            tests_sha256: String::new(),
             kernel_sha256: Some("00".into()),
-            asked: None,
-            interrupted: false,
-            failure: None,
-            complaints: vec![],
-            cases: vec![CaseRun { name: "sys/net/a:b".into(), outcome, duration_ms: 1, said: String::new() }],
+            ..run_of("15.1-RELEASE", module, &[("sys/net/a:b", outcome)])
         }
     }
 

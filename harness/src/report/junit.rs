@@ -201,24 +201,9 @@ mod tests {
     fn of_freebsds_own_tests_only_what_the_module_does_otherwise_fails() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("junit.xml");
-        let case = |name: &str, outcome| atf::CaseRun {
-            name: name.into(),
-            outcome,
-            duration_ms: 1,
-            said: String::new(),
-        };
         let failed = || atf::Outcome::Failed("no".into());
-        let of = |module: &str, second| atf::Run {
-            cell: format!("freebsd/14.0-STABLE/{module}"),
-            release: "14.0-STABLE".into(),
-            module: module.into(),
-            tests_sha256: String::new(),
-            kernel_sha256: None,
-            asked: None,
-            interrupted: false,
-            failure: None,
-            complaints: vec![],
-            cases: vec![case("a:alike", failed()), case("a:other", second)],
+        let of = |module: &str, second| {
+            atf::tests::run_of("14.0-STABLE", module, &[("a:alike", failed()), ("a:other", second)])
         };
         let atf = vec![of("stock", atf::Outcome::Passed), of("rust", failed())];
         write_junit(&path, &RunResult { cells: vec![], atf, ..sample_run() }).unwrap();

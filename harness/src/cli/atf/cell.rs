@@ -18,23 +18,11 @@ const LOST: usize = 10;
 
 /// Runs the tests of a cell.
 pub(super) fn run(targets: &Targets, cell: &Cell, suite: &Suite, factor: f64) -> Run {
-    let empty = Run {
-        cell: cell.name(),
-        release: cell.release_or_profile(),
-        module: cell.module.to_string(),
-        tests_sha256: String::new(),
-        kernel_sha256: None,
-        asked: None,
-        interrupted: false,
-        failure: None,
-        complaints: Vec::new(),
-        cases: Vec::new(),
-    };
+    let empty = Run::new(cell.name(), cell.release_or_profile(), cell.module.to_string());
     let tests = match suite {
         Suite::There(tests) => tests,
         Suite::Missing { reason, remedy } => {
-            let failure = Failure::NotRun(format!("not run: {reason}\nto run it: {remedy}"));
-            return Run { failure: Some(failure), ..empty };
+            return Run { failure: Some(not_run(reason, remedy)), ..empty };
         }
     };
     let run = Run { tests_sha256: tests.sha256.clone(), ..empty };
@@ -59,6 +47,10 @@ pub(super) fn run(targets: &Targets, cell: &Cell, suite: &Suite, factor: f64) ->
     let run = session.closed();
     screen.finish();
     run
+}
+
+fn not_run(reason: &str, remedy: &str) -> Failure {
+    Failure::NotRun(format!("not run: {reason}\nto run it: {remedy}"))
 }
 
 /// Why a cell came to an early end.
@@ -195,9 +187,7 @@ impl Session<'_> {
             .open_freebsd(request, &mut |stage, bytes| screen.consume(&Event::Stage { cell, stage, bytes }));
         let mut guest = opened.map_err(|error| match error {
             OpenError::Interrupted => Stop::Interrupted,
-            OpenError::Unavailable { reason, remedy } => {
-                Stop::Failed(Failure::NotRun(format!("not run: {reason}\nto run it: {remedy}")))
-            }
+            OpenError::Unavailable { reason, remedy } => Stop::Failed(not_run(&reason, &remedy)),
             OpenError::Build(cause) => Stop::Failed(Failure::Build(cause.to_string())),
             OpenError::Refused(cause) => Stop::Failed(Failure::Verification(cause.to_string())),
             error @ (OpenError::Load(_) | OpenError::Guest(_)) => {

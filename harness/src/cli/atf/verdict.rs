@@ -57,27 +57,13 @@ pub(in crate::cli) fn code(runs: &[Run]) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::atf::{CaseRun, Complained};
+    use crate::atf::Complained;
+    use crate::atf::tests::run_of;
 
     fn run(module: &str, outcomes: &[Outcome]) -> Run {
-        let case = |(number, outcome): (usize, &Outcome)| CaseRun {
-            name: format!("sys/net/a:{number}"),
-            outcome: outcome.clone(),
-            duration_ms: 1,
-            said: String::new(),
-        };
-        Run {
-            cell: format!("freebsd/15.1-RELEASE/{module}"),
-            release: "15.1-RELEASE".into(),
-            module: module.into(),
-            tests_sha256: String::new(),
-            kernel_sha256: None,
-            asked: (module == "rust").then_some(3),
-            interrupted: false,
-            failure: None,
-            complaints: vec![],
-            cases: outcomes.iter().enumerate().map(case).collect(),
-        }
+        let names: Vec<_> = (0..outcomes.len()).map(|number| format!("sys/net/a:{number}")).collect();
+        let cases: Vec<_> = names.iter().map(String::as_str).zip(outcomes.iter().cloned()).collect();
+        Run { asked: (module == "rust").then_some(3), ..run_of("15.1-RELEASE", module, &cases) }
     }
 
     fn of(runs: &[Run]) -> u8 {

@@ -156,7 +156,8 @@ fn escape(out: &mut Output<'_>, text: &str) -> Result<(), minijinja::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::atf::{CaseRun, Outcome as Tests, Run};
+    use crate::atf::Outcome as Tests;
+    use crate::atf::tests::run_of;
     use crate::matrix::Outcome;
     use crate::report::summary::tests::sample_run;
 
@@ -214,26 +215,11 @@ mod tests {
     #[test]
     fn freebsds_own_tests_are_a_section_and_what_they_say_is_text() {
         assert!(!page(&sample_run(), None).contains("FreeBSD&#39;s own tests"));
-        let case = |name: &str, outcome| CaseRun {
-            name: name.into(),
-            outcome,
-            duration_ms: 1,
-            said: "<i>stderr</i>".into(),
-        };
-        let of = |module: &str, second| Run {
-            cell: format!("freebsd/14.0-STABLE/{module}"),
-            release: "14.0-STABLE".into(),
-            module: module.into(),
-            tests_sha256: String::new(),
-            kernel_sha256: None,
-            asked: None,
-            interrupted: false,
-            failure: None,
-            complaints: vec![],
-            cases: vec![
-                case("sys/net/if_clone_test:a", Tests::Passed),
-                case("sys/net/if_clone_test:b", second),
-            ],
+        let of = |module: &str, second| {
+            let cases = [("sys/net/if_clone_test:a", Tests::Passed), ("sys/net/if_clone_test:b", second)];
+            let mut run = run_of("14.0-STABLE", module, &cases);
+            run.cases.iter_mut().for_each(|case| case.said = "<i>stderr</i>".into());
+            run
         };
         let atf = vec![of("stock", Tests::Passed), of("rust", Tests::Failed("<b>".into()))];
         let text = page(&RunResult { cells: vec![], atf, ..sample_run() }, None);
