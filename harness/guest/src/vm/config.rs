@@ -12,6 +12,9 @@ use super::accelerator_kind::AcceleratorKind;
 use super::bootsector::DEBUG_EXIT_PORT;
 use super::record::{CLOCK_SHIFT, EventLog, SWITCHED_ON};
 
+/// What is said of a drive that is not written to.
+const READ_ONLY: &str = ",readonly=on";
+
 /// Fate of the guest's writes to its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskWrites {
@@ -354,7 +357,7 @@ impl VmConfig {
             args.option("-device", format!("virtio-blk-pci,drive=disk0,bootindex={index}"));
         }
         if let Some(path) = &self.kernel_disk {
-            args.drive(path, "raw", "disk1", ",readonly=on", logged);
+            args.drive(path, "raw", "disk1", READ_ONLY, logged);
             args.option("-device", "virtio-blk-pci,drive=disk1,bootindex=0");
         }
         if let Some(port) = self.ssh {
@@ -381,7 +384,7 @@ impl VmConfig {
         }
         // Behind the others: what they are called does not depend on it.
         if let Some(Seed::File(path)) = &self.seed {
-            args.drive(path, "raw", "seed0", ",readonly=on", logged);
+            args.drive(path, "raw", "seed0", READ_ONLY, logged);
             args.option("-device", "virtio-blk-pci,drive=seed0");
         }
         if self.debug_exit {
@@ -412,7 +415,8 @@ impl Arguments {
         let file = if logged { format!("{id}-file") } else { id.to_owned() };
         self.path_option("-drive", "file=", path, &format!(",format={format},if=none,id={file}{more}"));
         if logged {
-            let read_only = if more == ",readonly=on" { more } else { "" };
+            // Both have to say so.
+            let read_only = if more == READ_ONLY { READ_ONLY } else { "" };
             self.option("-drive", format!("driver=blkreplay,if=none,image={file},id={id}{read_only}"));
         }
     }
