@@ -8,6 +8,9 @@ pub const DONE: i32 = 0;
 /// Of a child: its program ran, and its network stack need not be taken apart before the guest ends: no command that
 /// was started could still run in it, and no interface in it takes a name from other network stacks.
 pub const STACK_MAY_STAY: i32 = 3;
+/// Of a child: its program ran, and an interface in its network stack takes a name from other stacks until that stack has
+/// been taken apart.
+pub const STACK_HAS_DEVICES: i32 = 4;
 /// Standard input ended before, or held something else than, one batch (EX_DATAERR).
 pub const BAD_BATCH: i32 = 65;
 /// A system call that no program is to blame for failed: no memory, no pipe, no process (EX_OSERR).

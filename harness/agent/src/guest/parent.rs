@@ -15,6 +15,7 @@ use crate::console::Console;
 use crate::given::Given;
 use crate::isolate::Jail;
 use crate::laps::Laps;
+use crate::session::Left;
 use crate::settings::Settings;
 use crate::stacks::Stacks;
 use crate::sys::Errno;
@@ -191,11 +192,11 @@ fn run(
         }
         Ok((read, write, Forked::Child)) => {
             drop(read);
-            let alone = session::run(program, &jail, &write, given, child_laps);
-            process::exit(if alone && !program.has_commands() {
-                status::STACK_MAY_STAY
-            } else {
-                status::DONE
+            let left = session::run(program, &jail, &write, given, child_laps);
+            process::exit(match left {
+                Left::Nothing if !program.has_commands() => status::STACK_MAY_STAY,
+                Left::Devices => status::STACK_HAS_DEVICES,
+                _ => status::DONE,
             })
         }
         Err(errno) => {
@@ -226,7 +227,7 @@ fn run(
         rest.clear();
     }
     let died = match reap(pid, &jail, given, ended) {
-        Some(status::DONE | status::STACK_MAY_STAY) => None,
+        Some(status::DONE | status::STACK_MAY_STAY | status::STACK_HAS_DEVICES) => None,
         Some(status) => Some(status),
         // It cannot be had out of a system call: it is killed and will go, but this batch does not wait.
         None => Some(128 + 9),
@@ -326,27 +327,37 @@ fn reap(child: Pid, jail: &Jail, given: &Given, block: bool) -> Option<i32> {
 
 /// A jail that waited and in which nothing can run any more stays as it is: nobody enters it again, and it goes with
 /// the guest. Taking it apart costs a quarter of a second of the processor that the next program needs, and much more
-/// where a thousand interfaces are left. Memory alone bounds how many stay.
+/// where a thousand interfaces are left. Memory alone bounds how many stay. One whose interfaces have files in `/dev` is
+/// gone when this returns: until then the next program gets EEXIST for their names.
 #[cfg(feature = "freebsd")]
 fn reap_with_jail(child: Pid, jail: &Jail, given: &Given, block: bool) -> Option<i32> {
-    use crate::sys::jail::{let_go, remove, remove_named};
+    use crate::sys::jail::{Jid, get, let_go, remove, stay};
 
-    if let Jail::Waiting(_, jid) = jail {
-        let ended = process::peek(child, block).ok().flatten();
-        if ended == Some(status::STACK_MAY_STAY) && given.enough_memory() {
-            return process::wait(child, block).ok().flatten();
-        }
-        // While the child is not waited for.
-        let_go(*jid).ok();
+    let ended = process::peek(child, block).ok().flatten();
+    let waits = matches!(jail, Jail::Waiting(..));
+    if waits && ended == Some(status::STACK_MAY_STAY) && given.enough_memory() {
+        return process::wait(child, block).ok().flatten();
+    }
+    let jid = match jail {
+        Jail::Waiting(_, jid) => Some(*jid),
+        // It is there until its last process is waited for, unless that process could not enter it.
+        Jail::Fresh(name) => get(name).ok().map(|jid| jid as Jid),
+    };
+    let Some(jid) = jid else { return process::wait(child, block).ok().flatten() };
+    // Whoever lets it go after its last process was waited for takes it apart; otherwise a thread of the kernel does.
+    let at_once = ended == Some(status::STACK_HAS_DEVICES);
+    if at_once && !waits {
+        stay(jid).ok();
+    } else if !at_once && waits {
+        let_go(jid).ok();
     }
     let status = process::wait(child, block).ok().flatten();
-    // A command may have left the process group; it cannot leave the jail. Mostly there is none any more,
-    // which is what the error says.
-    match jail {
-        Jail::Waiting(_, jid) => remove(*jid),
-        Jail::Fresh(name) => remove_named(name),
+    if at_once {
+        let_go(jid).ok();
     }
-    .ok();
+    // A command may have left the process group; it cannot leave the jail. Mostly there is none any more, which is what
+    // the error says.
+    remove(jid).ok();
     status
 }
 

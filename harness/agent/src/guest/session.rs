@@ -56,10 +56,20 @@ pub(crate) struct Session<'a> {
     quiet: Quiet,
 }
 
+/// What a program leaves behind that other network stacks would notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing: no interface of its stack takes a name from another one.
+    Nothing,
+    /// An interface whose file in `/dev` is in the way of every other interface of that name.
+    Devices,
+    /// It did not run to its end, or a card did not come back.
+    Unknown,
+}
+
 /// Runs a program from isolation to end. What fails is reported. The caller keeps the pipe open until this process
-/// ends, because the parent takes its end for the end of the process. Whether the program ran and left nothing behind
-/// that other network stacks would notice.
-pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut laps: Laps) -> bool {
+/// ends, because the parent takes its end for the end of the process.
+pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut laps: Laps) -> Left {
     let reporter = Reporter::new(pipe, program, given);
     // Only the guest's own root may switch it, and the ring is read from inside.
     let traced = match program.kernel_trace.then(ring::switch_on).transpose() {
@@ -70,7 +80,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut 
                 errno,
                 format!("the kernel's probes cannot be recorded ({errno})"),
             );
-            return false;
+            return Left::Unknown;
         }
     };
     let isolated = stand_alone(&given.null)
@@ -91,17 +101,17 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut 
         Ok(cards) => cards,
         Err((errno, text)) => {
             reporter.error(ErrorStage::Isolate, errno, text);
-            return false;
+            return Left::Unknown;
         }
     };
     // Before there is anybody who could hear of it.
     if cards.as_ref().is_some_and(|cards| !cards.plug_all(&reporter)) {
-        return false;
+        return Left::Unknown;
     }
     laps.lap(Phase::Cards);
     if let Err((errno, text)) = isolate::take_privilege(program.privilege) {
         reporter.error(ErrorStage::Isolate, errno, text);
-        return false;
+        return Left::Unknown;
     }
     laps.lap(Phase::Stack);
     let opened = Netlink::request(&program.socket).and_then(|(request, pid)| {
@@ -118,7 +128,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut 
         Ok(opened) => opened,
         Err((errno, text)) => {
             reporter.error(ErrorStage::Socket, errno, text);
-            return false;
+            return Left::Unknown;
         }
     };
     let ring = match traced.then(Ring::begin).transpose() {
@@ -126,7 +136,7 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut 
         Err(errno) => {
             let text = format!("the kernel's records cannot be read ({errno})");
             reporter.error(ErrorStage::Isolate, errno, text);
-            return false;
+            return Left::Unknown;
         }
     };
     reporter.report(Body::Start { pid });
@@ -168,7 +178,11 @@ pub(crate) fn run(program: &Program, jail: &Jail, pipe: &Fd, given: &Given, mut 
     let gone = session.cards.as_ref().is_none_or(|cards| cards.unplug_all(&session.reporter));
     session.laps.lap(Phase::Cards);
     session.reporter.report(session.laps.told());
-    gone && !session.devices
+    match (session.devices, gone) {
+        (true, _) => Left::Devices,
+        (false, true) => Left::Nothing,
+        (false, false) => Left::Unknown,
+    }
 }
 
 /// A group of its own, gone when the parent goes, and nothing of the parent's input and output.

@@ -42,6 +42,8 @@ enum Deed {
     CreateAndEnter,
     /// The jail is created and stays although no process is in it.
     CreateWaiting,
+    /// From now on it stays although no process is in it.
+    Stay,
     /// From now on it goes with its last process.
     LetGo,
     /// The jail is created within the jail of this process, shares its network stack, and is entered.
@@ -73,6 +75,14 @@ pub(crate) fn enter_waiting(jid: Jid) -> Result<(), Errno> {
     // jail_set(2) could do it too, and would look through all its parameters.
     // SAFETY: no pointers.
     unsafe { syscall(number::JAIL_ATTACH, [jid as usize, 0, 0, 0, 0, 0]).map(drop) }
+}
+
+/// Makes a jail that is there stay when its last process has gone, until it is let go.
+///
+/// # Errors
+/// Same as [`enter_fresh`].
+pub(crate) fn stay(jid: Jid) -> Result<(), (Errno, String)> {
+    set(Who::Jid(jid), Deed::Stay).map(drop)
 }
 
 /// Lets a jail that waited go with its last process. If that has been waited for already, the jail is taken apart
@@ -125,14 +135,14 @@ fn set(who: Who<'_>, deed: Deed) -> Result<Jid, (Errno, String)> {
     }
     match deed {
         Deed::CreateAndEnter | Deed::CreateWithin => {}
-        Deed::CreateWaiting => parameters.extend([part(b"persist\0"), nothing()]),
+        Deed::CreateWaiting | Deed::Stay => parameters.extend([part(b"persist\0"), nothing()]),
         Deed::LetGo => parameters.extend([part(b"nopersist\0"), nothing()]),
     }
     parameters.extend([part(b"errmsg\0"), IoVec { base: words.as_mut_ptr(), len: words.len() }]);
     let flags = match deed {
         Deed::CreateAndEnter | Deed::CreateWithin => JAIL_CREATE | JAIL_ATTACH,
         Deed::CreateWaiting => JAIL_CREATE,
-        Deed::LetGo => JAIL_UPDATE,
+        Deed::Stay | Deed::LetGo => JAIL_UPDATE,
     };
     let arguments = [parameters.as_mut_ptr() as usize, parameters.len(), flags, 0, 0, 0];
     // SAFETY: the kernel reads the vectors and what they point to, and writes at most its length into
@@ -156,11 +166,6 @@ pub(crate) fn get(name: &CStr) -> Result<usize, Errno> {
     // SAFETY: the kernel reads the vectors and what they point to, and writes the value back into `value`,
     // at most its length; all outlive the call.
     unsafe { syscall(number::JAIL_GET, [parameters.as_mut_ptr() as usize, parameters.len(), 0, 0, 0, 0]) }
-}
-
-/// Kills what still runs in the jail of this name. An error says that there is none any more.
-pub(crate) fn remove_named(name: &CStr) -> Result<(), Errno> {
-    remove(get(name)? as Jid)
 }
 
 /// Kills what still runs in a jail. An error says that there is none of that number any more.
