@@ -190,7 +190,8 @@ pub fn explain(check: Check) -> &'static str {
             "What a function acquires (a reference, a lock, an epoch) it releases on every path to its return. The\n\
              policy's `balance` table names the functions that acquire and release; those of the module may stand there\n\
              too and are then held to what they are listed as. Each resource is counted, not told apart by object; a\n\
-             null result of `acquire-or-null` counts as nothing acquired where the code tests it in a register.\n\
+             null result of `acquire-or-null` and the int 0 of `acquire-or-zero` count as nothing acquired where the\n\
+             code tests them in a register.\n\
              Fix: release on the path shown; list a function that hands on what it took; or waive it with the reason."
         }
         Check::Wx => {

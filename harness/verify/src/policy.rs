@@ -89,6 +89,9 @@ pub struct Resource {
     /// Functions that acquire one or return null.
     #[serde(default)]
     pub acquire_or_null: BTreeSet<String>,
+    /// Functions that acquire one, or return the int 0.
+    #[serde(default)]
+    pub acquire_or_zero: BTreeSet<String>,
     /// Functions that release one.
     pub release: BTreeSet<String>,
 }
@@ -172,16 +175,16 @@ impl Policy {
             return Ok(Self::default());
         }
         let policy: Self = serde_saphyr::from_str(text).map_err(|error| yaml_error(path, &error))?;
-        for Resource { resource, acquire, acquire_or_null, release } in &policy.balance {
-            if release.is_empty() || (acquire.is_empty() && acquire_or_null.is_empty()) {
+        for Resource { resource, acquire, acquire_or_null, acquire_or_zero, release } in &policy.balance {
+            let mut acquired = acquire.iter().chain(acquire_or_null).chain(acquire_or_zero).peekable();
+            if release.is_empty() || acquired.peek().is_none() {
                 return Err(whole(
                     format!("`{resource}` in `balance` lacks names on one side"),
                     "name what acquires it and what releases it",
                 ));
             }
-            let all = acquire.iter().chain(acquire_or_null).chain(release);
             let mut seen = BTreeSet::new();
-            for name in all {
+            for name in acquired.chain(release) {
                 if !seen.insert(name) {
                     return Err(whole(
                         format!("`{name}` stands twice under `{resource}` in `balance`"),

@@ -217,7 +217,7 @@ const TABLE: &str = "balance:\n\
     - {resource: interface, acquire-or-null: [ifunit_ref], release: [if_rele]}\n";
 
 fn resources() -> KernelSymbols {
-    KernelSymbols::from_globals(["enter", "leave", "ifunit_ref", "if_rele"], Some(VERSION))
+    KernelSymbols::from_globals(["enter", "leave", "ifunit_ref", "if_rele", "try"], Some(VERSION))
 }
 
 /// Verifies `code` of one function whose calls (offset of the displacement, import) are relocated.
@@ -293,6 +293,29 @@ fn balance_knows_that_null_is_no_reference() {
     let mut other = code;
     other[9..12].copy_from_slice(&[0x48, 0x85, 0xff]);
     assert_eq!(unbalanced(&balance("f", &other, &calls, TABLE)).subject, "f");
+}
+
+#[test]
+fn balance_knows_that_zero_is_no_lock() {
+    let table = TABLE.replace("acquire-or-null", "acquire-or-zero");
+    // push rbx; call ifunit_ref; mov ebx,eax; test ebx,ebx; je out; call if_rele; out: pop rbx; ret
+    let code = [0x53, 0xe8, 0, 0, 0, 0, 0x89, 0xc3, 0x85, 0xdb, 0x74, 5, 0xe8, 0, 0, 0, 0, 0x5b, 0xc3];
+    let calls = [(2, "ifunit_ref"), (13, "if_rele")];
+    let report = balance("f", &code, &calls, &table);
+    assert!(report.accepted, "{report}");
+    // The other way round: released if it was not got, kept if it was.
+    let mut wrong = code;
+    wrong[10] = 0x75;
+    assert_eq!(unbalanced(&balance("f", &wrong, &calls, &table)).subject, "f");
+    // Half of a pointer is not null because its other half is.
+    assert_eq!(unbalanced(&balance("f", &code, &calls, TABLE)).subject, "f");
+    // Nor is an int zero where the bits above it are.
+    let wide =
+        [0x53, 0xe8, 0, 0, 0, 0, 0x48, 0x89, 0xc3, 0x48, 0x85, 0xdb, 0x74, 5, 0xe8, 0, 0, 0, 0, 0x5b, 0xc3];
+    assert_eq!(unbalanced(&balance("f", &wide, &[(2, "ifunit_ref"), (15, "if_rele")], &table)).subject, "f");
+    // A function of the module may hand on such a lock.
+    let listed = "balance: [{resource: lock, acquire-or-zero: [try, begin], release: [drop]}]";
+    assert!(balance("begin", &[0xe8, 0, 0, 0, 0, 0xc3], &[(1, "try")], listed).accepted);
 }
 
 #[test]

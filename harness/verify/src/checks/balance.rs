@@ -30,16 +30,38 @@ const SHOWN: usize = 24;
 enum Effect {
     Acquire,
     AcquireOrNull,
+    AcquireOrZero,
     Release,
+}
+
+/// The value by which an acquisition says that it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Nothing {
+    /// A null pointer: 64 bits.
+    Null,
+    /// The int 0: 32 bits, whatever is above them.
+    Zero,
+}
+
+impl Nothing {
+    /// Bytes of a register that hold it.
+    fn size(self) -> usize {
+        match self {
+            Self::Null => 8,
+            Self::Zero => 4,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct State {
     at: usize,
     held: i8,
-    /// Registers (bits by number) that are null if the last acquisition failed.
+    /// Registers (bits by number) that are null, or zero, if the last acquisition failed.
     result: u16,
-    /// The flags compare one of them with null.
+    /// Which of the two.
+    nothing: Nothing,
+    /// The flags compare one of them with it.
     tested: bool,
 }
 
@@ -72,7 +94,7 @@ fn wanted(resource: &Resource, function: &Function) -> (i8, i8) {
     let listed = |names: &BTreeSet<String>| names.iter().any(|name| function.has_name(name));
     if listed(&resource.acquire) {
         (1, 1)
-    } else if listed(&resource.acquire_or_null) {
+    } else if listed(&resource.acquire_or_null) || listed(&resource.acquire_or_zero) {
         (0, 1)
     } else if listed(&resource.release) {
         (-1, -1)
@@ -91,6 +113,8 @@ fn effect(facts: &Facts<'_>, resource: &Resource, goes: &Goes) -> Option<Effect>
         Some(Effect::Acquire)
     } else if listed(&resource.acquire_or_null) {
         Some(Effect::AcquireOrNull)
+    } else if listed(&resource.acquire_or_zero) {
+        Some(Effect::AcquireOrZero)
     } else {
         listed(&resource.release).then_some(Effect::Release)
     }
@@ -110,7 +134,7 @@ fn follow(
     let limit = function.insns.len().saturating_mul(32).saturating_add(64);
     let mut factory = InstructionInfoFactory::new();
     let mut from: BTreeMap<State, Option<State>> = BTreeMap::new();
-    let first = State { at: 0, held: 0, result: 0, tested: false };
+    let first = State { at: 0, held: 0, result: 0, nothing: Nothing::Null, tested: false };
     from.insert(first, None);
     let mut work = VecDeque::from([first]);
     let fail = |from: &BTreeMap<State, Option<State>>, state: State, what: String| {
@@ -185,7 +209,12 @@ fn after(insn: &Insn, state: State, effect: Option<Effect>, factory: &mut Instru
         next.tested = false;
         match effect {
             Some(Effect::Acquire) => (next.held, next.result) = (state.held + 1, 0),
-            Some(Effect::AcquireOrNull) => (next.held, next.result) = (state.held + 1, bit(Register::RAX)),
+            Some(Effect::AcquireOrNull) => {
+                (next.held, next.result, next.nothing) = (state.held + 1, bit(Register::RAX), Nothing::Null);
+            }
+            Some(Effect::AcquireOrZero) => {
+                (next.held, next.result, next.nothing) = (state.held + 1, bit(Register::RAX), Nothing::Zero);
+            }
             Some(Effect::Release) => (next.held, next.result) = (state.held - 1, 0),
             None => {}
         }
@@ -195,7 +224,7 @@ fn after(insn: &Insn, state: State, effect: Option<Effect>, factory: &mut Instru
         return next;
     }
     let whole = |op: u32| {
-        if ins.op_kind(op) == OpKind::Register && ins.op_register(op).size() == 8 {
+        if ins.op_kind(op) == OpKind::Register && ins.op_register(op).size() == state.nothing.size() {
             bit(ins.op_register(op))
         } else {
             0
@@ -240,7 +269,7 @@ fn bit(register: Register) -> u16 {
 fn successors(insn: &Insn, state: State, next: State) -> Vec<State> {
     let mut list = Vec::new();
     let ins = &insn.ins;
-    // Null means that nothing was acquired.
+    // Null or zero means that nothing was acquired.
     let null = State { held: next.held - 1, result: 0, tested: false, ..next };
     let held = State { result: 0, tested: false, ..next };
     let (taken, passed) = match ins.condition_code() {
