@@ -6,6 +6,7 @@
 #include <netinet6/scope6_var.h>
 
 #include "address.h"
+#include "stay.h"
 
 /* CARP's hook, set while its module is there. */
 extern int	(*carp_get_vhid_p)(struct ifaddr *);
@@ -116,6 +117,30 @@ sin6_of(const uint8_t bytes[16])
 	return (sin6);
 }
 
+static int
+change_inet(struct nlproof_call *call, u_long command, void *request, struct ifnet *ifp)
+{
+	int error;
+
+	if (!nlproof_stays(ifp))
+		return (ENXIO);
+	error = in_control_ioctl(command, request, ifp, nlp_get_cred(call->npt->nlp));
+	nlproof_may_go();
+	return (error);
+}
+
+static int
+change_inet6(struct nlproof_call *call, u_long command, void *request, struct ifnet *ifp)
+{
+	int error;
+
+	if (!nlproof_stays(ifp))
+		return (ENXIO);
+	error = in6_control_ioctl(command, request, ifp, nlp_get_cred(call->npt->nlp));
+	nlproof_may_go();
+	return (error);
+}
+
 int
 nlproof_inet_add(struct nlproof_call *call, struct ifnet *ifp, const struct nlproof_inet *inet)
 {
@@ -127,7 +152,7 @@ nlproof_inet_add(struct nlproof_call *call, struct ifnet *ifp, const struct nlpr
 
 	if (inet->has_destination)
 		req.ifra_dstaddr = sin_of(inet->destination);
-	return (in_control_ioctl(SIOCAIFADDR, &req, ifp, nlp_get_cred(call->npt->nlp)));
+	return (change_inet(call, SIOCAIFADDR, &req, ifp));
 }
 
 int
@@ -136,7 +161,7 @@ nlproof_inet_delete(struct nlproof_call *call, struct ifnet *ifp, const uint8_t 
 	struct sockaddr_in sin = sin_of(address);
 	VERSION_INET_DELETE(req, sin);
 
-	return (in_control_ioctl(SIOCDIFADDR, &req, ifp, nlp_get_cred(call->npt->nlp)));
+	return (change_inet(call, SIOCDIFADDR, &req, ifp));
 }
 
 int
@@ -155,7 +180,7 @@ nlproof_inet6_add(struct nlproof_call *call, struct ifnet *ifp, const struct nlp
 		req.ifra_prefixmask.sin6_addr.s6_addr[bit / 8] |= 0x80 >> (bit % 8);
 	if (inet6->has_destination)
 		req.ifra_dstaddr = sin6_of(inet6->destination);
-	return (in6_control_ioctl(SIOCAIFADDR_IN6, &req, ifp, nlp_get_cred(call->npt->nlp)));
+	return (change_inet6(call, SIOCAIFADDR_IN6, &req, ifp));
 }
 
 int
@@ -164,5 +189,5 @@ nlproof_inet6_delete(struct nlproof_call *call, struct ifnet *ifp, const uint8_t
 	struct sockaddr_in6 sin6 = sin6_of(address);
 	VERSION_INET6_DELETE(req, sin6);
 
-	return (in6_control_ioctl(SIOCDIFADDR_IN6, &req, ifp, nlp_get_cred(call->npt->nlp)));
+	return (change_inet6(call, SIOCDIFADDR_IN6, &req, ifp));
 }
