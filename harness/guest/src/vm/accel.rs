@@ -15,8 +15,10 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::accelerator_kind::AcceleratorKind;
+use super::arguments::CommandLine;
 use super::bootsector::{BootSector, Then, debug_exit_status};
-use super::config::{CommandLine, DiskWrites, VmConfig};
+use super::config::VmConfig;
+use super::disk::DiskWrites;
 use super::process::{QemuExit, Supervised};
 use super::rundir::RunDir;
 use super::tools::Tools;

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use nlproof_files::free_bytes;
 
-use super::config::{DiskWrites, VmConfig};
+use super::config::VmConfig;
+use super::disk::DiskWrites;
 
 /// A file system with less room than this is full for a guest: its disk grows by 64 KiB, and a log by a page.
 const LITTLE: u64 = 1024 * 1024;

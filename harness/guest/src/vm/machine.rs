@@ -10,9 +10,11 @@ use tokio::net::UnixListener;
 use tokio::time::timeout;
 
 use super::accelerator_kind::AcceleratorKind;
-use super::config::{AGENT_PORT, CommandLine, DiskWrites, VmConfig};
+use super::arguments::CommandLine;
+use super::config::{AGENT_PORT, VmConfig};
 use super::console::{Console, ConsoleEvent};
 use super::control::{QMP_LIMIT, accept, forwarded_ports};
+use super::disk::DiskWrites;
 use super::error::VmError;
 use super::hostdisk::{Place, overlay_directory};
 use super::outcome::{GuestFailure, Watch as _};

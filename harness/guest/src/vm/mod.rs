@@ -6,11 +6,14 @@
 
 mod accel;
 mod accelerator_kind;
+mod arguments;
 mod bootsector;
 mod cards;
 mod config;
 mod console;
 mod control;
+mod death;
+mod disk;
 mod error;
 mod gdbstub;
 mod growth;
@@ -38,12 +41,13 @@ mod wait;
 
 pub use accel::{AccelError, Accelerator, SelectedAccelerator, choose_accelerator};
 pub use accelerator_kind::AcceleratorKind;
+pub use arguments::CommandLine;
 pub use bootsector::{BootSector, DEBUG_EXIT_PORT, Then, debug_exit_status};
 pub use cards::{CardJob, CardRack, WithCards, device_models};
-pub use config::{
-    AGENT_PORT, CommandLine, Disk, DiskWrites, HostPort, MemoryFile, Seed, TranslationLog, VmConfig,
-};
+pub use config::{AGENT_PORT, HostPort, MemoryFile, TranslationLog, VmConfig};
 pub use console::{Console, ConsoleEvent};
+pub use death::{Death, Exception, Handler};
+pub use disk::{Disk, DiskWrites, Seed};
 pub use error::VmError;
 pub use gdbstub::{Registers, StubError};
 pub use hostdisk::{CACHE_REMEDY, HostDisk, TEMPORARY_REMEDY, overlay_directory};
@@ -56,7 +60,7 @@ pub use qmp::{Qmp, QmpError};
 pub use qmp_event::QmpEvent;
 pub use record::{BadLog, EventLog, LogUse, NoRecorder, Recorder, log_version};
 pub use remembered::remembered_accelerator;
-pub use replayed::{Death, Exception, Handler, Replay, ReplayError, Stop};
+pub use replayed::{Replay, ReplayError, Stop};
 pub use rundir::RunDir;
 pub use serial::SerialLog;
 pub use snapshot::{SnapshotError, create_overlay, machine_identity, restore, save};

@@ -8,7 +8,6 @@
 //! is therefore stopped one instruction earlier, and runs that one alone: it stands before the next one then, whichever way
 //! it came to the one before.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -20,7 +19,7 @@ use tokio::time::sleep;
 use super::accelerator_kind::AcceleratorKind;
 use super::config::VmConfig;
 use super::error::VmError;
-use super::gdbstub::{GdbStub, Registers, StubError};
+use super::gdbstub::{GdbStub, StubError};
 use super::machine::Vm;
 use super::process::QemuExit;
 use super::qmp::QmpError;
@@ -37,8 +36,6 @@ const STAND_LIMIT: Duration = Duration::from_secs(20);
 const MONITOR_LIMIT: Duration = Duration::from_secs(10);
 /// Most steps to run one instruction: one that causes an exception takes two.
 const MOST_STEPS: usize = 4;
-/// Most exceptions that are looked at on the way to a panic.
-const MOST_STOPS: usize = 100_000;
 
 /// Why a replay came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -103,41 +100,10 @@ impl Stop {
     }
 }
 
-/// Where a kernel died.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Death {
-    /// The instruction at which the kernel's own function for it was entered.
-    pub instruction: u64,
-    /// The address of that function.
-    pub function: u64,
-    /// The registers there.
-    pub registers: Registers,
-    /// The last exception before it.
-    pub exception: Option<Exception>,
-}
-
-/// An exception: an instruction that could not be run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exception {
-    /// The number of instructions that were run before it.
-    pub instruction: u64,
-    /// The instruction's address.
-    pub address: u64,
-}
-
-/// The kernel's code for an exception.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Handler {
-    /// Where it begins.
-    pub address: u64,
-    /// Whether the processor puts an error code on the stack, above the address of the instruction.
-    pub error_code: bool,
-}
-
 /// A machine that lives through a log.
 #[derive(Debug)]
 pub struct Replay {
-    vm: Vm,
+    pub(super) vm: Vm,
     last: u64,
     over: Deadline,
 }
@@ -214,50 +180,8 @@ impl Replay {
         }
     }
 
-    /// Lets the machine run until the kernel enters one of these functions. On the way it stops at each of these
-    /// exceptions' handlers. `None`: the log ended first.
-    ///
-    /// # Errors
-    /// See [`ReplayError`].
-    pub async fn death(
-        &mut self,
-        functions: &[u64],
-        handlers: &[Handler],
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<Option<Death>, ReplayError> {
-        let mut stub = self.stub().await?;
-        let every: BTreeSet<u64> =
-            functions.iter().copied().chain(handlers.iter().map(|handler| handler.address)).collect();
-        for address in &every {
-            stub.break_at(*address).await?;
-        }
-        let mut exception = None;
-        for _ in 0..MOST_STOPS {
-            stub.go_on().await?;
-            if self.stands_or_ends(Some(&mut stub), progress).await?.is_some() {
-                return Ok(None);
-            }
-            let registers = stub.registers().await?;
-            let at = registers.rip().unwrap_or_default();
-            let instruction = instructions(&mut self.vm.qmp).await?;
-            if functions.contains(&at) {
-                return Ok(Some(Death { instruction, function: at, registers, exception }));
-            }
-            let handler = handlers.iter().find(|handler| handler.address == at);
-            if let (Some(handler), Some(stack)) = (handler, registers.rsp()) {
-                let address = stub.word(stack + if handler.error_code { 8 } else { 0 }).await?;
-                exception = Some(Exception { instruction, address });
-            }
-            stub.step().await?;
-            if self.stands_or_ends(Some(&mut stub), progress).await?.is_some() {
-                return Ok(None);
-            }
-        }
-        Ok(None)
-    }
-
     /// A connection to the gdb stub, which goes with it.
-    async fn stub(&mut self) -> Result<GdbStub, ReplayError> {
+    pub(super) async fn stub(&mut self) -> Result<GdbStub, ReplayError> {
         Ok(GdbStub::connect(&self.open_stub().await?).await?)
     }
 
@@ -327,7 +251,7 @@ impl Replay {
     }
 
     /// Waits until the machine stands still, or tells how QEMU ended. With a stub it is the stub that tells.
-    async fn stands_or_ends(
+    pub(super) async fn stands_or_ends(
         &mut self,
         mut stub: Option<&mut GdbStub>,
         progress: &mut dyn FnMut(u64),

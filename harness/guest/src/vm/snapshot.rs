@@ -26,7 +26,8 @@ use tokio::net::UnixStream;
 use tokio::time::sleep;
 
 use super::accelerator_kind::AcceleratorKind;
-use super::config::{CommandLine, VmConfig};
+use super::arguments::CommandLine;
+use super::config::VmConfig;
 use super::error::VmError;
 use super::machine::Vm;
 use super::qmp::{Qmp, QmpError};
