@@ -15,7 +15,7 @@ const FROM_INSIDE: [(&str, &str); 29] = [
     ("harness/guest/src/ssh/connect.rs", "keys that nlproof made"),
     ("harness/src/targets/freebsd/console.rs", "the console of a guest that runs"),
     ("harness/src/targets/linux.rs", "the kernel's /proc/sys/kernel/osrelease"),
-    ("harness/src/targets/freebsd/start.rs", "the console that a saved guest had"),
+    ("harness/src/targets/freebsd/restore.rs", "the console that a saved guest had"),
     ("harness/guest/src/vm/accel.rs", "the serial line of a probe of 512 bytes"),
     ("harness/guest/src/vm/process.rs", "what QEMU wrote to standard error"),
     ("harness/guest/src/vm/qmp.rs", "QEMU's answers, each with a limit of its own"),

@@ -5,5 +5,5 @@
 mod room;
 mod whole;
 
-pub use room::{RoomError, free_bytes, is_full, require};
+pub use room::{RoomError, bytes_below, free_bytes, is_full, require};
 pub use whole::{fill_whole, work_directory_in, write_whole};

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Whether there is room for what is about to be written.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// There is no room, or its amount is unknown.
@@ -41,6 +43,16 @@ pub fn free_bytes(directory: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Bytes on the disk of everything below a directory: blocks count, not lengths, because disks and memories have holes.
+pub fn bytes_below(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
+        _ => entry.metadata().map_or(0, |data| data.blocks() * 512),
+    };
+    entries.map(size).sum()
+}
+
 /// Demands that `needed` bytes are free in `directory`. `remedy` completes the sentence of the error.
 ///
 /// # Errors
@@ -74,6 +86,18 @@ mod tests {
         }
         let error = require(&directory.path().join("absent"), 1, "make room").unwrap_err();
         assert!(matches!(error, RoomError::Unknown { .. }), "{error}");
+    }
+
+    #[test]
+    fn blocks_of_all_files_below_are_counted_and_holes_are_not() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(bytes_below(directory.path()), 0);
+        assert_eq!(bytes_below(&directory.path().join("absent")), 0);
+        fs::create_dir(directory.path().join("a")).unwrap();
+        fs::write(directory.path().join("a/b"), [1; 100_000]).unwrap();
+        fs::File::create(directory.path().join("hole")).unwrap().set_len(1 << 30).unwrap();
+        let bytes = bytes_below(directory.path());
+        assert!((100_000..1 << 20).contains(&bytes), "{bytes}");
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use std::fs::{self, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nlproof_base::Limit;
+use nlproof_files::bytes_below;
 use sha2::{Digest as _, Sha256};
 
 /// Number of digits of a key: few, because compilers repeat paths in every message.
@@ -46,7 +46,7 @@ pub struct Kept {
 impl Kept {
     /// Bytes on the host's disk.
     pub fn bytes(&self) -> u64 {
-        below(&self.path)
+        bytes_below(&self.path)
     }
 
     /// Removes the objects.
@@ -63,16 +63,6 @@ impl Kept {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
-}
-
-/// Bytes of everything below a directory.
-pub(super) fn below(path: &Path) -> u64 {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    let size = |entry: fs::DirEntry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => below(&entry.path()),
-        _ => entry.metadata().map_or(0, |data| data.blocks() * 512),
-    };
-    entries.map(size).sum()
 }
 
 /// Where the objects of a tree and configuration are.

@@ -16,11 +16,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use nlproof_base::{Limit, read_text};
-use nlproof_files::write_whole;
+use nlproof_files::{bytes_below, write_whole};
 use sha2::{Digest as _, Sha256};
 
 use super::git::git;
-use super::kept::{below, remove};
+use super::kept::remove;
 
 const REPOSITORY: &str = "repository";
 
@@ -82,7 +82,7 @@ impl Worktree {
 
     /// Bytes on the host's disk.
     pub fn bytes(&self) -> u64 {
-        below(&self.directory)
+        bytes_below(&self.directory)
     }
 
     /// Removes it, and has the repository forget it.

@@ -4,20 +4,21 @@
 //! left alone.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use nlproof_files::bytes_below;
 use nlproof_image::Cache;
 
-use super::snapshots::{last_use, remove_saved};
+use super::snapshot::last_use;
+use super::snapshots::remove_saved;
 
 /// Bytes that the cache may have if nobody says otherwise.
 pub const CACHE_LIMIT: u64 = 10 << 30;
 /// What counts, below `$XDG_CACHE_HOME/nlproof`.
 const COUNTED: [&str; 4] = ["images", "snapshots", "kernels", "boot"];
-/// What of `kernels` does not, objects of builds and worktrees: they are removed by name only.
-const BY_NAME: [&str; 2] = ["objects", "bisect"];
+/// What of it does not, objects of builds and worktrees: they are removed by name only.
+const BY_NAME: [&str; 2] = ["kernels/objects", "kernels/bisect"];
 
 /// Something that has to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +53,8 @@ impl Victim {
 /// Entries to remove so that the cache has no more than `limit` bytes, in that order. `spared` is a state that was
 /// made just now.
 pub fn over_limit(root: &Path, limit: u64, spared: Option<&str>) -> Vec<Victim> {
-    let total: u64 = COUNTED.iter().map(|name| bytes_below(&root.join(name))).sum();
-    let mut over = total.saturating_sub(limit);
+    let bytes = |names: &[&str]| names.iter().map(|name| bytes_below(&root.join(name))).sum::<u64>();
+    let mut over = bytes(&COUNTED).saturating_sub(bytes(&BY_NAME)).saturating_sub(limit);
     let mut victims = Vec::new();
     let mut candidates: Vec<(SystemTime, Victim)> = directories(&root.join("snapshots"))
         .filter_map(|dir| {
@@ -101,18 +102,6 @@ pub fn remove_victim(root: &Path, victim: &Victim) {
 
 fn directories(path: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir())
-}
-
-/// Blocks count, not lengths: memories and disks have holes.
-fn bytes_below(path: &Path) -> u64 {
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| !BY_NAME.iter().any(|name| entry.file_name() == *name))
-        .map(|entry| match entry.file_type() {
-            Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
-            _ => entry.metadata().map_or(0, |data| data.blocks() * 512),
-        })
-        .sum()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! A FreeBSD guest as a target: its choices, its start, the connection to its agent, and the module in it.
 
+mod boot;
 mod cards;
 mod connection;
 pub(crate) mod console;
@@ -15,6 +16,8 @@ mod late;
 mod limit;
 pub(crate) mod loaded_module;
 mod lost;
+mod make_state;
+mod making;
 mod module;
 mod not_started;
 mod options;
@@ -22,8 +25,11 @@ mod own;
 pub(crate) mod programs;
 mod provision;
 mod recorded;
+mod restore;
+mod snapshot;
 mod snapshots;
 mod start;
+mod starter;
 pub(crate) mod symbols;
 
 pub use console::{complaints_in, complaints_in_lines};

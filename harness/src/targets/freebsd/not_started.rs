@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::snapshots::BadSnapshot;
+use super::snapshot::BadSnapshot;
 use crate::guest::SshError;
 use crate::targets::{Cause, OpenError};
 use crate::vm::{GuestFailure, QmpError, VmError, WaitError};
@@ -50,6 +50,11 @@ pub(super) enum NotRestored {
 }
 
 impl NotRestored {
+    /// The first line of what it says: the guest's console may follow.
+    pub(super) fn first_line(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Whether the restore took too long, which says nothing of the state.
     pub(super) fn is_late(&self) -> bool {
         matches!(
