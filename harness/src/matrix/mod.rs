@@ -15,6 +15,7 @@ mod judge;
 mod outcome;
 mod raw;
 mod rejudge;
+mod remaining;
 mod running;
 mod select;
 mod share;

@@ -4,26 +4,17 @@
 //!
 //! A worker begins a cell while there is one. One that finds none joins a cell that runs, with a further guest of it, if
 //! enough is left there: an emulated guest keeps one processor busy, and the others would idle. A cell's guests take
-//! shares of what is left until nothing is; shares become smaller towards the end, so that all of them end at about the
-//! same time, and what an unopened or lost guest did not run was never taken or is put back.
+//! shares of what is left until nothing is, and what an unopened or lost guest did not run was never taken or is put back.
 //!
 //! Vectors in which a guest may be lost come last, one at a time, in guests that ran nothing else.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Number of vectors that are worth a further guest: a restore takes as long as some 25, and an emulator translates the
-/// kernel's code for each guest anew.
-pub(super) const MIN_VECTORS_PER_GUEST: usize = 48;
-/// Smallest share: each costs a connection to the agent.
-const MIN_SHARE: usize = 8;
-/// Largest share where nobody waits for one but may do so soon.
-const MAX_SHARE: usize = 64;
-/// Divisor: a guest takes this part of its fair share at a time.
-const SHARES_PER_GUEST: usize = 2;
+use super::remaining::Remaining;
 
 /// What a worker does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,27 +43,22 @@ pub(super) enum WorkerFate {
     Last(Vec<usize>),
 }
 
-/// A cell that runs.
-#[derive(Default)]
-struct Running {
-    left: VecDeque<usize>,
-    /// Vectors that need a guest of their own, still to be run.
-    apart: VecDeque<usize>,
-    /// Numbers of its guests, including those being opened.
-    guests: BTreeSet<usize>,
-    /// Whether further guests can be had.
-    open: bool,
-    /// Nothing is taken any more.
-    given_up: bool,
-}
-
 #[derive(Default)]
 struct State {
     waiting: VecDeque<usize>,
-    running: BTreeMap<usize, Running>,
+    /// What is left of each cell that runs.
+    running: BTreeMap<usize, Remaining>,
     /// Workers that wait for something to do.
     idle: usize,
     stopped: bool,
+}
+
+impl State {
+    /// What is left of a cell, unless nothing is taken from it any more.
+    fn taken_from(&mut self, cell: usize) -> Option<&mut Remaining> {
+        let stopped = self.stopped;
+        self.running.get_mut(&cell).filter(|running| !running.given_up && !stopped)
+    }
 }
 
 /// Where workers find their work.
@@ -122,7 +108,7 @@ impl WorkQueue {
             state.running.entry(cell).or_default().guests.insert(1);
             return Look::Work(Work::Begin(cell));
         }
-        let worth = |running: &&mut Running| running.worth(running.guests.len() + 1);
+        let worth = |running: &&mut Remaining| running.worth(running.guests.len() + 1);
         let most = state.running.iter_mut().map(|(cell, running)| (*cell, running));
         let most = most.filter(|(_, running)| worth(running)).max_by_key(|(_, running)| running.left.len());
         if let Some((cell, running)) = most {
@@ -157,32 +143,16 @@ impl WorkQueue {
     pub(super) fn take(&self, cell: usize, room: usize, whole: bool) -> Vec<usize> {
         let mut state = self.lock();
         let idle = state.idle;
-        let stopped = state.stopped;
-        let Some(running) = state.running.get_mut(&cell).filter(|running| !running.given_up && !stopped)
-        else {
-            return Vec::new();
-        };
-        let left = running.left.len();
-        let others = if running.open { idle } else { 0 };
-        let guests = (running.guests.len() + others)
-            .min((left / MIN_VECTORS_PER_GUEST).max(running.guests.len()))
-            .max(1);
-        let share = match (guests, whole) {
-            (1, true) => left,
-            (_, true) => left.div_ceil(guests),
-            (1, false) if running.open && self.workers > 1 => MAX_SHARE,
-            (1, false) => left,
-            (_, false) => left.div_ceil(guests * SHARES_PER_GUEST).max(MIN_SHARE),
-        };
-        running.left.drain(..share.min(left).min(room)).collect()
+        let running = state.taken_from(cell);
+        running.map_or(Vec::new(), |running| {
+            let share = running.share(idle, self.workers > 1, whole);
+            running.left.drain(..share.min(room)).collect()
+        })
     }
 
     /// Takes one of the vectors that run apart, for a guest that has run none of the others.
     pub(super) fn take_apart(&self, cell: usize) -> Option<usize> {
-        let mut state = self.lock();
-        let stopped = state.stopped;
-        let running = state.running.get_mut(&cell).filter(|running| !running.given_up && !stopped)?;
-        running.apart.pop_front()
+        self.lock().taken_from(cell)?.apart.pop_front()
     }
 
     /// Puts back what a lost guest did not run, in front of the others.
@@ -238,7 +208,7 @@ impl WorkQueue {
         Watched(self)
     }
 
-    fn change(&self, cell: usize, change: impl FnOnce(&mut Running)) {
+    fn change(&self, cell: usize, change: impl FnOnce(&mut Remaining)) {
         if let Some(running) = self.lock().running.get_mut(&cell) {
             change(running);
         }
@@ -248,13 +218,6 @@ impl WorkQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // What is changed under the lock is changed whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Running {
-    /// Whether enough is left for so many guests.
-    fn worth(&self, guests: usize) -> bool {
-        self.open && !self.given_up && self.left.len() >= MIN_VECTORS_PER_GUEST * guests
     }
 }
 

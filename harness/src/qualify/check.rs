@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nlproof_base::counted;
 
 use super::answers::{Answer, Told, answers, seen_of};
-use super::bundle::{BundleLimits, UNLISTED, unpack};
+use super::bundle::{BundleLimits, UNLISTED};
 use super::derive::{Sources, Tests, derive};
 use super::finding::Qualification;
 use super::inputs::{Input, Inputs, digest_of};
@@ -19,6 +19,7 @@ use super::own_tests::read_runs;
 use super::sign::{NAMESPACE, SIGNATURE, signer_of};
 use super::signers::{Signers, fingerprint};
 use super::statement::{STATEMENT, Statement};
+use super::unpack::unpack;
 use super::write::{ATF, BASELINE, BENCH, CANDIDATE, FINDING, INPUTS, PAGE, made};
 use crate::atf::Run;
 use crate::file::{FileError, Limit, read, read_text};

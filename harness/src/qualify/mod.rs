@@ -21,6 +21,8 @@ mod signers;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod troubles;
+mod unpack;
 mod write;
 
 pub use answers::Told;

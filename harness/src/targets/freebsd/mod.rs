@@ -20,6 +20,7 @@ mod make_state;
 mod making;
 mod module;
 mod not_started;
+mod open;
 mod options;
 mod own;
 pub(crate) mod programs;
