@@ -7,19 +7,19 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::args::{AccelArg, GuestArgs};
+use super::conversation::one;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
-use super::replay::Progress;
-use super::run::one;
+use super::replay_progress::{Progress, patience};
 use super::targets::{Targets, open_error, open_freebsd_shown};
 use crate::file::{Limit, read};
 use crate::matrix::{Cell, TargetKind};
 use crate::replay::{Died, Disk, Instructions, Kept, QemuKept, Recording, Replayer, SCHEMA, find_death};
 use crate::targets::{FreebsdTarget, RecordingPlace, Target as _};
 use crate::vector::Vector;
-use crate::vm::{AcceleratorKind, Patience, Recorder, Tools, VmConfig, log_version};
+use crate::vm::{AcceleratorKind, Recorder, Tools, VmConfig, log_version};
 
 /// What QEMU says on standard error when its log finds no room.
 const LOG_FULL: &str = "replay write error";
@@ -124,11 +124,6 @@ impl ToRecord<'_> {
         }
         Ok(found.ok().flatten())
     }
-}
-
-/// How long to wait for what happens in a replay.
-pub(super) fn patience(factor: f64) -> Patience {
-    Patience::new(AcceleratorKind::Tcg, factor).with_cancel(interrupt::tasks().cancel().clone())
 }
 
 /// Why nothing is recorded, with what helps.

@@ -7,7 +7,7 @@ use super::args::ReplayArgs;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, say_text, tell};
-use super::recording::patience;
+use super::replay_progress::{Progress, patience};
 use crate::file::{Limit, read};
 use crate::replay::{Recording, Replayer, Visit, differences, gdb_shows, how_to_attach, same_console};
 use crate::targets::RecordingPlace;
@@ -15,30 +15,6 @@ use crate::vm::{Recorder, Replay, ReplayError, Tools};
 
 /// Limits of one instruction more are long enough for a busy machine.
 const PATIENCE: f64 = 1.0;
-
-/// How far a replay is, told at each quarter.
-pub(super) struct Progress {
-    what: String,
-    to: u64,
-    quarter: u64,
-}
-
-impl Progress {
-    /// Tells that it begins.
-    pub(super) fn new(what: String, to: u64) -> Self {
-        tell!("{what}: from the boot to instruction {to}");
-        Self { what, to, quarter: 0 }
-    }
-
-    /// Hears that so many instructions have been run.
-    pub(super) fn at(&mut self, now: u64) {
-        let quarter = now.saturating_mul(4).checked_div(self.to).unwrap_or_default();
-        if quarter > self.quarter && quarter < 4 {
-            self.quarter = quarter;
-            tell!("{}: {} %", self.what, quarter * 25);
-        }
-    }
-}
 
 pub(super) fn main(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let directory = &args.recording;

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::args::{CellArgs, GuestArgs, ProjectArgs, ReproArgs};
+use super::conversation::one;
 use super::copies::Copies;
 use super::default_cell::default_cell;
 use super::exit::{CliError, ExitCode};
@@ -12,7 +13,6 @@ use super::interrupt;
 use super::out::say;
 use super::project::Project;
 use super::recording::{ToRecord, place_in_report};
-use super::run::one;
 use super::targets::{Targets, open_error, open_freebsd_shown, open_shown};
 use crate::guest::{LiveInput, Stdin as _};
 use crate::matrix::{Cell, Outcome, RunResult, TargetKind};

@@ -35,7 +35,7 @@ pub use finding::{
 };
 pub use inputs::{Input, Inputs, digest_of, inputs_schema, tests as digests_of_tests};
 pub use own_tests::OwnTests;
-pub use sign::{NAMESPACE, SignError, Signer};
-pub use signers::Signers;
+pub use sign::{SignError, Signer};
+pub use signers::{NAMESPACE, Signers};
 pub use statement::{Resource, Statement, TestResult, statement_schema};
 pub use write::{ATF, BASELINE, BENCH, CANDIDATE, WriteError, write};

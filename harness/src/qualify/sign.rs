@@ -10,12 +10,10 @@ use std::process::{Command, Stdio};
 
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 
-use super::signers::fingerprint;
+use super::signers::{NAMESPACE, fingerprint};
 use super::statement::STATEMENT;
 use crate::file::{FileError, Limit, read, read_text};
 
-/// What a signature of ours is about: ssh-keygen's `-n`. A signature for another purpose is none here.
-pub const NAMESPACE: &str = "qualification@nlproof";
 /// The signature's name in a bundle.
 pub(super) const SIGNATURE: &str = "statement.json.sig";
 

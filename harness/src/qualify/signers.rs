@@ -5,9 +5,10 @@ use std::path::Path;
 
 use ssh_key::{HashAlg, PublicKey};
 
-use super::sign::NAMESPACE;
 use crate::file::{FileError, Limit, read_any, read_text};
 
+/// What a signature of ours is about: ssh-keygen's `-n`. A signature for another purpose is none here.
+pub const NAMESPACE: &str = "qualification@nlproof";
 /// Suffix of a public key's file.
 const PUBLIC: &str = "pub";
 /// Options of a line that are understood.

@@ -9,7 +9,7 @@ use super::accelerator_kind::AcceleratorKind;
 use super::bootsector::DEBUG_EXIT_PORT;
 use super::config::{AGENT_PORT, HostPort, VmConfig};
 use super::disk::{DiskWrites, Seed};
-use super::record::{CLOCK_SHIFT, SWITCHED_ON};
+use super::event_log::{CLOCK_SHIFT, SWITCHED_ON};
 
 /// What is said of a drive that is not written to.
 const READ_ONLY: &str = ",readonly=on";
@@ -177,7 +177,7 @@ fn split_commas(text: &OsStr) -> Vec<&OsStr> {
 #[cfg(test)]
 mod tests {
     use super::super::config::TranslationLog;
-    use super::super::record::{EventLog, LogUse};
+    use super::super::event_log::{EventLog, LogUse};
     use super::*;
 
     fn arguments(config: &VmConfig, accelerator: AcceleratorKind) -> String {

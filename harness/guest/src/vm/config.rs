@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskWrites, Seed};
-use super::record::EventLog;
+use super::event_log::EventLog;
 
 /// The port on 127.0.0.1 that leads to the guest's sshd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

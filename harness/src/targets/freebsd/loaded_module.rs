@@ -9,7 +9,7 @@ use nlproof_agent::{Batch, Body, Program, Record, Step};
 use super::connection::{Link, open_failure};
 use super::console::{complaints, console, console_since};
 use super::host_stack::in_host_stack;
-use super::module::Prepared;
+use super::module::{NAME, Prepared};
 use crate::guest::{ExecOutput, Ssh, SshError};
 use crate::targets::Finish;
 use crate::targets::OpenError;
@@ -17,8 +17,6 @@ use crate::vm::{Vm, Wait};
 
 /// Where the module is put in the guest.
 pub(crate) const PLACE: &str = "/tmp/nlproof_iface.ko";
-/// The name under which the kernel knows it.
-pub(super) const NAME: &str = "nlproof_iface";
 /// Limit for an upload of some 300 kB, or for one command. Unloading waits up to ten seconds for handlers by itself.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 /// Settings below `net.netlink.nlproof` (kmod-src/shim); all others are counters.

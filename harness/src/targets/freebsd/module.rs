@@ -13,11 +13,13 @@ use nlproof_verify::{KernelSymbols, ObjectBytes, Policy, Report, verify};
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::loaded_module::NAME;
 use super::own::OwnRelease;
 use crate::file::{self, Limit};
 use crate::targets::OnStage;
 use crate::targets::{Explained, OpenError};
+
+/// The name under which the kernel knows the module.
+pub(super) const NAME: &str = "nlproof_iface";
 
 /// Sources of the module, and how strictly it is verified.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ use super::format::{RawPrivilege, RawStep, RawVector};
 use super::loss::{StatedLoss, stated};
 use super::malformed::Malformation;
 use super::place::{SourceFile, place};
+use super::schema::MOST_PROCESSORS;
 use crate::file::{FileError, Limit, Position, files_below, nearest, parse_yaml, read_text};
 
 /// A vector, validated but for what only the lint can see.
@@ -62,9 +63,6 @@ pub struct Needs {
     /// Settings of the kernel while it runs.
     pub sysctl: Vec<Setting>,
 }
-
-/// QEMU's machine takes more; nobody has tested more.
-pub(super) const MOST_PROCESSORS: u32 = 16;
 
 impl Vector {
     /// The permitted outcomes of a step, if that is a race.
