@@ -34,24 +34,6 @@ impl Os {
         Self::ALL.into_iter().find(|os| os.name().eq_ignore_ascii_case(name))
     }
 
-    /// `AF_INET6`.
-    #[must_use]
-    pub const fn af_inet6(self) -> u8 {
-        match self {
-            Self::FreeBsd => freebsd::AF_INET6,
-            Self::Linux => linux::AF_INET6,
-        }
-    }
-
-    /// `AF_NETLINK`.
-    #[must_use]
-    pub const fn af_netlink(self) -> u8 {
-        match self {
-            Self::FreeBsd => freebsd::AF_NETLINK,
-            Self::Linux => linux::AF_NETLINK,
-        }
-    }
-
     /// The value of `nlmsgerr.error` for a positive error number: FreeBSD sends it as it is, Linux
     /// negated. The same function reads it back.
     #[must_use]
@@ -153,8 +135,6 @@ mod tests {
 
     #[test]
     fn numbers_that_differ() {
-        assert_eq!((Os::FreeBsd.af_inet6(), Os::Linux.af_inet6()), (28, 10));
-        assert_eq!((Os::FreeBsd.af_netlink(), Os::Linux.af_netlink()), (38, 16));
         assert_eq!((Os::FreeBsd.wire_errno(2), Os::Linux.wire_errno(2)), (2, -2));
         assert_eq!(Os::Linux.wire_errno(Os::Linux.wire_errno(22)), 22);
     }

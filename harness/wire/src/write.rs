@@ -7,7 +7,7 @@
 use core::fmt;
 
 use crate::bytes::{align, put_at};
-use crate::consts::{NLA_F_NESTED, NLA_HDRLEN, NLMSG_HDRLEN};
+use crate::consts::{NLA_HDRLEN, NLMSG_HDRLEN};
 use crate::view::NlMsgHdr;
 
 /// Where a [`Writer`] puts its bytes.
@@ -171,49 +171,11 @@ impl<S: Sink> Writer<S> {
         self.pad(payload.len());
     }
 
-    /// Puts an attribute of one byte.
-    pub fn attr_u8(&mut self, type_field: u16, value: u8) {
-        self.attr(type_field, &[value]);
-    }
-
-    /// Puts an attribute of two bytes.
-    pub fn attr_u16(&mut self, type_field: u16, value: u16) {
-        self.attr(type_field, &value.to_le_bytes());
-    }
-
-    /// Puts an attribute of four bytes.
-    pub fn attr_u32(&mut self, type_field: u16, value: u32) {
-        self.attr(type_field, &value.to_le_bytes());
-    }
-
-    /// Puts an attribute of eight bytes.
-    pub fn attr_u64(&mut self, type_field: u16, value: u64) {
-        self.attr(type_field, &value.to_le_bytes());
-    }
-
-    /// Puts a string attribute: the bytes and a NUL.
-    pub fn attr_str(&mut self, type_field: u16, value: &[u8]) {
-        let payload = value.len().saturating_add(1);
-        let Ok(len) = u16::try_from(payload.saturating_add(NLA_HDRLEN)) else {
-            self.fail(WriteError::AttrTooLong);
-            return;
-        };
-        self.attr_header(len, type_field);
-        self.append(value);
-        self.append(&[0]);
-        self.pad(payload);
-    }
-
     /// Opens a nest without `NLA_F_NESTED`, as FreeBSD sends its nests.
     pub fn begin_nest(&mut self, type_field: u16) -> Nest {
         let offset = self.len();
         self.attr_header(0, type_field);
         Nest { offset }
-    }
-
-    /// Opens a nest with `NLA_F_NESTED`.
-    pub fn begin_flagged_nest(&mut self, number: u16) -> Nest {
-        self.begin_nest(number | NLA_F_NESTED)
     }
 
     /// Closes a nest by filling in its length.
@@ -329,15 +291,16 @@ impl<S: Sink> Writer<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::consts::NLA_F_NESTED;
 
     const HEADER: NlMsgHdr = NlMsgHdr { len: 999, kind: 16, flags: 5, seq: 1, pid: 0 };
 
     fn fill<S: Sink>(w: &mut Writer<S>) -> Result<(), WriteError> {
         w.begin(HEADER);
         w.put(&[0xaa; 6]);
-        w.attr_str(3, b"lo0");
-        let nest = w.begin_flagged_nest(18);
-        w.attr_u8(1, 7);
+        w.attr(3, b"lo0\0");
+        let nest = w.begin_nest(18 | NLA_F_NESTED);
+        w.attr(1, &[7]);
         w.end_nest(nest);
         w.end()
     }
@@ -380,7 +343,7 @@ mod tests {
         w.end_nest(nest);
         assert_eq!(w.end(), Err(WriteError::AttrTooLong));
         w.abort();
-        w.attr_u32(1, 1);
+        w.attr(1, &[1]);
         assert_eq!(w.error(), Some(WriteError::Misplaced));
         w.abort();
         w.begin(HEADER);

@@ -68,7 +68,7 @@ fn writing_into_a_buffer_does_not_allocate() {
     let info = measure(|| {
         let mut writer = Writer::new(&mut buffer);
         writer.begin(nlproof_wire::view::NlMsgHdr::default());
-        writer.attr_str(3, b"lo10");
+        writer.attr(3, b"lo10\0");
         length = writer.end().map_or(0, |()| writer.len());
     });
     assert_eq!((length, info.count_total), (28, 0), "{info:?}");

@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_fixed_port_a_kept_disk_and_debug_exit() {
         let mut config = VmConfig::default();
-        config.qcow2_disk("/img/x.qcow2").ssh(HostPort::Fixed(2222)).debug_exit(true);
+        config.overlay_disk("/img/x.qcow2", DiskWrites::Keep).ssh(HostPort::Fixed(2222)).debug_exit(true);
         let text = arguments(&config, AcceleratorKind::Tcg);
         assert!(text.contains("file=/img/x.qcow2,format=qcow2,if=none,id=disk0,snapshot=off"), "{text}");
         assert!(text.contains("hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22"), "{text}");

@@ -98,12 +98,6 @@ impl VmConfig {
         self
     }
 
-    /// A qcow2 image (an overlay that outlives the VM, or one with snapshots) as boot disk.
-    pub fn qcow2_disk(&mut self, path: impl Into<PathBuf>) -> &mut Self {
-        self.disk = Some(Disk { path: path.into(), format: "qcow2", writes: DiskWrites::Keep });
-        self
-    }
-
     /// A qcow2 image as boot disk whose writes are kept or not.
     pub fn overlay_disk(&mut self, path: impl Into<PathBuf>, writes: DiskWrites) -> &mut Self {
         self.disk = Some(Disk { path: path.into(), format: "qcow2", writes });

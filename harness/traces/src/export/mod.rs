@@ -9,6 +9,8 @@ mod sh;
 pub use c::c_program;
 pub use sh::shell_script;
 
+use nlproof_agent::Step;
+
 use crate::vector::Vector;
 
 /// Why a vector cannot be exported.
@@ -34,6 +36,16 @@ impl ExportError {
 
     fn step(index: usize, why: &'static str) -> ExportError {
         ExportError::Step { index, why }
+    }
+
+    /// The error for a step that neither a C program nor a script can take.
+    fn for_none(index: usize, step: &Step) -> ExportError {
+        let why = match step {
+            Step::Count(_) => "it counts requests for a benchmark",
+            Step::Watch(_) => "a program is watched in it",
+            _ => "it does something with a network card, which QEMU does",
+        };
+        ExportError::step(index, why)
     }
 }
 

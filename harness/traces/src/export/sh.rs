@@ -48,13 +48,8 @@ pub fn shell_script(vector: &Vector, program: &Program, golden: Option<&str>) ->
             }
             Step::Send(_) => return Err(ExportError::step(index, "it sends messages: --c can")),
             Step::Race(_) => return Err(ExportError::step(index, "sockets race in it")),
-            Step::Count(_) => return Err(ExportError::step(index, "it counts requests for a benchmark")),
-            Step::Watch(_) => return Err(ExportError::step(index, "a program is watched in it")),
-            Step::Hardware(_) => {
-                return Err(ExportError::step(
-                    index,
-                    "it does something with a network card, which QEMU does",
-                ));
+            Step::Count(_) | Step::Watch(_) | Step::Hardware(_) => {
+                return Err(ExportError::for_none(index, step));
             }
         }
     }

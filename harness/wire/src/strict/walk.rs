@@ -218,11 +218,11 @@ mod tests {
         let mut w = Writer::growing();
         w.begin(HEADER);
         w.put(&IfInfoMsg::default().to_bytes());
-        w.attr_str(IFLA_IFNAME, b"lo1");
+        w.attr(IFLA_IFNAME, b"lo1\0");
         let nest = w.begin_nest(IFLA_LINKINFO);
-        w.attr_str(IFLA_INFO_KIND, b"lo");
+        w.attr(IFLA_INFO_KIND, b"lo\0");
         w.end_nest(nest);
-        w.attr_u32(IFLA_MTU, 1400);
+        w.attr(IFLA_MTU, &1400_u32.to_le_bytes());
         w.end().expect("grows");
         w.into_vec().expect("no failure")
     }
@@ -321,7 +321,7 @@ mod tests {
             w.begin(NlMsgHdr { kind: NLMSG_ERROR, flags, ..HEADER });
             w.put(&NlMsgErr { error: 22, request }.to_bytes());
             w.put(echo);
-            w.attr_str(NLMSGERR_ATTR_MSG, b"bad");
+            w.attr(NLMSGERR_ATTR_MSG, b"bad\0");
             w.end().expect("grows");
             w.into_vec().expect("no failure")
         };
