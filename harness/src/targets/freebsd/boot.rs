@@ -8,6 +8,7 @@ use nlproof_image::{KERNEL_LABEL, SeedCard};
 use super::connection::{Link, guest_failure, open_failure};
 use super::keys::Keys;
 use super::loaded_module::{Loaded, load, loaded_by_loader};
+use super::options::machine;
 use super::starter::{AGENT_DIRECTORY, StartRequest, Started, Starter, agent, launch_parts, models};
 use crate::guest::{Ssh, install_agent};
 use crate::targets::{Explained, OnStage, OpenError, agents};
