@@ -161,17 +161,4 @@ mod tests {
     fn registers_are_indented_and_empty_lines_left_out() {
         assert_eq!(indented("\nCPU#0\nRIP=1\n"), "    CPU#0\n    RIP=1\n");
     }
-
-    #[test]
-    fn a_replay_tells_each_quarter_once() {
-        let mut progress = Progress::new("replay".into(), 100);
-        let quarters: Vec<u64> = [1, 25, 26, 80, 99, 100, 200]
-            .into_iter()
-            .map(|now| {
-                progress.at(now);
-                progress.quarter
-            })
-            .collect();
-        assert_eq!(quarters, [0, 1, 1, 3, 3, 3, 3]);
-    }
 }

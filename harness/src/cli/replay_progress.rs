@@ -33,3 +33,21 @@ impl Progress {
 pub(super) fn patience(factor: f64) -> Patience {
     Patience::new(AcceleratorKind::Tcg, factor).with_cancel(interrupt::tasks().cancel().clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_tells_each_quarter_once() {
+        let mut progress = Progress::new("replay".into(), 100);
+        let quarters: Vec<u64> = [1, 25, 26, 80, 99, 100, 200]
+            .into_iter()
+            .map(|now| {
+                progress.at(now);
+                progress.quarter
+            })
+            .collect();
+        assert_eq!(quarters, [0, 1, 1, 3, 3, 3, 3]);
+    }
+}
