@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Guests as such: their options, their measurements, a disk that is too small for them.
+//! Guests as such: their options, and a disk that is too small for them.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::STOCK;
 use crate::cell::{nlproof, runs_here, text};
 use crate::disk::on_small_disk;
 use crate::support::say;
-use crate::{STOCK, bench_kmod};
 
 #[test]
 fn a_guest_is_what_its_options_say() {
@@ -30,28 +30,6 @@ fn a_guest_is_what_its_options_say() {
         "the guest above has it: {}",
         text(&output)
     );
-}
-
-/// Few turns: their numbers mean nothing, and how they come about is what is tested.
-#[test]
-fn the_measurements_of_guests_take_as_many_turns_as_they_are_told() {
-    let test = "the_measurements_of_guests_take_as_many_turns_as_they_are_told";
-    if !runs_here(test, "14.0-STABLE", "stock") {
-        return;
-    }
-    let release = ["--release", "14.0-STABLE"];
-    let output = nlproof(
-        &[&["bench", "guest", "--no-matrix", "--restores", "1", "--vectors", "2"], &release[..]].concat(),
-    );
-    // 100: a limit was exceeded, on a machine that does something else too.
-    assert!(matches!(output.status.code(), Some(0 | 100)), "{}", text(&output));
-    assert!(text(&output).contains("restore"), "{}", text(&output));
-    let few = ["--part", "speed", "--links", "10", "--addresses", "10", "--turns", "1"];
-    let Some(output) = bench_kmod(test, &few) else { return };
-    assert!(matches!(output.status.code(), Some(0 | 100)), "{}", text(&output));
-    let output = nlproof(&[&["bench", "trace", "--seconds", "0.01", "--turns", "1"], &release[..]].concat());
-    assert!(matches!(output.status.code(), Some(0 | 100)), "{}", text(&output));
-    assert!(!text(&output).contains("in a real kernel: not measured"), "{}", text(&output));
 }
 
 /// A temporary directory that is too small is told before anything is started; one that becomes too small ends the vector

@@ -2,6 +2,7 @@
 //! Real kernels. Needs release directories in `$NLPROOF_DISTS` or `$XDG_CACHE_HOME/nlproof/dists`; a release
 //! that is not there is skipped by name.
 
+mod bench;
 mod cards;
 #[path = "../support/cell.rs"]
 mod cell;
@@ -16,18 +17,8 @@ mod seeded;
 #[path = "../support/skip.rs"]
 mod support;
 
-use std::process::Output;
-
-use cell::{nlproof, runs_here};
-
 /// The cell of the release's own code.
 pub(crate) const STOCK: [&str; 6] = ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "stock"];
 /// The cell in which the module runs.
 pub(crate) const WITH_MODULE: [&str; 6] =
     ["--target", "freebsd", "--release", "14.0-STABLE", "--module", "rust"];
-
-/// The end of `bench kmod` with these arguments; `None` if the module cannot run here.
-pub(crate) fn bench_kmod(test: &str, arguments: &[&str]) -> Option<Output> {
-    runs_here(test, "14.0-STABLE", "rust")
-        .then(|| nlproof(&[&["bench", "kmod", "--release", "14.0-STABLE"], arguments].concat()))
-}

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! The module: verification, building, loading.
+//! The module: verification and building.
 
 use std::process::Command;
 
-use crate::bench_kmod;
 use crate::cell::{runs_here, text};
 use crate::support::say;
 
@@ -80,33 +79,4 @@ fn the_module_is_built_without_a_checkout() {
     let plan =
         Command::new(env!("CARGO_BIN_EXE_nlproof")).arg("--tests").arg(&tests).args(cell).output().unwrap();
     assert!(!text(&plan).contains("would not run"), "{}", text(&plan));
-}
-
-/// Few rounds: what only many show is for `bench kmod` with its defaults.
-#[test]
-fn the_module_survives_loads_mode_switches_and_vanishing_interfaces() {
-    let test = "the_module_survives_loads_mode_switches_and_vanishing_interfaces";
-    let rounds =
-        ["--part", "endurance", "--loads", "3", "--busy", "2", "--requests", "800", "--interfaces", "80"];
-    let Some(output) = bench_kmod(test, &rounds) else { return };
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    assert!(text(&output).contains("bench kmod: 0 complaints"), "{}", text(&output));
-}
-
-#[test]
-fn what_must_not_load_is_refused_and_nothing_has_changed() {
-    let test = "what_must_not_load_is_refused_and_nothing_has_changed";
-    let Some(output) = bench_kmod(test, &["--part", "refusals"]) else { return };
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    for attempt in [
-        "another major",
-        "other headers",
-        "without its netlink",
-        "a second load",
-        "below another module",
-        "with a handler inside",
-        "during a dump",
-    ] {
-        assert!(text(&output).contains(attempt), "{attempt}: {}", text(&output));
-    }
 }
