@@ -29,6 +29,9 @@ pub struct CellBlocks {
     pub release: String,
     /// The build id of the kernel, in hex.
     pub build: Option<String>,
+    /// SHA-256 of the kernel's file, in hex, by which reports know it; an older nlproof did not write it.
+    #[serde(default)]
+    pub kernel: Option<String>,
     /// Digest of the vectors that were selected, before any slice was taken.
     pub selection: String,
     /// Every vector of the project was selected.
@@ -147,9 +150,6 @@ pub fn rows(functions: &[BlockFunction], side: Side, hits: &Hits) -> Vec<Functio
 /// Why reports do not belong together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// A report is of another version of this program.
-    #[error("a report of another version: {0} and not {SCHEMA}")]
-    Schema(String),
     /// The kernel or the vectors are not the same.
     #[error("{cell}: {what} differ: these reports are not slices of one run")]
     Differ {
@@ -175,9 +175,6 @@ pub enum MergeError {
 pub fn merge(reports: Vec<BlockReport>) -> Result<BlockReport, MergeError> {
     let mut cells: Vec<CellBlocks> = Vec::new();
     for report in reports {
-        if report.schema != SCHEMA {
-            return Err(MergeError::Schema(report.schema));
-        }
         for cell in report.cells {
             match cells.iter_mut().find(|known| known.cell == cell.cell) {
                 Some(known) => add(known, cell)?,
@@ -193,7 +190,7 @@ pub fn merge(reports: Vec<BlockReport>) -> Result<BlockReport, MergeError> {
 
 fn add(known: &mut CellBlocks, other: CellBlocks) -> Result<(), MergeError> {
     let differ = |what| MergeError::Differ { cell: other.cell.clone(), what };
-    if known.build != other.build {
+    if (&known.build, &known.kernel) != (&other.build, &other.kernel) {
         return Err(differ("the kernels"));
     }
     if known.selection != other.selection {
@@ -238,7 +235,7 @@ fn missing_slices(slices: &[String]) -> Vec<String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn block(at: u64, line: u64, first: Option<&str>) -> BlockRow {
@@ -246,13 +243,14 @@ pub(super) mod tests {
         BlockRow { at, file, line: Some(line), first: first.map(str::to_owned) }
     }
 
-    pub(in crate::blocks) fn cell(slice: &str, first: [Option<&str>; 3]) -> CellBlocks {
+    pub(crate) fn cell(slice: &str, first: [Option<&str>; 3]) -> CellBlocks {
         let blocks =
             [(0, 10), (4, 11), (9, 12)].iter().zip(first).map(|((at, line), first)| block(*at, *line, first));
         CellBlocks {
             cell: "freebsd/14.0-STABLE/stock".into(),
             release: "14.0-STABLE".into(),
             build: Some("55c6".into()),
+            kernel: Some("aa".into()),
             selection: "s".into(),
             all: true,
             slices: if slice.is_empty() { vec![] } else { vec![slice.into()] },
@@ -317,7 +315,6 @@ pub(super) mod tests {
         assert!(with(|cell| cell.selection = "t".into()).contains("the selected vectors differ"));
         assert!(with(|cell| cell.slices = vec!["1/2".into()]).contains("slice 1/2 is there twice"));
         assert!(with(|cell| cell.functions.clear()).contains("the functions differ"));
-        let other = BlockReport { schema: "nlproof-blocks-0".into(), cells: vec![] };
-        assert!(merge(vec![other]).is_err());
+        assert!(with(|cell| cell.kernel = Some("bb".into())).contains("the kernels differ"));
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -75,6 +75,23 @@ struct Listed {
 }
 
 impl Unreached {
+    /// Path of the list of a release below a project's directory.
+    pub fn path(tests: &Path, release: &str) -> PathBuf {
+        tests.join("unreached").join(format!("{release}.yaml"))
+    }
+
+    /// The list of a release, if there is one.
+    ///
+    /// # Errors
+    /// Same as [`Unreached::load`].
+    pub fn of(tests: &Path, release: &str) -> Result<Option<Self>, FileError> {
+        let path = Self::path(tests, release);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        Self::load(&path).map(|list| Some(list).filter(|list| list.release == release))
+    }
+
     /// Loads the file.
     ///
     /// # Errors
@@ -116,6 +133,15 @@ impl Unreached {
     /// Names of the functions that the list is about.
     pub fn names(&self) -> BTreeSet<String> {
         self.functions.keys().cloned().collect()
+    }
+
+    /// Why the list says nothing about the kernel of a cell, if so.
+    pub fn of_another_build(&self, cell: &CellBlocks) -> Option<String> {
+        let build = cell.build.as_deref();
+        (Some(self.build.as_str()) != build).then(|| {
+            let kernel = build.unwrap_or("without a build id");
+            format!("it is of build {}, and this kernel is {kernel}", self.build)
+        })
     }
 
     /// The reason of a block, in a sentence.

@@ -19,7 +19,7 @@ mod terminal;
 mod trend;
 
 pub use annotate::{Places, annotations};
-pub use html::{Follows, HtmlError, HtmlReport, STYLE, plain_page};
+pub use html::{BlockFiles, Follows, HtmlError, HtmlReport, STYLE, plain_page};
 pub(crate) use json::json_file;
 pub use json::write_json;
 pub use junit::write_junit;

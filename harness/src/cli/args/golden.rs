@@ -105,6 +105,10 @@ pub(in crate::cli) struct BlocksArgs {
     /// Write an lcov tracefile for other viewers; blocks without a source line are not in it.
     #[arg(long, value_name = "FILE", requires = "kernel_blocks")]
     pub(in crate::cli) lcov: Option<PathBuf>,
+    /// Also write blocks.json to this report directory, and show it in the directory's report.html: run `test-matrix
+    /// --report-dir DIR` for the same cells first.
+    #[arg(long, value_name = "DIR", requires = "kernel_blocks")]
+    pub(in crate::cli) report_dir: Option<PathBuf>,
     /// Run nothing; add up files that --json wrote. May be given more than once.
     #[arg(long, value_name = "FILE", requires = "kernel_blocks", conflicts_with_all = ["partition", "cost"])]
     pub(in crate::cli) merge: Vec<PathBuf>,

@@ -43,7 +43,7 @@ pub(super) use kmod::{KmodArgs, KmodCommand};
 pub(super) use qualify::{CheckArgs, QualifyArgs, QualifyCommand};
 pub(super) use reduce::ReduceArgs;
 pub(super) use replay::ReplayArgs;
-pub(super) use report::{MatrixArgs, ReportArgs, ReportCommand, ServeArgs};
+pub(super) use report::{HtmlArgs, MatrixArgs, ReportArgs, ReportCommand, ServeArgs};
 pub(super) use run::{ReproArgs, RunArgs, ShowTraceArgs, TestMatrixArgs, WhatArgs};
 pub(super) use verify::{DecodeArgs, FormatArg, OsArg, VerifyArgs, VerifyCommand};
 pub(super) use watch::WatchArgs;

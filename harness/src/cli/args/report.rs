@@ -42,6 +42,26 @@ pub(in crate::cli) struct ReportArgs {
     pub(in crate::cli) command: ReportCommand,
 }
 
+#[derive(Debug, Args)]
+pub(in crate::cli) struct HtmlArgs {
+    /// A report directory, or its report.json.
+    pub(in crate::cli) report: PathBuf,
+    /// The page [default: report.html beside the report].
+    #[arg(long, short, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
+    /// Say what is new since this report.
+    #[arg(long, value_name = "REPORT")]
+    pub(in crate::cli) baseline: Option<PathBuf>,
+    /// Show what ran of the kernels' own code, as `coverage --kernel-blocks --json` wrote it [default: blocks.json beside the
+    /// report, if it is there]. Blocks of another kernel than the report's are left out, and that is said.
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) blocks: Option<PathBuf>,
+    /// Show the source of each function beside its blocks, from this tree: a directory that holds sys/. Whether it is the
+    /// source of that kernel is yours to know.
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) source: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ReportCommand {
     /// Show a report as the run itself did, its problems numbered. Exits as the run did.
@@ -52,16 +72,7 @@ pub(in crate::cli) enum ReportCommand {
     /// Write a report as one page for a browser (report.html), which needs no server and asks nobody for anything.
     ///
     /// `test-matrix --report-dir` writes it, too. Exits as the run did.
-    Html {
-        /// A report directory, or its report.json.
-        report: PathBuf,
-        /// The page [default: report.html beside the report].
-        #[arg(long, short, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// Say what is new since this report.
-        #[arg(long, value_name = "REPORT")]
-        baseline: Option<PathBuf>,
-    },
+    Html(HtmlArgs),
     /// Serve a report's page to a browser on this machine, and follow the report, until Ctrl-C.
     ///
     /// The address is printed; it holds a token, without which nothing is answered. A page that is open shows the report again

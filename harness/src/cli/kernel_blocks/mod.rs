@@ -14,27 +14,27 @@ use nlproof_agent::Step;
 use nlproof_files::write_whole;
 
 pub(super) use self::code::{CellCode, Wanted};
-use super::args::{AccelArg, BlocksArgs, CoverageArgs};
+use super::args::{AccelArg, BlocksArgs, CoverageArgs, VectorArgs};
 use super::directories::cache_directory;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
+use super::report::html;
 use super::targets::Targets;
 use super::test_matrix::default_jobs;
 use super::verdict::exit_code;
 use crate::blocks::{
-    BlockReport, CellBlocks, Covered, Heard, Loaded, SCHEMA, Side, TranslationLogReader, Unreached, judge,
+    BLOCKS_FILE, BlockReport, CellBlocks, Covered, Heard, Loaded, SCHEMA, Side, TranslationLogReader, Unreached, judge,
     lcov, listing, merge, rows,
 };
-use crate::file::{FileError, Limit, parse_json, read};
+use crate::file::FileError;
 use crate::matrix::{
     Cell, CellResult, Engine, GuestRequest, LoadKind, ModuleKind, Outcome, RunRequest, RunResult, TargetKind,
     Timings, VectorsOfRun, selection_digest,
 };
-use crate::report::Screen;
-use crate::report::json_file;
-use crate::targets::{FreebsdTarget, MEMORY_MIB, OnStage, OpenError, Target};
+use crate::report::{Screen, json_file, read_report};
+use crate::targets::{Fact, FreebsdTarget, MEMORY_MIB, OnStage, OpenError, Target};
 use crate::vector::Vector;
 use crate::vm::TranslationLog;
 
@@ -45,7 +45,7 @@ const MODULE: &str = "nlproof_iface.ko";
 
 pub(super) fn main(project: &Project, args: &CoverageArgs) -> Result<ExitCode, CliError> {
     if !args.blocks.merge.is_empty() {
-        let reports = args.blocks.merge.iter().map(|path| load(path)).collect::<Result<Vec<_>, _>>()?;
+        let reports = args.blocks.merge.iter().map(|path| BlockReport::read(path)).collect::<Result<Vec<_>, _>>()?;
         let report = merge(reports).map_err(|error| CliError::Usage(error.to_string()))?;
         return finish(project, args, &report);
     }
@@ -93,10 +93,6 @@ pub(super) fn main(project: &Project, args: &CoverageArgs) -> Result<ExitCode, C
     Ok(code.or(found))
 }
 
-fn load(path: &Path) -> Result<BlockReport, FileError> {
-    parse_json(path, &read(path, Limit::REPORT)?)
-}
-
 /// Shows, writes and judges a report.
 fn finish(project: &Project, args: &CoverageArgs, report: &BlockReport) -> Result<ExitCode, CliError> {
     // First: what was found shall not go with a list that cannot be read.
@@ -107,11 +103,16 @@ fn finish(project: &Project, args: &CoverageArgs, report: &BlockReport) -> Resul
     if let Some(path) = &args.blocks.lcov {
         write(path, lcov(report).as_bytes())?;
     }
-    let mut code = ExitCode::OK;
+    let mut code = match &args.blocks.report_dir {
+        Some(directory) => into_report(project, directory, report)?,
+        None => ExitCode::OK,
+    };
     for cell in &report.cells {
-        let path = list_path(project, &cell.release);
+        let path = Unreached::path(&project.root, &cell.release);
         let list = list_of(project, args, &cell.release)?;
-        show::cell(cell, list.as_ref(), args.rows);
+        // Distances of another build's blocks mean nothing here.
+        let reasons = list.as_ref().filter(|list| list.of_another_build(cell).is_none());
+        show::cell(cell, reasons, args.rows);
         let stock = cell.functions.iter().all(|row| row.side == Side::Kernel);
         match (&list, unjudged(cell, list.as_ref())) {
             _ if !stock => {}
@@ -123,7 +124,7 @@ fn finish(project: &Project, args: &CoverageArgs, report: &BlockReport) -> Resul
                 }
                 match findings.is_empty() {
                     true => say!("  every block that is not reached has its reason in {}", path.display()),
-                    false => code = ExitCode::COMPARISON,
+                    false => code = code.or(ExitCode::COMPARISON),
                 }
             }
             (None, None) => {}
@@ -139,6 +140,23 @@ fn finish(project: &Project, args: &CoverageArgs, report: &BlockReport) -> Resul
     Ok(code)
 }
 
+/// Puts the blocks into a report directory, and on its page if there is a report.
+fn into_report(project: &Project, directory: &Path, report: &BlockReport) -> Result<ExitCode, CliError> {
+    let text = json_file(report).map_err(|error| CliError::Usage(error.to_string()))?;
+    write(&directory.join(BLOCKS_FILE), &text)?;
+    if !directory.join("report.json").exists() {
+        let directory = directory.display();
+        tell!(
+            "note: {directory} has no report.json, and a page needs one: `nlproof test-matrix --report-dir {directory}` \
+             leaves both"
+        );
+        return Ok(ExitCode::OK);
+    }
+    let run = read_report(directory)?;
+    let vectors = project.vectors(&VectorArgs::default())?;
+    Ok(html::beside(project, &vectors, directory, &run, None))
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let made =
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), std::fs::create_dir_all);
@@ -147,19 +165,10 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
 
 /// The list of a release, if there is one. One that is being written anew may have reasons that are to be written.
 fn list_of(project: &Project, args: &CoverageArgs, release: &str) -> Result<Option<Unreached>, FileError> {
-    let path = list_path(project, release);
-    if !path.is_file() {
-        return Ok(None);
-    }
-    match Unreached::load(&path) {
+    match Unreached::of(&project.root, release) {
         Err(_) if args.blocks.write_list => Ok(None),
-        list => list.map(|list| Some(list).filter(|list| list.release == release)),
+        list => list,
     }
-}
-
-/// Path of the list of blocks of a release that no vector reaches.
-fn list_path(project: &Project, release: &str) -> std::path::PathBuf {
-    project.root.join("unreached").join(format!("{release}.yaml"))
 }
 
 /// Why a cell proves nothing about unreached blocks, if so.
@@ -172,12 +181,7 @@ fn unjudged(cell: &CellBlocks, list: Option<&Unreached>) -> Option<String> {
     }
     match list {
         None => Some(format!("there is no tests/unreached/{}.yaml; --write-list makes one", cell.release)),
-        Some(list) if Some(list.build.as_str()) != cell.build.as_deref() => Some(format!(
-            "it is of build {}, and this kernel is {}",
-            list.build,
-            cell.build.as_deref().unwrap_or("without a build id")
-        )),
-        Some(_) => None,
+        Some(list) => list.of_another_build(cell),
     }
 }
 
@@ -319,6 +323,7 @@ impl<'a> Run<'a> {
             cell: name,
             release: result.cell.release_or_profile(),
             build: code.build.clone(),
+            kernel: Fact::kernel_sha256(&result.facts).map(str::to_owned),
             selection: run.vectors.selection.clone(),
             all: args.blocks.vectors.suite.is_empty() && args.blocks.vectors.filter.is_empty(),
             slices: run.vectors.slice.iter().map(ToString::to_string).collect(),

@@ -1,34 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Block coverage as text.
 
-use std::collections::BTreeMap;
-
 use nlproof_base::counted;
 
-use crate::blocks::{CellBlocks, FunctionRow, Side, Unreached};
+use crate::blocks::{CellBlocks, FunctionRow, Unreached};
 use crate::cli::out::say;
 
 /// Whether a function is of the interface code itself, whose unreached blocks are listed.
 pub(super) fn is_interface_code(row: &FunctionRow) -> bool {
     row.file.as_deref().is_some_and(|file| file.starts_with("sys/netlink/route/iface"))
-}
-
-/// Counts of blocks and functions.
-#[derive(Default)]
-struct Sum {
-    blocks: usize,
-    reached: usize,
-    functions: usize,
-    entered: usize,
-}
-
-impl Sum {
-    fn add(&mut self, row: &FunctionRow) {
-        self.blocks += row.blocks.len();
-        self.reached += row.reached();
-        self.functions += 1;
-        self.entered += usize::from(row.entered());
-    }
 }
 
 /// Shows a cell: by file, by function, and what is not reached; with `all` every block.
@@ -39,19 +19,10 @@ pub(super) fn cell(cell: &CellBlocks, list: Option<&Unreached>, all: bool) {
     for hole in &cell.holes {
         say!("  HOLE: {hole}: what is not reached may be reached all the same");
     }
-    let mut files: BTreeMap<(Side, &str), Sum> = BTreeMap::new();
-    for row in &cell.functions {
-        let file = row.file.as_deref().unwrap_or(match row.side {
-            Side::Kernel => "(file not known)",
-            Side::Module => "(module)",
-        });
-        files.entry((row.side, file)).or_default().add(row);
-    }
     say!("  {:<44} {:>6} {:>7} {:>4} {:>17}", "file", "blocks", "reached", "%", "functions entered");
-    for ((_, file), sum) in &files {
-        let percent = sum.reached * 100 / sum.blocks.max(1);
+    for (file, sum) in cell.files() {
         let functions = format!("{} of {}", sum.entered, sum.functions);
-        say!("  {file:<44} {:>6} {:>7} {percent:>4} {functions:>17}", sum.blocks, sum.reached);
+        say!("  {file:<44} {:>6} {:>7} {:>4} {functions:>17}", sum.blocks, sum.reached, sum.percent());
     }
     for row in &cell.functions {
         function(row, list, all);

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::directory::directory_of;
-use crate::cli::args::VectorArgs;
+use crate::cli::args::{HtmlArgs, VectorArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::tell;
 use crate::cli::project::Project;
@@ -12,7 +12,7 @@ use crate::cli::verdict::{closing_line, exit_code};
 use crate::file::FileError;
 use crate::golden::Store;
 use crate::matrix::RunResult;
-use crate::report::{HtmlError, HtmlReport, read_report};
+use crate::report::{BlockFiles, HtmlError, HtmlReport, read_report};
 use crate::vector::Vector;
 
 /// The page's name in a report directory.
@@ -21,16 +21,16 @@ const NAME: &str = "report.html";
 /// Writes the page of a report.
 pub(super) fn main(
     project: &Project,
-    report: &Path,
-    output: Option<&Path>,
-    baseline: Option<&Path>,
+    args: &HtmlArgs,
 ) -> Result<ExitCode, CliError> {
+    let HtmlArgs { report, output, baseline, blocks, source } = args;
     let run = read_report(report)?;
-    let baseline = baseline.map(read_baseline).transpose()?;
+    let baseline = baseline.as_deref().map(read_baseline).transpose()?;
     let directory = directory_of(report);
-    let file = output.map_or_else(|| directory.join(NAME), Path::to_owned);
+    let file = output.clone().unwrap_or_else(|| directory.join(NAME));
     let vectors = project.vectors(&VectorArgs::default())?;
-    write(project, &vectors, &directory, &file, &run, baseline.as_ref())?;
+    let blocks = BlockFiles { file: blocks.as_deref(), tests: &project.root, source: source.as_deref() };
+    write(project, &vectors, &directory, &file, (&run, baseline.as_ref(), blocks))?;
     tell!("page: {}", file.display());
     Ok(exit_code(&run, false))
 }
@@ -54,7 +54,8 @@ pub(in crate::cli) fn beside(
     run: &RunResult,
     baseline: Option<&(String, RunResult)>,
 ) -> ExitCode {
-    match write(project, vectors, directory, &directory.join(NAME), run, baseline) {
+    let blocks = BlockFiles { file: None, tests: &project.root, source: None };
+    match write(project, vectors, directory, &directory.join(NAME), (run, baseline, blocks)) {
         Ok(()) => ExitCode::OK,
         Err(error) => error.told(),
     }
@@ -76,6 +77,7 @@ pub(super) fn report<'r>(
         goldens,
         directory: None,
         baseline: baseline.map(|(name, run)| (name.as_str(), run)),
+        blocks: None,
         follows: None,
     }
 }
@@ -85,12 +87,14 @@ fn write(
     vectors: &[Vector],
     directory: &Path,
     file: &Path,
-    run: &RunResult,
-    baseline: Option<&(String, RunResult)>,
+    (run, baseline, blocks): (&RunResult, Option<&(String, RunResult)>, BlockFiles<'_>),
 ) -> Result<(), CliError> {
     let (closing, goldens) = (closing_line(run), project.goldens());
-    let page =
-        HtmlReport { directory: Some(directory), ..report(run, &closing, vectors, &goldens, baseline) };
+    let page = HtmlReport {
+        directory: Some(directory),
+        blocks: Some(blocks),
+        ..report(run, &closing, vectors, &goldens, baseline)
+    };
     let notes = page.write(file).map_err(|error| match error {
         HtmlError::Input(error) => CliError::from(error),
         HtmlError::Output(error) => CliError::Output { what: file.display().to_string(), error },

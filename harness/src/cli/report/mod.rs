@@ -35,10 +35,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportArgs) -> Result<ExitCode,
             }
             Ok(exit_code(&run, false))
         }
-        ReportCommand::Html { report, output, baseline } => {
-            let project = Project::find(project)?;
-            html::main(&project, report, output.as_deref(), baseline.as_deref())
-        }
+        ReportCommand::Html(args) => html::main(&Project::find(project)?, args),
         ReportCommand::Serve { report, baseline, serve } => {
             let project = Project::find(project)?;
             serve::main(&project, report, baseline.as_deref(), serve)

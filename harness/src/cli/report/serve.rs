@@ -20,7 +20,7 @@ use crate::cli::project::Project;
 use crate::cli::verdict::closing_line;
 use crate::golden::Store;
 use crate::matrix::{Event, RunResult, VectorsOfRun};
-use crate::report::{Follows, HtmlReport, Live, read_report};
+use crate::report::{BlockFiles, Follows, HtmlReport, Live, read_report};
 use crate::serve::{News, Served, Source};
 use crate::vector::Vector;
 
@@ -44,13 +44,14 @@ pub(super) fn main(
     let file = if report.is_dir() { report.join("report.json") } else { report.to_owned() };
     let (baseline, goldens) = (baseline.map(read_baseline).transpose()?, project.goldens());
     let vectors = project.vectors(&VectorArgs::default())?;
-    let (of, beside) = (file.clone(), directory.clone());
+    let (of, beside, tests) = (file.clone(), directory.clone(), project.root.clone());
     let source = move |news: &News| {
         let run = read_report(&of).map_err(|error| error.to_string())?;
         let closing = closing_line(&run);
         let page = html::report(&run, &closing, &vectors, &goldens, baseline.as_ref());
         let follows = Some(Follows { page: news.page, runs: false });
-        text(&HtmlReport { directory: Some(&beside), follows, ..page })
+        let blocks = Some(BlockFiles { file: None, tests: &tests, source: None });
+        text(&HtmlReport { directory: Some(&beside), blocks, follows, ..page })
     };
     let tasks = interrupt::tasks();
     let served = open(tasks, args, Box::new(source))?;

@@ -5,7 +5,7 @@
   const line = $("live"), more = $("more");
   let shown = Number(document.documentElement.dataset.page);
 
-  const reads = () => document.querySelector(".vector[open]") || ["find", "suite", "outcome", "cell"].some((id) => $(id).value);
+  const reads = () => document.querySelector(".vector[open], .function[open]") || ["find", "suite", "outcome", "cell"].some((id) => $(id).value);
   const news = new EventSource("news");
 
   const show = (text) => {

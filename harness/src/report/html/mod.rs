@@ -4,8 +4,10 @@
 //! What the page shows is gathered as data (`page.rs`) and turned into markup by a template that escapes whatever a kernel
 //! said. The page needs no script to be read; its own one filters, searches and opens what an address names.
 
+mod blocks;
 mod conversation;
 mod facets;
+mod listing;
 mod own_tests;
 mod page;
 mod sides;
@@ -19,6 +21,7 @@ use minijinja::{AutoEscape, Environment, Output, UndefinedBehavior, context};
 use nlproof_files::write_whole;
 use serde::Serialize;
 
+pub use self::blocks::BlockFiles;
 use self::page::Page;
 use crate::file::FileError;
 use crate::golden::Store;
@@ -49,6 +52,8 @@ pub struct HtmlReport<'r> {
     pub directory: Option<&'r Path>,
     /// An earlier run and its name.
     pub baseline: Option<(&'r str, &'r RunResult)>,
+    /// Where the blocks come from that ran of the kernels' own code, if they are to be shown.
+    pub blocks: Option<BlockFiles<'r>>,
     /// The page is served, and followed by others; `None`: it is a file.
     pub follows: Option<Follows>,
 }
@@ -65,7 +70,7 @@ pub struct Follows {
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub enum HtmlError {
-    /// A golden cannot be read.
+    /// A golden, or a file that was asked for, cannot be read.
     #[error("{0}")]
     Input(#[from] FileError),
     /// The template does not fit the data: a bug.
@@ -173,6 +178,7 @@ mod tests {
             goldens: &goldens,
             directory: Some(directory.path()),
             baseline,
+            blocks: None,
             follows: None,
         };
         assert_eq!(report.write(&path).unwrap(), Vec::<String>::new());
@@ -258,6 +264,7 @@ mod tests {
             goldens: &goldens,
             directory: None,
             baseline: None,
+            blocks: None,
             follows: None,
         };
         let error = report.write(Path::new("/nonexistent/report.html")).unwrap_err();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::blocks::Blocks;
 use super::conversation::{Conversation, Outcomes, about_kernel, conversations};
 use super::facets::Facets;
 use super::own_tests::OwnTests;
@@ -33,6 +34,7 @@ pub(super) struct Page<'r> {
     since: Option<Since>,
     problems: Vec<ProblemShown<'r>>,
     vectors: Vec<VectorShown<'r>>,
+    blocks: Option<Blocks>,
     own_tests: Option<OwnTests>,
     /// What could not be read for it, and is left out.
     pub(super) notes: Vec<String>,
@@ -199,6 +201,10 @@ impl<'r> Page<'r> {
             .iter()
             .map(|cell| cell.vectors.iter().map(|vector| (vector.id.as_str(), vector)).collect())
             .collect();
+        let blocks = match &report.blocks {
+            Some(files) => Blocks::of(files, report.directory, run, &known, &mut notes)?,
+            None => None,
+        };
         let mut vectors = Vec::new();
         for id in ids {
             let (conversations, facets) = conversations(report.run, report.goldens, &outcomes, id)?;
@@ -229,6 +235,7 @@ impl<'r> Page<'r> {
             since: report.baseline.map(|(name, baseline)| since(name, baseline, run)),
             problems: problems(run).iter().map(problem).collect(),
             vectors,
+            blocks,
             own_tests: OwnTests::of(&run.atf),
             notes,
         })
