@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answers::{Answer, Answers};
-use super::finding::{Class, Comparison, Difference, NotCompared};
+use super::finding::{Class, Comparison, Consequence, Difference, NotCompared};
 use crate::file::FileError;
-use crate::golden::{Change, Place, changes};
+use crate::golden::{CapabilityForm, Change, Place, changes};
 
 /// The place of a difference that is no message's: that a guest is lost.
 const GUEST: &str = "the guest";
@@ -87,6 +87,7 @@ pub(super) fn compare(
             None => comparison.differences.push(one),
         }
     }
+    comparison.differences = with_consequences(std::mem::take(&mut comparison.differences));
     comparison.differences.sort_by_key(|one| (one.class, std::cmp::Reverse(one.vectors.len())));
     let left = left.into_iter();
     comparison.not_compared = left
@@ -98,7 +99,38 @@ pub(super) fn compare(
 fn difference(((class, place, from, to, because), of_it): (Key, Gathered)) -> Difference {
     let attributes = if place.starts_with('\0') { Vec::new() } else { vec![place] };
     let (messages, vectors) = (of_it.messages.into_iter().collect(), of_it.vectors.into_iter().collect());
-    Difference { messages, attributes, from, to, class, because, vectors }
+    Difference { messages, attributes, from, to, class, because, vectors, consequences: Vec::new() }
+}
+
+/// Puts what commands print to the difference on the wire that it follows from: ifconfig(8) shows the very word of
+/// capabilities that messages have. A difference on the wire that is unexplained explains nothing that has a reason.
+fn with_consequences(differences: Vec<Difference>) -> Vec<Difference> {
+    let form = |one: &Difference| one.capabilities().map(|(_, form)| form);
+    let (printed, mut causes): (Vec<_>, Vec<_>) =
+        differences.into_iter().partition(|one| form(one) == Some(CapabilityForm::Output));
+    let mut alone = Vec::new();
+    for one in printed {
+        let word = one.capabilities().map(|(word, _)| word);
+        let is_cause = |cause: &&mut Difference| {
+            cause.capabilities() == word.map(|word| (word, CapabilityForm::Message))
+                && (cause.class == one.class || one.class == Class::Unexplained)
+        };
+        match causes.iter_mut().find(is_cause) {
+            Some(cause) => {
+                let all: BTreeSet<_> = cause.vectors.iter().chain(&one.vectors).cloned().collect();
+                cause.vectors = all.into_iter().collect();
+                cause.consequences.push(Consequence {
+                    attribute: one.attributes.join(", "),
+                    from: one.from.unwrap_or_default(),
+                    to: one.to.unwrap_or_default(),
+                    vectors: one.vectors,
+                });
+            }
+            None => alone.push(one),
+        }
+    }
+    causes.extend(alone);
+    causes
 }
 
 fn guest(from: &str, to: &str) -> Change {
@@ -200,6 +232,85 @@ mod tests {
             found.differences[0].line(),
             "the guest: is lost -> lives in 1 vector: the vector states it (loses)"
         );
+    }
+
+    const BEFORE: &str = "step 0\n  < newlink - a=1\n      freebsd\n        caps\n          value 0x0b00600000000000\n";
+    const PRINTED: &str = r#"step 0
+  exec status=0
+    out "\toptions=60000b<RXCSUM,TXCSUM,VLAN_MTU,RXCSUM_IPV6,TXCSUM_IPV6>"
+"#;
+
+    fn changed(text: &str) -> String {
+        let text = text.replace("0x0b006", "0x1b006").replace("60000b<", "60001b<");
+        text.replace("VLAN_MTU,", "VLAN_MTU,VLAN_HWTAGGING,")
+    }
+
+    #[test]
+    fn what_a_command_prints_of_a_difference_is_its_consequence() {
+        let texts = [("a", BEFORE), ("b", PRINTED)].map(|(id, text)| (id, text.to_owned()));
+        let both = |id: &'static str| (id, format!("{BEFORE}{}", PRINTED.replace("step 0", "step 1")));
+        let texts: Vec<_> = texts.into_iter().chain([both("c")]).collect();
+        let said = |change: &dyn Fn(&str) -> String| -> Answers {
+            texts.iter().map(|(id, text)| ((*id).to_owned(), Answer::Said(change(text)))).collect()
+        };
+        let old = said(&str::to_owned);
+        let found = compare([("old", &old), ("new", &said(&changed))], &mut unexplained).unwrap();
+        let [one] = found.differences.as_slice() else { panic!("{:?}", found.differences) };
+        assert_eq!(one.attributes, ["freebsd caps value"]);
+        assert_eq!(one.vectors, ["a", "b", "c"]);
+        assert_eq!(one.consequences.len(), 1);
+        assert_eq!(one.consequences[0].vectors, ["b", "c"]);
+        assert!(one.line().contains(" in 3 vectors, 2 of them by what a command prints: "), "{}", one.line());
+        // Another name than the bit's is a difference of its own.
+        let other = said(&|text| changed(text).replace("HWTAGGING", "HWFILTER"));
+        let found = compare([("old", &old), ("new", &other)], &mut unexplained).unwrap();
+        assert_eq!(found.differences.len(), 2, "{:?}", found.differences);
+        assert!(found.differences.iter().all(|one| one.consequences.is_empty()));
+    }
+
+    #[test]
+    fn a_cause_without_a_reason_explains_nothing() {
+        let said = |change: &dyn Fn(&str) -> String| {
+            answers(&[("a", Answer::Said(change(BEFORE))), ("b", Answer::Said(change(PRINTED)))])
+        };
+        let (old, new) = (said(&str::to_owned), said(&changed));
+        let of = |wire: Class, output: Class| {
+            let mut explain = |id: &str, from: &str, to: &str| {
+                let class = if id == "a" { wire } else { output };
+                let all = all_changes(from, to).into_iter();
+                Ok(all.map(|change| (change, (class, "x".to_owned()))).collect())
+            };
+            let found = compare([("old", &old), ("new", &new)], &mut explain).unwrap();
+            found.differences.iter().map(|one| one.class).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Class::Declared, Class::Unexplained), [Class::Declared]);
+        assert_eq!(of(Class::Unexplained, Class::Declared), [Class::Unexplained, Class::Declared]);
+    }
+
+    /// What 15.1-RELEASE changed, by the goldens of both.
+    #[test]
+    fn between_15_0_and_15_1_there_is_one_difference() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+        let store = crate::golden::Store::new(&root);
+        let (mut old, mut new) = (Answers::new(), Answers::new());
+        for path in crate::file::files_below(&root.join("freebsd-15.0")).unwrap() {
+            let inside = path.strip_prefix(root.join("freebsd-15.0")).unwrap();
+            if inside.extension().is_none_or(|extension| extension != "trace") {
+                continue;
+            }
+            let id = inside.with_extension("").to_str().unwrap().to_owned();
+            let said = |layers: &[&str]| {
+                let golden = layers.iter().find_map(|layer| store.read(layer, &id).unwrap());
+                Answer::Said(golden.unwrap().body)
+            };
+            old.insert(id.clone(), said(&["freebsd-15.0"]));
+            new.insert(id.clone(), said(&["freebsd-15", "common"]));
+        }
+        let found = compare([("15.0", &old), ("15.1", &new)], &mut unexplained).unwrap();
+        let [one] = found.differences.as_slice() else { panic!("{:?}", found.differences) };
+        assert_eq!(one.attributes, ["freebsd caps mask", "freebsd caps value"]);
+        assert_eq!(one.vectors, old.keys().cloned().collect::<Vec<_>>());
+        assert_eq!(one.consequences[0].vectors, ["clients/ifconfig-epair"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::own_tests::OwnTests;
 use crate::file::{FileError, Limit, parse_json, read, schema_of};
+use crate::golden::{CapabilityChange, CapabilityForm};
 use crate::report::json_file;
 
 /// Version of `qualification.json`. It rises when a reader would misread.
@@ -99,6 +100,23 @@ pub struct Difference {
     pub class: Class,
     /// What explains it, or why it is not explained.
     pub because: String,
+    /// The vectors that show it, also by what follows from it.
+    pub vectors: Vec<String>,
+    /// What a command printed otherwise because of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consequences: Vec<Consequence>,
+}
+
+/// A difference that is another one in another form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Consequence {
+    /// Where it is: `out`, a line of a command's output.
+    pub attribute: String,
+    /// What the first one says.
+    pub from: String,
+    /// What the second one says.
+    pub to: String,
     /// The vectors that show it.
     pub vectors: Vec<String>,
 }
@@ -269,12 +287,23 @@ impl Difference {
             attributes => format!("{} ({messages})", attributes.join(", ")),
         };
         let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
+        let printed: usize = self.consequences.iter().map(|one| one.vectors.len()).sum();
+        let printed = match printed {
+            0 => String::new(),
+            printed => format!(", {printed} of them by what a command prints"),
+        };
         format!(
-            "{place}: {} -> {} in {}: {}",
+            "{place}: {} -> {} in {}{printed}: {}",
             side(&self.from),
             side(&self.to),
             nlproof_base::counted(self.vectors.len(), "vector"),
             self.because
         )
+    }
+
+    /// The change of an interface's capabilities that this is, if it is one.
+    pub(super) fn capabilities(&self) -> Option<(CapabilityChange, CapabilityForm)> {
+        let (from, to) = (self.from.as_deref()?, self.to.as_deref()?);
+        self.attributes.iter().find_map(|attr| CapabilityChange::of(attr, from, to))
     }
 }

@@ -138,6 +138,7 @@ fn plain_environment() -> Environment<'static> {
     environment.add_filter("lower", minijinja::filters::lower);
     environment.add_filter("safe", minijinja::filters::safe);
     environment.add_test("none", minijinja::tests::is_none);
+    environment.add_test("defined", minijinja::tests::is_defined);
     environment
 }
 

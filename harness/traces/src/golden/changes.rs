@@ -8,6 +8,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use super::capabilities::{CapabilityChange, CapabilityForm};
 use crate::trace::{Message, messages};
 
 /// Hex digits of a fingerprint: enough for the differences of one run.
@@ -22,6 +23,13 @@ pub struct Change {
     pub from: Option<String>,
     /// What the second one has.
     pub to: Option<String>,
+}
+
+impl Change {
+    /// The change of an interface's capabilities that this is, if it is one.
+    pub fn capabilities(&self) -> Option<(CapabilityChange, CapabilityForm)> {
+        CapabilityChange::of(&self.place.attr, self.from.as_deref()?, self.to.as_deref()?)
+    }
 }
 
 /// The place of a difference: `< newlink freebsd caps size`.
@@ -41,9 +49,14 @@ impl fmt::Display for Place {
 }
 
 /// A short text that is equal for the same differences, however often and in whatever order they are there. An
-/// attribute that differs in the same way in a reply and in an event is one difference.
+/// attribute that differs in the same way in a reply and in an event is one difference, and so are an interface's
+/// capabilities in a message and in what ifconfig(8) prints of them.
 pub(super) fn fingerprint(changes: &[Change]) -> String {
     let key = |change: &Change| {
+        if let Some((word, _)) = change.capabilities() {
+            let hex = |word: u64| Some(format!("{word:#x}"));
+            return [Some("capabilities".to_owned()), hex(word.from), hex(word.to)];
+        }
         let place = if change.place.attr.is_empty() { &change.place.message } else { &change.place.attr };
         [Some(place.clone()), change.from.clone(), change.to.clone()]
     };
@@ -154,7 +167,12 @@ fn whole(message: &Message<'_>) -> Place {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
     use super::*;
+    use crate::file::files_below;
+    use crate::golden::Store;
 
     const OLD: &str = "step 0\n  > newlink request\n      ifname \"lo10\"\n  < error - error=0\n  * link: newlink - flags=up\n      mtu 1\n      freebsd\n        caps\n          size 34\n";
 
@@ -218,6 +236,28 @@ mod tests {
         assert_ne!(one, fingerprint(&changes(OLD, &OLD.replace("size 34", "size 36"))));
         assert_ne!(one, fingerprint(&changes(OLD, &new.replace("error=0", "error=EINVAL"))));
         assert_ne!(one, fingerprint(&changes(&new, OLD)));
+    }
+
+    /// What 15.1-RELEASE changed: epair(4) tells one capability more, in messages and in what ifconfig(8) prints.
+    #[test]
+    fn the_goldens_of_15_0_and_of_15_1_differ_by_one_cause() {
+        let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+        let store = Store::new(&goldens);
+        let mut causes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut files = files_below(&goldens.join("freebsd-15.0")).unwrap();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "trace"));
+        for path in &files {
+            let inside = path.strip_prefix(goldens.join("freebsd-15.0")).unwrap().with_extension("");
+            let id = inside.to_str().unwrap();
+            let old = store.read("freebsd-15.0", id).unwrap().unwrap();
+            let new = ["freebsd-15", "common"].iter().find_map(|layer| store.read(layer, id).unwrap()).unwrap();
+            let found = changes(&old.body, &new.body);
+            assert!(!found.is_empty(), "{id}");
+            causes.entry(fingerprint(&found)).or_default().push(id.to_owned());
+        }
+        assert_eq!(causes.len(), 1, "{causes:?}");
+        let vectors = causes.into_values().next().unwrap();
+        assert!(vectors.len() >= 15 && vectors.contains(&"clients/ifconfig-epair".to_owned()), "{vectors:?}");
     }
 
     #[test]

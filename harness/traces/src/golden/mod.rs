@@ -2,6 +2,7 @@
 //! Golden traces: the answers that kernels are known to give, and where that knowledge comes from.
 
 mod bugs;
+mod capabilities;
 mod cascade;
 mod changes;
 mod compare;
@@ -15,6 +16,7 @@ mod store;
 mod strays;
 
 pub use bugs::{Bug, load_bugs};
+pub use capabilities::{CapabilityChange, CapabilityForm};
 pub use cascade::{layers, layers_behind, nearest_profile, profile_of, profile_of_name};
 pub use changes::{Change, Place, changes};
 pub use compare::{Compared, Divergence, compare, compare_part};
