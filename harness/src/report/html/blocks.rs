@@ -4,7 +4,7 @@
 //! Only what is of the very kernel of a cell of the report is shown: blocks of another one would be linked to vectors that
 //! never ran in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use nlproof_base::counted;
