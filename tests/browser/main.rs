@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! What a person looks at, in a real browser. Skipped by name where chromium and chromedriver are not installed.
 
+#[path = "../support/kernel_report.rs"]
+mod kernel_report;
 mod page;
 mod served;
 #[allow(dead_code, reason = "not every test program needs all of it")]

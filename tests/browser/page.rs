@@ -7,8 +7,9 @@ use serde_json::json;
 use thirtyfour::Key;
 use thirtyfour::prelude::*;
 
+use crate::kernel_report::{SOURCE, UNREACHED, as_kernel, blocks};
 use crate::support::{Project, text};
-use crate::webdriver::{Driver, asked, console, requests};
+use crate::webdriver::{Driver, asked, console, requests, until};
 
 /// An interface that is called like markup.
 const MARKUP: &str = "about: an interface called <script>\nsocket: {ext-ack: true}\nsteps:\n- send: {message: newlink, flags: \
@@ -105,6 +106,38 @@ fn filter_search_and_links_work_and_nobody_is_asked() {
         assert!(!asked_for.is_empty());
         let ours = |one: &String| one.starts_with(&address);
         assert!(asked_for.iter().all(ours), "{asked_for:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_block_leads_to_the_vector_that_reached_it() {
+    let Some(driver) = Driver::start("a_block_leads_to_the_vector_that_reached_it") else { return };
+    let project = Project::small(&["link/create-lo"]);
+    let report = project.path("report");
+    let run = |arguments: &[&str]| {
+        let output = project.nlproof().args(arguments).arg(&report).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    };
+    run(&["test-matrix", "--target", "sim", "--release", "14.0", "--report-dir"]);
+    as_kernel(&report);
+    fs::create_dir_all(project.path("unreached")).unwrap();
+    project.write("unreached/14.0-STABLE.yaml", UNREACHED);
+    fs::create_dir_all(project.path("src/sys/netlink/route")).unwrap();
+    project.write("src/sys/netlink/route/iface.c", SOURCE);
+    project.write("report/blocks.json", &blocks());
+    run(&["report", "html", "--source", project.path("src").to_str().unwrap()]);
+    let address = format!("file://{}", report.join("report.html").canonicalize().unwrap().display());
+    driver.with_browser(async |browser| {
+        browser.goto(&address).await?;
+        let function = browser.find(By::Css("details.function")).await?;
+        function.find(By::Tag("summary")).await?.click().await?;
+        let said = function.text().await?;
+        assert!(said.contains("if (x <b>y</b> 0)") && said.contains("not reached: no memory <here>"), "{said}");
+        function.find(By::LinkText("link/create-lo")).await?.click().await?;
+        let opened = "return document.getElementById('link/create-lo').open";
+        until(&browser, opened).await?;
+        assert_eq!(console(&browser).await?, Vec::<String>::new());
         Ok(())
     });
 }

@@ -21,6 +21,8 @@ mod images;
 mod jobs;
 #[path = "../support/kernel.rs"]
 mod kernel;
+#[path = "../support/kernel_report.rs"]
+mod kernel_report;
 mod linux;
 mod mistakes;
 mod nics;
@@ -28,6 +30,7 @@ mod options;
 mod outputs;
 mod own;
 mod page;
+mod page_blocks;
 mod qualify;
 mod reduce;
 mod replay;
@@ -85,6 +88,7 @@ fn the_main_job_runs_on_a_machine_with_nothing() {
     assert!(packed.len() * 10 < raw.len(), "{} bytes for {}", packed.len(), raw.len());
     let one = project.raw_trace(&report, &["sim/14.0", "--vector", "link/create-lo"]);
     assert!(!one.is_empty() && one.lines().all(|line| line.contains(r#""vec":"link/create-lo""#)), "{one}");
+    page::ten_cells_fit(&project, &report);
 }
 
 #[test]

@@ -57,6 +57,7 @@ const COMMANDS: &[(&str, i32)] = &[
     ("verify vectors --format sarif", 0),
     ("console REPORT", 0),
     ("bench wire --seconds 0.001", 0),
+    ("bench report REPORT --turns 1", 0),
     ("image list", 0),
     ("image gc", 0),
     ("kernel list", 0),

@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) readers: AtomicUsize,
     /// How often the last page was given.
     pub(super) given: watch::Sender<usize>,
+    /// How many pages are being made.
+    pub(super) making: watch::Sender<usize>,
 }
 
 impl State {
@@ -45,7 +47,24 @@ impl State {
         news: watch::Receiver<News>,
         stop: CancellationToken,
     ) -> Self {
-        Self { token, source, news, stop, readers: AtomicUsize::new(0), given: watch::Sender::new(0) }
+        let (given, making) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self { token, source, news, stop, readers: AtomicUsize::new(0), given, making }
+    }
+}
+
+/// A page that is being made.
+struct Making(Arc<State>);
+
+impl Making {
+    fn of(state: &Arc<State>) -> Self {
+        state.making.send_modify(|making| *making += 1);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        self.0.making.send_modify(|making| *making -= 1);
     }
 }
 
@@ -75,7 +94,13 @@ async fn page(Held(state): Held<Arc<State>>, Path(token): Path<String>) -> Respo
     let over = news.over;
     // Reading goldens and traces would hold up everybody else.
     let of = Arc::clone(&state);
-    let made = tokio::task::spawn_blocking(move || (of.source)(&news)).await;
+    let making = Making::of(&state);
+    let made = tokio::task::spawn_blocking(move || {
+        // Here, because nobody may be waiting for it any more.
+        let _making = making;
+        (of.source)(&news)
+    });
+    let made = made.await;
     let made = made.unwrap_or_else(|error| Err(error.to_string()));
     if over {
         state.given.send_modify(|given| *given += 1);

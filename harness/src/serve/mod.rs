@@ -30,6 +30,9 @@ use self::token::Token;
 /// How long a reader may take for what was begun, when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How many times the patience with a reader all readers and their last pages may take.
+const MAKING: u32 = 12;
+
 /// Why nothing is served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -110,14 +113,30 @@ impl Served {
         });
     }
 
-    /// Gives the last page to those who read at the moment, waits for that as long as `patience`, and ends.
+    /// Gives the last page to those who read at the moment, waits for each of their steps as long as `patience`, and ends.
     pub fn end(self, tasks: &Tasks, line: String, patience: Duration) {
         let readers = self.state.readers.load(Ordering::Relaxed);
-        let mut given = self.state.given.subscribe();
+        let (mut given, mut making) = (self.state.given.subscribe(), self.state.making.subscribe());
         self.news.send_modify(|news| *news = News { page: news.page + 1, line, over: true });
         tasks.drive(async {
-            // Who does not ask for it in time has closed the page.
-            timeout(patience, given.wait_for(|given| *given >= readers)).await.ok();
+            let all = async {
+                loop {
+                    // A page takes the time that it takes, and its reader is not to blame.
+                    making.wait_for(|making| *making == 0).await.ok();
+                    let asked = async {
+                        tokio::select! {
+                            biased;
+                            given = given.wait_for(|given| *given >= readers) => given.is_err(),
+                            making = making.wait_for(|making| *making > 0) => making.is_ok(),
+                        }
+                    };
+                    // Who does not ask for it in time has closed the page.
+                    if timeout(patience, asked).await != Ok(true) {
+                        return;
+                    }
+                }
+            };
+            timeout(patience.saturating_mul(MAKING), all).await.ok();
         });
         self.stop(tasks);
     }
@@ -234,6 +253,37 @@ mod tests {
         served.end(&tasks, "over".into(), Duration::from_secs(60));
         reader.join().unwrap();
         assert!(TcpStream::connect(address).is_err(), "nothing listens any more");
+    }
+
+    #[test]
+    fn a_page_that_takes_longer_than_the_patience_is_given_all_the_same() {
+        let tasks = Tasks::start().unwrap();
+        let (begun, begins) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = std::sync::Mutex::new(released);
+        let source = move |_: &News| {
+            begun.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+            Ok("a slow page".into())
+        };
+        let served = Served::start(&tasks, Listen::default(), Box::new(source)).unwrap();
+        let (address, path) = (served.address, path(&served, ""));
+        let reader = std::thread::spawn(move || {
+            let mut page = TcpStream::connect(address).unwrap();
+            write!(page, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+            let mut text = String::new();
+            page.read_to_string(&mut text).unwrap();
+            text
+        });
+        begins.recv().unwrap();
+        // Longer than any reader is waited for when the server ends.
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(LAST_WORDS * 2);
+            release.send(()).unwrap();
+        });
+        served.end(&tasks, "over".into(), LAST_WORDS);
+        later.join().unwrap();
+        assert!(reader.join().unwrap().ends_with("a slow page"));
     }
 
     #[test]

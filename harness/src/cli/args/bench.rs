@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `bench`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::guest::GuestArgs;
@@ -47,6 +49,20 @@ pub(in crate::cli) enum BenchCommand {
     /// Exit code 100: an optimised build takes 100 ms or more for 10,000 instructions, or the time for one
     /// instruction grows with their number.
     Verify(VerifyBenchArgs),
+    /// Make the page of a report, and show it in a headless browser: its size, and the time to its first paint.
+    ///
+    /// The browser is chromium; without it the paint is not measured, which is said. Exit code 100: the page of ten cells has
+    /// more than 6 MB, or takes more than 1 s; a report of more cells may have so much more of both.
+    Report(ReportBenchArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct ReportBenchArgs {
+    /// A report directory, or its report.json.
+    pub(in crate::cli) report: PathBuf,
+    /// How often a fresh browser shows it; the middle time counts.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(in crate::cli) turns: u32,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

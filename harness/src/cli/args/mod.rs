@@ -25,7 +25,8 @@ mod watch;
 
 pub(super) use atf::AtfArgs;
 pub(super) use bench::{
-    BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, SpeedArgs, TraceBenchArgs,
+    BenchArgs, BenchCommand, GuestBenchArgs, KmodBenchArgs, KmodPart, ReportBenchArgs, SpeedArgs,
+    TraceBenchArgs,
 };
 pub(super) use bisect::{BisectArgs, Until};
 pub(super) use cells::{CellArgs, LoadArgs, TraceArgs, VectorArgs};

@@ -5,6 +5,7 @@ mod cell;
 mod guest;
 mod report;
 mod script;
+mod session;
 mod tests;
 pub(super) mod verdict;
 

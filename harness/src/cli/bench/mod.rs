@@ -3,6 +3,7 @@
 
 mod guest;
 mod kmod;
+mod page;
 mod phases;
 mod speed;
 mod trace;
@@ -30,6 +31,7 @@ pub(super) fn main(project: &ProjectArgs, args: &BenchArgs) -> Result<ExitCode, 
             let release = args.release.as_deref().map(here).transpose()?;
             trace::main(project, &TraceBenchArgs { release, ..args.clone() })
         }
+        BenchCommand::Report(args) => page::main(project, args),
         BenchCommand::Verify(args) => speed::verify(args.most as usize),
     }
 }

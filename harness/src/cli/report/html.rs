@@ -62,7 +62,7 @@ pub(in crate::cli) fn beside(
 }
 
 /// A page of a run, without its raw traces.
-pub(super) fn report<'r>(
+pub(in crate::cli) fn report<'r>(
     run: &'r RunResult,
     closing: &'r str,
     vectors: &'r [Vector],
@@ -82,6 +82,16 @@ pub(super) fn report<'r>(
     }
 }
 
+/// Why a page was not made; `file` is what it was for.
+pub(in crate::cli) fn unmade(file: &Path, error: HtmlError) -> CliError {
+    let output = |error| CliError::Output { what: file.display().to_string(), error };
+    match error {
+        HtmlError::Input(error) => CliError::from(error),
+        HtmlError::Output(error) => output(error),
+        bug @ HtmlError::Template(_) => output(std::io::Error::other(bug)),
+    }
+}
+
 fn write(
     project: &Project,
     vectors: &[Vector],
@@ -95,13 +105,7 @@ fn write(
         blocks: Some(blocks),
         ..report(run, &closing, vectors, &goldens, baseline)
     };
-    let notes = page.write(file).map_err(|error| match error {
-        HtmlError::Input(error) => CliError::from(error),
-        HtmlError::Output(error) => CliError::Output { what: file.display().to_string(), error },
-        bug @ HtmlError::Template(_) => {
-            CliError::Output { what: file.display().to_string(), error: std::io::Error::other(bug) }
-        }
-    })?;
+    let notes = page.write(file).map_err(|error| unmade(file, error))?;
     for note in notes {
         tell!("warning: {note}");
     }

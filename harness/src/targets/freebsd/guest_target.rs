@@ -65,6 +65,14 @@ impl FreebsdTarget {
         &mut self.vm
     }
 
+    /// What the kernel and the module complained of on the console up to now. Nothing is asked of the guest, which may be
+    /// lost.
+    pub(crate) fn overheard(&mut self) -> Finish {
+        let said = console_since(&self.vm, self.console_from);
+        let (console, complaints) = self.blame.told(&said);
+        Finish { console, complaints, ..Finish::default() }
+    }
+
     /// Runs a script with the guest's `/bin/sh`, as root.
     pub(crate) fn shell(&mut self, script: &str, limit: Duration) -> Result<ExecOutput, TargetError> {
         let wait = Wait::new("a script in the guest", limit);
@@ -173,10 +181,9 @@ impl Target for FreebsdTarget {
             None => Finish::default(),
             Some(module) => self.tasks.drive(module.finish(&mut self.link, &mut self.vm)),
         };
-        let said = console_since(&self.vm, self.console_from);
-        let (kernel, module) = self.blame.told(&said);
-        finish.console.extend(kernel);
-        finish.complaints.extend(module);
+        let overheard = self.overheard();
+        finish.console.extend(overheard.console);
+        finish.complaints.extend(overheard.complaints);
         finish
     }
 }
