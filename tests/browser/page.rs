@@ -133,13 +133,30 @@ fn a_block_leads_to_the_vector_that_reached_it() {
         let function = browser.find(By::Css("details.function")).await?;
         function.find(By::Tag("summary")).await?.click().await?;
         let said = function.text().await?;
-        assert!(said.contains("if (x <b>y</b> 0)") && said.contains("not reached: no memory <here>"), "{said}");
+        assert!(
+            said.contains("if (x <b>y</b> 0)") && said.contains("not reached: no memory <here>"),
+            "{said}"
+        );
         function.find(By::LinkText("link/create-lo")).await?.click().await?;
         let opened = "return document.getElementById('link/create-lo').open";
         until(&browser, opened).await?;
         assert_eq!(console(&browser).await?, Vec::<String>::new());
         Ok(())
     });
+}
+
+/// How long it takes is nothing that a test could judge.
+#[test]
+fn bench_report_measures_the_first_paint() {
+    let Some(driver) = Driver::start("bench_report_measures_the_first_paint") else { return };
+    drop(driver);
+    let (project, _) = small_page();
+    let mut command = project.nlproof();
+    let output =
+        command.args(["bench", "report", "--turns", "1"]).arg(project.path("report")).output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 100)), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains("first paint ") && said.contains("the middle one of 1; the longest "), "{said}");
 }
 
 #[test]

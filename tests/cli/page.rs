@@ -113,6 +113,38 @@ fn a_difference_stands_beside_its_golden_and_is_told_against_a_baseline() {
 }
 
 #[test]
+fn two_runs_never_write_into_one_report() {
+    let project = Project::small(&VECTORS);
+    fs::create_dir(project.path("report")).unwrap();
+    let other = fs::File::open(project.path("report")).unwrap();
+    other.try_lock().unwrap();
+    let output = run(&project, "report", &[]);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("another run writes into "), "{}", text(&output));
+    assert_eq!(fs::read_dir(project.path("report")).unwrap().count(), 0, "nothing of it was touched");
+    drop(other);
+    assert_eq!(run(&project, "report", &[]).status.code(), Some(0));
+    assert_eq!(run(&project, "report", &[]).status.code(), Some(0), "one after the other");
+}
+
+#[test]
+fn a_page_is_measured_and_without_a_browser_that_is_said() {
+    let project = Project::small(&VECTORS);
+    assert_eq!(run(&project, "report", &[]).status.code(), Some(0));
+    let bench = |report: &str| {
+        let mut command = project.nlproof();
+        command.args(["bench", "report", "--turns", "1"]).arg(project.path(report));
+        command.env("PATH", "").output().unwrap()
+    };
+    let output = bench("report");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains(": 1 cell of up to 2 vectors\n"), "{}", text(&output));
+    assert!(text(&output).contains("MB  [at most 6.0 MB for 10 cells: kept]"), "{}", text(&output));
+    assert!(text(&output).contains("first paint  not measured: no chromium"), "{}", text(&output));
+    assert_eq!(bench("no-report").status.code(), Some(2));
+}
+
+#[test]
 fn what_is_missing_of_a_report_is_left_out_and_said() {
     let project = Project::small(&VECTORS);
     wrong_golden(&project);

@@ -29,7 +29,8 @@ fn project() -> Project {
 
 fn html(project: &Project, more: &[&str]) -> Output {
     let report = project.path("report");
-    let path = |word: &&str| if word.starts_with("--") { word.into() } else { project.path(word).into_os_string() };
+    let path =
+        |word: &&str| if word.starts_with("--") { word.into() } else { project.path(word).into_os_string() };
     project.nlproof().args(["report", "html"]).arg(report).args(more.iter().map(path)).output().unwrap()
 }
 
@@ -75,7 +76,10 @@ fn source_is_shown_from_the_user_s_own_tree_and_is_never_markup() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let shown = page(&project);
     assert!(shown.contains("<td class=\"code\">\tif (x &lt;b&gt;y&lt;/b&gt; 0)</td>"), "{shown}");
-    assert!(shown.contains("<span class=\"idle\">+0x4 not reached: no memory &lt;here&gt;</span>"), "{shown}");
+    assert!(
+        shown.contains("<span class=\"idle\">+0x4 not reached: no memory &lt;here&gt;</span>"),
+        "{shown}"
+    );
     // What the tree does not have is said, and the blocks are shown without it.
     fs::remove_file(project.path("src/sys/netlink/route/iface.c")).unwrap();
     let output = html(&project, &["--source", "src"]);
@@ -89,7 +93,11 @@ fn source_is_shown_from_the_user_s_own_tree_and_is_never_markup() {
     fs::remove_file(project.path("report/blocks.json")).unwrap();
     let output = html(&project, &["--source", "src"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    assert!(text(&output).contains("help: nlproof coverage --kernel-blocks --report-dir DIR"), "{}", text(&output));
+    assert!(
+        text(&output).contains("help: nlproof coverage --kernel-blocks --report-dir DIR"),
+        "{}",
+        text(&output)
+    );
 }
 
 #[test]
@@ -111,13 +119,20 @@ fn blocks_that_do_not_belong_to_the_report_are_left_out_and_said() {
         project.write("report/blocks.json", wrong);
         let output = html(&project, &[]);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-        assert!(text(&output).contains("warning: ") && !page(&project).contains(SECTION), "{}", text(&output));
+        assert!(
+            text(&output).contains("warning: ") && !page(&project).contains(SECTION),
+            "{}",
+            text(&output)
+        );
     }
     let output = html(&project, &["--blocks", "none.json"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     let other = "cd".repeat(32);
     for (wrong, wanted) in [
-        (good.replace(KERNEL, &other), format!("it is of another kernel: sha256 {other}, and the report's is {KERNEL}")),
+        (
+            good.replace(KERNEL, &other),
+            format!("it is of another kernel: sha256 {other}, and the report's is {KERNEL}"),
+        ),
         (good.replace(&format!("\"kernel\":\"{KERNEL}\","), ""), "an older nlproof wrote it".into()),
         (good.replace("14.0-STABLE/stock", "14.0-STABLE/rust"), "this report has no such cell".into()),
     ] {

@@ -26,8 +26,7 @@ pub(crate) fn as_kernel(report: &Path) {
 pub(crate) fn blocks() -> String {
     let file = "sys/netlink/route/iface.c";
     let block = |at: u64, line: u64, first: Option<&str>| json!({ "at": at, "file": file, "line": line, "first": first });
-    let blocks =
-        [block(0, 3, Some("link/create-lo")), block(4, 5, None), block(9, 6, Some("link/not-here"))];
+    let blocks = [block(0, 3, Some("link/create-lo")), block(4, 5, None), block(9, 6, Some("link/not-here"))];
     let function = json!({ "name": "dump_<iface>", "side": "kernel", "file": file, "blocks": blocks });
     json!({ "schema": "nlproof-blocks-1", "cells": [{
         "cell": "freebsd/14.0-STABLE/stock", "release": "14.0-STABLE", "build": "55c6", "kernel": KERNEL,

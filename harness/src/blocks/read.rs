@@ -19,8 +19,9 @@ impl BlockReport {
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let bytes = read(path, Limit::REPORT)?;
         // The schema is looked at first: another one's fields would only be unknown.
-        let value: serde_json::Value = parse_json(path, &bytes)
-            .map_err(|error| error.help("`nlproof coverage --kernel-blocks --json FILE` writes such a file"))?;
+        let value: serde_json::Value = parse_json(path, &bytes).map_err(|error| {
+            error.help("`nlproof coverage --kernel-blocks --json FILE` writes such a file")
+        })?;
         match value.get("schema") {
             Some(serde_json::Value::String(schema)) if schema == SCHEMA => {}
             Some(serde_json::Value::String(schema)) => {
@@ -66,7 +67,10 @@ mod tests {
         let report = BlockReport { schema: SCHEMA.into(), cells: vec![cell("", [None; 3])] };
         let text = serde_json::to_string(&report).unwrap();
         for (wrong, wanted) in [
-            (text.replace(SCHEMA, "nlproof-blocks-9"), "is of schema nlproof-blocks-9; this nlproof reads nlproof-blocks-1"),
+            (
+                text.replace(SCHEMA, "nlproof-blocks-9"),
+                "is of schema nlproof-blocks-9; this nlproof reads nlproof-blocks-1",
+            ),
             (text[..text.len() / 2].to_owned(), "EOF"),
             ("{\"schema\": 2}".into(), "it has no `schema`"),
             (text.replace("\"vectors\":2", "\"vectors\":2,\"more\":1"), "more"),

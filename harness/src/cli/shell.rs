@@ -33,9 +33,8 @@ pub(super) fn main(project: &ProjectArgs, args: &ShellArgs) -> Result<ExitCode, 
     let targets = copies.room_in(Targets::new(&guest, &project)?);
     // Nothing is held to goldens here: whichever kernel there is may be looked at.
     let cell = Cell { profile_is_meant: true, ..guest_cell(&project, &targets, &args.cells)? };
-    if let Some(directory) = &args.report_dir {
-        fresh_report_dir(directory, std::slice::from_ref(&cell))?;
-    }
+    let only = std::slice::from_ref(&cell);
+    let _claim = args.report_dir.as_ref().map(|directory| fresh_report_dir(directory, only)).transpose()?;
     let targets = targets.keep_consoles_in(args.report_dir.as_deref());
     let mut target = open_freebsd_shown(&targets, &cell).map_err(open_error)?;
     copies.put(&mut target)?;

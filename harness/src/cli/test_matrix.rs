@@ -15,7 +15,7 @@ use super::fetch::{Freshness, NEEDED, Store, What};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
-use super::report::directory::write_reports;
+use super::report::directory::{Claim, write_reports};
 use super::report::html;
 use super::report::serve::LivePage;
 use super::targets::{Targets, sim_trace};
@@ -60,9 +60,7 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
     let goldens = project.goldens();
     let divergences = project.divergences()?;
     refuse_unreviewed(&goldens)?;
-    if let Some(directory) = &args.report_dir {
-        fresh_report_dir(directory, &cells)?;
-    }
+    let _claim = args.report_dir.as_ref().map(|directory| fresh_report_dir(directory, &cells)).transpose()?;
     let targets = targets.keep_consoles_in(args.report_dir.as_deref());
     let mut timings = Timings::load(&cache_directory()?);
     let engine = Engine {
@@ -104,11 +102,12 @@ pub(super) fn main(project: &ProjectArgs, args: &TestMatrixArgs) -> Result<ExitC
 }
 
 /// Prepares a report directory: consoles that an earlier run kept of these cells are removed.
-pub(super) fn fresh_report_dir(directory: &Path, cells: &[Cell]) -> Result<(), CliError> {
+pub(super) fn fresh_report_dir(directory: &Path, cells: &[Cell]) -> Result<Claim, CliError> {
     let names: Vec<_> = cells.iter().map(Cell::file_name).collect();
-    std::fs::create_dir_all(directory)
-        .and_then(|()| forget(directory, &names))
-        .map_err(CliError::unwritten(directory))
+    std::fs::create_dir_all(directory).map_err(CliError::unwritten(directory))?;
+    let claim = Claim::of(directory)?;
+    forget(directory, &names).map_err(CliError::unwritten(directory))?;
+    Ok(claim)
 }
 
 /// Downloads what the cells lack. A release that cannot be had leaves its cells as not run, or ends the run if that is

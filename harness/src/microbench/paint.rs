@@ -80,7 +80,13 @@ fn paint(file: &Path, directory: &Path, path: Option<&OsStr>) -> Result<Duration
     }
     // The sandbox needs rights that containers do not have; the page is our own.
     let browser = command
-        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+        ])
         .args(["--enable-logging=stderr", "--v=0"])
         .arg(format!("--user-data-dir={}", directory.join("profile").display()))
         .arg(format!("file://{}", file.display()))
@@ -92,7 +98,8 @@ fn paint(file: &Path, directory: &Path, path: Option<&OsStr>) -> Result<Duration
     let (to, lines) = mpsc::channel();
     let stderr = browser.0.stderr.take();
     std::thread::spawn(move || {
-        let lines = stderr.map(BufReader::new).into_iter().flat_map(|stderr| stderr.lines().map_while(Result::ok));
+        let lines =
+            stderr.map(BufReader::new).into_iter().flat_map(|stderr| stderr.lines().map_while(Result::ok));
         // Nobody listens any more once it has painted.
         lines.for_each(|line| drop(to.send(line)));
     });
@@ -117,7 +124,10 @@ mod tests {
     fn a_browser_s_line_is_read_and_others_are_not() {
         let line = "[7:7:1130/061500.1:INFO:CONSOLE:1] \"nlproof first-paint 123.5\", source: file:///x (1)";
         assert_eq!(told(line), Some(Duration::from_micros(123_500)));
-        assert_eq!(told("[7:7:1130/061500.1:INFO:CONSOLE:1] \"nlproof first-paint \", source: file:///x (1)"), None);
+        assert_eq!(
+            told("[7:7:1130/061500.1:INFO:CONSOLE:1] \"nlproof first-paint \", source: file:///x (1)"),
+            None
+        );
         assert_eq!(told("DevTools listening"), None);
     }
 

@@ -234,7 +234,8 @@ mod tests {
         );
     }
 
-    const BEFORE: &str = "step 0\n  < newlink - a=1\n      freebsd\n        caps\n          value 0x0b00600000000000\n";
+    const BEFORE: &str =
+        "step 0\n  < newlink - a=1\n      freebsd\n        caps\n          value 0x0b00600000000000\n";
     const PRINTED: &str = r#"step 0
   exec status=0
     out "\toptions=60000b<RXCSUM,TXCSUM,VLAN_MTU,RXCSUM_IPV6,TXCSUM_IPV6>"

@@ -50,10 +50,8 @@ pub(super) fn main(project: &ProjectArgs, args: &AtfArgs) -> Result<ExitCode, Cl
     }
     let guest = GuestArgs { stacks: args.guest.stacks.or(Some(NO_STACKS)), ..args.guest.clone() };
     let consoles = args.report_dir.as_ref().map(|directory| directory.join("atf"));
-    if let Some(directory) = &consoles {
-        let cells: Vec<_> = suites.iter().map(|(cell, _)| cell.clone()).collect();
-        fresh_report_dir(directory, &cells)?;
-    }
+    let all: Vec<_> = suites.iter().map(|(cell, _)| cell.clone()).collect();
+    let _claim = consoles.as_ref().map(|directory| fresh_report_dir(directory, &all)).transpose()?;
     let targets = Targets::new(&guest, &project)?.keep_consoles_in(consoles.as_deref());
     let mut runs: Vec<Run> = Vec::new();
     for (cell, suite) in &suites {

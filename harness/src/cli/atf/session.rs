@@ -228,8 +228,9 @@ mod session_tests {
     }
 
     fn complaints(said: &[String]) -> Finish {
-        let console =
-            said.iter().map(|text| Complaint { text: format!("the console says: {text}"), fingerprint: text.clone() });
+        let console = said
+            .iter()
+            .map(|text| Complaint { text: format!("the console says: {text}"), fingerprint: text.clone() });
         Finish { console: console.collect(), ..Finish::default() }
     }
 
@@ -284,7 +285,8 @@ mod session_tests {
 
     fn told(run: &Run) -> (String, String) {
         let outcomes = run.cases.iter().map(|case| case.outcome.word()).collect::<Vec<_>>().join(" ");
-        let complaints = run.complaints.iter().map(|one| one.fingerprint.as_str()).collect::<Vec<_>>().join("; ");
+        let complaints =
+            run.complaints.iter().map(|one| one.fingerprint.as_str()).collect::<Vec<_>>().join("; ");
         (outcomes, complaints)
     }
 
@@ -293,7 +295,10 @@ mod session_tests {
         let mut guests = Played::default();
         let run = play(&mut guests, "a-reversal-panic-b");
         assert_eq!(told(&run), ("passed passed guest-lost passed".into(), "lock order reversal: a b".into()));
-        assert_eq!((guests.opened.borrow().as_slice(), run.asked, run.interrupted), (&[1, 2][..], Some(7), false));
+        assert_eq!(
+            (guests.opened.borrow().as_slice(), run.asked, run.interrupted),
+            (&[1, 2][..], Some(7), false)
+        );
         // Nothing but the loss, which the case tells.
         let run = play(&mut Played::default(), "panic");
         assert_eq!(told(&run), ("guest-lost".into(), String::new()));

@@ -37,8 +37,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportBenchArgs) -> Result<Exit
     let cells = run.cells.len();
     let shown = run.cells.iter().map(|cell| cell.vectors.len()).max().unwrap_or_default();
     say!("{}: {} of up to {}", args.report.display(), counted(cells, "cell"), counted(shown, "vector"));
-    let most = cells.max(CELLS);
-    let (largest, painted) = (LARGEST * most / CELLS, PAINTED.mul_f64(most as f64 / CELLS as f64));
+    let (most, largest, painted) = limits(cells);
     let limit = format!("at most {:.1} MB for {}", largest as f64 / 1e6, counted(most, "cell"));
     let fits = text.len() <= largest;
     say!("{:<12} {:>9.2} MB  [{limit}: {}]", "size", text.len() as f64 / 1e6, word(fits));
@@ -75,10 +74,34 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportBenchArgs) -> Result<Exit
     Ok(code(fits && in_time))
 }
 
+/// The number of cells that limits are told for, most bytes and the longest time.
+fn limits(cells: usize) -> (usize, usize, Duration) {
+    let most = cells.max(CELLS);
+    (most, LARGEST * most / CELLS, PAINTED.mul_f64(most as f64 / CELLS as f64))
+}
+
 fn code(kept: bool) -> ExitCode {
     if kept { ExitCode::OK } else { ExitCode::COMPARISON }
 }
 
 fn word(kept: bool) -> &'static str {
     if kept { "kept" } else { "NOT KEPT" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_ten_cells_may_have_more_and_fewer_no_less() {
+        assert_eq!(limits(1), (10, 6_000_000, Duration::from_secs(1)));
+        assert_eq!(limits(10), limits(1));
+        assert_eq!(limits(15), (15, 9_000_000, Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn what_keeps_no_limit_is_told_and_fails() {
+        assert_eq!((code(true).number(), word(true)), (0, "kept"));
+        assert_eq!((code(false).number(), word(false)), (100, "NOT KEPT"));
+    }
 }

@@ -25,8 +25,8 @@ use super::targets::Targets;
 use super::test_matrix::default_jobs;
 use super::verdict::exit_code;
 use crate::blocks::{
-    BLOCKS_FILE, BlockReport, CellBlocks, Covered, Heard, Loaded, SCHEMA, Side, TranslationLogReader, Unreached, judge,
-    lcov, listing, merge, rows,
+    BLOCKS_FILE, BlockReport, CellBlocks, Covered, Heard, Loaded, SCHEMA, Side, TranslationLogReader,
+    Unreached, judge, lcov, listing, merge, rows,
 };
 use crate::file::FileError;
 use crate::matrix::{
@@ -45,7 +45,8 @@ const MODULE: &str = "nlproof_iface.ko";
 
 pub(super) fn main(project: &Project, args: &CoverageArgs) -> Result<ExitCode, CliError> {
     if !args.blocks.merge.is_empty() {
-        let reports = args.blocks.merge.iter().map(|path| BlockReport::read(path)).collect::<Result<Vec<_>, _>>()?;
+        let reports =
+            args.blocks.merge.iter().map(|path| BlockReport::read(path)).collect::<Result<Vec<_>, _>>()?;
         let report = merge(reports).map_err(|error| CliError::Usage(error.to_string()))?;
         return finish(project, args, &report);
     }

@@ -19,10 +19,7 @@ use crate::vector::Vector;
 const NAME: &str = "report.html";
 
 /// Writes the page of a report.
-pub(super) fn main(
-    project: &Project,
-    args: &HtmlArgs,
-) -> Result<ExitCode, CliError> {
+pub(super) fn main(project: &Project, args: &HtmlArgs) -> Result<ExitCode, CliError> {
     let HtmlArgs { report, output, baseline, blocks, source } = args;
     let run = read_report(report)?;
     let baseline = baseline.as_deref().map(read_baseline).transpose()?;

@@ -117,7 +117,8 @@ impl Blocks {
                 return tree.map_or(Ok(None), |_| {
                     let name = directory.map_or(BLOCKS_FILE.into(), |directory| directory.join(BLOCKS_FILE));
                     let what = "is not there, and sources are shown with the blocks that ran of them";
-                    Err(FileError::whole(&name, what).help("nlproof coverage --kernel-blocks --report-dir DIR"))
+                    Err(FileError::whole(&name, what)
+                        .help("nlproof coverage --kernel-blocks --report-dir DIR"))
                 });
             }
         };
@@ -223,8 +224,12 @@ impl Showing<'_> {
         let why = self.list.and_then(|list| list.reason(function, block.at));
         let (class, vector, said) = match (block.first.as_deref(), why) {
             (Some(BEFORE), _) => ("good", None, "reached before the first vector".to_owned()),
-            (Some(first), _) if self.vectors.contains(first) => ("good", Some(first.to_owned()), String::new()),
-            (Some(first), _) => ("good", None, format!("reached first by {first}, which is not in this report")),
+            (Some(first), _) if self.vectors.contains(first) => {
+                ("good", Some(first.to_owned()), String::new())
+            }
+            (Some(first), _) => {
+                ("good", None, format!("reached first by {first}, which is not in this report"))
+            }
             (None, Some(why)) => ("idle", None, format!("not reached: {why}")),
             (None, None) => ("bad", None, "not reached".to_owned()),
         };
@@ -256,7 +261,8 @@ mod tests {
             }
             fs::write(place.0.path().join("tests/unreached/14.0-STABLE.yaml"), LIST).unwrap();
             let report = BlockReport { schema: SCHEMA.into(), cells: vec![cell] };
-            fs::write(place.0.path().join("report/blocks.json"), serde_json::to_string(&report).unwrap()).unwrap();
+            fs::write(place.0.path().join("report/blocks.json"), serde_json::to_string(&report).unwrap())
+                .unwrap();
             place
         }
 
@@ -290,8 +296,11 @@ mod tests {
         assert_eq!(cell.reasons, "reasons are those of unreached/14.0-STABLE.yaml");
         let [one] = cell.functions.as_slice() else { panic!("one function") };
         assert_eq!((one.counts.as_str(), one.class, one.listings.len()), ("2 of 3 blocks", "doubt", 0));
-        let told: Vec<_> =
-            one.blocks.iter().map(|block| (block.class, block.vector.as_deref(), block.said.as_str())).collect();
+        let told: Vec<_> = one
+            .blocks
+            .iter()
+            .map(|block| (block.class, block.vector.as_deref(), block.said.as_str()))
+            .collect();
         assert_eq!(
             told,
             [
@@ -359,7 +368,10 @@ mod tests {
         let (blocks, notes) = place.shown(true);
         let function = &blocks.unwrap().cells[0].functions[0];
         assert_eq!((function.blocks.len(), function.listings.len()), (2, 1));
-        assert!(notes.contains("has 10 lines, and the kernel has code of line 12: it is of another version"), "{notes}");
+        assert!(
+            notes.contains("has 10 lines, and the kernel has code of line 12: it is of another version"),
+            "{notes}"
+        );
         fs::remove_file(file).unwrap();
         let (blocks, notes) = place.shown(true);
         assert_eq!(blocks.unwrap().cells[0].functions[0].blocks.len(), 3);

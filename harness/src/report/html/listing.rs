@@ -56,9 +56,8 @@ impl Lines {
     fn too_short(&mut self, file: &str, lines: usize, wanted: u64) {
         let start = format!("{file} has {}", nlproof_base::counted(lines, "line"));
         if !self.notes.iter().any(|note| note.starts_with(&start)) {
-            self.notes.push(format!(
-                "{start}, and the kernel has code of line {wanted}: it is of another version"
-            ));
+            self.notes
+                .push(format!("{start}, and the kernel has code of line {wanted}: it is of another version"));
         }
     }
 }
@@ -70,7 +69,13 @@ pub(super) fn listings(
 ) -> (Vec<Listing>, Vec<BlockShown>) {
     let mut rest = Vec::new();
     let mut files: BTreeMap<&str, BTreeMap<usize, Vec<BlockShown>>> = BTreeMap::new();
-    let furthest = |file: &str| blocks.iter().filter(|(row, _)| row.file.as_deref() == Some(file)).filter_map(|(row, _)| row.line).max();
+    let furthest = |file: &str| {
+        blocks
+            .iter()
+            .filter(|(row, _)| row.file.as_deref() == Some(file))
+            .filter_map(|(row, _)| row.line)
+            .max()
+    };
     for (row, shown) in &blocks {
         let place = row.file.as_deref().zip(row.line);
         let of_file = place.and_then(|(file, line)| Some((file, line, lines.file(file)?.len())));

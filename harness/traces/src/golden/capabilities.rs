@@ -72,7 +72,11 @@ impl<'t> Options<'t> {
         let (digits, names) = rest.strip_suffix('>')?.split_once('<')?;
         let word = u64::from_str_radix(digits, 16).ok()?;
         let is_label = matches!(label, "options" | "capabilities");
-        is_label.then(|| Self { label, word, names: names.split(',').filter(|name| !name.is_empty()).collect() })
+        is_label.then(|| Self {
+            label,
+            word,
+            names: names.split(',').filter(|name| !name.is_empty()).collect(),
+        })
     }
 }
 

@@ -250,7 +250,8 @@ mod tests {
             let inside = path.strip_prefix(goldens.join("freebsd-15.0")).unwrap().with_extension("");
             let id = inside.to_str().unwrap();
             let old = store.read("freebsd-15.0", id).unwrap().unwrap();
-            let new = ["freebsd-15", "common"].iter().find_map(|layer| store.read(layer, id).unwrap()).unwrap();
+            let new =
+                ["freebsd-15", "common"].iter().find_map(|layer| store.read(layer, id).unwrap()).unwrap();
             let found = changes(&old.body, &new.body);
             assert!(!found.is_empty(), "{id}");
             causes.entry(fingerprint(&found)).or_default().push(id.to_owned());
