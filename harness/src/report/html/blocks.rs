@@ -62,7 +62,7 @@ struct FunctionShown {
     file: String,
     class: &'static str,
     counts: String,
-    /// Its source, with the blocks of each line.
+    /// Lines of source, each with its blocks.
     listings: Vec<Listing>,
     /// Blocks that stand in no listing.
     blocks: Vec<BlockShown>,
