@@ -170,6 +170,14 @@ fn a_difference_within_a_profile_is_unexplained() {
     assert_eq!(found.unexplained(), [one.line()]);
     assert_eq!(place.problems(&place.sign(&directory, &found)), "");
     assert!(fs::read_to_string(directory.join(PAGE)).unwrap().contains("<h1>Not passed</h1>"));
+    // What a command prints of it stands beside it, and is text.
+    let mut printed = found.clone();
+    let (attribute, from, to) = ("out".into(), "options=1<A>".into(), "options=3<A,B>".into());
+    let vectors = vec!["clients/ifconfig-epair".into()];
+    printed.wire.differences[0].consequences.push(finding::Consequence { attribute, from, to, vectors });
+    let page = page::page(&printed, &place.inputs()).unwrap();
+    let text = "1 of them by what a command prints: <code>options=1&lt;A&gt;</code>, then <code>options=3&lt;A,B&gt;";
+    assert!(page.contains(text), "{page}");
 }
 
 /// Everything but the raw traces is made to fit, and signed by a key that is trusted.
