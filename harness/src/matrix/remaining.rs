@@ -40,9 +40,8 @@ impl Remaining {
     pub(super) fn share(&self, idle: usize, shared: bool, whole: bool) -> usize {
         let left = self.left.len();
         let others = if self.open { idle } else { 0 };
-        let guests = (self.guests.len() + others)
-            .min((left / MIN_VECTORS_PER_GUEST).max(self.guests.len()))
-            .max(1);
+        let guests =
+            (self.guests.len() + others).min((left / MIN_VECTORS_PER_GUEST).max(self.guests.len())).max(1);
         let share = match (guests, whole) {
             (1, true) => left,
             (_, true) => left.div_ceil(guests),
