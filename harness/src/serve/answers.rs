@@ -4,7 +4,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -33,7 +32,7 @@ pub(super) struct State {
     news: watch::Receiver<News>,
     stop: CancellationToken,
     /// How many listen to the news.
-    pub(super) readers: AtomicUsize,
+    pub(super) readers: watch::Sender<usize>,
     /// How often the last page was given.
     pub(super) given: watch::Sender<usize>,
     /// How many pages are being made.
@@ -47,8 +46,8 @@ impl State {
         news: watch::Receiver<News>,
         stop: CancellationToken,
     ) -> Self {
-        let (given, making) = (watch::Sender::new(0), watch::Sender::new(0));
-        Self { token, source, news, stop, readers: AtomicUsize::new(0), given, making }
+        let [readers, given, making] = [0; 3].map(watch::Sender::new);
+        Self { token, source, news, stop, readers, given, making }
     }
 }
 
@@ -131,24 +130,29 @@ struct Reader {
     news: watch::Receiver<News>,
     /// The news as they are come first; `changed` tells of the next.
     is_new: bool,
+    /// There are no more after these.
+    is_last: bool,
 }
 
 impl Reader {
     fn new(state: Arc<State>) -> Self {
-        state.readers.fetch_add(1, Ordering::Relaxed);
-        Self { news: state.news.clone(), state, is_new: true }
+        state.readers.send_modify(|readers| *readers += 1);
+        Self { news: state.news.clone(), state, is_new: true, is_last: false }
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.state.readers.fetch_sub(1, Ordering::Relaxed);
+        self.state.readers.send_modify(|readers| *readers -= 1);
     }
 }
 
 /// The news until nothing is served any more.
 fn told(reader: Reader) -> impl Stream<Item = Result<Event, Infallible>> {
     unfold(reader, |mut reader| async move {
+        if reader.is_last {
+            return None;
+        }
         if !reader.is_new {
             let stop = reader.state.stop.clone();
             let changed = async {
@@ -161,7 +165,9 @@ fn told(reader: Reader) -> impl Stream<Item = Result<Event, Infallible>> {
             }
         }
         reader.is_new = false;
-        let text = serde_json::to_string(&*reader.news.borrow_and_update()).unwrap_or_default();
+        let news = reader.news.borrow_and_update().clone();
+        reader.is_last = news.over;
+        let text = serde_json::to_string(&news).unwrap_or_default();
         Some((Ok(Event::default().data(text)), reader))
     })
 }

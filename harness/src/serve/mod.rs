@@ -11,7 +11,6 @@ mod token;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::serve as serve_http;
@@ -115,18 +114,24 @@ impl Served {
 
     /// Gives the last page to those who read at the moment, waits for each of their steps as long as `patience`, and ends.
     pub fn end(self, tasks: &Tasks, line: String, patience: Duration) {
-        let readers = self.state.readers.load(Ordering::Relaxed);
-        let (mut given, mut making) = (self.state.given.subscribe(), self.state.making.subscribe());
+        let State { given, making, readers, .. } = &*self.state;
+        let (mut given, mut making, mut left) = (given.subscribe(), making.subscribe(), readers.subscribe());
+        let readers = *left.borrow();
         self.news.send_modify(|news| *news = News { page: news.page + 1, line, over: true });
         tasks.drive(async {
             let all = async {
                 loop {
                     // A page takes the time that it takes, and its reader is not to blame.
                     making.wait_for(|making| *making == 0).await.ok();
+                    // All have it, and have heard that there is nothing more to hear: they would look for it here.
+                    let all_have_it = async {
+                        given.wait_for(|given| *given >= readers).await.ok();
+                        left.wait_for(|readers| *readers == 0).await.ok();
+                    };
                     let asked = async {
                         tokio::select! {
                             biased;
-                            given = given.wait_for(|given| *given >= readers) => given.is_err(),
+                            () = all_have_it => false,
                             making = making.wait_for(|making| *making > 0) => making.is_ok(),
                         }
                     };
