@@ -59,6 +59,7 @@ fn resource() -> Resource {
         resource: "lock".to_owned(),
         acquire: ["if_up".to_owned()].into(),
         acquire_or_null: ["malloc".to_owned()].into(),
+        acquire_or_zero: ["sx_try_slock_".to_owned()].into(),
         release: ["if_down".to_owned(), "free".to_owned()].into(),
     }
 }
