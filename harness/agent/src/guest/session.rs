@@ -63,7 +63,7 @@ pub(crate) enum Left {
     Nothing,
     /// An interface whose file in `/dev` is in the way of every other interface of that name.
     Devices,
-    /// It did not run to its end, or a card did not come back.
+    /// The program did not run to its end, or a card did not come back.
     Unknown,
 }
 
