@@ -50,7 +50,8 @@ fn atf(project: &Project, dists: &Path, arguments: &[&str]) -> (Option<i32>, Str
 fn what_a_release_has_is_listed_and_what_it_has_not_is_told() {
     let test = "what_a_release_has_is_listed_and_what_it_has_not_is_told";
     let project = Project::copy();
-    let net = "test_suite(\"FreeBSD\")\natf_test_program{name=\"if_clone_test\", required_programs=\"jq\"}\n";
+    let net = "test_suite(\"FreeBSD\")\natf_test_program{name=\"if_clone_test\", required_programs=\"jq\"}\n\
+        include(\"gone/Kyuafile\")\n";
     let files = [("sys/net/Kyuafile", net), ("bin/Kyuafile", "for x in y do\n")];
     let Some(dists) = release(&project, &files) else {
         return crate::skip::say(&format!("skipped: {test}: no tar, xz or sha256sum"));
@@ -59,6 +60,9 @@ fn what_a_release_has_is_listed_and_what_it_has_not_is_told() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("14.5-RELEASE: 1 test program\n  sys/net/if_clone_test"), "{said}");
     assert!(said.contains("required_programs=jq"), "{said}");
+    let gone =
+        "  sys/net/gone: not run: sys/net/Kyuafile:3 includes it, and tests.txz has no Kyuafile of it\n";
+    assert!(said.contains(gone), "{said}");
     for (arguments, wanted) in [
         (&["sys/net/none", "--list"][..], "14.5-RELEASE: tests.txz has no test `sys/net/none`\n  help: "),
         (&["bin", "--list"], "tests.txz: bin/Kyuafile:1: `for` is not understood"),

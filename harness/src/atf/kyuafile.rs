@@ -43,45 +43,84 @@ pub struct KyuafileError {
     pub what: String,
 }
 
+/// What a directory's Kyuafile and those that it includes say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Programs {
+    /// The test programs, in the order of the files.
+    pub found: Vec<TestProgram>,
+    /// Directories whose Kyuafile is included and is not there: what they have cannot be known.
+    pub absent: Vec<AbsentDirectory>,
+}
+
+/// A directory whose Kyuafile is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbsentDirectory {
+    /// Path below `/usr/tests`.
+    pub path: String,
+    /// The Kyuafile that includes it.
+    pub by: String,
+    /// Line of the include, from 1.
+    pub line: usize,
+}
+
+impl AbsentDirectory {
+    /// Why its tests are not run.
+    pub fn reason(&self) -> String {
+        format!("{}:{} includes it, and tests.txz has no Kyuafile of it", self.by, self.line)
+    }
+}
+
 /// The test programs of a directory and of those that its Kyuafile includes; `read` gives a Kyuafile by its path below
 /// `/usr/tests`, or nothing if there is none.
 ///
 /// # Errors
-/// A Kyuafile that is included is not there, or has something else in it than calls with literals.
+/// The directory's own Kyuafile is not there, or a Kyuafile has something else in it than calls with literals.
 pub fn programs<'f>(
     directory: &str,
     read: &impl Fn(&str) -> Option<&'f str>,
-) -> Result<Vec<TestProgram>, KyuafileError> {
-    let mut found = Vec::new();
-    below(directory, read, DEPTH, &mut found)?;
-    Ok(found)
+) -> Result<Programs, KyuafileError> {
+    let file = join(directory, "Kyuafile");
+    let Some(text) = read(&file) else {
+        return Err(KyuafileError { file, line: 1, what: "there is no such Kyuafile".to_owned() });
+    };
+    let mut programs = Programs::default();
+    programs.add(directory, text, read, DEPTH)?;
+    Ok(programs)
 }
 
-fn below<'f>(
-    directory: &str,
-    read: &impl Fn(&str) -> Option<&'f str>,
-    depth: usize,
-    found: &mut Vec<TestProgram>,
-) -> Result<(), KyuafileError> {
-    let file = join(directory, "Kyuafile");
-    let wrong = |line, what: &str| KyuafileError { file: file.clone(), line, what: what.to_owned() };
-    let text = read(&file).ok_or_else(|| wrong(1, "there is no such Kyuafile"))?;
-    for (line, call) in calls(text).map_err(|(line, what)| wrong(line, &what))? {
-        match call {
-            Call::Include(path) => {
-                let inside = path.strip_suffix("/Kyuafile").filter(|inside| is_inside(inside));
-                let inside = inside.ok_or_else(|| wrong(line, "include names no Kyuafile below this one"))?;
-                let deeper = depth.checked_sub(1).ok_or_else(|| wrong(line, "includes are too deep"))?;
-                below(&join(directory, inside), read, deeper, found)?;
-            }
-            Call::Program(interface, mut metadata) => {
-                let name = metadata.remove("name").filter(|name| is_inside(name));
-                let name = name.ok_or_else(|| wrong(line, "a test program has no name"))?;
-                found.push(TestProgram { path: join(directory, &name), interface, metadata });
+impl Programs {
+    /// Adds what the Kyuafile of a directory says.
+    fn add<'f>(
+        &mut self,
+        directory: &str,
+        text: &str,
+        read: &impl Fn(&str) -> Option<&'f str>,
+        depth: usize,
+    ) -> Result<(), KyuafileError> {
+        let file = join(directory, "Kyuafile");
+        let wrong = |line, what: &str| KyuafileError { file: file.clone(), line, what: what.to_owned() };
+        for (line, call) in calls(text).map_err(|(line, what)| wrong(line, &what))? {
+            match call {
+                Call::Include(path) => {
+                    let inside = path.strip_suffix("/Kyuafile").filter(|inside| is_inside(inside));
+                    let inside =
+                        inside.ok_or_else(|| wrong(line, "include names no Kyuafile below this one"))?;
+                    let deeper = depth.checked_sub(1).ok_or_else(|| wrong(line, "includes are too deep"))?;
+                    let path = join(directory, inside);
+                    match read(&join(&path, "Kyuafile")) {
+                        Some(text) => self.add(&path, text, read, deeper)?,
+                        None => self.absent.push(AbsentDirectory { path, by: file.clone(), line }),
+                    }
+                }
+                Call::Program(interface, mut metadata) => {
+                    let name = metadata.remove("name").filter(|name| is_inside(name));
+                    let name = name.ok_or_else(|| wrong(line, "a test program has no name"))?;
+                    self.found.push(TestProgram { path: join(directory, &name), interface, metadata });
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn join(directory: &str, name: &str) -> String {
@@ -260,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_bsd_test_mk_writes_is_read() {
-        let found = programs("sys/net", &read(NET)).unwrap();
+        let found = programs("sys/net", &read(NET)).unwrap().found;
         let paths: Vec<_> = found.iter().map(|one| (one.path.as_str(), one.interface)).collect();
         assert_eq!(
             paths,
@@ -285,11 +324,21 @@ mod tests {
             ("\natf_test_program{}", "sys/net/Kyuafile:2: a test program has no name"),
             ("atf_test_program{name=\"../x\"}", "sys/net/Kyuafile:1: a test program has no name"),
             ("include(\"/etc/passwd\")", "sys/net/Kyuafile:1: include names no Kyuafile below this one"),
-            ("include(\"gone/Kyuafile\")", "sys/net/gone/Kyuafile:1: there is no such Kyuafile"),
             ("- x", "sys/net/Kyuafile:1: ` ` stands where `-` is expected"),
         ] {
             assert_eq!(error(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_directory_without_its_kyuafile_is_told_and_the_others_are_read() {
+        let text = "include(\"gone/Kyuafile\")\ninclude(\"routing/Kyuafile\")";
+        let read_programs = programs("sys/net", &read(text)).unwrap();
+        assert_eq!(read_programs.found[0].path, "sys/net/routing/test_rtsock_l3");
+        let gone = AbsentDirectory { path: "sys/net/gone".into(), by: "sys/net/Kyuafile".into(), line: 1 };
+        assert_eq!(read_programs.absent, [gone]);
+        let own = programs("sys/none", &read(text)).unwrap_err().to_string();
+        assert_eq!(own, "sys/none/Kyuafile:1: there is no such Kyuafile");
     }
 
     #[test]

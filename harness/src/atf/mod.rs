@@ -11,11 +11,11 @@ mod run;
 mod select;
 
 pub use compare::{Comparison, Differing, comparisons};
-pub use kyuafile::{Interface, KyuafileError, TestProgram, programs};
+pub use kyuafile::{AbsentDirectory, Interface, KyuafileError, Programs, TestProgram, programs};
 pub use listing::{ListedCase, listing};
 pub use needs::Needs;
 pub use outcome::{Ended, Outcome};
 #[cfg(test)]
 pub(crate) use run::tests;
 pub use run::{CaseRun, Complained, Counts, Failure, Run, is_counted};
-pub use select::{DEFAULT, SelectError, Selected, select};
+pub use select::{DEFAULT, SelectError, Selected, Selection, select};

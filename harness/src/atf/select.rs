@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Which tests are wanted: directories, programs and cases below `/usr/tests`.
 
-use super::kyuafile::{KyuafileError, TestProgram, programs};
+use super::kyuafile::{AbsentDirectory, KyuafileError, TestProgram, programs};
 
 /// What touches interfaces.
 pub const DEFAULT: [&str; 5] = ["sys/netlink", "sys/net", "sbin/ifconfig", "sys/netinet", "sys/netinet6"];
@@ -15,18 +15,27 @@ pub struct Selected {
     pub cases: Vec<String>,
 }
 
-/// The programs that the words select: `sys/net`, `sys/net/if_clone_test` or `sys/net/if_clone_test:create`; each once,
-/// in the order of the Kyuafiles. A directory of [`DEFAULT`] that the archive does not have is passed over where no words
-/// are given.
+/// What is selected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The programs, each once, in the order of the Kyuafiles.
+    pub programs: Vec<Selected>,
+    /// Selected directories whose Kyuafile is not in the archive, each once.
+    pub absent: Vec<AbsentDirectory>,
+}
+
+/// The programs that the words select: `sys/net`, `sys/net/if_clone_test` or `sys/net/if_clone_test:create`. A
+/// directory of [`DEFAULT`] that the archive does not have is passed over where no words are given.
 ///
 /// # Errors
 /// A Kyuafile is not understood, or a word selects nothing.
 pub fn select<'f>(
     words: &[String],
     read: &impl Fn(&str) -> Option<&'f str>,
-) -> Result<Vec<Selected>, SelectError> {
+) -> Result<Selection, SelectError> {
     let defaults: Vec<String> = DEFAULT.map(str::to_owned).to_vec();
     let mut found: Vec<Selected> = Vec::new();
+    let mut absent: Vec<AbsentDirectory> = Vec::new();
     for word in if words.is_empty() { &defaults } else { words } {
         let word = word.trim_matches('/').trim_start_matches("usr/tests/");
         let (path, case) = word.split_once(':').map_or((word, None), |(path, case)| (path, Some(case)));
@@ -40,10 +49,17 @@ pub fn select<'f>(
             return Err(SelectError::Nothing(word.to_owned()));
         }
         let listed = programs(within, read)?;
-        let wanted: Vec<_> =
-            listed.into_iter().filter(|program| is_directory || program.path == path).collect();
+        let wanted = listed.found.into_iter().filter(|program| is_directory || program.path == path);
+        let wanted: Vec<_> = wanted.collect();
         if wanted.is_empty() || (is_directory && case.is_some()) {
             return Err(SelectError::Nothing(word.to_owned()));
+        }
+        if is_directory {
+            for directory in listed.absent {
+                if absent.iter().all(|known| known.path != directory.path) {
+                    absent.push(directory);
+                }
+            }
         }
         for program in wanted {
             match found.iter_mut().find(|one| one.program.path == program.path) {
@@ -56,7 +72,7 @@ pub fn select<'f>(
             }
         }
     }
-    if found.is_empty() { Err(SelectError::NoDefault) } else { Ok(found) }
+    if found.is_empty() { Err(SelectError::NoDefault) } else { Ok(Selection { programs: found, absent }) }
 }
 
 /// Why nothing is selected.
@@ -91,6 +107,7 @@ mod tests {
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
         match select(&words, &read) {
             Ok(found) => found
+                .programs
                 .into_iter()
                 .map(|one| {
                     let cases: String = one.cases.iter().map(|case| format!(":{case}")).collect();
@@ -112,6 +129,20 @@ mod tests {
         );
         assert_eq!(selected(&["sys/net/b:x", "sys/net"]), ["sys/net/b", "sys/net/a"]);
         assert_eq!(selected(&["/usr/tests"]), ["sys/net/a", "sys/net/b", "sys/netlink/c"]);
+    }
+
+    #[test]
+    fn a_directory_without_its_kyuafile_is_told_once_where_it_is_selected() {
+        let read = |path: &str| match path {
+            "sys/Kyuafile" => Some("include(\"gone/Kyuafile\")\natf_test_program{name=\"a\"}"),
+            _ => None,
+        };
+        let absent = |words: &[&str]| -> Vec<String> {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            select(&words, &read).unwrap().absent.into_iter().map(|one| one.path).collect()
+        };
+        assert_eq!(absent(&["sys", "sys/"]), ["sys/gone"]);
+        assert!(absent(&["sys/a"]).is_empty());
     }
 
     #[test]

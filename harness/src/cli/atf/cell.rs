@@ -5,7 +5,7 @@ use super::guest::{copy_of, install, list, run as run_case};
 use super::script::Listed;
 use super::session::{Guest, Guests, Session, Stop};
 use super::tests::{Suite, Tests};
-use crate::atf::{Failure, Needs, Outcome, Run, TestProgram};
+use crate::atf::{AbsentDirectory, CaseRun, Failure, Needs, Outcome, Run, TestProgram};
 use crate::cli::targets::Targets;
 use crate::guest::CopyIn;
 use crate::matrix::{Cell, Event, GuestRequest};
@@ -21,14 +21,21 @@ pub(super) fn run(targets: &Targets, cell: &Cell, suite: &Suite, factor: f64) ->
             return Run { failure: Some(not_run(reason, remedy)), ..empty };
         }
     };
-    let run = Run { tests_sha256: tests.sha256.clone(), ..empty };
+    let cases = tests.selection.absent.iter().map(unknown).collect();
+    let run = Run { tests_sha256: tests.sha256.clone(), cases, ..empty };
     let mut screen = Screen::new(crate::cli::test_matrix::is_ci());
     let watched = matches!(screen, Screen::Live(_));
     let mut guests = CellGuests { targets, cell, tests, factor, copy: None };
     let mut on_stage = |stage: &str, bytes| screen.consume(&Event::Stage { cell, stage, bytes });
-    let run = Session::new(run, &mut guests, &mut on_stage).of(&tests.programs, watched);
+    let run = Session::new(run, &mut guests, &mut on_stage).of(&tests.selection.programs, watched);
     screen.finish();
     run
+}
+
+/// What becomes of a directory that is included and of which the archive says nothing: nobody knows its cases.
+fn unknown(directory: &AbsentDirectory) -> CaseRun {
+    let outcome = Outcome::NotRun(directory.reason());
+    CaseRun { name: directory.path.clone(), outcome, duration_ms: 0, said: String::new() }
 }
 
 fn not_run(reason: &str, remedy: &str) -> Failure {

@@ -115,13 +115,16 @@ fn list(suites: &[(Cell, Suite)]) {
         match suite {
             Suite::Missing { reason, remedy } => say!("{release}: {reason}; to have it: {remedy}"),
             Suite::There(tests) => {
-                say!("{release}: {}", nlproof_base::counted(tests.programs.len(), "test program"));
-                for one in &tests.programs {
+                say!("{release}: {}", nlproof_base::counted(tests.selection.programs.len(), "test program"));
+                for one in &tests.selection.programs {
                     let cases: String = one.cases.iter().map(|case| format!(":{case}")).collect();
                     let needs: Vec<_> =
                         one.program.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect();
                     let name = format!("{}{cases}", one.program.path);
                     say!("{}", format!("  {name:<44} {}", needs.join("; ")).trim_end());
+                }
+                for directory in &tests.selection.absent {
+                    say!("  {}: not run: {}", directory.path, directory.reason());
                 }
             }
         }

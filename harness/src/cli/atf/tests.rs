@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nlproof_image::{Found, ReleaseDir};
 
-use crate::atf::{Selected, select};
+use crate::atf::{Selection, select};
 use crate::cli::directories::places;
 use crate::cli::exit::CliError;
 use crate::cli::interrupt;
@@ -33,7 +33,7 @@ pub(super) struct Tests {
     pub(super) sha256: String,
     /// Bytes of all its files.
     pub(super) bytes: u64,
-    pub(super) programs: Vec<Selected>,
+    pub(super) selection: Selection,
 }
 
 /// The release whose files a cell's guest has.
@@ -79,12 +79,12 @@ impl Suite {
             let file = set.files.get(&format!("{ROOT}/{}", path.trim_start_matches('/')))?;
             std::str::from_utf8(file).ok()
         };
-        let programs = select(words, &read).map_err(|error| {
+        let selection = select(words, &read).map_err(|error| {
             CliError::Usage(format!(
                 "{base}: {error}\n  help: nlproof atf --release {base} --list /usr/tests shows all"
             ))
         })?;
         let (archive, bytes) = (set.archive.clone(), set.bytes);
-        Ok(Suite::There(Arc::new(Tests { archive, sha256: set.sha256.to_string(), bytes, programs })))
+        Ok(Suite::There(Arc::new(Tests { archive, sha256: set.sha256.to_string(), bytes, selection })))
     }
 }
