@@ -4,7 +4,8 @@
 mod disagreements;
 mod unaccepted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use disagreements::Disagreements;
 use unaccepted::keep_unaccepted;
@@ -67,7 +68,8 @@ struct Recorders<'a> {
 
 #[derive(Default)]
 struct Tally {
-    written: usize,
+    /// Goldens that await review now; several cells may have added to one.
+    written: BTreeSet<PathBuf>,
     unchanged: usize,
     refused: usize,
     /// Answers for which no layer exists.
@@ -79,6 +81,7 @@ struct Tally {
 impl Tally {
     fn closing_line(&self) -> String {
         let Tally { written, unchanged, refused, disagreeing, failed } = self;
+        let written = written.len();
         let mut line = format!("{written} written for review, {unchanged} unchanged, {refused} rejected");
         if *disagreeing > 0 {
             line.push_str(&format!(", {disagreeing} not recorded because another one disagrees"));
@@ -88,7 +91,7 @@ impl Tally {
             1 => line.push_str("; 1 cell failed"),
             count => line.push_str(&format!("; {count} cells failed")),
         }
-        if *written > 0 {
+        if written > 0 {
             line.push_str("; see them with: nlproof review");
         }
         line
@@ -100,7 +103,7 @@ impl Tally {
             Tally { failed, .. } if !failed.is_empty() => failed[0],
             Tally { refused: 1.., .. } => ExitCode::GUEST,
             Tally { disagreeing: 1.., .. } => ExitCode::COMPARISON,
-            Tally { written: 0, unchanged: 0, .. } => ExitCode::NOTHING_RAN,
+            Tally { written, unchanged: 0, .. } if written.is_empty() => ExitCode::NOTHING_RAN,
             _ => ExitCode::OK,
         }
     }
@@ -234,7 +237,7 @@ impl OneCell<'_, '_> {
             Some(Ok(Recorded::Unchanged)) => self.tally.unchanged += 1,
             Some(Ok(Recorded::Written(path))) => {
                 say!("{}: {id}: {}", self.cell.name(), path.display());
-                self.tally.written += 1;
+                self.tally.written.insert(path);
             }
             Some(Ok(Recorded::Disagrees(disagreement))) => {
                 self.disagreements.add(id, disagreement);
@@ -273,6 +276,7 @@ mod tests {
     #[test]
     fn what_could_not_be_asked_comes_before_what_was_not_recorded() {
         let tally = |written, refused, disagreeing, failed: &[ExitCode]| {
+            let written = (0..written).map(|number| PathBuf::from(format!("{number}.trace.new"))).collect();
             let tally = Tally { written, unchanged: 0, refused, disagreeing, failed: failed.to_vec() };
             (tally.exit_code(), tally.closing_line())
         };
