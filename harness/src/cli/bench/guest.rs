@@ -8,6 +8,7 @@ use nlproof_agent::{Batch, Body};
 use nlproof_base::counted;
 
 use super::yardstick::yardstick;
+use super::{code, verdict};
 use crate::cli::args::{GuestBenchArgs, ProjectArgs, VectorArgs};
 use crate::cli::directories::cache_directory;
 use crate::cli::exit::{CliError, ExitCode};
@@ -116,11 +117,7 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
          guests are too",
         yardstick()
     );
-    Ok(match (bench.lost, bench.kept) {
-        (true, _) => ExitCode::GUEST,
-        (false, true) => ExitCode::OK,
-        (false, false) => ExitCode::COMPARISON,
-    })
+    Ok(if bench.lost { ExitCode::GUEST } else { code(bench.kept) })
 }
 
 impl Bench {
@@ -129,8 +126,8 @@ impl Bench {
             Some(limit) => {
                 let kept = seconds <= limit;
                 self.kept &= kept;
-                let verdict = if kept { "kept" } else { "NOT KEPT" };
-                say!("{what:<52} {seconds:>9.3} {limit:>9.3} {:>6.2}  {verdict}", seconds / limit);
+                let (share, verdict) = (seconds / limit, verdict(kept));
+                say!("{what:<52} {seconds:>9.3} {limit:>9.3} {share:>6.2}  {verdict}");
             }
             None => say!("{what:<52} {seconds:>9.3}"),
         }

@@ -45,3 +45,24 @@ fn shown(measured: Option<u64>) -> String {
 fn here(release: &str) -> Result<String, CliError> {
     Ok(release_here(&places()?.0, release))
 }
+
+/// The word for a limit.
+fn verdict(kept: bool) -> &'static str {
+    if kept { "kept" } else { "NOT KEPT" }
+}
+
+/// The exit code of a command whose limits are kept or not.
+fn code(kept: bool) -> ExitCode {
+    if kept { ExitCode::OK } else { ExitCode::COMPARISON }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_no_limit_is_told_and_fails() {
+        assert_eq!((code(true).number(), verdict(true)), (0, "kept"));
+        assert_eq!((code(false).number(), verdict(false)), (100, "NOT KEPT"));
+    }
+}

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nlproof_base::counted;
 
+use super::{code, verdict};
 use crate::cli::args::{ProjectArgs, ReportBenchArgs, VectorArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
@@ -40,7 +41,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportBenchArgs) -> Result<Exit
     let (most, largest, painted) = limits(cells);
     let limit = format!("at most {:.1} MB for {}", largest as f64 / 1e6, counted(most, "cell"));
     let fits = text.len() <= largest;
-    say!("{:<12} {:>9.2} MB  [{limit}: {}]", "size", text.len() as f64 / 1e6, word(fits));
+    say!("{:<12} {:>9.2} MB  [{limit}: {}]", "size", text.len() as f64 / 1e6, verdict(fits));
     say!("{:<12} {:>9.2} s", "made in", made.as_secs_f64());
     let mut paints = Vec::new();
     for _ in 0..args.turns {
@@ -67,7 +68,7 @@ pub(super) fn main(project: &ProjectArgs, args: &ReportBenchArgs) -> Result<Exit
         median.as_secs_f64(),
         painted.as_secs_f64(),
         counted(most, "cell"),
-        word(in_time),
+        verdict(in_time),
         paints.len(),
         worst.as_secs_f64()
     );
@@ -80,14 +81,6 @@ fn limits(cells: usize) -> (usize, usize, Duration) {
     (most, LARGEST * most / CELLS, PAINTED.mul_f64(most as f64 / CELLS as f64))
 }
 
-fn code(kept: bool) -> ExitCode {
-    if kept { ExitCode::OK } else { ExitCode::COMPARISON }
-}
-
-fn word(kept: bool) -> &'static str {
-    if kept { "kept" } else { "NOT KEPT" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,11 +90,5 @@ mod tests {
         assert_eq!(limits(1), (10, 6_000_000, Duration::from_secs(1)));
         assert_eq!(limits(10), limits(1));
         assert_eq!(limits(15), (15, 9_000_000, Duration::from_millis(1500)));
-    }
-
-    #[test]
-    fn what_keeps_no_limit_is_told_and_fails() {
-        assert_eq!((code(true).number(), word(true)), (0, "kept"));
-        assert_eq!((code(false).number(), word(false)), (100, "NOT KEPT"));
     }
 }

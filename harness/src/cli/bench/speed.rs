@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use iface_core::Profile;
 use nlproof_verify::{ObjectBytes, Policy};
 
+use super::{code, verdict};
 use crate::cli::args::SpeedArgs;
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::out::say;
@@ -46,7 +47,7 @@ pub(super) fn wire(args: &SpeedArgs) -> Result<ExitCode, CliError> {
     show("view", &promise, rate);
     show("strict", "", every(&|datagram| drop_value(microbench::strict(datagram))));
     show("tree", "", every(&|datagram| drop_value(microbench::tree(datagram))));
-    Ok(if kept { ExitCode::OK } else { ExitCode::COMPARISON })
+    Ok(code(kept))
 }
 
 pub(super) fn sim(args: &SpeedArgs) -> Result<ExitCode, CliError> {
@@ -107,7 +108,7 @@ pub(super) fn verify(most: usize) -> Result<ExitCode, CliError> {
         kept &= ok;
         say!("{:<10} an instruction of {largest} takes {growth:.1} times one of 10000  {text}", shape.name());
     }
-    Ok(if kept { ExitCode::OK } else { ExitCode::COMPARISON })
+    Ok(code(kept))
 }
 
 /// Instructions, and the shortest of three times.
@@ -134,7 +135,7 @@ pub(super) fn judge(kept: bool, promise: &str) -> (bool, String) {
     if cfg!(debug_assertions) {
         return (true, format!("[{promise}: not judged, unoptimised build]"));
     }
-    (kept, format!("[{promise}: {}]", if kept { "kept" } else { "NOT KEPT" }))
+    (kept, format!("[{promise}: {}]", verdict(kept)))
 }
 
 /// How this program was compiled.

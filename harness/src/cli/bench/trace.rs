@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use iface_core::Profile;
 use nlproof_base::counted;
 
-use super::shown;
 use super::speed::{build, judge};
+use super::{code, shown, verdict};
 use crate::cli::args::{ProjectArgs, SpeedArgs, TraceBenchArgs};
 use crate::cli::exit::{CliError, ExitCode};
 use crate::cli::interrupt;
@@ -67,7 +67,7 @@ fn simulator(args: &SpeedArgs) -> Result<ExitCode, CliError> {
     let (kept, promise) = judge(rate >= RECORDED, &format!("at least {RECORDED:.0} a second"));
     say!("{:<10} {:>12.1} {probes:>10} {rate:>16.0}  {promise}", "recorded", on.as_secs_f64() * 1e6);
     say!("recorded / off: {ratio:.3}");
-    Ok(if kept { ExitCode::OK } else { ExitCode::COMPARISON })
+    Ok(code(kept))
 }
 
 /// Whether the module's ring keeps what is promised of it.
@@ -94,7 +94,7 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
     say!(
         "recorded / off: {}  [at most {LONGER:.2}: {}]",
         ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}")),
-        if cheap { "kept" } else { "NOT KEPT" }
+        verdict(cheap)
     );
     let sustained = guest.trace_sustained(ROUNDS).map_err(lost)?;
     let rate = sustained.read as f64 / sustained.duration.as_secs_f64().max(f64::MIN_POSITIVE);
@@ -105,7 +105,7 @@ fn guest(project: &ProjectArgs, args: &TraceBenchArgs, release: &str) -> Result<
         sustained.dumps,
         sustained.read,
         sustained.dropped,
-        if whole { "kept" } else { "NOT KEPT" }
+        verdict(whole)
     );
     let finish = guest.finish();
     let in_words = finish.in_words();
