@@ -29,8 +29,8 @@ const SHOWN: usize = 24;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Acquire,
-    AcquireOrNull,
-    AcquireOrZero,
+    /// An acquisition that may fail, and then returns this.
+    AcquireOr(Nothing),
     Release,
 }
 
@@ -112,9 +112,9 @@ fn effect(facts: &Facts<'_>, resource: &Resource, goes: &Goes) -> Option<Effect>
     if listed(&resource.acquire) {
         Some(Effect::Acquire)
     } else if listed(&resource.acquire_or_null) {
-        Some(Effect::AcquireOrNull)
+        Some(Effect::AcquireOr(Nothing::Null))
     } else if listed(&resource.acquire_or_zero) {
-        Some(Effect::AcquireOrZero)
+        Some(Effect::AcquireOr(Nothing::Zero))
     } else {
         listed(&resource.release).then_some(Effect::Release)
     }
@@ -209,11 +209,8 @@ fn after(insn: &Insn, state: State, effect: Option<Effect>, factory: &mut Instru
         next.tested = false;
         match effect {
             Some(Effect::Acquire) => (next.held, next.result) = (state.held + 1, 0),
-            Some(Effect::AcquireOrNull) => {
-                (next.held, next.result, next.nothing) = (state.held + 1, bit(Register::RAX), Nothing::Null);
-            }
-            Some(Effect::AcquireOrZero) => {
-                (next.held, next.result, next.nothing) = (state.held + 1, bit(Register::RAX), Nothing::Zero);
+            Some(Effect::AcquireOr(nothing)) => {
+                (next.held, next.result, next.nothing) = (state.held + 1, bit(Register::RAX), nothing);
             }
             Some(Effect::Release) => (next.held, next.result) = (state.held - 1, 0),
             None => {}
