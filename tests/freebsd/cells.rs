@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use nlproof::vector::{Suite, Vector};
+
 use crate::cell::{nlproof, nlproof_in, runs_here, text};
 
 /// Every vector in the release's cell passes, and the report says that a kernel of it was observed.
@@ -22,14 +24,17 @@ fn all_vectors_pass(test: &str, release: &str, module: &str) {
     let vectors = cell["vectors"].as_array().unwrap();
     let counts = |name: &str| cell["counts"][name].as_u64().unwrap();
     let not_run = vectors.iter().filter(|vector| vector["status"] == "not-run");
-    let several = vectors_for_several_processors();
-    assert!(not_run.clone().all(|vector| several.iter().any(|id| vector["id"] == **id)), "{cell}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
+    let suite = nlproof::vector::load_suite(&root).unwrap();
+    // A guest has one processor.
+    let several = ids_of(&suite, |vector| vector.needs.processors > 1);
+    assert!(not_run.clone().all(|vector| several.iter().any(|id| vector["id"] == *id)), "{cell}");
     assert_eq!(counts("passed") + counts("lost") + not_run.count() as u64, vectors.len() as u64, "{cell}");
     // What no stock kernel lives through was never observed.
-    let stated = vectors_that_state_losses();
+    let stated = ids_of(&suite, |vector| !vector.losses.is_empty());
     let of_origin = |origin: &str| vectors.iter().filter(|vector| vector["origin"] == origin).count();
     let predicted = vectors.iter().filter(|vector| vector["origin"] == "predicted");
-    assert!(predicted.clone().all(|vector| stated.iter().any(|id| vector["id"] == **id)), "{cell}");
+    assert!(predicted.clone().all(|vector| stated.iter().any(|id| vector["id"] == *id)), "{cell}");
     assert!(of_origin("this-kernel") + of_origin("other-build") > stated.len(), "{cell}");
     let console = std::fs::read(report.path().join(format!("freebsd-{release}-{module}.console"))).unwrap();
     assert!(!console.is_empty(), "the console's log is empty");
@@ -47,18 +52,9 @@ fn all_vectors_pass(test: &str, release: &str, module: &str) {
     }
 }
 
-/// Their ids.
-fn vectors_that_state_losses() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
-    let suite = nlproof::vector::load_suite(&root).unwrap();
-    suite.vectors.into_iter().filter(|vector| !vector.losses.is_empty()).map(|vector| vector.id).collect()
-}
-
-/// The ids of vectors that a guest with one processor does not run.
-fn vectors_for_several_processors() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
-    let suite = nlproof::vector::load_suite(&root).unwrap();
-    suite.vectors.into_iter().filter(|vector| vector.needs.processors > 1).map(|vector| vector.id).collect()
+/// The ids of the vectors of which this is so.
+fn ids_of(suite: &Suite, wanted: impl Fn(&Vector) -> bool) -> Vec<&str> {
+    suite.vectors.iter().filter(|vector| wanted(vector)).map(|vector| vector.id.as_str()).collect()
 }
 
 #[test]
