@@ -26,8 +26,12 @@ pub struct Card {
     pub name: String,
     /// The machine's name of the model.
     pub model: String,
-    /// The interface, which has the name of its device.
+    /// The interface.
     pub interface: String,
+    /// The device, as the kernel calls it: most interfaces have its name, those on USB have not.
+    pub device: String,
+    /// The machine's name of the USB controller that it is plugged into, if it is; that one is in the slot then.
+    pub controller: Option<String>,
     /// The slot on the machine's PCI bus.
     pub slot: u8,
     /// The card is there when the program begins.
@@ -47,6 +51,12 @@ impl Card {
     #[must_use]
     pub fn is_hardware(&self) -> bool {
         self.model != FAULTS
+    }
+
+    /// Whether it is on USB.
+    #[must_use]
+    pub const fn is_usb(&self) -> bool {
+        self.controller.is_some()
     }
 
     /// The machine's identifier of the card.
@@ -121,6 +131,7 @@ impl Deed {
         match self {
             Self::Plug | Self::Unplug => true,
             Self::Fault(_) => !card.is_hardware(),
+            Self::Detach | Self::Attach | Self::Reset => card.is_hardware() && !card.is_usb(),
             _ => card.is_hardware(),
         }
     }
@@ -175,12 +186,25 @@ mod tests {
             assert_eq!(Deed::by_name(deed.name()), Some(deed));
         }
         assert_eq!(Deed::by_name("pull"), None);
-        let [name, model, interface] = ["nic1", "e1000", "em0"].map(String::from);
-        let card = Card { name, model, interface, slot: 28, plugged: true, settle_ms: 100 };
+        let [name, model, interface, device] = ["nic1", "e1000", "em0", "em0"].map(String::from);
+        let card = Card {
+            name,
+            model,
+            interface,
+            device,
+            controller: None,
+            slot: 28,
+            plugged: true,
+            settle_ms: 100,
+        };
         assert_eq!(card.selector(), "pci0:0:28:0");
         assert_eq!(Deed::LinkDown.wait(&card), "the loss of link of nic1 (em0)");
         let fault = Deed::Fault(Fault::MediaEnxio);
         assert!(card.is_hardware() && Deed::Rest.suits(&card) && !fault.suits(&card));
+        assert!(!card.is_usb() && Deed::Detach.suits(&card));
+        let usb = Card { controller: Some("qemu-xhci".into()), ..card.clone() };
+        assert!(Deed::Unplug.suits(&usb) && Deed::LinkUp.suits(&usb));
+        assert!(![Deed::Detach, Deed::Attach, Deed::Reset].iter().any(|deed| deed.suits(&usb)));
         let faulty = Card { model: FAULTS.into(), ..card };
         assert!(fault.suits(&faulty) && Deed::Plug.suits(&faulty) && !Deed::LinkUp.suits(&faulty));
     }

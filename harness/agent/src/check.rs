@@ -268,6 +268,8 @@ mod tests {
             name: "nic1".to_string(),
             model: "e1000".to_string(),
             interface: "em0".to_string(),
+            device: "em0".to_string(),
+            controller: None,
             slot: 28,
             plugged: true,
             settle_ms: 100,

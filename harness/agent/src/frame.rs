@@ -23,7 +23,7 @@ pub const FENCE_SEQ_BASE: u32 = 0xfe00_0000;
 /// The first four bytes of either direction.
 pub const MAGIC: [u8; 4] = *b"NLPA";
 /// The version of everything in this crate that crosses the frame: any change of shape raises it.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 /// Length of a hello in bytes.
 pub const HELLO_LEN: usize = 8;
 /// The longest body that is accepted, in bytes. A batch of thousands of vectors is below 1 MiB; what

@@ -204,7 +204,9 @@ impl Project {
     fn demand_modules(&self, vectors: &[Vector]) -> Result<(), CliError> {
         let listed = self.modules()?;
         let missing = |vector: &Vector| {
-            let module = vector.needs.modules.iter().find(|module| !listed.contains(module))?;
+            let named = vector.needs.modules.iter().map(String::as_str);
+            let drivers = vector.needs.hardware.iter().filter_map(|card| card.model.module);
+            let module = named.chain(drivers).find(|module| !listed.iter().any(|name| name == module))?;
             Some(format!(
                 "{} needs the kernel module {module}, which no guest has\n  help: list it in matrix.yaml, `modules: \
                  [{module}, ...]`, or give --kmod {module}",

@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn facts(os: Os, commands: Commands, modules: Option<Vec<String>>) -> Facts {
-        let cards = Cards::Models(vec!["e1000".into(), "ne2k_pci".into()]);
+        let cards = Cards::Models(["e1000", "ne2k_pci", "usb-net", "qemu-xhci"].map(str::to_owned).to_vec());
         let settings = vec!["net.netlink.debug.nl_iface_debug_level".to_owned()];
         let (fallbacks, stacks, known) = (0, None, vec![]);
         let processors = Some(1);
@@ -253,6 +253,11 @@ mod tests {
         assert!(lack("e1000", &[]).unwrap().contains("pci/em, which this kernel does not have"));
         assert!(lack("igb", &["pci/igb"]).unwrap().contains("this QEMU does not have"));
         assert!(lack("ne2k_pci", &["pci/ed"]).unwrap().contains("FreeBSD has no driver"));
+        assert_eq!(lack("usb-net", &["uhub/urndis"]), None);
+        assert!(lack("usb-net", &["if_axe"]).unwrap().contains("uhub/urndis of the kernel module if_urndis"));
+        let without =
+            Facts { cards: Cards::Models(vec!["usb-net".into()]), ..facts(Os::FreeBsd, Commands::All, None) };
+        assert!(mismatch(&card("usb-net"), &without).unwrap().contains("USB controller qemu-xhci, which"));
         assert_eq!(lack("fault", &["nlproof_faultnic"]), None);
         assert!(lack("fault", &[]).unwrap().contains("nlproof_faultnic, which this kernel does not have"));
         let nothing = Facts { cards: Cards::None, ..facts(Os::FreeBsd, Commands::All, None) };

@@ -63,7 +63,7 @@ pub enum Cards {
 impl Cards {
     /// Why a card of this model cannot be had, if so; `modules` are those of the kernel.
     pub fn lack(&self, card: &NeededCard, modules: Option<&[String]>) -> Option<String> {
-        let CardModel { name, driver, .. } = card.model;
+        let CardModel { name, driver, module, controller, .. } = card.model;
         match (self, driver) {
             (Cards::None, Some(driver)) if name == FAULT_MODEL.name => {
                 Some(format!("needs interfaces of {driver}, which only a FreeBSD guest has"))
@@ -74,10 +74,17 @@ impl Cards {
             {
                 Some(format!("needs the network card {name}, which this QEMU does not have"))
             }
+            (Cards::Models(models), _)
+                if controller.is_some_and(|controller| !models.iter().any(|model| model == controller)) =>
+            {
+                let controller = controller.unwrap_or_default();
+                Some(format!("needs the USB controller {controller}, which this QEMU does not have"))
+            }
             (_, None) => Some(format!("needs the network card {name}, for which FreeBSD has no driver")),
             (_, Some(driver)) => {
                 let lacks = modules.is_some_and(|modules| !modules.iter().any(|module| module == driver));
-                lacks.then(|| format!("needs the driver {driver}, which this kernel does not have"))
+                let of = module.map_or_else(String::new, |module| format!(" of the kernel module {module}"));
+                lacks.then(|| format!("needs the driver {driver}{of}, which this kernel does not have"))
             }
         }
     }

@@ -239,7 +239,7 @@ fn failed(what: &'static str) -> impl Fn(Errno) -> Outcome {
 /// Waits until a card is gone. A driver says whatever it says before its device is.
 fn leave(card: &Card, until: Deadline) -> Outcome {
     loop {
-        match device::state(&card.interface) {
+        match device::state(&card.device) {
             Ok(None) => return Outcome::Noticed,
             Ok(Some(_)) if until.passed() => return Outcome::Unnoticed,
             Ok(Some(_)) => {}
@@ -247,6 +247,16 @@ fn leave(card: &Card, until: Deadline) -> Outcome {
         }
         io::poll(&mut [], LOOK_MS).ok();
     }
+}
+
+/// Whether the interface of a USB device is whole. A process of the driver's makes it when the device is attached already;
+/// `net.ue.N.%parent` comes last (sys/dev/usb/net/usb_ethernet.c) and tells the device.
+fn is_made(card: &Card) -> bool {
+    let unit = card.interface.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let mut parent = [0; 64];
+    let told = sysctl::read(&format!("net.ue.{unit}.%parent"), &mut parent);
+    let name = told.ok().and_then(|len| parent.get(..len)?.split(|byte| *byte == 0).next());
+    name == Some(card.device.as_bytes())
 }
 
 /// Waits until a card's driver has taken it, and moves the interface into the jail. A driver that is still attaching makes
@@ -257,8 +267,8 @@ fn arrive(card: &Card, jail: &Jail, rest: bool, until: Deadline) -> Outcome {
         Ok(link_state(&answer, &card.interface))
     };
     let ready = || -> Result<bool, Outcome> {
-        let state = device::state(&card.interface).map_err(failed("hw.bus cannot be read"))?;
-        Ok(state == Some(device::ATTACHED) && link()?.is_some())
+        let state = device::state(&card.device).map_err(failed("hw.bus cannot be read"))?;
+        Ok(state == Some(device::ATTACHED) && link()?.is_some() && (!card.is_usb() || is_made(card)))
     };
     loop {
         match ready() {

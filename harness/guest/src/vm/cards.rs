@@ -3,6 +3,9 @@
 //!
 //! Nothing of it is on QEMU's command line: backends are made with the cards, so that a machine without cards is the same
 //! machine, and saved states are restored as ever. A card's backend is a port of a hub that leads nowhere.
+//!
+//! A card on USB is plugged into a controller of its own, which is plugged before it. The controller stays when the card is
+//! pulled, as that of a machine of wood and metal does, and goes when everything goes.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,44 +14,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::time::sleep_until;
 
-use super::machine::Vm;
-use super::outcome::{GuestFailure, Watch};
+use super::card_job::{CardJob, NewCard, backend};
 use super::qmp::{Qmp, QmpError};
 
 /// A guest that is still attaching a card does not hear that it is pulled: it is told again.
 const TELL_AGAIN: Duration = Duration::from_secs(5);
 /// Between two looks whether a card is gone.
 const LOOK: Duration = Duration::from_millis(100);
-/// The hub of the first card; nobody else has hubs.
-const FIRST_HUB: u32 = 50;
-
-/// What the machine is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CardJob {
-    /// Plugs a card.
-    Plug {
-        /// The card's identifier.
-        id: String,
-        /// QEMU's name of the model.
-        model: String,
-        /// The slot on the PCI bus.
-        slot: u8,
-    },
-    /// Pulls a card.
-    Unplug {
-        /// The card's identifier.
-        id: String,
-    },
-    /// Sets the link of a card.
-    Link {
-        /// The card's identifier.
-        id: String,
-        /// Up or down.
-        up: bool,
-    },
-    /// Pulls whatever is plugged.
-    Clear,
-}
 
 /// The cards of one machine, and what is still to be done with them. Jobs are done in their order, when somebody looks at
 /// the machine.
@@ -61,13 +33,18 @@ pub struct CardRack {
 #[derive(Debug, Default)]
 struct Inner {
     jobs: VecDeque<CardJob>,
-    cards: BTreeMap<String, Plugged>,
+    /// Cards and their controllers, by identifier.
+    devices: BTreeMap<String, Plugged>,
     failed: Vec<String>,
 }
 
-/// A card in the machine.
+/// A card or a controller in the machine.
 #[derive(Debug)]
 struct Plugged {
+    /// The slot on the PCI bus that it has, if it is not on USB.
+    slot: Option<u8>,
+    /// A card has a backend, a controller has none.
+    is_card: bool,
     /// When the guest was last told to let it go.
     told: Option<Instant>,
     looked: Instant,
@@ -87,7 +64,7 @@ impl CardRack {
     /// Whether nothing is plugged and nothing is to be done.
     pub fn is_empty(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.jobs.is_empty() && inner.cards.is_empty()
+        inner.jobs.is_empty() && inner.devices.is_empty()
     }
 
     /// Does what can be done without waiting for the guest. A job whose future is dropped is half done.
@@ -100,14 +77,14 @@ impl CardRack {
     }
 
     /// Waits until there is something to do.
-    async fn due(&self) {
+    pub(super) async fn due(&self) {
         let next_look = {
             let inner = self.inner.borrow();
             if inner.jobs.front().is_some_and(|job| !inner.is_blocked(job)) {
                 return;
             }
-            let going = inner.cards.values().filter(|card| card.told.is_some());
-            going.map(|card| card.looked + LOOK).min()
+            let going = inner.devices.values().filter(|device| device.told.is_some());
+            going.map(|device| device.looked + LOOK).min()
         };
         match next_look {
             Some(at) => sleep_until(at.into()).await,
@@ -131,35 +108,36 @@ impl CardRack {
 
     async fn run(&self, job: &CardJob, qmp: &mut Qmp) -> Result<(), QmpError> {
         match job {
-            CardJob::Plug { id, model, slot } => {
-                let backend = backend(id);
-                let hub = FIRST_HUB + u32::from(*slot);
-                let hubport = json!({ "type": "hubport", "id": backend, "hubid": hub });
-                qmp.execute("netdev_add", hubport).await?;
-                let device = json!({
-                    "driver": model, "id": id, "netdev": backend, "bus": "pci.0", "addr": format!("{slot:#x}"),
-                    "mac": format!("52:54:00:00:00:{slot:02x}"), "romfile": "",
-                });
-                if let Err(error) = qmp.execute("device_add", device).await {
-                    qmp.execute("netdev_del", json!({ "id": backend })).await?;
-                    return Err(error);
-                }
-                let card = Plugged { told: None, looked: Instant::now() };
-                self.inner.borrow_mut().cards.insert(id.clone(), card);
-                Ok(())
-            }
+            CardJob::Plug(card) => self.plug(card, qmp).await,
             CardJob::Unplug { id } => self.unplug(id, qmp).await,
             CardJob::Link { id, up } => {
                 qmp.execute("set_link", json!({ "name": id, "up": up })).await.map(drop)
             }
             CardJob::Clear => {
-                let ids: Vec<_> = self.inner.borrow().cards.keys().cloned().collect();
+                let ids = self.inner.borrow().in_turn();
                 for id in ids {
                     self.unplug(&id, qmp).await?;
                 }
                 Ok(())
             }
         }
+    }
+
+    async fn plug(&self, card: &NewCard, qmp: &mut Qmp) -> Result<(), QmpError> {
+        let controller_id = card.controller_id();
+        let has_controller = self.inner.borrow().devices.contains_key(&controller_id);
+        if let Some(device) = card.controller_device().filter(|_| !has_controller) {
+            qmp.execute("device_add", device).await?;
+            self.inner.borrow_mut().devices.insert(controller_id, Plugged::new(Some(card.slot), false));
+        }
+        qmp.execute("netdev_add", card.netdev()).await?;
+        if let Err(error) = qmp.execute("device_add", card.device()).await {
+            qmp.execute("netdev_del", json!({ "id": backend(&card.id) })).await?;
+            return Err(error);
+        }
+        let slot = card.controller.is_none().then_some(card.slot);
+        self.inner.borrow_mut().devices.insert(card.id.clone(), Plugged::new(slot, true));
+        Ok(())
     }
 
     async fn unplug(&self, id: &str, qmp: &mut Qmp) -> Result<(), QmpError> {
@@ -170,10 +148,10 @@ impl CardRack {
         qmp.execute("device_del", json!({ "id": id })).await.map(drop)
     }
 
-    /// Looks which of the cards that were told to go have gone, and tells the others again.
+    /// Looks which of the devices that were told to go have gone, and tells the others again.
     async fn forget_gone(&self, qmp: &mut Qmp) {
-        let due = |card: &Plugged| card.told.is_some() && card.looked.elapsed() >= LOOK;
-        if !self.inner.borrow().cards.values().any(due) {
+        let due = |device: &Plugged| device.told.is_some() && device.looked.elapsed() >= LOOK;
+        if !self.inner.borrow().devices.values().any(due) {
             return;
         }
         let Ok(there) = peripherals(qmp).await else { return };
@@ -183,49 +161,61 @@ impl CardRack {
             drop(qmp.execute("device_del", json!({ "id": id })).await);
         }
         for id in gone {
-            self.inner.borrow_mut().cards.remove(&id);
-            self.keep_failure(qmp.execute("netdev_del", json!({ "id": backend(&id) })).await);
+            let device = self.inner.borrow_mut().devices.remove(&id);
+            if device.is_some_and(|device| device.is_card) {
+                self.keep_failure(qmp.execute("netdev_del", json!({ "id": backend(&id) })).await);
+            }
         }
     }
 }
 
+impl Plugged {
+    fn new(slot: Option<u8>, is_card: bool) -> Self {
+        Self { slot, is_card, told: None, looked: Instant::now() }
+    }
+}
+
 impl Inner {
-    /// Whether another card of the same name is still going.
+    /// Whether another device of the same name, or in the same slot, is still going.
     fn is_blocked(&self, job: &CardJob) -> bool {
-        let CardJob::Plug { id, .. } = job else { return false };
-        self.cards.get(id).is_some_and(|card| card.told.is_some())
+        let CardJob::Plug(card) = job else { return false };
+        let mut going = self.devices.iter().filter(|(_, device)| device.told.is_some());
+        going.any(|(id, device)| *id == card.id || device.slot == Some(card.slot))
     }
 
-    /// Notes that a card is told to go; false: there is none, or it was told.
+    /// Everything that is plugged, cards before the controllers that they are plugged into.
+    fn in_turn(&self) -> Vec<String> {
+        let (mut cards, controllers): (Vec<_>, Vec<_>) = self.devices.iter().partition(|(_, it)| it.is_card);
+        cards.extend(controllers);
+        cards.into_iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Notes that a device is told to go; false: there is none, or it was told.
     fn tell(&mut self, id: &str) -> bool {
-        match self.cards.get_mut(id) {
-            Some(card) if card.told.is_none() => {
-                card.told = Some(Instant::now());
+        match self.devices.get_mut(id) {
+            Some(device) if device.told.is_none() => {
+                device.told = Some(Instant::now());
                 true
             }
             _ => false,
         }
     }
 
-    /// Of the cards that were told to go: those that are not among these devices, and those that are told again.
+    /// Of the devices that were told to go: those that are not among these, and those that are told again.
     fn sort(&mut self, there: &[String]) -> (Vec<String>, Vec<String>) {
         let (mut gone, mut deaf) = (Vec::new(), Vec::new());
-        for (id, card) in &mut self.cards {
-            card.looked = Instant::now();
-            let Some(told) = card.told else { continue };
+        for (id, device) in &mut self.devices {
+            device.looked = Instant::now();
+            let Some(told) = device.told else { continue };
             if !there.contains(id) {
                 gone.push(id.clone());
             } else if told.elapsed() >= TELL_AGAIN {
-                card.told = Some(Instant::now());
+                device.told = Some(Instant::now());
                 deaf.push(id.clone());
             }
         }
         (gone, deaf)
     }
-}
-
-fn backend(id: &str) -> String {
-    format!("{id}-hub")
 }
 
 /// The identifiers of devices that have one.
@@ -255,44 +245,6 @@ pub async fn device_models(qmp: &mut Qmp, models: &[&str]) -> Result<Vec<String>
 fn names(list: &Value) -> Vec<String> {
     let name = |entry: &Value| Some(entry.get("name")?.as_str()?.to_owned());
     list.as_array().into_iter().flatten().filter_map(name).collect()
-}
-
-/// A machine that somebody watches, with cards that are plugged meanwhile.
-pub struct WithCards<'a> {
-    /// The machine.
-    pub vm: &'a mut Vm,
-    /// Cards of the machine.
-    pub rack: &'a CardRack,
-}
-
-impl Watch for WithCards<'_> {
-    async fn check(&mut self) -> Result<(), GuestFailure> {
-        self.rack.work(self.vm.qmp()).await;
-        self.vm.check().await
-    }
-
-    async fn changed(&mut self) {
-        tokio::select! {
-            () = self.vm.changed() => {}
-            () = self.rack.due() => {}
-        }
-    }
-
-    async fn cause_of_death(&mut self) -> Option<GuestFailure> {
-        self.vm.cause_of_death().await
-    }
-
-    fn console_tail(&self) -> Vec<String> {
-        self.vm.console_tail()
-    }
-
-    fn full_disk(&self, what: &str) -> Option<GuestFailure> {
-        self.vm.full_disk(what)
-    }
-
-    async fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
-        self.vm.why_silent(foreknown).await
-    }
 }
 
 #[cfg(test)]
@@ -352,7 +304,12 @@ mod tests {
     }
 
     fn plug(model: &str) -> CardJob {
-        CardJob::Plug { id: "n".into(), model: model.into(), slot: 28 }
+        CardJob::Plug(NewCard { id: "n".into(), model: model.into(), slot: 28, controller: None })
+    }
+
+    fn plug_usb(id: &str) -> CardJob {
+        let (model, controller) = ("usb-net".to_owned(), Some("qemu-xhci".to_owned()));
+        CardJob::Plug(NewCard { id: id.into(), model, slot: 28, controller })
     }
 
     #[tokio::test]
@@ -371,6 +328,27 @@ mod tests {
         let (commands, _) =
             played(vec![plug("e1000"), CardJob::Unplug { id: "n".into() }, plug("e1000")], "n").await;
         assert_eq!(commands.iter().filter(|name| *name == "device_add").count(), 1, "{commands:?}");
+    }
+
+    #[tokio::test]
+    async fn a_controller_comes_before_its_card_stays_without_it_and_goes_in_the_end() {
+        let unplug = CardJob::Unplug { id: "n".into() };
+        let jobs = vec![plug_usb("n"), unplug, plug_usb("n"), CardJob::Clear];
+        let (commands, failed) = played(jobs, "n-usb").await;
+        let told: Vec<_> = commands.iter().map(String::as_str).filter(|name| *name != "qom-list").collect();
+        let card = ["netdev_add", "device_add"];
+        let pulled = ["device_del", "netdev_del"];
+        let expected = [&["device_add"][..], &card, &pulled, &card, &["device_del"], &pulled].concat();
+        assert_eq!(told, expected);
+        assert_eq!(failed, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_slot_is_not_used_again_while_a_controller_is_going_from_it() {
+        let other =
+            CardJob::Plug(NewCard { id: "m".into(), model: "e1000".into(), slot: 28, controller: None });
+        let (commands, _) = played(vec![plug_usb("n"), CardJob::Clear, other], "n-usb").await;
+        assert_eq!(commands.iter().filter(|name| *name == "device_add").count(), 2, "{commands:?}");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod accel;
 mod accelerator_kind;
 mod arguments;
 mod bootsector;
+mod card_job;
 mod cards;
 mod config;
 mod console;
@@ -39,12 +40,14 @@ mod supervisor;
 mod tools;
 mod verdict;
 mod wait;
+mod with_cards;
 
 pub use accel::{AccelError, Accelerator, SelectedAccelerator, choose_accelerator};
 pub use accelerator_kind::AcceleratorKind;
 pub use arguments::CommandLine;
 pub use bootsector::{BootSector, DEBUG_EXIT_PORT, Then, debug_exit_status};
-pub use cards::{CardJob, CardRack, WithCards, device_models};
+pub use card_job::{CardJob, NewCard};
+pub use cards::{CardRack, device_models};
 pub use config::{AGENT_PORT, HostPort, MemoryFile, TranslationLog, VmConfig};
 pub use console::{Console, ConsoleEvent};
 pub use death::{Death, Exception, Handler};
@@ -69,3 +72,4 @@ pub use snapshot::{SnapshotError, create_overlay, machine_identity, restore, sav
 pub use supervisor::{SUPERVISE, supervise_main};
 pub use tools::{ToolError, Tools};
 pub use wait::{Deadline, Expired, Patience, Wait, WaitError};
+pub use with_cards::WithCards;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connection::Link;
 use crate::guest::SshError;
-use crate::vm::{CardJob, CardRack, Vm, Wait, Watch as _, WithCards};
+use crate::vm::{CardJob, CardRack, NewCard, Vm, Wait, Watch as _, WithCards};
 
 /// For the cards of a batch to be gone after it.
 const GONE_LIMIT: Duration = Duration::from_secs(10);
@@ -44,7 +44,10 @@ fn job(batch: &Batch, record: &Record) -> Option<CardJob> {
             let id = card.id();
             match deed {
                 Deed::LinkDown | Deed::LinkUp => Some(CardJob::Link { id, up: *deed == Deed::LinkUp }),
-                Deed::Plug => Some(CardJob::Plug { id, model: card.model.clone(), slot: card.slot }),
+                Deed::Plug => {
+                    let (model, controller) = (card.model.clone(), card.controller.clone());
+                    Some(CardJob::Plug(NewCard { id, model, slot: card.slot, controller }))
+                }
                 Deed::Unplug => Some(CardJob::Unplug { id }),
                 Deed::Detach | Deed::Attach | Deed::Reset | Deed::Rest | Deed::Fault(_) => None,
             }
@@ -95,8 +98,11 @@ mod tests {
     use super::*;
 
     fn batch() -> Batch {
-        let [name, model, interface] = ["nic1", "e1000", "em0"].map(String::from);
-        let cards = vec![Card { name, model, interface, slot: 28, plugged: true, settle_ms: 100 }];
+        let [name, model, interface, device] = ["nic1", "e1000", "em0", "em0"].map(String::from);
+        let controller = None;
+        let card =
+            Card { name, model, interface, device, controller, slot: 28, plugged: true, settle_ms: 100 };
+        let cards = vec![card];
         let act = Act { card: 0, deed: Deed::LinkDown, limit_ms: 500, unnoticed: false };
         let with = Program { cards, ..in_host_stack("a", vec![Step::Hardware(act)]) };
         Batch { programs: vec![with, Program { id: 1, ..in_host_stack("b", vec![]) }] }
@@ -116,11 +122,22 @@ mod tests {
         let asked = |deed| job(&batch, &outside(0, hardware(deed)));
         let id = || "nlproof-nic1".to_owned();
         assert_eq!(asked(Deed::LinkDown), Some(CardJob::Link { id: id(), up: false }));
-        assert_eq!(asked(Deed::Plug), Some(CardJob::Plug { id: id(), model: "e1000".into(), slot: 28 }));
+        let new = NewCard { id: id(), model: "e1000".into(), slot: 28, controller: None };
+        assert_eq!(asked(Deed::Plug), Some(CardJob::Plug(new)));
         assert_eq!(asked(Deed::Detach), None);
         assert_eq!(job(&batch, &outside(0, Body::End { died: Some(9) })), Some(CardJob::Clear));
         assert_eq!(job(&batch, &outside(1, Body::End { died: None })), None);
         assert_eq!(job(&batch, &outside(1, hardware(Deed::Plug))), None);
+    }
+
+    #[test]
+    fn a_card_on_usb_comes_with_its_controller() {
+        let mut batch = batch();
+        batch.programs[0].cards[0].controller = Some("qemu-xhci".into());
+        match job(&batch, &outside(0, hardware(Deed::Plug))) {
+            Some(CardJob::Plug(card)) => assert_eq!(card.controller.as_deref(), Some("qemu-xhci")),
+            job => panic!("{job:?}"),
+        }
     }
 
     #[test]

@@ -71,9 +71,10 @@ pub(super) fn agent() -> String {
     agent_path(AGENT_DIRECTORY, agents::FREEBSD)
 }
 
-/// The models of devices that this machine's QEMU has; one that does not tell has none.
+/// The models of cards, and of the controllers that they need, that this machine's QEMU has; one that does not tell has none.
 pub(super) async fn models(vm: &mut Vm) -> Vec<String> {
-    let models: Vec<_> = CARD_MODELS.iter().map(|model| model.name).collect();
+    let models: Vec<_> =
+        CARD_MODELS.iter().flat_map(|model| model.controller.into_iter().chain([model.name])).collect();
     device_models(vm.qmp(), &models).await.unwrap_or_default()
 }
 

@@ -19,8 +19,14 @@ pub struct CardModel {
     pub name: &'static str,
     /// The driver as kldstat(8) names it; `None`: FreeBSD has none.
     pub driver: Option<&'static str>,
+    /// The kernel module that has the driver, where GENERIC has not.
+    pub module: Option<&'static str>,
+    /// The USB controller that it is plugged into, by QEMU's name; `None`: it is a PCI card.
+    pub controller: Option<&'static str>,
     /// The name of its interfaces without the number.
     pub interface: &'static str,
+    /// The name of its devices without the number.
+    pub device: &'static str,
     /// The number of the first: the guest itself has a card of one model.
     pub first: u32,
     /// How long its driver may go on saying things about one event, in milliseconds: those that look at their link now and
@@ -35,6 +41,8 @@ impl CardModel {
             name: name.to_owned(),
             model: self.name.to_owned(),
             interface: format!("{}{unit}", self.interface),
+            device: format!("{}{unit}", self.device),
+            controller: self.controller.map(str::to_owned),
             slot,
             plugged,
             settle_ms: self.settle_ms,
@@ -48,7 +56,8 @@ impl CardModel {
 }
 
 const fn model(name: &'static str, driver: &'static str, interface: &'static str) -> CardModel {
-    CardModel { name, driver: Some(driver), interface, first: 0, settle_ms: 300 }
+    let (module, controller, device) = (None, None, interface);
+    CardModel { name, driver: Some(driver), module, controller, interface, device, first: 0, settle_ms: 300 }
 }
 
 const fn looks(model: CardModel) -> CardModel {
@@ -66,6 +75,12 @@ pub const CARD_MODELS: &[CardModel] = &[
     model("pcnet", "pci/le", "le"),
     looks(model("rtl8139", "pci/re", "re")),
     model("tulip", "pci/dc", "dc"),
+    CardModel {
+        module: Some("if_urndis"),
+        controller: Some("qemu-xhci"),
+        device: "urndis",
+        ..model("usb-net", "uhub/urndis", "ue")
+    },
     CardModel { first: 1, ..model("virtio-net-pci", "virtio_pci/vtnet", "vtnet") },
     model("vmxnet3", "pci/vmx", "vmx"),
 ];

@@ -105,8 +105,12 @@ fn deed_with(file: SourceFile<'_>, card: &Card, at: Position, word: &str) -> Res
         Some(_) => {
             let Card { name, model, .. } = card;
             let possible: Vec<_> = all().filter(suits).map(Deed::name).collect();
-            let error = file
-                .error(at, format!("`{word}` is nothing for {name}, which is a card of the model {model}"));
+            // devctl(8) finds a device without a driver by its place on PCI alone.
+            let on = if card.is_usb() { " on USB" } else { "" };
+            let error = file.error(
+                at,
+                format!("`{word}` is nothing for {name}, which is a card of the model {model}{on}"),
+            );
             Err(error.help(format!("one of: {}", possible.join(", "))))
         }
         None => Err(file.unknown(at, "deed", word, all().filter(suits).map(Deed::name))),
@@ -245,6 +249,7 @@ mod tests {
     }
 
     const ONE: &str = "[{nic: e1000, as: nic1}]";
+    const USB: &str = "[{nic: usb-net, as: nic1}]";
     const FAULTY: &str = "[{nic: fault, as: fault1, plugged: false}]";
 
     #[test]
@@ -278,6 +283,20 @@ mod tests {
         let seen: Vec<_> =
             cards.iter().map(|card| (card.interface.as_str(), card.slot, card.plugged)).collect();
         assert_eq!(seen, [("em0", 28, true), ("em1", 29, false), ("vtnet1", 30, true)]);
+        assert!(cards.iter().all(|card| card.device == card.interface && !card.is_usb()));
+    }
+
+    #[test]
+    fn a_card_on_usb_has_a_controller_and_a_device_of_another_name() {
+        let two = "[{nic: usb-net, as: a}, {nic: usb-net, as: b}]";
+        let cards = program(two, "- hardware: {b: unplug}\n").unwrap().cards;
+        let seen: Vec<_> =
+            cards.iter().map(|card| (card.interface.as_str(), card.device.as_str(), card.slot)).collect();
+        assert_eq!(seen, [("ue0", "urndis0", 28), ("ue1", "urndis1", 29)]);
+        assert!(cards.iter().all(|card| card.controller.as_deref() == Some("qemu-xhci")));
+        for deed in ["link-down", "link-up", "rest", "unplug"] {
+            program(USB, &format!("- hardware: {{nic1: {deed}}}\n")).unwrap();
+        }
     }
 
     #[test]
@@ -324,6 +343,13 @@ mod tests {
                 "- hardware: {nic1: media-none}",
                 "`media-none` is nothing for nic1, which is a card of the model e1000",
             ),
+            (
+                USB,
+                "- hardware: {nic1: detach}",
+                "`detach` is nothing for nic1, which is a card of the model usb-net on USB\n  \
+                 help: one of: link-down, link-up, plug, unplug, rest",
+            ),
+            (USB, "- hardware: {nic1: reset}", "`reset` is nothing for nic1"),
             (FAULTY, "- hardware: {fault1: link-up}", "one of: plug, unplug, media-active, "),
             (
                 FAULTY,
