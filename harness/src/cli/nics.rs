@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! `doctor --nics`: which network cards of QEMU's a kernel sees, found out by plugging each into a guest.
 
+use std::time::Duration;
+
 use nlproof_agent::{Act, Batch, Body, Deed, Privilege, Program, Record, SocketOptions, Step};
 
 use super::args::{CellArgs, GuestArgs, ProjectArgs};
@@ -20,6 +22,15 @@ const LINK_MS: u32 = 2000;
 /// How long a card may take to come, in milliseconds. An e1000 was seen to take 11 s on a machine with ten times the work
 /// that it can do, all others less than one.
 const PLUG_MS: u32 = 30_000;
+/// How long a card may take to go, in milliseconds.
+const UNPLUG_MS: u32 = 20_000;
+/// Steps of the program that are looked at afterwards.
+const PLUG_STEP: u32 = 0;
+const LINK_STEP: u32 = 4;
+const UNPLUG_STEP: u32 = 5;
+/// How long the agent may be silent: no step takes as long. A kernel that holds a card's driver for ever holds the agent too,
+/// when it clears up.
+const SILENCE: Duration = Duration::from_secs(45);
 /// For a card and everything that is done with it, in milliseconds.
 const LIMIT_MS: u32 = 240_000;
 
@@ -43,6 +54,7 @@ pub(super) fn main(project: &ProjectArgs, cells: &CellArgs, guest: &GuestArgs) -
             Some(target) => target,
             None => open_freebsd_shown(&targets, &cell).map_err(open_error)?,
         };
+        target.bound_silence(SILENCE);
         let facts = target.facts();
         if let Some(lack) = facts.cards.lack(&NeededCard { model: *model }, facts.modules.as_deref()) {
             say!("{:<15} {driver:<18} {lack}", model.name);
@@ -59,7 +71,12 @@ pub(super) fn main(project: &ProjectArgs, cells: &CellArgs, guest: &GuestArgs) -
                 open = Some(target);
             }
             Err(TargetError::Guest(loss)) => {
-                say!("{:<15} {driver:<18} the guest is lost: {}", model.name, loss.fingerprint);
+                say!(
+                    "{:<15} {driver:<18} {}the guest is lost: {}",
+                    model.name,
+                    seen.before_loss(),
+                    loss.fingerprint
+                );
                 tell!("{}", loss.text);
             }
             Err(error) => return Err(lost(error)),
@@ -95,6 +112,7 @@ fn program(model: &CardModel) -> Program {
             act(Deed::Rest, model.settle_ms.saturating_mul(2), true),
             Step::Exec { argv, limit_ms: 10_000 },
             act(Deed::LinkDown, LINK_MS, true),
+            act(Deed::Unplug, UNPLUG_MS, true),
         ],
         limit_ms: LIMIT_MS,
         kernel_trace: false,
@@ -126,19 +144,30 @@ impl Seen {
         if let Some(text) = &self.failed {
             return format!("failed: {text}");
         }
-        if self.unnoticed.contains(&0) {
+        if self.unnoticed.contains(&PLUG_STEP) {
             return format!("not noticed within {} s", PLUG_MS / 1000);
         }
         let yes = |yes: bool| if yes { "yes" } else { "no" };
         let status = self.output.lines().find_map(|line| line.trim().strip_prefix("status: "));
         let media = if self.output.contains("media: ") { status.unwrap_or("no status") } else { "none" };
         format!(
-            "{:<10} {:<10} {media:<8} {}",
+            "{:<10} {:<10} {media:<8} {}{}",
             "yes",
             yes(!self.output.is_empty()),
-            yes(!self.unnoticed.contains(&4))
+            yes(!self.unnoticed.contains(&LINK_STEP)),
+            if self.unnoticed.contains(&UNPLUG_STEP) { format!("; {}", not_let_go()) } else { String::new() }
         )
     }
+
+    /// What is told before the loss of a guest.
+    fn before_loss(&self) -> String {
+        let held = self.unnoticed.contains(&UNPLUG_STEP);
+        if held { format!("{}, and ", not_let_go()) } else { String::new() }
+    }
+}
+
+fn not_let_go() -> String {
+    format!("its driver does not let it go within {} s", UNPLUG_MS / 1000)
 }
 
 #[cfg(test)]
@@ -161,7 +190,16 @@ mod tests {
         assert_eq!(seen(std::slice::from_ref(&full)), "yes yes active yes");
         assert_eq!(seen(&[full, unnoticed(4)]), "yes yes active no");
         assert_eq!(seen(&[output("em0: flags\n")]), "yes yes none yes");
+        let held = seen(&[output("em0: flags\n"), unnoticed(5)]);
+        assert_eq!(held, "yes yes none yes; its driver does not let it go within 20 s");
         assert_eq!(seen(&[unnoticed(0)]), "not noticed within 30 s");
+    }
+
+    #[test]
+    fn a_guest_that_is_lost_with_a_driver_that_lets_nothing_go_says_both() {
+        assert_eq!(Seen::default().before_loss(), "");
+        let held = Seen { unnoticed: vec![UNPLUG_STEP], ..Seen::default() };
+        assert_eq!(held.before_loss(), "its driver does not let it go within 20 s, and ");
     }
 
     #[test]

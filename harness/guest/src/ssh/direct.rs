@@ -42,12 +42,19 @@ pub struct Direct {
     token: [u8; TOKEN_LEN],
     patience: Patience,
     hangs: bool,
+    silent_for_ever: Duration,
 }
 
 impl Direct {
     /// The agent at this address; nothing is sent yet.
     pub fn new(address: SocketAddr, token: [u8; TOKEN_LEN], patience: Patience) -> Self {
-        Self { address, token, patience, hangs: false }
+        Self { address, token, patience, hangs: false, silent_for_ever: SILENT_FOR_EVER }
+    }
+
+    /// Gives up a guest whose agent says nothing for so long, although the guest itself answers. Nothing in the batches may
+    /// take longer.
+    pub fn bound_silence(&mut self, limit: Duration) {
+        self.silent_for_ever = limit;
     }
 
     /// Announces that the next batch hangs the guest, so that one look at a silent guest is enough.
@@ -98,7 +105,8 @@ impl Direct {
         input.extend(request);
         let mut sending = pin!(to.write_all(&input));
         let mut sent = false;
-        let mut silence = Silence::begin(hangs);
+        let begin = || Silence::begin(hangs, self.silent_for_ever);
+        let mut silence = begin();
         let mut buffer = vec![0; CHUNK];
         loop {
             tokio::select! {
@@ -108,7 +116,7 @@ impl Direct {
                     // The agent closes the connection when the batch is done; what is missing then, its records tell.
                     Ok(0) => return ended(watch).await,
                     Ok(len) => {
-                        silence = Silence::begin(hangs);
+                        silence = begin();
                         if on_bytes(buffer.get(..len).unwrap_or_default()).is_break() {
                             return Err(SshError::Stopped { doing: doing.into() });
                         }
@@ -141,12 +149,14 @@ struct Silence {
     unreachable: u32,
     /// The guest is known to hang: the first silence is enough.
     foreknown: bool,
+    /// How long it may be, while the guest itself answers.
+    limit: Duration,
 }
 
 impl Silence {
-    fn begin(foreknown: bool) -> Self {
+    fn begin(foreknown: bool, limit: Duration) -> Self {
         let now = Instant::now();
-        Self { began: now, looked: now, unreachable: 0, foreknown }
+        Self { began: now, looked: now, unreachable: 0, foreknown, limit }
     }
 
     /// When somebody looks next.
@@ -167,12 +177,12 @@ impl Silence {
             Some(failure) => return Err(SshError::Guest(failure)),
         };
         self.looked = Instant::now();
-        if self.began.elapsed() < SILENT_FOR_EVER {
+        if self.began.elapsed() < self.limit {
             return Ok(());
         }
         Err(SshError::Guest(GuestFailure::Hung(Expired {
             name: "a word of the agent, while the guest itself answers".into(),
-            limit: SILENT_FOR_EVER,
+            limit: self.limit,
             elapsed: self.began.elapsed(),
             console: watch.console_tail(),
         })))
@@ -204,4 +214,24 @@ async fn with_cause(error: SshError, watch: &mut impl Watch) -> SshError {
 fn now_ns() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vm::NoWatch;
+
+    #[tokio::test]
+    async fn a_silence_is_over_at_its_limit_while_the_guest_answers() {
+        let mut silence = Silence::begin(false, SILENT_FOR_EVER);
+        assert!(silence.look(&mut NoWatch).await.is_ok());
+        let mut silence = Silence::begin(false, Duration::ZERO);
+        match silence.look(&mut NoWatch).await {
+            Err(SshError::Guest(GuestFailure::Hung(expired))) => {
+                assert_eq!(expired.limit, Duration::ZERO);
+                assert!(expired.name.contains("a word of the agent"), "{}", expired.name);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -76,6 +76,13 @@ impl Link {
         }
     }
 
+    /// Gives up a guest whose agent says nothing for so long.
+    pub(super) fn bound_silence(&mut self, limit: Duration) {
+        if let Some(direct) = &mut self.direct {
+            direct.bound_silence(limit);
+        }
+    }
+
     /// Runs a batch.
     pub(super) async fn run(
         &mut self,

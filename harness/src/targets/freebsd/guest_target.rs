@@ -65,6 +65,11 @@ impl FreebsdTarget {
         &mut self.vm
     }
 
+    /// Gives up the guest when its agent says nothing for so long: nothing that is run in it may take longer.
+    pub(crate) fn bound_silence(&mut self, limit: Duration) {
+        self.link.bound_silence(limit);
+    }
+
     /// What the kernel and the module complained of on the console up to now. Nothing is asked of the guest, which may be
     /// lost.
     pub(crate) fn overheard(&mut self) -> Finish {
