@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn hello_is_eight_bytes_with_magic_and_version() {
-        assert_eq!(encode_hello(), *b"NLPA\x06\0\0\0");
+        assert_eq!(encode_hello(), *b"NLPA\x07\0\0\0");
     }
 
     #[test]
