@@ -5,7 +5,7 @@
 //! machine, and saved states are restored as ever. A card's backend is a port of a hub that leads nowhere.
 //!
 //! A card on USB is plugged into a controller of its own, which is plugged before it. The controller stays when the card is
-//! pulled, as that of a machine of wood and metal does, and goes when everything goes.
+//! pulled, as a computer's own does, and goes when everything goes.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
