@@ -279,8 +279,7 @@ fn a_kernel_that_waits_for_itself_is_lost_as_stated_and_says_where() {
     });
     let [lost] = result.vectors.as_slice() else { panic!("{result:?}") };
     let Outcome::Lost(how) = &lost.outcome else { panic!("{lost:?}") };
-    let calls =
-        "lets nobody in\n  in _sx_slock_hard\n  in vlan_ioctl\n  in ifpromisc\n  in vlan_unconfig_locked\n";
+    let calls = "does not leave a call\n  in _sx_slock_hard\n  in vlan_ioctl\n  in ifpromisc\n  in vlan_unconfig_locked\n";
     assert!(how.contains(calls), "{how}");
     assert!(how.contains("\n  in rtnl_handle_dellink\n"), "{how}");
     assert_eq!(result.status, CellStatus::Passed);

@@ -44,7 +44,7 @@ impl<'a> Places<'a> {
             .filter(|sim| cells.iter().any(|cell| (cell.profile, &cell.layer) == (sim.profile, &sim.layer)))
             .collect();
         for cell in cells.into_iter().filter(|cell| cell.target == TargetKind::Freebsd) {
-            let side = side(&cell);
+            let side = Side { several_processors: args.guest.cpus > 1, ..side(&cell) };
             let open: Arc<Open<'a>> = if args.guest.accel == AccelArg::Kvm {
                 unwatched(targets, cell)
             } else {
@@ -133,6 +133,7 @@ fn side(cell: &Cell) -> Side {
         profile: cell.profile,
         layer: cell.layer.clone(),
         code,
+        several_processors: false,
     }
 }
 

@@ -33,6 +33,20 @@ pub(super) fn comparable(text: &str) -> String {
     lines.collect()
 }
 
+/// The text without its events: their lines, which begin with a star, and what stands below each.
+pub(super) fn without_events(text: &str) -> String {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut event = None;
+    let lines = text.lines().filter(|line| {
+        match event {
+            Some(depth) if indent(line) > depth => return false,
+            _ => event = line.trim_start().starts_with('*').then(|| indent(line)),
+        }
+        event.is_none()
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 /// The line with its hardware addresses numbered as they come in the text.
 fn renumbered(line: &str, macs: &mut BTreeMap<String, usize>) -> String {
     let mut parts = line.split(MAC);
@@ -104,6 +118,13 @@ mod tests {
         assert!(!same(&echo("2c004701"), &echo("2c00")));
         let answer = |bytes: &str| format!("      not-an-attribute 0x{bytes} cause=\"length 44\"\n");
         assert!(!same(&answer("2c004701"), &answer("2c002d01")), "no echo: the kernel's own bytes");
+    }
+
+    #[test]
+    fn events_go_with_all_that_stands_below_them() {
+        let text = "step 0\n  < done\n  * link: newlink\n      mtu 5\n        deeper\n  * link: dellink\n  < error\n      x 1\n";
+        assert_eq!(without_events(text), "step 0\n  < done\n  < error\n      x 1\n");
+        assert_eq!(without_events("step 0\n"), "step 0\n");
     }
 
     #[test]

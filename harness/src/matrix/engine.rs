@@ -121,7 +121,8 @@ impl Engine<'_> {
         };
         let ended = Ended::none_of(request.cells);
         // More could never find anything to do.
-        let most = request.cells.len() * (1 + request.vectors.len() / MIN_VECTORS_PER_GUEST);
+        let apart = request.vectors.iter().filter(|vector| !vector.losses.is_empty()).count();
+        let most = request.cells.len() * (1 + request.vectors.len() / MIN_VECTORS_PER_GUEST + apart);
         let worker = || {
             let _watched = queue.watch();
             while let Some(work) = self.tasks.drive(queue.next(self.tasks.cancel())) {
@@ -258,7 +259,22 @@ impl Engine<'_> {
         let CellWorker { queue, running, cell, guest, .. } = *worker;
         let mut room = target.facts().stacks.map_or(usize::MAX, |stacks| stacks.max(1));
         let mut ran = false;
-        while room > 0 {
+        // First, so that a cell does not end with one guest that hangs while nobody else has anything to do.
+        while room > 0
+            && let Some(place) = queue.take_apart(cell)
+            && let Some(vector) = worker.vectors.get(place)
+        {
+            room -= 1;
+            ran = true;
+            running.takes(guest);
+            if let Some(interruption) = self.run_apart(running, target, (place, vector))? {
+                self.interrupted(worker, interruption);
+                return Ok(());
+            }
+        }
+        let ran_apart = ran;
+        // The others want a guest in which nothing of the kind was tried.
+        while room > 0 && !ran_apart {
             let share = queue.take(cell, room, self.follows(running.cell));
             if share.is_empty() {
                 break;
@@ -268,21 +284,6 @@ impl Engine<'_> {
             running.takes(guest);
             let share: Vec<_> = worker.vectors_at(&share).collect();
             if let Some(interruption) = self.run_share(running, target, &share)? {
-                self.interrupted(worker, interruption);
-                return Ok(());
-            }
-        }
-        // What others left behind is looked at first, below; those that are run apart wait for the next guest then.
-        let fresh = !ran;
-        while fresh
-            && room > 0
-            && let Some(place) = queue.take_apart(cell)
-            && let Some(vector) = worker.vectors.get(place)
-        {
-            room -= 1;
-            ran = true;
-            running.takes(guest);
-            if let Some(interruption) = self.run_apart(running, target, (place, vector))? {
                 self.interrupted(worker, interruption);
                 return Ok(());
             }

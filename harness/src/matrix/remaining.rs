@@ -30,9 +30,15 @@ pub(super) struct Remaining {
 }
 
 impl Remaining {
-    /// Whether enough is left for so many guests.
+    /// Whether enough is left for so many guests, the one that asks among them. When only vectors that run apart are left,
+    /// each may take a guest along, and the guests that are there are busy with such a one.
     pub(super) fn worth(&self, guests: usize) -> bool {
-        self.open && !self.given_up && self.left.len() >= MIN_VECTORS_PER_GUEST * guests
+        let enough = match (self.left.len(), self.apart.len()) {
+            (0, 0) => false,
+            (0, apart) => apart + 1 >= guests,
+            (left, _) => left >= MIN_VECTORS_PER_GUEST * guests,
+        };
+        self.open && !self.given_up && enough
     }
 
     /// Number of vectors in the next share of a guest, while so many workers wait for something to do; `shared`: there may be

@@ -6,7 +6,8 @@
 //! enough is left there: an emulated guest keeps one processor busy, and the others would idle. A cell's guests take
 //! shares of what is left until nothing is, and what an unopened or lost guest did not run was never taken or is put back.
 //!
-//! Vectors in which a guest may be lost come last, one at a time, in guests that ran nothing else.
+//! Vectors in which a guest may be lost come first, one at a time, in guests that run nothing else; several such guests run
+//! side by side.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -125,7 +126,7 @@ impl WorkQueue {
         Look::Wait
     }
 
-    /// Registers the vectors of a cell that has begun, and those to run last and apart from the rest.
+    /// Registers the vectors of a cell that has begun, and those to run apart from the rest.
     pub(super) fn fill(&self, cell: usize, vectors: Vec<usize>, apart: Vec<usize>) {
         self.change(cell, |running| {
             running.left = vectors.into();
@@ -150,7 +151,7 @@ impl WorkQueue {
         })
     }
 
-    /// Takes one of the vectors that run apart, for a guest that has run none of the others.
+    /// Takes one of the vectors that run apart, for a guest that has run none of the others and will not.
     pub(super) fn take_apart(&self, cell: usize) -> Option<usize> {
         self.lock().taken_from(cell)?.apart.pop_front()
     }
@@ -343,16 +344,32 @@ mod tests {
         queue.fill(0, (0..100).collect(), vec![100, 101, 102]);
         next(&queue);
         while !queue.take(0, 256, false).is_empty() {}
-        // Of two guests one goes: the other one is followed by fresh ones.
-        assert_eq!(queue.after(0, 2), WorkerFate::Out);
-        assert_eq!(queue.after(0, 1), WorkerFate::Alone);
+        // Both guests are followed by fresh ones, of which each may be lost.
+        assert_eq!(queue.after(0, 2), WorkerFate::Beside);
+        assert_eq!(queue.after(0, 1), WorkerFate::Beside);
         assert_eq!(queue.take(0, 256, false), [0; 0]);
         assert_eq!(queue.take_apart(0), Some(100));
-        assert_eq!(queue.after(0, 1), WorkerFate::Alone);
         assert_eq!(queue.take_apart(0), Some(101));
+        assert_eq!(queue.after(0, 1), WorkerFate::Beside);
         queue.give_up(0);
         assert_eq!(queue.take_apart(0), None);
-        assert_eq!(queue.after(0, 1), WorkerFate::Last(vec![102]));
+        assert_eq!(queue.after(0, 1), WorkerFate::Out);
+        assert_eq!(queue.after(0, 2), WorkerFate::Last(vec![102]));
+    }
+
+    #[test]
+    fn a_worker_joins_for_a_vector_that_runs_apart_while_another_guest_is_busy_with_one() {
+        let queue = queue(1, 3);
+        assert_eq!(next(&queue), Some(Work::Begin(0)));
+        queue.fill(0, vec![], vec![0, 1]);
+        assert_eq!(queue.take_apart(0), Some(0));
+        // Not while the first guest may still have to be booted.
+        queue.open_to_more(0, true);
+        assert_eq!(next(&queue), Some(Work::Join { cell: 0, guest: 2 }));
+        assert_eq!(queue.take_apart(0), Some(1));
+        assert_eq!(queue.after(0, 2), WorkerFate::Out);
+        assert_eq!(queue.after(0, 1), WorkerFate::Last(vec![]));
+        assert_eq!(next(&queue), None);
     }
 
     #[test]

@@ -25,8 +25,8 @@ use crate::vm::{Deadline, Expired, GuestFailure, Patience, Wait, WaitError, Watc
 /// interval.
 const SILENCE: Duration = Duration::from_secs(4);
 /// The same where it is known beforehand that the guest hangs. A look that comes too early costs nothing but itself: it
-/// reports a guest only if nothing in it answers and its processor is never seen halted, for more than a second.
-const SHORT_SILENCE: Duration = Duration::from_secs(1);
+/// reports a guest only if its processor is never seen halted and most of the time in one call of its kernel.
+const SHORT_SILENCE: Duration = Duration::from_millis(300);
 /// The agent ends a program after its own limit, of one and a half minute; then at the latest it says so.
 const SILENT_FOR_EVER: Duration = Duration::from_secs(180);
 /// A guest in which nobody answers is lost at the second look only: one that has much to do on a host that has much to
@@ -147,7 +147,7 @@ struct Silence {
     looked: Instant,
     /// Number of consecutive looks at which nothing in the guest could be reached.
     unreachable: u32,
-    /// The guest is known to hang: the first silence is enough.
+    /// The guest is known to hang: a look that finds its kernel busy is enough.
     foreknown: bool,
     /// How long it may be, while the guest itself answers.
     limit: Duration,
@@ -166,11 +166,12 @@ impl Silence {
 
     /// Looks at the guest.
     async fn look(&mut self, watch: &mut impl Watch) -> Result<(), SshError> {
-        let needed = if self.foreknown { 1 } else { UNREACHABLE };
         self.unreachable = match watch.why_silent(self.foreknown).await {
             None => 0,
+            // As was known beforehand: the first look is enough.
+            Some(failure @ GuestFailure::Busy(_)) if self.foreknown => return Err(SshError::Guest(failure)),
             Some(GuestFailure::LostSsh { .. } | GuestFailure::Hung(_) | GuestFailure::Busy(_))
-                if self.unreachable + 1 < needed =>
+                if self.unreachable + 1 < UNREACHABLE =>
             {
                 self.unreachable + 1
             }

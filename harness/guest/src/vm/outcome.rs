@@ -32,7 +32,7 @@ pub enum GuestFailure {
     },
     /// Something did not happen in time.
     Hung(Expired),
-    /// The kernel is busy and lets nobody in.
+    /// The kernel never rests.
     Busy(Box<Busy>),
     /// ssh worked and then did not, and the console says nothing about why.
     LostSsh {
@@ -77,11 +77,13 @@ pub enum GuestFailure {
     },
 }
 
-/// A kernel that is busy and lets nobody in.
+/// A kernel that never rests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Busy {
     /// The addresses in which it was seen, for each look the innermost first.
     pub stacks: Vec<Vec<u64>>,
+    /// It may still let somebody in: nobody asked, because one thread was seen not to leave its call, as was known beforehand.
+    pub reachable: bool,
     /// The calls in which it stays, innermost first: names for `stacks`, where somebody has the kernel's symbols.
     pub calls: Vec<String>,
     /// The last lines of its console.
@@ -171,7 +173,8 @@ impl fmt::Display for GuestFailure {
             }
             Self::Hung(expired) => write!(f, "guest hangs: {expired}"),
             Self::Busy(busy) => {
-                write!(f, "guest hangs: its kernel is busy and lets nobody in")?;
+                write!(f, "guest hangs: its kernel is busy and ")?;
+                f.write_str(if busy.reachable { "does not leave a call" } else { "lets nobody in" })?;
                 for name in busy.does() {
                     write!(f, "\n  in {name}")?;
                 }
@@ -253,7 +256,7 @@ pub trait Watch {
     }
 
     /// Called when nothing has come from the agent for a while: whether anything of the guest still answers. Takes
-    /// some seconds at most, fewer where it is known beforehand that it hangs. By default nobody can tell.
+    /// some seconds at most, about one where it is known beforehand that it hangs. By default nobody can tell.
     async fn why_silent(&mut self, _foreknown: bool) -> Option<GuestFailure> {
         None
     }
@@ -302,6 +305,12 @@ mod tests {
             busy(&calls[3..]).to_string(),
             "guest hangs: its kernel is busy and lets nobody in\n  in if_setflag\n  in ifpromisc; \
              last on the console:\n  | login:"
+        );
+        let stuck = Busy { reachable: true, calls: vec!["vlan_ioctl".into()], ..Busy::default() };
+        assert!(
+            GuestFailure::Busy(Box::new(stuck))
+                .to_string()
+                .starts_with("guest hangs: its kernel is busy and does not leave a call\n  in vlan_ioctl")
         );
         assert_eq!(busy(&[]).fingerprint(), "hung: the guest's kernel is busy");
     }

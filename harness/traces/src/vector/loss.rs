@@ -76,7 +76,7 @@ impl LossCode {
 pub enum LossKind {
     /// The kernel panics.
     Panicked,
-    /// The kernel stays busy and lets nobody in.
+    /// The kernel stays busy and does not come back.
     Hung,
 }
 
