@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use nlproof_agent::Batch;
+
 use super::args::{AccelArg, GuestArgs};
 use super::conversation::one;
 use super::exit::{CliError, ExitCode};
@@ -73,6 +75,11 @@ impl ToRecord<'_> {
         let outcome = one(self.project, &mut target, Some(cell), vector, self.raw);
         let end = target.instructions().ok();
         let words = target.vm().last_words().to_owned();
+        if words.is_empty() && !interrupt::tasks().is_cancelled() {
+            // The log goes on behind the vector then: a replay that runs its last instruction ends before it can be looked at.
+            // A guest that is lost here has told all that was asked of it.
+            drop(target.run(&Batch { programs: Vec::new() }, &mut |_| ()));
+        }
         let (exit, said) = target.end_in_order().map_err(|error| CliError::Guest(error.into()))?;
         if said.contains(LOG_FULL) {
             drop(fs::remove_dir_all(directory));

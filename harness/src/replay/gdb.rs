@@ -10,7 +10,9 @@ use tokio::time::timeout;
 
 /// Limit for gdb to read a kernel's symbols and to show what it is asked for.
 const LIMIT: Duration = Duration::from_secs(120);
-/// Without it a gdb that knows nothing of FreeBSD takes its kernel for one of 32 bits.
+/// Without these a gdb that knows nothing of FreeBSD takes its kernel for one of 32 bits: the first has it believe QEMU, which
+/// tells the architecture, the second is for one that QEMU does not tell.
+const NO_SYSTEM: &str = "set osabi none";
 const ARCHITECTURE: &str = "set architecture i386:x86-64";
 /// Instructions that are shown, from the next one on.
 const INSTRUCTIONS: &str = "x/8i $pc";
@@ -23,7 +25,7 @@ pub fn how_to_attach(remote: &str, kernel: Option<&Path>) -> [String; 2] {
         false => format!("gdb-remote {remote}"),
     };
     [
-        format!("gdb -ex '{ARCHITECTURE}' -ex 'target remote {remote}' {kernel}"),
+        format!("gdb -ex '{NO_SYSTEM}' -ex '{ARCHITECTURE}' -ex 'target remote {remote}' {kernel}"),
         format!("lldb {kernel} -o '{lldb}'"),
     ]
 }
@@ -36,7 +38,7 @@ pub async fn gdb_shows(socket: &Path, kernel: &Path) -> Result<String, String> {
     let target = format!("target remote {}", socket.display());
     let mut gdb = Command::new("gdb");
     gdb.args(["-nx", "-q", "-batch"]);
-    for command in ["set pagination off", "set width 0", ARCHITECTURE, &target, "bt", INSTRUCTIONS] {
+    for command in ["set pagination off", "set width 0", NO_SYSTEM, ARCHITECTURE, &target, "bt", INSTRUCTIONS] {
         gdb.args(["-ex", command]);
     }
     gdb.arg(kernel).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -79,10 +81,16 @@ mod tests {
     #[test]
     fn people_attach_to_a_port_or_a_socket() {
         let [gdb, lldb] = how_to_attach("127.0.0.1:1234", Some(Path::new("/k")));
-        assert_eq!(gdb, "gdb -ex 'set architecture i386:x86-64' -ex 'target remote 127.0.0.1:1234' /k");
+        assert_eq!(
+            gdb,
+            "gdb -ex 'set osabi none' -ex 'set architecture i386:x86-64' -ex 'target remote 127.0.0.1:1234' /k"
+        );
         assert_eq!(lldb, "lldb /k -o 'gdb-remote 127.0.0.1:1234'");
         let [gdb, lldb] = how_to_attach("/run/gdb", None);
-        assert_eq!(gdb, "gdb -ex 'set architecture i386:x86-64' -ex 'target remote /run/gdb' kernel.debug");
+        assert_eq!(
+            gdb,
+            "gdb -ex 'set osabi none' -ex 'set architecture i386:x86-64' -ex 'target remote /run/gdb' kernel.debug"
+        );
         assert_eq!(lldb, "lldb kernel.debug -o 'process connect unix-connect:///run/gdb'");
     }
 }
