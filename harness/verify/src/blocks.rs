@@ -157,9 +157,13 @@ pub(crate) fn place(
     }
 }
 
-/// The path of a source file in its tree, without the directory in which the kernel was built.
+/// The path of a source file in its tree, without the directory in which the kernel was built: from the last `sys` on. A
+/// tree's `sys` has no source files itself, so those are of the directory `sys` in it.
 pub(crate) fn in_tree(path: &str) -> String {
-    path.rfind("/sys/").map_or(path, |at| &path[at + 1..]).to_owned()
+    let Some(last) = path.rfind("/sys/") else { return path.to_owned() };
+    let (before, below) = (&path[..last], &path[last + "/sys/".len()..]);
+    let directory = if below.contains('/') { None } else { before.strip_suffix("sys") };
+    path[directory.map_or(last + 1, str::len)..].to_owned()
 }
 
 /// The blocks of a function.
@@ -214,4 +218,19 @@ fn falls_into(function: &Function, first: usize) -> bool {
                 | FlowControl::IndirectCall
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_from_the_trees_sys_wherever_it_was_built() {
+        let iface = "sys/netlink/route/iface.c";
+        for root in ["/usr/src", "/home/me/sys", "/usr/obj/sys/x"] {
+            assert_eq!(in_tree(&format!("{root}/{iface}")), iface);
+            assert_eq!(in_tree(&format!("{root}/sys/sys/libkern.h")), "sys/sys/libkern.h");
+        }
+        assert_eq!(in_tree("machine/atomic.h"), "machine/atomic.h");
+    }
 }
