@@ -258,7 +258,14 @@ mod tests {
     use crate::targets::{Complaint, Loss};
 
     fn side(name: &str, code: Code) -> Side {
-        Side { name: name.into(), release: "r".into(), profile: Profile::R15, layer: None, code, several_processors: false }
+        Side {
+            name: name.into(),
+            release: "r".into(),
+            profile: Profile::R15,
+            layer: None,
+            code,
+            several_processors: false,
+        }
     }
 
     fn sides() -> [Side; 3] {

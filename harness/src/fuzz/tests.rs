@@ -26,7 +26,14 @@ const ROUND_OF_TESTS: usize = 24;
 const PROFILE: Profile = Profile::R14_0;
 
 fn side(name: &str, code: Code) -> Side {
-    Side { name: name.into(), release: "r".into(), profile: PROFILE, layer: None, code, several_processors: false }
+    Side {
+        name: name.into(),
+        release: "r".into(),
+        profile: PROFILE,
+        layer: None,
+        code,
+        several_processors: false,
+    }
 }
 
 fn lane(place: usize, name: &str, seeded: Seeded) -> Lane<'static> {

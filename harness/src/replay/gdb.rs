@@ -38,7 +38,8 @@ pub async fn gdb_shows(socket: &Path, kernel: &Path) -> Result<String, String> {
     let target = format!("target remote {}", socket.display());
     let mut gdb = Command::new("gdb");
     gdb.args(["-nx", "-q", "-batch"]);
-    for command in ["set pagination off", "set width 0", NO_SYSTEM, ARCHITECTURE, &target, "bt", INSTRUCTIONS] {
+    for command in ["set pagination off", "set width 0", NO_SYSTEM, ARCHITECTURE, &target, "bt", INSTRUCTIONS]
+    {
         gdb.args(["-ex", command]);
     }
     gdb.arg(kernel).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
