@@ -9,8 +9,12 @@ use serde::{Deserialize, Serialize};
 use crate::targets::freebsd::symbols::{Functions, addresses};
 use crate::vm::{Death, Handler, Replay, ReplayError};
 
-/// The end of an exception that the kernel does not survive.
+/// The end of an exception that the kernel does not survive. A compiler may have put it into its callers.
 const TRAP_FATAL: &str = "trap_fatal";
+/// The code that calls the kernel's function for an exception: who returns there came from one.
+const CALLTRAP: &str = "calltrap";
+/// Bytes of that code up to the address behind its call: 14.0-STABLE and 15.0-RELEASE have 8.
+const CALLTRAP_LEN: u64 = 16;
 /// The functions from which a kernel does not come back.
 const ENDS: [&str; 3] = [TRAP_FATAL, "vpanic", "kdb_enter"];
 /// Code for exceptions that a kernel may die of, and whether the processor puts an error code on the stack for them.
@@ -35,10 +39,14 @@ pub struct Died {
 
 impl Died {
     /// Of what a replay saw.
-    fn of(death: &Death, kernel: &[u8], ends: &[(&str, u64)]) -> Self {
+    fn of(death: &Death, kernel: &[u8], ends: &[(&str, u64)], calltrap: Option<u64>) -> Self {
         let function = ends.iter().find(|(_, address)| *address == death.function);
         let function = function.map_or("?", |(name, _)| name);
-        let exception = death.exception.filter(|_| function == TRAP_FATAL);
+        let handles = |address: &u64| {
+            calltrap.is_some_and(|calltrap| (calltrap..=calltrap + CALLTRAP_LEN).contains(address))
+        };
+        let in_exception = function == TRAP_FATAL || death.callers.iter().any(handles);
+        let exception = death.exception.filter(|_| in_exception);
         let (instruction, address) = match exception {
             Some(exception) => (exception.instruction, exception.address),
             None => (death.instruction, death.function),
@@ -81,7 +89,8 @@ pub async fn find_death(
     }
     let functions: Vec<u64> = ends.iter().map(|(_, address)| *address).collect();
     let death = replay.death(&functions, &handlers, progress).await?;
-    Ok(death.map(|death| Died::of(&death, kernel, &ends)))
+    let calltrap = addresses(kernel, &[CALLTRAP]).into_values().next();
+    Ok(death.map(|death| Died::of(&death, kernel, &ends, calltrap)))
 }
 
 #[cfg(test)]
@@ -96,12 +105,16 @@ mod tests {
             instruction: 5000,
             function,
             registers: Registers { bytes: Vec::new() },
+            callers: vec![0xa00, 0xb00],
             exception: Some(Exception { instruction: 4000, address: 0xffff_ffff_80d7_eeb5 }),
         };
-        let trap = Died::of(&death(0x100), b"", &ends);
+        let trap = Died::of(&death(0x100), b"", &ends, None);
         assert_eq!((trap.instruction, trap.entered, trap.function.as_str()), (4000, 5000, "trap_fatal"));
         assert_eq!(trap.address, "0xffffffff80d7eeb5");
-        let assertion = Died::of(&death(0x200), b"", &ends);
+        let assertion = Died::of(&death(0x200), b"", &ends, Some(0xc00));
         assert_eq!((assertion.instruction, assertion.address.as_str()), (5000, "0x200"));
+        // The same function, called because of an exception.
+        let inlined = Died::of(&death(0x200), b"", &ends, Some(0xb00 - 8));
+        assert_eq!((inlined.instruction, inlined.entered, inlined.function.as_str()), (4000, 5000, "vpanic"));
     }
 }

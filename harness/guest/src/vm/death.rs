@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::gdbstub::Registers;
+use super::gdbstub::{GdbStub, Registers};
 use super::record::instructions;
 use super::replayed::{Replay, ReplayError};
 
 /// Most exceptions that are looked at on the way to a panic.
 const MOST_STOPS: usize = 100_000;
+/// Most calls that are looked at: between an exception and the kernel's function for a panic there are a handful.
+const MOST_CALLS: usize = 16;
 
 /// Where a kernel died.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Death {
     pub function: u64,
     /// The registers there.
     pub registers: Registers,
+    /// The addresses to which its callers return, innermost first.
+    pub callers: Vec<u64>,
     /// The last exception before it.
     pub exception: Option<Exception>,
 }
@@ -69,7 +73,8 @@ impl Replay {
             let at = registers.rip().unwrap_or_default();
             let instruction = instructions(&mut self.vm.qmp).await?;
             if functions.contains(&at) {
-                return Ok(Some(Death { instruction, function: at, registers, exception }));
+                let callers = callers(&mut stub, &registers).await;
+                return Ok(Some(Death { instruction, function: at, registers, callers, exception }));
             }
             let handler = handlers.iter().find(|handler| handler.address == at);
             if let (Some(handler), Some(stack)) = (handler, registers.rsp()) {
@@ -83,4 +88,21 @@ impl Replay {
         }
         Ok(None)
     }
+}
+
+/// The addresses to which the callers of a function return that is just being entered, as far as their frames can be read.
+async fn callers(stub: &mut GdbStub, registers: &Registers) -> Vec<u64> {
+    let (Some(stack), Some(mut frame)) = (registers.rsp(), registers.rbp()) else { return Vec::new() };
+    // The function has no frame of its own yet.
+    let mut callers: Vec<u64> = stub.word(stack).await.into_iter().collect();
+    while callers.len() < MOST_CALLS {
+        let (Ok(caller), Ok(address)) = (stub.word(frame).await, stub.word(frame + 8).await) else { break };
+        callers.push(address);
+        // Stacks grow downwards: callers' frames are above.
+        if caller <= frame {
+            break;
+        }
+        frame = caller;
+    }
+    callers
 }
