@@ -101,8 +101,8 @@ impl Target for Covered {
         Ok(())
     }
 
-    fn expect_hang(&mut self) {
-        self.inner.expect_hang();
+    fn expect_hang(&mut self, calls: &[String]) {
+        self.inner.expect_hang(calls);
     }
 
     fn begin_dtrace(&mut self, script: &str) -> Result<(), TargetError> {

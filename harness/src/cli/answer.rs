@@ -9,7 +9,9 @@ use super::project::Project;
 use super::targets::lost;
 use crate::golden::{Compared, Found, compare};
 use crate::ktrace::has_golden;
-use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, may_hang, mismatch, run_vectors, stated};
+use crate::matrix::{
+    Cell, ModuleKind, VectorRun, VectorRunError, mismatch, run_vectors, stated, stated_hang,
+};
 use crate::targets::{Loss, Target, TargetError};
 use crate::vector::Vector;
 
@@ -114,8 +116,8 @@ pub(super) fn ask<'v>(
     if let Some(reason) = mismatch(vector, target.facts()) {
         return Err(CliError::DoesNotApply(format!("{} does not apply here: it {reason}", vector.id)));
     }
-    if cell.is_some_and(|cell| may_hang(cell, vector)) {
-        target.expect_hang();
+    if let Some(hang) = cell.and_then(|cell| stated_hang(cell, vector)) {
+        target.expect_hang(&hang.calls);
     }
     let mut seen = None;
     let mut run = run_vectors(target, &[vector], &mut |vector_run| seen = Some(vector_run));

@@ -5,7 +5,7 @@ use nlproof_agent::Batch;
 
 use super::engine::Engine;
 use super::interruption::{Interruption, NoFurther, loss_of};
-use super::judge::{Answerer, judge, may_hang};
+use super::judge::{Answerer, judge, stated_hang};
 use super::running::RunningCell;
 use super::vector_run::{VectorRunError, run_vectors};
 use crate::file::FileError;
@@ -23,15 +23,15 @@ impl Engine<'_> {
         (place, vector): (usize, &Vector),
     ) -> Result<Option<Interruption>, FileError> {
         let (golden, kernel) = self.goldens_of(running, vector)?;
-        let hangs = may_hang(running.cell, vector);
+        let hang = stated_hang(running.cell, vector);
         let mut held = None;
-        if hangs {
-            target.expect_hang();
+        if let Some(hang) = hang {
+            target.expect_hang(&hang.calls);
         }
         let mut run = run_vectors(target, &[vector], &mut |vector_run| held = Some(vector_run));
         if run.is_ok() {
-            if hangs {
-                target.expect_hang();
+            if let Some(hang) = hang {
+                target.expect_hang(&hang.calls);
             }
             // The removal of its jail may be what takes the guest along. One that lives answers to nothing at all.
             run = target.run(&Batch { programs: Vec::new() }, &mut |_| ()).map_err(VectorRunError::from);

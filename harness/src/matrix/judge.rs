@@ -16,9 +16,9 @@ pub fn stated<'v>(cell: &Cell, vector: &'v Vector, loss: &Loss) -> Option<Stated
     cell.losses(vector).into_iter().find(|stated| is_stated(stated.loss, loss))
 }
 
-/// Whether the guest of this cell may hang in a vector, as that states.
-pub fn may_hang(cell: &Cell, vector: &Vector) -> bool {
-    cell.losses(vector).iter().any(|stated| stated.loss.kind == LossKind::Hung)
+/// The hang of this cell's guest that a vector states.
+pub fn stated_hang<'v>(cell: &Cell, vector: &'v Vector) -> Option<&'v StatedLoss> {
+    cell.losses(vector).into_iter().map(|stated| stated.loss).find(|loss| loss.kind == LossKind::Hung)
 }
 
 /// Whether a guest was lost in the way that its vector states. Where a kernel hangs cannot be told without its file, which a

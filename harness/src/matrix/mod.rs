@@ -32,7 +32,7 @@ pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest};
 pub use event::Event;
 pub use format::matrix_schema;
 pub use guest_file_name::GuestFileName;
-pub use judge::{is_stated, may_hang, stated};
+pub use judge::{is_stated, stated, stated_hang};
 pub use outcome::{
     CellResult, CellStatus, Counts, LostGuest, Outcome, RunResult, VectorResult, VectorsOfRun,
 };

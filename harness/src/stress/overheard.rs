@@ -45,8 +45,8 @@ impl<L: Listener> Target for Overheard<'_, L> {
         })
     }
 
-    fn expect_hang(&mut self) {
-        self.target.expect_hang();
+    fn expect_hang(&mut self, calls: &[String]) {
+        self.target.expect_hang(calls);
     }
 
     fn begin_dtrace(&mut self, script: &str) -> Result<(), TargetError> {

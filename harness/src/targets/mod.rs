@@ -69,9 +69,9 @@ pub trait Target {
     /// The target was lost; the programs that had not ended did not run to their end.
     fn run(&mut self, batch: &Batch, on_record: &mut dyn FnMut(Record)) -> Result<(), TargetError>;
 
-    /// Announces that the next batch hangs the kernel, so that a guest that falls silent meanwhile is not given the
-    /// benefit of the doubt.
-    fn expect_hang(&mut self) {}
+    /// Announces that the next batch hangs the kernel in these calls, innermost first, so that a guest that falls silent there is
+    /// not given the benefit of the doubt.
+    fn expect_hang(&mut self, _calls: &[String]) {}
 
     /// Has the target's own tracer follow what runs from now on, by a D program (`ktrace::Script`).
     ///

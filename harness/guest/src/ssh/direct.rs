@@ -19,13 +19,13 @@ use super::agent::{AgentRun, Receiver};
 use super::error::SshError;
 use super::exec::ExecStatus;
 use super::session::lost;
-use crate::vm::{Deadline, Expired, GuestFailure, Patience, Wait, WaitError, Watch};
+use crate::vm::{Busy, Deadline, Expired, GuestFailure, Patience, StatedHang, Wait, WaitError, Watch};
 
 /// How long no byte may come before somebody looks whether the guest is still there; the look is repeated at this
 /// interval.
 const SILENCE: Duration = Duration::from_secs(4);
 /// The same where it is known beforehand that the guest hangs. A look that comes too early costs nothing but itself: it
-/// reports a guest only if its processor is never seen halted and most of the time in one call of its kernel.
+/// reports a guest only if its processor is never seen halted and most of the time in the calls in which it is known to stay.
 const SHORT_SILENCE: Duration = Duration::from_millis(300);
 /// The agent ends a program after its own limit, of one and a half minute; then at the latest it says so.
 const SILENT_FOR_EVER: Duration = Duration::from_secs(180);
@@ -41,14 +41,14 @@ pub struct Direct {
     address: SocketAddr,
     token: [u8; TOKEN_LEN],
     patience: Patience,
-    hangs: bool,
+    hang: Option<StatedHang>,
     silent_for_ever: Duration,
 }
 
 impl Direct {
     /// The agent at this address; nothing is sent yet.
     pub fn new(address: SocketAddr, token: [u8; TOKEN_LEN], patience: Patience) -> Self {
-        Self { address, token, patience, hangs: false, silent_for_ever: SILENT_FOR_EVER }
+        Self { address, token, patience, hang: None, silent_for_ever: SILENT_FOR_EVER }
     }
 
     /// Gives up a guest whose agent says nothing for so long, although the guest itself answers. Nothing in the batches may
@@ -57,9 +57,9 @@ impl Direct {
         self.silent_for_ever = limit;
     }
 
-    /// Announces that the next batch hangs the guest, so that one look at a silent guest is enough.
-    pub fn expect_hang(&mut self) {
-        self.hangs = true;
+    /// Announces that the next batch hangs the guest in these calls, so that one look at a silent guest is enough.
+    pub fn expect_hang(&mut self, hang: StatedHang) {
+        self.hang = Some(hang);
     }
 
     /// Runs a batch and hands over each record as it comes. The guest's clock is set first.
@@ -76,9 +76,9 @@ impl Direct {
         let deadline = wait.begin(&self.patience);
         let request = encode_request(&Request::Run(batch.clone()))?;
         let mut receiver = Receiver::new(batch);
-        let hangs = std::mem::take(&mut self.hangs);
+        let hang = self.hang.take();
         let mut on_bytes = |bytes: &[u8]| receiver.stdout(bytes, on_record);
-        let result = self.talk(&request, &deadline, hangs, watch, &mut on_bytes).await;
+        let result = self.talk(&request, &deadline, hang.as_ref(), watch, &mut on_bytes).await;
         match receiver.finish(result) {
             Ok(run) => Ok(run),
             Err(error) => Err(with_cause(error, watch).await),
@@ -89,7 +89,7 @@ impl Direct {
         &self,
         request: &[u8],
         deadline: &Deadline,
-        hangs: bool,
+        hang: Option<&StatedHang>,
         watch: &mut impl Watch,
         on_bytes: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ExecStatus, SshError> {
@@ -105,7 +105,7 @@ impl Direct {
         input.extend(request);
         let mut sending = pin!(to.write_all(&input));
         let mut sent = false;
-        let begin = || Silence::begin(hangs, self.silent_for_ever);
+        let begin = || Silence::begin(hang, self.silent_for_ever);
         let mut silence = begin();
         let mut buffer = vec![0; CHUNK];
         loop {
@@ -142,34 +142,40 @@ fn over(error: WaitError, watch: &impl Watch) -> SshError {
 }
 
 /// An interval in which no byte came.
-struct Silence {
+struct Silence<'h> {
     began: Instant,
     looked: Instant,
     /// Number of consecutive looks at which nothing in the guest could be reached.
     unreachable: u32,
-    /// The guest is known to hang: a look that finds its kernel busy is enough.
-    foreknown: bool,
+    /// The guest is known to hang in these calls: a look that finds it there is enough.
+    stated: Option<&'h StatedHang>,
     /// How long it may be, while the guest itself answers.
     limit: Duration,
 }
 
-impl Silence {
-    fn begin(foreknown: bool, limit: Duration) -> Self {
+impl<'h> Silence<'h> {
+    fn begin(stated: Option<&'h StatedHang>, limit: Duration) -> Self {
         let now = Instant::now();
-        Self { began: now, looked: now, unreachable: 0, foreknown, limit }
+        Self { began: now, looked: now, unreachable: 0, stated, limit }
     }
 
     /// When somebody looks next.
     fn next_look(&self) -> Instant {
-        self.looked + if self.foreknown { SHORT_SILENCE } else { SILENCE }
+        self.looked + if self.stated.is_some() { SHORT_SILENCE } else { SILENCE }
+    }
+
+    /// Whether the guest hangs as was known beforehand; where nobody knows the calls, it is enough that its kernel never rests.
+    fn is_as_stated(&self, busy: &Busy) -> bool {
+        self.stated.is_some_and(|stated| busy.reachable || stated.calls.is_empty())
     }
 
     /// Looks at the guest.
     async fn look(&mut self, watch: &mut impl Watch) -> Result<(), SshError> {
-        self.unreachable = match watch.why_silent(self.foreknown).await {
+        self.unreachable = match watch.why_silent(self.stated).await {
             None => 0,
-            // As was known beforehand: the first look is enough.
-            Some(failure @ GuestFailure::Busy(_)) if self.foreknown => return Err(SshError::Guest(failure)),
+            Some(GuestFailure::Busy(busy)) if self.is_as_stated(&busy) => {
+                return Err(SshError::Guest(GuestFailure::Busy(busy)));
+            }
             Some(GuestFailure::LostSsh { .. } | GuestFailure::Hung(_) | GuestFailure::Busy(_))
                 if self.unreachable + 1 < UNREACHABLE =>
             {
@@ -224,9 +230,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_silence_is_over_at_its_limit_while_the_guest_answers() {
-        let mut silence = Silence::begin(false, SILENT_FOR_EVER);
+        let mut silence = Silence::begin(None, SILENT_FOR_EVER);
         assert!(silence.look(&mut NoWatch).await.is_ok());
-        let mut silence = Silence::begin(false, Duration::ZERO);
+        let mut silence = Silence::begin(None, Duration::ZERO);
         match silence.look(&mut NoWatch).await {
             Err(SshError::Guest(GuestFailure::Hung(expired))) => {
                 assert_eq!(expired.limit, Duration::ZERO);

@@ -6,6 +6,7 @@ use std::fmt;
 use super::hostdisk::HostDisk;
 use super::panic::{FINGERPRINT_FRAMES, Panic, without_build};
 use super::process::QemuExit;
+use super::stated_hang::StatedHang;
 use super::wait::{Expired, WaitError, write_console};
 
 /// Why there is no usable guest (any more).
@@ -82,7 +83,7 @@ pub enum GuestFailure {
 pub struct Busy {
     /// The addresses in which it was seen, for each look the innermost first.
     pub stacks: Vec<Vec<u64>>,
-    /// It may still let somebody in: nobody asked, because one thread was seen not to leave its call, as was known beforehand.
+    /// It may still let somebody in: nobody asked, because a thread was seen in the calls that it was known beforehand not to leave.
     pub reachable: bool,
     /// The calls in which it stays, innermost first: names for `stacks`, where somebody has the kernel's symbols.
     pub calls: Vec<String>,
@@ -256,8 +257,8 @@ pub trait Watch {
     }
 
     /// Called when nothing has come from the agent for a while: whether anything of the guest still answers. Takes
-    /// some seconds at most, about one where it is known beforehand that it hangs. By default nobody can tell.
-    async fn why_silent(&mut self, _foreknown: bool) -> Option<GuestFailure> {
+    /// some seconds at most, about one where a hang that is known beforehand is there. By default nobody can tell.
+    async fn why_silent(&mut self, _stated: Option<&StatedHang>) -> Option<GuestFailure> {
         None
     }
 }

@@ -2,19 +2,19 @@
 //! Why nothing comes from a guest that should talk: QEMU stands still, the guest's kernel does, or the way to it is
 //! gone.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::machine::Vm;
 use super::outcome::{Busy, GuestFailure, Watch as _};
 use super::qmp::QmpError;
-use super::wait::{Expired, Wait};
+use super::stated_hang::StatedHang;
+use super::wait::{Expired, Wait, WaitError};
 
 /// Limit for QEMU's answer, which comes from a loop that never blocks.
 const QMP_LIMIT: Duration = Duration::from_secs(5);
@@ -27,13 +27,9 @@ const BETWEEN: Duration = Duration::from_millis(25);
 const WORKED: Duration = Duration::from_millis(400);
 /// Limit for all looks, on a machine where QEMU gets little of the processor.
 const LOOKS_LIMIT: Duration = Duration::from_secs(10);
-/// Depth, from the outermost call, to which most looks agree where one thread never leaves a call. A program that makes one
-/// system call after the other agrees in the two of the entry and in the call's own.
-const STUCK_DEPTH: usize = 4;
-
 impl Vm {
     /// What keeps the guest silent; `None`: the guest answers, so the silence has another reason.
-    pub(super) async fn diagnose_silence(&mut self, foreknown: bool) -> Option<GuestFailure> {
+    pub(super) async fn diagnose_silence(&mut self, stated: Option<&StatedHang>) -> Option<GuestFailure> {
         if let Err(failure) = self.check().await {
             return Some(failure);
         }
@@ -55,7 +51,9 @@ impl Vm {
             Err(_) => return self.cause_of_death().await,
         }
         // sshd, which is woken by the network, may be let in for seconds beside a thread that never leaves the kernel.
-        if foreknown && let Some(stacks) = self.stays_busy().await.filter(|stacks| is_stuck(stacks)) {
+        if let Some(stated) = stated.filter(|stated| !stated.calls.is_empty())
+            && let Some(stacks) = self.stays_busy().await.filter(|stacks| stated.holds_most(stacks))
+        {
             return Some(self.busy(stacks, true).await);
         }
         if self.sshd_greets().await {
@@ -77,7 +75,8 @@ impl Vm {
         self.check().await.err().unwrap_or_else(busy)
     }
 
-    /// QEMU accepts the connection itself; only the line comes from the guest.
+    /// Whether sshd says who it is. QEMU accepts the connection itself; only the line comes from the guest. After Ctrl-C nothing is
+    /// said against the guest.
     async fn sshd_greets(&self) -> bool {
         let Some(port) = self.ssh_port() else { return false };
         let greeting = async {
@@ -85,7 +84,12 @@ impl Vm {
             let mut stream = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
             stream.read_exact(&mut line).await.map(|_| line)
         };
-        matches!(timeout(self.patience().stretch(BANNER_LIMIT), greeting).await, Ok(Ok(line)) if line == *b"SSH-")
+        let deadline = Wait::new("sshd's first line", BANNER_LIMIT).begin(self.patience());
+        match deadline.bound(greeting).await {
+            Ok(Ok(line)) => line == *b"SSH-",
+            Ok(Err(_)) | Err(WaitError::Expired(_)) => false,
+            Err(WaitError::Interrupted { .. }) => true,
+        }
     }
 
     /// Where the processor was seen, if it was never seen halted; `None` too if QEMU does not show it, or hardly ran.
@@ -109,19 +113,6 @@ impl Vm {
     }
 }
 
-/// Whether most of these stacks, each with the innermost address first, are of one thread that does not leave a call: all but
-/// those of interrupts, and of what they wake.
-fn is_stuck(stacks: &[Vec<u64>]) -> bool {
-    let mut seen: BTreeMap<Vec<u64>, usize> = BTreeMap::new();
-    for stack in stacks {
-        let outermost: Vec<_> = stack.iter().rev().take(STUCK_DEPTH).copied().collect();
-        if outermost.len() == STUCK_DEPTH {
-            *seen.entry(outermost).or_default() += 1;
-        }
-    }
-    seen.values().any(|times| times * 2 > stacks.len())
-}
-
 /// Processor time of a process of this machine, all threads together, as Linux tells it in `/proc/PID/stat`: fields 14 and 15,
 /// in ticks. The name in field 2 may hold blanks and parentheses.
 fn processor_time(process: u32) -> Option<Duration> {
@@ -138,20 +129,6 @@ fn ticks(stat: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_thread_that_never_leaves_a_call_is_told_from_one_that_makes_many() {
-        let spins = |inside: u64| vec![inside, 0xc0, 0xb0, 0xa3, 0xa2, 0xa1];
-        let interrupt = vec![0xe3, 0xe2, 0xe1, 0xe0];
-        let program = Vec::new();
-        assert!(is_stuck(&[spins(1), spins(2), spins(3), interrupt.clone(), program.clone()]));
-        assert!(!is_stuck(&[spins(1), spins(2), interrupt.clone(), program.clone()]));
-        // One system call after the other: entry, dispatch, its own function, and something else each time.
-        let calls: Vec<_> = (0..20).map(|call| vec![0x90, call, 0xa3, 0xa2, 0xa1]).collect();
-        assert!(!is_stuck(&calls));
-        assert!(!is_stuck(&[vec![0xa2, 0xa1], vec![0xa2, 0xa1]]));
-        assert!(!is_stuck(&[]));
-    }
 
     #[test]
     fn processor_time_is_read_whatever_the_process_is_called() {

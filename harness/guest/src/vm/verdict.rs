@@ -10,6 +10,7 @@ use super::machine::Vm;
 use super::outcome::{GuestFailure, Watch};
 use super::process::QemuExit;
 use super::qmp_event::QmpEvent;
+use super::stated_hang::StatedHang;
 use super::wait::Wait;
 
 /// Limit from the first line of a panic to the end of its backtrace.
@@ -187,8 +188,8 @@ impl Watch for Vm {
         Some(GuestFailure::HostDisk(place.failed(what.to_owned(), true)))
     }
 
-    async fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
-        let failure = self.diagnose_silence(foreknown).await?;
+    async fn why_silent(&mut self, stated: Option<&StatedHang>) -> Option<GuestFailure> {
+        let failure = self.diagnose_silence(stated).await?;
         let unexplained = match &failure {
             GuestFailure::Hung(expired) => Some(expired.to_string()),
             GuestFailure::LostSsh { doing, .. } => Some(doing.clone()),

@@ -4,6 +4,7 @@
 use super::cards::CardRack;
 use super::machine::Vm;
 use super::outcome::{GuestFailure, Watch};
+use super::stated_hang::StatedHang;
 
 /// A machine that somebody watches, with cards that are plugged meanwhile.
 pub struct WithCards<'a> {
@@ -38,7 +39,7 @@ impl Watch for WithCards<'_> {
         self.vm.full_disk(what)
     }
 
-    async fn why_silent(&mut self, foreknown: bool) -> Option<GuestFailure> {
-        self.vm.why_silent(foreknown).await
+    async fn why_silent(&mut self, stated: Option<&StatedHang>) -> Option<GuestFailure> {
+        self.vm.why_silent(stated).await
     }
 }

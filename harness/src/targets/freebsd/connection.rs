@@ -8,7 +8,7 @@ use super::keys::Keys;
 use crate::guest::{Direct, Ssh, SshError, SshTarget, run_agent};
 use crate::targets::OpenError;
 use crate::targets::RunningKernel;
-use crate::vm::{GuestFailure, Patience, Vm, Wait, WithCards};
+use crate::vm::{GuestFailure, Patience, StatedHang, Vm, Wait, WithCards};
 use nlproof_agent::{Batch, Record, TOKEN_LEN};
 
 /// Limit from the first attempt to an authenticated command, in a guest that was booted before.
@@ -69,10 +69,10 @@ impl Link {
         }
     }
 
-    /// Announces that the next batch hangs the guest.
-    pub(super) fn expect_hang(&mut self) {
+    /// Announces that the next batch hangs the guest in these calls.
+    pub(super) fn expect_hang(&mut self, hang: StatedHang) {
         if let Some(direct) = &mut self.direct {
-            direct.expect_hang();
+            direct.expect_hang(hang);
         }
     }
 

@@ -19,10 +19,10 @@ use super::console::{Blame, console_since};
 use super::keys::Keys;
 use super::loaded_module::Loaded;
 use super::lost::{LostConsole, loss};
-use super::symbols::Functions;
+use super::symbols::{Functions, functions_named};
 use crate::guest::{ExecOutput, SshError};
 use crate::targets::{DtraceOutput, Facts, Finish, StartPart, Target, TargetError};
-use crate::vm::{GuestFailure, Vm, Wait};
+use crate::vm::{GuestFailure, StatedHang, Vm, Wait};
 
 /// Limit for a batch, beside the time of each of its programs.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
@@ -169,8 +169,9 @@ impl Target for FreebsdTarget {
         run.map_err(|error| self.lost(error))
     }
 
-    fn expect_hang(&mut self) {
-        self.link.expect_hang();
+    fn expect_hang(&mut self, calls: &[String]) {
+        let calls = self.kernel().and_then(|kernel| functions_named(&kernel, calls)).unwrap_or_default();
+        self.link.expect_hang(StatedHang { calls });
     }
 
     fn begin_dtrace(&mut self, script: &str) -> Result<(), TargetError> {

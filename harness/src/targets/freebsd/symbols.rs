@@ -2,6 +2,7 @@
 //! Names for addresses of a kernel, from its own symbol table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use object::{Object as _, ObjectSymbol as _, SymbolKind};
 
@@ -78,6 +79,19 @@ impl Functions {
     }
 }
 
+/// The addresses of all functions of each of these names; `None` if there is none of one of them.
+pub(crate) fn functions_named(kernel: &[u8], names: &[String]) -> Option<Vec<Vec<Range<u64>>>> {
+    let file = object::File::parse(kernel).ok()?;
+    let mut found: Vec<Vec<Range<u64>>> = vec![Vec::new(); names.len()];
+    for symbol in file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text) {
+        let named = names.iter().zip(&mut found).filter(|(name, _)| symbol.name() == Ok(name.as_str()));
+        for (_, ranges) in named {
+            ranges.push(symbol.address()..symbol.address().saturating_add(symbol.size()));
+        }
+    }
+    found.iter().all(|ranges| !ranges.is_empty()).then_some(found)
+}
+
 /// Addresses of these symbols of a kernel file, of those that it has.
 pub(crate) fn addresses<'n>(kernel: &[u8], names: &[&'n str]) -> BTreeMap<&'n str, u64> {
     let file = object::File::parse(kernel).ok();
@@ -113,6 +127,7 @@ mod tests {
         assert_eq!(functions.place(0x23f).as_deref(), Some("vlan_ioctl+0x3f"));
         assert_eq!(functions.place(0x240), None);
         assert!(addresses(b"no kernel", &["vlan_ioctl"]).is_empty());
+        assert_eq!(functions_named(b"no kernel", &["vlan_ioctl".to_owned()]), None);
         assert_eq!(Functions::around(b"no kernel", [0x200]).functions, []);
     }
 
