@@ -42,7 +42,7 @@ pub struct Side {
     pub layer: Option<String>,
     /// Whose code.
     pub code: Code,
-    /// Its kernel runs on several processors: what an event tells may be a later change, and which comes first is chance.
+    /// Whether the kernel runs on several processors: what an event tells may be a later change, and which comes first is chance.
     pub several_processors: bool,
 }
 

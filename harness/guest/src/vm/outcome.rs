@@ -83,7 +83,8 @@ pub enum GuestFailure {
 pub struct Busy {
     /// The addresses in which it was seen, for each look the innermost first.
     pub stacks: Vec<Vec<u64>>,
-    /// It may still let somebody in: nobody asked, because a thread was seen in the calls that it was known beforehand not to leave.
+    /// Whether somebody may still be let in: nobody asked, because a thread was seen in the calls that it was known beforehand
+    /// not to leave.
     pub reachable: bool,
     /// The calls in which it stays, innermost first: names for `stacks`, where somebody has the kernel's symbols.
     pub calls: Vec<String>,
