@@ -2,10 +2,11 @@
 //! Why nothing comes from a guest that should talk: QEMU stands still, the guest's kernel does, or the way to it is
 //! gone.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nlproof_base::{Limit, read};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
@@ -116,7 +117,8 @@ impl Vm {
 /// Processor time of a process of this machine, all threads together, as Linux tells it in `/proc/PID/stat`: fields 14 and 15,
 /// in ticks. The name in field 2 may hold blanks and parentheses.
 fn processor_time(process: u32) -> Option<Duration> {
-    ticks(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+    let stat = read(Path::new(&format!("/proc/{process}/stat")), Limit::LINE).ok()?;
+    ticks(&String::from_utf8_lossy(&stat))
         .map(|ticks| Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
