@@ -110,10 +110,10 @@ fn a_stated_loss_is_no_failure_and_takes_a_guest_of_its_own() {
     assert_eq!((counts.passed, counts.lost, result.losses.len()), (6, 2, 0));
     assert_eq!(of(&result, "stated-a"), &Outcome::Lost("panic: page fault\n| db>".into()));
     assert!(notes.contains(&"guest lost in stated-b, as stated: panic: page fault".to_owned()), "{notes:?}");
-    // The others first and together, then each of the two.
+    // Each of the two first, then the others together.
     assert_eq!(ran.len(), 3, "{ran:?}");
-    assert_eq!(ran[0].len(), 6, "{ran:?}");
-    assert_eq!(ran[1..], [["stated-a"], ["stated-b"]]);
+    assert_eq!(ran[..2], [["stated-a"], ["stated-b"]]);
+    assert_eq!(ran[2].len(), 6, "{ran:?}");
     // The results stand in the order of the vectors.
     assert_eq!(result.vectors[0].id, "stated-a");
 }
@@ -137,7 +137,9 @@ fn a_guest_that_lives_through_a_stated_loss_is_a_failure_and_goes_on_with_the_ne
     );
     assert!(what.contains("take the release out of `loses`"), "{what}");
     assert_eq!((result.counts().failed, result.counts().passed), (2, 6));
-    assert_eq!(ran[1..], [["stated-a", "stated-b"]]);
+    // The others do not run in a guest in which that was tried.
+    assert_eq!(ran[..1], [["stated-a", "stated-b"]]);
+    assert_eq!((ran.len(), ran[1].len()), (2, 6), "{ran:?}");
 }
 
 #[test]
@@ -165,7 +167,7 @@ fn a_kernel_of_which_nothing_is_stated_is_lost_as_any_other() {
         assert!(matches!(result.status, CellStatus::GuestFailed(_)), "{:?}", result.status);
         assert_eq!((result.losses.len(), result.counts().inconclusive), (2, 2));
         // It may be lost there too: it is run apart.
-        assert_eq!(ran[1..], [["stated-a"], ["stated-b"]]);
+        assert_eq!(ran[..2], [["stated-a"], ["stated-b"]]);
     }
 }
 
