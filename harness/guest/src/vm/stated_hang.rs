@@ -14,8 +14,11 @@ impl StatedHang {
     /// Whether most of these stacks, each with the innermost address first, are in those calls. Others are of interrupts, and of
     /// what they wake.
     pub(super) fn holds_most(&self, stacks: &[Vec<u64>]) -> bool {
+        if self.calls.is_empty() {
+            return false;
+        }
         let held = stacks.iter().filter(|stack| self.holds(stack)).count();
-        !self.calls.is_empty() && held * 2 > stacks.len()
+        held * 2 > stacks.len()
     }
 
     fn holds(&self, stack: &[u64]) -> bool {
