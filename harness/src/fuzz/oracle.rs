@@ -106,18 +106,13 @@ impl Suspicion {
 pub fn suspicions(sides: &[Side], answers: &[Option<&Answer>], again: &[Option<&Answer>]) -> Vec<Suspicion> {
     let mut found = Vec::new();
     let answer_of = |side: usize| answers.get(side).copied().flatten();
-    let several = |side: usize| sides.get(side).is_some_and(|side| side.several_processors);
-    let differ = |oracle, one: (usize, &Answer), two: (usize, &Answer), found: &mut Vec<Suspicion>| {
-        let compared = if several(one.0) || several(two.0) { Compared::Replies } else { Compared::All };
-        differ(oracle, one, two, compared, found);
-    };
     for (place, side) in sides.iter().enumerate() {
         let Some(answer) = answer_of(place) else { continue };
         if side.code != Code::Sim || !answer.violations.is_empty() {
             alone(place, answer, &mut found);
         }
         if let Some(again) = again.get(place).copied().flatten() {
-            differ(Oracle::Unstable, (place, answer), (place, again), &mut found);
+            differ(sides, Oracle::Unstable, (place, answer), (place, again), &mut found);
         }
     }
     for (place, side) in sides.iter().enumerate() {
@@ -125,7 +120,7 @@ pub fn suspicions(sides: &[Side], answers: &[Option<&Answer>], again: &[Option<&
         for (other_place, other) in sides.iter().enumerate() {
             let Some(other_answer) = answer_of(other_place) else { continue };
             if let Some(oracle) = compared(side, other, sides) {
-                differ(oracle, (place, answer), (other_place, other_answer), &mut found);
+                differ(sides, oracle, (place, answer), (other_place, other_answer), &mut found);
             }
         }
     }
@@ -169,31 +164,24 @@ fn alone(side: usize, answer: &Answer, found: &mut Vec<Suspicion>) {
     }
 }
 
-/// What of two answers has to agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Compared {
-    /// All that was heard.
-    All,
-    /// Replies alone.
-    Replies,
-}
-
 /// Compares two answers, if both are known and well-formed: what else a malformed one has is no other fault.
 fn differ(
+    sides: &[Side],
     oracle: Oracle,
     one: (usize, &Answer),
     two: (usize, &Answer),
-    compared: Compared,
     found: &mut Vec<Suspicion>,
 ) {
     let (Some(first), Some(second)) = (&one.1.text, &two.1.text) else { return };
     if first == second || !one.1.malformed.is_empty() || !two.1.malformed.is_empty() {
         return;
     }
-    let text = |text: &str| match compared {
-        Compared::All => comparable(text),
+    let several =
+        [one.0, two.0].iter().any(|place| sides.get(*place).is_some_and(|side| side.several_processors));
+    let text = |text: &str| match several {
         // Hardware addresses are numbered as they come: in what is left.
-        Compared::Replies => comparable(&without_events(text)),
+        true => comparable(&without_events(text)),
+        false => comparable(text),
     };
     let (first, second) = (text(first), text(second));
     // What was sent is told otherwise, because an index is that of an interface here and not there.

@@ -45,7 +45,7 @@ impl Died {
         let handles = |address: &u64| {
             calltrap.is_some_and(|calltrap| (calltrap..=calltrap + CALLTRAP_LEN).contains(address))
         };
-        let in_exception = function == TRAP_FATAL || death.callers.iter().any(handles);
+        let in_exception = function == TRAP_FATAL || death.stack.iter().any(handles);
         let exception = death.exception.filter(|_| in_exception);
         let (instruction, address) = match exception {
             Some(exception) => (exception.instruction, exception.address),
@@ -105,7 +105,7 @@ mod tests {
             instruction: 5000,
             function,
             registers: Registers { bytes: Vec::new() },
-            callers: vec![0xa00, 0xb00],
+            stack: vec![0xa00, 0xb00],
             exception: Some(Exception { instruction: 4000, address: 0xffff_ffff_80d7_eeb5 }),
         };
         let trap = Died::of(&death(0x100), b"", &ends, None);

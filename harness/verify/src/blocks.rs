@@ -162,8 +162,8 @@ pub(crate) fn place(
 pub(crate) fn in_tree(path: &str) -> String {
     let Some(last) = path.rfind("/sys/") else { return path.to_owned() };
     let (before, below) = (&path[..last], &path[last + "/sys/".len()..]);
-    let directory = if below.contains('/') { None } else { before.strip_suffix("sys") };
-    path[directory.map_or(last + 1, str::len)..].to_owned()
+    let tree = if below.contains('/') { None } else { before.strip_suffix("/sys") };
+    path[tree.map_or(last, str::len) + 1..].to_owned()
 }
 
 /// The blocks of a function.

@@ -166,7 +166,7 @@ impl<'h> Silence<'h> {
 
     /// Whether the guest hangs as was known beforehand; where nobody knows the calls, it is enough that its kernel never rests.
     fn is_as_stated(&self, busy: &Busy) -> bool {
-        self.stated.is_some_and(|stated| busy.reachable || stated.calls.is_empty())
+        self.stated.is_some_and(|stated| busy.as_stated || stated.calls.is_empty())
     }
 
     /// Looks at the guest.

@@ -3,14 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::gdbstub::{GdbStub, Registers};
+use super::gdbstub::Registers;
 use super::record::instructions;
 use super::replayed::{Replay, ReplayError};
 
 /// Most exceptions that are looked at on the way to a panic.
 const MOST_STOPS: usize = 100_000;
-/// Most calls that are looked at: between an exception and the kernel's function for a panic there are a handful.
-const MOST_CALLS: usize = 16;
 
 /// Where a kernel died.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +19,9 @@ pub struct Death {
     pub function: u64,
     /// The registers there.
     pub registers: Registers,
-    /// The addresses to which its callers return, innermost first.
-    pub callers: Vec<u64>,
+    /// Addresses on the stack, innermost first: the function's, and those to which callers return. Its own caller is left out: the
+    /// function has no frame yet.
+    pub stack: Vec<u64>,
     /// The last exception before it.
     pub exception: Option<Exception>,
 }
@@ -73,8 +72,8 @@ impl Replay {
             let at = registers.rip().unwrap_or_default();
             let instruction = instructions(&mut self.vm.qmp).await?;
             if functions.contains(&at) {
-                let callers = callers(&mut stub, &registers).await;
-                return Ok(Some(Death { instruction, function: at, registers, callers, exception }));
+                let stack = self.vm.look_at_rest().await.map_or_else(Vec::new, |look| look.stack);
+                return Ok(Some(Death { instruction, function: at, registers, stack, exception }));
             }
             let handler = handlers.iter().find(|handler| handler.address == at);
             if let (Some(handler), Some(stack)) = (handler, registers.rsp()) {
@@ -88,21 +87,4 @@ impl Replay {
         }
         Ok(None)
     }
-}
-
-/// The addresses to which the callers of a function return that is just being entered, as far as their frames can be read.
-async fn callers(stub: &mut GdbStub, registers: &Registers) -> Vec<u64> {
-    let (Some(stack), Some(mut frame)) = (registers.rsp(), registers.rbp()) else { return Vec::new() };
-    // The function has no frame of its own yet.
-    let mut callers: Vec<u64> = stub.word(stack).await.into_iter().collect();
-    while callers.len() < MOST_CALLS {
-        let (Ok(caller), Ok(address)) = (stub.word(frame).await, stub.word(frame + 8).await) else { break };
-        callers.push(address);
-        // Stacks grow downwards: callers' frames are above.
-        if caller <= frame {
-            break;
-        }
-        frame = caller;
-    }
-    callers
 }

@@ -16,8 +16,6 @@ const MAX_PACKET: usize = 16 * 1024;
 const RIP: usize = 16 * 8;
 /// Where the stack pointer is.
 const RSP: usize = 7 * 8;
-/// Where the frame pointer is.
-const RBP: usize = 6 * 8;
 /// The bytes of a register.
 const WORD: usize = 8;
 
@@ -53,11 +51,6 @@ impl Registers {
     /// The stack pointer.
     pub fn rsp(&self) -> Option<u64> {
         self.word(RSP)
-    }
-
-    /// The frame pointer.
-    pub fn rbp(&self) -> Option<u64> {
-        self.word(RBP)
     }
 
     fn word(&self, at: usize) -> Option<u64> {

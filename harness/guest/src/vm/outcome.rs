@@ -83,9 +83,8 @@ pub enum GuestFailure {
 pub struct Busy {
     /// The addresses in which it was seen, for each look the innermost first.
     pub stacks: Vec<Vec<u64>>,
-    /// Whether somebody may still be let in: nobody asked, because a thread was seen in the calls that it was known beforehand
-    /// not to leave.
-    pub reachable: bool,
+    /// Whether it was seen in the calls that it was known beforehand not to leave. Nobody asked then whether it lets anybody in.
+    pub as_stated: bool,
     /// The calls in which it stays, innermost first: names for `stacks`, where somebody has the kernel's symbols.
     pub calls: Vec<String>,
     /// The last lines of its console.
@@ -176,7 +175,7 @@ impl fmt::Display for GuestFailure {
             Self::Hung(expired) => write!(f, "guest hangs: {expired}"),
             Self::Busy(busy) => {
                 write!(f, "guest hangs: its kernel is busy and ")?;
-                f.write_str(if busy.reachable { "does not leave a call" } else { "lets nobody in" })?;
+                f.write_str(if busy.as_stated { "does not leave a call" } else { "lets nobody in" })?;
                 for name in busy.does() {
                     write!(f, "\n  in {name}")?;
                 }
@@ -308,7 +307,7 @@ mod tests {
             "guest hangs: its kernel is busy and lets nobody in\n  in if_setflag\n  in ifpromisc; \
              last on the console:\n  | login:"
         );
-        let stuck = Busy { reachable: true, calls: vec!["vlan_ioctl".into()], ..Busy::default() };
+        let stuck = Busy { as_stated: true, calls: vec!["vlan_ioctl".into()], ..Busy::default() };
         assert!(
             GuestFailure::Busy(Box::new(stuck))
                 .to_string()

@@ -28,6 +28,7 @@ const BETWEEN: Duration = Duration::from_millis(25);
 const WORKED: Duration = Duration::from_millis(400);
 /// Limit for all looks, on a machine where QEMU gets little of the processor.
 const LOOKS_LIMIT: Duration = Duration::from_secs(10);
+
 impl Vm {
     /// What keeps the guest silent; `None`: the guest answers, so the silence has another reason.
     pub(super) async fn diagnose_silence(&mut self, stated: Option<&StatedHang>) -> Option<GuestFailure> {
@@ -70,9 +71,9 @@ impl Vm {
     }
 
     /// The failure of a kernel that never rests; one that dies is busy too, and has said so by now.
-    async fn busy(&mut self, stacks: Vec<Vec<u64>>, reachable: bool) -> GuestFailure {
+    async fn busy(&mut self, stacks: Vec<Vec<u64>>, as_stated: bool) -> GuestFailure {
         let console = self.console_tail();
-        let busy = || GuestFailure::Busy(Box::new(Busy { stacks, reachable, calls: Vec::new(), console }));
+        let busy = || GuestFailure::Busy(Box::new(Busy { stacks, as_stated, calls: Vec::new(), console }));
         self.check().await.err().unwrap_or_else(busy)
     }
 

@@ -38,7 +38,8 @@ impl Vm {
         look
     }
 
-    async fn look_at_rest(&mut self) -> Option<Look> {
+    /// The same look at a machine that stands still already.
+    pub(super) async fn look_at_rest(&mut self) -> Option<Look> {
         let registers = self.qmp().human("info registers", LIMIT).await.ok()?;
         let halted = word(&registers, "HLT=")? != "0";
         let mut stack = Vec::new();
