@@ -4,8 +4,9 @@
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use nlproof_agent::{Batch, Body};
+use nlproof_agent::{Batch, Body, Step};
 use nlproof_base::counted;
+use nlproof_wire::Os;
 
 use super::yardstick::yardstick;
 use super::{code, verdict};
@@ -63,6 +64,14 @@ pub(super) fn measured(project: &Project) -> Result<Vec<Vector>, CliError> {
     Ok(vectors)
 }
 
+/// The vectors that the limits are for: a card comes and goes at its driver's pace, which is seconds and no work of
+/// nlproof's, and a vector for several processors does not run here.
+fn limited(project: &Project) -> Result<Vec<Vector>, CliError> {
+    let mut vectors = measured(project)?;
+    vectors.retain(|vector| vector.needs.hardware.is_empty() && vector.needs.processors == 1);
+    Ok(vectors)
+}
+
 /// At most so many vectors, evenly chosen.
 pub(super) fn some_of(mut vectors: Vec<Vector>, count: usize) -> Vec<Vector> {
     let all = vectors.len();
@@ -79,7 +88,7 @@ pub(super) fn main(project: &ProjectArgs, args: &GuestBenchArgs) -> Result<ExitC
         .with_kernels(&args.kernel, std::slice::from_ref(&args.release))?;
     let args = &GuestBenchArgs { release: project.subject(&args.release), ..args.clone() };
     let targets = Targets::new(&args.guest, &project)?;
-    let vectors = measured(&project)?;
+    let vectors = limited(&project)?;
     interrupt::tasks();
     let jobs = default_jobs(args.guest.memory.unwrap_or(MEMORY_MIB));
     let mut bench = Bench { project, targets, vectors, jobs, kept: true, lost: false };
@@ -169,10 +178,16 @@ impl Bench {
         Ok(())
     }
 
-    /// Restores, each up to the first reply of the kernel to a first vector.
+    /// Restores, each up to the first reply of the kernel to a first vector, which begins with a request: the time of commands
+    /// before it would be theirs.
     fn restores(&mut self, cell: &Cell, count: u32) -> Result<(), CliError> {
-        let vector = self.vectors.iter().find(|vector| vector.id.starts_with("dump/")).ok_or_else(|| {
-            CliError::Usage("no vector in dump: there is nothing to ask a restored guest".into())
+        let asks_first = |vector: &&Vector| {
+            let program = compile(vector, Os::FreeBsd, 0);
+            vector.needs.os.contains(&Os::FreeBsd)
+                && program.is_ok_and(|program| matches!(program.steps.first(), Some(Step::Send(_))))
+        };
+        let vector = self.vectors.iter().find(asks_first).ok_or_else(|| {
+            CliError::Usage("no vector begins with a request: a restored guest cannot be asked anything".into())
         })?;
         let mut seconds = Vec::new();
         let mut fallbacks = 0;
@@ -205,7 +220,7 @@ impl Bench {
     fn cells(&mut self, cells: &[Cell], most: usize, jobs: NonZeroUsize) -> Result<(), CliError> {
         let Ran { cells: results, all: duration, vectors } = self.run(cells, most, jobs)?;
         let ran = results.iter().map(|result| result.vectors.len()).max().unwrap_or_default();
-        let limited = most < usize::MAX;
+        let some = most < usize::MAX;
         if let [result] = results.as_slice() {
             let each = vectors.as_secs_f64() / f64::from(u32::try_from(ran.max(1)).unwrap_or(u32::MAX));
             // The limits are for what a user has: as many guests as there are processors. Two that share a cell halve
@@ -228,10 +243,10 @@ impl Bench {
                 limit(VECTOR),
             );
             let name = format!("{}, {}, {with}", result.cell.name(), counted(ran, "vector"));
-            self.row(&name, duration.as_secs_f64(), limit(CELL).filter(|_| limited));
+            self.row(&name, duration.as_secs_f64(), limit(CELL).filter(|_| some));
         } else {
             let name = format!("{} of {}", counted(results.len(), "cell"), counted(ran, "vector"));
-            self.row(&name, duration.as_secs_f64(), (limited || ran < 1_000).then_some(MATRIX));
+            self.row(&name, duration.as_secs_f64(), some.then_some(MATRIX));
         }
         for result in &results {
             if let Some((what, reason)) = result.status.failure() {
@@ -252,7 +267,7 @@ impl Bench {
     }
 
     fn run(&self, cells: &[Cell], count: usize, jobs: NonZeroUsize) -> Result<Ran, CliError> {
-        let chosen = some_of(measured(&self.project)?, count);
+        let chosen = some_of(limited(&self.project)?, count);
         let goldens = self.project.goldens();
         let divergences = self.project.divergences()?;
         let engine = Engine {
