@@ -11,7 +11,7 @@ pub(super) fn main(args: &ConsoleArgs) -> Result<ExitCode, CliError> {
     let directory = &args.report;
     let (what, none) = match args.textdump {
         false => ("console", "no guest was started"),
-        true => ("textdump", "no kernel panicked or stopped in its debugger"),
+        true => ("textdump", "no kernel panicked, stopped in its debugger or fell silent"),
     };
     let none = format!(" in {}: {none}", directory.display());
     let guests = of_cell(kept_files(directory, &[what])?, args.cell.as_deref(), what, &none)?;

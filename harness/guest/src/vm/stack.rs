@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// Deep enough for a request: from the system call or task to a driver there are some twenty calls.
 const DEEPEST: usize = 32;
 /// Where amd64 kernels are: the upper half of the address space.
-const KERNEL: u64 = 1 << 63;
+pub(super) const KERNEL: u64 = 1 << 63;
 
 /// A look at the processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +51,9 @@ impl Vm {
     }
 
     /// Follows the frames from this one outwards.
-    async fn callers(&mut self, mut frame: Option<u64>, stack: &mut Vec<u64>) {
+    pub(super) async fn callers(&mut self, mut frame: Option<u64>, stack: &mut Vec<u64>) {
         while let Some(at) = frame.filter(|at| at & KERNEL != 0 && stack.len() < DEEPEST) {
-            let words = self.qmp().human(&format!("x /2gx {at:#x}"), LIMIT).await.ok();
-            let Some([caller, address]) = words.as_deref().and_then(two_words) else { return };
+            let Some([caller, address]) = self.words(at).await else { return };
             if address & KERNEL == 0 {
                 return;
             }
@@ -62,6 +61,11 @@ impl Vm {
             // Stacks grow downwards: callers' frames are above.
             frame = Some(caller).filter(|caller| *caller > at);
         }
+    }
+
+    /// The words of memory from this address on; `None`: it cannot be read.
+    pub(super) async fn words<const N: usize>(&mut self, at: u64) -> Option<[u64; N]> {
+        words_in(&self.qmp().human(&format!("x /{N}gx {at:#x}"), LIMIT).await.ok()?)
     }
 }
 
@@ -74,12 +78,13 @@ fn hex(registers: &str, name: &str) -> Option<u64> {
     u64::from_str_radix(word(registers, name)?, 16).ok()
 }
 
-/// What `x /2gx` shows.
-fn two_words(text: &str) -> Option<[u64; 2]> {
-    let (_, words) = text.split_once(": ")?;
-    let mut words =
-        words.split_whitespace().map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok());
-    Some([words.next()??, words.next()??])
+/// What `x /gx` shows: two words a line, behind their address.
+fn words_in<const N: usize>(text: &str) -> Option<[u64; N]> {
+    let lines = text.lines().filter_map(|line| line.split_once(": "));
+    let words = lines.flat_map(|(_, words)| words.split_whitespace());
+    let words: Option<Vec<u64>> =
+        words.map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()).collect();
+    words?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -96,9 +101,10 @@ mod tests {
         assert_eq!(hex(REGISTERS, "RIP="), Some(0xffff_ffff_80b5_a3c1));
         assert_eq!(hex(REGISTERS, "RBP="), Some(0xffff_fe00_084f_9a30));
         assert_eq!(hex(REGISTERS, "R99="), None);
-        let words = "fffffe00084f9a30: 0xfffffe00084f9a80 0xffffffff80d2b1f4\r\n";
-        assert_eq!(two_words(words), Some([0xffff_fe00_084f_9a80, 0xffff_ffff_80d2_b1f4]));
-        assert_eq!(two_words("Cannot access memory\r\n"), None);
-        assert_eq!(two_words("fffffe00084f9a30: 0x1\r\n"), None);
+        let words = "fffffe00084f9a30: 0xfffffe00084f9a80 0xffffffff80d2b1f4\r\nfffffe00084f9a40: 0x1\r\n";
+        assert_eq!(words_in(words), Some([0xffff_fe00_084f_9a80, 0xffff_ffff_80d2_b1f4, 1]));
+        assert_eq!(words_in::<2>(words), None, "another number of them");
+        assert_eq!(words_in::<1>("Cannot access memory\r\n"), None);
+        assert_eq!(words_in::<1>("fffffe00084f9a30: what\r\n"), None);
     }
 }

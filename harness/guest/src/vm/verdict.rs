@@ -112,11 +112,13 @@ impl Vm {
         {}
     }
 
-    /// Appends what the kernel said to the file that was asked for. Where that fails nothing is lost: it stands in the
-    /// console's log too.
-    fn keep_textdump(&self) -> io::Result<()> {
+    /// Appends what is known of a lost kernel to the file that was asked for, if one was: its own words, or what was read from
+    /// its memory.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep_textdump(&self, words: &str) -> io::Result<()> {
         let Some(path) = &self.textdump else { return Ok(()) };
-        let words = self.console.last_words();
         if words.is_empty() {
             return Ok(());
         }
@@ -160,7 +162,8 @@ impl Watch for Vm {
         if self.failure.is_none() {
             self.failure = self.verdict().await;
             if matches!(self.failure, Some(GuestFailure::Panicked(_) | GuestFailure::Debugger { .. })) {
-                drop(self.keep_textdump());
+                // Where that fails nothing is lost: it stands in the console's log too.
+                drop(self.keep_textdump(self.console.last_words()));
             }
         }
         self.failure.clone().map_or(Ok(()), Err)

@@ -115,7 +115,8 @@ pub(in crate::cli) struct ConsoleArgs {
     /// each is shown.
     pub(in crate::cli) cell: Option<String>,
     /// Show only what kernels printed when they panicked or stopped in their debugger: message and backtrace; with a
-    /// debugger in the kernel also registers, processes and the stacks of all threads.
+    /// debugger in the kernel also registers, processes and the stacks of all threads. Of a kernel that fell silent it is what
+    /// each of its threads waits for, read from its memory.
     #[arg(long)]
     pub(in crate::cli) textdump: bool,
 }

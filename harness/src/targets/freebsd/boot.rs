@@ -60,7 +60,7 @@ impl Starter<'_> {
         match self.bring_up(&mut vm, keys, on_stage).await {
             Ok(link) => Ok((vm, link)),
             Err(OpenError::Guest(cause)) => Err(OpenError::Guest(match &options.lost_console {
-                Some(console) => Explained::behind(cause, console.keep(&vm)),
+                Some(console) => Explained::behind(cause, console.keep(&vm, vm.last_words())),
                 None => cause,
             })),
             Err(error) => Err(error),

@@ -163,7 +163,7 @@ impl FreebsdTarget {
         got.map_err(|error| self.not_copied(error))
     }
 
-    fn not_copied(&self, error: CopyError) -> TargetError {
+    fn not_copied(&mut self, error: CopyError) -> TargetError {
         match error {
             CopyError::Ssh(error) => self.lost(error),
             error => TargetError::Copy(error.to_string()),

@@ -18,8 +18,9 @@ use super::connection::Link;
 use super::console::{Blame, console_since};
 use super::keys::Keys;
 use super::loaded_module::Loaded;
-use super::lost::{LostConsole, loss};
+use super::lost::{LostConsole, SilentThreads, loss};
 use super::symbols::{Functions, functions_named};
+use super::threads;
 use crate::guest::{ExecOutput, SshError};
 use crate::targets::{DtraceOutput, Facts, Finish, StartPart, Target, TargetError};
 use crate::vm::{GuestFailure, StatedHang, Vm, Wait};
@@ -107,23 +108,36 @@ impl FreebsdTarget {
         uploaded.map_err(|error| self.lost(error))
     }
 
-    pub(super) fn lost(&self, error: SshError) -> TargetError {
-        self.lost_by(error.into_failure(&self.vm))
+    pub(super) fn lost(&mut self, error: SshError) -> TargetError {
+        let failure = error.into_failure(&self.vm);
+        self.lost_by(failure)
     }
 
-    pub(super) fn lost_by(&self, failure: GuestFailure) -> TargetError {
-        match failure {
-            GuestFailure::Interrupted { .. } => TargetError::Interrupted,
-            GuestFailure::Busy(mut busy) => {
+    pub(super) fn lost_by(&mut self, mut failure: GuestFailure) -> TargetError {
+        let mut threads = None;
+        match &mut failure {
+            GuestFailure::Interrupted { .. } => return TargetError::Interrupted,
+            GuestFailure::Busy(busy) => {
                 if let Some(kernel) = self.kernel() {
                     let addresses = busy.stacks.iter().flatten().copied();
                     busy.calls = Functions::around(&kernel, addresses).common_calls(&busy.stacks);
                 }
-                let failure = GuestFailure::Busy(busy);
-                TargetError::Guest(loss(failure, &self.vm, self.lost_console.as_ref()))
             }
-            failure => TargetError::Guest(loss(failure, &self.vm, self.lost_console.as_ref())),
+            GuestFailure::LostSsh { .. } | GuestFailure::Hung(_) => threads = self.silent_threads(),
+            _ => {}
         }
+        TargetError::Guest(loss(failure, threads.as_ref(), &self.vm, self.lost_console.as_ref()))
+    }
+
+    /// The threads of a guest that fell silent; `None` if its kernel's file or its memory does not tell them.
+    fn silent_threads(&mut self) -> Option<SilentThreads> {
+        let kernel = self.kernel()?;
+        let found = self.tasks.drive(self.vm.threads(&threads::places(&kernel)?));
+        let told = || SilentThreads {
+            notable: threads::notable(&found, &kernel),
+            all: threads::all(&found, &kernel),
+        };
+        (!found.is_empty()).then(told)
     }
 
     /// Path of the kernel's file, if there is one.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::targets::Loss;
 use crate::vm::{GuestFailure, Vm};
 
-/// Path at which the console of a lost guest is kept; each cell keeps the last one. What its kernel said as it died
-/// stands beside it, with the extension `textdump`.
+/// Path at which the console of a lost guest is kept; each cell keeps the last one. What its kernel said as it died, or the
+/// threads of one that fell silent, stands beside it, with the extension `textdump`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostConsole {
     /// The file: `DIRECTORY/CELL.console`.
@@ -19,20 +19,44 @@ pub struct LostConsole {
 }
 
 impl LostConsole {
-    /// Keeps the console of a guest and returns a note about its path, or about why it was not kept.
-    pub(super) fn keep(&self, vm: &Vm) -> String {
-        match keep(vm.serial_log(), vm.last_words(), &self.file) {
+    /// Keeps the console of a guest, and last words, and returns a note about its path, or about why it was not kept.
+    pub(super) fn keep(&self, vm: &Vm, last_words: &str) -> String {
+        match keep(vm.serial_log(), last_words, &self.file) {
             Ok(()) => format!("\n  its console is kept: {}", self.shown_by),
             Err(error) => format!("\n  its console is not kept: {}: {error}", self.file.display()),
         }
     }
 }
 
-/// A guest that failed, as a loss, with where its console is if that is not known already.
-pub(super) fn loss(failure: GuestFailure, vm: &Vm, console: Option<&LostConsole>) -> Loss {
+/// The threads of a kernel that fell silent, in words.
+pub(super) struct SilentThreads {
+    /// Those of interest, a line each.
+    pub(super) notable: String,
+    /// All, a line each.
+    pub(super) all: String,
+}
+
+/// A guest that failed, as a loss, with its threads if they are known, and where its console is if that is not known already.
+pub(super) fn loss(
+    failure: GuestFailure,
+    threads: Option<&SilentThreads>,
+    vm: &Vm,
+    console: Option<&LostConsole>,
+) -> Loss {
     let mut loss = Loss::from(failure);
+    let mut last_words = vm.last_words().to_owned();
+    if let Some(SilentThreads { notable, all }) = threads {
+        loss.text.push_str("\n  its threads, read from its memory:");
+        for line in notable.lines() {
+            loss.text.push_str("\n    ");
+            loss.text.push_str(line);
+        }
+        last_words.push_str(all);
+        // They stand in the message, the most important ones at least.
+        drop(vm.keep_textdump(all));
+    }
     if let Some(console) = console {
-        loss.text.push_str(&console.keep(vm));
+        loss.text.push_str(&console.keep(vm, &last_words));
     }
     loss
 }

@@ -102,7 +102,7 @@ impl Starter<'_> {
             );
         }
         if let Some(console) = lost_console {
-            more.push_str(&console.keep(vm));
+            more.push_str(&console.keep(vm, vm.last_words()));
         }
         OpenError::Guest(Explained::behind(cause, more))
     }

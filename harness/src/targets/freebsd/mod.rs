@@ -32,6 +32,7 @@ mod snapshots;
 mod start;
 mod starter;
 pub(crate) mod symbols;
+mod threads;
 
 pub use console::{complaints_in, complaints_in_lines};
 pub use guest_target::FreebsdTarget;

@@ -41,7 +41,7 @@ impl Functions {
     }
 
     /// The function that this address is in.
-    fn name(&self, address: u64) -> Option<&str> {
+    pub(super) fn name(&self, address: u64) -> Option<&str> {
         self.at(address).map(|(_, _, name)| name.as_str())
     }
 
