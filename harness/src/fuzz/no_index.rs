@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Numbers of interfaces that no interface has. A small one is that of an interface in one guest and not in the next.
 
+use nlproof_wire::consts::NLMSG_HDRLEN;
 use nlproof_wire::schema::{self, FieldKind};
 
 use super::world::OS;
@@ -12,19 +13,27 @@ const LAST: i64 = 0xffff;
 pub(super) const NO_INDEX: u32 = 0x0007_7777;
 
 /// Names interfaces only where every guest reads their numbers as such: no message's header has the number of some guest's
-/// interface, and behind a length that is wrong, where numbers are read as lengths, none is named at all.
+/// interface, and behind a length that is wrong, where numbers are read as lengths, none is named at all. That may be
+/// within the header of the message whose length it is.
 pub(super) fn settle_indexes(messages: &mut [DraftMessage]) {
     let mut is_shifted = false;
     for message in messages {
-        if is_shifted {
+        let is_unread = is_shifted || ends_in_its_header(message);
+        if is_unread {
             message.index = None;
         }
-        settle_header(message, is_shifted);
+        settle_header(message, is_unread);
         is_shifted |= !message.is_whole();
         if is_shifted || message.attrs.iter().any(is_odd) {
             message.attrs.iter_mut().for_each(without_index);
         }
     }
+}
+
+/// Whether the next message is read from within this one's header.
+fn ends_in_its_header(message: &DraftMessage) -> bool {
+    let whole = NLMSG_HDRLEN + message.header.len();
+    message.len.is_some_and(|len| usize::try_from(len).is_ok_and(|len| len < whole))
 }
 
 /// Puts the number of none where the header has one of some guest's interfaces; where `always`, in any case.
@@ -99,6 +108,10 @@ mod tests {
         assert_eq!(messages[0].index.as_deref(), Some("lo0"), "its header is where it was");
         assert!(messages[1].index.is_none() && index(&messages[1]) == NO_INDEX);
         assert!(messages.iter().all(names_none));
+        let mut messages = [message(0, Some("lo0"))];
+        messages[0].len = Some(19);
+        settle_indexes(&mut messages);
+        assert!(messages[0].index.is_none() && index(&messages[0]) == NO_INDEX, "the next one begins at byte 20");
         let mut messages = [message(0, Some("lo0")), message(0, Some("lo0"))];
         let odd = DraftAttr { kind: 1, payload: Payload::Bytes(vec![0]), len: Some(17) };
         messages[0].attrs.push(DraftAttr { kind: 2, payload: Payload::Nest(vec![odd]), len: None });

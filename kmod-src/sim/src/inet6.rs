@@ -14,9 +14,12 @@ use nlproof_wire::consts::{IFF_LOOPBACK, IFF_POINTOPOINT, IFF_UP, INFINITE_LIFET
 use crate::interface::{Driver, IfAddr, IfRef};
 use crate::stack::Stack;
 
+const IN6_IFF_ANYCAST: u32 = 0x01;
 const IN6_IFF_TENTATIVE: u32 = 0x02;
 const IN6_IFF_DUPLICATED: u32 = 0x04;
+const IN6_IFF_DETACHED: u32 = 0x08;
 const IN6_IFF_DEPRECATED: u32 = 0x10;
+const IN6_IFF_AUTOCONF: u32 = 0x40;
 
 /// ::1.
 const LOOPBACK: [u8; 16] = 1_u128.to_be_bytes();
@@ -37,6 +40,11 @@ fn scoped(ifp: &IfRef, address: [u8; 16]) -> Result<[u8; 16], Errno> {
         scoped[2..4].copy_from_slice(&ifp.index.to_be_bytes()[2..]);
     }
     Ok(scoped)
+}
+
+/// `nd6_dad_start`: an anycast address may be there several times, and is not looked for.
+fn detection_begun(flags: u32) -> u32 {
+    if flags & IN6_IFF_ANYCAST != 0 { flags & !IN6_IFF_TENTATIVE } else { flags }
 }
 
 impl Stack {
@@ -64,6 +72,10 @@ impl Stack {
         if i32::try_from(alias.vhid).is_ok_and(|vhid| vhid > 0) {
             // carp(4) has no such host on the interface; the address stays.
             return Err(Errno::ENOPROTOOPT);
+        }
+        // That of a whole address is no prefix of the link.
+        if alias.prefix_len != 128 {
+            self.inet6_check_on_link();
         }
         // The first address switches IPv6 on.
         if ifp.inet6_disabled.replace(false) && ifp.has(IFF_UP) {
@@ -120,6 +132,9 @@ impl Stack {
         if self.detects_duplicates(ifp) && existing.is_none() {
             flags |= IN6_IFF_TENTATIVE;
         }
+        if existing.is_none() {
+            flags = detection_begun(flags);
+        }
         // Point-to-point and loopback interfaces have a place for a peer even without one.
         let place = ifp.has(IFF_POINTOPOINT | IFF_LOOPBACK).then_some(SocketAddress::Other(0));
         let kept = before.map_or(place, |before| before.destination);
@@ -156,6 +171,21 @@ impl Stack {
         }
         self.announce_address(ifp, &ifa, AddressEvent::Added);
         Ok(())
+    }
+
+    /// `pfxlist_onlink_check` where no router is known: addresses that say that they are detached begin again.
+    fn inet6_check_on_link(&self) {
+        for ifp in self.living() {
+            for ifa in ifp.addresses.borrow().iter() {
+                let mut address = ifa.address.get();
+                let Some(inet6) = &mut address.inet6 else { continue };
+                let both = IN6_IFF_AUTOCONF | IN6_IFF_DETACHED;
+                if inet6.flags & both == both {
+                    inet6.flags = detection_begun(inet6.flags & !IN6_IFF_DETACHED | IN6_IFF_TENTATIVE);
+                    ifa.address.set(address);
+                }
+            }
+        }
     }
 
     /// `in6if_do_dad`.
