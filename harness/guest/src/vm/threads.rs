@@ -53,13 +53,13 @@ pub struct ThreadPlaces {
 /// A thread of a kernel that stands still.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Thread {
-    /// The process: its name and number.
+    /// Name of the process (`p_comm`).
     pub process: String,
-    /// See `process`.
+    /// Number of the process.
     pub pid: u64,
     /// Whether the process is one of the kernel's own.
     pub of_kernel: bool,
-    /// Its own name.
+    /// Name of the thread (`td_name`).
     pub name: String,
     /// On the processor.
     pub runs: bool,

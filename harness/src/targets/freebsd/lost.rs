@@ -30,9 +30,9 @@ impl LostConsole {
 
 /// The threads of a kernel that fell silent, in words.
 pub(super) struct SilentThreads {
-    /// Those of interest, a line each.
+    /// Threads of interest, a line each.
     pub(super) notable: String,
-    /// All, a line each.
+    /// All threads, a line each.
     pub(super) all: String,
 }
 
