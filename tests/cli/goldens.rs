@@ -227,3 +227,28 @@ fn every_vector_of_the_project_has_a_golden_that_a_kernel_produced() {
         assert!(goldens.into_iter().any(|path| observed(&path)), "{}", vector.display());
     }
 }
+
+#[test]
+fn another_build_of_a_release_is_recorded_nowhere() {
+    let project = Project::copy();
+    let record = |release: &str| {
+        let args = ["record", "--target", "freebsd", "--module", "stock", "--release", release, "--filter"];
+        project
+            .nlproof()
+            .env("NLPROOF_DISTS", project.path("none"))
+            .args(args)
+            .arg("link/create-lo")
+            .output()
+            .unwrap()
+    };
+    let of_debug = record("14.0-STABLE-DEBUG");
+    let said = text(&of_debug);
+    let told = "freebsd/14.0-STABLE-DEBUG/stock: nothing is recorded from it: another build of 14.0-STABLE";
+    assert!(said.contains(told) && !said.contains("to run it"), "{said}");
+    assert_eq!(of_debug.status.code(), Some(104), "{said}");
+    let said = text(&record("14.0-STABLE"));
+    assert!(
+        said.contains("freebsd/14.0-STABLE/stock: not run: ") && !said.contains("another build"),
+        "{said}"
+    );
+}

@@ -143,7 +143,7 @@ impl Project {
     }
 
     /// Whether a cell is one of a kernel that is no release's.
-    fn is_own(&self, cell: &Cell) -> bool {
+    pub(super) fn is_own(&self, cell: &Cell) -> bool {
         let release = cell.release.as_deref();
         self.own.iter().any(|own| Some(own.release.name.as_str()) == release)
     }

@@ -111,7 +111,10 @@ mod tests {
         let mut messages = [message(0, Some("lo0"))];
         messages[0].len = Some(19);
         settle_indexes(&mut messages);
-        assert!(messages[0].index.is_none() && index(&messages[0]) == NO_INDEX, "the next one begins at byte 20");
+        assert!(
+            messages[0].index.is_none() && index(&messages[0]) == NO_INDEX,
+            "the next one begins at byte 20"
+        );
         let mut messages = [message(0, Some("lo0")), message(0, Some("lo0"))];
         let odd = DraftAttr { kind: 1, payload: Payload::Bytes(vec![0]), len: Some(17) };
         messages[0].attrs.push(DraftAttr { kind: 2, payload: Payload::Nest(vec![odd]), len: None });

@@ -239,7 +239,7 @@ impl CellResult {
         } else {
             CellStatus::NotRun {
                 reason: "no vector applies to this cell".into(),
-                remedy: "nlproof test-matrix --list shows the vectors and what they need".into(),
+                remedy: "nlproof run VECTOR, with this release and module, says what one needs".into(),
             }
         }
     }

@@ -46,7 +46,7 @@ impl Selection {
         };
         (self.targets.is_empty() || self.targets.contains(&cell.target))
             && (self.modules.is_empty() || self.modules.contains(&cell.module))
-            && (self.loads.is_empty() || (cell.module == ModuleKind::Rust && self.loads.contains(&cell.load)))
+            && (self.loads.is_empty() || cell.module == ModuleKind::Stock || self.loads.contains(&cell.load))
             && (self.releases.is_empty() || self.releases.iter().any(by_release))
     }
 }
@@ -121,6 +121,27 @@ mod tests {
             ..Selection::default()
         };
         assert_eq!(unknown.unknown_release(&matrix), Some("15"));
+    }
+
+    #[test]
+    fn how_the_module_is_loaded_says_nothing_of_stock_cells() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("matrix.yaml");
+        let cell =
+            |more: &str| format!("  - {{target: freebsd, release: 14.0-STABLE, profile: \"14.0\"{more}}}\n");
+        let [stock, rust, boot] = ["", ", module: rust", ", module: rust, load: boot"].map(cell);
+        std::fs::write(&path, format!("cells:\n{stock}{rust}{boot}")).expect("it can be written");
+        let matrix = crate::matrix::load_matrix(&path).expect("it is right");
+        let selected = |modules: &[ModuleKind], loads: &[LoadKind]| -> Vec<String> {
+            let selection =
+                Selection { modules: modules.to_vec(), loads: loads.to_vec(), ..Selection::default() };
+            selection.cells(&matrix).iter().map(Cell::name).collect()
+        };
+        let [stock, rust, boot] =
+            ["stock", "rust", "rust-boot"].map(|name| format!("freebsd/14.0-STABLE/{name}"));
+        assert_eq!(selected(&[], &[LoadKind::Kldload]), [stock.clone(), rust.clone()]);
+        assert_eq!(selected(&[ModuleKind::Rust], &[LoadKind::Boot]), [boot.clone()]);
+        assert_eq!(selected(&[], &[]), [stock, rust, boot]);
     }
 
     #[test]

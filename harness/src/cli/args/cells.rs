@@ -27,8 +27,8 @@ pub(in crate::cli) struct CellArgs {
 /// How the module comes into the kernel.
 #[derive(Debug, Default, Args)]
 pub(in crate::cli) struct LoadArgs {
-    /// Only cells of the module in which it comes into the kernel in this way; without it `test-matrix` and `matrix` take
-    /// both, all others `kldload`.
+    /// Of the module's cells only those in which it comes into the kernel in this way; without it `test-matrix` and `matrix`
+    /// take both, all others `kldload`.
     #[arg(long = "load", value_name = "HOW", value_enum, value_delimiter = ',')]
     pub(in crate::cli) kinds: Vec<LoadKind>,
 }

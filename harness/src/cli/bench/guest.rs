@@ -187,7 +187,9 @@ impl Bench {
                 && program.is_ok_and(|program| matches!(program.steps.first(), Some(Step::Send(_))))
         };
         let vector = self.vectors.iter().find(asks_first).ok_or_else(|| {
-            CliError::Usage("no vector begins with a request: a restored guest cannot be asked anything".into())
+            CliError::Usage(
+                "no vector begins with a request: a restored guest cannot be asked anything".into(),
+            )
         })?;
         let mut seconds = Vec::new();
         let mut fallbacks = 0;

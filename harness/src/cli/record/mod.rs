@@ -34,6 +34,16 @@ pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, C
     let mut tally = Tally::default();
     interrupt::tasks();
     let mut cells = project.cells(&args.cells)?;
+    cells.retain(|cell| match &cell.build_of {
+        Some(release) if !project.is_own(cell) => {
+            let name = cell.name();
+            say!(
+                "{name}: nothing is recorded from it: another build of {release}, whose goldens hold for it"
+            );
+            false
+        }
+        _ => true,
+    });
     let here = cells.iter().filter(|cell| targets.unavailable_reason(cell).is_none());
     let releases = here.filter_map(|cell| cell.release.as_deref()).collect();
     let stock = cells.iter().any(|cell| cell.module == ModuleKind::Stock);

@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn what_is_accepted_with_the_same_trace_cannot_be_lost() {
         let again = golden(&["14.0-STABLE", "15.0-RELEASE"], "same\n");
-        let left = |accepted: Option<&Golden>| unaccepted(&again, accepted).map(str::to_owned).collect::<Vec<_>>();
+        let left =
+            |accepted: Option<&Golden>| unaccepted(&again, accepted).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(left(Some(&golden(&["14.0-STABLE"], "same\n"))), ["15.0-RELEASE"]);
         assert_eq!(left(Some(&golden(&["14.0-STABLE"], "other\n"))), ["14.0-STABLE", "15.0-RELEASE"]);
         assert_eq!(left(None), ["14.0-STABLE", "15.0-RELEASE"]);

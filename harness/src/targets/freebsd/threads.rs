@@ -158,7 +158,10 @@ mod tests {
         assert_eq!(everything.lines().count(), 4, "{everything}");
         assert!(everything.ends_with("idle (12) runs\n"), "{everything}");
         let ready = Thread { ready: true, ..thread("sh", false, None) };
-        assert_eq!(notable(&[ready, thread("cc", false, None)], b""), "sh (12) is ready to run\ncc (12) waits\n");
+        assert_eq!(
+            notable(&[ready, thread("cc", false, None)], b""),
+            "sh (12) is ready to run\ncc (12) waits\n"
+        );
     }
 
     #[test]
