@@ -140,7 +140,7 @@ mod tests {
         let [stock, rust, boot] =
             ["stock", "rust", "rust-boot"].map(|name| format!("freebsd/14.0-STABLE/{name}"));
         assert_eq!(selected(&[], &[LoadKind::Kldload]), [stock.clone(), rust.clone()]);
-        assert_eq!(selected(&[ModuleKind::Rust], &[LoadKind::Boot]), [boot.clone()]);
+        assert_eq!(selected(&[ModuleKind::Rust], &[LoadKind::Boot]), std::slice::from_ref(&boot));
         assert_eq!(selected(&[], &[]), [stock, rust, boot]);
     }
 
