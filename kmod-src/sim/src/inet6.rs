@@ -164,8 +164,10 @@ impl Stack {
         if ifp.addresses.borrow().iter().filter(|ifa| ifa.inet6().is_some()).count() <= 1 {
             self.driver_address(thread, ifp);
         }
-        // As for IPv4: no route can be added to the host ::.
-        if alias.address == [0; 16] {
+        // As for IPv4: no route can be added to the host ::, nor to a host that has one, which is itself.
+        let elsewhere =
+            |other: &IfRef| other.index != ifp.index && self.inet6_find(other, alias.address).is_some();
+        if alias.address == [0; 16] || self.living().iter().any(elsewhere) {
             ifp.addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, &ifa));
             return Err(Errno::EEXIST);
         }
