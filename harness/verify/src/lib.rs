@@ -50,7 +50,7 @@ pub use intake_error::{Damage, IntakeError, Unsuitable};
 pub use kernel::{KernelError, KernelSymbols};
 pub use kernel_code::KernelCode;
 pub use limits::MAX_BYTES;
-pub use offsets::member_offsets;
+pub use offsets::MemberOffsets;
 pub use policy::{DEFAULT_CHAIN, DEFAULT_FRAME, Kernels, Policy, Resource, Shared, Waiver};
 pub use report::{
     Finding, FunctionRow, Inlined, Report, Row, SCHEMA, Severity, Source, Stats, Step, Verdict, counts,

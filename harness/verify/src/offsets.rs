@@ -1,34 +1,33 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //! Places of members in a kernel's structures, for somebody who reads its memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ctf::{CtfError, of_elf, structures};
 use crate::layout::Layout;
 
-/// Offsets in bytes of these members, each given by its structure and its name with dots between nested names (`proc`,
-/// `p_list.le_next`), as the kernel's own types say (`.SUNW_ctf`). `None` if the kernel has no types, or one of the members is
-/// not in them, or not at one place.
-///
-/// # Errors
-/// No amd64 ELF file, or types that cannot be read.
-pub fn member_offsets<const N: usize>(
-    kernel: &[u8],
-    members: [(&str, &str); N],
-) -> Result<Option<[u64; N]>, CtfError> {
-    let Some(types) = of_elf(kernel)? else { return Ok(None) };
-    let wanted: BTreeSet<String> = members.iter().map(|(structure, _)| (*structure).to_owned()).collect();
-    let found = structures(&types, &wanted);
-    let offset = |(structure, member): (&str, &str)| match found.get(structure)?.as_slice() {
-        [Some(layout)] => offset_of(layout, member),
-        _ => None,
-    };
-    let offsets = members.map(offset);
-    Ok(offsets.iter().all(Option::is_some).then(|| offsets.map(Option::unwrap_or_default)))
+/// Structures of a kernel, with the places of their members.
+#[derive(Debug)]
+pub struct MemberOffsets {
+    layouts: BTreeMap<String, Vec<Option<Layout>>>,
 }
 
-fn offset_of(layout: &Layout, member: &str) -> Option<u64> {
-    layout.fields.iter().find(|field| field.name == member).map(|field| field.offset / 8)
+impl MemberOffsets {
+    /// Reads these structures, as the kernel's own types describe them (`.SUNW_ctf`); `None` if it has no types.
+    ///
+    /// # Errors
+    /// No amd64 ELF file, or types that cannot be read.
+    pub fn of_kernel(kernel: &[u8], wanted: &[&str]) -> Result<Option<Self>, CtfError> {
+        let wanted: BTreeSet<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        Ok(of_elf(kernel)?.map(|types| Self { layouts: structures(&types, &wanted) }))
+    }
+
+    /// Offset in bytes of a member, whose name has dots between nested names (`p_list.le_next`); `None` if it is not there, or
+    /// not at one place.
+    pub fn of(&self, structure: &str, member: &str) -> Option<u64> {
+        let [Some(layout)] = self.layouts.get(structure)?.as_slice() else { return None };
+        layout.fields.iter().find(|field| field.name == member).map(|field| field.offset / 8)
+    }
 }
 
 #[cfg(test)]
@@ -41,13 +40,18 @@ mod tests {
         let field = |name: &str, offset| Field { name: name.to_owned(), offset, size: 64 };
         let fields = vec![field("p_list.le_next", 0), field("p_list.le_prev", 64), field("p_comm", 9_600)];
         let layout = Layout { size: 1_300, align: None, fields };
-        assert_eq!(offset_of(&layout, "p_list.le_prev"), Some(8));
-        assert_eq!(offset_of(&layout, "p_comm"), Some(1_200));
-        assert_eq!(offset_of(&layout, "le_prev"), None);
+        let two = vec![Some(layout.clone()), None];
+        let offsets =
+            MemberOffsets { layouts: [("proc".into(), vec![Some(layout)]), ("two".into(), two)].into() };
+        assert_eq!(offsets.of("proc", "p_list.le_prev"), Some(8));
+        assert_eq!(offsets.of("proc", "p_comm"), Some(1_200));
+        assert_eq!(offsets.of("proc", "le_prev"), None);
+        assert_eq!(offsets.of("two", "p_comm"), None, "it may be either");
+        assert_eq!(offsets.of("thread", "td_name"), None);
     }
 
     #[test]
     fn what_is_no_kernel_has_no_offsets() {
-        assert!(matches!(member_offsets(b"no kernel", [("proc", "p_pid")]), Err(CtfError::Elf(_))));
+        assert!(matches!(MemberOffsets::of_kernel(b"no kernel", &["proc"]), Err(CtfError::Elf(_))));
     }
 }

@@ -129,10 +129,10 @@ impl Stack {
         let created = before.and_then(|before| before.inet6).map_or(now, |inet6| inet6.cache.created);
         let deprecated = alias.flags & IN6_IFF_DEPRECATED != 0;
         let mut flags = alias.flags & !IN6_IFF_DUPLICATED;
-        if self.detects_duplicates(ifp) && existing.is_none() {
-            flags |= IN6_IFF_TENTATIVE;
-        }
         if existing.is_none() {
+            if self.detects_duplicates(ifp) {
+                flags |= IN6_IFF_TENTATIVE;
+            }
             flags = detection_begun(flags);
         }
         // Point-to-point and loopback interfaces have a place for a peer even without one.

@@ -182,9 +182,9 @@ impl Bench {
     /// before it would be theirs.
     fn restores(&mut self, cell: &Cell, count: u32) -> Result<(), CliError> {
         let asks_first = |vector: &&Vector| {
-            let program = compile(vector, Os::FreeBsd, 0);
             vector.needs.os.contains(&Os::FreeBsd)
-                && program.is_ok_and(|program| matches!(program.steps.first(), Some(Step::Send(_))))
+                && compile(vector, Os::FreeBsd, 0)
+                    .is_ok_and(|program| matches!(program.steps.first(), Some(Step::Send(_))))
         };
         let vector = self.vectors.iter().find(asks_first).ok_or_else(|| {
             CliError::Usage(

@@ -43,10 +43,10 @@ pub(super) fn keep_unaccepted<'s>(
 }
 
 /// The releases from which a golden was recorded, without those that the accepted one vouches for already with the same trace.
-fn unaccepted<'g>(golden: &'g Golden, accepted: Option<&Golden>) -> impl Iterator<Item = &'g str> {
+fn unaccepted<'g>(golden: &'g Golden, accepted: Option<&'g Golden>) -> impl Iterator<Item = &'g str> {
     let same = accepted.filter(|accepted| accepted.body == golden.body);
-    let known: Vec<Origin> = same.map(|accepted| accepted.origins.clone()).unwrap_or_default();
-    golden.origins.iter().filter(move |origin| !known.contains(origin)).filter_map(release)
+    let is_known = move |origin: &&Origin| same.is_some_and(|same| same.origins.contains(origin));
+    golden.origins.iter().filter(move |origin| !is_known(origin)).filter_map(release)
 }
 
 /// The release of a real kernel's origin.

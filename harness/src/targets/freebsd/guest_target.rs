@@ -18,9 +18,9 @@ use super::connection::Link;
 use super::console::{Blame, console_since};
 use super::keys::Keys;
 use super::loaded_module::Loaded;
-use super::lost::{LostConsole, SilentThreads, loss};
+use super::lost::{LostConsole, loss};
 use super::symbols::{Functions, functions_named};
-use super::threads;
+use super::threads::{SilentThreads, places};
 use crate::guest::{ExecOutput, SshError};
 use crate::targets::{DtraceOutput, Facts, Finish, StartPart, Target, TargetError};
 use crate::vm::{GuestFailure, StatedHang, Vm, Wait};
@@ -132,12 +132,8 @@ impl FreebsdTarget {
     /// The threads of a guest that fell silent; `None` if its kernel's file or its memory does not tell them.
     fn silent_threads(&mut self) -> Option<SilentThreads> {
         let kernel = self.kernel()?;
-        let found = self.tasks.drive(self.vm.threads(&threads::places(&kernel)?));
-        let told = || SilentThreads {
-            notable: threads::notable(&found, &kernel),
-            all: threads::all(&found, &kernel),
-        };
-        (!found.is_empty()).then(told)
+        let found = self.tasks.drive(self.vm.threads(&places(&kernel)?));
+        (!found.is_empty()).then(|| SilentThreads::tell(&found, &kernel))
     }
 
     /// Path of the kernel's file, if there is one.

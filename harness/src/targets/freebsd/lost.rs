@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::threads::SilentThreads;
 use crate::targets::Loss;
 use crate::vm::{GuestFailure, Vm};
 
@@ -26,14 +27,6 @@ impl LostConsole {
             Err(error) => format!("\n  its console is not kept: {}: {error}", self.file.display()),
         }
     }
-}
-
-/// The threads of a kernel that fell silent, in words.
-pub(super) struct SilentThreads {
-    /// Threads of interest, a line each.
-    pub(super) notable: String,
-    /// All threads, a line each.
-    pub(super) all: String,
 }
 
 /// A guest that failed, as a loss, with its threads if they are known, and where its console is if that is not known already.

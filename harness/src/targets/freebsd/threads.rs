@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use nlproof_verify::member_offsets;
+use nlproof_verify::MemberOffsets;
 
 use super::symbols::{Functions, addresses};
 use crate::vm::{Thread, ThreadPlaces};
@@ -28,68 +28,40 @@ const SHOWN: usize = 6;
 
 /// Where this kernel keeps its threads; `None` if its file does not tell types and symbols.
 pub(super) fn places(kernel: &[u8]) -> Option<ThreadPlaces> {
-    let allproc = *addresses(kernel, &["allproc"]).get("allproc")?;
-    let members = [
-        ("proc", "p_list.le_next"),
-        ("proc", "p_threads.tqh_first"),
-        ("proc", "p_pid"),
-        ("proc", "p_flag"),
-        ("proc", "p_comm"),
-        ("thread", "td_plist.tqe_next"),
-        ("thread", "td_name"),
-        ("thread", "td_state"),
-        ("thread", "td_wmesg"),
-        ("thread", "td_lockname"),
-        ("thread", "td_pcb"),
-        ("pcb", "pcb_rbp"),
-        ("pcb", "pcb_rip"),
-    ];
-    let [
-        next_process,
-        first_thread,
-        pid,
-        flags,
-        command,
-        next_thread,
-        name,
-        state,
-        sleeps_on,
-        lock,
-        registers,
-        frame,
-        instruction,
-    ] = member_offsets(kernel, members).ok()??;
+    let offsets = MemberOffsets::of_kernel(kernel, &["proc", "thread", "pcb"]).ok()??;
     Some(ThreadPlaces {
-        allproc,
-        next_process,
-        first_thread,
-        pid,
-        flags,
-        command,
-        next_thread,
-        name,
-        state,
-        sleeps_on,
-        lock,
-        registers,
-        frame,
-        instruction,
+        allproc: *addresses(kernel, &["allproc"]).get("allproc")?,
+        next_process: offsets.of("proc", "p_list.le_next")?,
+        first_thread: offsets.of("proc", "p_threads.tqh_first")?,
+        pid: offsets.of("proc", "p_pid")?,
+        flags: offsets.of("proc", "p_flag")?,
+        command: offsets.of("proc", "p_comm")?,
+        next_thread: offsets.of("thread", "td_plist.tqe_next")?,
+        name: offsets.of("thread", "td_name")?,
+        state: offsets.of("thread", "td_state")?,
+        sleeps_on: offsets.of("thread", "td_wmesg")?,
+        lock: offsets.of("thread", "td_lockname")?,
+        registers: offsets.of("thread", "td_pcb")?,
+        frame: offsets.of("pcb", "pcb_rbp")?,
+        instruction: offsets.of("pcb", "pcb_rip")?,
     })
 }
 
-/// The threads that are of interest beside a loss: those of programs, and those of the kernel that wait for a lock.
-pub(super) fn notable(threads: &[Thread], kernel: &[u8]) -> String {
-    let notable = threads.iter().filter(|thread| !thread.of_kernel || thread.lock.is_some());
-    told(notable, &names(threads, kernel), Some(SHOWN))
+/// The threads of a kernel that fell silent, in words.
+pub(super) struct SilentThreads {
+    /// Threads of interest beside the loss, a line each: those of programs, and those of the kernel that wait for a lock.
+    pub(super) notable: String,
+    /// All threads with all their calls, a line each.
+    pub(super) all: String,
 }
 
-/// All threads with all their calls, one a line.
-pub(super) fn all(threads: &[Thread], kernel: &[u8]) -> String {
-    told(threads.iter(), &names(threads, kernel), None)
-}
-
-fn names(threads: &[Thread], kernel: &[u8]) -> Functions {
-    Functions::around(kernel, threads.iter().flat_map(|thread| &thread.stack).copied())
+impl SilentThreads {
+    /// The words for these threads of the kernel in this file.
+    pub(super) fn tell(threads: &[Thread], kernel: &[u8]) -> Self {
+        let names = Functions::around(kernel, threads.iter().flat_map(|thread| &thread.stack).copied());
+        let notable = threads.iter().filter(|thread| !thread.of_kernel || thread.lock.is_some());
+        Self { notable: told(notable, &names, Some(SHOWN)), all: told(threads.iter(), &names, None) }
+    }
 }
 
 fn told<'t>(threads: impl Iterator<Item = &'t Thread>, names: &Functions, shown: Option<usize>) -> String {
@@ -149,17 +121,18 @@ mod tests {
             Thread { name: "swi1: netisr 0".into(), ..thread("intr", true, Some("in_multi_sx")) },
             Thread { runs: true, ..thread("idle", true, None) },
         ];
+        let told = SilentThreads::tell(&threads, b"no kernel");
         assert_eq!(
-            notable(&threads, b"no kernel"),
+            told.notable,
             "agent (12) sleeps on nlwait: 0xffffffff80000010\n\
              intr (12, swi1: netisr 0) waits for the lock in_multi_sx\n"
         );
-        let everything = all(&threads, b"no kernel");
+        let everything = told.all;
         assert_eq!(everything.lines().count(), 4, "{everything}");
         assert!(everything.ends_with("idle (12) runs\n"), "{everything}");
         let ready = Thread { ready: true, ..thread("sh", false, None) };
         assert_eq!(
-            notable(&[ready, thread("cc", false, None)], b""),
+            SilentThreads::tell(&[ready, thread("cc", false, None)], b"").notable,
             "sh (12) is ready to run\ncc (12) waits\n"
         );
     }
