@@ -16,6 +16,7 @@ use super::project::Project;
 use crate::file::nearest;
 use crate::golden::{Origin, profile_of_name};
 use crate::matrix::{Cell, LoadKind, Matrix, ModuleKind, Selection, Soft, TargetKind};
+use crate::releases::Age;
 
 impl Project {
     /// The one cell of this name: of the matrix, of a kernel of one's own, or of a release that is here.
@@ -151,36 +152,59 @@ impl Project {
     /// The remedy for a release that no cell has: the one that was probably meant, or how to make a cell of it.
     fn unknown_release(&self, wanted: &str, matrix: &Matrix) -> Result<String, CliError> {
         let (dists, _) = places()?;
-        let cells: Vec<_> = matrix.cells.iter().map(Cell::release_or_profile).collect();
-        let mut names: Vec<_> = cells.iter().map(String::as_str).collect();
-        let mut seen = BTreeSet::new();
-        names.retain(|name| seen.insert(*name));
+        let cells: Vec<_> =
+            matrix.cells.iter().map(|cell| (cell.release.is_some(), cell.release_or_profile())).collect();
+        let names = |is_release| {
+            let mut seen = BTreeSet::new();
+            let of_kind = cells.iter().filter(move |(other, _)| *other == is_release);
+            of_kind.map(|(_, name)| name.as_str()).filter(|name| seen.insert(*name)).collect::<Vec<_>>()
+        };
+        let (releases, profiles) = (names(true), names(false));
         let what = format!("no cell of the matrix has the release `{wanted}`");
         let here = dists.list().iter().any(|name| name == wanted);
         let profile = profile_of_name(wanted);
-        // Of two versions a digit makes the difference: that is another release, no slip.
-        let meant = match (here, profile) {
-            (true, _) => None,
-            (false, Some(_)) => names.iter().copied().find(|name| name.eq_ignore_ascii_case(wanted)),
-            (false, None) => nearest(wanted, names.iter().copied()),
-        };
+        let meant = (!here).then(|| meant(wanted, releases.iter().chain(&profiles).copied())).flatten();
         if let Some(meant) = meant {
             return Ok(format!("{what}\n  help: did you mean `{meant}`?"));
         }
+        let there_are = format!(
+            "there are the releases {}, and the simulator's profiles {}",
+            releases.join(", "),
+            profiles.join(", ")
+        );
         if wanted.parse::<ReleaseName>().is_err() || !wanted.contains(['.', '-']) {
-            return Ok(format!("{what}\n  help: there are {}", names.join(", ")));
+            return Ok(format!("{what}\n  help: {there_are}"));
         }
         let profile = profile.map_or("PROFILE".to_owned(), |profile| profile.to_string());
         let place = dists.search.first().map(|path| path.join(wanted)).unwrap_or_default();
         Ok(format!(
-            "{what}\n  help: there are {}\n  to run it: put its MANIFEST, base.txz and kernel.txz into {}; to have it in every \
+            "{what}\n  help: {there_are}\n  to run it: put its MANIFEST, base.txz and kernel.txz into {}; to have it in every \
              run, add to {}: `- {{target: freebsd, release: {wanted}, profile: \"{profile}\"}}`; for a kernel of your own \
              --kernel PATH",
-            names.join(", "),
             place.display(),
             self.root.join("matrix.yaml").display()
         ))
     }
+}
+
+/// The release that a misspelt one probably meant. Of two versions a digit makes the difference: that is another release,
+/// no slip.
+fn meant<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let version = |name: &str| -> String {
+        name.split('-')
+            .next()
+            .unwrap_or(name)
+            .chars()
+            .filter(|letter| letter.is_ascii_digit() || *letter == '.')
+            .collect()
+    };
+    let same_version = names.filter(|name| version(name) == version(wanted));
+    // A kind that FreeBSD has is no slip either, however near another one is.
+    let is_a_release = Age::of(&wanted.to_uppercase()).is_some();
+    if is_a_release {
+        return same_version.into_iter().find(|name| name.eq_ignore_ascii_case(wanted));
+    }
+    nearest(wanted, same_version)
 }
 
 /// The version that a release's kernel file states. The kernel is unpacked for that.
@@ -192,4 +216,29 @@ fn osreldate(dists: &Dists, name: &str) -> Result<u32, CliError> {
     let cache = cache_directory()?.join("kmod");
     let file = nlproof_kmod::kernel(&release, &cache).map_err(|error| usage(&error))?;
     Ok(OwnKernel::open(&file, &cache).map_err(|error| usage(&error))?.osreldate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_in_a_release_s_name_finds_it_and_another_version_finds_nothing() {
+        let names =
+            ["13", "15", "14.0-STABLE", "14.0-STABLE-DEBUG", "15.0-RELEASE", "15.1-RELEASE", "15.1-STABLE"];
+        for (wanted, expected) in [
+            ("15.1-RELASE", Some("15.1-RELEASE")),
+            ("15.0-RELAESE", Some("15.0-RELEASE")),
+            ("15.1RELEASE", Some("15.1-RELEASE")),
+            ("14.0-stable", Some("14.0-STABLE")),
+            ("14.0-STABLE-DEBG", Some("14.0-STABLE-DEBUG")),
+            ("17", None),
+            ("15.2-RELEASE", None),
+            ("15.2-RELASE", None),
+            ("15.0-STABLE", None),
+            ("MYKERNEL", None),
+        ] {
+            assert_eq!(meant(wanted, names.into_iter()), expected, "{wanted}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::golden::{Divergences, Store, strays};
 use crate::matrix::{Cell, Matrix, Soft, VectorFilter, load_matrix};
 use crate::releases::{Releases, load_releases};
 use crate::targets::{ModuleOptions, OwnRelease};
-use crate::vector::{Listing, Vector, lint, list, load_suite, load_vector, path_of};
+use crate::vector::{Listing, Vector, lint, lint_modules, list, load_suite, load_vector, path_of};
 
 /// A kernel of one's own with its cells: the stock code's and the module's.
 #[derive(Debug, Clone)]
@@ -203,17 +203,8 @@ impl Project {
     /// A guest has the modules that the matrix lists, and those that the user names. A vector that needs another one would run nowhere.
     fn demand_modules(&self, vectors: &[Vector]) -> Result<(), CliError> {
         let listed = self.modules()?;
-        let missing = |vector: &Vector| {
-            let named = vector.needs.modules.iter().map(String::as_str);
-            let drivers = vector.needs.hardware.iter().filter_map(|card| card.model.module);
-            let module = named.chain(drivers).find(|module| !listed.iter().any(|name| name == module))?;
-            Some(format!(
-                "{} needs the kernel module {module}, which no guest has\n  help: list it in matrix.yaml, `modules: \
-                 [{module}, ...]`, or give --kmod {module}",
-                vector.id
-            ))
-        };
-        vectors.iter().find_map(missing).map_or(Ok(()), |text| Err(CliError::Usage(text)))
+        let errors: Vec<_> = vectors.iter().flat_map(|vector| lint_modules(vector, &listed)).collect();
+        if errors.is_empty() { Ok(()) } else { Err(CliError::Files(errors)) }
     }
 
     /// The checkout that the project stands in: kmod-src and harness stand beside tests.

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use nlproof_base::counted;
-use similar::TextDiff;
 
 use super::args::{ProjectArgs, ReviewArgs};
 use super::exit::{CliError, ExitCode};
 use super::kinds::{kind_line, many};
 use super::pager::page;
 use super::project::Project;
-use crate::golden::{Compared, Differences, Found, Golden, Pending, Store, changes, layers, layers_behind};
+use crate::golden::{
+    Compared, Differences, Found, Golden, Pending, Store, changes, layers, layers_behind, unified,
+};
 use crate::matrix::Cell;
+use crate::trace::with_names;
 
 pub(super) fn main(project: &ProjectArgs, args: &ReviewArgs) -> Result<ExitCode, CliError> {
     let project = Project::find(project)?;
@@ -88,8 +90,7 @@ impl Changed {
         };
         let old = self.holds().map(Golden::to_text).unwrap_or_default();
         let new = self.new.to_text();
-        let diff = TextDiff::from_lines(&old, &new);
-        format!("{}{about}\n{}\n", self.name(), diff.unified_diff().context_radius(3))
+        format!("{}{about}\n{}\n", self.name(), with_names(&unified(&old, &new, 3)))
     }
 }
 

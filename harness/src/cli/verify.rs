@@ -83,7 +83,10 @@ fn vectors(project: &ProjectArgs, directory: Option<&Path>, format: FormatArg) -
         Some(directory) => (directory.to_owned(), None),
         None => {
             let project = Project::find(project)?;
-            (project.relative_root().join("vectors"), Some(Beside { strays: project.strays()? }))
+            (
+                project.relative_root().join("vectors"),
+                Some(Beside { strays: project.strays()?, modules: project.modules()? }),
+            )
         }
     };
     let listing = list(&root).map_err(CliError::Files)?;

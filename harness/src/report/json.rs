@@ -125,6 +125,7 @@ fn vector(result: &crate::matrix::VectorResult) -> Vector {
             golden_line: divergence.line,
             missing: divergence.missing,
             extra: divergence.extra,
+            within: divergence.within.clone(),
             hunk: divergence.hunk.clone(),
             fingerprint: divergence.fingerprint.clone(),
         }),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-//! Plain lines, for logs and pipes: one when a cell begins, one a stage, one when it ends.
+//! Plain lines, for logs and pipes: one for each stage of a cell, one when it ends.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -31,15 +31,10 @@ impl<W: Write> Lines<W> {
             Event::RunStarted { cells, vectors } => {
                 self.line(&format!("{}, {}", counted(*vectors, "vector"), counted(cells.len(), "cell")));
             }
-            Event::CellStarted { cell } => {
-                // The simulator is done before a line could be read.
-                if cell.release.is_some() {
-                    self.line(&format!("{:<30} started", cell.name()));
-                }
-            }
             Event::Stage { cell, stage, .. } => self.stage(cell, stage),
             Event::Note { cell, text } => self.line(&format!("{:<30} {text}", cell.name())),
-            Event::VectorAnswered { .. } | Event::VectorFinished { .. } => {}
+            // A cell's first stage says that it has begun, and one that does not run begins nothing.
+            Event::CellStarted { .. } | Event::VectorAnswered { .. } | Event::VectorFinished { .. } => {}
             Event::CellFinished { result } => self.line(&cell_line(result)),
             Event::RunFinished { result } => {
                 for problem in problems(result) {

@@ -3,7 +3,8 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::matrix::{CellResult, Outcome, RunResult, VectorResult};
+use crate::golden::Standing;
+use crate::matrix::{CellResult, ModuleKind, Outcome, RunResult, VectorResult};
 
 /// Number of vectors of a cell that are named below a problem; the report has all of them.
 const NAMED: usize = 30;
@@ -85,7 +86,14 @@ impl<'r> Problem<'r> {
             Outcome::Failed(divergence) => {
                 let golden = vector.golden_layer.as_deref().unwrap_or("?");
                 let standing = vector.standing.map_or(String::new(), |standing| format!(", {standing}"));
-                format!("FAILED {name} {id} (golden: {golden}{standing})\n  {divergence}")
+                let doubt = match (vector.standing, cell.cell.module) {
+                    (Some(Standing::ThisKernel), ModuleKind::Stock) => {
+                        "\n  this very kernel gave the golden: either it does not always answer so, or the vector, \
+                         nlproof or the golden has changed since"
+                    }
+                    _ => "",
+                };
+                format!("FAILED {name} {id} (golden: {golden}{standing})\n  {divergence}{doubt}")
             }
             Outcome::Violated(what) => format!("VIOLATED {name} {id}\n  {what}"),
             Outcome::Survived(what) => format!("SURVIVED {name} {id}\n  {what}"),
@@ -143,7 +151,7 @@ impl fmt::Display for Problem<'_> {
 mod tests {
     use super::*;
     use crate::golden::{Compared, Golden, Origin, compare};
-    use crate::matrix::{Cell, ModuleKind};
+    use crate::matrix::Cell;
     use crate::report::summary::tests::{sample, sample_run};
 
     #[test]
@@ -198,6 +206,19 @@ mod tests {
         let numbered = problems[1].numbered();
         assert!(numbered.starts_with("#2 FAILED freebsd/14.0-STABLE/stock link/b "), "{numbered}");
         assert!(numbered.ends_with("in 1 more:\n    freebsd/14.0-STABLE/rust: #5 link/b"), "{numbered}");
+    }
+
+    #[test]
+    fn a_kernel_that_contradicts_itself_is_told_so_and_a_module_that_contradicts_it_is_not() {
+        let mut run = run_of(&[("link/a", "x\n", "y\n")]);
+        let doubt = "this very kernel gave the golden: either";
+        assert!(!problems(&run)[0].told().contains(doubt));
+        for vector in run.cells.iter_mut().flat_map(|cell| &mut cell.vectors) {
+            vector.standing = Some(Standing::ThisKernel);
+        }
+        assert!(problems(&run)[0].told().contains(doubt));
+        run.cells.remove(0);
+        assert!(!problems(&run)[0].told().contains(doubt));
     }
 
     #[test]

@@ -145,6 +145,7 @@ fn vector(vector: schema::Vector) -> Result<VectorResult, serde_json::Error> {
             compared: if divergence.kernel { Compared::Kernel } else { Compared::Wire },
             step: divergence.step,
             line: divergence.golden_line,
+            within: divergence.within,
             hunk: divergence.hunk,
             missing: divergence.missing,
             extra: divergence.extra,

@@ -226,6 +226,9 @@ pub(super) struct Divergence {
     pub(super) missing: usize,
     /// Number of lines that only the trace has.
     pub(super) extra: usize,
+    /// The lines of the golden that the first difference belongs to, where the lines around it do not show them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) within: Vec<String>,
     /// The first difference with lines around it, each with `- `, `+ ` or two spaces in front.
     pub(super) hunk: Vec<String>,
     /// Equal for the same differences in two vectors; empty: nobody looked.

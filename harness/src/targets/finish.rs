@@ -79,13 +79,24 @@ impl Finish {
     pub fn note(&self) -> Option<String> {
         let kldstat = self.lines.iter().find(|(name, _)| name == "kldstat").map(|(_, text)| text)?;
         let module = if self.unverified { "UNVERIFIED module" } else { "module" };
-        Some(format!("{module}: {}; kldstat: {kldstat}", self.counted()))
+        Some(format!("{module}: {}; {}", loaded(kldstat), self.counted()))
     }
 
     fn counted(&self) -> String {
         let shown: Vec<_> = self.counters.iter().map(|(name, value)| format!("{name} {value}")).collect();
         shown.join(", ")
     }
+}
+
+/// A line of kldstat(8), in words: `Id Refs Address Size Name`, the numbers of its third and fourth column in hex.
+fn loaded(kldstat: &str) -> String {
+    let words = || -> Option<String> {
+        let mut columns = kldstat.split_whitespace();
+        let (address, size, name) = (columns.nth(2)?, columns.next()?, columns.next()?);
+        let kibibytes = u64::from_str_radix(size, 16).ok()?.div_ceil(1024);
+        Some(format!("{name} was loaded, {kibibytes} KiB at {address}"))
+    };
+    words().unwrap_or_else(|| format!("kldstat said {kldstat}"))
 }
 
 #[cfg(test)]
@@ -113,7 +124,7 @@ mod tests {
         assert_eq!(joined.lines.len(), 1);
         assert_eq!(
             joined.note().unwrap(),
-            "module: requests 9; kldstat: 7 1 0xffffffff82a00000 14000 nlproof_iface.ko"
+            "module: nlproof_iface.ko was loaded, 80 KiB at 0xffffffff82a00000; requests 9"
         );
     }
 

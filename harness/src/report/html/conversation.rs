@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use similar::TextDiff;
 
 use super::facets::Facets;
 use crate::file::FileError;
-use crate::golden::{Compared, Golden, Origin, Store};
+use crate::golden::{Compared, Golden, Origin, Store, unified};
 use crate::matrix::{Outcome, RunResult, VectorResult};
 use crate::trace::with_names;
 
@@ -66,10 +65,7 @@ pub(super) fn conversations(
     let shown = found.into_iter().enumerate().map(|(place, (layer, golden, cells))| {
         let text = match place {
             0 => shortened(&golden.body),
-            _ => {
-                let diff = TextDiff::from_lines(&first, &golden.body);
-                shortened(&diff.unified_diff().context_radius(AROUND).to_string())
-            }
+            _ => shortened(&unified(&first, &golden.body, AROUND)),
         };
         let origins = golden.origins.iter().map(ToString::to_string).collect();
         Conversation { layer, origins, cells, text: with_names(&text) }

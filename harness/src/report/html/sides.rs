@@ -4,6 +4,8 @@
 use serde::Serialize;
 use similar::{ChangeTag, DiffOp, TextDiff};
 
+use crate::golden::enclosing;
+
 /// Equal lines that are shown before and behind a difference.
 const CONTEXT: usize = 3;
 
@@ -29,14 +31,20 @@ impl Piece {
     }
 }
 
-/// Lays two texts beside each other. Equal lines far from any difference are left out, and counted.
+/// Lays two texts beside each other. Equal lines far from any difference are left out, and counted, but those that it
+/// belongs to: its step, its message.
 pub(super) fn sides(golden: &str, seen: &str) -> Vec<Row> {
     let diff = TextDiff::from_lines(golden, seen);
     let mut rows = Vec::new();
     let mut shown = 0;
     for group in diff.grouped_ops(CONTEXT) {
         if let Some(first) = group.first() {
-            rows.extend(left_out(first.old_range().start - shown));
+            let hidden = first.old_range().start - shown;
+            let around: Vec<_> =
+                enclosing(&diff, &group).into_iter().filter(|place| *place >= shown).collect();
+            rows.extend(left_out(hidden - around.len()));
+            let around = around.into_iter().filter_map(|place| diff.old_slice(place));
+            rows.extend(around.map(|line| row(Some(line), Some(line))));
         }
         for op in group {
             shown = op.old_range().end;
@@ -139,6 +147,19 @@ mod tests {
                 "extra:  / more",
             ]
         );
+    }
+
+    #[test]
+    fn the_message_of_a_difference_is_shown_and_not_counted_among_the_lines_left_out() {
+        let golden = "step 0\n  < a\n    b\n    c\n    d\n    e\n    f\n";
+        let shown = text(&sides(golden, &golden.replace("f", "g")));
+        let head = [
+            "left-out: 1 line alike / ",
+            "same: step 0 / step 0",
+            "same:   < a /   < a",
+            "same:     c /     c",
+        ];
+        assert_eq!(shown[..4], head);
     }
 
     #[test]

@@ -102,10 +102,10 @@ impl Starter<'_> {
         on_stage: &mut OnStage<'_>,
     ) -> Result<Option<Loaded>, OpenError> {
         if let Some(cards) = self.request.cards {
-            on_stage("load the faulty cards", None);
+            on_stage("load nlproof_faultnic", None);
             let ssh = link.ssh(vm).await.map_err(|error| OpenError::Guest(error.into()))?;
             if let Some(why) = cards.load(ssh, vm).await? {
-                on_stage(&format!("the kernel does not take the faulty cards: {why}"), None);
+                on_stage(&format!("the kernel does not take nlproof_faultnic: {why}"), None);
             }
         }
         let Some(module) = self.request.module else { return Ok(None) };

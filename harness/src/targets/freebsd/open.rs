@@ -71,7 +71,7 @@ impl FreebsdTarget {
         };
         let cards = match &directory {
             Found::Sets(sets) if are_wanted(options) => {
-                on_stage("build the faulty cards", None);
+                on_stage("build nlproof_faultnic, the driver of cards with faults", None);
                 Some(FaultyCards::prepare(sets, own, options))
             }
             _ => None,

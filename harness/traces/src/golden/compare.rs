@@ -6,7 +6,9 @@ use std::fmt;
 use similar::{ChangeTag, TextDiff};
 
 use super::changes::{changes, fingerprint, fingerprint_of};
+use super::enclosing::enclosing;
 use super::file::Golden;
+use crate::trace::with_names;
 
 /// Lines shown around the first difference.
 const CONTEXT: usize = 3;
@@ -29,6 +31,9 @@ pub struct Divergence {
     pub step: String,
     /// Line of the first difference in the golden's file, from 1.
     pub line: usize,
+    /// The golden's lines that the first differing region belongs to and does not show, below the step, the outermost
+    /// first: a message, an attribute with others in it.
+    pub within: Vec<String>,
     /// The first differing region: lines with `- ` (golden), `+ ` (seen) or two spaces in front.
     pub hunk: Vec<String>,
     /// Lines that only the golden has.
@@ -47,8 +52,14 @@ impl fmt::Display for Divergence {
             Compared::Kernel => " of the kernel trace",
         };
         writeln!(f, "first difference{of} {place}, line {} of the golden (- golden, + seen):", self.line)?;
+        for line in &self.within {
+            writeln!(f, "      {}", with_names(line))?;
+        }
+        if !self.within.is_empty() {
+            writeln!(f, "      ...")?;
+        }
         for line in &self.hunk {
-            writeln!(f, "    {line}")?;
+            writeln!(f, "    {}", with_names(line))?;
         }
         write!(f, "  in all: {} missing, {} extra", self.missing, self.extra)
     }
@@ -89,6 +100,7 @@ fn compare_texts(
         compared,
         step: String::new(),
         line: 0,
+        within: Vec::new(),
         hunk: Vec::new(),
         missing: 0,
         extra: 0,
@@ -118,6 +130,9 @@ fn compare_texts(
         Compared::Kernel => lines(&diff),
     };
     if let Some(group) = diff.grouped_ops(CONTEXT).first() {
+        let within = enclosing(&diff, group).into_iter().filter_map(|place| diff.old_slice(place));
+        let within = within.filter(|line| !line.starts_with("step "));
+        divergence.within = within.map(|line| line.trim_end_matches('\n').to_owned()).collect();
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let sign = match change.tag() {
                 ChangeTag::Equal => ' ',
@@ -179,10 +194,34 @@ mod tests {
     }
 
     #[test]
+    fn the_message_of_a_difference_is_shown_however_far_above_it_stands() {
+        let body = "step 0\n  < newlink\n      a 1\n      b 1\n      c 1\n      d 1\n";
+        let divergence =
+            |seen: &str| compare(Compared::Wire, &golden(body), &body.replace(seen, "x 2")).unwrap();
+        let far = divergence("d 1");
+        assert_eq!((far.step.as_str(), far.within.as_slice()), ("step 0", &["  < newlink".to_owned()][..]));
+        let shown = "\n        < newlink\n      ...\n            a 1\n            b 1\n            c 1\n    -       d 1\n";
+        assert!(far.to_string().contains(shown), "{far}");
+        let near = divergence("b 1");
+        assert_eq!(near.within, [""; 0]);
+        assert!(!near.to_string().contains("..."), "{near}");
+    }
+
+    #[test]
     fn what_comes_before_the_first_step_is_said_so() {
         let divergence = compare(Compared::Wire, &golden("step 0\n"), "  x\nstep 0\n").unwrap();
         let begin = "first difference before the first step, line 4 of the golden (";
         assert!(divergence.to_string().starts_with(begin), "{divergence}");
+    }
+
+    #[test]
+    fn capabilities_are_shown_by_name_and_kept_as_they_came() {
+        let line = |word| format!("step 0\n          value {word}\n");
+        let divergence =
+            compare(Compared::Wire, &golden(&line("0x0300000000000000")), &line("0x0100000000000000"));
+        let divergence = divergence.unwrap();
+        assert!(divergence.to_string().contains("-           value rxcsum|txcsum\n"), "{divergence}");
+        assert!(divergence.hunk.iter().any(|line| line.ends_with("0x0300000000000000")), "{divergence}");
     }
 
     #[test]

@@ -70,8 +70,10 @@ impl Rule for VectorCheck {
                  Fix: take the word out, or make the datagram so."
             }
             Self::Needs => {
-                "What a vector needs of a guest is asked for by name: kernel modules are letters, digits and underscores.\n\
-                 Fix: the module's name as kldload takes it, without .ko."
+                "What a vector needs of a guest is asked for by name: kernel modules are letters, digits and underscores,\n\
+                 and the project's guests have them: `modules` in matrix.yaml.\n\
+                 Fix: the module's name as kldload takes it, without .ko, such as if_epair; one that no guest has is\n\
+                 listed in matrix.yaml first."
             }
             Self::Golden => {
                 "A golden whose vector was renamed or removed, or that stands in a layer where no cell looks, is compared\n\

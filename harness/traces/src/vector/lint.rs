@@ -13,7 +13,7 @@ use super::compile::compile;
 use super::load::Vector;
 use super::malformed::Malformation;
 use super::place::{SourceFile, place};
-use crate::file::FileError;
+use crate::file::{FileError, Position, nearest};
 
 /// Everything wrong with a vector, for every system that it is for.
 pub fn lint(vector: &Vector) -> Vec<FileError> {
@@ -51,6 +51,30 @@ pub(super) fn lint_by_check(vector: &Vector) -> Vec<(VectorCheck, FileError)> {
     // A vector for both systems has the same fault in both: one complaint is enough.
     errors.dedup();
     errors
+}
+
+/// The kernel modules that a vector needs and that no guest has loaded: it would run nowhere.
+pub fn lint_modules(vector: &Vector, loaded: &[String]) -> Vec<FileError> {
+    let named = vector.needs.modules.iter().zip(vector.module_places.iter().copied().map(Some));
+    let named = named.map(|(module, place)| (module.as_str(), place));
+    let drivers = vector.needs.hardware.iter().filter_map(|card| Some((card.model.module?, None)));
+    let is_loaded = |module: &str| loaded.iter().any(|name| name == module);
+    let missing = named.chain(drivers).filter(|(module, _)| !is_loaded(module));
+    let error = |(module, place): (&str, Option<Position>)| {
+        let what = format!("needs the kernel module {module}, which no guest has");
+        let error = match place {
+            Some(place) => FileError::at(&vector.path, place, what),
+            None => FileError::whole(&vector.path, what),
+        };
+        // A driver's module is called after the interface, and people forget what stands before it.
+        let whole = format!("if_{module}");
+        let meant = loaded.iter().find(|name| **name == whole).map(String::as_str);
+        let meant = meant.or_else(|| nearest(module, loaded.iter().map(String::as_str)));
+        let remedy = format!("list it in matrix.yaml, `modules: [{module}, ...]`, or give --kmod {module}");
+        error
+            .help(meant.map_or(remedy.clone(), |meant| format!("did you mean `{meant}`? otherwise {remedy}")))
+    };
+    missing.map(error).collect()
 }
 
 /// Whether a setting concerns netlink alone.

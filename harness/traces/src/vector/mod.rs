@@ -34,7 +34,7 @@ pub use cards::NeededCard;
 pub use check::VectorCheck;
 pub use compile::compile;
 pub use format::vector_schema;
-pub use lint::{lint, malformations};
+pub use lint::{lint, lint_modules, malformations};
 pub use load::{Listing, Needs, Suite, Vector, list, load_suite, load_vector, parse_vector, path_of};
 pub use loss::{LossCode, LossKind, StatedLoss};
 pub use malformed::Malformation;

@@ -11,7 +11,7 @@ use nlproof_verify::{
 use serde::Serialize;
 
 use super::check::VectorCheck;
-use super::lint::lint_by_check;
+use super::lint::{lint_by_check, lint_modules};
 use super::load::{Listing, Vector};
 use crate::file::FileError;
 
@@ -55,6 +55,8 @@ pub struct VectorStats {
 pub struct Beside {
     /// Goldens that belong to no vector.
     pub strays: Vec<FileError>,
+    /// Kernel modules that its guests have loaded.
+    pub modules: Vec<String>,
 }
 
 /// Lints every vector of a listing below `root`, those beside a broken one too. With `project`, `root` is a project's own
@@ -75,7 +77,11 @@ pub fn judge_vectors(root: &Path, listing: &Listing, project: Option<&Beside>) -
                 stats.malformed += usize::from(!vector.malformed.is_empty());
                 stats.programs += vector.needs.os.len();
                 let found = lint_by_check(vector);
-                findings.extend(found.into_iter().map(|(check, error)| finding(root, check, error)));
+                let absent = project.map(|beside| lint_modules(vector, &beside.modules)).unwrap_or_default();
+                let absent = absent.into_iter().map(|error| (VectorCheck::Needs, error));
+                findings.extend(
+                    found.into_iter().chain(absent).map(|(check, error)| finding(root, check, error)),
+                );
             }
             Err(error) => findings.push(finding(root, VectorCheck::File, error.clone())),
         }
@@ -258,8 +264,8 @@ mod tests {
             fs::write(root.path().join(name), GOOD).unwrap();
         }
         let listing = list(root.path()).unwrap();
-        let beside =
-            Beside { strays: vec![FileError::whole(Path::new("golden/x.trace"), "is of no vector")] };
+        let strays = vec![FileError::whole(Path::new("golden/x.trace"), "is of no vector")];
+        let beside = Beside { strays, modules: Vec::new() };
         let report = judge_vectors(root.path(), &listing, Some(&beside));
         let told: Vec<_> = report.findings.iter().map(|finding| finding.what.as_str()).collect();
         assert_eq!(told.len(), 4, "{report}");
@@ -275,6 +281,33 @@ mod tests {
         // A directory that somebody names is no project: what is directly in it is fine, what is misnamed is not.
         let report = judge_vectors(root.path(), &listing, None);
         assert_eq!(report.findings.len(), 2, "{report}");
+    }
+
+    #[test]
+    fn a_module_that_no_guest_of_the_project_has_is_rejected_with_the_one_that_was_meant() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("link")).unwrap();
+        for module in ["if_epair", "epair", "if_brigde", "zfs"] {
+            let text = format!("{GOOD}needs: {{modules: [{module}]}}\n");
+            fs::write(root.path().join(format!("link/{module}.yaml")), text).unwrap();
+        }
+        let listing = list(root.path()).unwrap();
+        let beside = Beside { modules: vec!["if_epair".into(), "if_bridge".into()], ..Beside::default() };
+        let report = judge_vectors(root.path(), &listing, Some(&beside));
+        assert_eq!(verdict(&report, VectorCheck::Needs), Verdict::Reject, "{report}");
+        let helps: Vec<_> = report.findings.iter().filter_map(|finding| finding.help.as_deref()).collect();
+        let begins = [
+            "did you mean `if_epair`? otherwise list",
+            "did you mean `if_bridge`? otherwise list",
+            "list it in",
+        ];
+        assert_eq!(helps.len(), begins.len(), "{report}");
+        for (help, begin) in helps.iter().zip(begins) {
+            assert!(help.starts_with(begin), "{report}");
+        }
+        assert_eq!(report.findings[0].source.as_ref().map(|source| source.line), Some(4), "{report}");
+        // A directory that somebody names has no guests.
+        assert!(judge_vectors(root.path(), &listing, None).accepted);
     }
 
     #[test]
