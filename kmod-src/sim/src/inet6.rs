@@ -164,10 +164,12 @@ impl Stack {
         if ifp.addresses.borrow().iter().filter(|ifa| ifa.inet6().is_some()).count() <= 1 {
             self.driver_address(thread, ifp);
         }
-        // As for IPv4: no route can be added to the host ::, nor to a host that has one, which is itself.
+        // As for IPv4: no route can be added to the host ::, nor, where it does not yield, to a host that has one, which is
+        // itself.
         let elsewhere =
             |other: &IfRef| other.index != ifp.index && self.inet6_find(other, alias.address).is_some();
-        if alias.address == [0; 16] || self.living().iter().any(elsewhere) {
+        let is_own = !self.variant.own_route_yields && self.living().iter().any(elsewhere);
+        if alias.address == [0; 16] || is_own {
             ifp.addresses.borrow_mut().retain(|other| !Rc::ptr_eq(other, &ifa));
             return Err(Errno::EEXIST);
         }
