@@ -236,13 +236,19 @@ fn failed(what: &'static str) -> impl Fn(Errno) -> Outcome {
     move |errno| Outcome::Failed(format!("{what} ({errno})"))
 }
 
-/// Waits until a card is gone. A driver says whatever it says before its device is.
+/// Waits until a card is gone, and its slot is empty for the kernel too: it lets the machine eject the card and looks which
+/// slots are empty only then. A card that comes in between is taken for the old one and never attached
+/// (`acpi_pci_device_notify_handler` and `pci_rescan_method`). A driver says whatever it says before its device is gone.
 fn leave(card: &Card, until: Deadline) -> Outcome {
+    let is_there = || -> Result<bool, Errno> {
+        let is_in_slot = !card.is_usb() && device::is_at(&card.selector())?;
+        Ok(is_in_slot || device::state(&card.device)?.is_some())
+    };
     loop {
-        match device::state(&card.device) {
-            Ok(None) => return Outcome::Noticed,
-            Ok(Some(_)) if until.passed() => return Outcome::Unnoticed,
-            Ok(Some(_)) => {}
+        match is_there() {
+            Ok(false) => return Outcome::Noticed,
+            Ok(true) if until.passed() => return Outcome::Unnoticed,
+            Ok(true) => {}
             Err(errno) => return failed("hw.bus cannot be read")(errno),
         }
         io::poll(&mut [], LOOK_MS).ok();

@@ -34,7 +34,7 @@ pub struct NewCard {
     pub id: String,
     /// QEMU's name of the model.
     pub model: String,
-    /// The slot on the PCI bus: of the card, or of its controller.
+    /// The slot on the PCI bus, if it is a PCI card. The address of a card on USB has it too.
     pub slot: u8,
     /// QEMU's name of the USB controller that the card is plugged into; `None`: it is a PCI card.
     pub controller: Option<String>,
@@ -47,9 +47,9 @@ impl NewCard {
     }
 
     /// What `device_add` is told of the controller, if the card has one.
-    pub(super) fn controller_device(&self) -> Option<Value> {
+    pub(super) fn controller_device(&self, slot: u8) -> Option<Value> {
         let model = self.controller.as_ref()?;
-        let place = format!("{:#x}", self.slot);
+        let place = format!("{slot:#x}");
         Some(json!({ "driver": model, "id": self.controller_id(), "bus": "pci.0", "addr": place }))
     }
 
@@ -102,14 +102,14 @@ mod tests {
                 "mac": "52:54:00:00:00:1c", "romfile": "",
             })
         );
-        assert_eq!(card.controller_device(), None);
+        assert_eq!(card.controller_device(20), None);
     }
 
     #[test]
-    fn a_card_on_usb_is_on_the_bus_of_its_controller_which_has_the_slot() {
+    fn a_card_on_usb_is_on_the_bus_of_its_controller_which_has_a_slot_of_its_own() {
         let card = card("usb-net", Some("qemu-xhci"));
-        let controller = json!({ "driver": "qemu-xhci", "id": "n-usb", "bus": "pci.0", "addr": "0x1c" });
-        assert_eq!(card.controller_device(), Some(controller));
+        let controller = json!({ "driver": "qemu-xhci", "id": "n-usb", "bus": "pci.0", "addr": "0x14" });
+        assert_eq!(card.controller_device(20), Some(controller));
         assert_eq!(
             card.device(),
             json!({

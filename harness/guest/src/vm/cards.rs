@@ -5,10 +5,12 @@
 //! machine, and saved states are restored as ever. A card's backend is a port of a hub that leads nowhere.
 //!
 //! A card on USB is plugged into a controller of its own, which is plugged before it. The controller stays when the card is
-//! pulled, as a computer's own does, and goes when everything goes.
+//! pulled, as a computer's own does, and goes when everything goes. Nobody in the guest waits for its end, and FreeBSD takes
+//! what comes into a slot while it lets the old device go for that one: controllers have slots in turn.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -21,6 +23,9 @@ use super::qmp::{Qmp, QmpError};
 const TELL_AGAIN: Duration = Duration::from_secs(5);
 /// Between two looks whether a card is gone.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The slots on the PCI bus that controllers have. Those behind them are the cards'.
+const CONTROLLER_SLOTS: Range<u8> = 20..28;
 
 /// The cards of one machine, and what is still to be done with them. Jobs are done in their order, when somebody looks at
 /// the machine.
@@ -36,6 +41,8 @@ struct Inner {
     /// Cards and their controllers, by identifier.
     devices: BTreeMap<String, Plugged>,
     failed: Vec<String>,
+    /// Whose turn it is among [`CONTROLLER_SLOTS`], from 0.
+    next_slot: u8,
 }
 
 /// A card or a controller in the machine.
@@ -126,9 +133,12 @@ impl CardRack {
     async fn plug(&self, card: &NewCard, qmp: &mut Qmp) -> Result<(), QmpError> {
         let controller_id = card.controller_id();
         let has_controller = self.inner.borrow().devices.contains_key(&controller_id);
-        if let Some(device) = card.controller_device().filter(|_| !has_controller) {
-            qmp.execute("device_add", device).await?;
-            self.inner.borrow_mut().devices.insert(controller_id, Plugged::new(Some(card.slot), false));
+        if card.controller.is_some() && !has_controller {
+            let slot = self.inner.borrow_mut().next_controller_slot();
+            if let Some(device) = card.controller_device(slot) {
+                qmp.execute("device_add", device).await?;
+                self.inner.borrow_mut().devices.insert(controller_id, Plugged::new(Some(slot), false));
+            }
         }
         qmp.execute("netdev_add", card.netdev()).await?;
         if let Err(error) = qmp.execute("device_add", card.device()).await {
@@ -176,11 +186,25 @@ impl Plugged {
 }
 
 impl Inner {
-    /// Whether another device of the same name, or in the same slot, is still going.
+    /// Whether another device of the same name, in the same slot, or its own controller, is still going.
     fn is_blocked(&self, job: &CardJob) -> bool {
         let CardJob::Plug(card) = job else { return false };
+        let slot = card.controller.is_none().then_some(card.slot);
+        let controller = card.controller_id();
         let mut going = self.devices.iter().filter(|(_, device)| device.told.is_some());
-        going.any(|(id, device)| *id == card.id || device.slot == Some(card.slot))
+        going.any(|(id, device)| {
+            *id == card.id || *id == controller || (slot.is_some() && device.slot == slot)
+        })
+    }
+
+    /// The slot of the next controller: of those that are empty the one that was used longest ago. If none is, QEMU says so.
+    fn next_controller_slot(&mut self) -> u8 {
+        let count = CONTROLLER_SLOTS.end - CONTROLLER_SLOTS.start;
+        let turn = (0..count).map(|turn| CONTROLLER_SLOTS.start + (self.next_slot + turn) % count);
+        let is_empty = |slot: &u8| !self.devices.values().any(|device| device.slot == Some(*slot));
+        let slot = turn.clone().find(is_empty).or(turn.clone().next()).unwrap_or(CONTROLLER_SLOTS.start);
+        self.next_slot = (slot + 1 - CONTROLLER_SLOTS.start) % count;
+        slot
     }
 
     /// Everything that is plugged, cards before the controllers that they are plugged into.
@@ -344,11 +368,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slot_is_not_used_again_while_a_controller_is_going_from_it() {
-        let other =
-            CardJob::Plug(NewCard { id: "m".into(), model: "e1000".into(), slot: 28, controller: None });
-        let (commands, _) = played(vec![plug_usb("n"), CardJob::Clear, other], "n-usb").await;
+    async fn a_slot_is_not_used_again_while_a_card_is_going_from_it() {
+        let card = |id: &str| {
+            CardJob::Plug(NewCard { id: id.into(), model: "e1000".into(), slot: 28, controller: None })
+        };
+        let (commands, _) = played(vec![card("n"), CardJob::Clear, card("m")], "n").await;
+        assert_eq!(commands.iter().filter(|name| *name == "device_add").count(), 1, "{commands:?}");
+    }
+
+    #[tokio::test]
+    async fn a_card_waits_for_the_end_of_the_controller_that_has_the_name_of_its_own() {
+        let (commands, _) = played(vec![plug_usb("n"), CardJob::Clear, plug_usb("n")], "n-usb").await;
         assert_eq!(commands.iter().filter(|name| *name == "device_add").count(), 2, "{commands:?}");
+    }
+
+    #[test]
+    fn controllers_have_slots_in_turn_and_none_has_one_that_is_used() {
+        let mut inner = Inner::default();
+        let first: Vec<u8> = (0..9).map(|_| inner.next_controller_slot()).collect();
+        assert_eq!(first, [20, 21, 22, 23, 24, 25, 26, 27, 20]);
+        inner.devices.insert("a-usb".into(), Plugged::new(Some(21), false));
+        assert_eq!((inner.next_controller_slot(), inner.next_controller_slot()), (22, 23));
     }
 
     #[tokio::test]

@@ -61,12 +61,11 @@ fn job(batch: &Batch, record: &Record) -> Option<CardJob> {
 /// Runs a batch in which network cards come and go.
 pub(super) async fn run_with_cards(
     link: &mut Link,
-    vm: &mut Vm,
+    (vm, rack): (&mut Vm, &CardRack),
     batch: &Batch,
     wait: &Wait,
     on_record: &mut dyn FnMut(Record),
 ) -> Result<(), SshError> {
-    let rack = CardRack::default();
     let mut hear = |record: Record| {
         let (program, step, t_ns) = (record.program, record.step, record.t_ns);
         for text in rack.take_failed() {
@@ -78,7 +77,7 @@ pub(super) async fn run_with_cards(
         }
         on_record(record);
     };
-    let mut machine = WithCards { vm, rack: &rack };
+    let mut machine = WithCards { vm, rack };
     link.run_with_cards(batch, wait, &mut machine, &mut hear).await?;
     let until = Instant::now() + GONE_LIMIT;
     while !rack.is_empty() {

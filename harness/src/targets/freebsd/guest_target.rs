@@ -23,7 +23,7 @@ use super::symbols::{Functions, functions_named};
 use super::threads::{SilentThreads, places};
 use crate::guest::{ExecOutput, SshError};
 use crate::targets::{DtraceOutput, Facts, Finish, StartPart, Target, TargetError};
-use crate::vm::{GuestFailure, StatedHang, Vm, Wait};
+use crate::vm::{CardRack, GuestFailure, StatedHang, Vm, Wait};
 
 /// Limit for a batch, beside the time of each of its programs.
 const BATCH_LIMIT: Duration = Duration::from_secs(30);
@@ -33,6 +33,8 @@ const PROGRAM_LIMIT: Duration = Duration::from_secs(5);
 /// A booted guest with the agent in place.
 pub struct FreebsdTarget {
     pub(super) vm: Vm,
+    /// The vectors' network cards in it.
+    pub(super) rack: CardRack,
     pub(super) link: Link,
     pub(super) facts: Facts,
     pub(super) module: Option<Loaded>,
@@ -172,7 +174,10 @@ impl Target for FreebsdTarget {
         let batch = traced.as_ref().unwrap_or(batch);
         let run = self.tasks.drive(async {
             match has_cards(batch) {
-                true => run_with_cards(&mut self.link, &mut self.vm, batch, &wait, &mut on_record).await,
+                true => {
+                    let machine = (&mut self.vm, &self.rack);
+                    run_with_cards(&mut self.link, machine, batch, &wait, &mut on_record).await
+                }
                 false => self.link.run(batch, &wait, &mut self.vm, &mut on_record).await,
             }
         });

@@ -22,7 +22,7 @@ use super::starter::{StartRequest, Started};
 use crate::targets::fact::Fact;
 use crate::targets::facts::{Cards, Commands, Facts, Kernel};
 use crate::targets::{OnStage, OpenError};
-use crate::vm::{Accelerator, AcceleratorKind, SelectedAccelerator, Tools, remembered_accelerator};
+use crate::vm::{Accelerator, AcceleratorKind, CardRack, SelectedAccelerator, Tools, remembered_accelerator};
 
 /// Bytes of a console's log: a boot has some 20 KiB, a panic with the stacks of all threads ten times that.
 const CONSOLE: u64 = 1024 * 1024;
@@ -160,6 +160,7 @@ impl FreebsdTarget {
         };
         Ok(FreebsdTarget {
             vm,
+            rack: CardRack::default(),
             link,
             facts,
             module: loaded,

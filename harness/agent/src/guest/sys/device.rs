@@ -17,11 +17,34 @@ const DV_FIELDS: usize = 28;
 /// Size of the structure: the texts have 3 KiB.
 const U_DEVICE: usize = DV_FIELDS + 3 * 1024 + 4;
 
+/// The place of the location among the texts: name, description, driver, plug and play information, location.
+const LOCATION: usize = 4;
+
 /// The state of the device of that name; `None`: there is none.
 ///
 /// # Errors
 /// The kernel's number.
 pub(crate) fn state(name: &str) -> Result<Option<u32>, Errno> {
+    find(|texts| texts.split(|byte| *byte == 0).next() == Some(name.as_bytes()))
+}
+
+/// Whether the kernel has a device in a slot of a PCI bus, with a driver or without: `pci0:0:28:0`.
+///
+/// # Errors
+/// The kernel's number.
+pub(crate) fn is_at(selector: &str) -> Result<bool, Errno> {
+    find(|texts| is_located(texts, selector)).map(|state| state.is_some())
+}
+
+/// Whether a device's location is that slot: `slot=28 function=0 dbsf=pci0:0:28:0 handle=...` (sys/dev/pci/pci.c).
+fn is_located(texts: &[u8], selector: &str) -> bool {
+    let location = texts.split(|byte| *byte == 0).nth(LOCATION).unwrap_or_default();
+    let mut words = location.split(|byte| *byte == b' ');
+    words.any(|word| word.strip_prefix(b"dbsf=") == Some(selector.as_bytes()))
+}
+
+/// The state of the first device whose texts are the wanted ones.
+fn find(is_wanted: impl Fn(&[u8]) -> bool) -> Result<Option<u32>, Errno> {
     let mut devices = [0i32; 6];
     let depth = number_of("hw.bus.devices", &mut devices)?;
     let mut buffer = vec![0; U_DEVICE];
@@ -43,7 +66,7 @@ pub(crate) fn state(name: &str) -> Result<Option<u32>, Errno> {
                 Err(errno) => return Err(errno),
             }
             let fields = buffer.get(DV_FIELDS..).unwrap_or_default();
-            if fields.split(|byte| *byte == 0).next() == Some(name.as_bytes()) {
+            if is_wanted(fields) {
                 let state = buffer.get(DV_STATE..).and_then(<[u8]>::first_chunk).copied();
                 return Ok(state.map(u32::from_le_bytes));
             }
