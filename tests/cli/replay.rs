@@ -2,9 +2,8 @@
 //! `replay`, and what is not recorded. A script stands for QEMU: nothing is started.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -20,8 +19,12 @@ fn qemu(project: &Project, version: &str, help: &str) -> PathBuf {
         "#!/bin/sh\ncase $1 in\n--version) echo 'QEMU emulator version {version}';;\n-help) echo '{help}';;\n\
          -object) echo '  filter-replay';;\n*) exit 9;;\nesac\n"
     );
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = project.path("qemu.text");
+    fs::write(&text, script).unwrap();
+    // By another process: a test beside this one that starts a program while the file is written here hands it the
+    // descriptor, and a file that is open for writing cannot be run (ETXTBSY).
+    let copied = Command::new("install").args(["-m", "755"]).args([&text, &path]).status().unwrap();
+    assert!(copied.success());
     path
 }
 
