@@ -189,22 +189,15 @@ impl Project {
 
 /// The release that a misspelt one probably meant. Of two versions a digit makes the difference: that is another release,
 /// no slip.
-fn meant<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let version = |name: &str| -> String {
-        name.split('-')
-            .next()
-            .unwrap_or(name)
-            .chars()
-            .filter(|letter| letter.is_ascii_digit() || *letter == '.')
-            .collect()
-    };
-    let same_version = names.filter(|name| version(name) == version(wanted));
+fn meant<'n>(wanted: &'n str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let is_version = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let version = |name: &'n str| name.split(|letter| !is_version(letter)).find(|part| !part.is_empty());
+    let mut same_version = names.filter(|name| version(name) == version(wanted));
     // A kind that FreeBSD has is no slip either, however near another one is.
-    let is_a_release = Age::of(&wanted.to_uppercase()).is_some();
-    if is_a_release {
-        return same_version.into_iter().find(|name| name.eq_ignore_ascii_case(wanted));
+    match Age::of(&wanted.to_uppercase()) {
+        Some(_) => same_version.find(|name| name.eq_ignore_ascii_case(wanted)),
+        None => nearest(wanted, same_version),
     }
-    nearest(wanted, same_version)
 }
 
 /// The version that a release's kernel file states. The kernel is unpacked for that.

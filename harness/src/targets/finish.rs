@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::fact::Fact;
+use super::kldstat::{LoadedFile, loaded_files};
 
 /// Something that a kernel complained of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,15 +89,14 @@ impl Finish {
     }
 }
 
-/// A line of kldstat(8), in words: `Id Refs Address Size Name`, the numbers of its third and fourth column in hex.
+/// A line of kldstat(8), in words.
 fn loaded(kldstat: &str) -> String {
-    let words = || -> Option<String> {
-        let mut columns = kldstat.split_whitespace();
-        let (address, size, name) = (columns.nth(2)?, columns.next()?, columns.next()?);
-        let kibibytes = u64::from_str_radix(size, 16).ok()?.div_ceil(1024);
-        Some(format!("{name} was loaded, {kibibytes} KiB at {address}"))
-    };
-    words().unwrap_or_else(|| format!("kldstat said {kldstat}"))
+    match loaded_files(kldstat).next() {
+        Some(LoadedFile { name, address, length }) => {
+            format!("{name} was loaded, {} KiB at {address:#x}", length.div_ceil(1024))
+        }
+        None => format!("kldstat said {kldstat}"),
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod fact;
 mod facts;
 mod finish;
 pub(crate) mod freebsd;
+mod kldstat;
 mod linux;
 mod sim;
 
@@ -22,6 +23,7 @@ pub use freebsd::{
     image_options, module_unavailable_reason, over_limit, prepare_module, remove_victim, saved_guests,
     unwanted_guests,
 };
+pub(crate) use kldstat::loaded_files;
 pub use linux::LinuxTarget;
 pub use sim::{SimTarget, SimTrace};
 

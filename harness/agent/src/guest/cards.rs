@@ -240,9 +240,10 @@ fn failed(what: &'static str) -> impl Fn(Errno) -> Outcome {
 /// slots are empty only then. A card that comes in between is taken for the old one and never attached
 /// (`acpi_pci_device_notify_handler` and `pci_rescan_method`). A driver says whatever it says before its device is gone.
 fn leave(card: &Card, until: Deadline) -> Outcome {
-    let is_there = || -> Result<bool, Errno> {
-        let is_in_slot = !card.is_usb() && device::is_at(&card.selector())?;
-        Ok(is_in_slot || device::state(&card.device)?.is_some())
+    let is_there = || match card.is_usb() {
+        true => device::state(&card.device).map(|state| state.is_some()),
+        // The device of the driver is that in the slot, or below it.
+        false => device::is_at(&card.selector()),
     };
     loop {
         match is_there() {

@@ -42,7 +42,7 @@ struct Inner {
     devices: BTreeMap<String, Plugged>,
     failed: Vec<String>,
     /// Whose turn it is among [`CONTROLLER_SLOTS`], from 0.
-    next_slot: u8,
+    next_slot: usize,
 }
 
 /// A card or a controller in the machine.
@@ -189,21 +189,18 @@ impl Inner {
     /// Whether another device of the same name, in the same slot, or its own controller, is still going.
     fn is_blocked(&self, job: &CardJob) -> bool {
         let CardJob::Plug(card) = job else { return false };
-        let slot = card.controller.is_none().then_some(card.slot);
+        let is_in_its_slot = |device: &Plugged| card.controller.is_none() && device.slot == Some(card.slot);
         let controller = card.controller_id();
         let mut going = self.devices.iter().filter(|(_, device)| device.told.is_some());
-        going.any(|(id, device)| {
-            *id == card.id || *id == controller || (slot.is_some() && device.slot == slot)
-        })
+        going.any(|(id, device)| *id == card.id || *id == controller || is_in_its_slot(device))
     }
 
     /// The slot of the next controller: of those that are empty the one that was used longest ago. If none is, QEMU says so.
     fn next_controller_slot(&mut self) -> u8 {
-        let count = CONTROLLER_SLOTS.end - CONTROLLER_SLOTS.start;
-        let turn = (0..count).map(|turn| CONTROLLER_SLOTS.start + (self.next_slot + turn) % count);
         let is_empty = |slot: &u8| !self.devices.values().any(|device| device.slot == Some(*slot));
-        let slot = turn.clone().find(is_empty).or(turn.clone().next()).unwrap_or(CONTROLLER_SLOTS.start);
-        self.next_slot = (slot + 1 - CONTROLLER_SLOTS.start) % count;
+        let mut turn = CONTROLLER_SLOTS.cycle().skip(self.next_slot).take(CONTROLLER_SLOTS.len());
+        let slot = turn.find(is_empty).unwrap_or(CONTROLLER_SLOTS.start);
+        self.next_slot = usize::from(slot + 1 - CONTROLLER_SLOTS.start);
         slot
     }
 

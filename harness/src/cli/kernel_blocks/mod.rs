@@ -34,7 +34,7 @@ use crate::matrix::{
     Timings, VectorsOfRun, selection_digest,
 };
 use crate::report::{Screen, json_file, read_report};
-use crate::targets::{Fact, FreebsdTarget, MEMORY_MIB, OnStage, OpenError, Target};
+use crate::targets::{Fact, FreebsdTarget, MEMORY_MIB, OnStage, OpenError, Target, loaded_files};
 use crate::vector::Vector;
 use crate::vm::TranslationLog;
 
@@ -346,12 +346,10 @@ pub(super) fn locate(target: &mut FreebsdTarget) -> Result<Loaded, OpenError> {
     })
 }
 
-/// Address and length of the module, of lines such as ` 9    1 0xffffffff8301c000    2c2e8 nlproof_iface.ko`.
+/// Address and length of the module, in a list of kldstat(8).
 fn place_of(kldstat: &str) -> Option<Loaded> {
-    let words = kldstat.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let line = words.into_iter().find(|words| words.last() == Some(&MODULE))?;
-    let hex = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok();
-    Some(Loaded { base: hex(line.get(2)?)?, length: hex(line.get(3)?)? })
+    let module = loaded_files(kldstat).find(|file| file.name == MODULE)?;
+    Some(Loaded { base: module.address, length: module.length })
 }
 
 #[cfg(test)]
