@@ -53,17 +53,19 @@ impl NewCard {
         Some(json!({ "driver": model, "id": self.controller_id(), "bus": "pci.0", "addr": place }))
     }
 
-    /// What `netdev_add` is told: a port of a hub that leads nowhere.
-    pub(super) fn netdev(&self) -> Value {
+    /// What `netdev_add` is told: the card's port of a hub that leads nowhere, and another one that takes what the card
+    /// sends. A hub without it refuses every packet (`net_hub_port_can_receive` in net/hub.c), and a driver whose packets
+    /// are never taken resets its card in the end.
+    pub(super) fn netdevs(&self) -> [Value; 2] {
         let hub = FIRST_HUB + u32::from(self.slot);
-        json!({ "type": "hubport", "id": backend(&self.id), "hubid": hub })
+        backends(&self.id).map(|id| json!({ "type": "hubport", "id": id, "hubid": hub }))
     }
 
     /// What `device_add` is told of the card.
     pub(super) fn device(&self) -> Value {
         let Self { id, model, slot, controller } = self;
         let mac = format!("52:54:00:00:00:{slot:02x}");
-        let netdev = backend(id);
+        let [netdev, _] = backends(id);
         match controller {
             // The bus of a controller has its identifier.
             Some(_) => {
@@ -78,9 +80,9 @@ impl NewCard {
     }
 }
 
-/// The backend of the card with that identifier.
-pub(super) fn backend(id: &str) -> String {
-    format!("{id}-hub")
+/// The backends of the card with that identifier: its own, and the one that takes what it sends.
+pub(super) fn backends(id: &str) -> [String; 2] {
+    ["hub", "sink"].map(|end| format!("{id}-{end}"))
 }
 
 #[cfg(test)]
@@ -94,7 +96,8 @@ mod tests {
     #[test]
     fn a_card_on_pci_has_the_slot() {
         let card = card("e1000", None);
-        assert_eq!(card.netdev(), json!({ "type": "hubport", "id": "n-hub", "hubid": 78 }));
+        let port = |id: &str| json!({ "type": "hubport", "id": id, "hubid": 78 });
+        assert_eq!(card.netdevs(), [port("n-hub"), port("n-sink")]);
         assert_eq!(
             card.device(),
             json!({

@@ -2,7 +2,7 @@
 //! Network cards that are plugged into a running machine, by QMP.
 //!
 //! Nothing of it is on QEMU's command line: backends are made with the cards, so that a machine without cards is the same
-//! machine, and saved states are restored as ever. A card's backend is a port of a hub that leads nowhere.
+//! machine, and saved states are restored as ever. A card is at a hub that takes everything and leads nowhere.
 //!
 //! A card on USB is plugged into a controller of its own, which is plugged before it. The controller stays when the card is
 //! pulled, as a computer's own does, and goes when everything goes. Nobody in the guest waits for its end, and FreeBSD takes
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::time::sleep_until;
 
-use super::card_job::{CardJob, NewCard, backend};
+use super::card_job::{CardJob, NewCard, backends};
 use super::qmp::{Qmp, QmpError};
 
 /// A guest that is still attaching a card does not hear that it is pulled: it is told again.
@@ -140,9 +140,11 @@ impl CardRack {
                 self.inner.borrow_mut().devices.insert(controller_id, Plugged::new(Some(slot), false));
             }
         }
-        qmp.execute("netdev_add", card.netdev()).await?;
+        for netdev in card.netdevs() {
+            qmp.execute("netdev_add", netdev).await?;
+        }
         if let Err(error) = qmp.execute("device_add", card.device()).await {
-            qmp.execute("netdev_del", json!({ "id": backend(&card.id) })).await?;
+            remove_backends(&card.id, qmp).await?;
             return Err(error);
         }
         let slot = card.controller.is_none().then_some(card.slot);
@@ -173,7 +175,7 @@ impl CardRack {
         for id in gone {
             let device = self.inner.borrow_mut().devices.remove(&id);
             if device.is_some_and(|device| device.is_card) {
-                self.keep_failure(qmp.execute("netdev_del", json!({ "id": backend(&id) })).await);
+                self.keep_failure(remove_backends(&id, qmp).await);
             }
         }
     }
@@ -237,6 +239,14 @@ impl Inner {
         }
         (gone, deaf)
     }
+}
+
+/// Removes the backends of a card that is not there.
+async fn remove_backends(id: &str, qmp: &mut Qmp) -> Result<(), QmpError> {
+    for backend in backends(id) {
+        qmp.execute("netdev_del", json!({ "id": backend })).await?;
+    }
+    Ok(())
 }
 
 /// The identifiers of devices that have one.
@@ -339,7 +349,16 @@ mod tests {
         let (commands, failed) = played(jobs, "other").await;
         assert_eq!(
             commands,
-            ["netdev_add", "device_add", "set_link", "device_del", "qom-list", "netdev_del"]
+            [
+                "netdev_add",
+                "netdev_add",
+                "device_add",
+                "set_link",
+                "device_del",
+                "qom-list",
+                "netdev_del",
+                "netdev_del"
+            ]
         );
         assert_eq!(failed, [""; 0]);
     }
@@ -357,8 +376,8 @@ mod tests {
         let jobs = vec![plug_usb("n"), unplug, plug_usb("n"), CardJob::Clear];
         let (commands, failed) = played(jobs, "n-usb").await;
         let told: Vec<_> = commands.iter().map(String::as_str).filter(|name| *name != "qom-list").collect();
-        let card = ["netdev_add", "device_add"];
-        let pulled = ["device_del", "netdev_del"];
+        let card = ["netdev_add", "netdev_add", "device_add"];
+        let pulled = ["device_del", "netdev_del", "netdev_del"];
         let expected = [&["device_add"][..], &card, &pulled, &card, &["device_del"], &pulled].concat();
         assert_eq!(told, expected);
         assert_eq!(failed, [""; 0]);
@@ -402,7 +421,7 @@ mod tests {
     async fn a_model_that_is_not_there_fails_in_qemus_words_and_leaves_nothing() {
         let (commands, failed) =
             played(vec![plug("none"), CardJob::Unplug { id: "n".into() }], "other").await;
-        assert_eq!(commands, ["netdev_add", "device_add", "netdev_del"]);
+        assert_eq!(commands, ["netdev_add", "netdev_add", "device_add", "netdev_del", "netdev_del"]);
         assert_eq!(failed, ["qemu refused qmp command device_add: 'none' is not a valid device model name"]);
     }
 }
