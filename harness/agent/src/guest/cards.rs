@@ -53,6 +53,7 @@ impl Cards {
         if !cards.iter().any(Card::is_hardware) {
             return Ok(Some(Self { cards, outside: None }));
         }
+        cards.iter().filter(|card| card.is_hardware()).try_for_each(wait_for_its_place)?;
         let failed = |errno| (errno, format!("no process to look after network cards ({errno})"));
         let (asked, ask) = io::pipe().map_err(failed)?;
         let (answer, answers) = io::pipe().map_err(failed)?;
@@ -234,6 +235,20 @@ fn devctl(arguments: &[&str], until: Deadline) -> Outcome {
 /// What failed, for a kernel's number.
 fn failed(what: &'static str) -> impl Fn(Errno) -> Outcome {
     move |errno| Outcome::Failed(format!("{what} ({errno})"))
+}
+
+/// Waits until the place of a card is empty: a program that died has left its own cards there, which the machine pulls.
+fn wait_for_its_place(card: &Card) -> Result<(), (Errno, String)> {
+    let limit_ms = Deed::Unplug.limit_ms();
+    match leave(card, Deadline::after_ms(limit_ms)) {
+        Outcome::Noticed => Ok(()),
+        Outcome::Unnoticed => {
+            let text =
+                format!("the card of an earlier vector is in the place of {} after {limit_ms} ms", card.name);
+            Err((errno::EBUSY, text))
+        }
+        Outcome::Failed(text) => Err((Errno(0), text)),
+    }
 }
 
 /// Waits until a card is gone, and its slot is empty for the kernel too: it lets the machine eject the card and looks which
