@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nlproof_agent::{Batch, Program, Record};
+use nlproof_agent::{Batch, Record};
 use nlproof_guest::Tasks;
 use nlproof_image::{Image, ReleaseDir};
 use nlproof_kmod::kernel;
@@ -21,6 +21,7 @@ use super::loaded_module::Loaded;
 use super::lost::{LostConsole, loss};
 use super::symbols::{Functions, functions_named};
 use super::threads::{SilentThreads, places};
+use super::traced::traced;
 use crate::guest::{ExecOutput, SshError};
 use crate::targets::{DtraceOutput, Facts, Finish, StartPart, Target, TargetError};
 use crate::vm::{CardRack, GuestFailure, StatedHang, Vm, Wait};
@@ -207,10 +208,4 @@ impl Target for FreebsdTarget {
         finish.complaints.extend(overheard.complaints);
         finish
     }
-}
-
-/// The same, with the kernel's probes recorded.
-fn traced(batch: &Batch) -> Batch {
-    let programs = batch.programs.iter().cloned();
-    Batch { programs: programs.map(|program| Program { kernel_trace: true, ..program }).collect() }
 }

@@ -33,6 +33,7 @@ mod start;
 mod starter;
 pub(crate) mod symbols;
 mod threads;
+mod traced;
 
 pub use console::{complaints_in, complaints_in_lines};
 pub use guest_target::FreebsdTarget;
