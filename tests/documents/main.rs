@@ -6,6 +6,7 @@ mod architecture;
 mod commands;
 mod document;
 mod facts;
+mod hardware;
 mod links;
 mod outputs;
 mod prose;
