@@ -10,7 +10,7 @@ use super::copies::Copies;
 use super::default_cell::default_cell;
 use super::exit::{CliError, ExitCode};
 use super::interrupt;
-use super::out::{say, say_text};
+use super::out::{say, say_text, tell};
 use super::project::Project;
 use super::recording::ToRecord;
 use super::run_times::RunTimes;
@@ -91,7 +91,8 @@ fn shown(
     args: &RunArgs,
     began: Instant,
 ) -> Result<ExitCode, CliError> {
-    let mut target = Played::new(target);
+    let tell = if args.race_seconds.is_some() { |words: &str| tell!("{words}") } else { |_: &str| () };
+    let mut target = Played::new(target, tell);
     let code = timed(project, &mut target, cell, vector, args, began);
     // Whatever became of the guest.
     if let Some(words) = target.words().filter(|_| args.race_seconds.is_some() && !args.json) {
