@@ -2,12 +2,13 @@
 //! `record`: the answers of targets become goldens for review.
 
 mod disagreements;
+mod one_cell;
 mod unaccepted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use disagreements::Disagreements;
+use one_cell::OneCell;
 use unaccepted::keep_unaccepted;
 
 use super::args::{ProjectArgs, WhatArgs};
@@ -15,12 +16,10 @@ use super::exit::{CliError, ExitCode};
 use super::interrupt;
 use super::out::{say, tell};
 use super::project::Project;
-use super::targets::{Targets, lost, open_error, open_shown, sim_trace};
-use crate::file::FileError;
-use crate::golden::{Build, Origin, Recorded, Recorder};
-use crate::ktrace::has_golden;
-use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, mismatch, run_vectors, stated};
-use crate::targets::{Facts, OpenError, Target, TargetError};
+use super::targets::{Targets, open_error, open_shown, sim_trace};
+use crate::golden::{Build, Origin, Recorder};
+use crate::matrix::{Cell, ModuleKind, mismatch};
+use crate::targets::{Facts, OpenError};
 use crate::vector::Vector;
 
 pub(super) fn main(project: &ProjectArgs, args: &WhatArgs) -> Result<ExitCode, CliError> {
@@ -141,120 +140,16 @@ fn record_cell(
         .iter()
         .filter(|vector| cell.leaves_out(&vector.id).is_none() && mismatch(vector, target.facts()).is_none());
     let (together, apart): (Vec<_>, Vec<_>) = applicable.partition(|vector| vector.losses.is_empty());
-    let mut one = OneCell {
-        cell,
-        origin: origin(cell, target.facts()),
-        recorders,
-        tally,
-        disagreements: Disagreements::default(),
-        failed: None,
-    };
+    let origin = origin(cell, target.facts());
+    let mut one = OneCell::new(cell, origin, recorders, tally);
+    let mut open = || open_shown(targets, cell).map_err(open_error);
     let run = one
-        .record_in(target.as_mut(), &together)
-        .and_then(|ended| ended.map_err(lost))
-        .and_then(|()| one.record_apart(targets, &mut target, &apart));
+        .record_together(&mut open, &mut target, &together)
+        .and_then(|()| one.record_apart(&mut open, &mut target, &apart));
     one.disagreements.say(cell, &one.origin);
     match one.failed {
         Some(error) => Err(error.into()),
         None => run,
-    }
-}
-
-/// A cell whose answers are recorded.
-struct OneCell<'c, 'r> {
-    cell: &'c Cell,
-    origin: Origin,
-    recorders: &'c mut Recorders<'r>,
-    tally: &'c mut Tally,
-    disagreements: Disagreements,
-    /// The first golden that could not be read or written.
-    failed: Option<FileError>,
-}
-
-impl OneCell<'_, '_> {
-    /// Records vectors in an open target; returns whether the target survived them.
-    fn record_in(
-        &mut self,
-        target: &mut dyn Target,
-        vectors: &[&Vector],
-    ) -> Result<Result<(), TargetError>, CliError> {
-        match run_vectors(target, vectors, &mut |vector_run| self.record(&vector_run)) {
-            Ok(()) => Ok(Ok(())),
-            Err(VectorRunError::Vector(error)) => Err(error.into()),
-            Err(VectorRunError::Target(error)) => Ok(Err(error)),
-        }
-    }
-
-    /// Records vectors in which some kernels are lost, each in a guest of its own: this kernel may be lost too.
-    fn record_apart(
-        &mut self,
-        targets: &Targets,
-        target: &mut Box<dyn Target>,
-        vectors: &[&Vector],
-    ) -> Result<(), CliError> {
-        for vector in vectors {
-            if let Some(stated) = self.cell.losses(vector).iter().find(|stated| stated.of.is_none()) {
-                say!("{}: {}: nothing to record: {stated}", self.cell.name(), vector.id);
-                continue;
-            }
-            *target = open_shown(targets, self.cell).map_err(open_error)?;
-            match self.record_in(target.as_mut(), &[*vector])? {
-                Ok(()) => {}
-                Err(TargetError::Guest(loss)) => match stated(self.cell, vector, &loss) {
-                    Some(stated) => {
-                        say!("{}: {}: nothing to record: {stated}", self.cell.name(), vector.id);
-                    }
-                    None => {
-                        say!("{}: {}: not recorded: {}", self.cell.name(), vector.id, loss.text);
-                        self.tally.refused += 1;
-                    }
-                },
-                Err(error) => return Err(lost(error)),
-            }
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, vector_run: &VectorRun<'_>) {
-        let (id, name) = (&vector_run.vector.id, self.cell.name());
-        // A trace with a hole in it is no knowledge about a kernel.
-        if let Some((_, lossy)) = vector_run.trace.loss() {
-            say!("{name}: {id}: rejected: {lossy}");
-            self.tally.refused += 1;
-            return;
-        }
-        let layers = self.cell.layers();
-        // What is said comes from stock kernels; which way it takes only the module tells.
-        let wire = (self.cell.module == ModuleKind::Stock)
-            .then(|| self.recorders.wire.record(&layers, id, &self.origin, &vector_run.trace.to_text()));
-        self.count(wire, id);
-        let kernel = &vector_run.kernel;
-        if !(kernel.present && has_golden(id)) {
-            return;
-        }
-        if kernel.lost > 0 || !vector_run.violations.is_empty() {
-            say!("{name}: {id}: rejected: the kernel trace is not whole or breaks a rule");
-            self.tally.refused += 1;
-            return;
-        }
-        let kernel = self.recorders.kernel.record(&layers, id, &self.origin, &kernel.to_text());
-        self.count(Some(kernel), id);
-    }
-
-    fn count(&mut self, recorded: Option<Result<Recorded, FileError>>, id: &str) {
-        match recorded {
-            None => {}
-            Some(Ok(Recorded::Unchanged)) => self.tally.unchanged += 1,
-            Some(Ok(Recorded::Written(path))) => {
-                say!("{}: {id}: {}", self.cell.name(), path.display());
-                self.tally.written.insert(path);
-            }
-            Some(Ok(Recorded::Disagrees(disagreement))) => {
-                self.disagreements.add(id, disagreement);
-                self.tally.disagreeing += 1;
-            }
-            Some(Err(error)) => self.failed = self.failed.take().or(Some(error)),
-        }
     }
 }
 
