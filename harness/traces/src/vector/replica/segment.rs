@@ -115,9 +115,11 @@ impl<'a> Parts<'a> {
         let header = NlMsgHdr::parse(&start).unwrap_or_default();
         let after = bytes.get(NLMSG_HDRLEN..).unwrap_or_default();
         let len = usize::try_from(header.len).unwrap_or(usize::MAX);
-        let message = len.checked_sub(NLMSG_HDRLEN).and_then(|len| after.split_at_checked(len));
-        let spec = schema::message(os, header.kind);
         let size = bytes.len();
+        // A header that is cut holds no message, even if its length says that it is one without content.
+        let whole = len.checked_sub(NLMSG_HDRLEN).filter(|_| size >= NLMSG_HDRLEN);
+        let message = whole.and_then(|len| after.split_at_checked(len));
+        let spec = schema::message(os, header.kind);
         match message {
             // The padding between two messages of a datagram is added by whoever compiles it.
             Some((content, padding))

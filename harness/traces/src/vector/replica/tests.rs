@@ -121,6 +121,16 @@ fn data_of_a_kind_and_capabilities_are_named() {
 }
 
 #[test]
+fn a_header_that_is_cut_and_says_its_own_length_is_cut() {
+    let mut message = [&[16, 0, 0, 0, 0, 0x72, 0, 0x92][..], &[0; 8]].concat();
+    for length in (1..16).rev() {
+        message.truncate(length);
+        let (sent, seen) = sent_and_seen(Os::FreeBsd, &message);
+        assert_eq!(sent, seen, "{length} bytes");
+    }
+}
+
+#[test]
 fn bytes_that_are_no_message_are_sent_as_they_are() {
     for text in ["", "01", "0102030405", "ffffffff 1000 0500 00000000 00000000 aabb", "05000000 1000"] {
         let (sent, seen) = sent_and_seen(Os::FreeBsd, &hex(text).unwrap());
