@@ -10,25 +10,23 @@
  *
  * Neither waits for long. What one side does may be held up by the other in a driver: then both go on, as in the stock
  * code.
+ *
+ * A detach must not sleep here: that gives up Giant, which is the bus's lock, and whoever waits for it with the same device
+ * (a second notification of the card's ejection) finds it attached still, and detaches it too.
  */
 #include "kernel.h"
 
 #include "detach.h"
 
-#define	LONGEST	(5 * hz)
+/* A change sleeps so long, a detach spins so long. */
+#define	LONGEST_SLEEP	(5 * hz)
+#define	LONGEST_SPIN	(hz / 10 + 1)
 
 /* Under way. */
 static volatile u_int changes;
 static volatile u_int detaches;
 
 static eventhandler_tag tag;
-
-static void
-wait_for_none(volatile u_int *count, int deadline)
-{
-	while (atomic_load_int(count) != 0 && deadline - ticks > 0)
-		pause("nlproof", 1);
-}
 
 /*
  * Each side counts itself before it looks for the other, so that one of two that begin at once sees the other. Adding is
@@ -37,7 +35,7 @@ wait_for_none(volatile u_int *count, int deadline)
 void
 nlproof_change_begins(void)
 {
-	int deadline = ticks + LONGEST;
+	int deadline = ticks + LONGEST_SLEEP;
 
 	for (;;) {
 		atomic_add_int(&changes, 1);
@@ -45,7 +43,8 @@ nlproof_change_begins(void)
 		if (atomic_load_int(&detaches) == 0 || deadline - ticks <= 0)
 			return;
 		atomic_subtract_int(&changes, 1);
-		wait_for_none(&detaches, deadline);
+		while (atomic_load_int(&detaches) != 0 && deadline - ticks > 0)
+			pause("nlproof", 1);
 	}
 }
 
@@ -55,14 +54,16 @@ nlproof_change_ends(void)
 	atomic_subtract_rel_int(&changes, 1);
 }
 
-/* The bus's lock is held: there is one caller at a time, but for those that sleep. */
 static void
 on_detach(void *arg __unused, device_t dev __unused, enum evhdev_detach what)
 {
 	if (what == EVHDEV_DETACH_BEGIN) {
+		int deadline = ticks + LONGEST_SPIN;
+
 		atomic_add_int(&detaches, 1);
 		atomic_thread_fence_seq_cst();
-		wait_for_none(&changes, ticks + LONGEST);
+		while (atomic_load_acq_int(&changes) != 0 && deadline - ticks > 0)
+			cpu_spinwait();
 	} else if (atomic_load_int(&detaches) != 0) {
 		/* One that had begun before the module was loaded is not counted. */
 		atomic_subtract_rel_int(&detaches, 1);
