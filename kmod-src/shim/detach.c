@@ -73,16 +73,13 @@ on_detach(void *arg __unused, device_t dev __unused, enum evhdev_detach what)
 static void
 begin(void *arg __unused)
 {
-	tag = eventhandler_register(NULL, "device_detach", on_detach, NULL, EVENTHANDLER_PRI_ANY);
+	tag = EVENTHANDLER_REGISTER(device_detach, on_detach, NULL, EVENTHANDLER_PRI_ANY);
 }
 SYSINIT(nlproof_detach, SI_SUB_CONFIGURE, SI_ORDER_ANY, begin, NULL);
 
 static void
 end(void *arg __unused)
 {
-	struct eventhandler_list *list = eventhandler_find_list("device_detach");
-
-	if (list != NULL)
-		eventhandler_deregister(list, tag);
+	EVENTHANDLER_DEREGISTER(device_detach, tag);
 }
 SYSUNINIT(nlproof_detach, SI_SUB_CONFIGURE, SI_ORDER_ANY, end, NULL);

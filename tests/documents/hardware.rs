@@ -4,6 +4,8 @@
 
 use std::fs;
 
+use nlproof::golden::{Golden, Origin, Store};
+
 use super::document::root;
 
 /// The models, in the table's order: those that pass on what they see of their link come first.
@@ -110,16 +112,20 @@ fn cells(golden: &str, steps: &[usize], asks: usize) -> String {
 }
 
 /// Releases from which a golden was observed.
-fn observed(golden: &str) -> Vec<&str> {
-    let lines = golden.lines().filter_map(|line| line.strip_prefix("# observed: "));
-    lines.filter_map(|line| line.split(' ').next()).collect()
+fn observed(golden: &Golden) -> Vec<&str> {
+    let origins = golden.origins.iter();
+    let releases = origins.filter_map(|origin| match origin {
+        Origin::Observed { release, .. } => Some(release.as_str()),
+        Origin::Predicted { .. } => None,
+    });
+    releases.collect()
 }
 
 /// The rows of one deed with one model: one, if all releases agree.
-fn rows(model: &str, what: &str, goldens: &[String], steps: &[usize], asks: usize) -> String {
+fn rows(model: &str, what: &str, goldens: &[Golden], steps: &[usize], asks: usize) -> String {
     let mut told: Vec<(String, Vec<&str>)> = Vec::new();
     for golden in goldens {
-        let cells = cells(golden, steps, asks);
+        let cells = cells(&golden.body, steps, asks);
         match told.iter_mut().find(|(other, _)| *other == cells) {
             Some((_, releases)) => releases.extend(observed(golden)),
             None => told.push((cells, observed(golden))),
@@ -135,12 +141,13 @@ fn rows(model: &str, what: &str, goldens: &[String], steps: &[usize], asks: usiz
 }
 
 fn table() -> String {
+    let store = Store::new(&root().join("tests/golden"));
     let mut table = HEAD.to_owned();
     for model in MODELS {
         for (vector, what, steps, asks) in DEEDS {
-            let path = |layer: &&str| format!("tests/golden/{layer}/hardware/{vector}-{model}.trace");
-            let goldens: Vec<String> =
-                LAYERS.iter().filter_map(|layer| fs::read_to_string(root().join(path(layer))).ok()).collect();
+            let id = format!("hardware/{vector}-{model}");
+            let goldens: Vec<Golden> =
+                LAYERS.iter().filter_map(|layer| store.read(layer, &id).unwrap()).collect();
             table += &rows(model, what, &goldens, steps, asks);
         }
     }
@@ -167,19 +174,22 @@ fn what_drivers_say_is_what_the_goldens_say() {
 #[test]
 fn a_row_is_made_of_a_golden() {
     let golden = |release: &str, operstate: &str| {
-        format!(
-            "# observed: {release} osreldate=1\nstep 0\n  ! nic1 link-down\n  ! the loss of link of nic1 (re0) was not \
+        let origin =
+            Origin::parse(&format!("observed: {release} osreldate=1 kernel=sha256:{}", "0".repeat(64)));
+        let body = format!(
+            "step 0\n  ! nic1 link-down\n  ! the loss of link of nic1 (re0) was not \
              noticed within 2000 ms\nstep 1\n  > getlink request\n  < newlink request flags=up|broadcast change=-\n      \
              operstate {operstate}\n      carrier 0\n  * link: newlink - flags=up|lower_up change=up\n      operstate \
              up\n      carrier 1\n  * link: newlink - flags=up|lower_up change=up\n      operstate up\n      carrier 1\n"
-        )
+        );
+        Golden::new("hardware/w-m", origin.unwrap(), &body)
     };
     let row = |releases: &str, state: &str| {
         format!(
             "| m | w | {releases} | no | none | {state}/0 `up`; asking makes 2 × newlink up/1 `up+lower_up` change up |\n"
         )
     };
-    let of = |goldens: &[String]| rows("m", "w", goldens, &[0], 1);
+    let of = |goldens: &[Golden]| rows("m", "w", goldens, &[0], 1);
     let same = RELEASES.map(|release| golden(release, "down"));
     assert_eq!(of(&same), row("all four", "down"));
     let other = [golden("14.0-STABLE", "down"), golden("15.1-RELEASE", "unknown")];

@@ -27,7 +27,7 @@ use crate::targets::{OnStage, OpenError, Target, TargetError};
 use crate::vector::Vector;
 
 /// Number of lost guests after which a cell is given up: each costs some seconds, and more would tell the same.
-const LOSSES: usize = 8;
+pub(crate) const LOSSES: usize = 8;
 
 /// Which target of a cell is wanted.
 #[derive(Debug, Clone, Copy)]

@@ -28,6 +28,7 @@ mod wrong_profile;
 pub use blame::settle;
 pub use cell::{Cell, LoadKind, ModuleKind, Soft, Stated, TargetKind, Without};
 pub use config::{Matrix, load_matrix};
+pub(crate) use engine::LOSSES;
 pub use engine::{Emit, Engine, GuestRequest, Opener, RunRequest};
 pub use event::Event;
 pub use format::matrix_schema;

@@ -94,7 +94,8 @@ pub(in crate::cli) struct RunArgs {
     /// is wrong.
     #[arg(long)]
     pub(in crate::cli) bisect: bool,
-    /// Have races by time take so many seconds instead of their own, and say how often they were played, after each minute and in the end.
+    /// Have races by time take so many seconds instead of their own, and say how often they were played, after each minute
+    /// and in the end.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(in crate::cli) race_seconds: Option<u32>,
     /// Show every message's bytes too, and values as they came instead of normalised.

@@ -9,12 +9,9 @@ use crate::cli::targets::lost;
 use crate::file::FileError;
 use crate::golden::{Origin, Recorded};
 use crate::ktrace::has_golden;
-use crate::matrix::{Cell, ModuleKind, VectorRun, VectorRunError, run_vectors, stated};
+use crate::matrix::{Cell, LOSSES, ModuleKind, VectorRun, VectorRunError, run_vectors, stated};
 use crate::targets::{Loss, Target, TargetError};
 use crate::vector::Vector;
-
-/// Guests of one cell that may be lost in vectors that do not state it.
-const LOSSES: usize = 8;
 
 /// Opens a target of the cell.
 type Open<'o> = dyn FnMut() -> Result<Box<dyn Target>, CliError> + 'o;
